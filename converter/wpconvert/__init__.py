@@ -1,0 +1,3 @@
+"""wpconvert rewrites neural network files so that compressed weights execute in place on microcontrollers."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,41 @@
+"""Errors a user can meet, each with the exit code that docs/USING.md documents."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class WpconvertError(Exception):
+    """Base of every error that is reported as one line: what, where, expected, what to do."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class VerificationError(WpconvertError):
+    """The outputs do not hold what the method promises."""
+
+    exit_code = 1
+
+
+class UsageError(WpconvertError):
+    """An option, a rule or a rules file is wrong."""
+
+    exit_code = 2
+
+
+class ModelError(WpconvertError):
+    """The model file is malformed: not a flatbuffer, truncated, inconsistent, or a blob whose header lies."""
+
+    exit_code = 3
+
+
+class UnsupportedError(WpconvertError):
+    """The model is well formed, but needs an operator, a type or a schema feature that is not supported here."""
+
+    exit_code = 4
+
+
+class FileError(WpconvertError):
+    """A file cannot be read or written."""
+
+    exit_code = 5

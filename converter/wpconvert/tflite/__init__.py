@@ -1,0 +1,1 @@
+"""Reading, rewriting and writing `.tflite` files."""
