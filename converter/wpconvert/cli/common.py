@@ -1,0 +1,84 @@
+"""What the commands share: consoles, progress bars, option types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from wpconvert.engines import ENGINES
+from wpconvert.engines.base import Engine
+from wpconvert.engines.inputs import Inputs, load_inputs, random_inputs
+from wpconvert.errors import UsageError
+from wpconvert.tflite.model import TfliteModel
+
+OUT = Console(highlight=False, soft_wrap=False)
+ERR = Console(stderr=True, highlight=False)
+
+DEFAULT_SAMPLES = 4
+
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite file.", show_default=False)]
+InputsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--inputs",
+        metavar="X.npz",
+        help="Inputs: one array per model input, samples first; an array `labels` adds accuracy.",
+        show_default=False,
+    ),
+]
+RandomOption = Annotated[
+    int | None,
+    typer.Option("--random", min=1, metavar="N", help=f"N random inputs ({DEFAULT_SAMPLES} by default)."),
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random inputs.")]
+EngineOption = Annotated[
+    str, typer.Option("--engine", metavar="NAME", help=f"What executes the models: {', '.join(ENGINES)}.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+@dataclass
+class Bar:
+    """A progress bar that counts; does nothing when hidden."""
+
+    progress: Progress | None
+    task: int = 0
+
+    def advance(self) -> None:
+        if self.progress is not None:
+            self.progress.advance(self.task)  # type: ignore[arg-type]
+
+
+@contextmanager
+def progress_bar(title: str, total: int, quiet: bool) -> Iterator[Bar]:
+    """A bar on standard error while a person waits: only on a terminal, gone when done."""
+    if quiet or not ERR.is_terminal or total == 0:
+        yield Bar(None)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=ERR, transient=True) as progress:
+        yield Bar(progress, progress.add_task(title, total=total))
+
+
+def engine_named(name: str) -> Engine:
+    """The engine of that name; UsageError naming the known ones."""
+    engine = ENGINES.get(name)
+    if engine is None:
+        raise UsageError(f"unknown engine {name!r}, expected one of {', '.join(ENGINES)}")
+    return engine
+
+
+def read_inputs(path: Path | None, count: int | None, seed: int, model: TfliteModel) -> Inputs:
+    """The samples that --inputs or --random ask for."""
+    if path is not None and count is not None:
+        raise UsageError("--inputs and --random exclude each other")
+    if path is not None:
+        return load_inputs(path, model)
+    return random_inputs(model, DEFAULT_SAMPLES if count is None else count, seed)

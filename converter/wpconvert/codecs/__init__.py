@@ -1,0 +1,9 @@
+"""Storage formats of weight matrices: one file per codec, a container they share, and a registry.
+
+This package is the only place that knows the bytes of a blob. docs/FORMAT.md is their normative description.
+"""
+
+from wpconvert.codecs.blob import Blob, Layout, parse
+from wpconvert.codecs.registry import CODECS, Codec, codec_of, decode, decode_rows, encode
+
+__all__ = ["CODECS", "Blob", "Codec", "Layout", "codec_of", "decode", "decode_rows", "encode", "parse"]

@@ -1,0 +1,32 @@
+"""The process in which LiteRT runs: reads model.tflite and inputs.npz of a folder, writes outputs.npz there."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+
+def main(directory: Path) -> None:
+    """Run every sample; array `s_i` is input (or output) i of sample s."""
+    interpreter = Interpreter(
+        model_content=(directory / "model.tflite").read_bytes(),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+    )
+    interpreter.allocate_tensors()
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    results = {}
+    with np.load(directory / "inputs.npz") as stored:
+        for sample in range(len(stored.files) // max(1, len(inputs))):
+            for i, detail in enumerate(inputs):
+                interpreter.set_tensor(detail["index"], stored[f"{sample}_{i}"])
+            interpreter.invoke()
+            for i, detail in enumerate(outputs):
+                results[f"{sample}_{i}"] = interpreter.get_tensor(detail["index"])
+    np.savez(directory / "outputs.npz", **results)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,84 @@
+"""Writing files: all or nothing, and never over something by surprise."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from wpconvert.errors import FileError
+
+
+def write_all(files: dict[Path, bytes]) -> None:
+    """Write every file, or leave every path as it was.
+
+    Each content goes to a temporary file beside its target and is synced; only when all are on disk are they renamed.
+    An existing file keeps its permission bits. Raises FileError.
+    """
+    staged: list[tuple[Path, Path]] = []
+    try:
+        for path, content in files.items():
+            staged.append((_stage(path, content), path))
+        for temporary, path in staged:
+            _rename(temporary, path)
+    finally:
+        for temporary, _ in staged:
+            temporary.unlink(missing_ok=True)
+    for folder in {path.parent for path in files}:
+        _sync_folder(folder)
+
+
+def _stage(path: Path, content: bytes) -> Path:
+    if path.is_dir():
+        raise FileError(f"{path}: cannot be written: it is a directory")
+    target = path.resolve()
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
+    return temporary
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    try:
+        temporary.replace(path.resolve())
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renames last; file systems without directory handles do without."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def same_file(first: Path, second: Path) -> bool:
+    """Whether two paths name one file, also through links."""
+    try:
+        return first.samefile(second)
+    except OSError:
+        return first.absolute() == second.absolute()

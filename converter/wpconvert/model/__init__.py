@@ -1,0 +1,1 @@
+"""The format-neutral middle: weights, rules and plans. Knows neither flatbuffers nor protobuf."""

@@ -1,0 +1,109 @@
+"""From choices to encoded weights: try the chosen codec, keep a tensor as it is where that is not smaller."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from wpconvert.codecs import CODECS, Layout, encode
+from wpconvert.model.rules import Choice
+from wpconvert.model.weight import Weight
+
+Progress = Callable[[Weight], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one weight: a blob, or the reason why it stays as it is."""
+
+    weight: Weight
+    method: str
+    blob: NDArray[np.uint8] | None = None
+    reason: str | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weight after rewriting."""
+        return self.weight.nbytes if self.blob is None else self.blob.nbytes
+
+
+def encode_all(choices: Sequence[Choice], progress: Progress | None = None) -> list[Outcome]:
+    """Encode every weight as chosen. No tensor grows: one that would keeps method `none` and the reason."""
+    outcomes = []
+    for choice in choices:
+        outcomes.append(_encode(choice))
+        if progress is not None:
+            progress(choice.weight)
+    return _settle_shared(outcomes)
+
+
+def kept(outcome: Outcome, reason: str) -> Outcome:
+    """The same weight, left as it is for `reason`."""
+    return replace(outcome, method="none", blob=None, reason=reason)
+
+
+def _encode(choice: Choice) -> Outcome:
+    weight = choice.weight
+    if weight.values is None:
+        return Outcome(weight, "none", reason=weight.obstacle)
+    if choice.method == "none":
+        return Outcome(weight, "none", reason="method none")
+    sparsity = weight.sparsity or 0.0
+    if sparsity < choice.threshold:
+        return Outcome(weight, "none", reason=f"{sparsity:.1%} zeros, below the threshold of {choice.threshold:.1%}")
+    layout = Layout(weight.shape, weight.row_dims)
+    bound = CODECS[choice.method].minimum_nbytes(layout, int(np.count_nonzero(weight.values)))
+    # Rewriting must pay for its table and options too. A codec whose point is fewer bytes must also shrink the weights
+    # themselves; `dense` cannot, it lives on what the table saves.
+    budget = weight.nbytes - weight.overhead
+    if choice.method != "dense":
+        budget = min(budget, weight.nbytes)
+    if bound >= budget:
+        return Outcome(weight, "none", reason=_would_grow(choice.method, f"at least {bound:,}", weight))
+    blob = encode(choice.method, weight.values, weight.row_dims)
+    if blob.nbytes >= budget:
+        return Outcome(weight, "none", reason=_would_grow(choice.method, f"{blob.nbytes:,}", weight))
+    return Outcome(weight, choice.method, blob)
+
+
+def _would_grow(method: str, size: str, weight: Weight) -> str:
+    extra = f" and {weight.overhead:,} for its table" if weight.overhead > 0 else ""
+    return f"would not shrink: {method} needs {size} bytes{extra}, dense {weight.nbytes:,}"
+
+
+def _settle_shared(outcomes: list[Outcome]) -> list[Outcome]:
+    """Weights that share storage are rewritten together, or the shared bytes would have to stay beside the blobs."""
+    groups: defaultdict[int, list[int]] = defaultdict(list)
+    for index, outcome in enumerate(outcomes):
+        groups[outcome.weight.storage].append(index)
+    for members in groups.values():
+        dense = [outcomes[i].weight for i in members if outcomes[i].blob is None]
+        if len(members) == 1 or len(dense) == len(members):
+            continue
+        blobs = {blob.tobytes() for i in members if (blob := outcomes[i].blob) is not None}
+        grows = sum(map(len, blobs)) >= outcomes[members[0]].weight.nbytes
+        if not dense and not grows:
+            continue
+        reason = (
+            f"shares its bytes with {dense[0].label}, which stays as it is"
+            if dense
+            else "shares its bytes with tensors of another layout; the blobs together would be larger"
+        )
+        for i in members:
+            if outcomes[i].blob is not None:
+                outcomes[i] = kept(outcomes[i], reason)
+    return outcomes
+
+
+def dump_plan(outcomes: Sequence[Outcome]) -> str:
+    """The resolved plan as a rules file: one rule per weight that can be rewritten, in model order."""
+    rules = []
+    for outcome in outcomes:
+        if outcome.weight.values is not None:
+            rules.append({"tensor": outcome.weight.key, "method": outcome.method, "threshold": 0.0})
+    return yaml.safe_dump({"rules": rules}, sort_keys=False)

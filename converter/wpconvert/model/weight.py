@@ -1,0 +1,48 @@
+"""A weight tensor as every file format presents it to the planner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One constant tensor that an operator multiplies with, or that is large enough to ask about.
+
+    key: unique in the model (`subgraph:tensor` in a .tflite file). operators: names of the consuming operators.
+    values: int8 in the tensor's shape, None when `obstacle` says why the tensor cannot be rewritten.
+    row_dims: the leading dimensions that make the rows of the stored matrix.
+    overhead: bytes that rewriting adds beside the blob, net of what it removes.
+    storage: weights with the same number share bytes in the file, so they are rewritten together or not at all.
+    """
+
+    key: str
+    name: str
+    operators: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    nbytes: int
+    values: NDArray[np.int8] | None = None
+    row_dims: int = 1
+    overhead: int = 0
+    storage: int = 0
+    obstacle: str | None = None
+
+    @property
+    def zeros(self) -> int | None:
+        """Number of zero weights, None where the values are not int8."""
+        return None if self.values is None else self.values.size - int(np.count_nonzero(self.values))
+
+    @property
+    def sparsity(self) -> float | None:
+        """Share of zero weights, 0 to 1."""
+        zeros = self.zeros
+        return None if zeros is None or self.values is None else zeros / max(1, self.values.size)
+
+    @property
+    def label(self) -> str:
+        """How messages name the tensor."""
+        return f"{self.name or '(unnamed)'} [{self.key}]"

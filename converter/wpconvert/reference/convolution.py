@@ -1,0 +1,322 @@
+"""CONV_2D and DEPTHWISE_CONV_2D for int8.
+
+The accumulators are computed in floating point: all partial sums are integers whose size is bounded by
+Σ|w| · max|x − zero point|, so float32 is exact below 2^24 and float64 below 2^53.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.reference.quantise import (
+    Int32Array,
+    activation_range,
+    conv_multipliers,
+    requantise,
+)
+from wpconvert.reference.registry import (
+    OpContext,
+    TensorInfo,
+    expect_rank,
+    expect_shape,
+    expect_type,
+    register,
+)
+from wpconvert.reference.window import pad_image, window_geometry
+from wpconvert.tflite.schema import TensorType
+
+Pair = tuple[int, int]
+
+_MAX_OFFSET_INPUT = 255
+"""Largest |x − zero point| for int8 x and zero point."""
+
+_CHUNK_BYTES = 1 << 25
+"""Size of one block of unfolded input rows."""
+
+
+def exact_dtype(magnitude: int) -> np.dtype[Any]:
+    """The smallest float type in which integer sums up to `magnitude` are exact."""
+    return np.dtype(np.float32 if magnitude < 1 << 24 else np.float64)
+
+
+def to_int32(sums: NDArray[Any]) -> Int32Array:
+    """Exact float sums as int32; sums outside int32 wrap as on the device."""
+    if sums.dtype == np.float32:
+        return sums.astype(np.int32)
+    return sums.astype(np.int64).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class ConvWeights:
+    """Filters of a convolution, unfolded for a matrix product.
+
+    `matrices` is float [groups, kernel_h · kernel_w · group_channels, out_channels / groups].
+    """
+
+    matrices: NDArray[Any]
+    kernel: Pair
+    group_channels: int
+    out_channels: int
+
+
+def prepare_conv_weights(weights: NDArray[np.int8], in_channels: int) -> ConvWeights:
+    """Unfold int8 filters [out_channels, kernel_h, kernel_w, group_channels].
+
+    `group_channels` divides `in_channels`; the quotient is the number of groups.
+    """
+    out_channels, kernel_h, kernel_w, group_channels = weights.shape
+    if in_channels % group_channels or out_channels % (in_channels // group_channels):
+        raise ModelError(
+            f"filters of shape {list(weights.shape)} do not divide {in_channels} input channels into groups"
+        )
+    groups = in_channels // group_channels
+    flat = weights.reshape(groups, out_channels // groups, kernel_h * kernel_w * group_channels)
+    largest = int(np.abs(flat.astype(np.int64)).sum(axis=2).max())
+    dtype = exact_dtype(largest * _MAX_OFFSET_INPUT)
+    matrices = np.ascontiguousarray(flat.transpose(0, 2, 1).astype(dtype))
+    return ConvWeights(matrices, (kernel_h, kernel_w), group_channels, out_channels)
+
+
+def _offset_input(x: NDArray[np.int8], zero_point: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    shifted = x.astype(dtype)
+    shifted -= dtype.type(zero_point)
+    return shifted
+
+
+def _unfolded(windows: NDArray[Any], rows: slice) -> NDArray[Any]:
+    """Windows [b, oh, ow, kh, kw, c] of some output rows as a matrix [b · rows · ow, kh · kw · c]."""
+    block = windows[:, rows]
+    return block.reshape(block.shape[0] * block.shape[1] * block.shape[2], -1)
+
+
+def _windows(x: NDArray[Any], kernel: Pair, strides: Pair, dilation: Pair) -> NDArray[Any]:
+    """A view of padded x [b, h, w, c] as windows [b, oh, ow, kh, kw, c]."""
+    extent = ((kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1)
+    views = np.lib.stride_tricks.sliding_window_view(x, extent, axis=(1, 2))
+    views = views[:, :: strides[0], :: strides[1], :, :: dilation[0], :: dilation[1]]
+    return views.transpose(0, 1, 2, 4, 5, 3)
+
+
+def conv2d_accumulate(  # noqa: PLR0917 - the geometry of a convolution
+    x: NDArray[np.int8],
+    weights: NDArray[np.int8] | ConvWeights,
+    input_zero_point: int,
+    strides: Pair,
+    padding: int,
+    dilation: Pair = (1, 1),
+) -> Int32Array:
+    """Σ w · (x − input_zero_point) over the taps inside the image, without bias.
+
+    x int8 [batch, height, width, in_channels]; weights int8 [out_channels, kernel_h, kernel_w, in_channels /
+    groups] or their prepared form; strides and dilation are (height, width); padding is the schema's SAME or
+    VALID. Returns int32 [batch, out_height, out_width, out_channels].
+    """
+    filters = weights if isinstance(weights, ConvWeights) else prepare_conv_weights(weights, x.shape[3])
+    (height, width), pads = window_geometry(x.shape[1:3], filters.kernel, strides, padding, dilation)
+    padded = pad_image(_offset_input(x, input_zero_point, filters.matrices.dtype), pads)
+    groups, taps, group_outputs = filters.matrices.shape
+    batch = x.shape[0]
+    if filters.kernel == (1, 1) and groups == 1:
+        pixels = padded[:, :: strides[0], :: strides[1]].reshape(-1, taps)
+        return to_int32(pixels @ filters.matrices[0]).reshape(batch, height, width, group_outputs)
+    windows = _windows(padded, filters.kernel, strides, dilation)
+    sums = np.empty((batch, height, width, groups, group_outputs), dtype=np.int32)
+    step = max(1, _CHUNK_BYTES // max(1, batch * width * taps * padded.itemsize))
+    for group in range(groups):
+        channels = windows[..., group * filters.group_channels : (group + 1) * filters.group_channels]
+        for row in range(0, height, step):
+            rows = slice(row, min(row + step, height))
+            block = to_int32(_unfolded(channels, rows) @ filters.matrices[group])
+            sums[:, rows, :, group] = block.reshape(batch, -1, width, group_outputs)
+    return sums.reshape(batch, height, width, filters.out_channels)
+
+
+@dataclass(frozen=True)
+class DepthwiseWeights:
+    """Filters of a depthwise convolution: float [kernel_h, kernel_w, out_channels]."""
+
+    taps: NDArray[Any]
+
+
+def prepare_depthwise_weights(weights: NDArray[np.int8]) -> DepthwiseWeights:
+    """The float form of int8 filters [1, kernel_h, kernel_w, out_channels]."""
+    if weights.shape[0] != 1:
+        raise ModelError(f"filters of shape {list(weights.shape)}, expected 1 in front")
+    largest = int(np.abs(weights.astype(np.int64)).sum(axis=(0, 1, 2)).max())
+    return DepthwiseWeights(weights[0].astype(exact_dtype(largest * _MAX_OFFSET_INPUT)))
+
+
+def depthwise_accumulate(  # noqa: PLR0917 - the geometry of a convolution
+    x: NDArray[np.int8],
+    weights: NDArray[np.int8] | DepthwiseWeights,
+    input_zero_point: int,
+    strides: Pair,
+    padding: int,
+    dilation: Pair = (1, 1),
+) -> Int32Array:
+    """Σ w · (x − input_zero_point) over the taps inside the image, without bias.
+
+    x int8 [batch, height, width, in_channels]; weights int8 [1, kernel_h, kernel_w, out_channels] with
+    out_channels a multiple of in_channels: output channel i reads input channel i // depth_multiplier.
+    Returns int32 [batch, out_height, out_width, out_channels].
+    """
+    taps = (weights if isinstance(weights, DepthwiseWeights) else prepare_depthwise_weights(weights)).taps
+    kernel_h, kernel_w, out_channels = taps.shape
+    if out_channels % x.shape[3]:
+        raise ModelError(f"{out_channels} filters are not a multiple of {x.shape[3]} input channels")
+    (height, width), pads = window_geometry(x.shape[1:3], (kernel_h, kernel_w), strides, padding, dilation)
+    padded = pad_image(_offset_input(x, input_zero_point, taps.dtype), pads)
+    if out_channels != x.shape[3]:
+        padded = np.repeat(padded, out_channels // x.shape[3], axis=3)
+    sums = np.zeros((x.shape[0], height, width, out_channels), dtype=taps.dtype)
+    product = np.empty_like(sums)
+    for row in range(kernel_h):
+        top = row * dilation[0]
+        lines = padded[:, top : top + (height - 1) * strides[0] + 1 : strides[0]]
+        for column in range(kernel_w):
+            left = column * dilation[1]
+            pixels = lines[:, :, left : left + (width - 1) * strides[1] + 1 : strides[1]]
+            np.multiply(pixels, taps[row, column], out=product)
+            sums += product
+    return to_int32(sums)
+
+
+def channel_scales(weights: TensorInfo, channel_axis: int) -> NDArray[np.float32]:
+    """Scales of a filter tensor: one, or one per output channel along `channel_axis`.
+
+    Raises ModelError when the counts or the axis do not fit, UnsupportedError for zero points other than 0:
+    the int8 kernels take weights as symmetric.
+    """
+    params = weights.parameters()
+    if params.zero_points.any():
+        raise UnsupportedError(f"{weights}: weights with a zero point other than 0")
+    count = len(params.scales)
+    if count > 1 and (params.axis != channel_axis or count != weights.shape[channel_axis]):
+        raise ModelError(
+            f"{weights}: {count} scales along axis {params.axis}, "
+            f"expected {weights.shape[channel_axis]} along axis {channel_axis}"
+        )
+    return params.scales
+
+
+def check_bias(bias: TensorInfo | None, channels: int) -> None:
+    """A bias is int32 with one value per output channel."""
+    if bias is None:
+        return
+    expect_type(bias, TensorType.INT32)
+    if bias.size != channels:
+        raise ModelError(f"{bias} has {bias.size} values for {channels} output channels")
+
+
+def add_bias(accumulators: Int32Array, bias: NDArray[Any] | None) -> Int32Array:
+    """accumulators [..., channels] + bias [channels], wrapping in int32."""
+    if bias is None:
+        return accumulators
+    biased: Int32Array = accumulators + bias.reshape(-1)
+    return biased
+
+
+@dataclass(frozen=True)
+class ConvPlan:
+    """What a convolution needs besides its input: geometry and requantisation."""
+
+    strides: Pair
+    padding: int
+    dilation: Pair
+    input_zero_point: int
+    output_zero_point: int
+    activation: tuple[int, int]
+    multiplier: Int32Array
+    shift: Int32Array
+
+
+def _plan(context: OpContext, options: Any, channel_axis: int) -> ConvPlan:
+    context.arity((2, 3))
+    x, weights, y = context.tensor(0), context.tensor(1), context.output()
+    for info in (x, weights, y):
+        expect_type(info, TensorType.INT8)
+        expect_rank(info, 4)
+    channels = weights.shape[channel_axis]
+    check_bias(context.optional(2), channels)
+    scales = channel_scales(weights, channel_axis)
+    input_scale, input_zero_point = x.per_tensor()
+    output_scale, output_zero_point = y.per_tensor()
+    multiplier, shift = conv_multipliers(input_scale, scales, output_scale)
+    strides = (int(options.strideH), int(options.strideW))
+    dilation = (int(options.dilationHFactor), int(options.dilationWFactor))
+    size, _ = window_geometry(_spatial(x), _spatial(weights), strides, options.padding, dilation)
+    expect_shape(y, (x.shape[0], *size, channels))
+    clamp = activation_range(
+        options.fusedActivationFunction, output_scale, output_zero_point, np.dtype(np.int8)
+    )
+    return ConvPlan(
+        strides, int(options.padding), dilation, input_zero_point, output_zero_point, clamp, multiplier, shift
+    )
+
+
+def _spatial(info: TensorInfo) -> Pair:
+    return info.shape[1], info.shape[2]
+
+
+def _conv_plan(context: OpContext) -> ConvPlan:
+    plan = _plan(context, context.require_options("Conv2DOptions"), channel_axis=0)
+    in_channels, (outputs, _, _, depth) = context.tensor(0).shape[3], context.tensor(1).shape
+    if in_channels % depth or outputs % (in_channels // depth):
+        raise ModelError(
+            f"{context.tensor(1)}: {outputs} filters of depth {depth} for {in_channels} input channels"
+        )
+    return plan
+
+
+def _depthwise_plan(context: OpContext) -> ConvPlan:
+    options = context.require_options("DepthwiseConv2DOptions")
+    plan = _plan(context, options, channel_axis=3)
+    in_channels, weights = context.tensor(0).shape[3], context.tensor(1)
+    if weights.shape[0] != 1 or weights.shape[3] != in_channels * options.depthMultiplier:
+        raise ModelError(
+            f"{weights} has shape {list(weights.shape)}, expected [1, h, w, {in_channels} · "
+            f"depth multiplier {options.depthMultiplier}]"
+        )
+    return plan
+
+
+def _cached_conv_weights(context: OpContext) -> ConvWeights:
+    return prepare_conv_weights(context.value(1), context.tensor(0).shape[3])
+
+
+def _cached_depthwise_weights(context: OpContext) -> DepthwiseWeights:
+    return prepare_depthwise_weights(context.value(1))
+
+
+def _finish(context: OpContext, plan: ConvPlan, accumulators: Int32Array) -> list[NDArray[Any]]:
+    biased = add_bias(accumulators, context.value(2) if context.optional(2) else None)
+    return [requantise(biased, plan.multiplier, plan.shift, plan.output_zero_point, *plan.activation)]
+
+
+@register("CONV_2D", check=_conv_plan)
+def conv_2d(context: OpContext) -> list[NDArray[Any]]:
+    """int8 convolution; both runtimes round twice."""
+    plan = context.cached(_conv_plan)
+    constant = context.tensor(1).is_constant
+    weights = context.cached(_cached_conv_weights) if constant else _cached_conv_weights(context)
+    sums = conv2d_accumulate(
+        context.value(0), weights, plan.input_zero_point, plan.strides, plan.padding, plan.dilation
+    )
+    return _finish(context, plan, sums)
+
+
+@register("DEPTHWISE_CONV_2D", check=_depthwise_plan)
+def depthwise_conv_2d(context: OpContext) -> list[NDArray[Any]]:
+    """int8 depthwise convolution; both runtimes round twice."""
+    plan = context.cached(_depthwise_plan)
+    constant = context.tensor(1).is_constant
+    weights = context.cached(_cached_depthwise_weights) if constant else _cached_depthwise_weights(context)
+    sums = depthwise_accumulate(
+        context.value(0), weights, plan.input_zero_point, plan.strides, plan.padding, plan.dilation
+    )
+    return _finish(context, plan, sums)

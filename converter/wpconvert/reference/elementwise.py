@@ -1,0 +1,150 @@
+"""ADD, SUB and MUL on int8, with broadcasting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.reference.quantise import (
+    Int64Array,
+    activation_range,
+    multiply_double_rounding,
+    quantise_multiplier,
+    wrap_int32,
+)
+from wpconvert.reference.registry import OpContext, TensorInfo, expect_shape, expect_type, register
+from wpconvert.tflite.schema import TensorType
+
+_LEFT_SHIFT = 20
+"""Bits gained before the inputs of ADD and SUB are brought to a common scale."""
+
+_MAX_RANK = 4
+
+Multiplier = tuple[int, int]
+
+
+def _check_binary(context: OpContext) -> tuple[TensorInfo, TensorInfo, TensorInfo]:
+    context.arity(2)
+    first, second, result = context.tensor(0), context.tensor(1), context.output()
+    for info in (first, second, result):
+        expect_type(info, TensorType.INT8)
+        if len(info.shape) > _MAX_RANK:
+            raise UnsupportedError(
+                f"{info} has {len(info.shape)} dimensions, supported are up to {_MAX_RANK}"
+            )
+    try:
+        shape = np.broadcast_shapes(first.shape, second.shape)
+    except ValueError as error:
+        raise ModelError(f"shapes {list(first.shape)} and {list(second.shape)} do not broadcast") from error
+    expect_shape(result, shape)
+    return first, second, result
+
+
+def _clamp(context: OpContext, table: str) -> tuple[int, int]:
+    scale, zero_point = context.output().per_tensor()
+    activation = context.require_options(table).fusedActivationFunction
+    return activation_range(activation, scale, zero_point, np.dtype(np.int8))
+
+
+@dataclass(frozen=True)
+class SumPlan:
+    """Rescaling of ADD and SUB; the tables hold both inputs' 256 values at the common scale."""
+
+    first: Int64Array
+    second: Int64Array
+    output_multiplier: Multiplier
+    output_zero_point: int
+    activation: tuple[int, int]
+
+
+def _scaled_table(zero_point: int, multiplier: Multiplier) -> Int64Array:
+    values = (np.arange(-128, 128, dtype=np.int64) - zero_point) << _LEFT_SHIFT
+    return multiply_double_rounding(values, *multiplier)
+
+
+def _below_one(real: float) -> Multiplier:
+    """A multiplier that the kernels require to be below 1."""
+    if not 0 < real < 1:
+        raise ModelError(f"a ratio of the scales is {real:g}, expected a number between 0 and 1")
+    multiplier, shift = quantise_multiplier(real)
+    if shift > 0:
+        raise ModelError(f"a ratio of the scales is {real:g}, which rounds to 1")
+    return multiplier, shift
+
+
+def _sum_plan(context: OpContext, table: str) -> SumPlan:
+    """Ratios of the scales are taken in double precision."""
+    first, second, result = _check_binary(context)
+    (scale1, zero1), (scale2, zero2) = first.per_tensor(), second.per_tensor()
+    output_scale, output_zero_point = result.per_tensor()
+    common = 2.0 * float(max(scale1, scale2))
+    return SumPlan(
+        _scaled_table(zero1, _below_one(float(scale1) / common)),
+        _scaled_table(zero2, _below_one(float(scale2) / common)),
+        _below_one(common / ((1 << _LEFT_SHIFT) * float(output_scale))),
+        output_zero_point,
+        _clamp(context, table),
+    )
+
+
+def _add_plan(context: OpContext) -> SumPlan:
+    return _sum_plan(context, "AddOptions")
+
+
+def _sub_plan(context: OpContext) -> SumPlan:
+    return _sum_plan(context, "SubOptions")
+
+
+def _run_sum(
+    context: OpContext, plan: SumPlan, combine: Callable[[Int64Array, Int64Array], Int64Array]
+) -> list[NDArray[Any]]:
+    first = plan.first[context.value(0).astype(np.int16) + 128]
+    second = plan.second[context.value(1).astype(np.int16) + 128]
+    raw = multiply_double_rounding(combine(first, second), *plan.output_multiplier) + plan.output_zero_point
+    return [np.clip(raw, *plan.activation).astype(np.int8)]
+
+
+@register("ADD", check=_add_plan)
+def add(context: OpContext) -> list[NDArray[Any]]:
+    """int8 sum at a common scale of twice the larger input scale."""
+    return _run_sum(context, context.cached(_add_plan), np.add)
+
+
+@register("SUB", check=_sub_plan)
+def sub(context: OpContext) -> list[NDArray[Any]]:
+    """int8 difference at a common scale of twice the larger input scale."""
+    return _run_sum(context, context.cached(_sub_plan), np.subtract)
+
+
+@dataclass(frozen=True)
+class MulPlan:
+    """Rescaling of MUL."""
+
+    zero_points: tuple[int, int]
+    multiplier: Multiplier
+    output_zero_point: int
+    activation: tuple[int, int]
+
+
+def _mul_plan(context: OpContext) -> MulPlan:
+    first, second, result = _check_binary(context)
+    (scale1, zero1), (scale2, zero2) = first.per_tensor(), second.per_tensor()
+    output_scale, output_zero_point = result.per_tensor()
+    multiplier = quantise_multiplier(float(scale1) * float(scale2) / float(output_scale))
+    return MulPlan((zero1, zero2), multiplier, output_zero_point, _clamp(context, "MulOptions"))
+
+
+@register("MUL", check=_mul_plan)
+def mul(context: OpContext) -> list[NDArray[Any]]:
+    """int8 product of the inputs without their zero points."""
+    plan = context.cached(_mul_plan)
+    first = context.value(0).astype(np.int64) - plan.zero_points[0]
+    second = context.value(1).astype(np.int64) - plan.zero_points[1]
+    scaled = multiply_double_rounding(first * second, *plan.multiplier)
+    raw = wrap_int32(scaled + plan.output_zero_point)
+    return [np.clip(raw, *plan.activation).astype(np.int8)]

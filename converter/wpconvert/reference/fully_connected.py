@@ -1,0 +1,119 @@
+"""FULLY_CONNECTED for int8."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.reference.convolution import add_bias, channel_scales, check_bias, exact_dtype, to_int32
+from wpconvert.reference.quantise import (
+    Int32Array,
+    Policy,
+    Rounding,
+    activation_range,
+    fc_multipliers,
+    requantise,
+    requantise_float,
+)
+from wpconvert.reference.registry import OpContext, expect_rank, expect_type, register
+from wpconvert.tflite.schema import TensorType
+
+_DEFAULT_WEIGHTS_FORMAT = 0
+
+
+@dataclass(frozen=True)
+class FcWeights:
+    """Weights of a fully connected layer as a float matrix [depth, units]."""
+
+    matrix: NDArray[Any]
+
+
+def prepare_fc_weights(weights: NDArray[np.int8]) -> FcWeights:
+    """The float form of int8 weights [units, depth]."""
+    largest = int(np.abs(weights.astype(np.int64)).sum(axis=1).max())
+    return FcWeights(np.ascontiguousarray(weights.T.astype(exact_dtype(largest * 255))))
+
+
+def fully_connected_accumulate(
+    x: NDArray[np.int8], weights: NDArray[np.int8] | FcWeights, input_zero_point: int
+) -> Int32Array:
+    """Σ w · (x − input_zero_point), without bias.
+
+    x int8 of any shape whose size is a multiple of depth; weights int8 [units, depth] or their prepared form.
+    Returns int32 [batch, units].
+    """
+    matrix = (weights if isinstance(weights, FcWeights) else prepare_fc_weights(weights)).matrix
+    rows = x.reshape(-1, matrix.shape[0]).astype(matrix.dtype)
+    rows -= matrix.dtype.type(input_zero_point)
+    return to_int32(rows @ matrix)
+
+
+def fully_connected_policy(rounding: Rounding) -> Policy:
+    """The rule for a requantisation table: TFLM rounds twice; one rounding comes nearest to LiteRT.
+
+    LiteRT's reference kernel itself uses no multiplier: it takes the ratio of the scales in double precision.
+    """
+    return "double" if rounding == "tflm" else "single"
+
+
+@dataclass(frozen=True)
+class FcPlan:
+    """What a fully connected layer needs besides its input."""
+
+    input_zero_point: int
+    output_zero_point: int
+    activation: tuple[int, int]
+    multiplier: Int32Array
+    shift: Int32Array
+    ratio: NDArray[np.float64]
+
+
+def _plan(context: OpContext) -> FcPlan:
+    options = context.require_options("FullyConnectedOptions")
+    context.arity((2, 3))
+    x, weights, y = context.tensor(0), context.tensor(1), context.output()
+    for info in (x, weights, y):
+        expect_type(info, TensorType.INT8)
+    if options.weightsFormat != _DEFAULT_WEIGHTS_FORMAT:
+        raise UnsupportedError(f"{weights}: shuffled weights")
+    expect_rank(weights, 2)
+    units, depth = weights.shape
+    check_bias(context.optional(2), units)
+    if x.size % depth or not y.shape or y.shape[-1] != units or y.size != x.size // depth * units:
+        raise ModelError(
+            f"input {list(x.shape)}, weights {list(weights.shape)} and output {list(y.shape)} do not fit"
+        )
+    input_scale, input_zero_point = x.per_tensor()
+    output_scale, output_zero_point = y.per_tensor()
+    scales = channel_scales(weights, 0)
+    multiplier, shift = fc_multipliers(input_scale, scales, output_scale)
+    ratio = float(input_scale) * scales.astype(np.float64) / float(output_scale)
+    clamp = activation_range(
+        options.fusedActivationFunction, output_scale, output_zero_point, np.dtype(np.int8)
+    )
+    return FcPlan(input_zero_point, output_zero_point, clamp, multiplier, shift, ratio)
+
+
+def _cached_weights(context: OpContext) -> FcWeights:
+    return prepare_fc_weights(context.value(1))
+
+
+@register("FULLY_CONNECTED", check=_plan)
+def fully_connected(context: OpContext) -> list[NDArray[Any]]:
+    """int8 matrix product; the leading dimensions of the declared output are the batch."""
+    plan = context.cached(_plan)
+    constant = context.tensor(1).is_constant
+    weights = context.cached(_cached_weights) if constant else _cached_weights(context)
+    sums = fully_connected_accumulate(context.value(0), weights, plan.input_zero_point)
+    biased = add_bias(sums, context.value(2) if context.optional(2) else None)
+    if context.rounding == "litert":
+        result = requantise_float(biased, plan.ratio, plan.output_zero_point, plan.activation)
+    else:
+        result = requantise(
+            biased, plan.multiplier, plan.shift, plan.output_zero_point, *plan.activation, policy="double"
+        )
+    return [result.reshape(context.output().shape)]

@@ -1,0 +1,265 @@
+"""Runs subgraph 0 of a model with the arithmetic of the device.
+
+Model files are untrusted: everything an operator needs is checked before it runs, sizes are bounded before
+memory is taken, and whatever still goes wrong inside an operator is reported as a ModelError that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert.errors import ModelError, UnsupportedError, UsageError
+from wpconvert.reference.operators import OPERATOR_MODULES
+from wpconvert.reference.quantise import Rounding
+from wpconvert.reference.registry import OPERATORS, OpContext, TensorInfo
+from wpconvert.tflite.model import TfliteModel, element_count, quantization_of, shape_of, text
+from wpconvert.tflite.schema import DTYPES, TYPE_NAMES
+
+T = TypeVar("T")
+
+MEMORY_LIMIT = 1 << 31
+"""Bytes that all tensors together, and the working arrays of one operator, may take."""
+
+_WORKING_BYTES = 32
+"""Working memory of an operator per element of its inputs and outputs: a few arrays of 8-byte elements."""
+
+_INTERNAL_ERRORS = (
+    ValueError,
+    IndexError,
+    ZeroDivisionError,
+    OverflowError,
+    FloatingPointError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    MemoryError,
+)
+
+assert OPERATOR_MODULES, "importing the operator modules fills the registry"
+
+
+def _guarded(where: str, action: Callable[[], T]) -> T:
+    """Run `action`; its errors name the operator, and unforeseen ones become ModelError."""
+    try:
+        return action()
+    except (ModelError, UnsupportedError) as error:
+        raise type(error)(f"{where}: {error}") from error
+    except _INTERNAL_ERRORS as error:
+        raise ModelError(f"{where}: malformed operator ({type(error).__name__}: {error})") from error
+
+
+def _tensor_info(model: TfliteModel, graph: Any, index: int) -> TensorInfo:
+    tensor = graph.tensors[index]
+    return TensorInfo(
+        index=index,
+        name=text(tensor.name),
+        type=int(tensor.type),
+        shape=shape_of(tensor),
+        quantization=quantization_of(tensor),
+        is_constant=model.buffer(tensor) is not None,
+    )
+
+
+def _indices(values: Any) -> list[int]:
+    return [] if values is None else [int(value) for value in values]
+
+
+class _Program:
+    """Subgraph 0 as a list of operator contexts over a list of tensors."""
+
+    def __init__(self, model: TfliteModel, rounding: Rounding) -> None:
+        if not model.root.subgraphs:
+            raise ModelError("the model has no subgraph")
+        graph = model.root.subgraphs[0]
+        self.model = model
+        self.rounding = rounding
+        self.inputs = _indices(graph.inputs)
+        self.outputs = _indices(graph.outputs)
+        self.operators = list(graph.operators or [])
+        self.tensors = [_tensor_info(model, graph, index) for index in range(len(graph.tensors or []))]
+        self.constants = self._constants(graph)
+
+    def _constants(self, graph: Any) -> dict[int, NDArray[Any]]:
+        """Values of the constant tensors that an operator or an output uses."""
+        used = set(self.outputs)
+        for operator in self.operators:
+            used.update(_indices(operator.inputs))
+        values: dict[int, NDArray[Any]] = {}
+        for index in sorted(i for i in used if i >= 0 and self.tensors[i].is_constant):
+            tensor = graph.tensors[index]
+            if tensor.type in DTYPES:
+                value = self.model.constant(tensor)
+                assert value is not None
+                values[index] = value.view()
+                values[index].flags.writeable = False
+        return values
+
+    def where(self, index: int) -> str:
+        """`operator 3 (CONV_2D)`, for messages."""
+        return f"operator {index} ({self.model.operator_name(self.operators[index])})"
+
+    def context(self, index: int) -> OpContext:
+        """The context of an operator with the values of its constant inputs."""
+        operator = self.operators[index]
+        inputs = [None if i < 0 else self.tensors[i] for i in _indices(operator.inputs)]
+        custom = operator.customOptions
+        return OpContext(
+            model=self.model,
+            name=self.model.operator_name(operator),
+            index=index,
+            input_tensors=inputs,
+            output_tensors=[self.tensors[i] for i in _indices(operator.outputs)],
+            options=operator.builtinOptions,
+            custom_options=b"" if custom is None else np.asarray(custom, dtype=np.uint8).tobytes(),
+            rounding=self.rounding,
+            inputs=[None if info is None else self.constants.get(info.index) for info in inputs],
+        )
+
+
+def _check_tensor(info: TensorInfo) -> None:
+    if info.type not in DTYPES:
+        raise UnsupportedError(f"{info} has type {info.type_name}")
+    if any(dim < 0 for dim in info.shape):
+        raise UnsupportedError(f"{info} has a dynamic shape {list(info.shape)}")
+    if 0 in info.shape:
+        raise UnsupportedError(f"{info} is empty: shape {list(info.shape)}")
+
+
+def _check_operator(context: OpContext) -> None:
+    operator = OPERATORS.get(context.name)
+    if operator is None:
+        raise UnsupportedError("the reference interpreter has no such operator")
+    tensors = [*(info for info in context.input_tensors if info is not None), *context.output_tensors]
+    for info in tensors:
+        _check_tensor(info)
+    working = sum(info.size for info in tensors) * _WORKING_BYTES
+    if working > MEMORY_LIMIT:
+        raise UnsupportedError(f"it needs about {working} bytes of working memory, more than {MEMORY_LIMIT}")
+    if operator.check is not None:
+        operator.check(context)
+
+
+def _check_memory(program: _Program) -> None:
+    total = 0
+    for info in program.tensors:
+        if info.type in DTYPES and all(dim >= 0 for dim in info.shape):
+            total += element_count(info.shape) * info.dtype.itemsize
+    if total > MEMORY_LIMIT:
+        raise UnsupportedError(f"the tensors of the model take {total} bytes, more than {MEMORY_LIMIT}")
+
+
+def _check_order(program: _Program) -> None:
+    """Every tensor an operator reads must have a value by then, and none is written twice."""
+    known = {*program.inputs, *(info.index for info in program.tensors if info.is_constant)}
+    written: set[int] = set(known)
+    for index, operator in enumerate(program.operators):
+        for tensor in _indices(operator.inputs):
+            if tensor >= 0 and tensor not in known:
+                raise ModelError(
+                    f"{program.where(index)} reads {program.tensors[tensor]}, which nothing has computed"
+                )
+        for tensor in _indices(operator.outputs):
+            if tensor < 0 or tensor in written:
+                raise ModelError(f"{program.where(index)} writes tensor {tensor}, which already has a value")
+            written.add(tensor)
+            known.add(tensor)
+    for tensor in program.outputs:
+        if tensor not in known:
+            raise ModelError(f"the model's output {program.tensors[tensor]} is never computed")
+
+
+def unsupported(model: TfliteModel) -> list[str]:
+    """One line per operator of subgraph 0 that the interpreter cannot run, naming operator, index and reason.
+
+    Raises ModelError for a malformed model, UnsupportedError when it is too large to run at all.
+    """
+    return _problems(_Program(model, "tflm"))
+
+
+def _problems(program: _Program) -> list[str]:
+    _check_memory(program)
+    _check_order(program)
+    lines = []
+    for index in range(len(program.operators)):
+        where = program.where(index)
+        try:
+            context = _guarded(where, lambda index=index: program.context(index))  # type: ignore[misc]
+            _guarded(where, lambda context=context: _check_operator(context))  # type: ignore[misc]
+        except UnsupportedError as error:
+            lines.append(str(error))
+    return lines
+
+
+_SHOWN_PROBLEMS = 5
+
+
+class Interpreter:
+    """Executes subgraph 0 of a model.
+
+    `rounding` says whose bits are produced where the runtimes differ: "tflm" (the device) or "litert"
+    (LiteRT's reference kernels). What depends on the model only is computed once and kept across runs. The
+    model must not be changed while an interpreter for it is in use.
+    """
+
+    def __init__(self, model: TfliteModel, rounding: Rounding = "tflm") -> None:
+        """Raises UnsupportedError or ModelError when the model cannot be run."""
+        self._program = _Program(model, rounding)
+        problems = _problems(self._program)
+        if problems:
+            more = len(problems) - _SHOWN_PROBLEMS
+            shown = "; ".join(problems[:_SHOWN_PROBLEMS])
+            raise UnsupportedError(shown + (f"; and {more} more" if more > 0 else ""))
+        self._contexts = [self._program.context(i) for i in range(len(self._program.operators))]
+
+    def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """The model's outputs, in order, for its inputs, in order."""
+        values = self._execute(inputs)
+        return [np.array(values[index]) for index in self._program.outputs]
+
+    def run_all(self, inputs: Sequence[NDArray[Any]]) -> dict[int, NDArray[Any]]:
+        """Every tensor that has a value, by tensor index: inputs, used constants and all results."""
+        return self._execute(inputs)
+
+    def _execute(self, inputs: Sequence[NDArray[Any]]) -> dict[int, NDArray[Any]]:
+        values = dict(self._program.constants)
+        values.update(self._checked_inputs(inputs))
+        for context in self._contexts:
+            self._execute_operator(context, values)
+        return values
+
+    def _checked_inputs(self, inputs: Sequence[NDArray[Any]]) -> dict[int, NDArray[Any]]:
+        expected = self._program.inputs
+        if len(inputs) != len(expected):
+            raise UsageError(f"{len(inputs)} inputs given, the model has {len(expected)}")
+        checked = {}
+        for position, (index, given) in enumerate(zip(expected, inputs, strict=True)):
+            info = self._program.tensors[index]
+            array = np.asarray(given)
+            if array.shape != info.shape or array.dtype != info.dtype:
+                raise UsageError(
+                    f"input {position} ({info.name!r}): expected {info.dtype} {list(info.shape)}, "
+                    f"got {array.dtype} {list(array.shape)}"
+                )
+            checked[index] = array
+        return checked
+
+    def _execute_operator(self, context: OpContext, values: dict[int, NDArray[Any]]) -> None:
+        where = f"operator {context.index} ({context.name})"
+        context.inputs = [None if info is None else values[info.index] for info in context.input_tensors]
+        with np.errstate(all="ignore"):
+            results = _guarded(where, lambda: OPERATORS[context.name].run(context))
+        if len(results) != len(context.output_tensors):
+            raise ModelError(
+                f"{where}: computed {len(results)} outputs, declared {len(context.output_tensors)}"
+            )
+        for info, result in zip(context.output_tensors, results, strict=True):
+            if result.shape != info.shape or result.dtype != info.dtype:
+                raise ModelError(
+                    f"{where}: computed {result.dtype} {list(result.shape)} for {info}, "
+                    f"declared {TYPE_NAMES[info.type]} {list(info.shape)}"
+                )
+            values[info.index] = result

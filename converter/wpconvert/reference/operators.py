@@ -1,0 +1,33 @@
+"""Every operator the interpreter knows: importing this module fills the registry.
+
+It is apart from the package's `__init__` so that modules on which operators depend can import the arithmetic
+(`wpconvert.reference.quantise`).
+"""
+
+from wpconvert.reference import (
+    activations,
+    compressed,
+    convolution,
+    elementwise,
+    fully_connected,
+    pooling,
+    quantise_ops,
+    reduce,
+    shape_ops,
+    slicing,
+    softmax,
+)
+
+OPERATOR_MODULES = (
+    activations,
+    compressed,
+    convolution,
+    elementwise,
+    fully_connected,
+    pooling,
+    quantise_ops,
+    reduce,
+    shape_ops,
+    slicing,
+    softmax,
+)

@@ -1,0 +1,75 @@
+"""Where the windows of convolutions and pools lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.tflite.schema import Padding
+
+SCRATCH_LIMIT = 1 << 31
+"""Bytes that a temporary array may take."""
+
+
+@dataclass(frozen=True)
+class Pads:
+    """Rows and columns of padding on the four sides."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+def _axis(size: int, window: int, stride: int, dilation: int, padding: int) -> tuple[int, int, int]:
+    """(output size, padding before, padding after) along one axis."""
+    if stride <= 0 or dilation <= 0 or window <= 0:
+        raise ModelError(f"window {window}, stride {stride}, dilation {dilation}: expected positive numbers")
+    extent = (window - 1) * dilation + 1
+    if padding == Padding.SAME:
+        output = -(-size // stride)
+    elif padding == Padding.VALID:
+        output = (size + stride - extent) // stride
+    else:
+        raise ModelError(f"padding {padding}, expected SAME or VALID")
+    if output <= 0:
+        raise ModelError(f"a window of {extent} does not fit into {size}")
+    total = max((output - 1) * stride + extent - size, 0)
+    return output, total // 2, total - total // 2
+
+
+def window_geometry(
+    size: tuple[int, int],
+    window: tuple[int, int],
+    strides: tuple[int, int],
+    padding: int,
+    dilation: tuple[int, int] = (1, 1),
+) -> tuple[tuple[int, int], Pads]:
+    """Output (height, width) and padding of a sliding window; all pairs are (height, width).
+
+    `padding` is the schema's SAME or VALID; the odd row or column of SAME padding comes last. Raises
+    ModelError for non-positive parameters and for windows that do not fit.
+    """
+    height, top, bottom = _axis(size[0], window[0], strides[0], dilation[0], padding)
+    width, left, right = _axis(size[1], window[1], strides[1], dilation[1], padding)
+    return (height, width), Pads(top, bottom, left, right)
+
+
+def pad_image(x: NDArray[Any], pads: Pads, value: float = 0) -> NDArray[Any]:
+    """x [batch, height, width, channels] with `value` around it; UnsupportedError above SCRATCH_LIMIT."""
+    batch, height, width, channels = x.shape
+    if (pads.top, pads.bottom, pads.left, pads.right) == (0, 0, 0, 0):
+        return x
+    shape = (batch, height + pads.top + pads.bottom, width + pads.left + pads.right, channels)
+    nbytes = batch * shape[1] * shape[2] * channels * x.itemsize
+    if nbytes > SCRATCH_LIMIT:
+        raise UnsupportedError(
+            f"padding the input to {list(shape)} takes {nbytes} bytes, more than {SCRATCH_LIMIT}"
+        )
+    padded = np.full(shape, value, dtype=x.dtype)
+    padded[:, pads.top : pads.top + height, pads.left : pads.left + width] = x
+    return padded

@@ -1,0 +1,1 @@
+"""One result object per job; text, JSON and CSV are views of it."""

@@ -1,0 +1,46 @@
+"""Results as JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from wpconvert import __version__
+from wpconvert.errors import UsageError
+from wpconvert.report.result import Conversion
+
+FORMATS = (".json", ".csv")
+
+
+def to_json(result: Any) -> str:
+    """A result object (a dataclass) as JSON."""
+    return json.dumps({"tool": f"wpconvert {__version__}", **asdict(result)}, indent=2, ensure_ascii=False) + "\n"
+
+
+def conversion_csv(report: Conversion) -> str:
+    """One line per weight tensor."""
+    fields = [key for key in asdict(report.tensors[0])] if report.tensors else ["key"]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fields, lineterminator="\n")
+    writer.writeheader()
+    for tensor in report.tensors:
+        row = asdict(tensor)
+        row["operators"] = "+".join(tensor.operators)
+        row["shape"] = "x".join(map(str, tensor.shape))
+        writer.writerow(row)
+    return out.getvalue()
+
+
+def check_format(path: Path) -> None:
+    """UsageError unless the report file's suffix is one we write."""
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"--report {path}: the suffix must be {' or '.join(FORMATS)}")
+
+
+def conversion_report(path: Path, report: Conversion) -> str:
+    """The content of a report file, by its suffix."""
+    return conversion_csv(report) if path.suffix.lower() == ".csv" else to_json(report)

@@ -1,0 +1,111 @@
+"""The main job on a `.tflite` file: find, choose, encode, rewrite, and never give back more bytes than came in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from wpconvert.model.plan import Outcome, Progress, dump_plan, encode_all, kept
+from wpconvert.model.rules import Rules, choose
+from wpconvert.model.weight import Weight
+from wpconvert.report.result import Conversion, TensorResult
+from wpconvert.tflite import metadata
+from wpconvert.tflite.file import parse, serialise
+from wpconvert.tflite.model import TfliteModel
+from wpconvert.tflite.restore import is_rewritten, restore
+from wpconvert.tflite.rewrite import rewrite
+from wpconvert.tflite.weights import find_weights
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to do: the method and least sparsity (0 to 1) where no rule says otherwise, and whether to strip."""
+
+    method: str
+    rules: Rules
+    threshold: float = 0.0
+    strip: bool = False
+
+
+@dataclass(frozen=True)
+class Converted:
+    """The new file's bytes, what was done, and the resolved plan as a rules file."""
+
+    data: bytes
+    report: Conversion
+    plan: str
+
+
+def convert(
+    source: str,
+    data: bytes,
+    settings: Settings,
+    started: Callable[[Sequence[Weight]], None] = lambda _: None,
+    progress: Progress | None = None,
+) -> Converted:
+    """Rewrite the bytes of a `.tflite` file. `source` names it in the report.
+
+    `started` gets the weights before encoding starts, `progress` each weight when it is done. Raises ModelError,
+    UnsupportedError, and UsageError for a rule that matches nothing.
+    """
+    model = parse(data)
+    notes = []
+    provenance = metadata.read(model)
+    if is_rewritten(model):
+        restore(model)
+        tool = provenance.tool if provenance else "wpconvert"
+        notes.append(f"the input was rewritten before ({tool}); its weights were decoded and encoded anew")
+    weights = find_weights(model, settings.strip)
+    choices = choose(weights, settings.rules, settings.method, settings.threshold)
+    started(weights)
+    outcomes = encode_all(choices, progress)
+    plan = dump_plan(outcomes)
+    result, outcomes = _smallest(model, data, outcomes, settings, notes)
+    if settings.strip and any(outcome.blob is not None for outcome in outcomes):
+        notes.append("stripped: `restore` will not give back names, ranges and the original scales of rewritten tensors")
+    _note_idle(outcomes, settings, notes)
+    report = Conversion(
+        source, settings.method, len(data), len(result), tuple(_result(o) for o in outcomes), tuple(notes)
+    )
+    return Converted(result, report, plan)
+
+
+def _smallest(
+    model: TfliteModel, data: bytes, outcomes: list[Outcome], settings: Settings, notes: list[str]
+) -> tuple[bytes, list[Outcome]]:
+    """The rewritten file, or the input as it was when nothing is to be done or the file would grow."""
+    if settings.strip or any(outcome.blob is not None for outcome in outcomes):
+        rewrite(model, outcomes, settings.strip)
+        result = serialise(model)
+        if len(result) < len(data):
+            return result, outcomes
+        reason = f"the file would not shrink: {len(result):,} bytes, {len(data):,} before"
+        notes.append(f"{reason}; it was left as it is")
+        outcomes = [kept(o, reason) if o.blob is not None else o for o in outcomes]
+    return data, outcomes
+
+
+def _note_idle(outcomes: Sequence[Outcome], settings: Settings, notes: list[str]) -> None:
+    if any(outcome.blob is not None for outcome in outcomes):
+        return
+    if not outcomes:
+        notes.append("the model has no weights that an operator multiplies with; nothing was rewritten")
+    elif settings.method != "none" or settings.rules.rules:
+        notes.append("no tensor was rewritten; the reasons are in the table")
+
+
+def _result(outcome: Outcome) -> TensorResult:
+    weight = outcome.weight
+    return TensorResult(
+        weight.key,
+        weight.name,
+        weight.operators,
+        weight.shape,
+        weight.dtype,
+        weight.sparsity,
+        outcome.method,
+        weight.nbytes,
+        outcome.nbytes,
+        outcome.reason,
+    )
+

@@ -1,0 +1,155 @@
+"""The custom operators of rewritten models and their options (docs/FORMAT.md, "Operators")."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from flatbuffers import flexbuffers
+from numpy.typing import NDArray
+
+from wpconvert.errors import ModelError
+from wpconvert.tflite.schema import ACTIVATION_NAMES, ActivationFunctionType, Padding, options
+
+CUSTOM_NAMES = {
+    "CONV_2D": "WP_CONV_2D",
+    "DEPTHWISE_CONV_2D": "WP_DEPTHWISE_CONV_2D",
+    "FULLY_CONNECTED": "WP_FULLY_CONNECTED",
+}
+BUILTIN_NAMES = {custom: builtin for builtin, custom in CUSTOM_NAMES.items()}
+CUSTOM_VERSION = 1
+ROW_DIMS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 1}
+"""Leading dimensions of the weights that make matrix rows: output channels, or taps for depthwise convolutions."""
+CHANNEL_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
+"""Dimension of the weights that counts output channels."""
+
+_PADDING_NAMES = {Padding.SAME: "SAME", Padding.VALID: "VALID"}
+_MAX_OPTIONS = 4096
+
+
+@dataclass(frozen=True)
+class OperatorOptions:
+    """What custom_options of a WP_* operator says. stride and dilation are (height, width).
+
+    filter_shape is the dense weight's: [out_channels, kernel_h, kernel_w, in_channels] for a convolution,
+    [1, kernel_h, kernel_w, channels] for a depthwise one, [out, in] for a fully connected layer.
+    """
+
+    codec: str
+    filter_shape: tuple[int, ...]
+    activation: str = "NONE"
+    padding: str = "VALID"
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    depth_multiplier: int = 1
+    keep_num_dims: bool = False
+
+    def pack(self) -> NDArray[np.uint8]:
+        """A FlexBuffer map; entries at their default are left out, except version, codec and filter."""
+        fields: dict[str, Any] = {"version": CUSTOM_VERSION, "codec": self.codec, "filter": list(self.filter_shape)}
+        default = OperatorOptions(self.codec, self.filter_shape)
+        for name in ("activation", "padding", "depth_multiplier", "keep_num_dims"):
+            if getattr(self, name) != getattr(default, name):
+                fields[name] = getattr(self, name)
+        for name in ("stride", "dilation"):
+            if getattr(self, name) != getattr(default, name):
+                fields[name] = list(getattr(self, name))
+        return np.frombuffer(bytes(flexbuffers.Dumps(fields)), np.uint8)
+
+
+def options_of(name: str, builtin: Any, codec: str, filter_shape: tuple[int, ...]) -> OperatorOptions:
+    """The options of a WP_* operator that replaces builtin operator `name` with options object `builtin`."""
+    activation = ACTIVATION_NAMES[builtin.fusedActivationFunction]
+    if name == "FULLY_CONNECTED":
+        return OperatorOptions(codec, filter_shape, activation, keep_num_dims=bool(builtin.keepNumDims))
+    return OperatorOptions(
+        codec,
+        filter_shape,
+        activation,
+        _PADDING_NAMES[builtin.padding],
+        (int(builtin.strideH), int(builtin.strideW)),
+        (int(builtin.dilationHFactor), int(builtin.dilationWFactor)),
+        int(builtin.depthMultiplier) if name == "DEPTHWISE_CONV_2D" else 1,
+    )
+
+
+def builtin_options(name: str, source: OperatorOptions) -> tuple[str, Any]:
+    """The builtin options table that `options_of` came from: its name and its object."""
+    activation = getattr(ActivationFunctionType, source.activation)
+    if name == "FULLY_CONNECTED":
+        fields = {"fusedActivationFunction": activation, "keepNumDims": source.keep_num_dims}
+        return "FullyConnectedOptions", options("FullyConnectedOptions", **fields)
+    fields = {
+        "fusedActivationFunction": activation,
+        "padding": getattr(Padding, source.padding),
+        "strideH": source.stride[0],
+        "strideW": source.stride[1],
+        "dilationHFactor": source.dilation[0],
+        "dilationWFactor": source.dilation[1],
+    }
+    if name == "CONV_2D":
+        return "Conv2DOptions", options("Conv2DOptions", **fields)
+    return "DepthwiseConv2DOptions", options(
+        "DepthwiseConv2DOptions", **fields, depthMultiplier=source.depth_multiplier
+    )
+
+
+def unpack_options(raw: bytes) -> OperatorOptions:
+    """Read custom_options; ModelError for anything that is not the documented map."""
+    if not 3 <= len(raw) <= _MAX_OPTIONS:
+        raise ModelError(f"custom_options: {len(raw)} bytes, expected a FlexBuffer map of at most {_MAX_OPTIONS}")
+    try:
+        # Entries are read one by one: flexbuffers.Loads follows shared references and can be made to run for ever.
+        return _read_map(flexbuffers.GetRoot(bytearray(raw)).AsMap)
+    except (struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ModelError(f"custom_options: not the documented FlexBuffer map: {error}") from error
+
+
+def _read_map(fields: Any) -> OperatorOptions:
+    def read(name: str, default: Any, convert: Callable[[Any], Any]) -> Any:
+        try:
+            reference = fields[name]
+        except KeyError:
+            return default
+        return convert(reference)
+
+    version = read("version", None, lambda r: r.AsInt)
+    if version != CUSTOM_VERSION:
+        raise ModelError(f"custom_options: version {version}, this tool reads {CUSTOM_VERSION}; use a newer wpconvert")
+    result = OperatorOptions(
+        codec=read("codec", "", _string),
+        filter_shape=read("filter", (), _integers),
+        activation=read("activation", "NONE", _string),
+        padding=read("padding", "VALID", _string),
+        stride=read("stride", (1, 1), _integers),
+        dilation=read("dilation", (1, 1), _integers),
+        depth_multiplier=read("depth_multiplier", 1, lambda r: r.AsInt),
+        keep_num_dims=read("keep_num_dims", False, lambda r: r.AsBool),
+    )
+    counts = (*result.stride, *result.dilation, result.depth_multiplier)
+    if len(result.stride) != 2 or len(result.dilation) != 2 or not all(0 < n < 1 << 31 for n in counts):
+        raise ModelError(f"custom_options: stride {result.stride} and dilation {result.dilation} must be two positive numbers")
+    if result.padding not in _PADDING_NAMES.values() or result.activation not in ACTIVATION_NAMES.values():
+        raise ModelError(f"custom_options: padding {result.padding!r} or activation {result.activation!r} is not known")
+    return result
+
+
+def _string(reference: Any) -> str:
+    value = reference.AsString
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _integers(reference: Any) -> tuple[int, ...]:
+    vector = reference.AsTypedVector if reference.IsTypedVector else reference.AsVector
+    if not 1 <= len(vector) <= 4:
+        raise ModelError(f"custom_options: a vector of {len(vector)} numbers, expected 1 to 4")
+    return tuple(int(vector[i].AsInt if hasattr(vector[i], "AsInt") else vector[i]) for i in range(len(vector)))
+
+
+def channel_sums(name: str, weights: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Σ w of every output channel of builtin operator `name`, int64[channels]."""
+    axis = CHANNEL_AXIS[name]
+    return weights.sum(axis=tuple(d for d in range(weights.ndim) if d != axis), dtype=np.int64)

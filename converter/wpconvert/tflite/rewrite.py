@@ -1,0 +1,206 @@
+"""Replace operators with dense weights by custom operators with a blob and a table, and take the rest of the file along."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert.model.plan import Outcome
+from wpconvert.tflite import metadata
+from wpconvert.tflite.metadata import Originals, TensorRecord
+from wpconvert.tflite.model import TfliteModel
+from wpconvert.tflite.operators import CUSTOM_NAMES, CUSTOM_VERSION, options_of
+from wpconvert.tflite.schema import (
+    BufferT,
+    BuiltinOperator,
+    CustomOptionsFormat,
+    OperatorCodeT,
+    OperatorT,
+    TensorT,
+    TensorType,
+)
+from wpconvert.tflite.weights import BIAS_INPUT, Site, build_table, find_sites
+
+
+def rewrite(model: TfliteModel, outcomes: Sequence[Outcome], strip: bool) -> None:
+    """Rewrite a model in place: every outcome with a blob becomes custom operators. Indices of tensors stay as they are."""
+    sites = find_sites(model)
+    chosen = [(sites[outcome.weight.key], outcome) for outcome in outcomes if outcome.blob is not None]
+    originals = Originals(list(model.root.operatorCodes), {}, {})
+    readers = _readers(model)
+    owners = Counter(int(tensor.buffer) for graph in model.root.subgraphs for tensor in graph.tensors)
+    owners.update(int(entry.buffer) for entry in model.root.metadata or [])
+    # Tables first: they are computed from weights and quantisation that the blobs will replace.
+    tables = {
+        (site.subgraph, use.operator): build_table(model, site.subgraph, use.operator).pack()
+        for site, _ in chosen
+        for use in site.uses
+    }
+    records = []
+    blobs: dict[tuple[int, bytes], int] = {}
+    for site, outcome in chosen:
+        records.append(_record(site, outcome))
+        for use in site.uses:
+            _replace_operator(model, site, use.operator, outcome, tables, originals, readers, owners)
+        _replace_weight(model, site, outcome, originals, blobs)
+    if chosen:
+        metadata.write(model, strip, records, originals)
+        drop_unused_codes(model)
+    if strip:
+        strip_names(model)
+
+
+def _record(site: Site, outcome: Outcome) -> TensorRecord:
+    weight = outcome.weight
+    assert weight.values is not None
+    digest = hashlib.sha256(np.ascontiguousarray(weight.values)).hexdigest()
+    operator = "+".join(weight.operators)
+    return TensorRecord(
+        site.subgraph, site.tensor, weight.name, operator, list(weight.shape), weight.dtype, outcome.method, digest
+    )
+
+
+def _readers(model: TfliteModel) -> Counter[tuple[int, int]]:
+    """How often each tensor, (subgraph, index), is an operator's input or the subgraph's input or output."""
+    count: Counter[tuple[int, int]] = Counter()
+    for s, graph in enumerate(model.root.subgraphs):
+        for operator in graph.operators or []:
+            count.update((s, int(t)) for t in (() if operator.inputs is None else operator.inputs))
+        for ends in (graph.inputs, graph.outputs):
+            count.update((s, int(t)) for t in (() if ends is None else ends))
+    return count
+
+
+def _replace_operator(
+    model: TfliteModel,
+    site: Site,
+    index: int,
+    outcome: Outcome,
+    tables: dict[tuple[int, int], NDArray[np.uint8]],
+    originals: Originals,
+    readers: Counter[tuple[int, int]],
+    owners: Counter[int],
+) -> None:
+    graph = model.root.subgraphs[site.subgraph]
+    operator = graph.operators[index]
+    name = model.operator_name(operator)
+    bias = int(operator.inputs[BIAS_INPUT]) if len(operator.inputs) > BIAS_INPUT else -1
+    table = tables[site.subgraph, index]
+    if bias >= 0 and readers[site.subgraph, bias] == 1:
+        # The table takes the bias tensor's place.
+        tensor = graph.tensors[bias]
+        originals.tensors[site.subgraph, bias] = tensor
+        buffer = tensor.buffer if owners[tensor.buffer] == 1 else _new_buffer(model)
+        graph.tensors[bias] = _bytes_tensor(tensor.name, table.nbytes, buffer)
+        model.root.buffers[buffer] = BufferT(data=table)
+        slot = bias
+    else:
+        slot = len(graph.tensors)
+        buffer = _new_buffer(model)
+        model.root.buffers[buffer] = BufferT(data=table)
+        graph.tensors.append(_bytes_tensor(f"wpconvert/table{index}", table.nbytes, buffer))
+    originals.operators[site.subgraph, index] = operator
+    replacement = OperatorT()
+    replacement.opcodeIndex = custom_code(model, CUSTOM_NAMES[name])
+    replacement.inputs = np.array([operator.inputs[0], site.tensor, slot], np.int32)
+    replacement.outputs = operator.outputs
+    options = options_of(name, operator.builtinOptions, outcome.method, outcome.weight.shape)
+    replacement.customOptions = options.pack()
+    replacement.customOptionsFormat = CustomOptionsFormat.FLEXBUFFERS
+    graph.operators[index] = replacement
+
+
+def _replace_weight(
+    model: TfliteModel,
+    site: Site,
+    outcome: Outcome,
+    originals: Originals,
+    blobs: dict[tuple[int, bytes], int],
+) -> None:
+    """Put the blob in the weight's place. Equal blobs of tensors that shared a buffer share one again."""
+    blob = outcome.blob
+    assert blob is not None
+    graph = model.root.subgraphs[site.subgraph]
+    tensor = graph.tensors[site.tensor]
+    originals.tensors[site.subgraph, site.tensor] = tensor
+    key = (int(tensor.buffer), hashlib.sha256(blob).digest())
+    buffer = blobs.get(key)
+    if buffer is None:
+        taken = any(old == key[0] for old, _ in blobs)
+        buffer = _new_buffer(model) if taken else key[0]
+        model.root.buffers[buffer] = BufferT(data=blob)
+        blobs[key] = buffer
+    graph.tensors[site.tensor] = _bytes_tensor(tensor.name, blob.nbytes, buffer)
+
+
+def _bytes_tensor(name: bytes | str | None, nbytes: int, buffer: int) -> Any:
+    tensor = TensorT()
+    tensor.name = name
+    tensor.shape = np.array([nbytes], np.int32)
+    tensor.type = TensorType.UINT8
+    tensor.buffer = buffer
+    return tensor
+
+
+def _new_buffer(model: TfliteModel) -> int:
+    model.root.buffers.append(BufferT())
+    return len(model.root.buffers) - 1
+
+
+def custom_code(model: TfliteModel, name: str) -> int:
+    """Index of the operator code of a WP_* operator, appended when it is not there yet."""
+    code = OperatorCodeT()
+    code.deprecatedBuiltinCode = BuiltinOperator.CUSTOM
+    code.builtinCode = BuiltinOperator.CUSTOM
+    code.customCode = name
+    code.version = CUSTOM_VERSION
+    return operator_code(model, code)
+
+
+def operator_code(model: TfliteModel, wanted: Any) -> int:
+    """Index of an operator code equal to `wanted`, appended when there is none."""
+    fields = ("builtinCode", "deprecatedBuiltinCode", "customCode", "version")
+
+    def identity(code: Any) -> tuple[Any, ...]:
+        values = (getattr(code, field) for field in fields)
+        return tuple(value.encode() if isinstance(value, str) else value for value in values)
+
+    for index, code in enumerate(model.root.operatorCodes):
+        if identity(code) == identity(wanted):
+            return index
+    model.root.operatorCodes.append(wanted)
+    return len(model.root.operatorCodes) - 1
+
+
+def drop_unused_codes(model: TfliteModel) -> None:
+    """Remove operator codes that no operator has, so that a resolver made from the list is not larger than needed."""
+    operators = [op for graph in model.root.subgraphs for op in graph.operators or []]
+    used = sorted({operator.opcodeIndex for operator in operators})
+    position = {old: new for new, old in enumerate(used)}
+    for operator in operators:
+        operator.opcodeIndex = position[operator.opcodeIndex]
+    model.root.operatorCodes = [model.root.operatorCodes[old] for old in used]
+
+
+def strip_names(model: TfliteModel) -> None:
+    """Drop what no runtime reads: names of tensors and subgraphs, calibration ranges, the description, idle buffers."""
+    model.root.description = None
+    used = {int(entry.buffer) for entry in model.root.metadata or []}
+    used |= {int(b) for b in (() if model.root.metadataBuffer is None else model.root.metadataBuffer)}
+    for graph in model.root.subgraphs:
+        graph.name = None
+        for tensor in graph.tensors:
+            used.add(int(tensor.buffer))
+            tensor.name = None
+            if tensor.quantization is not None:
+                tensor.quantization.min = None
+                tensor.quantization.max = None
+    for index, buffer in enumerate(model.root.buffers):
+        if index not in used:
+            buffer.data = None
+

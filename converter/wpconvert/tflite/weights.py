@@ -1,0 +1,264 @@
+"""Find the weights of a `.tflite` model and say of each whether it can be rewritten, and if not, why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from wpconvert.errors import WpconvertError
+from wpconvert.model.weight import Weight
+from wpconvert.reference.quantise import activation_range, conv_multipliers, fc_multipliers, wrap_int32
+from wpconvert.tflite import table
+from wpconvert.tflite.model import Quantization, TfliteModel, quantization_of, shape_of, text
+from wpconvert.tflite.operators import CHANNEL_AXIS, CUSTOM_NAMES, ROW_DIMS, channel_sums, options_of
+from wpconvert.tflite.schema import TYPE_NAMES, TensorType
+
+WEIGHT_INPUT = 1
+BIAS_INPUT = 2
+REPORTED_NBYTES = 256
+"""Constants of other operators are listed (and left as they are) from this size on; smaller ones are shape arguments."""
+
+_RANK = {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 4, "FULLY_CONNECTED": 2}
+_OPTIONS = {
+    "CONV_2D": "Conv2DOptionsT",
+    "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptionsT",
+    "FULLY_CONNECTED": "FullyConnectedOptionsT",
+}
+# What a rewritten operator costs beside blob and table: options, operator fields, its metadata.
+_OPERATOR_NBYTES = 192
+
+
+@dataclass(frozen=True)
+class Use:
+    """An operator that reads a tensor."""
+
+    operator: int
+    slot: int
+    name: str
+
+
+@dataclass
+class Site:
+    """Where a weight lives: subgraph and tensor index, and every operator that reads it."""
+
+    subgraph: int
+    tensor: int
+    uses: list[Use] = field(default_factory=list)
+
+
+class _Obstacle(Exception):
+    """Why a weight cannot be rewritten."""
+
+
+def key_of(subgraph: int, tensor: int) -> str:
+    """The key of a weight: `subgraph:tensor`."""
+    return f"{subgraph}:{tensor}"
+
+
+def find_sites(model: TfliteModel) -> dict[str, Site]:
+    """Every constant tensor read by an operator, in the order of their first use."""
+    sites: dict[str, Site] = {}
+    for s, graph in enumerate(model.root.subgraphs):
+        for o, operator in enumerate(graph.operators or []):
+            name = model.operator_name(operator)
+            for slot, t in enumerate(() if operator.inputs is None else operator.inputs):
+                if t >= 0 and model.buffer(graph.tensors[t]) is not None:
+                    site = sites.setdefault(key_of(s, int(t)), Site(s, int(t)))
+                    site.uses.append(Use(o, slot, name))
+    return sites
+
+
+def find_weights(model: TfliteModel, strip: bool = False) -> list[Weight]:
+    """The weights of a model, in execution order.
+
+    With `strip` the overhead counts that original scales and names need not be kept for `restore`.
+    """
+    sites = find_sites(model)
+    unread = _unread_buffers(model, sites)
+    return [
+        _describe(model, key, site, unread, strip) for key, site in sites.items() if _is_weight(model, site)
+    ]
+
+
+def _is_weight(model: TfliteModel, site: Site) -> bool:
+    if any(use.name in CUSTOM_NAMES and use.slot == WEIGHT_INPUT for use in site.uses):
+        return True
+    if all(use.name in CUSTOM_NAMES or use.name.startswith("WP_") for use in site.uses):
+        return any(use.name.startswith("WP_") and use.slot == WEIGHT_INPUT for use in site.uses)
+    data = model.buffer(model.root.subgraphs[site.subgraph].tensors[site.tensor])
+    return data is not None and data.nbytes >= REPORTED_NBYTES
+
+
+def _unread_buffers(model: TfliteModel, sites: dict[str, Site]) -> set[int]:
+    """Buffers that something other than an operator's input stands on: they must stay in the file."""
+    unread = {int(metadata.buffer) for metadata in model.root.metadata or []}
+    for s, graph in enumerate(model.root.subgraphs):
+        unread |= {int(tensor.buffer) for t, tensor in enumerate(graph.tensors or []) if key_of(s, t) not in sites}
+    return unread
+
+
+def _describe(model: TfliteModel, key: str, site: Site, unread: set[int], strip: bool) -> Weight:
+    graph = model.root.subgraphs[site.subgraph]
+    tensor = graph.tensors[site.tensor]
+    data = model.buffer(tensor)
+    weight = Weight(
+        key=key,
+        name=text(tensor.name),
+        operators=tuple(dict.fromkeys(use.name for use in site.uses)),
+        shape=shape_of(tensor),
+        dtype=TYPE_NAMES.get(tensor.type, str(tensor.type)),
+        nbytes=0 if data is None else data.nbytes,
+        storage=int(tensor.buffer),
+    )
+    try:
+        _check_sharing(model, site, unread)
+        overhead = 0
+        for use in site.uses:
+            overhead += _check_use(model, site, use, strip)
+        values = model.constant(tensor)
+        if values is None or values.size == 0:
+            raise _Obstacle("no weights: a dimension is 0")
+    except (_Obstacle, WpconvertError) as obstacle:
+        return replace(weight, obstacle=str(obstacle))
+    name = site.uses[0].name
+    return replace(weight, values=values, row_dims=ROW_DIMS[name], overhead=overhead)
+
+
+def _check_sharing(model: TfliteModel, site: Site, unread: set[int]) -> None:
+    """Every reader must be an operator that can be rewritten, reading the tensor as its weights in one layout."""
+    graph = model.root.subgraphs[site.subgraph]
+    for use in site.uses:
+        if use.name.startswith("WP_"):
+            raise _Obstacle("already rewritten")
+        if use.name not in CUSTOM_NAMES:
+            raise _Obstacle(f"constants of {use.name} are not rewritten")
+        if use.slot != WEIGHT_INPUT:
+            raise _Obstacle(f"used as input {use.slot} of {use.name}, not as its weights")
+    if len({ROW_DIMS[use.name] for use in site.uses}) > 1:
+        raise _Obstacle("used by operators with different weight layouts")
+    if site.tensor in list(graph.outputs) or site.tensor in list(graph.inputs):
+        raise _Obstacle("is an input or output of the model")
+    tensor = graph.tensors[site.tensor]
+    if tensor.isVariable:
+        raise _Obstacle("is a variable tensor")
+    if tensor.sparsity is not None:
+        raise _Obstacle("stored in TFLite's own sparse format")
+    if tensor.buffer in unread:
+        raise _Obstacle("shares its bytes with a tensor or metadata entry that no operator reads")
+
+
+def _type_name(tensor: Any) -> str:
+    return TYPE_NAMES.get(tensor.type, str(tensor.type)).lower()
+
+
+def _check_use(model: TfliteModel, site: Site, use: Use, strip: bool) -> int:
+    """Raise _Obstacle unless the operator can be rewritten; else the bytes its rewriting adds beside the blob."""
+    graph = model.root.subgraphs[site.subgraph]
+    operator = graph.operators[use.operator]
+    weights = graph.tensors[site.tensor]
+    if len(operator.inputs) not in (2, 3) or len(operator.outputs) != 1 or operator.inputs[0] < 0:
+        raise _Obstacle(f"{use.name} with {len(operator.inputs)} inputs and {len(operator.outputs)} outputs")
+    x, y = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+    if weights.type != TensorType.INT8:
+        raise _Obstacle(f"{_type_name(weights)} weights; only int8 weights are rewritten")
+    if x.type != TensorType.INT8 or y.type != TensorType.INT8:
+        kind = "hybrid: " if x.type == TensorType.FLOAT32 else ""
+        raise _Obstacle(f"{kind}{_type_name(x)} activations with int8 weights; int8 activations are supported")
+    if type(operator.builtinOptions).__name__ != _OPTIONS[use.name]:
+        raise _Obstacle(f"{use.name} has no {_OPTIONS[use.name][:-1]}")
+    if use.name == "FULLY_CONNECTED" and operator.builtinOptions.weightsFormat != 0:
+        raise _Obstacle("shuffled weights format")
+    shape = shape_of(weights)
+    if len(shape) != _RANK[use.name] or (use.name == "DEPTHWISE_CONV_2D" and shape[0] != 1):
+        raise _Obstacle(f"shape {list(shape)} does not suit {use.name}")
+    options_of(use.name, operator.builtinOptions, "", shape)
+    _check_quantization(use.name, x, weights, y)
+    channels = shape[CHANNEL_AXIS[use.name]]
+    bias = _bias_of(graph, operator)
+    if bias is not None:
+        constant = model.constant(bias)
+        if constant is None or constant.dtype != np.int32 or constant.size != channels:
+            raise _Obstacle(f"bias is not a constant of {channels} int32 values")
+    build_table(model, site.subgraph, use.operator)
+    return _overhead(weights, bias, channels, strip)
+
+
+def _bias_of(graph: Any, operator: Any) -> Any | None:
+    if len(operator.inputs) <= BIAS_INPUT or operator.inputs[BIAS_INPUT] < 0:
+        return None
+    return graph.tensors[operator.inputs[BIAS_INPUT]]
+
+
+def _check_quantization(name: str, x: Any, weights: Any, y: Any) -> None:
+    for tensor, what in ((x, "input"), (y, "output"), (weights, "weights")):
+        quantization = quantization_of(tensor)
+        if quantization is None:
+            raise _Obstacle(f"the {what} has no scale")
+        if not (np.isfinite(quantization.scales).all() and (quantization.scales > 0).all()):
+            raise _Obstacle(f"the {what} has a scale that is not a positive number")
+        points = quantization.zero_points
+        if int(points.min()) < -128 or int(points.max()) > 127:
+            raise _Obstacle(f"the {what} has a zero point outside int8")
+        if tensor is weights:
+            shape, axis = shape_of(weights), CHANNEL_AXIS[name]
+            if len(points) > 1 and (quantization.axis != axis or len(points) != shape[axis]):
+                raise _Obstacle(f"{len(points)} scales along dimension {quantization.axis}, expected {shape[axis]} along {axis}")
+            if points.any():
+                raise _Obstacle("weights with a zero point other than 0")
+        elif len(points) != 1:
+            raise _Obstacle(f"the {what} has {len(points)} scales, expected one")
+
+
+def _overhead(weights: Any, bias: Any | None, channels: int, strip: bool) -> int:
+    """Bytes of table, options and metadata, less those of the bias and of the quantisation that leaves the file."""
+    added = table.nbytes_of(channels, len(weights.quantization.scale)) + _OPERATOR_NBYTES
+    removed = 0
+    for tensor in (weights, bias):
+        if tensor is None or tensor.quantization is None:
+            continue
+        q = tensor.quantization
+        floats = sum(len(v) for v in (q.scale, q.min, q.max) if v is not None)
+        removed += 4 * floats + 8 * (0 if q.zeroPoint is None else len(q.zeroPoint))
+        # For `restore`, scales and ranges stay in the file, deflated; floats hardly shrink. Zero points vanish.
+        added += 0 if strip else 4 * floats
+    if bias is not None:
+        removed += 4 * channels
+    return added - removed
+
+
+def build_table(model: TfliteModel, subgraph: int, operator_index: int) -> table.RequantTable:
+    """The requantisation table of a builtin convolution or fully connected operator with constant int8 weights.
+
+    Raises UnsupportedError for an activation that is not a clamp, ModelError for impossible scales.
+    """
+    graph = model.root.subgraphs[subgraph]
+    operator = graph.operators[operator_index]
+    name = model.operator_name(operator)
+    x, w, y = (graph.tensors[t] for t in (*operator.inputs[:2], operator.outputs[0]))
+    values = model.constant(w)
+    bias_tensor = _bias_of(graph, operator)
+    bias = None if bias_tensor is None else model.constant(bias_tensor)
+    quantizations = [quantization_of(t) for t in (x, w, y)]
+    assert values is not None and None not in quantizations
+    qx, qw, qy = (q for q in quantizations if isinstance(q, Quantization))
+    multipliers = fc_multipliers if name == "FULLY_CONNECTED" else conv_multipliers
+    multiplier, shift = multipliers(qx.scales[0], qw.scales, qy.scales[0])
+    zero_in, zero_out = int(qx.zero_points[0]), int(qy.zero_points[0])
+    activation = operator.builtinOptions.fusedActivationFunction
+    low, high = activation_range(activation, qy.scales[0], zero_out, np.dtype(np.int8))
+    if low > high:
+        raise _Obstacle(f"the activation's range {low} to {high} is empty")
+    sums = channel_sums(name, values)
+    folded = wrap_int32((0 if bias is None else bias.astype(np.int64)) - zero_in * sums)
+    return table.RequantTable(
+        folded.astype(np.int32),
+        multiplier,
+        shift.astype(np.int8),
+        zero_in,
+        zero_out,
+        low,
+        high,
+        bias is not None,
+    )

@@ -1,0 +1,135 @@
+"""Compare an original with a rewritten model: weights by restoring, outputs by running both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert.engines import ENGINES, Engine, Sample
+from wpconvert.engines.base import Advance
+from wpconvert.engines.inputs import Inputs
+from wpconvert.errors import UsageError
+from wpconvert.report.result import OutputComparison, Verification
+from wpconvert.tflite.file import parse, serialise
+from wpconvert.tflite.model import TfliteModel, shape_of, text
+from wpconvert.tflite.restore import restore
+
+LOSSLESS = "identical outputs"
+
+
+def verify_models(
+    original: TfliteModel, rewritten: TfliteModel, inputs: Inputs, engine: Engine, advance: Advance = lambda: None
+) -> Verification:
+    """Run both models on the same samples and compare every output bit by bit.
+
+    Where the engine lacks an operator, LiteRT runs the original and the restored model instead, and a note says so.
+    All methods so far are lossless, so the verdict needs equal weights and equal bits. `advance` is called twice a
+    sample. Raises UsageError when the models have different inputs or outputs, UnsupportedError when nothing runs them.
+    """
+    _check_interfaces(original, rewritten)
+    weights_equal = _weights_equal(original, rewritten)
+    notes = list(inputs.notes)
+    problems = engine.unsupported(original) + engine.unsupported(rewritten)
+    used = engine
+    if problems:
+        used = ENGINES["litert"]
+        notes.append(f"the {engine.name} engine cannot run this model: {problems[0]}")
+        notes.append("compared instead: the original and the restored model in LiteRT, and all weights")
+    if not inputs.samples:
+        raise UsageError("no samples to compare")
+    before = used.run(original, inputs.samples, advance)
+    after = used.run(rewritten, inputs.samples, advance)
+    graph = original.root.subgraphs[0]
+    outputs = tuple(
+        _compare(text(graph.tensors[index].name), i, before, after, inputs.labels)
+        for i, index in enumerate(graph.outputs)
+    )
+    passed = weights_equal and all(output.equal for output in outputs)
+    return Verification(passed, LOSSLESS, used.name, len(inputs.samples), weights_equal, outputs, tuple(notes))
+
+
+def _check_interfaces(original: TfliteModel, rewritten: TfliteModel) -> None:
+    """Both models must have inputs and outputs of the same shapes and types; names may have been stripped."""
+    graphs = (original.root.subgraphs[0], rewritten.root.subgraphs[0])
+    for ends in ("inputs", "outputs"):
+        sides = []
+        for graph in graphs:
+            tensors = [graph.tensors[index] for index in getattr(graph, ends)]
+            sides.append([(shape_of(tensor), int(tensor.type)) for tensor in tensors])
+        if sides[0] != sides[1]:
+            shapes = [[list(shape) for shape, _ in side] for side in sides]
+            raise UsageError(f"the models have different {ends}: {shapes[0]} and {shapes[1]}; is it the right original?")
+
+
+def _weights_equal(original: TfliteModel, rewritten: TfliteModel) -> bool:
+    """Whether every constant that an operator reads is the same in both models, once both are restored."""
+    dense = []
+    for model in (original, rewritten):
+        copy = parse(serialise(model))
+        restore(copy)
+        dense.append(copy)
+    if len(dense[0].root.subgraphs) != len(dense[1].root.subgraphs):
+        return False
+    for graphs in zip(dense[0].root.subgraphs, dense[1].root.subgraphs, strict=True):
+        operators = [graph.operators or [] for graph in graphs]
+        if len(operators[0]) != len(operators[1]):
+            return False
+        for pair in zip(*operators, strict=True):
+            constants = [
+                _constants(model, graph, operator) for model, graph, operator in zip(dense, graphs, pair, strict=True)
+            ]
+            if not _same(*constants) or dense[0].operator_name(pair[0]) != dense[1].operator_name(pair[1]):
+                return False
+    return True
+
+
+def _constants(model: TfliteModel, graph: Any, operator: Any) -> list[NDArray[np.uint8] | None]:
+    inputs = [int(index) for index in operator.inputs]
+    # A trailing −1 is an absent input, the same as none.
+    while inputs and inputs[-1] < 0:
+        inputs.pop()
+    return [None if index < 0 else model.buffer(graph.tensors[index]) for index in inputs]
+
+
+def _same(first: Sequence[NDArray[np.uint8] | None], second: Sequence[NDArray[np.uint8] | None]) -> bool:
+    if len(first) != len(second):
+        return False
+    return all(
+        a is b if a is None or b is None else np.array_equal(a, b) for a, b in zip(first, second, strict=True)
+    )
+
+
+def _compare(
+    name: str, index: int, before: Sequence[Sample], after: Sequence[Sample], labels: NDArray[np.int64] | None
+) -> OutputComparison:
+    a = np.stack([sample[index] for sample in before])
+    b = np.stack([sample[index] for sample in after])
+    # Bits, not values: −0.0 and 0.0 differ, and equal NaNs are equal.
+    count = int(np.count_nonzero(_bits(a) != _bits(b)))
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    error = np.abs(x - y)
+    noise = float(np.square(x - y).sum())
+    snr = None if count == 0 else float(10 * np.log10(max(float(np.square(x).sum()), 1e-300) / max(noise, 1e-300)))
+    classes = [values.reshape(len(values), -1).argmax(axis=1) for values in (a, b)]
+    accuracy = None
+    if labels is not None:
+        accuracy = (float(np.mean(classes[0] == labels)), float(np.mean(classes[1] == labels)))
+    return OutputComparison(
+        name,
+        str(a.dtype),
+        count == 0,
+        a.size,
+        count,
+        float(error.max()) if error.size else 0.0,
+        snr,
+        float(np.mean(classes[0] == classes[1])),
+        accuracy,
+    )
+
+
+def _bits(values: NDArray[Any]) -> NDArray[Any]:
+    return values.view(f"u{values.dtype.itemsize}")
+

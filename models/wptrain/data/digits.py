@@ -1,0 +1,46 @@
+"""scikit-learn's digits: 1797 handwritten digits of 8 x 8 pixels, inside the package, nothing to download."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from .dataset import Dataset, Split
+
+SPLIT_SEED = 0
+TEST_IMAGES = 360
+VALIDATION_IMAGES = 180
+PIXEL_MAX = 16.0
+
+
+def load() -> Dataset:
+    """1257 training, 180 validation and 360 test images, stratified by class.
+
+    The split has a seed of its own: another training seed must not move images between the splits.
+    """
+    bunch = load_digits()
+    images = (bunch.images / PIXEL_MAX).astype(np.float32)[..., np.newaxis]
+    labels = bunch.target.astype(np.int64)
+    rest, test = train_test_split(
+        np.arange(len(labels)), test_size=TEST_IMAGES, random_state=SPLIT_SEED, stratify=labels
+    )
+    train, validation = train_test_split(
+        rest, test_size=VALIDATION_IMAGES, random_state=SPLIT_SEED, stratify=labels[rest]
+    )
+    return Dataset(
+        name="scikit-learn digits",
+        origin=(
+            "`sklearn.datasets.load_digits`: the test part (1797 images, 13 writers) of E. Alpaydin and "
+            "C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998, "
+            "doi:10.24432/C50P49"
+        ),
+        licence="CC BY 4.0 (data, as listed by the UCI repository), BSD-3-Clause (scikit-learn)",
+        split_rule=(
+            f"two stratified `train_test_split` calls with random_state {SPLIT_SEED}: "
+            f"{TEST_IMAGES} test images first, then {VALIDATION_IMAGES} validation images from the rest"
+        ),
+        train=Split(images[train], labels[train]),
+        validation=Split(images[validation], labels[validation]),
+        test=Split(images[test], labels[test]),
+    )

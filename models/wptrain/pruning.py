@@ -1,0 +1,119 @@
+"""Magnitude pruning: a gradual schedule, then fixed masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+from torch import Tensor, nn
+
+
+class Scope(StrEnum):
+    """Where magnitudes compete: within each layer, or across all pruned layers."""
+
+    LAYER = "layer"
+    GLOBAL = "global"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Sparsity rises from 0 to `final` between the epochs `begin` and `end`, then stays.
+
+    The rise is cubic (Zhu and Gupta, "To prune, or not to prune", 2017, equation 1): fast while weights are
+    redundant, slow towards the end.
+    """
+
+    final: float
+    begin: int
+    end: int
+
+    def sparsity(self, epoch: int) -> float:
+        """The fraction of zero weights wanted in `epoch`, counted from 0."""
+        if epoch >= self.end:
+            return self.final
+        if epoch < self.begin:
+            return 0.0
+        progress = (epoch + 1 - self.begin) / (self.end + 1 - self.begin)
+        return self.final * (1.0 - (1.0 - progress) ** 3)
+
+
+def weight_layers(network: nn.Module) -> dict[str, nn.Module]:
+    """Convolutions and linear layers by their dotted name."""
+    return {
+        name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)
+    }
+
+
+def prunable_layers(network: nn.Module) -> dict[str, nn.Module]:
+    """The layers worth pruning: linear layers and convolutions that sum over more than one input channel.
+
+    A filter over one channel (depthwise, or a stem on a grey-scale image) has 9 weights for a whole output
+    channel: pruning it saves little and costs much.
+    """
+    return {
+        name: module
+        for name, module in weight_layers(network).items()
+        if isinstance(module, nn.Linear) or module.weight.shape[1] > 1
+    }
+
+
+def sparsity_within(network: nn.Module, overall: float) -> float:
+    """The sparsity that the prunable layers need so that `overall` of all weights of the network are zero.
+
+    Raises ValueError when the layers that stay dense hold too many weights for that.
+    """
+    total = sum(module.weight.numel() for module in weight_layers(network).values())
+    pruned = sum(module.weight.numel() for module in prunable_layers(network).values())
+    needed = overall * total / pruned
+    if not 0.0 <= needed < 1.0:
+        raise ValueError(
+            f"overall sparsity {overall}: {total - pruned} of {total} weights are never pruned, "
+            f"the limit is below {pruned / total:.3f}"
+        )
+    return float(needed)
+
+
+def magnitude_masks(weights: Mapping[str, Tensor], sparsity: float, scope: Scope) -> dict[str, Tensor]:
+    """Masks of 0 and 1, shaped like `weights`, that drop the fraction `sparsity` with the smallest magnitude.
+
+    Exact: with n weights, round(sparsity * n) are dropped, ties broken by position.
+    """
+    if scope is Scope.LAYER:
+        return {name: _mask(weight.abs(), sparsity) for name, weight in weights.items()}
+    joined = _mask(torch.cat([weight.abs().flatten() for weight in weights.values()]), sparsity)
+    parts = joined.split([weight.numel() for weight in weights.values()])
+    return {name: part.reshape(weights[name].shape) for name, part in zip(weights, parts, strict=True)}
+
+
+def _mask(magnitude: Tensor, sparsity: float) -> Tensor:
+    flat = magnitude.flatten()
+    mask = torch.ones_like(flat)
+    mask[torch.argsort(flat, stable=True)[: round(sparsity * flat.numel())]] = 0.0
+    return mask.reshape(magnitude.shape)
+
+
+class MagnitudePruner:
+    """A training hook that zeroes weights by magnitude and keeps them zero.
+
+    Masks are renewed once per epoch while the schedule rises. A zeroed weight has the smallest magnitude
+    there is, so it never comes back; from `schedule.end` on the masks are fixed.
+    """
+
+    def __init__(self, layers: Mapping[str, nn.Module], schedule: Schedule, scope: Scope) -> None:
+        self._layers = dict(layers)
+        self._schedule = schedule
+        self._scope = scope
+        self._masks: dict[str, Tensor] = {}
+
+    def before_epoch(self, epoch: int) -> None:
+        if epoch <= self._schedule.end:
+            weights = {name: module.weight.detach() for name, module in self._layers.items()}
+            self._masks = magnitude_masks(weights, self._schedule.sparsity(epoch), self._scope)
+        self.after_step()
+
+    def after_step(self) -> None:
+        with torch.no_grad():
+            for name, mask in self._masks.items():
+                self._layers[name].weight.mul_(mask)

@@ -1,0 +1,1 @@
+"""Recipes, one file per zoo model family; each is a command: `python -m wptrain.recipes.<name> --help`."""
