@@ -71,15 +71,15 @@ def test_tanh(input_scale: float, zero_point: int) -> None:
 
 @few
 @given(
-    scales(-9, 3),
-    ZERO_POINTS,
-    st.sampled_from([1.0, 0.5, 2.0, 0.1]),
-    st.tuples(st.integers(1, 3), st.integers(1, 300)),
-    st.integers(1, 127),
-    SEEDS,
+    scale=scales(-9, 3),
+    zero_point=ZERO_POINTS,
+    beta=st.sampled_from([1.0, 0.5, 2.0, 0.1]),
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 300)),
+    spread=st.integers(1, 127),
+    seed=SEEDS,
 )
 def test_softmax(
-    scale: float, zero_point: int, beta: float, shape: tuple[int, int], spread: int, seed: int
+    *, scale: float, zero_point: int, beta: float, shape: tuple[int, int], spread: int, seed: int
 ) -> None:
     b = ModelBuilder()
     x = b.input(shape, scale, zero_point)

@@ -44,13 +44,14 @@ def binary(
 @pytest.mark.parametrize("name", _OPTIONS)
 @few
 @given(
-    broadcast_pairs(),
-    st.tuples(scales(-8, 0), scales(-8, 0), scales(-8, 0)),
-    st.tuples(ZERO_POINTS, ZERO_POINTS, ZERO_POINTS),
-    ACTIVATIONS,
-    SEEDS,
+    shapes=broadcast_pairs(),
+    scale=st.tuples(scales(-8, 0), scales(-8, 0), scales(-8, 0)),
+    zero_point=st.tuples(ZERO_POINTS, ZERO_POINTS, ZERO_POINTS),
+    activation=ACTIVATIONS,
+    seed=SEEDS,
 )
 def test_binary(
+    *,
     name: str,
     shapes: tuple[Shape, Shape, Shape],
     scale: tuple[float, float, float],

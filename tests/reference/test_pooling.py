@@ -14,17 +14,18 @@ from tests.support.models import ModelBuilder, out_size
 @pytest.mark.parametrize("name", ["MAX_POOL_2D", "AVERAGE_POOL_2D"])
 @few
 @given(
-    st.sampled_from(["SAME", "VALID"]),
-    st.tuples(st.integers(1, 5), st.integers(1, 5)),
-    st.tuples(st.integers(1, 4), st.integers(1, 4)),
-    st.tuples(st.integers(0, 6), st.integers(0, 6)),
-    st.tuples(st.integers(1, 2), st.integers(1, 5)),
-    scales(),
-    ZERO_POINTS,
-    ACTIVATIONS,
-    SEEDS,
+    padding=st.sampled_from(["SAME", "VALID"]),
+    window=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    stride=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    extra=st.tuples(st.integers(0, 6), st.integers(0, 6)),
+    batch_and_channels=st.tuples(st.integers(1, 2), st.integers(1, 5)),
+    scale=scales(),
+    zero_point=ZERO_POINTS,
+    activation=ACTIVATIONS,
+    seed=SEEDS,
 )
 def test_pool(
+    *,
     name: str,
     padding: str,
     window: tuple[int, int],

@@ -28,8 +28,16 @@ def _reduced(shape: Shape, axes: list[int], keep: bool) -> Shape:
 
 
 @few
-@given(reductions(), scales(-8, 1), scales(-8, 1), ZERO_POINTS, ZERO_POINTS, SEEDS)
+@given(
+    reduction=reductions(),
+    input_scale=scales(-8, 1),
+    output_scale=scales(-8, 1),
+    input_zero_point=ZERO_POINTS,
+    output_zero_point=ZERO_POINTS,
+    seed=SEEDS,
+)
 def test_mean(
+    *,
     reduction: tuple[Shape, list[int], bool],
     input_scale: float,
     output_scale: float,

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from wpconvert.engines import ENGINES
 from wpconvert.engines.base import Engine
@@ -52,8 +52,14 @@ class Bar:
     task: int = 0
 
     def advance(self) -> None:
+        """One step done."""
         if self.progress is not None:
-            self.progress.advance(self.task)  # type: ignore[arg-type]
+            self.progress.advance(TaskID(self.task))
+
+    def total(self, steps: int) -> None:
+        """Set the number of steps once it is known."""
+        if self.progress is not None:
+            self.progress.update(TaskID(self.task), total=steps)
 
 
 @contextmanager

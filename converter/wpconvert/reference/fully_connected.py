@@ -19,7 +19,7 @@ from wpconvert.reference.quantise import (
     requantise,
     requantise_float,
 )
-from wpconvert.reference.registry import OpContext, expect_rank, expect_type, register
+from wpconvert.reference.registry import OpContext, expect_rank, expect_type, expect_work, register
 from wpconvert.tflite.schema import TensorType
 
 _DEFAULT_WEIGHTS_FORMAT = 0
@@ -89,6 +89,7 @@ def _plan(context: OpContext) -> FcPlan:
         )
     input_scale, input_zero_point = x.per_tensor()
     output_scale, output_zero_point = y.per_tensor()
+    expect_work(y.size * depth)
     scales = channel_scales(weights, 0)
     multiplier, shift = fc_multipliers(input_scale, scales, output_scale)
     ratio = float(input_scale) * scales.astype(np.float64) / float(output_scale)

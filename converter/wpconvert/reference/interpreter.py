@@ -7,7 +7,7 @@ memory is taken, and whatever still goes wrong inside an operator is reported as
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from wpconvert.reference.registry import OPERATORS, OpContext, TensorInfo
 from wpconvert.tflite.model import TfliteModel, element_count, quantization_of, shape_of, text
 from wpconvert.tflite.schema import DTYPES, TYPE_NAMES
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 MEMORY_LIMIT = 1 << 31
@@ -42,14 +43,20 @@ _INTERNAL_ERRORS = (
 assert OPERATOR_MODULES, "importing the operator modules fills the registry"
 
 
-def _guarded(where: str, action: Callable[[], T]) -> T:
-    """Run `action`; its errors name the operator, and unforeseen ones become ModelError."""
+def _shielded(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `function`; errors nobody foresaw become ModelError."""
     try:
-        return action()
+        return function(*args, **kwargs)
+    except _INTERNAL_ERRORS as error:
+        raise ModelError(f"malformed model ({type(error).__name__}: {error})") from error
+
+
+def _guarded(where: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Like `_shielded`, and every error begins with the operator's name."""
+    try:
+        return _shielded(function, *args, **kwargs)
     except (ModelError, UnsupportedError) as error:
         raise type(error)(f"{where}: {error}") from error
-    except _INTERNAL_ERRORS as error:
-        raise ModelError(f"{where}: malformed operator ({type(error).__name__}: {error})") from error
 
 
 def _tensor_info(model: TfliteModel, graph: Any, index: int) -> TensorInfo:
@@ -177,7 +184,8 @@ def unsupported(model: TfliteModel) -> list[str]:
 
     Raises ModelError for a malformed model, UnsupportedError when it is too large to run at all.
     """
-    return _problems(_Program(model, "tflm"))
+    program = _shielded(_Program, model, "tflm")
+    return _shielded(_problems, program)
 
 
 def _problems(program: _Program) -> list[str]:
@@ -187,8 +195,7 @@ def _problems(program: _Program) -> list[str]:
     for index in range(len(program.operators)):
         where = program.where(index)
         try:
-            context = _guarded(where, lambda index=index: program.context(index))  # type: ignore[misc]
-            _guarded(where, lambda context=context: _check_operator(context))  # type: ignore[misc]
+            _guarded(where, _check_operator, _guarded(where, program.context, index))
         except UnsupportedError as error:
             lines.append(str(error))
     return lines
@@ -207,8 +214,8 @@ class Interpreter:
 
     def __init__(self, model: TfliteModel, rounding: Rounding = "tflm") -> None:
         """Raises UnsupportedError or ModelError when the model cannot be run."""
-        self._program = _Program(model, rounding)
-        problems = _problems(self._program)
+        self._program = _shielded(_Program, model, rounding)
+        problems = _shielded(_problems, self._program)
         if problems:
             more = len(problems) - _SHOWN_PROBLEMS
             shown = "; ".join(problems[:_SHOWN_PROBLEMS])
@@ -251,7 +258,7 @@ class Interpreter:
         where = f"operator {context.index} ({context.name})"
         context.inputs = [None if info is None else values[info.index] for info in context.input_tensors]
         with np.errstate(all="ignore"):
-            results = _guarded(where, lambda: OPERATORS[context.name].run(context))
+            results = _guarded(where, OPERATORS[context.name].run, context)
         if len(results) != len(context.output_tensors):
             raise ModelError(
                 f"{where}: computed {len(results)} outputs, declared {len(context.output_tensors)}"

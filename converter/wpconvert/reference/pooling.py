@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.reference.quantise import activation_range
-from wpconvert.reference.registry import OpContext, expect_rank, expect_shape, expect_type, register
+from wpconvert.reference.registry import OpContext, expect_rank, expect_shape, expect_type, expect_work, register
 from wpconvert.reference.window import Pads, pad_image, window_geometry
 from wpconvert.tflite.schema import TensorType
 
-_MAX_WINDOW = 1 << 12
 _SCALE_TOLERANCE = 1e-6
 
 
@@ -39,8 +38,7 @@ def _plan(context: OpContext) -> PoolPlan:
         expect_rank(info, 4)
     window = (int(options.filterHeight), int(options.filterWidth))
     strides = (int(options.strideH), int(options.strideW))
-    if max(window) > _MAX_WINDOW:
-        raise UnsupportedError(f"a window of {list(window)} is larger than {_MAX_WINDOW}")
+    expect_work(y.size * sum(max(side, 0) for side in window))
     size, pads = window_geometry((x.shape[1], x.shape[2]), window, strides, options.padding)
     expect_shape(y, (x.shape[0], *size, x.shape[3]))
     (input_scale, input_zero_point), (output_scale, output_zero_point) = x.per_tensor(), y.per_tensor()

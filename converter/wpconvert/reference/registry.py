@@ -189,6 +189,16 @@ def expect_shape(info: TensorInfo, shape: tuple[int, ...]) -> None:
         raise ModelError(f"{info} declares shape {list(info.shape)}, the operator computes {list(shape)}")
 
 
+WORK_LIMIT = 1 << 38
+"""Elementary operations that one operator may take: minutes, where real layers take milliseconds."""
+
+
+def expect_work(operations: int) -> None:
+    """Raise UnsupportedError when an operator would run for very long."""
+    if operations > WORK_LIMIT:
+        raise UnsupportedError(f"it takes {operations} operations, more than {WORK_LIMIT}")
+
+
 def expect_rank(info: TensorInfo, rank: int) -> None:
     """Raise ModelError unless the tensor has this many dimensions."""
     if len(info.shape) != rank:

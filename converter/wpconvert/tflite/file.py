@@ -106,11 +106,30 @@ def _attach_external(root: Any, data: bytes) -> None:
 
 
 class _Builder(flatbuffers.Builder):  # type: ignore[misc]
-    """A builder that writes aligned byte vectors without copies, each only once, and keeps −0.0."""
+    """A builder that writes aligned byte vectors without copies, keeps −0.0, and writes nothing twice.
+
+    Equal vectors and strings of the model's description stand in the file once: scales and zero points of layers
+    with as many channels, shapes, names. Flatbuffers allow that; readers follow offsets and never write.
+    """
 
     def __init__(self, nbytes: int) -> None:
         super().__init__(nbytes)
         self.written: dict[tuple[int, int], int] = {}
+        self.shared: dict[tuple[str, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: NDArray[Any]) -> int:
+        """Write a vector of numbers, or refer to an equal one of the same type."""
+        key = (x.dtype.str, x.tobytes())
+        if key not in self.shared:
+            self.shared[key] = int(super().CreateNumpyVector(x))
+        return self.shared[key]
+
+    def CreateString(self, s: str | bytes, encoding: str = "utf-8", errors: str = "strict") -> int:
+        """Write a string, or refer to an equal one."""
+        key = ("string", s if isinstance(s, bytes) else s.encode(encoding, errors))
+        if key not in self.shared:
+            self.shared[key] = int(super().CreateString(key[1]))
+        return self.shared[key]
 
     def aligned_bytes(self, data: NDArray[np.uint8]) -> int:
         """Write a byte vector that starts on a 16-byte boundary; returns its offset."""

@@ -1,0 +1,181 @@
+"""`wpconvert MODEL`: rewrite, verify, report, write."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wpconvert.cli.common import (
+    DEFAULT_SAMPLES,
+
+    OUT,
+    EngineOption,
+    InputsOption,
+    ModelArgument,
+    RandomOption,
+    SeedOption,
+    engine_named,
+    progress_bar,
+    read_inputs,
+)
+from wpconvert.emit import emit_c
+from wpconvert.emit.c_array import check_path, header_path
+from wpconvert.errors import UsageError, VerificationError
+from wpconvert.files import same_file, write_all
+from wpconvert.model.rules import METHODS, Rules, load_rules
+from wpconvert.report.export import check_format, conversion_report
+from wpconvert.report.result import Conversion, Verification
+from wpconvert.report.text import print_conversion
+from wpconvert.tflite.convert import Converted, Settings
+from wpconvert.tflite.convert import convert as convert_bytes
+from wpconvert.tflite.file import parse, read
+from wpconvert.verification import verify_models
+
+DEFAULT_METHOD = "dcsr"
+
+
+def _path_option(flag: str, metavar: str, text: str, *short: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(*short, flag, metavar=metavar, help=text, show_default=False)
+    return option
+
+
+def convert(
+    model: ModelArgument,
+    method: Annotated[
+        str, typer.Option("-m", "--method", metavar="METHOD", help=f"How weights are stored: {', '.join(METHODS)}.")
+    ] = DEFAULT_METHOD,
+    output: Annotated[Path | None, _path_option("--output", "OUT.tflite", "The rewritten model.", "-o")] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Replace MODEL itself, atomically.")] = False,
+    to_c: Annotated[
+        Path | None,
+        _path_option("--to-c", "FILE.c", "Also (or only) write the model as C: FILE.c and FILE.h."),
+    ] = None,
+    rules: Annotated[
+        Path | None,
+        _path_option("--rules", "RULES.yaml", "Methods by tensor name, operator or key; the last match wins."),
+    ] = None,
+    dump_plan: Annotated[
+        Path | None, _path_option("--dump-plan", "PLAN.yaml", "Write the resolved plan, a file for --rules.")
+    ] = None,
+    threshold: Annotated[
+        float,
+        typer.Option("--threshold", min=0.0, max=1.0, metavar="SHARE", help="Least share of zeros to rewrite a tensor."),
+    ] = 0.0,
+    strip: Annotated[
+        bool, typer.Option("--strip", help="Drop names, ranges and what only `restore` needs.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but write.")] = False,
+    report: Annotated[
+        Path | None, _path_option("--report", "FILE.json|.csv", "Write the report to a file.")
+    ] = None,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not run the models.")] = False,
+    inputs: InputsOption = None,
+    random: RandomOption = None,
+    seed: SeedOption = 0,
+    engine: EngineOption = "reference",
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="One table with all tensors, full names.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
+) -> None:
+    """Rewrite a model: find its weights, compress them, verify the result, write it.
+
+    The outputs of the rewritten model are compared bit for bit with the original's before anything is written.
+    """
+    target = _target(model, output, in_place, to_c, dry_run)
+    _check_options(method, to_c, report, verbose, quiet)
+    _check_targets(model, target, to_c, dump_plan, report, rules, inputs)
+    settings = Settings(method, Rules(rules=[]) if rules is None else load_rules(rules), threshold, strip)
+    chosen = engine_named(engine)
+    data, original = read(model)
+    converted = _convert(model, data, settings, quiet)
+    verification = None
+    if not no_verify:
+        samples = read_inputs(inputs, random, seed, original)
+        with progress_bar("verify", 2 * len(samples.samples), quiet) as bar:
+            verification = verify_models(original, parse(converted.data), samples, chosen, bar.advance)
+    files = {} if target is None else {target: converted.data}
+    if to_c is not None:
+        files |= emit_c(to_c, converted.data, model.name)
+    if dump_plan is not None:
+        files[dump_plan] = converted.plan.encode()
+    result = _result(converted.report, verification, list(files), report, dry_run)
+    if report is not None:
+        files[report] = conversion_report(report, result).encode()
+    failed = verification is not None and not verification.passed
+    if not dry_run and not failed:
+        write_all(files)
+    if not quiet:
+        print_conversion(OUT, result, verbose)
+    if failed:
+        raise VerificationError(f"{model}: the rewritten model does not compute the same; nothing was written")
+
+
+convert.epilog = (  # type: ignore[attr-defined]
+    "Examples:\n\n"
+    "  wpconvert model.tflite -m dcsr -o small.tflite\n\n"
+    "  wpconvert model.tflite -m rle --strip --to-c firmware/model.c\n\n"
+    "  wpconvert model.tflite --rules rules.yaml --dry-run --dump-plan plan.yaml\n\n"
+    f"Without --inputs, {DEFAULT_SAMPLES} random inputs verify the result."
+)
+
+
+def _target(model: Path, output: Path | None, in_place: bool, to_c: Path | None, dry_run: bool) -> Path | None:
+    if in_place and output is not None:
+        raise UsageError("-o and --in-place exclude each other")
+    if in_place:
+        return model
+    if output is None and to_c is None and not dry_run:
+        raise UsageError("nothing to write: give -o OUT.tflite, --in-place, --to-c FILE.c or --dry-run")
+    if output is not None and same_file(model, output):
+        raise UsageError(f"-o {output} is the input; use --in-place to replace it")
+    return output
+
+
+def _check_options(method: str, to_c: Path | None, report: Path | None, verbose: bool, quiet: bool) -> None:
+    if method not in METHODS:
+        raise UsageError(f"unknown method {method!r}, expected one of {', '.join(METHODS)}; see wpconvert methods")
+    if verbose and quiet:
+        raise UsageError("-v and -q exclude each other")
+    if to_c is not None:
+        check_path(to_c)
+    if report is not None:
+        check_format(report)
+
+
+def _check_targets(model: Path, target: Path | None, to_c: Path | None, *others: Path | None) -> None:
+    """No two files of the command line may be one: written files must not overwrite inputs or each other."""
+    written = [path for path in (target, to_c, None if to_c is None else header_path(to_c)) if path is not None]
+    named = [*written, *(path for path in others if path is not None)]
+    if target is None or not same_file(target, model):
+        named.append(model)
+    for index, path in enumerate(named):
+        for other in named[index + 1 :]:
+            if same_file(path, other):
+                raise UsageError(f"{path} is named twice; inputs and outputs must be different files")
+
+
+def _convert(model: Path, data: bytes, settings: Settings, quiet: bool) -> Converted:
+    with progress_bar("encode", 1, quiet) as bar:
+        return convert_bytes(
+            str(model),
+            data,
+            settings,
+            lambda weights: bar.total(len(weights)),
+            lambda _: bar.advance(),
+        )
+
+
+def _result(
+    report: Conversion, verification: Verification | None, files: list[Path], extra: Path | None, dry_run: bool
+) -> Conversion:
+    notes = list(report.notes)
+    if dry_run:
+        notes.append("dry run: nothing was written")
+    if verification is None:
+        notes.append("not verified (--no-verify)")
+    written = () if dry_run else tuple(str(path) for path in [*files, *([extra] if extra else [])])
+    return replace(report, notes=tuple(notes), verification=verification, written=written)
+
+

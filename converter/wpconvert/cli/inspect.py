@@ -1,0 +1,101 @@
+"""`wpconvert inspect MODEL`."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from wpconvert.cli.common import OUT, JsonOption, ModelArgument, progress_bar
+from wpconvert.codecs import CODECS
+from wpconvert.report.export import to_json
+from wpconvert.report.inspection import Inspection, TensorInfo, inspect_model
+from wpconvert.report.text import shape_text, short_name
+from wpconvert.tflite.file import read
+
+
+def inspect(model: ModelArgument, as_json: JsonOption = False) -> None:
+    """Show operators, weights, sparsity, entropy, what each method would give, and what was rewritten before.
+
+    Reads any .tflite file, also those of other tools.
+    """
+    data, parsed = read(model)
+    with progress_bar("inspect", 1, as_json) as bar:
+
+        def advance(_done: int, total: int) -> None:
+            bar.total(total)
+            bar.advance()
+
+        result = inspect_model(str(model), data, parsed, advance)
+    if as_json:
+        OUT.file.write(to_json(result))
+    else:
+        print_inspection(OUT, result)
+
+
+inspect.epilog = (  # type: ignore[attr-defined]
+    "Examples:\n\n  wpconvert inspect model.tflite\n\n  wpconvert inspect model.tflite --json > model.json"
+)
+
+
+def print_inspection(console: Console, result: Inspection) -> None:
+    """The whole report as text."""
+    console.print(f"[bold]{escape(result.path)}[/bold]: {result.nbytes:,} bytes, {result.subgraphs} subgraph(s)")
+    for title, ends in (("input", result.inputs), ("output", result.outputs)):
+        for end in ends:
+            console.print(f"{title}: {_end(end)}")
+    console.print("operators: " + escape(", ".join(f"{count} {name}" for name, count in result.operators.items())))
+    if result.signatures:
+        console.print(f"signatures: {escape(', '.join(result.signatures))}")
+    if result.metadata:
+        console.print(f"metadata: {escape(', '.join(result.metadata))}")
+    _print_provenance(console, result)
+    _print_weights(console, result)
+
+
+def _end(tensor: TensorInfo) -> str:
+    return escape(f"{tensor.name or '(unnamed)'} {tensor.dtype} {shape_text(tensor.shape)}")
+
+
+def _print_provenance(console: Console, result: Inspection) -> None:
+    stored = [weight for weight in result.weights if weight.stored_as is not None]
+    if not stored:
+        console.print("rewritten before: no")
+        return
+    by = result.provenance.tool if result.provenance else "an unknown tool"
+    stripped = ", stripped" if result.provenance is not None and result.provenance.stripped else ""
+    methods = ", ".join(sorted({weight.stored_as for weight in stored if weight.stored_as}))
+    console.print(f"rewritten before: {len(stored)} tensors by {escape(by)} ({methods}{stripped})")
+
+
+def _print_weights(console: Console, result: Inspection) -> None:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column("weights", overflow="fold")
+    table.add_column("operator")
+    table.add_column("shape")
+    for title in ("zeros", "bits/w", "bound", "stored", *CODECS):
+        table.add_column(title, justify="right", no_wrap=True)
+    totals = {"nbytes": 0, "bound": 0, **dict.fromkeys(CODECS, 0)}
+    for weight in result.weights:
+        name = escape(short_name(weight.name, 36) or f"(tensor {weight.key})")
+        if weight.obstacle:
+            name += f"\n  [dim]{escape(weight.obstacle)}[/dim]"
+        table.add_row(
+            name,
+            escape("+".join(weight.operators)),
+            shape_text(weight.shape),
+            "–" if weight.sparsity is None else f"{weight.sparsity:.1%}",
+            "–" if weight.entropy is None else f"{weight.entropy:.2f}",
+            "–" if weight.bound is None else f"{weight.bound:,}",
+            f"{weight.nbytes:,}" + (f" ({weight.stored_as})" if weight.stored_as else ""),
+            *(f"{weight.methods[name]:,}" if name in weight.methods else "–" for name in CODECS),
+        )
+        totals["nbytes"] += weight.nbytes
+        totals["bound"] += weight.nbytes if weight.bound is None else weight.bound
+        for method in CODECS:
+            totals[method] += min(weight.nbytes, weight.methods.get(method, weight.nbytes))
+    table.add_section()
+    sums = (totals["bound"], totals["nbytes"], *(totals[name] for name in CODECS))
+    table.add_row("total, larger ones left as they are", "", "", "", "", *(f"{value:,}" for value in sums))
+    console.print(table)

@@ -1,0 +1,99 @@
+"""The program `wpconvert`: commands, and the one place where errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from wpconvert import __version__
+from wpconvert.cli import convert, inspect, methods, restore, verify
+from wpconvert.errors import WpconvertError
+
+_HELP = """Rewrite a neural network file: dense weights become compressed custom operators that run in place.
+
+[bold]wpconvert MODEL[/bold] is short for [bold]wpconvert convert MODEL[/bold].
+"""
+_EPILOG = """Examples:
+
+  wpconvert model.tflite -m dcsr -o small.tflite\n
+  wpconvert model.tflite -m dcsr --to-c model.c\n
+  wpconvert inspect model.tflite\n
+  wpconvert verify model.tflite small.tflite --random 10\n
+  wpconvert restore small.tflite -o dense.tflite
+
+Exit codes: 0 done · 1 verification failed · 2 wrong usage · 3 malformed model · 4 not supported · 5 file error
+"""
+
+DEFAULT_COMMAND = "convert"
+_GLOBAL_OPTIONS = ("--help", "-h", "--version", "--install-completion", "--show-completion")
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(help=_HELP, epilog=_EPILOG, rich_markup_mode="rich", no_args_is_help=True, context_settings=_SETTINGS)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"wpconvert {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _global_options(
+    version: Annotated[  # noqa: ARG001 - its callback acts
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+COMMANDS = {
+    "convert": convert.convert,
+    "inspect": inspect.inspect,
+    "verify": verify.verify,
+    "restore": restore.restore,
+    "methods": methods.methods,
+}
+for _name, _command in COMMANDS.items():
+    app.command(_name, epilog=getattr(_command, "epilog", None))(_command)
+
+
+def with_default_command(arguments: Sequence[str]) -> list[str]:
+    """Arguments with `convert` in front unless they start with a command or a global option."""
+    if not arguments or arguments[0] in COMMANDS or arguments[0] in _GLOBAL_OPTIONS:
+        return list(arguments)
+    return [DEFAULT_COMMAND, *arguments]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line (without the program's name); returns the exit code, having printed at most one error line."""
+    try:
+        code = app(args=with_default_command(arguments), prog_name="wpconvert", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except WpconvertError as error:
+        return _fail(str(error), error.exit_code)
+    except typer.TyperException as error:
+        return _fail(f"{error.format_message()} See wpconvert --help.", 2)
+    except typer.Abort:
+        return _fail("interrupted", 130)
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 130
+    except MemoryError:
+        return _fail("not enough memory for this model", 4)
+
+
+def _fail(message: str, code: int) -> int:
+    line = " ".join(message.split())
+    print(f"wpconvert: {line}", file=sys.stderr)
+    return code
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

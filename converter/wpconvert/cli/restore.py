@@ -1,0 +1,46 @@
+"""`wpconvert restore MODEL`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from wpconvert.cli.common import OUT, ModelArgument
+from wpconvert.errors import UsageError
+from wpconvert.files import same_file, write_all
+from wpconvert.tflite.file import read, serialise
+from wpconvert.tflite.restore import is_rewritten
+from wpconvert.tflite.restore import restore as restore_model
+
+
+def restore(
+    model: ModelArgument,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="OUT.tflite", help="The dense model.", show_default=False)
+    ],
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
+) -> None:
+    """Give back the dense model: weights, shapes, types and quantisation as they were, for any TFLite runtime.
+
+    Of a file written with --strip, names, ranges and original scales are gone; this is said, and the weights are exact.
+    """
+    if same_file(model, output):
+        raise UsageError(f"-o {output} is the input; give another file")
+    data, parsed = read(model)
+    rewritten = is_rewritten(parsed)
+    losses = restore_model(parsed)
+    result = serialise(parsed) if rewritten else data
+    write_all({output: result})
+    if quiet:
+        return
+    if not rewritten:
+        OUT.print("the model has no rewritten operators; it was copied")
+    for loss in losses:
+        OUT.print(f"note: {escape(loss)}")
+    OUT.print(f"wrote {escape(str(output))}, {len(data):,} → {len(result):,} bytes")
+
+
+restore.epilog = "Example:\n\n  wpconvert restore small.tflite -o dense.tflite"  # type: ignore[attr-defined]

@@ -1,0 +1,151 @@
+"""What `inspect` tells about a model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert.codecs import CODECS, encode
+from wpconvert.model.weight import Weight
+from wpconvert.tflite import metadata
+from wpconvert.tflite.compressed import read_compressed
+from wpconvert.tflite.metadata import Provenance
+from wpconvert.tflite.model import TfliteModel, shape_of, text
+from wpconvert.tflite.operators import BUILTIN_NAMES
+from wpconvert.tflite.schema import TYPE_NAMES
+from wpconvert.tflite.weights import find_weights
+
+
+@dataclass(frozen=True)
+class WeightInfo:
+    """One weight. entropy: order-0, bits a weight; bound: entropy · weights in bytes; methods: bytes of each method's blob."""
+
+    key: str
+    name: str
+    operators: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    nbytes: int
+    sparsity: float | None
+    entropy: float | None
+    bound: int | None
+    methods: dict[str, int]
+    stored_as: str | None
+    obstacle: str | None
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output of the model."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The whole of it. operators: how many of each, over all subgraphs."""
+
+    path: str
+    nbytes: int
+    description: str
+    subgraphs: int
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    operators: dict[str, int]
+    signatures: tuple[str, ...]
+    metadata: tuple[str, ...]
+    provenance: Provenance | None
+    weights: tuple[WeightInfo, ...]
+
+
+def entropy_bits(values: NDArray[np.int8]) -> float:
+    """Order-0 entropy of int8 values, bits a value."""
+    counts = np.bincount(values.reshape(-1).view(np.uint8), minlength=256)
+    shares = counts[counts > 0] / values.size
+    return float(-(shares * np.log2(shares)).sum()) + 0.0
+
+
+def inspect_model(
+    path: str, data: bytes, model: TfliteModel, advance: Callable[[int, int], None] = lambda _done, _total: None
+) -> Inspection:
+    """Look at a parsed model; every method is tried on every weight. `advance(done, total)` counts weights."""
+    root = model.root
+    graph = root.subgraphs[0]
+    operators = Counter(model.operator_name(op) for sub in root.subgraphs for op in sub.operators or [])
+    weights = find_weights(model)
+    stored = _stored(model)
+    infos = []
+    for done, weight in enumerate(weights, 1):
+        infos.append(_stored_info(weight, *stored[weight.key]) if weight.key in stored else _info(weight))
+        advance(done, len(weights))
+    return Inspection(
+        path,
+        len(data),
+        text(root.description),
+        len(root.subgraphs),
+        tuple(_tensor(graph.tensors[i]) for i in graph.inputs),
+        tuple(_tensor(graph.tensors[i]) for i in graph.outputs),
+        dict(sorted(operators.items())),
+        tuple(text(s.signatureKey) for s in root.signatureDefs or []),
+        tuple(text(entry.name) for entry in root.metadata or []),
+        metadata.read(model),
+        tuple(infos),
+    )
+
+
+def _tensor(tensor: Any) -> TensorInfo:
+    return TensorInfo(text(tensor.name), shape_of(tensor), TYPE_NAMES.get(tensor.type, str(tensor.type)))
+
+
+def _stored(model: TfliteModel) -> dict[str, tuple[str, NDArray[np.int8]]]:
+    """Method and decoded weights of every rewritten tensor, by key."""
+    found = {}
+    for s, graph in enumerate(model.root.subgraphs):
+        for index, operator in enumerate(graph.operators or []):
+            if model.operator_name(operator) in BUILTIN_NAMES:
+                parts = read_compressed(model, s, index)
+                found[f"{s}:{operator.inputs[1]}"] = (parts.options.codec, parts.weights)
+    return found
+
+
+def _info(weight: Weight) -> WeightInfo:
+    values = weight.values
+    methods = {} if values is None else {name: encode(name, values, weight.row_dims).nbytes for name in CODECS}
+    return _weight_info(weight, weight.shape, weight.dtype, values, methods, None, weight.obstacle)
+
+
+def _stored_info(weight: Weight, method: str, values: NDArray[np.int8]) -> WeightInfo:
+    return _weight_info(weight, values.shape, "INT8", values, {method: weight.nbytes}, method, None)
+
+
+def _weight_info(
+    weight: Weight,
+    shape: tuple[int, ...],
+    dtype: str,
+    values: NDArray[np.int8] | None,
+    methods: dict[str, int],
+    stored_as: str | None,
+    obstacle: str | None,
+) -> WeightInfo:
+    entropy = None if values is None else entropy_bits(values)
+    return WeightInfo(
+        weight.key,
+        weight.name,
+        weight.operators,
+        shape,
+        dtype,
+        weight.nbytes,
+        None if values is None else 1 - np.count_nonzero(values) / values.size,
+        entropy,
+        None if values is None or entropy is None else int(np.ceil(entropy * values.size / 8)),
+        methods,
+        stored_as,
+        obstacle,
+    )
