@@ -115,9 +115,7 @@ def _fields(reader: ast.ClassDef, slots: int, unions: dict[tuple[str, str], str]
         if helper:
             continue
         if slot in found or slot >= slots:
-            raise SchemaFormError(
-                f"{reader.name}.{method.name}: slot {slot} used twice or outside {slots} slots"
-            )
+            raise SchemaFormError(f"{reader.name}.{method.name}: slot {slot} used twice or outside {slots} slots")
         found[slot] = (snake_case(method.name), _form(reader.name, method.name, body, unions))
     return [found.get(slot, ("deprecated", "-")) for slot in range(slots)]
 
@@ -210,9 +208,7 @@ def _entry(table: str, words: list[str]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Write the schema table of the structural verifier.")
-    parser.add_argument(
-        "--check", action="store_true", help="compare with the committed table, write nothing"
-    )
+    parser.add_argument("--check", action="store_true", help="compare with the committed table, write nothing")
     arguments = parser.parse_args()
     spec = importlib.util.find_spec(SOURCE_MODULE)
     if spec is None or spec.origin is None:

@@ -21,7 +21,11 @@ LOSSLESS = "identical outputs"
 
 
 def verify_models(
-    original: TfliteModel, rewritten: TfliteModel, inputs: Inputs, engine: Engine, advance: Advance = lambda: None
+    original: TfliteModel,
+    rewritten: TfliteModel,
+    inputs: Inputs,
+    engine: Engine,
+    advance: Advance = lambda: None,
 ) -> Verification:
     """Run both models on the same samples and compare every output bit by bit.
 
@@ -61,7 +65,9 @@ def _check_interfaces(original: TfliteModel, rewritten: TfliteModel) -> None:
             sides.append([(shape_of(tensor), int(tensor.type)) for tensor in tensors])
         if sides[0] != sides[1]:
             shapes = [[list(shape) for shape, _ in side] for side in sides]
-            raise UsageError(f"the models have different {ends}: {shapes[0]} and {shapes[1]}; is it the right original?")
+            raise UsageError(
+                f"the models have different {ends}: {shapes[0]} and {shapes[1]}; is it the right original?"
+            )
 
 
 def _weights_equal(original: TfliteModel, rewritten: TfliteModel) -> bool:
@@ -97,9 +103,7 @@ def _constants(model: TfliteModel, graph: Any, operator: Any) -> list[NDArray[np
 def _same(first: Sequence[NDArray[np.uint8] | None], second: Sequence[NDArray[np.uint8] | None]) -> bool:
     if len(first) != len(second):
         return False
-    return all(
-        a is b if a is None or b is None else np.array_equal(a, b) for a, b in zip(first, second, strict=True)
-    )
+    return all(a is b if a is None or b is None else np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 def _compare(
@@ -132,4 +136,3 @@ def _compare(
 
 def _bits(values: NDArray[Any]) -> NDArray[Any]:
     return values.view(f"u{values.dtype.itemsize}")
-

@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 _OPERATOR_NAMES: dict[int, str] = {
     value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)
 }
-_TYPE_NAMES: dict[int, str] = {
-    value: name for name, value in vars(schema.TensorType).items() if isinstance(value, int)
-}
+_TYPE_NAMES: dict[int, str] = {value: name for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
 WEIGHT_OPERATORS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 

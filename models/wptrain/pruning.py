@@ -41,9 +41,7 @@ class Schedule:
 
 def weight_layers(network: nn.Module) -> dict[str, nn.Module]:
     """Convolutions and linear layers by their dotted name."""
-    return {
-        name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)
-    }
+    return {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
 
 
 def prunable_layers(network: nn.Module) -> dict[str, nn.Module]:

@@ -85,9 +85,7 @@ def fit(network: nn.Module, dataset: Dataset, config: TrainConfig, hook: Hook | 
         raise ValueError(f"select_from {config.select_from}: must be below epochs {config.epochs}")
     generator = torch.Generator().manual_seed(config.seed)
     images, labels = to_torch(dataset.train)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
+    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     steps = config.epochs * -(-len(images) // config.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     best: Selected | None = None

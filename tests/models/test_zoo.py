@@ -157,9 +157,7 @@ def test_endpoints_are_as_stated(path: Path) -> None:
     name, images, _ = split_for(path)
     for label, index in (("Input", subgraph.inputs[0]), ("Output", subgraph.outputs[0])):
         tensor = subgraph.tensors[index]
-        match = re.fullmatch(
-            r"`(\w+)`, INT8 ([\dx ]+), scale ([\d.e-]+), zero point (-?\d+)", rows(path)[label]
-        )
+        match = re.fullmatch(r"`(\w+)`, INT8 ([\dx ]+), scale ([\d.e-]+), zero point (-?\d+)", rows(path)[label])
         assert match is not None
         assert match[1] == tensor.name.decode()
         assert [int(extent) for extent in match[2].split(" x ")] == list(tensor.shape)

@@ -37,9 +37,7 @@ def test_relu6(input_scale: float, output_scale: float, zero_in: int, zero_out: 
 
 @few
 @given(scales(), scales(), ZERO_POINTS, ZERO_POINTS, st.sampled_from([0.0, 0.01, 0.2, 0.3, 1.0, 1.7]))
-def test_leaky_relu(
-    input_scale: float, output_scale: float, zero_in: int, zero_out: int, alpha: float
-) -> None:
+def test_leaky_relu(input_scale: float, output_scale: float, zero_in: int, zero_out: int, alpha: float) -> None:
     b = unary(
         "LEAKY_RELU",
         (input_scale, output_scale),
@@ -78,9 +76,7 @@ def test_tanh(input_scale: float, zero_point: int) -> None:
     spread=st.integers(1, 127),
     seed=SEEDS,
 )
-def test_softmax(
-    *, scale: float, zero_point: int, beta: float, shape: tuple[int, int], spread: int, seed: int
-) -> None:
+def test_softmax(*, scale: float, zero_point: int, beta: float, shape: tuple[int, int], spread: int, seed: int) -> None:
     b = ModelBuilder()
     x = b.input(shape, scale, zero_point)
     y = b.tensor(shape, "int8", 1 / 256, -128)

@@ -192,9 +192,7 @@ def test_large_sums_stay_exact() -> None:
     assert fully_connected_accumulate(x, w.reshape(1, depth), 127)[0, 0] == expected
 
 
-def _direct(
-    x: NDArray[np.int8], w: NDArray[np.int8], zero_point: int, stride: int, pad: int
-) -> NDArray[np.int64]:
+def _direct(x: NDArray[np.int8], w: NDArray[np.int8], zero_point: int, stride: int, pad: int) -> NDArray[np.int64]:
     """A convolution by the definition: loops over outputs and taps, taps outside the image skipped."""
     _, height, width, _ = x.shape
     outputs, kernel_h, kernel_w, _ = w.shape
@@ -204,9 +202,7 @@ def _direct(
         for i, j in np.ndindex(kernel_h, kernel_w):
             y, z = row * stride - pad + i, column * stride - pad + j
             if 0 <= y < height and 0 <= z < width:
-                sums[0, row, column] += w[:, i, j].astype(np.int64) @ (
-                    x[0, y, z].astype(np.int64) - zero_point
-                )
+                sums[0, row, column] += w[:, i, j].astype(np.int64) @ (x[0, y, z].astype(np.int64) - zero_point)
     return sums
 
 
@@ -217,9 +213,7 @@ def test_padded_taps_contribute_nothing() -> None:
     taps = int8(3, (1, 3, 3, 3))
     for channel in range(3):
         diagonal[channel, :, :, channel] = taps[0, :, :, channel]
-    assert np.array_equal(
-        depthwise_accumulate(x, taps, 90, (1, 1), Padding.SAME), _direct(x, diagonal, 90, 1, 1)
-    )
+    assert np.array_equal(depthwise_accumulate(x, taps, 90, (1, 1), Padding.SAME), _direct(x, diagonal, 90, 1, 1))
 
 
 @pytest.mark.parametrize("rows", [1, 7])

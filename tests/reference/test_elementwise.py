@@ -65,9 +65,7 @@ def test_binary(
 
 @pytest.mark.parametrize("name", _OPTIONS)
 @few
-@given(
-    st.tuples(scales(-8, 0), scales(-8, 0), scales(-8, 0)), st.tuples(ZERO_POINTS, ZERO_POINTS, ZERO_POINTS)
-)
+@given(st.tuples(scales(-8, 0), scales(-8, 0), scales(-8, 0)), st.tuples(ZERO_POINTS, ZERO_POINTS, ZERO_POINTS))
 def test_binary_on_all_pairs_of_values(
     name: str, scale: tuple[float, float, float], zero_point: tuple[int, int, int]
 ) -> None:

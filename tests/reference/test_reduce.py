@@ -55,9 +55,7 @@ def test_mean(
 
 @few
 @given(reductions(), scales(), ZERO_POINTS, SEEDS)
-def test_reduce_max(
-    reduction: tuple[Shape, list[int], bool], scale: float, zero_point: int, seed: int
-) -> None:
+def test_reduce_max(reduction: tuple[Shape, list[int], bool], scale: float, zero_point: int, seed: int) -> None:
     shape, axes, keep = reduction
     b = ModelBuilder()
     x = b.input(shape, scale, zero_point)

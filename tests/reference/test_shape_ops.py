@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.schema import options
+from wpconvert.tflite.schema import TensorType, options
 
 from tests.reference.harness import SEEDS, ZERO_POINTS, assert_same_bits, few, int8
 from tests.support.models import ModelBuilder
@@ -53,9 +53,7 @@ def test_squeeze(shape: Shape, listed: bool, seed: int) -> None:
 
 
 @few
-@given(
-    st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple), st.integers(0, 3), st.booleans(), SEEDS
-)
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple), st.integers(0, 3), st.booleans(), SEEDS)
 def test_expand_dims(shape: Shape, axis: int, negative: bool, seed: int) -> None:
     assume(axis <= len(shape))
     b = ModelBuilder()
@@ -183,7 +181,7 @@ def test_a_reshape_may_follow_a_shape_computed_at_run_time() -> None:
     """What Keras' Flatten converts to: shape, first dimension, packed with −1."""
     b = ModelBuilder()
     x = b.input((1, 2, 3, 4), SCALE, 0)
-    shape = b.op("SHAPE", [x], [b.tensor((4,), "int32")], options("ShapeOptions"))
+    shape = b.op("SHAPE", [x], [b.tensor((4,), "int32")], options("ShapeOptions", outType=TensorType.INT32))
     vectors = [b.constant([value]) for value in (0, 1, 1)]
     batch = b.op(
         "STRIDED_SLICE",

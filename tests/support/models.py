@@ -129,9 +129,7 @@ class ModelBuilder:
         if value.dtype == np.int64 and not isinstance(array, np.ndarray):
             value = value.astype(np.int32)
         data = np.ascontiguousarray(value).tobytes()
-        return self.tensor(
-            value.shape, value.dtype, scales, zero_points, name, axis=axis, buffer=self.buffer(data)
-        )
+        return self.tensor(value.shape, value.dtype, scales, zero_points, name, axis=axis, buffer=self.buffer(data))
 
     def output(self, *tensors: int) -> None:
         """Outputs of the model."""
@@ -292,9 +290,7 @@ class ModelBuilder:
         """RESHAPE to a constant shape, keeping type and quantisation."""
         target = self.constant(np.asarray(shape, dtype=np.int32), name=f"{name}/shape")
         y = self.like(x, shape, name)
-        return self.op(
-            "RESHAPE", [x, target], [y], options("ReshapeOptions", newShape=[int(d) for d in shape])
-        )
+        return self.op("RESHAPE", [x, target], [y], options("ReshapeOptions", newShape=[int(d) for d in shape]))
 
     def like(self, x: int, shape: Sequence[int] | None = None, name: str | None = None) -> int:
         """A run-time tensor with the type and quantisation of x."""

@@ -30,9 +30,7 @@ class TflmOracle:
     """Upstream TFLM's wheel on one model; the wheel gives outputs only."""
 
     def __init__(self, model: bytes) -> None:
-        runtime = pytest.importorskip(
-            "tflite_micro.python.tflite_micro.runtime", reason="no tflite-micro wheel"
-        )
+        runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime", reason="no tflite-micro wheel")
         self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=_ARENA)
 
     def run(self, inputs: Sequence[NDArray[Any]], outputs: int = 1) -> list[NDArray[Any]]:

@@ -134,9 +134,7 @@ WRONG: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "message"), WRONG, ids=[f"{path}={value}" for path, value, _ in WRONG]
-)
+@pytest.mark.parametrize(("path", "value", "message"), WRONG, ids=[f"{path}={value}" for path, value, _ in WRONG])
 def test_wrong_contents_are_refused_with_their_place(path: str, value: Any, message: str) -> None:
     root = sound_model()
     setter(path, value)(root)
@@ -203,9 +201,7 @@ def test_sparse_constants_may_be_smaller_than_their_shape() -> None:
     check(root)
 
 
-@pytest.mark.parametrize(
-    ("kind", "nbytes"), [(TensorType.INT4, 3), (TensorType.UINT4, 3), (TensorType.INT2, 2)]
-)
+@pytest.mark.parametrize(("kind", "nbytes"), [(TensorType.INT4, 3), (TensorType.UINT4, 3), (TensorType.INT2, 2)])
 def test_packed_constants_end_with_a_whole_byte(kind: int, nbytes: int) -> None:
     root = sound_model()
     tensor = graph(root).tensors[1]

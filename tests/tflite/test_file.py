@@ -63,9 +63,7 @@ def sparsity() -> Any:
     wide = schema.DimensionMetadataT(
         format=1, arraySegmentsType=int32, arraySegments=schema.Int32VectorT(values=ints(0, 1, 2))
     )
-    return schema.SparsityParametersT(
-        traversalOrder=ints(0, 1), blockMap=ints(), dimMetadata=[dense, mixed, wide]
-    )
+    return schema.SparsityParametersT(traversalOrder=ints(0, 1), blockMap=ints(), dimMetadata=[dense, mixed, wide])
 
 
 def rich_model() -> Any:
@@ -130,9 +128,7 @@ def rich_model() -> Any:
             builtinOptions2Type=schema.BuiltinOptions2.StablehloSortOptions,
             builtinOptions2=schema.StablehloSortOptionsT(dimension=1, comparatorSubgraphIndex=1),
         ),
-        schema.OperatorT(
-            opcodeIndex=2, inputs=ints(1), outputs=ints(1), builtinOptionsType=BuiltinOptions.AbsOptions
-        ),
+        schema.OperatorT(opcodeIndex=2, inputs=ints(1), outputs=ints(1), builtinOptionsType=BuiltinOptions.AbsOptions),
     ]
     second = schema.SubGraphT(tensors=[], operators=[], inputs=ints(), outputs=ints(), name="second")
     return schema.ModelT(
@@ -143,9 +139,7 @@ def rich_model() -> Any:
             schema.OperatorCodeT(deprecatedBuiltinCode=127, builtinCode=40_000),
         ],
         subgraphs=[
-            schema.SubGraphT(
-                tensors=tensors, inputs=ints(1), outputs=ints(2), operators=operators, name="main"
-            ),
+            schema.SubGraphT(tensors=tensors, inputs=ints(1), outputs=ints(2), operators=operators, name="main"),
             second,
         ],
         description="what it is",
@@ -242,9 +236,7 @@ def test_absent_buffer_stays_absent_and_empty_one_empty() -> None:
     assert len(buffers[1].data) == 0
 
 
-@pytest.mark.parametrize(
-    "data", [b"\x01\x02", [1, 2], np.array([1, 2], np.int8)], ids=["bytes", "list", "int8"]
-)
+@pytest.mark.parametrize("data", [b"\x01\x02", [1, 2], np.array([1, 2], np.int8)], ids=["bytes", "list", "int8"])
 def test_buffers_of_bytes_lists_and_signed_arrays_are_written(data: Any) -> None:
     root = plain_model()
     root.buffers.append(schema.BufferT(data=data))

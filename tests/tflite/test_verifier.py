@@ -35,18 +35,14 @@ def small_root(layers: int = 4) -> Any:
     int8 = schema.TensorType.INT8
     activation = schema.QuantizationParametersT(scale=np.array([0.5], np.float32), zeroPoint=np.array([3]))
     buffers = [schema.BufferT()]
-    tensors = [
-        schema.TensorT(shape=np.array([1, 4, 4, 2], np.int32), type=int8, name="in", quantization=activation)
-    ]
+    tensors = [schema.TensorT(shape=np.array([1, 4, 4, 2], np.int32), type=int8, name="in", quantization=activation)]
     operators = []
     for layer in range(layers):
         buffers.append(schema.BufferT(data=np.arange(36, dtype=np.uint8)))
         per_channel = schema.QuantizationParametersT(
             scale=np.array([0.5, 0.25], np.float32), zeroPoint=np.zeros(2, np.int64), quantizedDimension=0
         )
-        weights = schema.TensorT(
-            shape=np.array([2, 3, 3, 2], np.int32), type=int8, buffer=layer + 1, name=f"w{layer}"
-        )
+        weights = schema.TensorT(shape=np.array([2, 3, 3, 2], np.int32), type=int8, buffer=layer + 1, name=f"w{layer}")
         weights.quantization = per_channel
         shape = np.array([1, 4, 4, 2], np.int32)
         tensors += [
@@ -63,9 +59,7 @@ def small_root(layers: int = 4) -> Any:
         )
     graph = schema.SubGraphT(tensors=tensors, operators=operators, name="main")
     graph.inputs, graph.outputs = np.array([0], np.int32), np.array([2 * layers], np.int32)
-    signature = schema.SignatureDefT(
-        signatureKey="serve", inputs=[schema.TensorMapT(name="x", tensorIndex=0)]
-    )
+    signature = schema.SignatureDefT(signatureKey="serve", inputs=[schema.TensorMapT(name="x", tensorIndex=0)])
     return schema.ModelT(
         version=3,
         operatorCodes=[schema.OperatorCodeT(deprecatedBuiltinCode=3, builtinCode=3)],
@@ -219,9 +213,7 @@ def test_mutations_end_in_one_error_line_or_a_model_that_survives_writing() -> N
 def test_vector_longer_than_the_file_is_refused_with_its_place() -> None:
     place = field_at(SMALL, table_at(SMALL, 2, 0, 0, 3), 0)
     length = place + struct.unpack_from("<I", SMALL, place)[0]
-    expected = (
-        r"^Model.subgraphs\[0\].tensors\[3\].shape: expected a vector inside the file, found 4294967295"
-    )
+    expected = r"^Model.subgraphs\[0\].tensors\[3\].shape: expected a vector inside the file, found 4294967295"
     with pytest.raises(ModelError, match=expected):
         verify(patched(SMALL, length, "<I", 0xFFFFFFFF))
 
@@ -229,9 +221,7 @@ def test_vector_longer_than_the_file_is_refused_with_its_place() -> None:
 def test_offset_to_itself_and_past_the_end_is_refused_with_its_place() -> None:
     place = field_at(SMALL, table_at(SMALL, 2, 0, 3, 2), 4)
     for distance in (0, len(SMALL), 0xFFFFFFFC):
-        with pytest.raises(
-            ModelError, match=r"^Model.subgraphs\[0\].operators\[2\].builtin_options: expected"
-        ):
+        with pytest.raises(ModelError, match=r"^Model.subgraphs\[0\].operators\[2\].builtin_options: expected"):
             verify(patched(SMALL, place, "<I", distance))
 
 
@@ -252,9 +242,7 @@ def test_field_outside_its_table_is_refused() -> None:
 def test_string_without_its_zero_byte_is_refused() -> None:
     place = field_at(SMALL, table_at(SMALL, 2, 0), 4)
     text = place + struct.unpack_from("<I", SMALL, place)[0]
-    with pytest.raises(
-        ModelError, match=r"^Model.subgraphs\[0\].name: expected a string that ends in a zero"
-    ):
+    with pytest.raises(ModelError, match=r"^Model.subgraphs\[0\].name: expected a string that ends in a zero"):
         verify(patched(SMALL, text + 8, "B", 65))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +20,8 @@ from wpconvert.engines.inputs import Inputs, load_inputs, random_inputs
 from wpconvert.errors import UsageError
 from wpconvert.tflite.model import TfliteModel
 
-OUT = Console(highlight=False, soft_wrap=False)
+# What is piped or logged is not bound to the 80 columns of a terminal nobody has.
+OUT = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120)
 ERR = Console(stderr=True, highlight=False)
 
 DEFAULT_SAMPLES = 4

@@ -10,7 +10,6 @@ import typer
 
 from wpconvert.cli.common import (
     DEFAULT_SAMPLES,
-
     OUT,
     EngineOption,
     InputsOption,
@@ -45,7 +44,8 @@ def _path_option(flag: str, metavar: str, text: str, *short: str) -> typer.model
 def convert(
     model: ModelArgument,
     method: Annotated[
-        str, typer.Option("-m", "--method", metavar="METHOD", help=f"How weights are stored: {', '.join(METHODS)}.")
+        str,
+        typer.Option("-m", "--method", metavar="METHOD", help=f"How weights are stored: {', '.join(METHODS)}."),
     ] = DEFAULT_METHOD,
     output: Annotated[Path | None, _path_option("--output", "OUT.tflite", "The rewritten model.", "-o")] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace MODEL itself, atomically.")] = False,
@@ -62,15 +62,13 @@ def convert(
     ] = None,
     threshold: Annotated[
         float,
-        typer.Option("--threshold", min=0.0, max=1.0, metavar="SHARE", help="Least share of zeros to rewrite a tensor."),
+        typer.Option(
+            "--threshold", min=0.0, max=1.0, metavar="SHARE", help="Least share of zeros to rewrite a tensor."
+        ),
     ] = 0.0,
-    strip: Annotated[
-        bool, typer.Option("--strip", help="Drop names, ranges and what only `restore` needs.")
-    ] = False,
+    strip: Annotated[bool, typer.Option("--strip", help="Drop names, ranges and what only `restore` needs.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but write.")] = False,
-    report: Annotated[
-        Path | None, _path_option("--report", "FILE.json|.csv", "Write the report to a file.")
-    ] = None,
+    report: Annotated[Path | None, _path_option("--report", "FILE.json|.csv", "Write the report to a file.")] = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not run the models.")] = False,
     inputs: InputsOption = None,
     random: RandomOption = None,
@@ -168,7 +166,11 @@ def _convert(model: Path, data: bytes, settings: Settings, quiet: bool) -> Conve
 
 
 def _result(
-    report: Conversion, verification: Verification | None, files: list[Path], extra: Path | None, dry_run: bool
+    report: Conversion,
+    verification: Verification | None,
+    files: list[Path],
+    extra: Path | None,
+    dry_run: bool,
 ) -> Conversion:
     notes = list(report.notes)
     if dry_run:
@@ -177,5 +179,3 @@ def _result(
         notes.append("not verified (--no-verify)")
     written = () if dry_run else tuple(str(path) for path in [*files, *([extra] if extra else [])])
     return replace(report, notes=tuple(notes), verification=verification, written=written)
-
-

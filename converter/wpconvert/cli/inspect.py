@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from wpconvert.cli.common import OUT, JsonOption, ModelArgument, progress_bar
 from wpconvert.codecs import CODECS
 from wpconvert.report.export import to_json
 from wpconvert.report.inspection import Inspection, TensorInfo, inspect_model
-from wpconvert.report.text import shape_text, short_name
+from wpconvert.report.text import plain_table, shape_text, share, short_name
 from wpconvert.tflite.file import read
 
 
@@ -37,6 +35,9 @@ def inspect(model: ModelArgument, as_json: JsonOption = False) -> None:
 inspect.epilog = (  # type: ignore[attr-defined]
     "Examples:\n\n  wpconvert inspect model.tflite\n\n  wpconvert inspect model.tflite --json > model.json"
 )
+
+
+_WIDE = 110
 
 
 def print_inspection(console: Console, result: Inspection) -> None:
@@ -70,25 +71,21 @@ def _print_provenance(console: Console, result: Inspection) -> None:
 
 
 def _print_weights(console: Console, result: Inspection) -> None:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("weights", overflow="fold")
-    table.add_column("operator")
-    table.add_column("shape")
-    for title in ("zeros", "bits/w", "bound", "stored", *CODECS):
-        table.add_column(title, justify="right", no_wrap=True)
+    """The weights with the bytes of every method; operator and shape only where the terminal is wide enough."""
+    wide = console.width >= _WIDE
+    details = ("operator", "shape") if wide else ()
+    titles = ("weights", *details, "zeros", "bits/w", "bound", "now", "as", *CODECS)
+    table = plain_table([(title, title not in ("weights", "as", *details)) for title in titles])
     totals = {"nbytes": 0, "bound": 0, **dict.fromkeys(CODECS, 0)}
     for weight in result.weights:
-        name = escape(short_name(weight.name, 36) or f"(tensor {weight.key})")
-        if weight.obstacle:
-            name += f"\n  [dim]{escape(weight.obstacle)}[/dim]"
         table.add_row(
-            name,
-            escape("+".join(weight.operators)),
-            shape_text(weight.shape),
-            "–" if weight.sparsity is None else f"{weight.sparsity:.1%}",
+            escape(short_name(weight.name, weight.key)),
+            *((escape("+".join(weight.operators)), shape_text(weight.shape)) if wide else ()),
+            share(weight.sparsity),
             "–" if weight.entropy is None else f"{weight.entropy:.2f}",
             "–" if weight.bound is None else f"{weight.bound:,}",
-            f"{weight.nbytes:,}" + (f" ({weight.stored_as})" if weight.stored_as else ""),
+            f"{weight.nbytes:,}",
+            weight.stored_as or "",
             *(f"{weight.methods[name]:,}" if name in weight.methods else "–" for name in CODECS),
         )
         totals["nbytes"] += weight.nbytes
@@ -96,6 +93,13 @@ def _print_weights(console: Console, result: Inspection) -> None:
         for method in CODECS:
             totals[method] += min(weight.nbytes, weight.methods.get(method, weight.nbytes))
     table.add_section()
-    sums = (totals["bound"], totals["nbytes"], *(totals[name] for name in CODECS))
-    table.add_row("total, larger ones left as they are", "", "", "", "", *(f"{value:,}" for value in sums))
+    sums = (totals[name] for name in ("bound", "nbytes"))
+    bound, now = (f"{value:,}" for value in sums)
+    table.add_row("total", *("",) * len(details), "", "", bound, now, "", *(f"{totals[name]:,}" for name in CODECS))
     console.print(table)
+    console.print(
+        "bound: order-0 entropy of the weights in bytes. Totals take a tensor as it is where a method is larger."
+    )
+    for weight in result.weights:
+        if weight.obstacle:
+            console.print(f"{escape(short_name(weight.name, weight.key))}: {escape(weight.obstacle)}")

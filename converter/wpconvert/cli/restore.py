@@ -19,7 +19,8 @@ from wpconvert.tflite.restore import restore as restore_model
 def restore(
     model: ModelArgument,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="OUT.tflite", help="The dense model.", show_default=False)
+        Path,
+        typer.Option("-o", "--output", metavar="OUT.tflite", help="The dense model.", show_default=False),
     ],
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> None:

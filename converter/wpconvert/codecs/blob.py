@@ -132,7 +132,7 @@ def parse(raw: NDArray[np.uint8]) -> Blob:
     """
     if raw.nbytes < _FIXED.size:
         raise ModelError(f"weight blob: {raw.nbytes} bytes, shorter than its {_FIXED.size}-byte header")
-    fields = _FIXED.unpack_from(raw, 0)
+    fields = _FIXED.unpack(raw[: _FIXED.size].tobytes())
     magic, version, codec, element, row_dims, rows, cols, nbytes, ndim, block_log2, n_sections, flags = fields[:12]
     if magic != MAGIC:
         raise ModelError(f"weight blob: magic {magic!r}, expected {MAGIC!r}")
@@ -150,7 +150,9 @@ def parse(raw: NDArray[np.uint8]) -> Blob:
     if block_log2 > MAX_BLOCK_LOG2:
         raise ModelError(f"weight blob: row blocks of 2^{block_log2} rows, at most 2^{MAX_BLOCK_LOG2}")
     if rows * cols > max(FREE_ELEMENTS, MAX_EXPANSION * nbytes):
-        raise ModelError(f"weight blob: {nbytes} bytes claim to hold {rows * cols} weights, more than {MAX_EXPANSION} a byte")
+        raise ModelError(
+            f"weight blob: {nbytes} bytes claim to hold {rows * cols} weights, more than {MAX_EXPANSION} a byte"
+        )
     return Blob(codec, layout, block_log2, flags, _split(raw, n_sections), nbytes)
 
 

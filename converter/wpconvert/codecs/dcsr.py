@@ -1,8 +1,9 @@
 """dCSR: delta-compressed sparse rows in groups of 16 SIMD lanes (docs/FORMAT.md, "Codec 2: dCSR").
 
-Source: Trommer et al., "dCSR: A Memory-Efficient Sparse Matrix Representation for Parallel Neural Network Inference",
-arXiv 2111.12345. In each group of 16 columns the line slope · lane and the group's minimum are subtracted; what is
-left, the delta, has 4 bits that are always stored and up to 4 bit planes stored only where a lane of the group needs them.
+Source: Trommer et al., "dCSR: A Memory-Efficient Sparse Matrix Representation for Parallel Neural Network
+Inference", arXiv 2111.12345. In each group of 16 columns the line slope · lane and the group's minimum are subtracted.
+What is left, the delta, has 4 bits that are always stored and up to 4 bit planes stored only where a lane of the group
+needs them.
 """
 
 from __future__ import annotations
@@ -172,7 +173,10 @@ def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int = DEFAULT_B
 
 
 def _bit_planes(delta: IntArray) -> tuple[NDArray[np.uint8], NDArray[Any]]:
-    """Extension planes of deltas [16, groups]: present planes per group (bit p = delta bit 4 + p), uint16 lane masks."""
+    """Extension planes of deltas [16, groups].
+
+    Returns the present planes of each group (bit p for delta bit 4 + p) and their uint16 lane masks, in order.
+    """
     present = np.zeros(delta.shape[1], np.uint8)
     wide = np.flatnonzero(delta.max(axis=0) > 15) if delta.size else np.zeros(0, np.int64)
     high = delta[:, wide] >> 4

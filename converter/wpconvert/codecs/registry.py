@@ -51,7 +51,7 @@ CODECS: dict[str, Codec] = {
         Codec(
             rle.CODEC_ID,
             "rle",
-            "non-zero values and 4-bit column differences; simple, good from about 70 % zeros",
+            "non-zero values and 4-bit column differences; smaller than dense from about 40 % zeros",
             True,
             rle.encode,
             rle.Decoder,
@@ -60,7 +60,7 @@ CODECS: dict[str, Codec] = {
         Codec(
             dcsr.CODEC_ID,
             "dcsr",
-            "delta-compressed sparse rows in SIMD groups of 16; good from about 50 % zeros",
+            "delta-compressed sparse rows in SIMD groups of 16; smaller than dense from about 40 % zeros",
             True,
             dcsr.encode,
             dcsr.Decoder,

@@ -72,7 +72,8 @@ def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int = DEFAULT_B
 
 
 def _pack(nibbles: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return (nibbles[0::2] << 4) | nibbles[1::2]
+    pairs = (nibbles[0::2] << np.uint8(4)) | nibbles[1::2]
+    return np.asarray(pairs, np.uint8)
 
 
 class Decoder:
@@ -107,6 +108,8 @@ class Decoder:
         repeated = (gaps == 0) & (ranges(counts) > 0)
         repeated[1:] &= real[:-1]
         if column.size and (int(column.max()) >= cols or repeated[: len(column)].any() or values[~real].any()):
-            raise ModelError(f"weight blob: RLE columns of rows {first} to {last - 1} are not inside 0 to {cols - 1} in order")
+            raise ModelError(
+                f"weight blob: RLE columns of rows {first} to {last - 1} are not inside 0 to {cols - 1} in order"
+            )
         flat = column + np.repeat(np.arange(last - first) * cols, counts)
         out.reshape(-1)[flat[real]] = values[real]

@@ -83,4 +83,6 @@ def unpack_index(blob: Blob, section: int, cursors: list[IntArray]) -> None:
     stored = blob.section(section, _CURSOR_TYPES[code], expected.size).reshape(expected.shape)
     if not np.array_equal(stored, expected):
         block = int(np.flatnonzero((stored != expected).any(axis=1))[0])
-        raise ModelError(f"weight blob: row index of block {block} is {stored[block]}, its rows start at {expected[block]}")
+        raise ModelError(
+            f"weight blob: row index of block {block} is {stored[block]}, its rows start at {expected[block]}"
+        )

@@ -141,5 +141,6 @@ def _converted(port: _Port, array: NDArray[Any], path: Path, notes: list[str]) -
         notes.append(f"input {port.name!r}: float values were quantised with its scale and zero point")
         info = np.iinfo(port.dtype)
         steps = np.rint(array / port.quantization.scales[0]) + port.quantization.zero_points[0]
-        return np.clip(steps, info.min, info.max).astype(port.dtype)
+        quantised: NDArray[Any] = np.clip(steps, info.min, info.max).astype(port.dtype)
+        return quantised
     raise UsageError(f"{path}: array for input {port.name!r} is {array.dtype}, expected {port.dtype}")

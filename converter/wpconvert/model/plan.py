@@ -72,8 +72,8 @@ def _encode(choice: Choice) -> Outcome:
 
 
 def _would_grow(method: str, size: str, weight: Weight) -> str:
-    extra = f" and {weight.overhead:,} for its table" if weight.overhead > 0 else ""
-    return f"would not shrink: {method} needs {size} bytes{extra}, dense {weight.nbytes:,}"
+    extra = f" and {weight.overhead:,} for table and options" if weight.overhead > 0 else ""
+    return f"would not shrink: {method} needs {size} bytes{extra}"
 
 
 def _settle_shared(outcomes: list[Outcome]) -> list[Outcome]:

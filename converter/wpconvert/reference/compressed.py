@@ -65,9 +65,7 @@ def _decode(context: OpContext) -> Compressed:
     blob, table = context.constant(1, "the weight blob"), context.constant(2, "the requantisation table")
     for info in (context.tensor(1), context.tensor(2)):
         expect_type(info, TensorType.UINT8)
-    parts = decode_compressed(
-        BUILTIN_NAMES[context.name], context.custom_options, blob.reshape(-1), table.reshape(-1)
-    )
+    parts = decode_compressed(BUILTIN_NAMES[context.name], context.custom_options, blob.reshape(-1), table.reshape(-1))
     for info, stored in (
         (context.tensor(0), parts.table.input_zero_point),
         (context.output(), parts.table.output_zero_point),
@@ -102,7 +100,8 @@ def _depthwise_plan(context: OpContext) -> _Plan:
     channels = parts.weights.shape[3]
     if channels != context.tensor(0).shape[3] * parts.options.depth_multiplier:
         raise ModelError(
-            f"{channels} filters, expected {context.tensor(0).shape[3]} · depth multiplier {parts.options.depth_multiplier}"
+            f"{channels} filters, expected {context.tensor(0).shape[3]} · "
+            f"depth multiplier {parts.options.depth_multiplier}"
         )
     _expect_window(context, parts, channels)
     return _Plan(parts, prepare_depthwise_weights(parts.weights), parts.bias())

@@ -25,15 +25,19 @@ from wpconvert.reference.registry import (
     expect_rank,
     expect_shape,
     expect_type,
+    expect_work,
     register,
 )
-from wpconvert.reference.window import pad_image, window_geometry
+from wpconvert.reference.window import expect_scratch, pad_image, padded_shape, window_geometry
+from wpconvert.tflite.model import element_count
 from wpconvert.tflite.schema import TensorType
 
 Pair = tuple[int, int]
 
 _MAX_OFFSET_INPUT = 255
 """Largest |x − zero point| for int8 x and zero point."""
+
+_FLOAT64_BYTES = 8
 
 _CHUNK_BYTES = 1 << 25
 """Size of one block of unfolded input rows."""
@@ -102,7 +106,7 @@ def _windows(x: NDArray[Any], kernel: Pair, strides: Pair, dilation: Pair) -> ND
     return views.transpose(0, 1, 2, 4, 5, 3)
 
 
-def conv2d_accumulate(  # noqa: PLR0917 - the geometry of a convolution
+def conv2d_accumulate(
     x: NDArray[np.int8],
     weights: NDArray[np.int8] | ConvWeights,
     input_zero_point: int,
@@ -124,9 +128,11 @@ def conv2d_accumulate(  # noqa: PLR0917 - the geometry of a convolution
     if filters.kernel == (1, 1) and groups == 1:
         pixels = padded[:, :: strides[0], :: strides[1]].reshape(-1, taps)
         return to_int32(pixels @ filters.matrices[0]).reshape(batch, height, width, group_outputs)
+    row_bytes = batch * width * taps * padded.itemsize
+    expect_scratch("one row of unfolded input", row_bytes)
     windows = _windows(padded, filters.kernel, strides, dilation)
     sums = np.empty((batch, height, width, groups, group_outputs), dtype=np.int32)
-    step = max(1, _CHUNK_BYTES // max(1, batch * width * taps * padded.itemsize))
+    step = max(1, _CHUNK_BYTES // row_bytes)
     for group in range(groups):
         channels = windows[..., group * filters.group_channels : (group + 1) * filters.group_channels]
         for row in range(0, height, step):
@@ -151,7 +157,7 @@ def prepare_depthwise_weights(weights: NDArray[np.int8]) -> DepthwiseWeights:
     return DepthwiseWeights(weights[0].astype(exact_dtype(largest * _MAX_OFFSET_INPUT)))
 
 
-def depthwise_accumulate(  # noqa: PLR0917 - the geometry of a convolution
+def depthwise_accumulate(
     x: NDArray[np.int8],
     weights: NDArray[np.int8] | DepthwiseWeights,
     input_zero_point: int,
@@ -249,11 +255,17 @@ def _plan(context: OpContext, options: Any, channel_axis: int) -> ConvPlan:
     multiplier, shift = conv_multipliers(input_scale, scales, output_scale)
     strides = (int(options.strideH), int(options.strideW))
     dilation = (int(options.dilationHFactor), int(options.dilationWFactor))
-    size, _ = window_geometry(_spatial(x), _spatial(weights), strides, options.padding, dilation)
+    size, pads = window_geometry(_spatial(x), _spatial(weights), strides, options.padding, dilation)
     expect_shape(y, (x.shape[0], *size, channels))
-    clamp = activation_range(
-        options.fusedActivationFunction, output_scale, output_zero_point, np.dtype(np.int8)
-    )
+    taps = weights.size // channels
+    expect_work(y.size * taps)
+    # A depthwise convolution repeats its input for every output channel of an input channel.
+    copies = channels if channel_axis == 3 else x.shape[3]
+    padded = element_count((*padded_shape(x.shape, pads)[:3], copies))
+    expect_scratch("padding the input", padded * _FLOAT64_BYTES)
+    if channel_axis == 0:
+        expect_scratch("one row of unfolded input", x.shape[0] * size[1] * taps * _FLOAT64_BYTES)
+    clamp = activation_range(options.fusedActivationFunction, output_scale, output_zero_point, np.dtype(np.int8))
     return ConvPlan(
         strides, int(options.padding), dilation, input_zero_point, output_zero_point, clamp, multiplier, shift
     )
@@ -267,9 +279,7 @@ def _conv_plan(context: OpContext) -> ConvPlan:
     plan = _plan(context, context.require_options("Conv2DOptions"), channel_axis=0)
     in_channels, (outputs, _, _, depth) = context.tensor(0).shape[3], context.tensor(1).shape
     if in_channels % depth or outputs % (in_channels // depth):
-        raise ModelError(
-            f"{context.tensor(1)}: {outputs} filters of depth {depth} for {in_channels} input channels"
-        )
+        raise ModelError(f"{context.tensor(1)}: {outputs} filters of depth {depth} for {in_channels} input channels")
     return plan
 
 

@@ -34,9 +34,7 @@ def _check_binary(context: OpContext) -> tuple[TensorInfo, TensorInfo, TensorInf
     for info in (first, second, result):
         expect_type(info, TensorType.INT8)
         if len(info.shape) > _MAX_RANK:
-            raise UnsupportedError(
-                f"{info} has {len(info.shape)} dimensions, supported are up to {_MAX_RANK}"
-            )
+            raise UnsupportedError(f"{info} has {len(info.shape)} dimensions, supported are up to {_MAX_RANK}")
     try:
         shape = np.broadcast_shapes(first.shape, second.shape)
     except ValueError as error:

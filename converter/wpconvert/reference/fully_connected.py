@@ -84,18 +84,14 @@ def _plan(context: OpContext) -> FcPlan:
     units, depth = weights.shape
     check_bias(context.optional(2), units)
     if x.size % depth or not y.shape or y.shape[-1] != units or y.size != x.size // depth * units:
-        raise ModelError(
-            f"input {list(x.shape)}, weights {list(weights.shape)} and output {list(y.shape)} do not fit"
-        )
+        raise ModelError(f"input {list(x.shape)}, weights {list(weights.shape)} and output {list(y.shape)} do not fit")
     input_scale, input_zero_point = x.per_tensor()
     output_scale, output_zero_point = y.per_tensor()
     expect_work(y.size * depth)
     scales = channel_scales(weights, 0)
     multiplier, shift = fc_multipliers(input_scale, scales, output_scale)
     ratio = float(input_scale) * scales.astype(np.float64) / float(output_scale)
-    clamp = activation_range(
-        options.fusedActivationFunction, output_scale, output_zero_point, np.dtype(np.int8)
-    )
+    clamp = activation_range(options.fusedActivationFunction, output_scale, output_zero_point, np.dtype(np.int8))
     return FcPlan(input_zero_point, output_zero_point, clamp, multiplier, shift, ratio)
 
 

@@ -166,9 +166,7 @@ def _check_order(program: _Program) -> None:
     for index, operator in enumerate(program.operators):
         for tensor in _indices(operator.inputs):
             if tensor >= 0 and tensor not in known:
-                raise ModelError(
-                    f"{program.where(index)} reads {program.tensors[tensor]}, which nothing has computed"
-                )
+                raise ModelError(f"{program.where(index)} reads {program.tensors[tensor]}, which nothing has computed")
         for tensor in _indices(operator.outputs):
             if tensor < 0 or tensor in written:
                 raise ModelError(f"{program.where(index)} writes tensor {tensor}, which already has a value")
@@ -260,9 +258,7 @@ class Interpreter:
         with np.errstate(all="ignore"):
             results = _guarded(where, OPERATORS[context.name].run, context)
         if len(results) != len(context.output_tensors):
-            raise ModelError(
-                f"{where}: computed {len(results)} outputs, declared {len(context.output_tensors)}"
-            )
+            raise ModelError(f"{where}: computed {len(results)} outputs, declared {len(context.output_tensors)}")
         for info, result in zip(context.output_tensors, results, strict=True):
             if result.shape != info.shape or result.dtype != info.dtype:
                 raise ModelError(

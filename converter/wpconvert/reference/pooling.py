@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.reference.quantise import activation_range
-from wpconvert.reference.registry import OpContext, expect_rank, expect_shape, expect_type, expect_work, register
+from wpconvert.reference.registry import (
+    OpContext,
+    expect_rank,
+    expect_shape,
+    expect_type,
+    expect_work,
+    register,
+)
 from wpconvert.reference.window import Pads, pad_image, window_geometry
 from wpconvert.tflite.schema import TensorType
 
@@ -44,9 +51,7 @@ def _plan(context: OpContext) -> PoolPlan:
     (input_scale, input_zero_point), (output_scale, output_zero_point) = x.per_tensor(), y.per_tensor()
     if abs(input_scale - output_scale) > _SCALE_TOLERANCE or input_zero_point != output_zero_point:
         raise UnsupportedError(f"{x} and {y} differ in scale or zero point, which the pools cannot convert")
-    clamp = activation_range(
-        options.fusedActivationFunction, output_scale, output_zero_point, np.dtype(np.int8)
-    )
+    clamp = activation_range(options.fusedActivationFunction, output_scale, output_zero_point, np.dtype(np.int8))
     return PoolPlan(window, strides, size, pads, clamp)
 
 

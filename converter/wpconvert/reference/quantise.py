@@ -141,7 +141,7 @@ def multiply(x: NDArray[Any], multiplier: ArrayLike, shift: ArrayLike, policy: P
     return multiply_single_rounding(x, multiplier, shift)
 
 
-def requantise(  # noqa: PLR0917 - the accumulators and a row of the requantisation table
+def requantise(
     accumulators: Int32Array,
     multiplier: ArrayLike,
     shift: ArrayLike,

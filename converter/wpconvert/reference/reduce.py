@@ -66,9 +66,7 @@ def _mean_plan(context: OpContext) -> MeanPlan:
     for axis in axes:
         count *= x.shape[axis]
     gained = min(count.bit_length() - 1, 32, 31 + shift)
-    return MeanPlan(
-        axes, input_zero_point * count, (multiplier << gained) // count, shift - gained, output_zero_point
-    )
+    return MeanPlan(axes, input_zero_point * count, (multiplier << gained) // count, shift - gained, output_zero_point)
 
 
 @register("MEAN", check=_mean_plan)

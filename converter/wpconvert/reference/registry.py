@@ -211,6 +211,4 @@ def expect_same_quantization(first: TensorInfo, second: TensorInfo) -> None:
     For operators that move or compare values without rescaling them.
     """
     if first.type == TensorType.INT8 and first.per_tensor() != second.per_tensor():
-        raise UnsupportedError(
-            f"{first} and {second} differ in scale or zero point, which needs a rescaling kernel"
-        )
+        raise UnsupportedError(f"{first} and {second} differ in scale or zero point, which needs a rescaling kernel")

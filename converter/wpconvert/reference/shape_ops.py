@@ -128,9 +128,7 @@ def _permutation(context: OpContext) -> tuple[int, ...]:
     x = context.tensor(0)
     _check_copy(x, context.output())
     if len(x.shape) > _MAX_TRANSPOSE_RANK:
-        raise UnsupportedError(
-            f"{x} has {len(x.shape)} dimensions, supported are up to {_MAX_TRANSPOSE_RANK}"
-        )
+        raise UnsupportedError(f"{x} has {len(x.shape)} dimensions, supported are up to {_MAX_TRANSPOSE_RANK}")
     order = tuple(_integers(context, 1, "the permutation"))
     if sorted(order) != list(range(len(x.shape))):
         raise ModelError(f"{list(order)} is not a permutation of the {len(x.shape)} dimensions of {x}")

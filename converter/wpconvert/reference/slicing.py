@@ -104,9 +104,7 @@ def _slices(context: OpContext) -> tuple[slice | int, ...]:
         first, last = _bounds(dim, start, None if options.endMask & bit else end, stride)
         if options.shrinkAxisMask & bit:
             if stride != 1 or not 0 <= first < dim:
-                raise ModelError(
-                    f"axis {axis} of {dim} elements cannot shrink to element {begin} by stride {stride}"
-                )
+                raise ModelError(f"axis {axis} of {dim} elements cannot shrink to element {begin} by stride {stride}")
             index.append(first)
             continue
         shape.append(len(range(first, last, stride)))

@@ -69,9 +69,7 @@ def softmax(context: OpContext) -> list[NDArray[Any]]:
     below = x.max(axis=-1, keepdims=True) - x
     sums = tables.addends[below].sum(axis=-1, keepdims=True)
     if (sums >= 1 << 31).any():
-        raise UnsupportedError(
-            f"{x.shape[-1]} classes: the sum of the exponentials overflows the kernel's 32 bits"
-        )
+        raise UnsupportedError(f"{x.shape[-1]} classes: the sum of the exponentials overflows the kernel's 32 bits")
     # The sum is at least 1, so it has at most 12 leading zeros; they normalise it to [1, 2) in Q0.
     leading_zeros = 32 - np.frexp(sums.astype(np.float64))[1].astype(np.int64)
     reciprocal = fixed_point.one_over_one_plus((sums << leading_zeros) - (1 << 31))

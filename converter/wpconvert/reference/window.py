@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.tflite.model import element_count
 from wpconvert.tflite.schema import Padding
 
 SCRATCH_LIMIT = 1 << 31
@@ -59,17 +61,25 @@ def window_geometry(
     return (height, width), Pads(top, bottom, left, right)
 
 
+def expect_scratch(what: str, nbytes: int) -> None:
+    """Raise UnsupportedError when a temporary array would exceed SCRATCH_LIMIT."""
+    if nbytes > SCRATCH_LIMIT:
+        raise UnsupportedError(f"{what} takes {nbytes} bytes, more than {SCRATCH_LIMIT}")
+
+
+def padded_shape(shape: Sequence[int], pads: Pads) -> tuple[int, int, int, int]:
+    """The shape [batch, height, width, channels] of an image with padding."""
+    batch, height, width, channels = shape
+    return batch, height + pads.top + pads.bottom, width + pads.left + pads.right, channels
+
+
 def pad_image(x: NDArray[Any], pads: Pads, value: float = 0) -> NDArray[Any]:
     """x [batch, height, width, channels] with `value` around it; UnsupportedError above SCRATCH_LIMIT."""
-    batch, height, width, channels = x.shape
-    if (pads.top, pads.bottom, pads.left, pads.right) == (0, 0, 0, 0):
+    if pads == Pads(0, 0, 0, 0):
         return x
-    shape = (batch, height + pads.top + pads.bottom, width + pads.left + pads.right, channels)
-    nbytes = batch * shape[1] * shape[2] * channels * x.itemsize
-    if nbytes > SCRATCH_LIMIT:
-        raise UnsupportedError(
-            f"padding the input to {list(shape)} takes {nbytes} bytes, more than {SCRATCH_LIMIT}"
-        )
+    shape = padded_shape(x.shape, pads)
+    expect_scratch("padding the input", element_count(shape) * x.itemsize)
+    _, height, width, _ = x.shape
     padded = np.full(shape, value, dtype=x.dtype)
     padded[:, pads.top : pads.top + height, pads.left : pads.left + width] = x
     return padded

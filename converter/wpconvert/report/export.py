@@ -23,7 +23,7 @@ def to_json(result: Any) -> str:
 
 def conversion_csv(report: Conversion) -> str:
     """One line per weight tensor."""
-    fields = [key for key in asdict(report.tensors[0])] if report.tensors else ["key"]
+    fields = list(asdict(report.tensors[0])) if report.tensors else ["key"]
     out = io.StringIO()
     writer = csv.DictWriter(out, fields, lineterminator="\n")
     writer.writeheader()

@@ -23,7 +23,10 @@ from wpconvert.tflite.weights import find_weights
 
 @dataclass(frozen=True)
 class WeightInfo:
-    """One weight. entropy: order-0, bits a weight; bound: entropy · weights in bytes; methods: bytes of each method's blob."""
+    """One weight.
+
+    entropy: order-0, bits a weight. bound: entropy · weights, in bytes. methods: bytes of each method's blob.
+    """
 
     key: str
     name: str
@@ -73,7 +76,10 @@ def entropy_bits(values: NDArray[np.int8]) -> float:
 
 
 def inspect_model(
-    path: str, data: bytes, model: TfliteModel, advance: Callable[[int, int], None] = lambda _done, _total: None
+    path: str,
+    data: bytes,
+    model: TfliteModel,
+    advance: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Inspection:
     """Look at a parsed model; every method is tried on every weight. `advance(done, total)` counts weights."""
     root = model.root

@@ -55,7 +55,7 @@ class Verification:
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a conversion did. `notes` are things a user should know; `verification` is None when it was not asked for."""
+    """What a conversion did. `notes` are for the user; `verification` is None when it was not asked for."""
 
     source: str
     method: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
@@ -9,7 +11,9 @@ from rich.table import Table
 
 from wpconvert.report.result import Conversion, OutputComparison, TensorResult, Verification
 
-_NAME_WIDTH = 44
+_NAME_WIDTH = 40
+# Last parts of the names that converters give to the weights among the parts of a fused layer.
+_WEIGHT_NAMES = ("conv2d", "depthwise", "matmul", "weight", "kernel")
 
 
 def percent(part: float, whole: float) -> str:
@@ -17,31 +21,37 @@ def percent(part: float, whole: float) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
+def share(value: float | None) -> str:
+    """A share of 0 to 1 in percent; a dash for None."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
 def shape_text(shape: tuple[int, ...]) -> str:
     """`64×3×3×16`."""
     return "×".join(map(str, shape)) or "scalar"
 
 
-def short_name(name: str, width: int = _NAME_WIDTH) -> str:
-    """Fused layers carry the names of all their parts: the end, which differs most, is kept."""
-    return name if len(name) <= width else "…" + name[-(width - 1) :]
+def short_name(name: str, key: str, width: int = _NAME_WIDTH) -> str:
+    """A name that fits a column: of a fused layer's parts that of the weights, and of that the end."""
+    parts = name.split(";")
+    chosen = next((part for part in parts if part.rsplit("/", 1)[-1].lower() in _WEIGHT_NAMES), parts[0])
+    if not chosen:
+        return f"(tensor {key})"
+    return chosen if len(chosen) <= width else "…" + chosen[-(width - 1) :]
+
+
+def plain_table(columns: Sequence[tuple[str, bool]]) -> Table:
+    """A table without vertical lines; columns are (title, numeric). Numeric ones are right-aligned and never wrap."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for title, numeric in columns:
+        table.add_column(title, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
+    return table
 
 
 def print_conversion(console: Console, report: Conversion, verbose: bool) -> None:
-    """The table of weights, the totals, the notes and the verdict."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("tensor", overflow="fold")
-    table.add_column("operator")
-    table.add_column("shape")
-    for title in ("zeros", "method", "before", "after"):
-        table.add_column(title, justify="right" if title != "method" else "left", no_wrap=True)
-    shown = report.tensors if verbose else [t for t in report.tensors if t.method != "none"]
-    for tensor in shown:
-        table.add_row(*_tensor_row(tensor, verbose))
-    if shown:
-        console.print(table)
-    if not verbose:
-        _print_dense(console, report)
+    """The tables of weights, the totals, the notes and the verdict."""
+    _print_rewritten(console, report, verbose)
+    _print_kept(console, report, verbose)
     saved = report.nbytes_before - report.nbytes_after
     weights = sum(t.nbytes_before for t in report.tensors), sum(t.nbytes_after for t in report.tensors)
     console.print(
@@ -60,37 +70,45 @@ def print_conversion(console: Console, report: Conversion, verbose: bool) -> Non
         console.print(f"wrote {escape(path)}")
 
 
-def _tensor_row(tensor: TensorResult, verbose: bool) -> list[str]:
-    name = tensor.name or f"(tensor {tensor.key})"
-    rewritten = tensor.method != "none"
-    after = f"{tensor.nbytes_after:,}" if rewritten else "as is"
-    label = escape(name if verbose else short_name(name))
-    if tensor.reason and not rewritten:
-        label += f"\n  [dim]{escape(tensor.reason)}[/dim]"
-    return [
-        label,
-        escape("+".join(tensor.operators)),
-        shape_text(tensor.shape),
-        "–" if tensor.sparsity is None else f"{tensor.sparsity:.1%}",
-        tensor.method if rewritten else "–",
-        f"{tensor.nbytes_before:,}",
-        after,
-    ]
+def _name(tensor: TensorResult, verbose: bool) -> str:
+    return escape(f"{tensor.name} [{tensor.key}]" if verbose else short_name(tensor.name, tensor.key))
 
 
-def _print_dense(console: Console, report: Conversion) -> None:
-    dense = [t for t in report.tensors if t.method == "none"]
-    if not dense:
-        return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for title in ("left as it is", "operator", "shape", "zeros", "bytes", "reason"):
-        right = title in ("zeros", "bytes")
-        table.add_column(title, justify="right" if right else "left", overflow="fold", no_wrap=right)
-    for tensor in dense:
-        row = _tensor_row(tensor, verbose=True)
-        name = escape(short_name(tensor.name, 28) or f"(tensor {tensor.key})")
-        table.add_row(name, *row[1:4], row[5], escape(tensor.reason or ""))
-    console.print(table)
+def _print_rewritten(console: Console, report: Conversion, verbose: bool) -> None:
+    titles = ("tensor", "operator", "shape", "zeros", "method", "before", "after")
+    table = plain_table([(title, title in ("zeros", "before", "after")) for title in titles])
+    for tensor in report.tensors:
+        if tensor.method != "none":
+            table.add_row(
+                _name(tensor, verbose),
+                escape("+".join(tensor.operators)),
+                shape_text(tensor.shape),
+                share(tensor.sparsity),
+                tensor.method,
+                f"{tensor.nbytes_before:,}",
+                f"{tensor.nbytes_after:,}",
+            )
+    if table.row_count:
+        console.print(table)
+
+
+def _print_kept(console: Console, report: Conversion, verbose: bool) -> None:
+    """Tensors left as they are; operator and shape only when asked, to leave room for the reason."""
+    details = ("operator", "shape") if verbose else ()
+    titles = ("left as it is", *details, "zeros", "bytes", "reason")
+    table = plain_table([(title, title in ("zeros", "bytes")) for title in titles])
+    for tensor in report.tensors:
+        if tensor.method == "none":
+            extra = (escape("+".join(tensor.operators)), shape_text(tensor.shape)) if verbose else ()
+            table.add_row(
+                _name(tensor, verbose),
+                *extra,
+                share(tensor.sparsity),
+                f"{tensor.nbytes_before:,}",
+                escape(tensor.reason or ""),
+            )
+    if table.row_count:
+        console.print(table)
 
 
 def print_verification(console: Console, result: Verification) -> None:

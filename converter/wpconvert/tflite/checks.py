@@ -53,9 +53,7 @@ ELEMENT_NBITS: dict[int, int] = {
 def check(root: Any) -> None:
     """Check a whole model, LiteRT's `ModelT`. Raises ModelError or UnsupportedError, see the module."""
     if root.version != SCHEMA_VERSION:
-        raise UnsupportedError(
-            f"Model.version: expected schema version {SCHEMA_VERSION}, found {root.version}"
-        )
+        raise UnsupportedError(f"Model.version: expected schema version {SCHEMA_VERSION}, found {root.version}")
     if not root.subgraphs:
         raise ModelError("Model.subgraphs: expected at least one subgraph, found none")
     if root.buffers is None:
@@ -110,9 +108,7 @@ def check_tensor(root: Any, tensor: Any, where: str, external: set[int]) -> None
     shape = shape_of(tensor)
     signature = () if tensor.shapeSignature is None else tuple(int(dim) for dim in tensor.shapeSignature)
     if max(len(shape), len(signature)) > MAX_RANK:
-        raise ModelError(
-            f"{where}: expected at most {MAX_RANK} dimensions, found {len(shape)}, {len(signature)}"
-        )
+        raise ModelError(f"{where}: expected at most {MAX_RANK} dimensions, found {len(shape)}, {len(signature)}")
     if any(dim < 0 for dim in shape):
         raise ModelError(f"{where}: expected a shape without negative sizes, found {list(shape)}")
     if element_count(shape) > MAX_ELEMENTS:
@@ -158,25 +154,17 @@ def check_quantization(tensor: Any, where: str, tensors: int) -> None:
         if not np.isfinite(scales).all():
             raise ModelError(f"{where}: expected finite scales, found {scales[~np.isfinite(scales)][0]}")
         if points.size not in (0, 1, scales.size):
-            raise ModelError(
-                f"{where}: expected one zero point per scale ({scales.size}), found {points.size}"
-            )
+            raise ModelError(f"{where}: expected one zero point per scale ({scales.size}), found {points.size}")
         if rank > 0 and not 0 <= axis < rank:
             raise ModelError(f"{where}: expected a quantised dimension from 0 to {rank - 1}, found {axis}")
         slices = int(tensor.shape[axis]) if rank > 0 else 1
         if scales.size not in (1, slices):
-            raise ModelError(
-                f"{where}: expected 1 scale or {slices} along dimension {axis}, found {scales.size}"
-            )
+            raise ModelError(f"{where}: expected 1 scale or {slices} along dimension {axis}, found {scales.size}")
     if points.size > 0 and (int(points.min()) < INT32.min or int(points.max()) > INT32.max):
-        raise ModelError(
-            f"{where}: expected zero points of 32 bits, found {int(points.min())} to {int(points.max())}"
-        )
+        raise ModelError(f"{where}: expected zero points of 32 bits, found {int(points.min())} to {int(points.max())}")
     details = params.details
     if hasattr(details, "zeroPoints"):
-        _in_range(
-            [details.scales, details.zeroPoints], -1, tensors, f"{where}: quantisation details", "tensor"
-        )
+        _in_range([details.scales, details.zeroPoints], -1, tensors, f"{where}: quantisation details", "tensor")
     if hasattr(details, "quantizedDimensions"):
         _in_range(details.quantizedDimensions, 0, rank, f"{where}: quantisation details", "dimension")
 
@@ -199,9 +187,7 @@ def check_operator(root: Any, operator: Any, where: str, tensors: int) -> None:
 
 def check_metadata(root: Any) -> None:
     """Metadata entries, and the deprecated list before them, name existing buffers."""
-    _in_range(
-        [entry.buffer for entry in root.metadata or []], 0, len(root.buffers), "Model.metadata", "buffer"
-    )
+    _in_range([entry.buffer for entry in root.metadata or []], 0, len(root.buffers), "Model.metadata", "buffer")
     _in_range(root.metadataBuffer, 0, len(root.buffers), "Model.metadata_buffer", "buffer")
 
 

@@ -62,8 +62,11 @@ def convert(
     plan = dump_plan(outcomes)
     result, outcomes = _smallest(model, data, outcomes, settings, notes)
     if settings.strip and any(outcome.blob is not None for outcome in outcomes):
-        notes.append("stripped: `restore` will not give back names, ranges and the original scales of rewritten tensors")
-    _note_idle(outcomes, settings, notes)
+        notes.append(
+            "stripped: `restore` will not give back names, ranges and the original scales of rewritten tensors"
+        )
+    if not any(outcome.blob is not None for outcome in outcomes):
+        notes += _notes_of_nothing(outcomes, settings, len(result) < len(data))
     report = Conversion(
         source, settings.method, len(data), len(result), tuple(_result(o) for o in outcomes), tuple(notes)
     )
@@ -73,25 +76,35 @@ def convert(
 def _smallest(
     model: TfliteModel, data: bytes, outcomes: list[Outcome], settings: Settings, notes: list[str]
 ) -> tuple[bytes, list[Outcome]]:
-    """The rewritten file, or the input as it was when nothing is to be done or the file would grow."""
-    if settings.strip or any(outcome.blob is not None for outcome in outcomes):
+    """The rewritten file, or the input as it was when nothing is to be done or the file would grow.
+
+    Without a rewritten tensor the file is still written anew where that makes it smaller: it holds equal vectors once.
+    """
+    if settings.strip or settings.method != "none" or settings.rules.rules:
         rewrite(model, outcomes, settings.strip)
         result = serialise(model)
         if len(result) < len(data):
             return result, outcomes
+        if not any(outcome.blob is not None for outcome in outcomes):
+            return data, outcomes
         reason = f"the file would not shrink: {len(result):,} bytes, {len(data):,} before"
         notes.append(f"{reason}; it was left as it is")
         outcomes = [kept(o, reason) if o.blob is not None else o for o in outcomes]
     return data, outcomes
 
 
-def _note_idle(outcomes: Sequence[Outcome], settings: Settings, notes: list[str]) -> None:
-    if any(outcome.blob is not None for outcome in outcomes):
-        return
+def _notes_of_nothing(outcomes: Sequence[Outcome], settings: Settings, shrunk: bool) -> list[str]:
+    """What to say when no tensor was rewritten."""
     if not outcomes:
-        notes.append("the model has no weights that an operator multiplies with; nothing was rewritten")
+        notes = ["the model has no weights that an operator multiplies with; nothing was rewritten"]
     elif settings.method != "none" or settings.rules.rules:
-        notes.append("no tensor was rewritten; the reasons are in the table")
+        notes = ["no tensor was rewritten; the reasons are in the table"]
+    else:
+        notes = []
+    if shrunk:
+        dropped = "names and ranges were dropped and equal" if settings.strip else "equal"
+        notes.append(f"the file is smaller because {dropped} vectors are stored once")
+    return notes
 
 
 def _result(outcome: Outcome) -> TensorResult:
@@ -108,4 +121,3 @@ def _result(outcome: Outcome) -> TensorResult:
         outcome.nbytes,
         outcome.reason,
     )
-

@@ -85,9 +85,7 @@ def _attach_external(root: Any, data: bytes) -> None:
             left -= size
         # Overlapping regions would let a small file grow without limit when it is written again.
         if left < 0:
-            raise ModelError(
-                f"{where}: expected separate data outside the flatbuffer, found overlapping regions"
-            )
+            raise ModelError(f"{where}: expected separate data outside the flatbuffer, found overlapping regions")
         return np.frombuffer(data, np.uint8, size, offset)
 
     for index, buffer in enumerate(root.buffers or []):
@@ -228,9 +226,7 @@ def serialise(model: TfliteModel) -> bytes:
     with _aligned(root):
         payload = _payload_nbytes(root)
         if payload > MAX_NBYTES:
-            raise UnsupportedError(
-                f"the model holds {payload} bytes of data, a flatbuffer at most {MAX_NBYTES}"
-            )
+            raise UnsupportedError(f"the model holds {payload} bytes of data, a flatbuffer at most {MAX_NBYTES}")
         graphs = root.subgraphs or []
         nodes = sum(len(graph.tensors or []) + len(graph.operators or []) for graph in graphs)
         # Room for everything from the start: growing would double the memory and copy what is written so far.

@@ -79,7 +79,8 @@ class TfliteModel:
         expected = element_count(shape) * dtype.itemsize
         if data.nbytes != expected:
             raise ModelError(
-                f"tensor {text(tensor.name)!r}: shape {list(shape)} needs {expected} bytes, its buffer has {data.nbytes}"
+                f"tensor {text(tensor.name)!r}: shape {list(shape)} needs {expected} bytes, "
+                f"its buffer has {data.nbytes}"
             )
         return data.view(dtype).reshape(shape)
 
@@ -100,7 +101,7 @@ def element_count(shape: tuple[int, ...]) -> int:
 def quantization_of(tensor: Any) -> Quantization | None:
     """The affine quantisation of a tensor, None when it has no scale.
 
-    Missing zero points are 0; one zero point for several scales is repeated. Raises ModelError when the counts do not fit.
+    Missing zero points are 0; one zero point for several scales is repeated. ModelError when the counts do not fit.
     """
     params = tensor.quantization
     if params is None or params.scale is None or len(params.scale) == 0:
@@ -111,7 +112,5 @@ def quantization_of(tensor: Any) -> Quantization | None:
     if len(zero_points) == 1:
         zero_points = np.repeat(zero_points, len(scales))
     if len(zero_points) != len(scales):
-        raise ModelError(
-            f"tensor {text(tensor.name)!r}: {len(scales)} scales but {len(zero_points)} zero points"
-        )
+        raise ModelError(f"tensor {text(tensor.name)!r}: {len(scales)} scales but {len(zero_points)} zero points")
     return Quantization(scales, zero_points, int(params.quantizedDimension))

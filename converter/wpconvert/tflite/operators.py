@@ -49,7 +49,11 @@ class OperatorOptions:
 
     def pack(self) -> NDArray[np.uint8]:
         """A FlexBuffer map; entries at their default are left out, except version, codec and filter."""
-        fields: dict[str, Any] = {"version": CUSTOM_VERSION, "codec": self.codec, "filter": list(self.filter_shape)}
+        fields: dict[str, Any] = {
+            "version": CUSTOM_VERSION,
+            "codec": self.codec,
+            "filter": list(self.filter_shape),
+        }
         default = OperatorOptions(self.codec, self.filter_shape)
         for name in ("activation", "padding", "depth_multiplier", "keep_num_dims"):
             if getattr(self, name) != getattr(default, name):
@@ -104,7 +108,15 @@ def unpack_options(raw: bytes) -> OperatorOptions:
     try:
         # Entries are read one by one: flexbuffers.Loads follows shared references and can be made to run for ever.
         return _read_map(flexbuffers.GetRoot(bytearray(raw)).AsMap)
-    except (struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+    except (
+        struct.error,
+        IndexError,
+        KeyError,
+        TypeError,
+        ValueError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise ModelError(f"custom_options: not the documented FlexBuffer map: {error}") from error
 
 
@@ -131,7 +143,9 @@ def _read_map(fields: Any) -> OperatorOptions:
     )
     counts = (*result.stride, *result.dilation, result.depth_multiplier)
     if len(result.stride) != 2 or len(result.dilation) != 2 or not all(0 < n < 1 << 31 for n in counts):
-        raise ModelError(f"custom_options: stride {result.stride} and dilation {result.dilation} must be two positive numbers")
+        raise ModelError(
+            f"custom_options: stride {result.stride} and dilation {result.dilation} must be two positive numbers"
+        )
     if result.padding not in _PADDING_NAMES.values() or result.activation not in ACTIVATION_NAMES.values():
         raise ModelError(f"custom_options: padding {result.padding!r} or activation {result.activation!r} is not known")
     return result
@@ -152,4 +166,5 @@ def _integers(reference: Any) -> tuple[int, ...]:
 def channel_sums(name: str, weights: NDArray[np.int8]) -> NDArray[np.int64]:
     """Σ w of every output channel of builtin operator `name`, int64[channels]."""
     axis = CHANNEL_AXIS[name]
-    return weights.sum(axis=tuple(d for d in range(weights.ndim) if d != axis), dtype=np.int64)
+    others = tuple(d for d in range(weights.ndim) if d != axis)
+    return np.asarray(weights.sum(axis=others, dtype=np.int64))

@@ -199,7 +199,7 @@ def _scales(parts: Compressed, x: Any, y: Any) -> tuple[NDArray[np.float32], boo
 
 def _drop_idle_tensors(graph: Any, tables: set[int]) -> None:
     """Remove table tensors that were appended: they are the last ones, and nothing refers to them any more."""
-    used = {int(t) for operator in graph.operators for t in (() if operator.inputs is None else operator.inputs)}
+    used = {int(t) for operator in graph.operators for t in operator.inputs}
     while graph.tensors and (last := len(graph.tensors) - 1) in tables and last not in used:
         graph.tensors.pop()
 

@@ -1,4 +1,4 @@
-"""Replace operators with dense weights by custom operators with a blob and a table, and take the rest of the file along."""
+"""Replace operators with dense weights by custom operators with a blob and a table; keep the rest of the file."""
 
 from __future__ import annotations
 
@@ -28,28 +28,23 @@ from wpconvert.tflite.weights import BIAS_INPUT, Site, build_table, find_sites
 
 
 def rewrite(model: TfliteModel, outcomes: Sequence[Outcome], strip: bool) -> None:
-    """Rewrite a model in place: every outcome with a blob becomes custom operators. Indices of tensors stay as they are."""
+    """Rewrite a model in place: every outcome with a blob becomes custom operators. Tensors keep their indices."""
     sites = find_sites(model)
     chosen = [(sites[outcome.weight.key], outcome) for outcome in outcomes if outcome.blob is not None]
-    originals = Originals(list(model.root.operatorCodes), {}, {})
-    readers = _readers(model)
-    owners = Counter(int(tensor.buffer) for graph in model.root.subgraphs for tensor in graph.tensors)
-    owners.update(int(entry.buffer) for entry in model.root.metadata or [])
-    # Tables first: they are computed from weights and quantisation that the blobs will replace.
-    tables = {
-        (site.subgraph, use.operator): build_table(model, site.subgraph, use.operator).pack()
-        for site, _ in chosen
-        for use in site.uses
-    }
-    records = []
-    blobs: dict[tuple[int, bytes], int] = {}
-    for site, outcome in chosen:
-        records.append(_record(site, outcome))
-        for use in site.uses:
-            _replace_operator(model, site, use.operator, outcome, tables, originals, readers, owners)
-        _replace_weight(model, site, outcome, originals, blobs)
     if chosen:
-        metadata.write(model, strip, records, originals)
+        rewriter = _Rewriter(model)
+        # Tables first: they are computed from weights and quantisation that the blobs will replace.
+        tables = {
+            (site.subgraph, use.operator): build_table(model, site.subgraph, use.operator).pack()
+            for site, _ in chosen
+            for use in site.uses
+        }
+        for site, outcome in chosen:
+            for use in site.uses:
+                rewriter.replace_operator(site, use.operator, outcome, tables[site.subgraph, use.operator])
+            rewriter.replace_weight(site, outcome)
+        records = [_record(site, outcome) for site, outcome in chosen]
+        metadata.write(model, strip, records, rewriter.originals)
         drop_unused_codes(model)
     if strip:
         strip_names(model)
@@ -58,11 +53,67 @@ def rewrite(model: TfliteModel, outcomes: Sequence[Outcome], strip: bool) -> Non
 def _record(site: Site, outcome: Outcome) -> TensorRecord:
     weight = outcome.weight
     assert weight.values is not None
-    digest = hashlib.sha256(np.ascontiguousarray(weight.values)).hexdigest()
+    digest = hashlib.sha256(np.ascontiguousarray(weight.values).data).hexdigest()
     operator = "+".join(weight.operators)
     return TensorRecord(
         site.subgraph, site.tensor, weight.name, operator, list(weight.shape), weight.dtype, outcome.method, digest
     )
+
+
+class _Rewriter:
+    """A rewriting in progress: what was replaced so far, and who else refers to a tensor or buffer."""
+
+    def __init__(self, model: TfliteModel) -> None:
+        self.originals = Originals(list(model.root.operatorCodes), {}, {})
+        self._model = model
+        self._readers = _readers(model)
+        self._owners = Counter(int(tensor.buffer) for graph in model.root.subgraphs for tensor in graph.tensors)
+        self._owners.update(int(entry.buffer) for entry in model.root.metadata or [])
+        self._blobs: dict[tuple[int, bytes], int] = {}
+
+    def replace_operator(self, site: Site, index: int, outcome: Outcome, table: NDArray[np.uint8]) -> None:
+        """Put the custom operator in the builtin one's place, and its table in the place of the bias."""
+        graph = self._model.root.subgraphs[site.subgraph]
+        operator = graph.operators[index]
+        name = self._model.operator_name(operator)
+        bias = int(operator.inputs[BIAS_INPUT]) if len(operator.inputs) > BIAS_INPUT else -1
+        if bias >= 0 and self._readers[site.subgraph, bias] == 1:
+            slot, tensor = bias, graph.tensors[bias]
+            self.originals.tensors[site.subgraph, bias] = tensor
+            buffer = tensor.buffer if self._owners[tensor.buffer] == 1 else self._new_buffer()
+            graph.tensors[bias] = _bytes_tensor(tensor.name, table.nbytes, buffer)
+        else:
+            # No bias, or one that others read too: the table becomes a tensor behind all others.
+            slot, buffer = len(graph.tensors), self._new_buffer()
+            graph.tensors.append(_bytes_tensor(f"wpconvert/table{index}", table.nbytes, buffer))
+        self._model.root.buffers[buffer] = BufferT(data=table)
+        self.originals.operators[site.subgraph, index] = operator
+        replacement = OperatorT()
+        replacement.opcodeIndex = _custom_code(self._model, CUSTOM_NAMES[name])
+        replacement.inputs = np.array([operator.inputs[0], site.tensor, slot], np.int32)
+        replacement.outputs = operator.outputs
+        options = options_of(name, operator.builtinOptions, outcome.method, outcome.weight.shape)
+        replacement.customOptions = options.pack()
+        replacement.customOptionsFormat = CustomOptionsFormat.FLEXBUFFERS
+        graph.operators[index] = replacement
+
+    def replace_weight(self, site: Site, outcome: Outcome) -> None:
+        """Put the blob in the weight's place. Equal blobs of tensors that shared a buffer share one again."""
+        blob = outcome.blob
+        assert blob is not None
+        graph = self._model.root.subgraphs[site.subgraph]
+        tensor = graph.tensors[site.tensor]
+        self.originals.tensors[site.subgraph, site.tensor] = tensor
+        key = (int(tensor.buffer), hashlib.sha256(blob.data).digest())
+        if key not in self._blobs:
+            taken = any(old == key[0] for old, _ in self._blobs)
+            self._blobs[key] = self._new_buffer() if taken else key[0]
+            self._model.root.buffers[self._blobs[key]] = BufferT(data=blob)
+        graph.tensors[site.tensor] = _bytes_tensor(tensor.name, blob.nbytes, self._blobs[key])
+
+    def _new_buffer(self) -> int:
+        self._model.root.buffers.append(BufferT())
+        return len(self._model.root.buffers) - 1
 
 
 def _readers(model: TfliteModel) -> Counter[tuple[int, int]]:
@@ -70,72 +121,9 @@ def _readers(model: TfliteModel) -> Counter[tuple[int, int]]:
     count: Counter[tuple[int, int]] = Counter()
     for s, graph in enumerate(model.root.subgraphs):
         for operator in graph.operators or []:
-            count.update((s, int(t)) for t in (() if operator.inputs is None else operator.inputs))
-        for ends in (graph.inputs, graph.outputs):
-            count.update((s, int(t)) for t in (() if ends is None else ends))
+            count.update((s, int(t)) for t in operator.inputs)
+        count.update((s, int(t)) for ends in (graph.inputs, graph.outputs) for t in ends)
     return count
-
-
-def _replace_operator(
-    model: TfliteModel,
-    site: Site,
-    index: int,
-    outcome: Outcome,
-    tables: dict[tuple[int, int], NDArray[np.uint8]],
-    originals: Originals,
-    readers: Counter[tuple[int, int]],
-    owners: Counter[int],
-) -> None:
-    graph = model.root.subgraphs[site.subgraph]
-    operator = graph.operators[index]
-    name = model.operator_name(operator)
-    bias = int(operator.inputs[BIAS_INPUT]) if len(operator.inputs) > BIAS_INPUT else -1
-    table = tables[site.subgraph, index]
-    if bias >= 0 and readers[site.subgraph, bias] == 1:
-        # The table takes the bias tensor's place.
-        tensor = graph.tensors[bias]
-        originals.tensors[site.subgraph, bias] = tensor
-        buffer = tensor.buffer if owners[tensor.buffer] == 1 else _new_buffer(model)
-        graph.tensors[bias] = _bytes_tensor(tensor.name, table.nbytes, buffer)
-        model.root.buffers[buffer] = BufferT(data=table)
-        slot = bias
-    else:
-        slot = len(graph.tensors)
-        buffer = _new_buffer(model)
-        model.root.buffers[buffer] = BufferT(data=table)
-        graph.tensors.append(_bytes_tensor(f"wpconvert/table{index}", table.nbytes, buffer))
-    originals.operators[site.subgraph, index] = operator
-    replacement = OperatorT()
-    replacement.opcodeIndex = custom_code(model, CUSTOM_NAMES[name])
-    replacement.inputs = np.array([operator.inputs[0], site.tensor, slot], np.int32)
-    replacement.outputs = operator.outputs
-    options = options_of(name, operator.builtinOptions, outcome.method, outcome.weight.shape)
-    replacement.customOptions = options.pack()
-    replacement.customOptionsFormat = CustomOptionsFormat.FLEXBUFFERS
-    graph.operators[index] = replacement
-
-
-def _replace_weight(
-    model: TfliteModel,
-    site: Site,
-    outcome: Outcome,
-    originals: Originals,
-    blobs: dict[tuple[int, bytes], int],
-) -> None:
-    """Put the blob in the weight's place. Equal blobs of tensors that shared a buffer share one again."""
-    blob = outcome.blob
-    assert blob is not None
-    graph = model.root.subgraphs[site.subgraph]
-    tensor = graph.tensors[site.tensor]
-    originals.tensors[site.subgraph, site.tensor] = tensor
-    key = (int(tensor.buffer), hashlib.sha256(blob).digest())
-    buffer = blobs.get(key)
-    if buffer is None:
-        taken = any(old == key[0] for old, _ in blobs)
-        buffer = _new_buffer(model) if taken else key[0]
-        model.root.buffers[buffer] = BufferT(data=blob)
-        blobs[key] = buffer
-    graph.tensors[site.tensor] = _bytes_tensor(tensor.name, blob.nbytes, buffer)
 
 
 def _bytes_tensor(name: bytes | str | None, nbytes: int, buffer: int) -> Any:
@@ -147,12 +135,7 @@ def _bytes_tensor(name: bytes | str | None, nbytes: int, buffer: int) -> Any:
     return tensor
 
 
-def _new_buffer(model: TfliteModel) -> int:
-    model.root.buffers.append(BufferT())
-    return len(model.root.buffers) - 1
-
-
-def custom_code(model: TfliteModel, name: str) -> int:
+def _custom_code(model: TfliteModel, name: str) -> int:
     """Index of the operator code of a WP_* operator, appended when it is not there yet."""
     code = OperatorCodeT()
     code.deprecatedBuiltinCode = BuiltinOperator.CUSTOM
@@ -203,4 +186,3 @@ def strip_names(model: TfliteModel) -> None:
     for index, buffer in enumerate(model.root.buffers):
         if index not in used:
             buffer.data = None
-

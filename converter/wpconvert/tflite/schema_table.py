@@ -24,8 +24,7 @@ TABLES: dict[str, str] = {
     "BatchMatMulOptions": "adj_x:1 adj_y:1 asymmetric_quantize_inputs:1",
     "BatchToSpaceNDOptions": "",
     "BidirectionalSequenceLSTMOptions": (
-        "fused_activation_function:1 cell_clip:4 proj_clip:4 merge_outputs:1 time_major:1 "
-        "asymmetric_quantize_inputs:1"
+        "fused_activation_function:1 cell_clip:4 proj_clip:4 merge_outputs:1 time_major:1 asymmetric_quantize_inputs:1"
     ),
     "BidirectionalSequenceRNNOptions": (
         "time_major:1 fused_activation_function:1 merge_outputs:1 asymmetric_quantize_inputs:1"
@@ -94,9 +93,7 @@ TABLES: dict[str, str] = {
     "Int32Vector": "values:[4]",
     "L2NormOptions": "fused_activation_function:1",
     "LSHProjectionOptions": "type:1",
-    "LSTMOptions": (
-        "fused_activation_function:1 cell_clip:4 proj_clip:4 kernel_type:1 asymmetric_quantize_inputs:1"
-    ),
+    "LSTMOptions": ("fused_activation_function:1 cell_clip:4 proj_clip:4 kernel_type:1 asymmetric_quantize_inputs:1"),
     "LeakyReluOptions": "alpha:4",
     "LessEqualOptions": "",
     "LessOptions": "",
@@ -132,13 +129,10 @@ TABLES: dict[str, str] = {
     "PackOptions": "values_count:4 axis:4",
     "PadOptions": "",
     "PadV2Options": "",
-    "Pool2DOptions": (
-        "padding:1 stride_w:4 stride_h:4 filter_width:4 filter_height:4 fused_activation_function:1"
-    ),
+    "Pool2DOptions": ("padding:1 stride_w:4 stride_h:4 filter_width:4 filter_height:4 fused_activation_function:1"),
     "PowOptions": "",
     "QuantizationParameters": (
-        "min:[4] max:[4] scale:[4] zero_point:[8] details_type:1 details:<QuantizationDetails> "
-        "quantized_dimension:4"
+        "min:[4] max:[4] scale:[4] zero_point:[8] details_type:1 details:<QuantizationDetails> quantized_dimension:4"
     ),
     "QuantizeOptions": "",
     "RNNOptions": "fused_activation_function:1 asymmetric_quantize_inputs:1",
@@ -163,9 +157,7 @@ TABLES: dict[str, str] = {
     "SequenceRNNOptions": "time_major:1 fused_activation_function:1 asymmetric_quantize_inputs:1",
     "ShapeOptions": "out_type:1",
     "SignOptions": "",
-    "SignatureDef": (
-        "inputs:[TensorMap] outputs:[TensorMap] signature_key:str deprecated:- subgraph_index:4"
-    ),
+    "SignatureDef": ("inputs:[TensorMap] outputs:[TensorMap] signature_key:str deprecated:- subgraph_index:4"),
     "SkipGramOptions": "ngram_size:4 max_skip_size:4 include_all_ngrams:1",
     "SliceOptions": "",
     "SoftmaxOptions": "beta:4",
@@ -179,8 +171,7 @@ TABLES: dict[str, str] = {
     "SquaredDifferenceOptions": "",
     "SqueezeOptions": "squeeze_dims:[4]",
     "StableHLOCompositeOptions": (
-        "name:str decomposition_subgraph_index:4 composite_attributes:[1] composite_attributes_format:1 "
-        "version:4"
+        "name:str decomposition_subgraph_index:4 composite_attributes:[1] composite_attributes_format:1 version:4"
     ),
     "StablehloBroadcastInDimOptions": "broadcast_dimensions:[8]",
     "StablehloCaseOptions": "branch_subgraph_indices:[4]",
@@ -224,12 +215,8 @@ TABLES: dict[str, str] = {
     "StablehloSortOptions": "dimension:8 is_stable:1 comparator_subgraph_index:4",
     "StablehloTransposeOptions": "permutation:[8]",
     "StablehloWhileOptions": "cond_subgraph_index:4 body_subgraph_index:4",
-    "StridedSliceOptions": (
-        "begin_mask:4 end_mask:4 ellipsis_mask:4 new_axis_mask:4 shrink_axis_mask:4 offset:1"
-    ),
-    "SubGraph": (
-        "tensors:[Tensor] inputs:[4] outputs:[4] operators:[Operator] name:str debug_metadata_index:4"
-    ),
+    "StridedSliceOptions": ("begin_mask:4 end_mask:4 ellipsis_mask:4 new_axis_mask:4 shrink_axis_mask:4 offset:1"),
+    "SubGraph": ("tensors:[Tensor] inputs:[4] outputs:[4] operators:[Operator] name:str debug_metadata_index:4"),
     "SubOptions": "fused_activation_function:1 pot_scale_int_16:1",
     "Tensor": (
         "shape:[4] type:1 buffer:4 name:str quantization:QuantizationParameters is_variable:1 "
@@ -239,9 +226,7 @@ TABLES: dict[str, str] = {
     "TensorMap": "name:str tensor_index:4",
     "TileOptions": "",
     "TopKV2Options": "",
-    "TransposeConvOptions": (
-        "padding:1 stride_w:4 stride_h:4 fused_activation_function:1 quantized_bias_type:1"
-    ),
+    "TransposeConvOptions": ("padding:1 stride_w:4 stride_h:4 fused_activation_function:1 quantized_bias_type:1"),
     "TransposeOptions": "",
     "Uint16Vector": "values:[2]",
     "Uint8Vector": "values:[1]",

@@ -65,7 +65,8 @@ def unpack(raw: NDArray[np.uint8]) -> RequantTable:
     """Read a table, uint8[nbytes]; ModelError when magic, version, counts, ranges or length are wrong."""
     if raw.nbytes < _HEADER.size:
         raise ModelError(f"requantisation table: {raw.nbytes} bytes, shorter than its {_HEADER.size}-byte header")
-    magic, version, flags, reserved, channels, multipliers, in_zero, out_zero, low, high = _HEADER.unpack_from(raw, 0)
+    header = _HEADER.unpack(raw[: _HEADER.size].tobytes())
+    magic, version, flags, reserved, channels, multipliers, in_zero, out_zero, low, high = header
     if magic != MAGIC:
         raise ModelError(f"requantisation table: magic {magic!r}, expected {MAGIC!r}")
     if version != VERSION:

@@ -149,9 +149,7 @@ class _Walk:
         distance = _u32(self.view, at)[0]
         where = int(at + distance)
         if distance < 4 or where + 4 > self.end:
-            raise _Fault(
-                f"expected an offset to a place inside the file ({self.end} bytes), found {distance} at {at}"
-            )
+            raise _Fault(f"expected an offset to a place inside the file ({self.end} bytes), found {distance} at {at}")
         if where & 3:
             raise _Fault(f"expected an offset to a multiple of 4, found {where}")
         return where
@@ -177,9 +175,7 @@ class _Walk:
             layout = self.layouts[vtable, name] = self.layout(vtable, name)
         nbytes, wide, references = layout
         if at + nbytes > self.end:
-            raise _Fault(
-                f"expected {nbytes} bytes for the table at {at}, found {self.end - at} before the file's end"
-            )
+            raise _Fault(f"expected {nbytes} bytes for the table at {at}, found {self.end - at} before the file's end")
         self.spend(nbytes + TABLE_NBYTES)
         for offset in wide:
             if (at + offset) & 7:
@@ -194,9 +190,7 @@ class _Walk:
     def layout(self, vtable: int, name: str) -> _Layout:
         """Read and check the vtable at `vtable` for tables of type `name`."""
         if vtable & 1 or not 0 <= vtable <= self.end - 4:
-            raise _Fault(
-                f"expected an even vtable position inside the file ({self.end} bytes), found {vtable}"
-            )
+            raise _Fault(f"expected an even vtable position inside the file ({self.end} bytes), found {vtable}")
         size, nbytes = struct.unpack_from("<HH", self.view, vtable)
         if size < 4 or size & 1 or vtable + size > self.end:
             raise _Fault(f"expected an even vtable size of 4 to {self.end - vtable}, found {size}")
@@ -243,9 +237,7 @@ class _Walk:
             return
         slot, offset = next((i, o) for i, (o,) in enumerate(struct.iter_unpack("<H", extra)) if o)
         if not 4 <= offset < nbytes:
-            raise _Fault(
-                f"expected field {known + slot} inside its table of {nbytes} bytes, found it at {offset}"
-            )
+            raise _Fault(f"expected field {known + slot} inside its table of {nbytes} bytes, found it at {offset}")
         raise _Fault(
             f"field {known + slot} is of a newer schema, which has more than {known} fields here; "
             "writing the model again would lose it",

@@ -18,7 +18,7 @@ from wpconvert.tflite.schema import TYPE_NAMES, TensorType
 WEIGHT_INPUT = 1
 BIAS_INPUT = 2
 REPORTED_NBYTES = 256
-"""Constants of other operators are listed (and left as they are) from this size on; smaller ones are shape arguments."""
+"""Constants of other operators are listed, and left as they are, from this size on; smaller ones describe shapes."""
 
 _RANK = {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 4, "FULLY_CONNECTED": 2}
 _OPTIONS = {
@@ -63,7 +63,7 @@ def find_sites(model: TfliteModel) -> dict[str, Site]:
     for s, graph in enumerate(model.root.subgraphs):
         for o, operator in enumerate(graph.operators or []):
             name = model.operator_name(operator)
-            for slot, t in enumerate(() if operator.inputs is None else operator.inputs):
+            for slot, t in enumerate(operator.inputs):
                 if t >= 0 and model.buffer(graph.tensors[t]) is not None:
                     site = sites.setdefault(key_of(s, int(t)), Site(s, int(t)))
                     site.uses.append(Use(o, slot, name))
@@ -77,9 +77,7 @@ def find_weights(model: TfliteModel, strip: bool = False) -> list[Weight]:
     """
     sites = find_sites(model)
     unread = _unread_buffers(model, sites)
-    return [
-        _describe(model, key, site, unread, strip) for key, site in sites.items() if _is_weight(model, site)
-    ]
+    return [_describe(model, key, site, unread, strip) for key, site in sites.items() if _is_weight(model, site)]
 
 
 def _is_weight(model: TfliteModel, site: Site) -> bool:
@@ -204,7 +202,9 @@ def _check_quantization(name: str, x: Any, weights: Any, y: Any) -> None:
         if tensor is weights:
             shape, axis = shape_of(weights), CHANNEL_AXIS[name]
             if len(points) > 1 and (quantization.axis != axis or len(points) != shape[axis]):
-                raise _Obstacle(f"{len(points)} scales along dimension {quantization.axis}, expected {shape[axis]} along {axis}")
+                raise _Obstacle(
+                    f"{len(points)} scales along dimension {quantization.axis}, expected {shape[axis]} along {axis}"
+                )
             if points.any():
                 raise _Obstacle("weights with a zero point other than 0")
         elif len(points) != 1:

@@ -123,9 +123,7 @@ def build(settings: Settings) -> dict[str, bytes]:
     facts = {name: describe(data) for name, data in content.items()}
     source = facts[SPARSE_FILE].input
     if facts[DENSE_FILE].input != source:
-        raise RuntimeError(
-            f"inputs differ, {TEST_FILE} cannot serve both: {facts[DENSE_FILE].input}, {source}"
-        )
+        raise RuntimeError(f"inputs differ, {TEST_FILE} cannot serve both: {facts[DENSE_FILE].input}, {source}")
     images = quantise(dataset.test.images, source)
     labels = dataset.test.labels
     scores = {
