@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from wpconvert.tflite.schema import options
 
 from tests.reference.harness import SEEDS, ZERO_POINTS, all_int8, assert_same_bits, few, int8, scales
 from tests.support.models import ModelBuilder
+from wpconvert.tflite.schema import options
 
 
 def unary(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wpconvert.tflite.schema import ActivationFunctionType, options
 
 from tests.reference.harness import ACTIVATIONS, SEEDS, ZERO_POINTS, assert_same_bits, few, int8, scales
 from tests.support.models import ModelBuilder
+from wpconvert.tflite.schema import ActivationFunctionType, options
 
 Shape = tuple[int, ...]
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.reference.harness import int8
+from tests.support.models import ModelBuilder
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
 from wpconvert.reference.interpreter import Interpreter, unsupported
 from wpconvert.tflite.model import TfliteModel, shape_of
 from wpconvert.tflite.schema import BuiltinOptions, TensorType, options
-
-from tests.reference.harness import int8
-from tests.support.models import ModelBuilder
 
 
 def network() -> ModelBuilder:
@@ -219,6 +219,15 @@ def test_options_of_another_operator_are_refused() -> None:
     b.graph.operators[0].builtinOptions = options("AddOptions")
     b.graph.operators[0].builtinOptionsType = BuiltinOptions.AddOptions
     with pytest.raises(ModelError, match="options are AddOptions, expected Conv2DOptions"):
+        Interpreter(b.build())
+
+
+def test_a_bias_with_a_scale_of_its_own_is_refused() -> None:
+    b = ModelBuilder()
+    x = b.input((1, 4), 0.1, 0)
+    b.output(b.fully_connected(x, int8(1, (3, 4)), [1, 2, 3], scale=0.2, weight_scales=0.01))
+    b.graph.tensors[b.graph.operators[0].inputs[2]].quantization.scale = [0.5]
+    with pytest.raises(UnsupportedError, match=r"dense/bias.*scale 0.5, expected 0.000999"):
         Interpreter(b.build())
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from tests.reference.harness import assert_equal_arrays
+from tests.support.oracles import LiteRtOracle, TflmOracle, shared_model
 from wpconvert.errors import UnsupportedError
 from wpconvert.reference.interpreter import Interpreter, unsupported
 from wpconvert.tflite.file import parse
 from wpconvert.tflite.model import TfliteModel, shape_of
 from wpconvert.tflite.schema import TensorType
-
-from tests.reference.harness import assert_equal_arrays
-from tests.support.oracles import LiteRtOracle, TflmOracle, shared_model
 
 MODELS = [
     "ds_cnn_kws/dense_l.tflite",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from hypothesis import given
-from wpconvert.reference.quantise_ops import quantise_float
-from wpconvert.tflite.schema import options
 
 from tests.reference.harness import SEEDS, ZERO_POINTS, all_int8, assert_same_bits, few, scales
 from tests.support.models import ModelBuilder
+from wpconvert.reference.quantise_ops import quantise_float
+from wpconvert.tflite.schema import options
 
 
 @few

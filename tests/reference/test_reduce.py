@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from wpconvert.tflite.schema import options
 
 from tests.reference.harness import SEEDS, ZERO_POINTS, assert_same_bits, few, int8, scales
 from tests.support.models import ModelBuilder
+from wpconvert.tflite.schema import options
 
 Shape = tuple[int, ...]
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.schema import TensorType, options
 
 from tests.reference.harness import SEEDS, ZERO_POINTS, assert_same_bits, few, int8
 from tests.support.models import ModelBuilder
+from wpconvert.reference.interpreter import Interpreter
+from wpconvert.tflite.schema import TensorType, options
 
 Shape = tuple[int, ...]
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
 from wpconvert.tflite.file import serialise
 from wpconvert.tflite.model import TfliteModel, shape_of
 from wpconvert.tflite.schema import (

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.tflite.checks import ELEMENT_NBITS, check
 from wpconvert.tflite.schema import DTYPES, TYPE_NAMES, TensorType

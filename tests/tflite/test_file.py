@@ -11,6 +11,7 @@ import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+
 from wpconvert.errors import FileError, ModelError, UnsupportedError
 from wpconvert.tflite import file as tflite_file
 from wpconvert.tflite.file import parse, read, serialise

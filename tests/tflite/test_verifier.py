@@ -14,6 +14,7 @@ import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+
 from wpconvert.errors import ModelError, UnsupportedError, WpconvertError
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.schema_table import TABLES, UNIONS

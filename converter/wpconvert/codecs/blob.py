@@ -18,6 +18,7 @@ ELEMENT_INT8 = 1
 MAX_DIMS = 4
 MAX_SECTIONS = 8
 MAX_BLOCK_LOG2 = 15
+MAX_ELEMENTS = 0x7FFFFFFF
 ALIGNMENT = 16
 _FIXED = struct.Struct("<4sBBBBIIIBBBB4I")
 
@@ -84,6 +85,20 @@ class Blob:
         return raw.view(dtype)
 
 
+def check(layout: Layout, block_log2: int) -> None:
+    """ModelError unless a blob can describe this layout and block size."""
+    ndim = len(layout.shape)
+    if not 1 <= ndim <= MAX_DIMS or not 1 <= layout.row_dims <= ndim:
+        raise ModelError(
+            f"weights of shape {list(layout.shape)}, {layout.row_dims} dimensions of which are rows; "
+            f"expected 1 to {MAX_DIMS} dimensions and at least one of rows"
+        )
+    if not 1 <= layout.rows * layout.cols <= MAX_ELEMENTS:
+        raise ModelError(f"weights of shape {list(layout.shape)}; a blob holds 1 to {MAX_ELEMENTS} weights")
+    if not 0 <= block_log2 <= MAX_BLOCK_LOG2:
+        raise ModelError(f"row blocks of 2^{block_log2} rows; expected 2^0 to 2^{MAX_BLOCK_LOG2}")
+
+
 def build(
     codec: int, layout: Layout, block_log2: int, flags: int, sections: Sequence[Sequence[NDArray[Any]]]
 ) -> NDArray[np.uint8]:
@@ -145,7 +160,7 @@ def parse(raw: NDArray[np.uint8]) -> Blob:
     if not 1 <= ndim <= MAX_DIMS or not 1 <= row_dims <= ndim or any(fields[12 + ndim :]):
         raise ModelError(f"weight blob: {ndim} dimensions of which {row_dims} are rows, expected 1 to {MAX_DIMS}")
     layout = Layout(tuple(int(d) for d in fields[12 : 12 + ndim]), row_dims)
-    if layout.rows != rows or layout.cols != cols or rows < 1 or cols < 1 or rows * cols > 0x7FFFFFFF:
+    if layout.rows != rows or layout.cols != cols or rows < 1 or cols < 1 or rows * cols > MAX_ELEMENTS:
         raise ModelError(f"weight blob: shape {list(layout.shape)} does not make {rows} rows of {cols} columns")
     if block_log2 > MAX_BLOCK_LOG2:
         raise ModelError(f"weight blob: row blocks of 2^{block_log2} rows, at most 2^{MAX_BLOCK_LOG2}")

@@ -222,9 +222,15 @@ class Decoder:
         reached = np.cumsum(self._minima[g0:g1], dtype=np.int64)
         before = np.concatenate(([0], reached))[row_group]
         base = reached - np.repeat(before, per_row) + LANES * slope * ranges(per_row)
-        grid = base[:, None] + slope[:, None] * np.arange(LANES) + self._deltas(g0, g1)
+        offset = slope[:, None] * np.arange(LANES) + self._deltas(g0, g1)
         lane = ranges(counts)
-        column = grid.reshape(-1)[lane + np.repeat(LANES * row_group, counts)]
+        used = lane + np.repeat(LANES * row_group, counts)
+        # Padding lanes may pass the limit; they are looked away from only when some lane does.
+        if total and int(offset.max()) > _MAX_OFFSET and int(offset.reshape(-1)[used].max()) > _MAX_OFFSET:
+            raise ModelError(
+                f"weight blob: a dCSR group of rows {first} to {last - 1} spans more than {_MAX_OFFSET} columns"
+            )
+        column = (base[:, None] + offset).reshape(-1)[used]
         if len(column):
             ordered = np.diff(column) > 0
             ordered |= lane[1:] == 0

@@ -83,8 +83,12 @@ def codec_of(blob: Blob) -> Codec:
 def encode(
     name: str, weights: NDArray[np.int8], row_dims: int, block_log2: int = DEFAULT_BLOCK_LOG2
 ) -> NDArray[np.uint8]:
-    """Encode an int8 tensor of 1 to 4 dimensions, the first `row_dims` of them rows, to a blob uint8[nbytes]."""
+    """Encode an int8 tensor of 1 to 4 dimensions, the first `row_dims` of them rows, to a blob uint8[nbytes].
+
+    Row blocks have 2^block_log2 rows. Raises ModelError when shape, row_dims or block_log2 is one no blob can hold.
+    """
     layout = Layout(weights.shape, row_dims)
+    container.check(layout, block_log2)
     matrix = np.ascontiguousarray(weights).reshape(layout.rows, layout.cols)
     return CODECS[name].encode(matrix, layout, block_log2)
 

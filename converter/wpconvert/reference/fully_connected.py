@@ -24,6 +24,9 @@ from wpconvert.tflite.schema import TensorType
 
 _DEFAULT_WEIGHTS_FORMAT = 0
 
+_BIAS_SCALE_TOLERANCE = 0.02
+"""Largest difference between the two scales, in steps of the output."""
+
 
 @dataclass(frozen=True)
 class FcWeights:
@@ -89,10 +92,23 @@ def _plan(context: OpContext) -> FcPlan:
     output_scale, output_zero_point = y.per_tensor()
     expect_work(y.size * depth)
     scales = channel_scales(weights, 0)
+    _check_bias_scale(context, input_scale, scales, output_scale)
     multiplier, shift = fc_multipliers(input_scale, scales, output_scale)
     ratio = float(input_scale) * scales.astype(np.float64) / float(output_scale)
     clamp = activation_range(options.fusedActivationFunction, output_scale, output_zero_point, np.dtype(np.int8))
     return FcPlan(input_zero_point, output_zero_point, clamp, multiplier, shift, ratio)
+
+
+def _check_bias_scale(
+    context: OpContext, input_scale: np.float32, scales: NDArray[np.float32], output_scale: np.float32
+) -> None:
+    """Both runtimes refuse a bias whose own scale is not input scale · filter scale, when there is one filter scale."""
+    bias = context.optional(2)
+    if bias is None or len(scales) != 1:
+        return
+    own = 0.0 if bias.quantization is None else float(bias.quantization.scales[0])
+    if not abs(float(input_scale) * float(scales[0]) - own) / float(output_scale) <= _BIAS_SCALE_TOLERANCE:
+        raise UnsupportedError(f"{bias}: scale {own:.9g}, expected {float(input_scale) * float(scales[0]):.9g}")
 
 
 def _cached_weights(context: OpContext) -> FcWeights:

@@ -16,6 +16,7 @@ from wpconvert.errors import ModelError, UnsupportedError, UsageError
 from wpconvert.reference.operators import OPERATOR_MODULES
 from wpconvert.reference.quantise import Rounding
 from wpconvert.reference.registry import OPERATORS, OpContext, TensorInfo
+from wpconvert.reference.threads import single_threaded
 from wpconvert.tflite.model import TfliteModel, element_count, quantization_of, shape_of, text
 from wpconvert.tflite.schema import DTYPES, TYPE_NAMES
 
@@ -46,7 +47,9 @@ assert OPERATOR_MODULES, "importing the operator modules fills the registry"
 def _shielded(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `function`; errors nobody foresaw become ModelError."""
     try:
-        return function(*args, **kwargs)
+        # Overflow in float arithmetic is part of the operators' definition (an infinite exp, for one).
+        with np.errstate(all="ignore"):
+            return function(*args, **kwargs)
     except _INTERNAL_ERRORS as error:
         raise ModelError(f"malformed model ({type(error).__name__}: {error})") from error
 
@@ -68,6 +71,7 @@ def _tensor_info(model: TfliteModel, graph: Any, index: int) -> TensorInfo:
         shape=shape_of(tensor),
         quantization=quantization_of(tensor),
         is_constant=model.buffer(tensor) is not None,
+        is_sparse=tensor.sparsity is not None,
     )
 
 
@@ -98,7 +102,7 @@ class _Program:
         values: dict[int, NDArray[Any]] = {}
         for index in sorted(i for i in used if i >= 0 and self.tensors[i].is_constant):
             tensor = graph.tensors[index]
-            if tensor.type in DTYPES:
+            if tensor.type in DTYPES and not self.tensors[index].is_sparse:
                 value = self.model.constant(tensor)
                 assert value is not None
                 values[index] = value.view()
@@ -130,6 +134,8 @@ class _Program:
 def _check_tensor(info: TensorInfo) -> None:
     if info.type not in DTYPES:
         raise UnsupportedError(f"{info} has type {info.type_name}")
+    if info.is_sparse:
+        raise UnsupportedError(f"{info} is stored in the schema's sparse form")
     if any(dim < 0 for dim in info.shape):
         raise UnsupportedError(f"{info} has a dynamic shape {list(info.shape)}")
     if 0 in info.shape:
@@ -147,7 +153,7 @@ def _check_operator(context: OpContext) -> None:
     if working > MEMORY_LIMIT:
         raise UnsupportedError(f"it needs about {working} bytes of working memory, more than {MEMORY_LIMIT}")
     if operator.check is not None:
-        operator.check(context)
+        context.cached(operator.check)
 
 
 def _check_memory(program: _Program) -> None:
@@ -183,20 +189,23 @@ def unsupported(model: TfliteModel) -> list[str]:
     Raises ModelError for a malformed model, UnsupportedError when it is too large to run at all.
     """
     program = _shielded(_Program, model, "tflm")
-    return _shielded(_problems, program)
+    return _shielded(_checked_contexts, program)[1]
 
 
-def _problems(program: _Program) -> list[str]:
+def _checked_contexts(program: _Program) -> tuple[list[OpContext], list[str]]:
+    """The contexts of the operators that can run, and a line for each that cannot."""
     _check_memory(program)
     _check_order(program)
-    lines = []
+    contexts, problems = [], []
     for index in range(len(program.operators)):
         where = program.where(index)
         try:
-            _guarded(where, _check_operator, _guarded(where, program.context, index))
+            context = _guarded(where, program.context, index)
+            _guarded(where, _check_operator, context)
+            contexts.append(context)
         except UnsupportedError as error:
-            lines.append(str(error))
-    return lines
+            problems.append(str(error))
+    return contexts, problems
 
 
 _SHOWN_PROBLEMS = 5
@@ -213,12 +222,11 @@ class Interpreter:
     def __init__(self, model: TfliteModel, rounding: Rounding = "tflm") -> None:
         """Raises UnsupportedError or ModelError when the model cannot be run."""
         self._program = _shielded(_Program, model, rounding)
-        problems = _shielded(_problems, self._program)
+        self._contexts, problems = _shielded(_checked_contexts, self._program)
         if problems:
             more = len(problems) - _SHOWN_PROBLEMS
             shown = "; ".join(problems[:_SHOWN_PROBLEMS])
             raise UnsupportedError(shown + (f"; and {more} more" if more > 0 else ""))
-        self._contexts = [self._program.context(i) for i in range(len(self._program.operators))]
 
     def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """The model's outputs, in order, for its inputs, in order."""
@@ -232,8 +240,9 @@ class Interpreter:
     def _execute(self, inputs: Sequence[NDArray[Any]]) -> dict[int, NDArray[Any]]:
         values = dict(self._program.constants)
         values.update(self._checked_inputs(inputs))
-        for context in self._contexts:
-            self._execute_operator(context, values)
+        with single_threaded():
+            for context in self._contexts:
+                self._execute_operator(context, values)
         return values
 
     def _checked_inputs(self, inputs: Sequence[NDArray[Any]]) -> dict[int, NDArray[Any]]:
@@ -255,8 +264,7 @@ class Interpreter:
     def _execute_operator(self, context: OpContext, values: dict[int, NDArray[Any]]) -> None:
         where = f"operator {context.index} ({context.name})"
         context.inputs = [None if info is None else values[info.index] for info in context.input_tensors]
-        with np.errstate(all="ignore"):
-            results = _guarded(where, OPERATORS[context.name].run, context)
+        results = _guarded(where, OPERATORS[context.name].run, context)
         if len(results) != len(context.output_tensors):
             raise ModelError(f"{where}: computed {len(results)} outputs, declared {len(context.output_tensors)}")
         for info, result in zip(context.output_tensors, results, strict=True):

@@ -166,7 +166,7 @@ def requantise_float(
     """int8 outputs from int32 accumulators [..., channels] (bias included) by LiteRT's floating-point rule.
 
     `ratio` is input scale · filter scale / output scale in double precision, float64[channels] or [1]; the
-    product is rounded half away from zero.
+    product is rounded half away from zero. Products beyond int32, which C leaves undefined, saturate.
     """
     product = accumulators.astype(np.float64) * ratio
     rounded = np.copysign(np.floor(np.abs(product) + 0.5), product)

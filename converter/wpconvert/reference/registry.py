@@ -32,6 +32,7 @@ class TensorInfo:
     shape: tuple[int, ...]
     quantization: Quantization | None
     is_constant: bool
+    is_sparse: bool = False
 
     def __str__(self) -> str:
         return f"tensor {self.index} {self.name!r}"

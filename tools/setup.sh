@@ -1,0 +1,42 @@
+#!/bin/sh
+# Sets up the virtual environment given as $1 with everything the tests need. Quick when there is nothing to do.
+set -eu
+
+venv=$1
+stamp=$venv/.setup-stamp
+if [ -f "$stamp" ] && [ "$stamp" -nt pyproject.toml ] && [ "$stamp" -nt constraints.txt ] && [ "$stamp" -nt tools/setup.sh ]; then
+    exit 0
+fi
+
+# Debian package and the command or file that shows it is there.
+missing=
+need() {
+    if ! eval "$2" >/dev/null 2>&1; then missing="$missing $1"; fi
+}
+need python3 'command -v python3'
+need python3-venv 'python3 -c "import ensurepip, venv"'
+need gcc 'command -v gcc'
+need g++ 'command -v g++'
+
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "setup: installing$missing"
+        apt-get -qq update
+        # shellcheck disable=SC2086 - a list of packages
+        DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing libc6-dev >/dev/null
+    else
+        echo "setup: these packages are missing:$missing" >&2
+        echo "setup: install them as root, on Debian: apt-get install$missing libc6-dev; then run make again" >&2
+        exit 1
+    fi
+fi
+
+if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+    echo "setup: Python 3.11 or newer is needed, found $(python3 --version)" >&2
+    exit 1
+fi
+
+echo "setup: installing wpconvert and its tools into $venv (a minute or two, once)"
+[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+touch "$stamp"
