@@ -29,9 +29,13 @@ def write_all(files: dict[Path, bytes]) -> None:
 
 
 def _stage(path: Path, content: bytes) -> Path:
-    if path.is_dir():
-        raise FileError(f"{path}: cannot be written: it is a directory")
     target = path.resolve()
+    if target.exists() and not target.is_file():
+        kind = "a directory" if target.is_dir() else "not a regular file"
+        raise FileError(f"{path}: cannot be written: it is {kind}")
+    if target.exists() and not os.access(target, os.W_OK):
+        # Renaming over it would work, but whoever made it read-only meant it.
+        raise FileError(f"{path}: cannot be written: it is read-only")
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     except OSError as error:
@@ -81,4 +85,4 @@ def same_file(first: Path, second: Path) -> bool:
     try:
         return first.samefile(second)
     except OSError:
-        return first.absolute() == second.absolute()
+        return first.resolve() == second.resolve()

@@ -24,10 +24,9 @@ from wpconvert.reference.convolution import (
 from wpconvert.reference.fully_connected import (
     FcWeights,
     fully_connected_accumulate,
-    fully_connected_policy,
     prepare_fc_weights,
 )
-from wpconvert.reference.quantise import Int32Array, Policy, requantise
+from wpconvert.reference.quantise import Int32Array, requantise
 from wpconvert.reference.registry import OpContext, expect_rank, expect_shape, expect_type, register
 from wpconvert.reference.window import window_geometry
 from wpconvert.tflite.compressed import Compressed, decode_compressed
@@ -45,7 +44,7 @@ class _Plan:
     weights: ConvWeights | DepthwiseWeights | FcWeights
     bias: NDArray[np.int32]
 
-    def finish(self, sums: Int32Array, policy: Policy = "double") -> NDArray[np.int8]:
+    def finish(self, sums: Int32Array) -> NDArray[np.int8]:
         table = self.parts.table
         return requantise(
             add_bias(sums, self.bias),
@@ -54,7 +53,6 @@ class _Plan:
             table.output_zero_point,
             table.activation_min,
             table.activation_max,
-            policy,
         )
 
 
@@ -160,5 +158,5 @@ def wp_fully_connected(context: OpContext) -> list[NDArray[Any]]:
     plan = context.cached(_fully_connected_plan)
     assert isinstance(plan.weights, FcWeights)
     sums = fully_connected_accumulate(context.value(0), plan.weights, plan.parts.table.input_zero_point)
-    result = plan.finish(sums, fully_connected_policy(context.rounding))
+    result = plan.finish(sums)
     return [result.reshape(context.output().shape)]

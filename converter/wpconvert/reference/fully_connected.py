@@ -12,8 +12,6 @@ from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.reference.convolution import add_bias, channel_scales, check_bias, exact_dtype, to_int32
 from wpconvert.reference.quantise import (
     Int32Array,
-    Policy,
-    Rounding,
     activation_range,
     fc_multipliers,
     requantise,
@@ -53,14 +51,6 @@ def fully_connected_accumulate(
     rows = x.reshape(-1, matrix.shape[0]).astype(matrix.dtype)
     rows -= matrix.dtype.type(input_zero_point)
     return to_int32(rows @ matrix)
-
-
-def fully_connected_policy(rounding: Rounding) -> Policy:
-    """The rule for a requantisation table: TFLM rounds twice; one rounding comes nearest to LiteRT.
-
-    LiteRT's reference kernel itself uses no multiplier: it takes the ratio of the scales in double precision.
-    """
-    return "double" if rounding == "tflm" else "single"
 
 
 @dataclass(frozen=True)
@@ -126,7 +116,5 @@ def fully_connected(context: OpContext) -> list[NDArray[Any]]:
     if context.rounding == "litert":
         result = requantise_float(biased, plan.ratio, plan.output_zero_point, plan.activation)
     else:
-        result = requantise(
-            biased, plan.multiplier, plan.shift, plan.output_zero_point, *plan.activation, policy="double"
-        )
+        result = requantise(biased, plan.multiplier, plan.shift, plan.output_zero_point, *plan.activation)
     return [result.reshape(context.output().shape)]

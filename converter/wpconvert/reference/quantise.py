@@ -18,9 +18,6 @@ from wpconvert.tflite.schema import ACTIVATION_NAMES, ActivationFunctionType
 Rounding = Literal["tflm", "litert"]
 """Whose arithmetic is reproduced where the two runtimes differ."""
 
-Policy = Literal["double", "single"]
-"""How x · multiplier is rounded: twice (high multiply, then shift) or once (64-bit product)."""
-
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 
@@ -125,22 +122,6 @@ def multiply_double_rounding(x: NDArray[Any], multiplier: ArrayLike, shift: Arra
     return high
 
 
-def multiply_single_rounding(x: NDArray[Any], multiplier: ArrayLike, shift: ArrayLike) -> Int64Array:
-    """x · multiplier · 2^(shift − 31) with the 64-bit product rounded once, halves away from zero.
-
-    `x` holds int32 values; multiplier and shift broadcast against it.
-    """
-    product = x.astype(np.int64) * np.asarray(multiplier, dtype=np.int64)
-    return rounding_shift_right(product, 31 - np.asarray(shift, dtype=np.int64))
-
-
-def multiply(x: NDArray[Any], multiplier: ArrayLike, shift: ArrayLike, policy: Policy) -> Int64Array:
-    """x · multiplier · 2^(shift − 31) under the given rounding rule."""
-    if policy == "double":
-        return multiply_double_rounding(x, multiplier, shift)
-    return multiply_single_rounding(x, multiplier, shift)
-
-
 def requantise(
     accumulators: Int32Array,
     multiplier: ArrayLike,
@@ -148,13 +129,12 @@ def requantise(
     output_zero_point: int,
     activation_min: int,
     activation_max: int,
-    policy: Policy = "double",
 ) -> NDArray[np.int8]:
     """int8 outputs from int32 accumulators [..., channels] (bias included).
 
     `multiplier` and `shift` are int32[channels] or int32[1].
     """
-    scaled = multiply(accumulators, multiplier, shift, policy)
+    scaled = multiply_double_rounding(accumulators, multiplier, shift)
     # The kernels add the zero point in 32 bits: an extreme ratio of scales wraps there before the clamp.
     scaled = wrap_int32(scaled + output_zero_point)
     return np.clip(scaled, activation_min, activation_max).astype(np.int8)

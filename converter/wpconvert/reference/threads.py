@@ -7,24 +7,19 @@ processes hold the cores, waiting for the workers makes a run tens of times slow
 from __future__ import annotations
 
 import functools
-import importlib
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
+
+from threadpoolctl import ThreadpoolController
 
 
 @functools.cache
 def _controller() -> Any:
-    """threadpoolctl's controller of the loaded libraries; None where the package is not installed."""
-    try:
-        return importlib.import_module("threadpoolctl").ThreadpoolController()
-    except ImportError:
-        return None
+    """The controller of the loaded libraries; looking for them takes milliseconds, hence once."""
+    return ThreadpoolController()
 
 
 def single_threaded() -> AbstractContextManager[Any]:
     """A context in which matrix products run on the calling thread only."""
-    controller = _controller()
-    if controller is None:
-        return nullcontext()
-    limited: AbstractContextManager[Any] = controller.limit(limits=1, user_api="blas")
+    limited: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
     return limited

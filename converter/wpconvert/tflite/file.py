@@ -36,6 +36,8 @@ def read(path: Path) -> tuple[bytes, TfliteModel]:
     Raises FileError when the file cannot be read, and what `parse` raises, prefixed with `path`.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise FileError(f"{path}: cannot be read: it is {'a directory' if path.is_dir() else 'not a regular file'}")
         data = path.read_bytes()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror or error}") from error

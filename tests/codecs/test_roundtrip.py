@@ -1,0 +1,142 @@
+"""What every codec promises, checked over the registry: a new codec is covered by being in it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.codecs.matrices import SPECIAL, Case, cases, random_case
+from wpconvert.codecs import CODECS, Layout, codec_of, decode, decode_rows, encode, parse, rows
+from wpconvert.errors import ModelError
+
+every_codec = pytest.mark.parametrize("name", CODECS)
+every_special_case = pytest.mark.parametrize("case", SPECIAL.values(), ids=SPECIAL.keys())
+
+
+def encoded(name: str, case: Case) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    blob: np.ndarray[tuple[int], np.dtype[np.uint8]] = encode(name, case.weights, case.row_dims, case.block_log2)
+    return blob
+
+
+def assert_round_trip(name: str, case: Case) -> None:
+    result = decode(encoded(name, case))
+    assert result.dtype == np.int8
+    assert result.shape == case.weights.shape
+    np.testing.assert_array_equal(result, case.weights)
+
+
+@every_codec
+@given(case=cases())
+@settings(max_examples=150, deadline=None)
+def test_decoding_gives_the_encoded_tensor_back(name: str, case: Case) -> None:
+    assert_round_trip(name, case)
+
+
+@every_codec
+@every_special_case
+def test_tensors_at_the_limits_come_back(name: str, case: Case) -> None:
+    assert_round_trip(name, case)
+
+
+@every_codec
+@given(case=cases(), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_range_of_rows_equals_that_slice_of_the_whole(name: str, case: Case, data: st.DataObject) -> None:
+    matrix = case.matrix
+    first = data.draw(st.integers(0, len(matrix)))
+    last = data.draw(st.integers(first, len(matrix)))
+    np.testing.assert_array_equal(decode_rows(encoded(name, case), first, last), matrix[first:last])
+
+
+@every_codec
+def test_each_single_row_of_a_ragged_matrix_decodes_alone(name: str) -> None:
+    case = SPECIAL["empty rows"]
+    blob = encoded(name, case)
+    for row, expected in enumerate(case.matrix):
+        np.testing.assert_array_equal(decode_rows(blob, row, row + 1), expected[None])
+
+
+@every_codec
+@pytest.mark.parametrize(("first", "last"), [(-1, 2), (0, 10), (3, 2), (10, 10)])
+def test_rows_outside_the_matrix_are_an_index_error(name: str, first: int, last: int) -> None:
+    with pytest.raises(IndexError, match="of 9"):
+        decode_rows(encoded(name, SPECIAL["empty rows"]), first, last)
+
+
+@every_codec
+@given(case=cases())
+@settings(max_examples=60, deadline=None)
+def test_header_describes_the_tensor_and_size_keeps_its_bounds(name: str, case: Case) -> None:
+    raw = encoded(name, case)
+    blob = parse(raw)
+    assert raw.nbytes % 16 == 0
+    assert blob.nbytes == raw.nbytes
+    assert blob.layout == Layout(case.weights.shape, case.row_dims)
+    assert (blob.rows, blob.cols) == case.matrix.shape
+    assert blob.block_log2 == case.block_log2
+    assert codec_of(blob) is CODECS[name]
+    assert CODECS[name].minimum_nbytes(blob.layout, int(np.count_nonzero(case.weights))) <= raw.nbytes
+
+
+@every_codec
+@every_special_case
+def test_minimum_size_is_a_lower_bound_at_the_limits(name: str, case: Case) -> None:
+    layout = Layout(case.weights.shape, case.row_dims)
+    nnz = int(np.count_nonzero(case.weights))
+    assert CODECS[name].minimum_nbytes(layout, nnz) <= encoded(name, case).nbytes
+
+
+@every_codec
+@given(case=cases(), chunk=st.integers(1, 500))
+@settings(max_examples=60, deadline=None)
+def test_where_the_rows_are_cut_into_chunks_changes_nothing(name: str, case: Case, chunk: int) -> None:
+    whole = encoded(name, case)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "CHUNK_ELEMENTS", chunk)
+        np.testing.assert_array_equal(encoded(name, case), whole)
+        assert_round_trip(name, case)
+
+
+@every_codec
+def test_matrix_of_several_chunks_with_an_odd_number_of_elements_and_groups_in_each(name: str) -> None:
+    weights = np.zeros((5, 100_003), np.int8)
+    for row in range(5):
+        weights[row, : 17 * (2 * row + 1) : 1] = row + 1
+        weights[row, ::9] = -row - 1
+    assert_round_trip(name, Case(weights, block_log2=1))
+
+
+@every_codec
+def test_memory_order_of_the_argument_does_not_matter(name: str) -> None:
+    weights = random_case((12, 30), 1, 0.5, 11).weights
+    np.testing.assert_array_equal(encode(name, np.asfortranarray(weights), 1), encode(name, weights, 1))
+
+
+@every_codec
+@pytest.mark.parametrize(
+    ("shape", "row_dims", "block_log2"),
+    [
+        ((), 0, 4),
+        ((2, 2, 2, 2, 2), 1, 4),
+        ((3, 4), 0, 4),
+        ((3, 4), 3, 4),
+        ((3, 0), 1, 4),
+        ((0, 3), 1, 4),
+        ((1 << 31,), 1, 4),
+        ((1 << 16, 1 << 15), 1, 4),
+        ((3, 4), 1, 16),
+        ((3, 4), 1, -1),
+    ],
+)
+def test_tensor_that_no_blob_can_describe_is_refused(
+    name: str, shape: tuple[int, ...], row_dims: int, block_log2: int
+) -> None:
+    with pytest.raises(ModelError, match="expected|holds"):
+        encode(name, np.broadcast_to(np.int8(0), shape), row_dims, block_log2)
+
+
+def test_codecs_have_their_own_numbers_and_are_listed_by_name() -> None:
+    assert len({codec.number for codec in CODECS.values()}) == len(CODECS)
+    assert all(name == codec.name for name, codec in CODECS.items())
