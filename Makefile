@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 BUILD := build
 
-.PHONY: setup demo test lint bench-host results vectors schema fuzz clean
+.PHONY: setup demo test lint bench bench-host results vectors schema fuzz clean
 
 setup:
 	@sh tools/setup.sh $(VENV)
@@ -18,6 +18,10 @@ lint: setup
 	$(PYTHON) -m ruff check converter models tests tools
 	$(PYTHON) -m ruff format --check converter models tests tools
 	$(PYTHON) -m mypy
+
+# Instructions, arena and flash on the simulated boards: docs/BENCH.md and the table of README.md. MODELS adds folders.
+bench: setup
+	$(PYTHON) tools/bench_targets.py --write $(MODELS)
 
 # Encoding and decoding speed and memory of this machine, one core.
 bench-host: setup
@@ -38,6 +42,7 @@ schema: setup
 # A longer fuzzing run than the one in the tests.
 fuzz: setup
 	$(PYTHON) tools/fuzz.py --cases 50000
+	$(PYTHON) tools/fuzz_native.py --cases 20000
 
 clean:
 	rm -rf $(BUILD) $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The main job on a shipped model: look, rewrite, verify with its test data, restore. $1: environment, $2: output folder.
+# The main job on a shipped model: look, rewrite, verify with its test data, run on a simulated Cortex-M55, restore. $1: environment, $2: output folder.
 set -eu
 
 wpconvert=$1/bin/wpconvert
@@ -18,6 +18,8 @@ step "$wpconvert" inspect "$model"
 step "$wpconvert" "$model" -m dcsr --inputs "$data" -o "$out/digits.tflite" --report "$out/report.json"
 step "$wpconvert" "$model" -m dcsr --strip -q --to-c "$out/digits.c" -o "$out/digits_stripped.tflite"
 step "$wpconvert" verify "$model" "$out/digits_stripped.tflite" --inputs "$data" --engine litert
+step "$wpconvert" run "$out/digits.tflite" --inputs "$data" --target corstone300
+step "$wpconvert" bench "$out/digits.tflite" --against "$model" --target corstone300
 step "$wpconvert" restore "$out/digits.tflite" -o "$out/restored.tflite"
 printf '\nFiles in %s:\n' "$out"
 ls -l "$model" "$out" | awk 'NF > 5 { printf "%9d  %s\n", $5, $NF }'

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+
 from wpconvert.cli.inspect import print_inspection
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
@@ -347,7 +349,9 @@ def memory_limit(nbytes: int) -> Iterator[None]:
 def run_case(data: bytes, rng: random.Random) -> tuple[str, str | None]:
     """The outcome of one case in a word, and the traceback if it is a failure."""
     try:
-        with time_limit(CASE_SECONDS):
+        # A warning would stand on standard error beside, or instead of, the one line.
+        with time_limit(CASE_SECONDS), warnings.catch_warnings():
+            warnings.simplefilter("error")
             exercise(data, rng)
     except WpconvertError as error:
         if len(str(error).splitlines()) > 1:

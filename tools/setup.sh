@@ -4,7 +4,23 @@ set -eu
 
 venv=$1
 stamp=$venv/.setup-stamp
-if [ -f "$stamp" ] && [ "$stamp" -nt pyproject.toml ] && [ "$stamp" -nt constraints.txt ] && [ "$stamp" -nt tools/setup.sh ]; then
+install() {
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$@"
+}
+# The build backend is part of the environment, so that a later compilation needs no network.
+install_wpconvert() {
+    install --no-build-isolation --config-settings=cmake.define.WPCONVERT_WERROR=ON "$@"
+    touch "$stamp"
+}
+newer() {
+    [ -n "$(find "$@" -type f -newer "$stamp" -print -quit)" ]
+}
+
+if [ -f "$stamp" ] && ! newer pyproject.toml constraints.txt tools/setup.sh; then
+    if newer native kernels/include kernels/src kernels/CMakeLists.txt runtime/include runtime/core runtime/ops runtime/CMakeLists.txt; then
+        echo "setup: compiling the native engine"
+        install_wpconvert --no-deps --editable .
+    fi
     exit 0
 fi
 
@@ -17,6 +33,13 @@ need python3 'command -v python3'
 need python3-venv 'python3 -c "import ensurepip, venv"'
 need gcc 'command -v gcc'
 need g++ 'command -v g++'
+# What builds firmware and simulates the boards.
+need cmake 'command -v cmake'
+need ninja-build 'command -v ninja'
+need gcc-arm-none-eabi 'command -v arm-none-eabi-gcc'
+need libnewlib-arm-none-eabi 'echo "#include <string.h>" | arm-none-eabi-gcc -E -'
+need libstdc++-arm-none-eabi-newlib 'echo "#include <cstdint>" | arm-none-eabi-g++ -x c++ -E -'
+need qemu-system-arm 'command -v qemu-system-arm'
 
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -38,5 +61,5 @@ fi
 
 echo "setup: installing wpconvert and its tools into $venv (a minute or two, once)"
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
-touch "$stamp"
+install nanobind scikit-build-core
+install_wpconvert --editable '.[test]'

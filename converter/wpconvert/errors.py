@@ -39,3 +39,15 @@ class FileError(WpconvertError):
     """A file cannot be read or written."""
 
     exit_code = 5
+
+
+class ToolError(WpconvertError):
+    """A compiler, a simulator or their sources are missing or fail."""
+
+    exit_code = 6
+
+
+class DeviceError(WpconvertError):
+    """The program on the device faulted, hung or answered nonsense."""
+
+    exit_code = 7

@@ -29,7 +29,9 @@ def write_all(files: dict[Path, bytes]) -> None:
 
 
 def _stage(path: Path, content: bytes) -> Path:
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise FileError(f"{path}: cannot be written: it is a symbolic link that leads to itself")
     if target.exists() and not target.is_file():
         kind = "a directory" if target.is_dir() else "not a regular file"
         raise FileError(f"{path}: cannot be written: it is {kind}")
@@ -37,7 +39,7 @@ def _stage(path: Path, content: bytes) -> Path:
         # Renaming over it would work, but whoever made it read-only meant it.
         raise FileError(f"{path}: cannot be written: it is read-only")
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".wpconvert-")
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {error.strerror}") from error
     temporary = Path(name)
@@ -47,15 +49,18 @@ def _stage(path: Path, content: bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
-    except OSError as error:
+    except BaseException as error:
+        # Whatever ends the writing, also an interrupt, leaves nothing behind.
         temporary.unlink(missing_ok=True)
-        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
+        if isinstance(error, OSError):
+            raise FileError(f"{path}: cannot be written: {error.strerror}") from error
+        raise
     return temporary
 
 
 def _rename(temporary: Path, path: Path) -> None:
     try:
-        temporary.replace(path.resolve())
+        temporary.replace(os.path.realpath(path))
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {error.strerror}") from error
 
@@ -81,8 +86,8 @@ def _umask() -> int:
 
 
 def same_file(first: Path, second: Path) -> bool:
-    """Whether two paths name one file, also through links."""
+    """Whether two paths name one file, also through links, and also where neither exists yet."""
     try:
         return first.samefile(second)
     except OSError:
-        return first.resolve() == second.resolve()
+        return os.path.realpath(first) == os.path.realpath(second)

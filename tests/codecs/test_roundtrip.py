@@ -133,7 +133,7 @@ def test_memory_order_of_the_argument_does_not_matter(name: str) -> None:
 def test_tensor_that_no_blob_can_describe_is_refused(
     name: str, shape: tuple[int, ...], row_dims: int, block_log2: int
 ) -> None:
-    with pytest.raises(ModelError, match="expected|holds"):
+    with pytest.raises(ModelError, match=r"expected|holds"):
         encode(name, np.broadcast_to(np.int8(0), shape), row_dims, block_log2)
 
 

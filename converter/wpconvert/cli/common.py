@@ -20,8 +20,9 @@ from wpconvert.engines.inputs import Inputs, load_inputs, random_inputs
 from wpconvert.errors import UsageError
 from wpconvert.tflite.model import TfliteModel
 
+# Lines are left to the terminal to wrap, so that paths can be copied; tables fit its width.
 # What is piped or logged is not bound to the 80 columns of a terminal nobody has.
-OUT = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120)
+OUT = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120)
 ERR = Console(stderr=True, highlight=False)
 
 DEFAULT_SAMPLES = 4

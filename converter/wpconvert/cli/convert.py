@@ -100,7 +100,8 @@ def convert(
         files[dump_plan] = converted.plan.encode()
     result = _result(converted.report, verification, list(files), report, dry_run)
     if report is not None:
-        files[report] = conversion_report(report, result).encode()
+        # A path that is no text becomes escapes, which JSON knows too.
+        files[report] = conversion_report(report, result).encode("utf-8", "backslashreplace")
     failed = verification is not None and not verification.passed
     if not dry_run and not failed:
         write_all(files)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 
 from wpconvert.cli.common import OUT, JsonOption, ModelArgument, progress_bar
 from wpconvert.codecs import CODECS
 from wpconvert.report.export import to_json
 from wpconvert.report.inspection import Inspection, TensorInfo, inspect_model
-from wpconvert.report.text import plain_table, shape_text, share, short_name
+from wpconvert.report.text import escape, plain_table, shape_text, share, short_name
 from wpconvert.tflite.file import read
 
 
@@ -96,7 +95,7 @@ def _print_weights(console: Console, result: Inspection) -> None:
     sums = (totals[name] for name in ("bound", "nbytes"))
     bound, now = (f"{value:,}" for value in sums)
     table.add_row("total", *("",) * len(details), "", "", bound, now, "", *(f"{totals[name]:,}" for name in CODECS))
-    console.print(table)
+    console.print(table, soft_wrap=False)
     console.print(
         "bound: order-0 entropy of the weights in bytes. Totals take a tensor as it is where a method is larger."
     )

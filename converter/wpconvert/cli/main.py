@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -9,8 +11,10 @@ from typing import Annotated
 import typer
 
 from wpconvert import __version__
-from wpconvert.cli import convert, inspect, methods, restore, verify
-from wpconvert.errors import WpconvertError
+from wpconvert.cli import bench, convert, inspect, methods, restore, verify
+from wpconvert.cli import run as run_command
+from wpconvert.errors import FileError, WpconvertError
+from wpconvert.target.sources import device_root
 
 _HELP = """Rewrite a neural network file: dense weights become compressed custom operators that run in place.
 
@@ -22,13 +26,15 @@ _EPILOG = """Examples:
   wpconvert model.tflite -m dcsr --to-c model.c\n
   wpconvert inspect model.tflite\n
   wpconvert verify model.tflite small.tflite --random 10\n
+  wpconvert run small.tflite --target corstone300\n
   wpconvert restore small.tflite -o dense.tflite
 
 Exit codes: 0 done · 1 verification failed · 2 wrong usage · 3 malformed model · 4 not supported · 5 file error
+· 6 a tool is missing or failed · 7 the device faulted or hung
 """
 
 DEFAULT_COMMAND = "convert"
-_GLOBAL_OPTIONS = ("--help", "-h", "--version", "--install-completion", "--show-completion")
+_GLOBAL_OPTIONS = ("--help", "-h", "--version", "--cmake-dir", "--install-completion", "--show-completion")
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(help=_HELP, epilog=_EPILOG, rich_markup_mode="rich", no_args_is_help=True, context_settings=_SETTINGS)
@@ -40,10 +46,25 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit()
 
 
+def _print_cmake_folder(wanted: bool) -> None:
+    if wanted:
+        typer.echo(device_root() / "cmake")
+        raise typer.Exit()
+
+
 @app.callback()
 def _global_options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    cmake_dir: Annotated[
+        bool,
+        typer.Option(
+            "--cmake-dir",
+            callback=_print_cmake_folder,
+            is_eager=True,
+            help="Print the folder of the CMake package.",
+        ),
     ] = False,
 ) -> None:
     pass
@@ -53,6 +74,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "convert": convert.convert,
     "inspect": inspect.inspect,
     "verify": verify.verify,
+    "run": run_command.run,
+    "bench": bench.bench,
     "restore": restore.restore,
     "methods": methods.methods,
 }
@@ -75,13 +98,20 @@ def run(arguments: Sequence[str]) -> int:
     except WpconvertError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:
-        return _fail(f"{error.format_message()} See wpconvert --help.", 2)
+        # Without a message, the help was asked for by giving no arguments, and is printed.
+        message = error.format_message()
+        return _fail(f"{message} See wpconvert --help.", 2) if message else 2
     except typer.Abort:
         return _fail("interrupted", 130)
-    except (KeyboardInterrupt, BrokenPipeError):
+    except (KeyboardInterrupt, BrokenPipeError, SystemExit):
+        # Typer turns the end of a pipe that nobody reads into SystemExit.
         return 130
     except MemoryError:
         return _fail("not enough memory for this model", 4)
+    except OSError as error:
+        # Files have been dealt with: what is left is standard output, or the temporary files of an engine.
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}cannot be written: {error.strerror or error}", FileError.exit_code)
 
 
 def _fail(message: str, code: int) -> int:
@@ -92,7 +122,18 @@ def _fail(message: str, code: int) -> int:
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(run(sys.argv[1:]))
+    for stream in (sys.stdout, sys.stderr):
+        # Names in models and paths need not fit the terminal's encoding.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        code = code or _fail(f"cannot be written: {error.strerror}", FileError.exit_code)
+        # The interpreter flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 if __name__ == "__main__":

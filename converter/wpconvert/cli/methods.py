@@ -13,4 +13,4 @@ def methods() -> None:
     table.add_row("none", "–", "nothing changes; with --strip, names and ranges still leave the file")
     for codec in CODECS.values():
         table.add_row(codec.name, "lossless" if codec.lossless else "lossy", codec.summary)
-    OUT.print(table)
+    OUT.print(table, soft_wrap=False)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from wpconvert.cli.common import OUT, ModelArgument
 from wpconvert.errors import UsageError
 from wpconvert.files import same_file, write_all
+from wpconvert.report.text import escape
 from wpconvert.tflite.file import read, serialise
 from wpconvert.tflite.restore import is_rewritten
 from wpconvert.tflite.restore import restore as restore_model

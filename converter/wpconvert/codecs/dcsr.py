@@ -104,7 +104,8 @@ def _split_gaps(stored: NDArray[np.bool_]) -> None:
     begins[1:] = ends[:-1] + 1
     begins[starts(counts + 1)] = 0
     length = ends - begins
-    order = np.argsort(row * (cols + 1) + (cols - length))
+    # Stable, so that ties fall alike on every machine and however the rows are cut into chunks.
+    order = np.argsort(row * (cols + 1) + (cols - length), kind="stable")
     lacking = (columns[np.cumsum(counts) - 1] - _MAX_OFFSET - 128) // (LANES + 1) - counts
     wanted = np.maximum(np.maximum(1, counts // LANES), lacking)
     chosen = order[ranges(counts + 1) < np.repeat(wanted, counts + 1)]

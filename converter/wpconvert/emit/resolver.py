@@ -1,10 +1,13 @@
-"""The operators a model needs, as calls that register them with a MicroMutableOpResolver."""
+"""The operators and codecs a model needs, as calls that register them."""
 
 from __future__ import annotations
 
-from wpconvert.errors import UnsupportedError
+import numpy as np
+
+from wpconvert.codecs import CODECS
+from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.tflite.model import TfliteModel
-from wpconvert.tflite.operators import BUILTIN_NAMES
+from wpconvert.tflite.operators import BUILTIN_NAMES, unpack_options
 
 # Methods of TFLM's resolver whose name is not the operator's in camel case.
 _SPECIAL = {
@@ -128,6 +131,34 @@ def operators_of(model: TfliteModel) -> list[tuple[str, bool]]:
             for operator in graph.operators or []
         }
     )
+
+
+def codecs_of(model: TfliteModel) -> list[str]:
+    """The codecs of the model's compressed weights, each once, sorted.
+
+    Raises ModelError for a rewritten operator whose options are corrupt or name a codec that does not exist.
+    """
+    found = set()
+    for number, graph in enumerate(model.root.subgraphs):
+        for index, operator in enumerate(graph.operators or []):
+            name = model.operator_name(operator)
+            if not model.is_custom(operator) or name not in BUILTIN_NAMES:
+                continue
+            raw = b"" if operator.customOptions is None else np.asarray(operator.customOptions, np.uint8).tobytes()
+            where = f"operator {index} ({name}, subgraph {number})"
+            try:
+                codec = unpack_options(raw).codec
+            except ModelError as error:
+                raise ModelError(f"{where}: {error}") from error
+            if codec not in CODECS:
+                raise ModelError(f"{where}: unknown codec {codec!r}, expected one of {', '.join(CODECS)}")
+            found.add(codec)
+    return sorted(found)
+
+
+def codec_symbol(codec: str) -> str:
+    """The C object of a codec, `wpk_codec_dcsr`."""
+    return f"wpk_codec_{codec}"
 
 
 def registration(name: str, custom: bool) -> str:

@@ -2,8 +2,13 @@
 
 from wpconvert.engines.base import Engine, Sample
 from wpconvert.engines.litert import LiteRtEngine
+from wpconvert.engines.native import NativeEngine
 from wpconvert.engines.reference import ReferenceEngine
+from wpconvert.engines.target import TargetEngine
+from wpconvert.target.board import boards
 
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (ReferenceEngine(), LiteRtEngine())}
+_ENGINES: list[Engine] = [ReferenceEngine(), NativeEngine(), LiteRtEngine(), *map(TargetEngine, boards().values())]
+
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in _ENGINES}
 
 __all__ = ["ENGINES", "Engine", "Sample"]

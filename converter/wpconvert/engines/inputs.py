@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,12 +94,10 @@ def load_inputs(path: Path, model: TfliteModel) -> Inputs:
     both are noted. An array `labels`, int[n], gives the classes. FileError when unreadable, UsageError when it does not
     fit.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise FileError(f"{path}: cannot read the inputs, expected an .npz file: {error}") from error
+    arrays = _load_arrays(path)
     labels = arrays.pop(LABELS, None)
+    if labels is not None and not np.issubdtype(labels.dtype, np.integer):
+        raise UsageError(f"{path}: the labels are {labels.dtype}, expected integers")
     ports = _ports(model)
     if len(ports) == 1 and len(arrays) == 1:
         arrays = {ports[0].name: next(iter(arrays.values()))}
@@ -107,22 +106,33 @@ def load_inputs(path: Path, model: TfliteModel) -> Inputs:
         raise UsageError(f"{path}: no array for input {missing[0]!r}, found {', '.join(arrays) or 'none'}")
     notes: list[str] = []
     columns = [_column(port, arrays[port.name], path, notes) for port in ports]
-    counts = {len(column) for column in columns}
-    if len(counts) > 1 or (labels is not None and labels.shape != (next(iter(counts)),)):
+    shapes = {(len(column),) for column in columns} | ({labels.shape} if labels is not None else set())
+    if len(shapes) > 1:
         raise UsageError(f"{path}: arrays with different numbers of samples")
     samples = [list(values) for values in zip(*columns, strict=True)]
     return Inputs(samples, None if labels is None else labels.astype(np.int64), tuple(notes))
 
 
+def _load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        stored = np.load(path, allow_pickle=False)
+        if not isinstance(stored, np.lib.npyio.NpzFile):
+            raise ValueError("it holds one array without a name")
+        with stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise FileError(f"{path}: cannot read the inputs, expected an .npz file: {error}") from error
+
+
 def _column(port: _Port, array: NDArray[Any], path: Path, notes: list[str]) -> NDArray[Any]:
     """The samples of one input, [n, *shape]."""
     values = _converted(port, array, path, notes)
+    if values.shape == port.shape:
+        return values[None]
     if values.shape[1:] == port.shape:
         return values
     if values.shape[1:] == port.shape[1:] and port.shape[0] == 1:
         return values.reshape(-1, *port.shape)
-    if values.shape == port.shape:
-        return values[None]
     raise UsageError(
         f"{path}: array for input {port.name!r} has shape {list(array.shape)}, "
         f"expected any number of samples of {list(port.shape)}"
@@ -137,9 +147,11 @@ def _converted(port: _Port, array: NDArray[Any], path: Path, notes: list[str]) -
         return (array.astype(np.int16) - 128).astype(np.int8)
     if np.issubdtype(array.dtype, np.floating) and np.issubdtype(port.dtype, np.floating):
         return array.astype(port.dtype)
-    if np.issubdtype(array.dtype, np.floating) and port.quantization is not None:
+    if np.issubdtype(array.dtype, np.floating) and port.quantization is not None and port.dtype.kind in "iu":
         notes.append(f"input {port.name!r}: float values were quantised with its scale and zero point")
         info = np.iinfo(port.dtype)
+        if not np.isfinite(array).all():
+            raise UsageError(f"{path}: array for input {port.name!r} has values that are not numbers")
         steps = np.rint(array / port.quantization.scales[0]) + port.quantization.zero_points[0]
         quantised: NDArray[Any] = np.clip(steps, info.min, info.max).astype(port.dtype)
         return quantised

@@ -41,7 +41,7 @@ class LiteRtEngine:
             (directory / "model.tflite").write_bytes(serialise(dense))
             arrays = {f"{s}_{i}": value for s, sample in enumerate(samples) for i, value in enumerate(sample)}
             np.savez(directory / "inputs.npz", **arrays)  # type: ignore[arg-type]
-            self._call_worker(directory)
+            self._call_worker(directory, len(samples))
             with np.load(directory / "outputs.npz") as stored:
                 width = len(dense.root.subgraphs[0].outputs)
                 outputs = [[stored[f"{s}_{i}"] for i in range(width)] for s in range(len(samples))]
@@ -50,8 +50,8 @@ class LiteRtEngine:
         return outputs
 
     @staticmethod
-    def _call_worker(directory: Path) -> None:
-        command = [sys.executable, "-m", "wpconvert.engines.litert_worker", str(directory)]
+    def _call_worker(directory: Path, samples: int) -> None:
+        command = [sys.executable, "-m", "wpconvert.engines.litert_worker", str(directory), str(samples)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
         except subprocess.TimeoutExpired as error:

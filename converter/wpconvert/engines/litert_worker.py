@@ -9,8 +9,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 
-def main(directory: Path) -> None:
-    """Run every sample; array `s_i` is input (or output) i of sample s."""
+def main(directory: Path, samples: int) -> None:
+    """Run all samples; array `s_i` is input (or output) i of sample s."""
     interpreter = Interpreter(
         model_content=(directory / "model.tflite").read_bytes(),
         experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
@@ -19,7 +19,7 @@ def main(directory: Path) -> None:
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     results = {}
     with np.load(directory / "inputs.npz") as stored:
-        for sample in range(len(stored.files) // max(1, len(inputs))):
+        for sample in range(samples):
             for i, detail in enumerate(inputs):
                 interpreter.set_tensor(detail["index"], stored[f"{sample}_{i}"])
             interpreter.invoke()
@@ -29,4 +29,4 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -43,11 +43,25 @@ def encode_all(choices: Sequence[Choice], progress: Progress | None = None) -> l
 
 
 def kept(outcome: Outcome, reason: str) -> Outcome:
-    """The same weight, left as it is for `reason`."""
-    return replace(outcome, method="none", blob=None, reason=reason)
+    """The same weight, left as the input has it, dense or compressed, for `reason`."""
+    stored = outcome.weight.stored
+    if stored is None:
+        return replace(outcome, method="none", blob=None, reason=reason)
+    return replace(outcome, method=stored.method, blob=stored.blob, reason=reason)
 
 
 def _encode(choice: Choice) -> Outcome:
+    outcome = _attempt(choice)
+    stored = choice.weight.stored
+    if stored is None or choice.weight.values is None:
+        return outcome
+    if choice.method != "none" and outcome.nbytes <= stored.blob.nbytes:
+        return outcome
+    return kept(outcome, outcome.reason or f"would grow: {choice.method} needs {outcome.nbytes:,} bytes")
+
+
+def _attempt(choice: Choice) -> Outcome:
+    """The weight encoded as chosen, or dense and why, whatever form it has in the input."""
     weight = choice.weight
     if weight.values is None:
         return Outcome(weight, "none", reason=weight.obstacle)
@@ -96,7 +110,7 @@ def _settle_shared(outcomes: list[Outcome]) -> list[Outcome]:
         )
         for i in members:
             if outcomes[i].blob is not None:
-                outcomes[i] = kept(outcomes[i], reason)
+                outcomes[i] = replace(outcomes[i], method="none", blob=None, reason=reason)
     return outcomes
 
 

@@ -43,7 +43,7 @@ class Rule(BaseModel):
         if value is not None:
             try:
                 re.compile(value)
-            except re.error as error:
+            except (re.error, OverflowError, RecursionError) as error:
                 raise ValueError(f"{value!r} is not a regular expression: {error}") from error
         return value
 
@@ -90,7 +90,8 @@ def load_rules(path: Path) -> Rules:
         raise FileError(f"{path}: cannot read the rules: {error}") from error
     try:
         data: Any = yaml.safe_load(content)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        # The loader lets errors of its scalars through: a date that is none, for one.
         reason = " ".join(str(error).split())
         raise UsageError(f"{path}: not YAML: {reason}") from error
     try:
@@ -100,7 +101,7 @@ def load_rules(path: Path) -> Rules:
         place = ".".join(str(part) for part in first["loc"]) or "top level"
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
-            fields = Rule.model_fields if first["loc"][0] == "rules" and len(first["loc"]) > 1 else Rules.model_fields
+            fields = Rule.model_fields if len(first["loc"]) > 1 else Rules.model_fields
             message = f"unknown key, expected one of {', '.join(fields)}"
         raise UsageError(f"{path}: {place}: {message}") from error
 

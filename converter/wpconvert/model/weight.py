@@ -9,6 +9,14 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
+class Stored:
+    """The compressed form in which the input file has a weight: method, and its blob, uint8[nbytes]."""
+
+    method: str
+    blob: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
 class Weight:
     """One constant tensor that an operator multiplies with, or that is large enough to ask about.
 
@@ -17,6 +25,7 @@ class Weight:
     row_dims: the leading dimensions that make the rows of the stored matrix.
     overhead: bytes that rewriting adds beside the blob, net of what it removes.
     storage: weights with the same number share bytes in the file, so they are rewritten together or not at all.
+    nbytes: of the dense weights. stored: how the input has them where it was rewritten before.
     """
 
     key: str
@@ -30,6 +39,7 @@ class Weight:
     overhead: int = 0
     storage: int = 0
     obstacle: str | None = None
+    stored: Stored | None = None
 
     @property
     def zeros(self) -> int | None:

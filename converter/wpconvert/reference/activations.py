@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.reference import fixed_point
-from wpconvert.reference.quantise import (
+from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
+from wpconvert.tflite.arithmetic import (
     Int64Array,
     multiply_double_rounding,
     quantise_multiplier,
@@ -19,7 +20,6 @@ from wpconvert.reference.quantise import (
     round_half_away,
     rounding_shift_right,
 )
-from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
 from wpconvert.tflite.schema import TensorType
 
 Table = NDArray[np.int8]

@@ -26,9 +26,9 @@ from wpconvert.reference.fully_connected import (
     fully_connected_accumulate,
     prepare_fc_weights,
 )
-from wpconvert.reference.quantise import Int32Array, requantise
 from wpconvert.reference.registry import OpContext, expect_rank, expect_shape, expect_type, register
 from wpconvert.reference.window import window_geometry
+from wpconvert.tflite.arithmetic import Int32Array, requantise
 from wpconvert.tflite.compressed import Compressed, decode_compressed
 from wpconvert.tflite.operators import BUILTIN_NAMES
 from wpconvert.tflite.schema import Padding, TensorType

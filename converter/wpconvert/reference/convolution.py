@@ -13,12 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.reference.quantise import (
-    Int32Array,
-    activation_range,
-    conv_multipliers,
-    requantise,
-)
 from wpconvert.reference.registry import (
     OpContext,
     TensorInfo,
@@ -29,6 +23,12 @@ from wpconvert.reference.registry import (
     register,
 )
 from wpconvert.reference.window import expect_scratch, pad_image, padded_shape, window_geometry
+from wpconvert.tflite.arithmetic import (
+    Int32Array,
+    activation_range,
+    output_multipliers,
+    requantise,
+)
 from wpconvert.tflite.model import element_count
 from wpconvert.tflite.schema import TensorType
 
@@ -252,7 +252,7 @@ def _plan(context: OpContext, options: Any, channel_axis: int) -> ConvPlan:
     scales = channel_scales(weights, channel_axis)
     input_scale, input_zero_point = x.per_tensor()
     output_scale, output_zero_point = y.per_tensor()
-    multiplier, shift = conv_multipliers(input_scale, scales, output_scale)
+    multiplier, shift = output_multipliers(input_scale, scales, output_scale)
     strides = (int(options.strideH), int(options.strideW))
     dilation = (int(options.dilationHFactor), int(options.dilationWFactor))
     size, pads = window_geometry(_spatial(x), _spatial(weights), strides, options.padding, dilation)

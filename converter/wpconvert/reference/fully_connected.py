@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.reference.convolution import add_bias, channel_scales, check_bias, exact_dtype, to_int32
-from wpconvert.reference.quantise import (
+from wpconvert.reference.registry import OpContext, expect_rank, expect_type, expect_work, register
+from wpconvert.tflite.arithmetic import (
     Int32Array,
     activation_range,
-    fc_multipliers,
+    output_multipliers,
     requantise,
     requantise_float,
 )
-from wpconvert.reference.registry import OpContext, expect_rank, expect_type, expect_work, register
 from wpconvert.tflite.schema import TensorType
 
 _DEFAULT_WEIGHTS_FORMAT = 0
@@ -83,7 +83,7 @@ def _plan(context: OpContext) -> FcPlan:
     expect_work(y.size * depth)
     scales = channel_scales(weights, 0)
     _check_bias_scale(context, input_scale, scales, output_scale)
-    multiplier, shift = fc_multipliers(input_scale, scales, output_scale)
+    multiplier, shift = output_multipliers(input_scale, scales, output_scale)
     ratio = float(input_scale) * scales.astype(np.float64) / float(output_scale)
     clamp = activation_range(options.fusedActivationFunction, output_scale, output_zero_point, np.dtype(np.int8))
     return FcPlan(input_zero_point, output_zero_point, clamp, multiplier, shift, ratio)

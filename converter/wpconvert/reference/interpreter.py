@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
 from wpconvert.reference.operators import OPERATOR_MODULES
-from wpconvert.reference.quantise import Rounding
 from wpconvert.reference.registry import OPERATORS, OpContext, TensorInfo
 from wpconvert.reference.threads import single_threaded
+from wpconvert.tflite.arithmetic import Rounding
 from wpconvert.tflite.model import TfliteModel, element_count, quantization_of, shape_of, text
 from wpconvert.tflite.schema import DTYPES, TYPE_NAMES
 

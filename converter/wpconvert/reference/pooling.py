@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.reference.quantise import activation_range
 from wpconvert.reference.registry import (
     OpContext,
     expect_rank,
@@ -20,6 +19,7 @@ from wpconvert.reference.registry import (
     register,
 )
 from wpconvert.reference.window import Pads, pad_image, window_geometry
+from wpconvert.tflite.arithmetic import activation_range
 from wpconvert.tflite.schema import TensorType
 
 _SCALE_TOLERANCE = 1e-6

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.reference.activations import Table, look_up
-from wpconvert.reference.quantise import multiply_double_rounding, quantise_multiplier, wrap_int32
 from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
+from wpconvert.tflite.arithmetic import multiply_double_rounding, quantise_multiplier, wrap_int32
 from wpconvert.tflite.schema import TensorType
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.reference.quantise import multiply_double_rounding, quantise_multiplier, wrap_int32
 from wpconvert.reference.registry import (
     OpContext,
     expect_same_quantization,
@@ -18,6 +17,7 @@ from wpconvert.reference.registry import (
     expect_type,
     register,
 )
+from wpconvert.tflite.arithmetic import multiply_double_rounding, quantise_multiplier, wrap_int32
 from wpconvert.tflite.schema import TensorType
 
 

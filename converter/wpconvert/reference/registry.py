@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.reference.quantise import Rounding
+from wpconvert.tflite.arithmetic import Rounding
 from wpconvert.tflite.model import Quantization, TfliteModel, element_count
 from wpconvert.tflite.schema import DTYPES, TYPE_NAMES, TensorType
 

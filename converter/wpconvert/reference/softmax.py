@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from wpconvert.errors import UnsupportedError
 from wpconvert.reference import fixed_point
-from wpconvert.reference.quantise import (
+from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
+from wpconvert.tflite.arithmetic import (
     quantise_multiplier,
     rounding_doubling_high_multiply,
     rounding_shift_right,
 )
-from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
 from wpconvert.tflite.schema import TensorType
 
 _DIFF_INTEGER_BITS = 5

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 from rich.table import Table
 
 from wpconvert.report.result import Conversion, OutputComparison, TensorResult, Verification
@@ -14,6 +14,11 @@ from wpconvert.report.result import Conversion, OutputComparison, TensorResult, 
 _NAME_WIDTH = 40
 # Last parts of the names that converters give to the weights among the parts of a fused layer.
 _WEIGHT_NAMES = ("conv2d", "depthwise", "matmul", "weight", "kernel")
+
+
+def escape(value: str) -> str:
+    """A text that may come from a file: markup is shown, and control characters as escapes, not obeyed."""
+    return escape_markup("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value))
 
 
 def percent(part: float, whole: float) -> str:
@@ -89,7 +94,7 @@ def _print_rewritten(console: Console, report: Conversion, verbose: bool) -> Non
                 f"{tensor.nbytes_after:,}",
             )
     if table.row_count:
-        console.print(table)
+        console.print(table, soft_wrap=False)
 
 
 def _print_kept(console: Console, report: Conversion, verbose: bool) -> None:
@@ -108,13 +113,13 @@ def _print_kept(console: Console, report: Conversion, verbose: bool) -> None:
                 escape(tensor.reason or ""),
             )
     if table.row_count:
-        console.print(table)
+        console.print(table, soft_wrap=False)
 
 
 def print_verification(console: Console, result: Verification) -> None:
     """One line an output, the notes, then the verdict."""
     for output in result.outputs:
-        console.print(escape(_output_line(output)))
+        console.print(escape(output_line(output)))
     for note in result.notes:
         console.print(f"note: {escape(note)}")
     if result.passed:
@@ -128,7 +133,8 @@ def print_verification(console: Console, result: Verification) -> None:
     console.print(f"[bold red]NOT verified[/bold red]: {'; '.join(broken)}; promised: {result.promise}")
 
 
-def _output_line(output: OutputComparison) -> str:
+def output_line(output: OutputComparison) -> str:
+    """How one output compares, in a line."""
     name = output.name or "output"
     accuracy = ""
     if output.accuracy is not None:

@@ -52,8 +52,8 @@ def decode_compressed(
     shape = blob.layout.shape
     if options.filter_shape != shape or options.codec != codec.name:
         raise ModelError(
-            f"the options say {options.codec} of shape {list(options.filter_shape)}, "
-            f"the weight blob is {codec.name} of shape {list(shape)}"
+            f"the options say {options.codec!r} of shape {list(options.filter_shape)}, "
+            f"the weight blob is {codec.name!r} of shape {list(shape)}"
         )
     axis = CHANNEL_AXIS[name]
     if len(shape) <= axis or blob.layout.row_dims != ROW_DIMS[name] or shape[axis] != requant.channels:

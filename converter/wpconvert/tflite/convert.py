@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wpconvert.model.plan import Outcome, Progress, dump_plan, encode_all, kept
 from wpconvert.model.rules import Rules, choose
-from wpconvert.model.weight import Weight
+from wpconvert.model.weight import Stored, Weight
 from wpconvert.report.result import Conversion, TensorResult
 from wpconvert.tflite import metadata
+from wpconvert.tflite.compressed import read_compressed
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.model import TfliteModel
-from wpconvert.tflite.restore import is_rewritten, restore
+from wpconvert.tflite.operators import BUILTIN_NAMES
+from wpconvert.tflite.restore import restore
 from wpconvert.tflite.rewrite import rewrite
-from wpconvert.tflite.weights import find_weights
+from wpconvert.tflite.weights import WEIGHT_INPUT, find_weights, key_of
 
 
 @dataclass(frozen=True)
@@ -51,59 +53,73 @@ def convert(
     model = parse(data)
     notes = []
     provenance = metadata.read(model)
-    if is_rewritten(model):
-        restore(model)
-        tool = provenance.tool if provenance else "wpconvert"
-        notes.append(f"the input was rewritten before ({tool}); its weights were decoded and encoded anew")
-    weights = find_weights(model, settings.strip)
+    stored = _stored(model)
+    if stored:
+        notes.append(f"the input was rewritten before ({provenance.tool if provenance else 'by an unknown tool'})")
+        notes += restore(model, same_outputs=True)
+    weights = [replace(w, stored=stored.get(w.key)) for w in find_weights(model, settings.strip)]
     choices = choose(weights, settings.rules, settings.method, settings.threshold)
     started(weights)
     outcomes = encode_all(choices, progress)
     plan = dump_plan(outcomes)
-    result, outcomes = _smallest(model, data, outcomes, settings, notes)
-    if settings.strip and any(outcome.blob is not None for outcome in outcomes):
+    result = data
+    asked = any(choice.method != "none" for choice in choices)
+    if settings.strip or (asked and any(outcome.blob is not None for outcome in outcomes)):
+        result, outcomes = _smallest(model, data, outcomes, settings, notes)
+    changed = result is not data
+    if not changed:
+        outcomes = [kept(o, o.reason or "the file was left as it is") if o.weight.stored else o for o in outcomes]
+    if changed and settings.strip and any(outcome.blob is not None for outcome in outcomes):
         notes.append(
             "stripped: `restore` will not give back names, ranges and the original scales of rewritten tensors"
         )
     if not any(outcome.blob is not None for outcome in outcomes):
-        notes += _notes_of_nothing(outcomes, settings, len(result) < len(data))
+        notes += _notes_of_nothing(outcomes, asked, changed)
     report = Conversion(
         source, settings.method, len(data), len(result), tuple(_result(o) for o in outcomes), tuple(notes)
     )
     return Converted(result, report, plan)
 
 
+def _stored(model: TfliteModel) -> dict[str, Stored]:
+    """The blobs of a model that was rewritten before, by the key of their weight."""
+    found = {}
+    for s, graph in enumerate(model.root.subgraphs):
+        for index, operator in enumerate(graph.operators):
+            if model.operator_name(operator) in BUILTIN_NAMES:
+                method = read_compressed(model, s, index).options.codec
+                tensor = int(operator.inputs[WEIGHT_INPUT])
+                blob = model.buffer(graph.tensors[tensor])
+                assert blob is not None
+                found[key_of(s, tensor)] = Stored(method, blob)
+    return found
+
+
 def _smallest(
     model: TfliteModel, data: bytes, outcomes: list[Outcome], settings: Settings, notes: list[str]
 ) -> tuple[bytes, list[Outcome]]:
-    """The rewritten file, or the input as it was when nothing is to be done or the file would grow.
-
-    Without a rewritten tensor the file is still written anew where that makes it smaller: it holds equal vectors once.
-    """
-    if settings.strip or settings.method != "none" or settings.rules.rules:
-        rewrite(model, outcomes, settings.strip)
-        result = serialise(model)
-        if len(result) < len(data):
-            return result, outcomes
-        if not any(outcome.blob is not None for outcome in outcomes):
-            return data, outcomes
-        reason = f"the file would not shrink: {len(result):,} bytes, {len(data):,} before"
-        notes.append(f"{reason}; it was left as it is")
-        outcomes = [kept(o, reason) if o.blob is not None else o for o in outcomes]
-    return data, outcomes
+    """The rewritten file, or the input as it was when the file would not shrink."""
+    rewrite(model, outcomes, settings.strip)
+    result = serialise(model)
+    if len(result) < len(data):
+        return result, outcomes
+    if not any(outcome.blob is not None for outcome in outcomes):
+        return data, outcomes
+    reason = f"the file would not shrink: {len(result):,} bytes, {len(data):,} before"
+    notes.append(f"{reason}; it was left as it is")
+    return data, [kept(o, reason) if o.blob is not None else o for o in outcomes]
 
 
-def _notes_of_nothing(outcomes: Sequence[Outcome], settings: Settings, shrunk: bool) -> list[str]:
+def _notes_of_nothing(outcomes: Sequence[Outcome], asked: bool, shrunk: bool) -> list[str]:
     """What to say when no tensor was rewritten."""
     if not outcomes:
         notes = ["the model has no weights that an operator multiplies with; nothing was rewritten"]
-    elif settings.method != "none" or settings.rules.rules:
+    elif asked:
         notes = ["no tensor was rewritten; the reasons are in the table"]
     else:
         notes = []
     if shrunk:
-        dropped = "names and ranges were dropped and equal" if settings.strip else "equal"
-        notes.append(f"the file is smaller because {dropped} vectors are stored once")
+        notes.append("the file is smaller because names and ranges were dropped and equal vectors are stored once")
     return notes
 
 
@@ -117,7 +133,7 @@ def _result(outcome: Outcome) -> TensorResult:
         weight.dtype,
         weight.sparsity,
         outcome.method,
-        weight.nbytes,
+        weight.nbytes if weight.stored is None else weight.stored.blob.nbytes,
         outcome.nbytes,
         outcome.reason,
     )

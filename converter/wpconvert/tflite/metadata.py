@@ -81,6 +81,8 @@ def read(model: TfliteModel) -> Provenance | None:
         if content["version"] != VERSION:
             raise ModelError(f"metadata entry {NAME!r}: version {content['version']}, this tool reads {VERSION}")
         tensors = tuple(TensorRecord(**record) for record in content.get("tensors", []))
+        # JSON can escape what no text may hold: half of a surrogate pair.
+        json.dumps(content, ensure_ascii=False).encode()
         return Provenance(str(content["tool"]), bool(content.get("stripped", False)), tensors)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"metadata entry {NAME!r} is malformed: {error}") from error

@@ -11,7 +11,7 @@ import numpy as np
 from flatbuffers import flexbuffers
 from numpy.typing import NDArray
 
-from wpconvert.errors import ModelError
+from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.tflite.schema import ACTIVATION_NAMES, ActivationFunctionType, Padding, options
 
 CUSTOM_NAMES = {
@@ -65,19 +65,24 @@ class OperatorOptions:
 
 
 def options_of(name: str, builtin: Any, codec: str, filter_shape: tuple[int, ...]) -> OperatorOptions:
-    """The options of a WP_* operator that replaces builtin operator `name` with options object `builtin`."""
-    activation = ACTIVATION_NAMES[builtin.fusedActivationFunction]
+    """The options of a WP_* operator that replaces builtin operator `name` with options object `builtin`.
+
+    Raises UnsupportedError for values that the schema or the format does not know.
+    """
+    activation = ACTIVATION_NAMES.get(builtin.fusedActivationFunction)
+    if activation is None:
+        raise UnsupportedError(f"fused activation {builtin.fusedActivationFunction} is not one of the schema's")
     if name == "FULLY_CONNECTED":
         return OperatorOptions(codec, filter_shape, activation, keep_num_dims=bool(builtin.keepNumDims))
-    return OperatorOptions(
-        codec,
-        filter_shape,
-        activation,
-        _PADDING_NAMES[builtin.padding],
-        (int(builtin.strideH), int(builtin.strideW)),
-        (int(builtin.dilationHFactor), int(builtin.dilationWFactor)),
-        int(builtin.depthMultiplier) if name == "DEPTHWISE_CONV_2D" else 1,
-    )
+    if builtin.padding not in _PADDING_NAMES:
+        raise UnsupportedError(f"padding {builtin.padding} is not one of the schema's")
+    stride = (int(builtin.strideH), int(builtin.strideW))
+    dilation = (int(builtin.dilationHFactor), int(builtin.dilationWFactor))
+    multiplier = int(builtin.depthMultiplier) if name == "DEPTHWISE_CONV_2D" else 1
+    if min(*stride, *dilation, multiplier) < 1:
+        raise UnsupportedError(f"stride {stride}, dilation {dilation} or depth multiplier {multiplier} is not positive")
+    padding = _PADDING_NAMES[builtin.padding]
+    return OperatorOptions(codec, filter_shape, activation, padding, stride, dilation, multiplier)
 
 
 def builtin_options(name: str, source: OperatorOptions) -> tuple[str, Any]:
@@ -116,6 +121,7 @@ def unpack_options(raw: bytes) -> OperatorOptions:
         ValueError,
         OverflowError,
         RecursionError,
+        AssertionError,
     ) as error:
         raise ModelError(f"custom_options: not the documented FlexBuffer map: {error}") from error
 
@@ -128,7 +134,7 @@ def _read_map(fields: Any) -> OperatorOptions:
             return default
         return convert(reference)
 
-    version = read("version", None, lambda r: r.AsInt)
+    version = read("version", None, _integer)
     if version != CUSTOM_VERSION:
         raise ModelError(f"custom_options: version {version}, this tool reads {CUSTOM_VERSION}; use a newer wpconvert")
     result = OperatorOptions(
@@ -138,7 +144,7 @@ def _read_map(fields: Any) -> OperatorOptions:
         padding=read("padding", "VALID", _string),
         stride=read("stride", (1, 1), _integers),
         dilation=read("dilation", (1, 1), _integers),
-        depth_multiplier=read("depth_multiplier", 1, lambda r: r.AsInt),
+        depth_multiplier=read("depth_multiplier", 1, _integer),
         keep_num_dims=read("keep_num_dims", False, lambda r: r.AsBool),
     )
     counts = (*result.stride, *result.dilation, result.depth_multiplier)
@@ -156,11 +162,18 @@ def _string(reference: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
+def _integer(reference: Any) -> int:
+    # AsInt gives a number for anything, of a string its length.
+    if not reference.IsInt:
+        raise TypeError("expected an integer")
+    return int(reference.AsInt)
+
+
 def _integers(reference: Any) -> tuple[int, ...]:
     vector = reference.AsTypedVector if reference.IsTypedVector else reference.AsVector
     if not 1 <= len(vector) <= 4:
         raise ModelError(f"custom_options: a vector of {len(vector)} numbers, expected 1 to 4")
-    return tuple(int(vector[i].AsInt if hasattr(vector[i], "AsInt") else vector[i]) for i in range(len(vector)))
+    return tuple(_integer(vector[i]) for i in range(len(vector)))
 
 
 def channel_sums(name: str, weights: NDArray[np.int8]) -> NDArray[np.int64]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.errors import ModelError
-from wpconvert.reference.quantise import conv_multipliers, fc_multipliers
+from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.tflite import metadata
+from wpconvert.tflite.arithmetic import output_multipliers
+from wpconvert.tflite.checks import check
 from wpconvert.tflite.compressed import Compressed, read_compressed
 from wpconvert.tflite.metadata import Originals
 from wpconvert.tflite.model import TfliteModel, quantization_of, shape_of
@@ -25,6 +29,10 @@ from wpconvert.tflite.schema import (
     TensorT,
     TensorType,
 )
+from wpconvert.tflite.weights import table_of
+
+Place = tuple[int, int]
+"""Subgraph, and index of a tensor or operator in it."""
 
 _OPERATOR_VERSION = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4}
 """Operator versions of int8 kernels in TFLite, for models without originals."""
@@ -36,54 +44,65 @@ _SCALE_SEARCH = 4
 def is_rewritten(model: TfliteModel) -> bool:
     """Whether any operator of the model is one of ours."""
     return any(
-        model.operator_name(operator) in BUILTIN_NAMES
-        for graph in model.root.subgraphs
-        for operator in graph.operators or []
+        model.operator_name(operator) in BUILTIN_NAMES for graph in model.root.subgraphs for operator in graph.operators
     )
 
 
-def restore(model: TfliteModel) -> list[str]:
+def restore(model: TfliteModel, same_outputs: bool = False) -> list[str]:
     """Undo `rewrite` in place. Returns what could not be given back, empty for a file with its originals.
 
-    Weight data, shape and type are always exact, and the restored model computes the same bits. Raises ModelError for
-    corrupt blobs, tables and options.
+    Weight data, shape and type are always exact, and the restored model computes the same bits; the one exception,
+    multipliers that no float32 scales give, is among what is returned, and with `same_outputs` an UnsupportedError.
+    Raises ModelError for corrupt blobs, tables and options, and for originals that contradict them.
     """
     if not is_rewritten(model):
         return []
     originals = metadata.read_originals(model) or Originals([], {}, {})
-    losses: list[str] = []
-    reconstructed = 0
     _merge_codes(model, originals)
+    # Every operator is decoded before a tensor changes: operators, also of several subgraphs, can share a blob.
+    compressed = {
+        (s, index): read_compressed(model, s, index)
+        for s, graph in enumerate(model.root.subgraphs)
+        for index, operator in enumerate(graph.operators)
+        if model.operator_name(operator) in BUILTIN_NAMES
+    }
+    returning = {place for place in compressed if _fits(model, place, originals)}
+    tables = {(s, int(model.root.subgraphs[s].operators[index].inputs[2])) for s, index in compressed}
+    buffers = {place: int(tensor.buffer) for place, tensor in originals.tensors.items()}
+    scales = _all_scales(model, {place: c for place, c in compressed.items() if place not in returning})
+    for (s, index), parts in compressed.items():
+        if (s, index) in returning:
+            _put_back(model, s, index, parts, originals)
+        else:
+            _reconstruct(model, s, index, parts, scales)
     for s, graph in enumerate(model.root.subgraphs):
-        tables: list[int] = []
-        # Every operator is decoded before a tensor changes: operators can share a blob.
-        compressed = {
-            index: read_compressed(model, s, index)
-            for index, operator in enumerate(graph.operators or [])
-            if model.operator_name(operator) in BUILTIN_NAMES
-        }
-        for index, parts in compressed.items():
-            tables.append(int(graph.operators[index].inputs[2]))
-            original = originals.operators.get((s, index))
-            if original is not None and _fits(graph, index, original, originals.tensors, s):
-                _put_back(model, s, index, parts, originals, original)
-            else:
-                losses += _reconstruct(model, s, index, parts)
-                reconstructed += 1
-        _drop_idle_tensors(graph, set(tables))
+        _drop_idle_tensors(graph, {table for owner, table in tables if owner == s})
+    _share_again(model, originals, buffers)
+    hashes = _hashes(model)
     metadata.remove(model)
     _drop_idle_buffers(model)
     if originals.codes:
         # The original list comes back as it was, idle codes included; ours stand behind it.
-        used = {op.opcodeIndex for graph in model.root.subgraphs for op in graph.operators or []}
+        used = {op.opcodeIndex for graph in model.root.subgraphs for op in graph.operators}
         del model.root.operatorCodes[max(len(originals.codes), *(index + 1 for index in used)) :]
     else:
         drop_unused_codes(model)
-    if reconstructed:
+    check(model.root)
+    inexact = [place for place, parts in compressed.items() if not _same_table(model, place, parts, place in returning)]
+    for place in returning:
+        _check_hash(model, place, compressed[place], hashes)
+    if inexact and same_outputs:
+        index = inexact[0][1]
+        raise UnsupportedError(f"operator {index}: no float32 scale gives its multipliers, it cannot be encoded anew")
+    losses = [
+        f"operator {index} {compressed[s, index].name}: no float32 scale gives exactly the stored multipliers"
+        for s, index in inexact
+    ]
+    if len(returning) < len(compressed):
         losses.insert(
             0,
-            f"{reconstructed} operators: names, calibration ranges and original quantisation of weights and biases "
-            "were stripped; scales were reconstructed from the requantisation tables",
+            f"{len(compressed) - len(returning)} operators: names, calibration ranges and original quantisation of "
+            "weights and biases were stripped; scales were reconstructed from the requantisation tables",
         )
     return losses
 
@@ -93,28 +112,29 @@ def _merge_codes(model: TfliteModel, originals: Originals) -> None:
     codes = model.root.operatorCodes
     model.root.operatorCodes = list(originals.codes)
     for graph in model.root.subgraphs:
-        for operator in graph.operators or []:
+        for operator in graph.operators:
             operator.opcodeIndex = operator_code(model, codes[operator.opcodeIndex])
 
 
-def _fits(graph: Any, index: int, original: Any, tensors: dict[tuple[int, int], Any], subgraph: int) -> bool:
+def _fits(model: TfliteModel, place: Place, originals: Originals) -> bool:
     """Whether the kept original belongs to the operator at this place: another tool may have moved operators."""
+    subgraph, index = place
+    original = originals.operators.get(place)
+    graph = model.root.subgraphs[subgraph]
     operator = graph.operators[index]
-    inputs = () if original.inputs is None else tuple(int(t) for t in original.inputs)
+    inputs = () if original is None or original.inputs is None else tuple(int(t) for t in original.inputs)
     return (
-        len(inputs) in (2, 3)
+        original is not None
+        and len(inputs) in (2, 3)
         and original.outputs is not None
         and inputs[0] == operator.inputs[0]
         and inputs[1] == operator.inputs[1]
         and list(original.outputs) == list(operator.outputs)
-        and max(inputs) < len(graph.tensors)
-        and (subgraph, inputs[1]) in tensors
+        and (subgraph, inputs[1]) in originals.tensors
     )
 
 
-def _put_back(
-    model: TfliteModel, subgraph: int, index: int, parts: Compressed, originals: Originals, original: Any
-) -> None:
+def _put_back(model: TfliteModel, subgraph: int, index: int, parts: Compressed, originals: Originals) -> None:
     graph = model.root.subgraphs[subgraph]
     operator = graph.operators[index]
     weight, slot = int(operator.inputs[1]), int(operator.inputs[2])
@@ -129,22 +149,71 @@ def _put_back(
         bias.buffer = graph.tensors[slot].buffer
         graph.tensors[slot] = bias
         model.root.buffers[bias.buffer] = BufferT(data=parts.bias().view(np.uint8))
-    graph.operators[index] = original
+    graph.operators[index] = originals.operators[subgraph, index]
 
 
-def _reconstruct(model: TfliteModel, subgraph: int, index: int, parts: Compressed) -> list[str]:
+def _share_again(model: TfliteModel, originals: Originals, buffers: dict[Place, int]) -> None:
+    """Put restored tensors on the buffer they had, given by `buffers`, where that holds the same bytes again."""
+    for (s, index), tensor in originals.tensors.items():
+        before = buffers[s, index]
+        tensors = model.root.subgraphs[s].tensors if s < len(model.root.subgraphs) else []
+        if index < len(tensors) and tensors[index] is tensor and before < len(model.root.buffers):
+            there, here = model.root.buffers[before].data, model.root.buffers[tensor.buffer].data
+            if there is not None and np.array_equal(there, here):
+                tensor.buffer = before
+
+
+def _hashes(model: TfliteModel) -> dict[Place, str]:
+    provenance = metadata.read(model)
+    return {} if provenance is None else {(r.subgraph, r.tensor): r.sha256 for r in provenance.tensors}
+
+
+def _check_hash(model: TfliteModel, place: Place, parts: Compressed, hashes: dict[Place, str]) -> None:
+    """The weights that came back must be those that were rewritten."""
+    subgraph, index = place
+    weight = int(model.root.subgraphs[subgraph].operators[index].inputs[1])
+    digest = hashlib.sha256(np.ascontiguousarray(parts.weights).data).hexdigest()
+    if hashes.get((subgraph, weight), digest) != digest:
+        raise ModelError(f"{_where(place, parts)}: the decoded weights are not those that the metadata records")
+
+
+def _same_table(model: TfliteModel, place: Place, parts: Compressed, returned: bool) -> bool:
+    """Whether the restored operator computes what the rewritten one did: it gives the same table again.
+
+    Reconstructed scales may miss the multipliers; any other difference is a ModelError.
+    """
+    found, wanted = table_of(model, *place), parts.table
+    if found is None:
+        raise ModelError(f"{_where(place, parts)}: its tensors and options do not make a {parts.name}")
+    if found.pack().tobytes() == wanted.pack().tobytes():
+        return True
+    if returned:
+        raise ModelError(f"{_where(place, parts)}: the table contradicts the original that the metadata keeps")
+    if replace(found, multiplier=wanted.multiplier, shift=wanted.shift).pack().tobytes() != wanted.pack().tobytes():
+        raise ModelError(f"{_where(place, parts)}: the table contradicts the operator's tensors and options")
+    return False
+
+
+def _where(place: Place, parts: Compressed) -> str:
+    return f"operator {place[1]} ({parts.name}, subgraph {place[0]})"
+
+
+def _reconstruct(
+    model: TfliteModel, subgraph: int, index: int, parts: Compressed, all_scales: dict[Place, NDArray[np.float32]]
+) -> None:
     """Build the builtin operator from options and table alone."""
     graph = model.root.subgraphs[subgraph]
     operator = graph.operators[index]
     weight, slot = int(operator.inputs[1]), int(operator.inputs[2])
-    scales, exact = _scales(parts, graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]])
+    scales = all_scales[subgraph, weight]
     graph.tensors[weight] = _tensor(graph.tensors[weight], parts.weights, scales, CHANNEL_AXIS[parts.name])
     model.root.buffers[graph.tensors[weight].buffer] = BufferT(data=parts.weights.reshape(-1).view(np.uint8))
     inputs = [int(operator.inputs[0]), weight]
     if parts.table.has_bias:
         bias = parts.bias()
         x = quantization_of(graph.tensors[operator.inputs[0]])
-        bias_scales = scales if x is None else (x.scales[0] * scales).astype(np.float32)
+        with np.errstate(all="ignore"):
+            bias_scales = scales if x is None else (x.scales[0] * scales).astype(np.float32)
         graph.tensors[slot] = _tensor(graph.tensors[slot], bias, bias_scales, 0)
         model.root.buffers[graph.tensors[slot].buffer] = BufferT(data=bias.view(np.uint8))
         inputs.append(slot)
@@ -160,7 +229,6 @@ def _reconstruct(model: TfliteModel, subgraph: int, index: int, parts: Compresse
     kind, replacement.builtinOptions = builtin_options(parts.name, parts.options)
     replacement.builtinOptionsType = getattr(BuiltinOptions, kind)
     graph.operators[index] = replacement
-    return [] if exact else [f"operator {index} {parts.name}: no float32 scale gives exactly the stored multipliers"]
 
 
 def _tensor(old: Any, values: NDArray[Any], scales: NDArray[np.float32], axis: int) -> Any:
@@ -176,25 +244,43 @@ def _tensor(old: Any, values: NDArray[Any], scales: NDArray[np.float32], axis: i
     return tensor
 
 
-def _scales(parts: Compressed, x: Any, y: Any) -> tuple[NDArray[np.float32], bool]:
-    """Weight scales whose multipliers are those of the table, float32[multipliers], and whether all were found."""
-    qx, qy = quantization_of(x), quantization_of(y)
-    if qx is None or qy is None or not (qx.scales > 0).all() or not (qy.scales > 0).all():
-        raise ModelError("input and output of a WP_* operator need a scale to restore it")
-    multipliers = fc_multipliers if parts.name == "FULLY_CONNECTED" else conv_multipliers
-    wanted, shift = parts.table.multiplier, parts.table.shift.astype(np.int32)
-    ratio = np.ldexp(wanted.astype(np.float64), shift - 31)
-    guess = (ratio * float(qy.scales[0]) / float(qx.scales[0])).astype(np.float32)
-    guess = np.maximum(guess, np.finfo(np.float32).tiny)
+def _all_scales(model: TfliteModel, compressed: dict[Place, Compressed]) -> dict[Place, NDArray[np.float32]]:
+    """Scales of every weight tensor that these operators read."""
+    users: dict[Place, list[tuple[Compressed, float, float]]] = {}
+    for (s, index), parts in compressed.items():
+        graph = model.root.subgraphs[s]
+        operator = graph.operators[index]
+        ends = [quantization_of(graph.tensors[t]) for t in (operator.inputs[0], operator.outputs[0])]
+        x, y = (0.0 if q is None else float(q.scales[0]) for q in ends)
+        if not (x > 0 and y > 0):
+            raise ModelError("input and output of a WP_* operator need a scale to restore it")
+        users.setdefault((s, int(operator.inputs[1])), []).append((parts, x, y))
+    return {weight: _scales(group) for weight, group in users.items()}
+
+
+def _scales(users: Sequence[tuple[Compressed, float, float]]) -> NDArray[np.float32]:
+    """Weight scales whose multipliers are those of all tables, float32[multipliers]; near ones where there are none.
+
+    users: the operators that read the weights, with the scales of their input and output.
+    """
+    if len({len(parts.table.multiplier) for parts, _, _ in users}) > 1:
+        raise ModelError("operators that share weights have tables with different numbers of multipliers")
+    first, x, y = users[0]
+    ratio = np.ldexp(first.table.multiplier.astype(np.float64), first.table.shift.astype(np.int32) - 31)
+    limits = np.finfo(np.float32)
+    # Away from the ends of float32, so that all neighbours are positive numbers.
+    guess = np.clip(ratio * (y / x), limits.tiny, limits.max / 2).astype(np.float32)
     best, found = guess.copy(), np.zeros(len(guess), bool)
     for step in sorted(range(-_SCALE_SEARCH, _SCALE_SEARCH + 1), key=abs):
         candidate = (guess.view(np.int32) + step).view(np.float32)
-        # One scale at a time: with several the arithmetic of a fully connected layer is another.
-        multiplier, exponent = multipliers(qx.scales[0], candidate, qy.scales[0])
-        hit = (multiplier == wanted) & (exponent == shift) & ~found
+        hit = ~found
+        for parts, scale_in, scale_out in users:
+            with np.errstate(all="ignore"):
+                multiplier, exponent = output_multipliers(scale_in, candidate, scale_out)
+            hit &= (multiplier == parts.table.multiplier) & (exponent == parts.table.shift)
         best[hit] = candidate[hit]
         found |= hit
-    return best, bool(found.all())
+    return best
 
 
 def _drop_idle_tensors(graph: Any, tables: set[int]) -> None:

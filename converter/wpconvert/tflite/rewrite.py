@@ -69,6 +69,7 @@ class _Rewriter:
         self._readers = _readers(model)
         self._owners = Counter(int(tensor.buffer) for graph in model.root.subgraphs for tensor in graph.tensors)
         self._owners.update(int(entry.buffer) for entry in model.root.metadata or [])
+        self._owners.update(() if model.root.metadataBuffer is None else map(int, model.root.metadataBuffer))
         self._blobs: dict[tuple[int, bytes], int] = {}
 
     def replace_operator(self, site: Site, index: int, outcome: Outcome, table: NDArray[np.uint8]) -> None:
@@ -80,7 +81,9 @@ class _Rewriter:
         if bias >= 0 and self._readers[site.subgraph, bias] == 1:
             slot, tensor = bias, graph.tensors[bias]
             self.originals.tensors[site.subgraph, bias] = tensor
+            # The last tensor to leave a shared buffer takes it over.
             buffer = tensor.buffer if self._owners[tensor.buffer] == 1 else self._new_buffer()
+            self._owners[tensor.buffer] -= 1
             graph.tensors[bias] = _bytes_tensor(tensor.name, table.nbytes, buffer)
         else:
             # No bias, or one that others read too: the table becomes a tensor behind all others.

@@ -9,8 +9,8 @@ import numpy as np
 
 from wpconvert.errors import WpconvertError
 from wpconvert.model.weight import Weight
-from wpconvert.reference.quantise import activation_range, conv_multipliers, fc_multipliers, wrap_int32
 from wpconvert.tflite import table
+from wpconvert.tflite.arithmetic import activation_range, output_multipliers, wrap_int32
 from wpconvert.tflite.model import Quantization, TfliteModel, quantization_of, shape_of, text
 from wpconvert.tflite.operators import CHANNEL_AXIS, CUSTOM_NAMES, ROW_DIMS, channel_sums, options_of
 from wpconvert.tflite.schema import TYPE_NAMES, TensorType
@@ -58,13 +58,15 @@ def key_of(subgraph: int, tensor: int) -> str:
 
 
 def find_sites(model: TfliteModel) -> dict[str, Site]:
-    """Every constant tensor read by an operator, in the order of their first use."""
+    """Every constant tensor that an operator reads, and every tensor it multiplies with, in the order of first use."""
     sites: dict[str, Site] = {}
     for s, graph in enumerate(model.root.subgraphs):
         for o, operator in enumerate(graph.operators or []):
             name = model.operator_name(operator)
             for slot, t in enumerate(operator.inputs):
-                if t >= 0 and model.buffer(graph.tensors[t]) is not None:
+                if t < 0:
+                    continue
+                if model.buffer(graph.tensors[t]) is not None or (name in CUSTOM_NAMES and slot == WEIGHT_INPUT):
                     site = sites.setdefault(key_of(s, int(t)), Site(s, int(t)))
                     site.uses.append(Use(o, slot, name))
     return sites
@@ -76,8 +78,8 @@ def find_weights(model: TfliteModel, strip: bool = False) -> list[Weight]:
     With `strip` the overhead counts that original scales and names need not be kept for `restore`.
     """
     sites = find_sites(model)
-    unread = _unread_buffers(model, sites)
-    return [_describe(model, key, site, unread, strip) for key, site in sites.items() if _is_weight(model, site)]
+    kept = _kept_buffers(model, sites)
+    return [_describe(model, key, site, kept, strip) for key, site in sites.items() if _is_weight(model, site)]
 
 
 def _is_weight(model: TfliteModel, site: Site) -> bool:
@@ -89,15 +91,17 @@ def _is_weight(model: TfliteModel, site: Site) -> bool:
     return data is not None and data.nbytes >= REPORTED_NBYTES
 
 
-def _unread_buffers(model: TfliteModel, sites: dict[str, Site]) -> set[int]:
-    """Buffers that something other than an operator's input stands on: they must stay in the file."""
-    unread = {int(metadata.buffer) for metadata in model.root.metadata or []}
+def _kept_buffers(model: TfliteModel, sites: dict[str, Site]) -> set[int]:
+    """Buffers that something other than a weight stands on: they must stay in the file as they are."""
+    kept = {int(metadata.buffer) for metadata in model.root.metadata or []}
+    kept |= {int(b) for b in (() if model.root.metadataBuffer is None else model.root.metadataBuffer)}
+    weights = {key for key, site in sites.items() if _is_weight(model, site)}
     for s, graph in enumerate(model.root.subgraphs):
-        unread |= {int(tensor.buffer) for t, tensor in enumerate(graph.tensors or []) if key_of(s, t) not in sites}
-    return unread
+        kept |= {int(tensor.buffer) for t, tensor in enumerate(graph.tensors) if key_of(s, t) not in weights}
+    return kept
 
 
-def _describe(model: TfliteModel, key: str, site: Site, unread: set[int], strip: bool) -> Weight:
+def _describe(model: TfliteModel, key: str, site: Site, kept: set[int], strip: bool) -> Weight:
     graph = model.root.subgraphs[site.subgraph]
     tensor = graph.tensors[site.tensor]
     data = model.buffer(tensor)
@@ -111,22 +115,22 @@ def _describe(model: TfliteModel, key: str, site: Site, unread: set[int], strip:
         storage=int(tensor.buffer),
     )
     try:
-        _check_sharing(model, site, unread)
+        _check_sharing(model, site, kept)
         overhead = 0
         for use in site.uses:
             overhead += _check_use(model, site, use, strip)
         values = model.constant(tensor)
-        if values is None or values.size == 0:
-            raise _Obstacle("no weights: a dimension is 0")
     except (_Obstacle, WpconvertError) as obstacle:
         return replace(weight, obstacle=str(obstacle))
     name = site.uses[0].name
     return replace(weight, values=values, row_dims=ROW_DIMS[name], overhead=overhead)
 
 
-def _check_sharing(model: TfliteModel, site: Site, unread: set[int]) -> None:
+def _check_sharing(model: TfliteModel, site: Site, kept: set[int]) -> None:
     """Every reader must be an operator that can be rewritten, reading the tensor as its weights in one layout."""
     graph = model.root.subgraphs[site.subgraph]
+    if model.buffer(graph.tensors[site.tensor]) is None:
+        raise _Obstacle("no constant: the weights are computed at run time, or there are none")
     for use in site.uses:
         if use.name.startswith("WP_"):
             raise _Obstacle("already rewritten")
@@ -143,8 +147,8 @@ def _check_sharing(model: TfliteModel, site: Site, unread: set[int]) -> None:
         raise _Obstacle("is a variable tensor")
     if tensor.sparsity is not None:
         raise _Obstacle("stored in TFLite's own sparse format")
-    if tensor.buffer in unread:
-        raise _Obstacle("shares its bytes with a tensor or metadata entry that no operator reads")
+    if tensor.buffer in kept:
+        raise _Obstacle("shares its bytes with a tensor or metadata entry that is no weight")
 
 
 def _type_name(tensor: Any) -> str:
@@ -228,6 +232,19 @@ def _overhead(weights: Any, bias: Any | None, channels: int, strip: bool) -> int
     return added - removed
 
 
+def table_of(model: TfliteModel, subgraph: int, index: int) -> table.RequantTable | None:
+    """The table that rewriting an operator would give it, None when it cannot be rewritten."""
+    operator = model.root.subgraphs[subgraph].operators[index]
+    name = model.operator_name(operator)
+    if name not in CUSTOM_NAMES or len(operator.inputs) <= WEIGHT_INPUT or operator.inputs[WEIGHT_INPUT] < 0:
+        return None
+    try:
+        _check_use(model, Site(subgraph, int(operator.inputs[WEIGHT_INPUT])), Use(index, WEIGHT_INPUT, name), False)
+        return build_table(model, subgraph, index)
+    except (_Obstacle, WpconvertError):
+        return None
+
+
 def build_table(model: TfliteModel, subgraph: int, operator_index: int) -> table.RequantTable:
     """The requantisation table of a builtin convolution or fully connected operator with constant int8 weights.
 
@@ -243,8 +260,9 @@ def build_table(model: TfliteModel, subgraph: int, operator_index: int) -> table
     quantizations = [quantization_of(t) for t in (x, w, y)]
     assert values is not None and None not in quantizations
     qx, qw, qy = (q for q in quantizations if isinstance(q, Quantization))
-    multipliers = fc_multipliers if name == "FULLY_CONNECTED" else conv_multipliers
-    multiplier, shift = multipliers(qx.scales[0], qw.scales, qy.scales[0])
+    # Scales that overflow float32 are refused by their infinite multiplier.
+    with np.errstate(all="ignore"):
+        multiplier, shift = output_multipliers(qx.scales[0], qw.scales, qy.scales[0])
     zero_in, zero_out = int(qx.zero_points[0]), int(qy.zero_points[0])
     activation = operator.builtinOptions.fusedActivationFunction
     low, high = activation_range(activation, qy.scales[0], zero_out, np.dtype(np.int8))

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.reference.quantise import (
+from wpconvert.tflite.arithmetic import (
     activation_range,
-    conv_multipliers,
-    fc_multipliers,
     multiply_double_rounding,
+    output_multipliers,
     quantise_multiplier,
     requantise,
     rounding_doubling_high_multiply,
@@ -81,12 +80,12 @@ def test_multipliers_at_the_edges() -> None:
             quantise_multiplier(bad)
 
 
-def test_a_single_filter_scale_is_multiplied_in_float32() -> None:
-    """Scales whose float32 product differs from the exact one by half a unit in the last place."""
+def test_the_product_of_the_scales_is_taken_in_double_precision() -> None:
+    """A scale whose square differs from its float32 rounding: the multiplier is that of the exact square."""
     scale = np.float32(1 + 2**-12)
-    assert conv_multipliers(scale, [scale], 1.0)[0] != fc_multipliers(scale, [scale], 1.0)[0]
-    several = fc_multipliers(scale, [scale, scale], 1.0)[0]
-    assert several.tolist() == conv_multipliers(scale, [scale, scale], 1.0)[0].tolist()
+    exact = quantise_multiplier(float(scale) * float(scale))
+    assert exact != quantise_multiplier(float(scale * scale))
+    assert [int(v[0]) for v in output_multipliers(scale, [scale], 1.0)] == list(exact)
 
 
 def test_requantise_clamps_after_adding_the_zero_point() -> None:

@@ -55,30 +55,15 @@ def _quantise_all(reals: NDArray[np.float64]) -> tuple[Int32Array, Int32Array]:
     return multipliers, np.array([pair[1] for pair in pairs], dtype=np.int32)
 
 
-def conv_multipliers(
+def output_multipliers(
     input_scale: np.float32 | float, filter_scales: ArrayLike, output_scale: np.float32 | float
 ) -> tuple[Int32Array, Int32Array]:
-    """Multipliers and shifts of a convolution, int32[n] each, for n filter scales.
+    """Multipliers and shifts of a convolution or fully connected layer, int32[n] each, for n filter scales.
 
     The product and the quotient of the float32 scales are taken in double precision.
     """
     scales = np.atleast_1d(np.asarray(filter_scales, dtype=np.float32)).astype(np.float64)
     return _quantise_all(float(np.float32(input_scale)) * scales / float(np.float32(output_scale)))
-
-
-def fc_multipliers(
-    input_scale: np.float32 | float, filter_scales: ArrayLike, output_scale: np.float32 | float
-) -> tuple[Int32Array, Int32Array]:
-    """Multipliers and shifts of a fully connected layer, int32[n] each, for n filter scales.
-
-    With one filter scale the product of the scales is rounded to float32 before the division; with several,
-    the arithmetic is that of a convolution.
-    """
-    scales = np.atleast_1d(np.asarray(filter_scales, dtype=np.float32))
-    if len(scales) > 1:
-        return conv_multipliers(input_scale, scales, output_scale)
-    product = (np.float32(input_scale) * scales).astype(np.float64)
-    return _quantise_all(product / float(np.float32(output_scale)))
 
 
 def rounding_shift_right(x: Int64Array, exponent: ArrayLike) -> Int64Array:

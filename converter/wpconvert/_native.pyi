@@ -1,0 +1,53 @@
+"""Kernels and runtime as the device has them, compiled for the host (native/src/module.cc)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Error(Exception):
+    """What the runtime says when it refuses a model, a blob or an arena."""
+
+class Interpreter:
+    """One model with an arena of its own and every operator and codec registered.
+
+    `run` may be called from several threads; calls wait for each other.
+    """
+
+    def __init__(self, model: bytes, arena_nbytes: int | None = None) -> None:
+        """Copies the bytes of a `.tflite` file. Without `arena_nbytes` the arena is as large as the model needs.
+
+        Raises Error with the runtime's message when the model is malformed or not supported, or the arena too small.
+        """
+
+    @property
+    def inputs(self) -> list[tuple[tuple[int, ...], str]]:
+        """Shape and dtype name of each input."""
+
+    @property
+    def outputs(self) -> list[tuple[tuple[int, ...], str]]:
+        """Shape and dtype name of each output."""
+
+    @property
+    def arena_used(self) -> int:
+        """Bytes of the arena in use: a little more than on the device, whose pointers are shorter."""
+
+    @property
+    def arena_nbytes(self) -> int:
+        """Bytes the arena has."""
+
+    def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """One inference: new arrays, in order. ValueError for inputs that do not fit, Error when it fails."""
+
+def decode(blob: bytes) -> NDArray[np.int8]:
+    """The weights of a blob in their original shape; Error when it is malformed."""
+
+def decode_rows(blob: bytes, first: int, last: int, step: int) -> NDArray[np.int8]:
+    """Rows [first, last) of a blob's matrix, decoded `step` rows at a time; Error or IndexError."""
+
+def operators() -> list[str]:
+    """Builtin names and custom codes of the operators, sorted."""
+
+def codecs() -> list[str]:
+    """Names of the codecs, by number."""

@@ -1,0 +1,119 @@
+"""Runs a model on a simulated board with the counting plugin, and reads what was counted."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from wpconvert.bench.counts import Executions, parse_counts
+from wpconvert.bench.cycles import OTHER, cost_table
+from wpconvert.bench.disassembly import disassemble
+from wpconvert.bench.flash import flash_parts, read_map
+from wpconvert.bench.plugin import build_plugin, plugin_arguments
+from wpconvert.bench.profile import Inference, Profiler, find_markers, inferences, prepare_instructions
+from wpconvert.bench.program import load_program
+from wpconvert.bench.result import Benchmark, LayerCount
+from wpconvert.engines.base import Sample
+from wpconvert.errors import DeviceError, ToolError
+from wpconvert.target.board import Board
+from wpconvert.target.image import Image, build_image
+from wpconvert.target.runner import DEFAULT_TIMEOUT_S, run_on
+from wpconvert.target.simulator import Simulator, simulator_for
+from wpconvert.tflite.model import TfliteModel, text
+
+SIMULATOR = "qemu"
+NO_ERROR_TEXTS = "WPCONVERT_NO_ERROR_STRINGS"
+"""The macro that leaves the texts of errors out of the image, as a product would."""
+# The clock's two readings, and the call between them, on top of Invoke.
+_CLOCK_SLACK = 120
+
+
+def benchmark(
+    path: str,
+    data: bytes,
+    model: TfliteModel,
+    board: Board,
+    sample: Sample,
+    *,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    defines: tuple[str, ...] = (),
+) -> Benchmark:
+    """One inference of the model (its file's bytes are `data`) on a board, counted instruction by instruction.
+
+    `defines` are macros for all device sources, NO_ERROR_TEXTS for one. Raises what running on a board raises, and
+    ToolError when the image or the counts are not as expected.
+    """
+    image = build_image(board, model, data, defines=defines)
+    profiler = _profiler(board, image)
+    markers = find_markers(profiler.program, profiler.code)
+    with tempfile.TemporaryDirectory(prefix="wpconvert-") as folder:
+        out = Path(folder) / "counts.txt"
+        arguments = plugin_arguments(build_plugin(), out, markers.addresses)
+        simulator = _counting(board, arguments)
+        run = run_on(board, model, [sample], data=data, simulator=simulator, timeout_s=timeout_s, defines=defines)
+        if run.image.path != image.path:
+            raise ToolError("the device sources changed between building and running; run again")
+        try:
+            counts = parse_counts(out.read_text(encoding="ascii"))
+        except OSError as error:
+            raise ToolError(f"the QEMU plugin wrote no counts: {error.strerror}") from error
+    found = inferences(counts, markers, profiler.is_firmware)
+    operators = model.root.subgraphs[0].operators or []
+    if len(found) != 1 or len(found[0].operators) != len(operators):
+        raise ToolError(f"the profile shows {len(found)} inferences, expected one of {len(operators)} operators")
+    inference = found[0]
+    _check_clock(run.instructions, inference)
+    modelled = profiler.model(inference.total)
+    unknown = sum(n for address, n in inference.total.items() if modelled.classes[address] == OTHER)
+    notes = (f"the cycle model lacks {unknown:,} of the executed instructions",) if unknown else ()
+    return Benchmark(
+        path=path,
+        target=board.name,
+        core=board.core,
+        simulator=SIMULATOR,
+        file_nbytes=len(data),
+        instructions=inference.total.total(),
+        modelled_cycles=sum(modelled.cycles.values()),
+        prepare_instructions=prepare_instructions(counts, markers, profiler.is_firmware),
+        interpreter_instructions=inference.interpreter.total(),
+        arena_nbytes=run.arena_nbytes,
+        flash_nbytes=flash_parts(profiler.pieces, profiler.program.sections),
+        layers=_layers(model, inference, lambda executions: sum(profiler.model(executions).cycles.values())),
+        functions=profiler.functions(inference.total),
+        classes=profiler.classes(inference.total),
+        outputs_sha256=hashlib.sha256(b"".join(output.tobytes() for output in run.outputs[0])).hexdigest(),
+        notes=notes,
+    )
+
+
+def _counting(board: Board, arguments: list[str]) -> Simulator:
+    """QEMU with the plugin."""
+    plain = simulator_for(board, SIMULATOR)
+    return replace(plain, command=lambda board, image: [*plain.command(board, image), *arguments])
+
+
+def _profiler(board: Board, image: Image) -> Profiler:
+    program = load_program(image.path)
+    pieces = read_map(image.path.with_suffix(".map"), program.sections)
+    table = cost_table(board.core.lower())
+    return Profiler(program, disassemble(image.path, table.machine), pieces, table)
+
+
+def _check_clock(measured: list[int] | None, inference: Inference) -> None:
+    """The board's own clock must agree with the plugin: a difference means that one of them counts something else."""
+    counted = inference.total.total()
+    if measured is not None and not -_CLOCK_SLACK <= measured[0] - counted <= _CLOCK_SLACK:
+        raise DeviceError(f"the board's clock shows {measured[0]:,} instructions, the plugin {counted:,}")
+
+
+def _layers(model: TfliteModel, inference: Inference, cycles_of: Callable[[Executions], int]) -> tuple[LayerCount, ...]:
+    graph = model.root.subgraphs[0]
+    rows = []
+    for index, (operator, executions) in enumerate(zip(graph.operators, inference.operators, strict=True)):
+        name = text(graph.tensors[operator.outputs[0]].name) if len(operator.outputs) else ""
+        cycles = cycles_of(executions)
+        rows.append(LayerCount(index, model.operator_name(operator), name, executions.total(), cycles))
+    return tuple(rows)

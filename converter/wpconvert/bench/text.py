@@ -1,0 +1,153 @@
+"""Benchmarks as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from wpconvert.bench.compare import Pair, layer_pairs
+from wpconvert.bench.result import Benchmark, Comparison
+from wpconvert.report.text import escape, percent, plain_table, short_name
+
+MODELLED = "cycles (modelled)"
+_TITLE_WIDTH = 24
+
+
+def ratio(part: float, whole: float) -> str:
+    """`0.83 ×`; a dash when there is nothing to compare with."""
+    return f"{part / whole:.2f} ×" if whole else "–"
+
+
+def print_benchmark(console: Console, result: Benchmark, functions: int, profile: bool) -> None:
+    """The layers and the totals; with `profile` also functions (the first so many) and instruction classes."""
+    _print_layers(console, result)
+    if profile:
+        _print_functions(console, result, functions)
+        _print_classes(console, result)
+    _print_totals(console, result)
+
+
+def _layer_name(name: str) -> str:
+    """Of a fused layer's parts the first, which is its last operator; the end of it if it is long."""
+    return escape(short_name(name.partition(";")[0], "")) if name else ""
+
+
+def _print_layers(console: Console, result: Benchmark) -> None:
+    table = plain_table(
+        [("", True), ("operator", False), ("output", False), ("instructions", True), ("share", True), (MODELLED, True)]
+    )
+    for layer in result.layers:
+        table.add_row(
+            str(layer.index),
+            escape(layer.operator),
+            _layer_name(layer.name),
+            f"{layer.instructions:,}",
+            percent(layer.instructions, result.instructions),
+            f"{layer.modelled_cycles:,}",
+        )
+    overhead = result.modelled_cycles - sum(layer.modelled_cycles for layer in result.layers)
+    table.add_row(
+        "",
+        "interpreter",
+        "",
+        f"{result.interpreter_instructions:,}",
+        percent(result.interpreter_instructions, result.instructions),
+        f"{overhead:,}",
+    )
+    table.add_section()
+    table.add_row("", "Invoke", "", f"{result.instructions:,}", "", f"{result.modelled_cycles:,}")
+    console.print(table)
+
+
+def _print_functions(console: Console, result: Benchmark, functions: int) -> None:
+    table = plain_table(
+        [("function", False), ("part", False), ("instructions", True), ("share", True), (MODELLED, True)]
+    )
+    for row in result.functions[:functions]:
+        share = percent(row.instructions, result.instructions)
+        table.add_row(escape(row.name), row.part, f"{row.instructions:,}", share, f"{row.modelled_cycles:,}")
+    if rest := result.functions[functions:]:
+        counts = sum(row.instructions for row in rest), sum(row.modelled_cycles for row in rest)
+        share = percent(counts[0], result.instructions)
+        table.add_row(f"{len(rest)} more", "", f"{counts[0]:,}", share, f"{counts[1]:,}")
+    console.print(table)
+
+
+def _print_classes(console: Console, result: Benchmark) -> None:
+    table = plain_table([("instruction class", False), ("instructions", True), ("share", True), (MODELLED, True)])
+    for row in result.classes:
+        share = percent(row.instructions, result.instructions)
+        table.add_row(row.name, f"{row.instructions:,}", share, f"{row.modelled_cycles:,}")
+    console.print(table)
+
+
+def _print_totals(console: Console, result: Benchmark) -> None:
+    console.print(
+        f"[bold]{escape(result.path)}[/bold] on {result.target} ({result.core}, simulated by {result.simulator}): "
+        f"[bold]{result.instructions:,} instructions[/bold] per inference, measured; "
+        f"{result.modelled_cycles:,} cycles, modelled"
+    )
+    console.print(
+        f"AllocateTensors: {result.prepare_instructions:,} instructions, once; arena {result.arena_nbytes:,} bytes"
+    )
+    parts = ", ".join(f"{part} {nbytes:,}" for part, nbytes in result.flash_nbytes.items())
+    console.print(f"flash {sum(result.flash_nbytes.values()):,} bytes: {parts}")
+    for note in result.notes:
+        console.print(f"note: {escape(note)}")
+
+
+def print_comparison(console: Console, result: Comparison, functions: int, profile: bool) -> None:
+    """Both models side by side: layers where they correspond, then the totals with ratios."""
+    model, against = result.model, result.against
+    titles = ["", "operator", "output", _title(against.path), _title(model.path), "ratio"]
+    table = plain_table([(title, title not in ("operator", "output")) for title in titles])
+    for pair in layer_pairs(model, against):
+        table.add_row(*_pair_cells(pair))
+    table.add_section()
+    for name, first, second in _totals(against, model):
+        table.add_row("", name, "", f"{first:,}", f"{second:,}", ratio(second, first))
+    console.print(table)
+    if profile:
+        for one in (against, model):
+            console.print(f"[bold]{escape(one.path)}[/bold]")
+            _print_functions(console, one, functions)
+            _print_classes(console, one)
+    console.print(f"{model.target} ({model.core}, simulated by {model.simulator}); instructions are measured")
+    same = "same outputs on this input, bit for bit"
+    console.print(same if result.same_outputs else "[bold red]different outputs[/bold red] on this input")
+    for one in (against, model):
+        for note in one.notes:
+            console.print(f"note: {escape(one.path)}: {escape(note)}")
+
+
+def _title(path: str) -> str:
+    """A path as a column's title: its end, short enough to leave room for the names of layers."""
+    name = Path(path).name
+    return escape(name if len(name) <= _TITLE_WIDTH else "…" + name[1 - _TITLE_WIDTH :])
+
+
+def _pair_cells(pair: Pair) -> Sequence[str]:
+    return (
+        str(pair.index),
+        escape(pair.operator),
+        _layer_name(pair.name),
+        f"{pair.before:,}",
+        f"{pair.after:,}",
+        ratio(pair.after, pair.before),
+    )
+
+
+def _totals(first: Benchmark, second: Benchmark) -> list[tuple[str, int, int]]:
+    rows = [
+        ("instructions", first.instructions, second.instructions),
+        (MODELLED, first.modelled_cycles, second.modelled_cycles),
+        ("AllocateTensors", first.prepare_instructions, second.prepare_instructions),
+        ("arena bytes", first.arena_nbytes, second.arena_nbytes),
+        ("file bytes", first.file_nbytes, second.file_nbytes),
+        ("code flash bytes", first.code_nbytes, second.code_nbytes),
+    ]
+    return rows + [
+        (f"flash: {part}", first.flash_nbytes[part], second.flash_nbytes[part]) for part in first.flash_nbytes
+    ]

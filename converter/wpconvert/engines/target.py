@@ -1,0 +1,29 @@
+"""A board as an engine: the firmware that ships, in a simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wpconvert.engines.base import Advance, Sample
+from wpconvert.target.board import Board
+from wpconvert.target.image import missing_operators
+from wpconvert.target.runner import run_on
+from wpconvert.tflite.model import TfliteModel
+
+
+class TargetEngine:
+    """Runs models on one board in its default simulator."""
+
+    def __init__(self, board: Board) -> None:
+        self.name = board.name
+        self.summary = f"{board.summary}, simulated by QEMU"
+        self._board = board
+
+    def unsupported(self, model: TfliteModel) -> list[str]:
+        return [f"the runtime has no operator {name}" for name in missing_operators(model)]
+
+    def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
+        outputs = run_on(self._board, model, samples).outputs
+        for _ in samples:
+            advance()
+        return outputs

@@ -1,0 +1,122 @@
+"""A firmware image for one model: the runner of runtime/ports/common with exactly the model's operators."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from wpconvert.emit.c_array import emit_header
+from wpconvert.emit.resolver import operators_of
+from wpconvert.errors import ToolError, UnsupportedError, UsageError
+from wpconvert.target.board import Board
+from wpconvert.target.cache import cached, digest
+from wpconvert.target.firmware import COMPILE_FLAGS, LINK_FLAGS, build_firmware
+from wpconvert.target.sources import device_root
+from wpconvert.target.tools import checked, find_tool, first_error, run_tool
+from wpconvert.tflite.model import TfliteModel
+
+_FLASH = (".text", ".model", ".rodata", ".data")
+_RAM = (".stack", ".data", ".bss")
+
+# The same symbol as the C array of --to-c, without the minutes a compiler takes for megabytes of it.
+_MODEL_SOURCE = r"""__asm__(
+    ".section .rodata.model_data, \"a\"\n"
+    ".balign 16\n"
+    ".global model_data\n"
+    "model_data: .incbin \"model.tflite\"\n");
+"""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of an image: code with its constants, the model, memory without the arena."""
+
+    code_nbytes: int
+    model_nbytes: int
+    ram_nbytes: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """A linked image. `arena_nbytes` is the arena's size, not what the model uses of it."""
+
+    path: Path
+    arena_nbytes: int
+    sizes: Sizes
+
+
+@cache
+def runtime_operators() -> frozenset[tuple[str, bool]]:
+    """What the runtime has, as `operators_of` gives it: (name, is custom)."""
+    text = (device_root() / "runtime" / "include" / "wpconvert" / "operators.h").read_text(encoding="utf-8")
+    builtin = {(name, False) for name in re.findall(r"\bX\((\w+), *\d+, *\w+\)", text)}
+    return frozenset(builtin | {(name, True) for name in re.findall(r"\bX\((\w+)\)", text)})
+
+
+def missing_operators(model: TfliteModel) -> list[str]:
+    """The model's operators that the runtime does not have."""
+    return [name for name, custom in operators_of(model) if (name, custom) not in runtime_operators()]
+
+
+def build_image(
+    board: Board, model: TfliteModel, data: bytes, arena_nbytes: int | None = None, defines: tuple[str, ...] = ()
+) -> Image:
+    """The image that runs the model with these bytes on a board; from the cache if it was built before.
+
+    The arena is as large as the board allows unless `arena_nbytes` says otherwise. Raises UnsupportedError when the
+    runtime lacks an operator or the image does not fit, ToolError when a tool is missing or fails.
+    """
+    if missing := missing_operators(model):
+        raise UnsupportedError(f"the runtime has no operator {', '.join(missing)}, so no board can run this model")
+    arena = board.arena_nbytes if arena_nbytes is None else arena_nbytes
+    if arena < 1:
+        raise UsageError(f"an arena of {arena} bytes, expected 1 or more")
+    compiler = find_tool("arm-none-eabi-g++")
+    firmware = build_firmware(board, defines)
+    header = emit_header(Path("model.c"), data, "model.tflite")
+    key = digest([firmware.name.encode(), data, header, str(arena).encode(), _MODEL_SOURCE.encode()])
+
+    def make(folder: Path) -> None:
+        (folder / "model.tflite").write_bytes(data)
+        (folder / "model.h").write_bytes(header)
+        (folder / "model.cc").write_text(_MODEL_SOURCE, encoding="ascii")
+        runner = device_root() / "runtime" / "ports" / "common" / "runner.cc"
+        flags = [f"@{firmware / COMPILE_FLAGS}", f"-I{folder}", f"-DWPCONVERT_ARENA_NBYTES={arena}"]
+        done = run_tool([compiler, *flags, "-c", runner, "model.cc"], cwd=folder)
+        checked(done, "compiling the firmware")
+        objects = [folder / "runner.o", folder / "model.o"]
+        link(board, firmware, objects, folder / "image.elf")
+        for path in [*objects, folder / "model.cc", folder / "model.tflite"]:
+            path.unlink()
+        sizes = _sizes(folder / "image.elf")
+        (folder / "sizes.json").write_text(json.dumps(asdict(sizes)), encoding="utf-8")
+
+    folder = cached("image", key, make)
+    stored = json.loads((folder / "sizes.json").read_text(encoding="utf-8"))
+    return Image(folder / "image.elf", arena, Sizes(**stored))
+
+
+def link(board: Board, firmware: Path, objects: Sequence[Path], image: Path) -> None:
+    """Link objects with what `build_firmware` gave; UnsupportedError when the image does not fit the board."""
+    # `wpconvert bench` reads from the map what each library takes.
+    flags = [f"@{LINK_FLAGS}", f"-Wl,-Map={image.with_suffix('.map')}"]
+    command: list[str | Path] = [find_tool("arm-none-eabi-g++"), *objects, *flags, "-o", image]
+    done = run_tool(command, cwd=firmware)
+    overflows = re.findall(r"region [`'](\w+)' overflowed by (\d+) bytes", done.stderr)
+    if overflows:
+        where = " and ".join(f"{region} is {int(nbytes):,} bytes too small" for region, nbytes in overflows)
+        raise UnsupportedError(f"the image does not fit {board.name}: memory {where}")
+    if done.returncode:
+        raise ToolError(f"linking the firmware failed: {first_error(done.stderr)}")
+
+
+def _sizes(image: Path) -> Sizes:
+    text = checked(run_tool([find_tool("arm-none-eabi-size"), "-A", "-d", image]), "measuring the image")
+    sections = {name: int(nbytes) for name, nbytes in re.findall(r"^(\.\w+)\s+(\d+)\s", text, re.MULTILINE)}
+    nbytes = {name: sections.get(name, 0) for name in {*_FLASH, *_RAM}}
+    code = sum(nbytes[name] for name in _FLASH if name != ".model")
+    return Sizes(code, nbytes[".model"], sum(nbytes[name] for name in _RAM))

@@ -1,0 +1,138 @@
+"""docs/FORMAT.md is enough to write a decoder from: stranger.c agrees with wpconvert on every input, good or bad."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.codecs.matrices import SPECIAL, random_case
+from tests.codecs.mutations import mutated
+from tests.codecs.stranger import Kind, Stranger
+from wpconvert.codecs import CODECS, decode, encode
+from wpconvert.errors import ModelError
+from wpconvert.tflite import table
+from wpconvert.tflite.arithmetic import multiply_double_rounding
+from wpconvert.tflite.table import RequantTable
+
+every_codec = pytest.mark.parametrize("name", CODECS)
+
+
+def random_blobs(name: str, count: int, limit: int, seed: int) -> list[NDArray[np.uint8]]:
+    """Blobs of random tensors of up to 4 dimensions, most with fewer than `limit` weights."""
+    generator = np.random.default_rng(seed)
+    blobs = []
+    for index in range(count):
+        ndim = int(generator.integers(1, 5))
+        shape = tuple(int(d) for d in np.ceil(generator.uniform(0, 1, ndim) * limit ** (1 / ndim)))
+        row_dims = int(generator.integers(1, ndim + 1))
+        case = random_case(shape, row_dims, generator.random(), seed + index, int(generator.integers(0, 9)))
+        blobs.append(encode(name, case.weights, row_dims, case.block_log2))
+    return blobs
+
+
+def decoded_or_none(raw: NDArray[np.uint8]) -> NDArray[np.int8] | None:
+    try:
+        return decode(raw)
+    except ModelError:
+        return None
+
+
+def assert_agree(blobs: list[NDArray[np.uint8]], stranger: Stranger) -> tuple[int, int]:
+    """Both decoders accept or refuse each blob alike, with the same weights; returns how many of each."""
+    accepted = 0
+    for index, (blob, theirs) in enumerate(zip(blobs, stranger.decode(blobs), strict=True)):
+        ours = decoded_or_none(blob)
+        verdicts = [weights is not None for weights in (ours, theirs)]
+        assert verdicts[0] == verdicts[1], f"blob {index}: wpconvert, stranger accept: {verdicts}; {bytes(blob).hex()}"
+        if ours is not None and theirs is not None:
+            np.testing.assert_array_equal(theirs, ours.reshape(-1), f"blob {index}: {bytes(blob).hex()}")
+            accepted += 1
+    return accepted, len(blobs) - accepted
+
+
+@every_codec
+def test_both_decoders_give_the_same_weights_for_random_tensors(name: str, stranger: Stranger) -> None:
+    blobs = random_blobs(name, 600, 3000, seed=1)
+    assert assert_agree(blobs, stranger) == (600, 0)
+
+
+@every_codec
+def test_both_decoders_give_the_same_weights_at_the_limits(name: str, stranger: Stranger) -> None:
+    blobs = [encode(name, case.weights, case.row_dims, case.block_log2) for case in SPECIAL.values()]
+    assert assert_agree(blobs, stranger) == (len(blobs), 0)
+
+
+@every_codec
+def test_both_decoders_agree_on_damaged_blobs(name: str, stranger: Stranger) -> None:
+    generator = np.random.default_rng(2)
+    originals = random_blobs(name, 250, 400, seed=3)
+    blobs = [mutated(raw, generator) for raw in originals for _ in range(12)]
+    accepted, refused = assert_agree(blobs, stranger)
+    # Otherwise the damage is too mild or too coarse to show anything.
+    assert min(accepted, refused) > len(blobs) // 10
+
+
+def random_table(generator: np.random.Generator) -> RequantTable:
+    channels = int(generator.integers(1, 9))
+    multipliers = channels if generator.random() < 0.7 else 1
+    low, high = sorted(int(v) for v in generator.integers(-128, 128, 2))
+    return RequantTable(
+        bias=generator.integers(-(2**31), 2**31, channels).astype(np.int32),
+        multiplier=generator.integers(0, 2**31, multipliers).astype(np.int32),
+        shift=generator.integers(-31, 31, multipliers).astype(np.int8),
+        input_zero_point=int(generator.integers(-128, 128)),
+        output_zero_point=int(generator.integers(-128, 128)),
+        activation_min=low,
+        activation_max=high,
+        has_bias=bool(generator.integers(2)),
+    )
+
+
+def fields_of(raw: bytes) -> bytes | None:
+    """The fields in the order of stranger.c's answer, None when wpconvert refuses the table."""
+    try:
+        t = table.unpack(np.frombuffer(raw, np.uint8))
+    except ModelError:
+        return None
+    head = (
+        int(t.has_bias),
+        t.channels,
+        len(t.multiplier),
+        t.input_zero_point,
+        t.output_zero_point,
+        t.activation_min,
+        t.activation_max,
+    )
+    return struct.pack("<7i", *head) + b"".join(
+        part.astype("<i4").tobytes() for part in (t.bias, t.multiplier, t.shift)
+    )
+
+
+def test_both_readers_agree_on_tables_good_and_damaged(stranger: Stranger) -> None:
+    generator = np.random.default_rng(4)
+    tables = [random_table(generator).pack().tobytes() for _ in range(200)]
+    assert all(fields_of(raw) is not None for raw in tables)
+    for raw in tables[:]:
+        for _ in range(10):
+            damaged = bytearray(raw)
+            damaged[generator.integers(len(raw) if generator.random() < 0.5 else 20)] = generator.integers(256)
+            cut = int(generator.integers(len(raw) + 1))
+            tables.append(bytes(damaged if generator.random() < 0.8 else damaged[:cut] + b"\0" * (cut % 3)))
+    answers = stranger.ask((Kind.TABLE, raw) for raw in tables)
+    expected = [fields_of(raw) for raw in tables]
+    assert [None if answer.status else answer.payload for answer in answers] == expected
+    assert len(tables) // 10 < expected.count(None) < len(tables)
+
+
+def test_rescale_agrees_on_random_and_extreme_arguments(stranger: Stranger) -> None:
+    generator = np.random.default_rng(5)
+    extremes = [-(2**31), -(2**31) + 1, -(2**30), -3, -2, -1, 0, 1, 2, 3, 2**30, 2**31 - 2, 2**31 - 1]
+    accumulators = np.array([*extremes, *generator.integers(-(2**31), 2**31, 20)])
+    multipliers = np.array([0, 1, 2**30, 2**30 + 1, 2**31 - 1, *generator.integers(0, 2**31, 5)])
+    grid = np.meshgrid(accumulators, multipliers, np.arange(-31, 31), indexing="ij")
+    rows = np.stack([axis.reshape(-1) for axis in grid], axis=1).astype(np.int32)
+    expected = multiply_double_rounding(rows[:, 0], rows[:, 1], rows[:, 2])
+    np.testing.assert_array_equal(stranger.rescale(rows), expected)

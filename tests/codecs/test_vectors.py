@@ -1,0 +1,101 @@
+"""The golden vectors: what the tool makes, decoded alike by wpconvert and by stranger.c."""
+
+from __future__ import annotations
+
+import csv
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.codecs.stranger import Kind, Stranger
+from tools import make_vectors
+from wpconvert.codecs import CODECS, codec_of, decode, encode, parse
+from wpconvert.tflite import table
+from wpconvert.tflite.arithmetic import multiply_double_rounding
+
+FOLDER = Path(__file__).resolve().parents[1] / "vectors"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.blob"))
+TABLES = sorted(path.stem for path in FOLDER.glob("*.bin"))
+
+
+def blob_of(name: str) -> NDArray[np.uint8]:
+    return np.frombuffer((FOLDER / f"{name}.blob").read_bytes(), np.uint8)
+
+
+def weights_of(name: str) -> NDArray[np.int8]:
+    return np.frombuffer((FOLDER / f"{name}.weights").read_bytes(), np.int8)
+
+
+def rescale_rows() -> NDArray[np.int32]:
+    """int32[n, 4]: accumulator, multiplier, shift, expected."""
+    with (FOLDER / "rescale.csv").open(newline="") as file:
+        lines = list(csv.reader(file))
+    assert lines[0] == ["accumulator", "multiplier", "shift", "expected"]
+    return np.array([[int(field) for field in line] for line in lines[1:]], np.int32)
+
+
+def test_committed_files_are_what_the_tool_makes() -> None:
+    committed = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
+    made = make_vectors.files()
+    assert committed.keys() == made.keys()
+    assert [name for name in made if committed[name] != made[name]] == []
+
+
+def test_the_folder_stays_small() -> None:
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 60_000
+
+
+def test_every_codec_has_vectors() -> None:
+    assert {codec_of(parse(blob_of(name))).name for name in NAMES} == set(CODECS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_wpconvert_decodes_the_vector(name: str) -> None:
+    np.testing.assert_array_equal(decode(blob_of(name)).reshape(-1), weights_of(name))
+
+
+def test_stranger_decodes_every_vector(stranger: Stranger) -> None:
+    for name, weights in zip(NAMES, stranger.decode([blob_of(name) for name in NAMES]), strict=True):
+        assert weights is not None, name
+        np.testing.assert_array_equal(weights, weights_of(name), name)
+
+
+def test_vectors_cover_what_their_names_say() -> None:
+    assert parse(blob_of("dcsr_uneven_rows")).flags & 3 == 1
+    assert parse(blob_of("rle_wide_fields")).flags == 0b110
+    assert parse(blob_of("dcsr_wide_fields")).flags == 0b110
+    assert len(parse(blob_of("dcsr_odd_groups")).sections[3]) == 3
+    assert len(parse(blob_of("rle_odd_groups")).sections[2]) % 2 == 1
+    assert bytes(parse(blob_of("dcsr_every_plane")).sections[5]) == b"\xf0"
+    for name in ("dcsr_far_weight", "dcsr_wide_rows"):
+        assert (parse(blob_of(name)).sections[2] == 0).any()
+    assert parse(blob_of("dcsr_wide_rows")).sections[6].size > 0
+    weights = weights_of("dcsr_noisy_padding").reshape(1, -1)
+    assert bytes(blob_of("dcsr_noisy_padding")) != bytes(encode("dcsr", weights, 1))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_both_readers_give_the_fields_of_the_table(name: str, stranger: Stranger) -> None:
+    raw = (FOLDER / f"{name}.bin").read_bytes()
+    expected = json.loads((FOLDER / f"{name}.json").read_text())
+    unpacked = table.unpack(np.frombuffer(raw, np.uint8))
+    assert make_vectors.table_fields(unpacked) == expected
+    assert unpacked.pack().tobytes() == raw
+    (answer,) = stranger.ask([(Kind.TABLE, raw)])
+    flat = [number for value in expected.values() for number in (value if isinstance(value, list) else [value])]
+    assert answer.status == 0
+    assert list(struct.unpack(f"<{len(flat)}i", answer.payload)) == flat
+
+
+def test_wpconvert_rescales_as_the_vectors_say() -> None:
+    rows = rescale_rows()
+    np.testing.assert_array_equal(multiply_double_rounding(rows[:, 0], rows[:, 1], rows[:, 2]), rows[:, 3])
+
+
+def test_stranger_rescales_as_the_vectors_say(stranger: Stranger) -> None:
+    rows = rescale_rows()
+    np.testing.assert_array_equal(stranger.rescale(rows[:, :3]), rows[:, 3])

@@ -1,0 +1,163 @@
+"""Verification: equal bits and equal weights, or the error; LiteRT steps in where the reference lacks an operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from tests.support.models import ModelBuilder
+from tests.tflite.harness import conv_builder, conv_model, converted, forced, sparse
+from wpconvert.engines import ENGINES
+from wpconvert.engines.base import Advance, Sample
+from wpconvert.engines.inputs import Inputs, random_inputs
+from wpconvert.errors import ModelError, UnsupportedError, UsageError
+from wpconvert.report.result import Verification
+from wpconvert.tflite.file import parse, serialise
+from wpconvert.tflite.model import TfliteModel
+from wpconvert.tflite.schema import options
+from wpconvert.verification import verify_models
+
+
+def verify(first: bytes, second: bytes, engine: str = "reference", inputs: Inputs | None = None) -> Verification:
+    model = parse(first)
+    return verify_models(model, parse(second), inputs or random_inputs(model, 2, 0), ENGINES[engine])
+
+
+def logits(weights: np.ndarray[tuple[int, ...], np.dtype[np.int8]], name: str = "w") -> bytes:
+    b = ModelBuilder()
+    b.output(b.fully_connected(b.input((1, 8), 0.5), weights, scale=3.0, weight_scales=0.1, name=name))
+    return b.to_bytes()
+
+
+@pytest.mark.parametrize("engine", ["reference", "litert"])
+@pytest.mark.parametrize("strip", [False, True], ids=["", "strip"])
+def test_rewritten_model_passes_on_every_engine(engine: str, strip: bool) -> None:
+    result = verify(conv_model(), converted(conv_model(), strip=strip).data, engine)
+    assert result.passed and result.weights_equal
+    assert (result.engine, result.samples) == (engine, 2)
+    (output,) = result.outputs
+    assert (output.equal, output.different, output.values, output.snr_db, output.top1) == (True, 0, 1024, None, 1.0)
+
+
+def test_one_changed_weight_fails_with_the_error_measured() -> None:
+    weights = np.zeros((4, 8), np.int8)
+    changed = weights.copy()
+    changed[2, 0] = 60
+    x = np.zeros((1, 8), np.int8)
+    x[0, 0] = 100
+    result = verify(logits(weights), logits(changed), inputs=Inputs([[x]], np.array([0])))
+    assert not result.passed and not result.weights_equal
+    (output,) = result.outputs
+    # 60 · 0.1 · 100 · 0.5 / 3 = 100 steps of the output.
+    assert (output.different, output.max_error, output.top1, output.accuracy) == (1, 100.0, 0.0, (1.0, 0.0))
+
+
+def test_equal_outputs_with_different_weights_do_not_pass() -> None:
+    changed = np.zeros((4, 8), np.int8)
+    changed[1, 1] = 1
+    result = verify(
+        logits(np.zeros((4, 8), np.int8)), logits(changed), inputs=Inputs([[np.zeros((1, 8), np.int8)]], None)
+    )
+    assert result.outputs[0].equal
+    assert not result.weights_equal and not result.passed
+
+
+def test_names_and_order_of_operator_codes_do_not_matter() -> None:
+    weights = sparse(0, (4, 8))
+    assert verify(logits(weights, "a"), logits(weights, "b")).passed
+
+
+def test_another_operator_with_the_same_constants_does_not_pass() -> None:
+    def minmax(name: str) -> bytes:
+        b = ModelBuilder()
+        x = b.input((1, 4), 0.5)
+        b.output(b.op(name, [x], [b.like(x)]))
+        return b.to_bytes()
+
+    assert not verify(minmax("RELU"), minmax("RELU6")).weights_equal
+
+
+def test_models_of_different_interfaces_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"different inputs: \[\[1, 8\]\] and \[\[1, 4, 4, 16\]\]; is it the right"):
+        verify(logits(sparse(0, (4, 8))), conv_model())
+    with pytest.raises(UsageError, match="different outputs"):
+        verify(logits(sparse(0, (4, 8))), logits(sparse(0, (5, 8))))
+
+
+def test_no_samples_is_an_error() -> None:
+    with pytest.raises(UsageError, match="no samples"):
+        verify(conv_model(), conv_model(), inputs=Inputs([], None))
+
+
+def with_abs() -> bytes:
+    b, y = conv_builder()
+    b.output(b.op("ABS", [y], [b.like(y)], options("AbsOptions")))
+    return b.to_bytes()
+
+
+def test_litert_steps_in_for_an_operator_the_reference_lacks_and_it_is_named() -> None:
+    assert ENGINES["reference"].unsupported(parse(with_abs()))
+    result = verify(with_abs(), converted(with_abs()).data)
+    assert result.passed and result.engine == "litert"
+    assert "operator 1 (ABS)" in result.notes[0]
+    assert "in LiteRT, and all weights" in result.notes[1]
+
+
+def test_model_that_nothing_runs_is_unsupported_and_litert_names_the_operator() -> None:
+    b = ModelBuilder()
+    x = b.input((1, 4), 0.5)
+    b.output(b.op("MY_OP", [x], [b.like(x)], custom_options=b"x"))
+    with pytest.raises(UnsupportedError, match=r"LiteRT cannot run this model: .*MY_OP"):
+        verify(b.to_bytes(), b.to_bytes())
+
+
+def test_model_without_inputs_runs_on_both_engines() -> None:
+    b = ModelBuilder()
+    x = b.constant(sparse(1, (1, 8), 0.0), 0.5)
+    b.output(b.fully_connected(x, sparse(2, (4, 8)), scale=0.5))
+    for engine in ("reference", "litert"):
+        assert verify(b.to_bytes(), forced(b.to_bytes()), engine).passed
+
+
+def test_corrupt_blob_is_a_model_error_that_names_the_operator() -> None:
+    model = parse(forced(conv_model()))
+    buffer = model.root.buffers[model.root.subgraphs[0].tensors[1].buffer]
+    buffer.data = np.array(buffer.data)
+    buffer.data[0] ^= 1
+    with pytest.raises(ModelError, match=r"operator 0 \(WP_CONV_2D"):
+        verify(conv_model(), serialise(model))
+
+
+class Scripted:
+    """An engine whose outputs are given."""
+
+    name, summary = "scripted", ""
+
+    def __init__(self, *runs: list[Sample]) -> None:
+        self.runs = list(runs)
+
+    def unsupported(self, model: TfliteModel) -> list[str]:  # noqa: ARG002
+        return []
+
+    def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:  # noqa: ARG002
+        return self.runs.pop(0)
+
+
+def compare(before: list[Sample], after: list[Sample]) -> Verification:
+    model = parse(conv_model())
+    return verify_models(model, model, random_inputs(model, len(before), 0), Scripted(before, after))
+
+
+def test_bits_are_compared_not_values() -> None:
+    zero, minus, nan = (np.array([v], np.float32) for v in (0.0, -0.0, np.nan))
+    assert not compare([[zero]], [[minus]]).passed
+    assert compare([[nan]], [[nan]]).passed
+
+
+def test_outputs_whose_size_depends_on_their_values_are_compared_sample_by_sample() -> None:
+    short, long, none = np.zeros(2, np.int8), np.zeros(3, np.int8), np.zeros(0, np.int8)
+    assert compare([[short], [long], [none]], [[short], [long], [none]]).passed
+    result = compare([[short], [long]], [[long], [short]])
+    assert not result.passed and result.outputs[0].different == 5

@@ -1,0 +1,91 @@
+"""Text views: what comes from a file is shown, never obeyed; names keep the part that matters."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from wpconvert.report.result import Conversion, OutputComparison, TensorResult, Verification
+from wpconvert.report.text import escape, percent, print_conversion, print_verification, shape_text, short_name
+
+
+def printed(report: Conversion, verbose: bool = False, width: int = 120) -> str:
+    out = io.StringIO()
+    print_conversion(Console(file=out, width=width, highlight=False), report, verbose)
+    return out.getvalue()
+
+
+def tensor(
+    name: str = "block/kernel", method: str = "rle", after: int = 400, reason: str | None = None
+) -> TensorResult:
+    return TensorResult("0:1", name, ("CONV_2D",), (8, 3, 3, 16), "INT8", 0.75, method, 1152, after, reason)
+
+
+def report(*tensors: TensorResult, **fields: object) -> Conversion:
+    return Conversion("m.tflite", "rle", 2000, 1000, tensors, **fields)  # type: ignore[arg-type]
+
+
+def test_every_tensor_totals_notes_verdict_and_files_are_shown() -> None:
+    output = OutputComparison("logits", "int8", True, 40, 0, 0.0, None, 1.0, (0.9, 0.9))
+    verdict = Verification(True, "identical outputs", "reference", 4, True, (output,), ("a note",))
+    kept = tensor("other", "none", 1152, "would not shrink")
+    text = printed(report(tensor(), kept, notes=("remark",), written=("out.tflite",), verification=verdict))
+    for part in (
+        "block/kernel",
+        "8×3×3×16",
+        "75.0 %",
+        "1,152",
+        "would not shrink",
+        "1 of 2 tensors rewritten; weights 2,304 → 1,552 bytes (67.4 %)",
+        "file 2,000 → 1,000 bytes (50.0 %, 1,000 saved)",
+        "note: remark",
+        "logits: 40 values equal; accuracy 0.9000 → 0.9000",
+        "verified: identical outputs, bit for bit, on 4 samples (reference engine)",
+        "wrote out.tflite",
+    ):
+        assert part in text
+
+
+def test_failure_says_what_is_broken() -> None:
+    output = OutputComparison("", "int8", False, 40, 3, 7.0, 12.345, 0.5)
+    out = io.StringIO()
+    verdict = Verification(False, "identical outputs", "litert", 1, False, (output,))
+    print_verification(Console(file=out, width=160), verdict)
+    assert "3 of 40 values differ, at most by 7 LSB, SNR 12.3 dB, top-1 agreement 50.0%" in out.getvalue()
+    assert "NOT verified: weights differ; output 0 differs; promised: identical outputs" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "name", ["[red]x[/red]", "a\x1b[2Jb", "a\nb", "\\", "[/]", "tab\tbell\a", "\u202egnp", "\udcff"]
+)
+@pytest.mark.parametrize("verbose", [False, True])
+def test_names_are_shown_not_obeyed(name: str, verbose: bool) -> None:
+    text = printed(report(tensor(name), tensor(name, "none", 1152, name)), verbose)
+    assert not set(text) & set("\x1b\a\t\u202e\udcff")
+    if name.isprintable():
+        assert name in text
+    text.encode()
+
+
+def test_escape_leaves_printable_text_alone() -> None:
+    assert escape("größe → ×") == "größe → ×"
+    assert escape("a\x1bb") == "a\\x1bb"
+
+
+def test_verbose_shows_full_names_with_keys() -> None:
+    long = "model/" * 20 + "kernel"
+    assert f"{long} [0:1]" in printed(report(tensor(long)), True, 300)
+    assert long not in printed(report(tensor(long)), False, 300)
+
+
+def test_short_names_keep_the_end_and_the_weights_of_fused_layers() -> None:
+    assert short_name("a/b", "0:1") == "a/b"
+    assert short_name("", "0:1") == "(tensor 0:1)"
+    assert short_name("x" * 50, "0:1") == "…" + "x" * 39
+    assert short_name("bn/add;layer/Conv2D;bias", "0:1") == "layer/Conv2D"
+
+
+def test_small_helpers() -> None:
+    assert (percent(1, 3), percent(1, 0), shape_text((2, 3)), shape_text(())) == ("33.3 %", "–", "2×3", "scalar")

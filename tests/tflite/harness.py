@@ -1,0 +1,139 @@
+"""What the tests of rewriting share: sparse weights, rewriting whatever the size, running both forms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.support.models import ModelBuilder
+from tests.support.oracles import LiteRtOracle
+from wpconvert.codecs import encode
+from wpconvert.model.plan import Outcome
+from wpconvert.model.rules import Rules
+from wpconvert.model.weight import Weight
+from wpconvert.reference.interpreter import Interpreter
+from wpconvert.tflite.convert import Converted, Settings, convert
+from wpconvert.tflite.file import parse, serialise
+from wpconvert.tflite.model import TfliteModel, text
+from wpconvert.tflite.operators import BUILTIN_NAMES
+from wpconvert.tflite.restore import restore
+from wpconvert.tflite.rewrite import rewrite
+from wpconvert.tflite.weights import find_weights
+
+METHODS = ("dcsr", "rle", "dense")
+
+
+def sparse(seed: int, shape: Sequence[int], zeros: float = 0.9) -> NDArray[np.int8]:
+    """Random int8 weights, about that share of them 0."""
+    generator = np.random.default_rng(seed)
+    values = generator.integers(-127, 128, tuple(shape), dtype=np.int8)
+    return np.where(generator.random(tuple(shape)) < zeros, 0, values).astype(np.int8)
+
+
+def scales(seed: int, count: int) -> NDArray[np.float32]:
+    """Positive float32 scales of one order of magnitude."""
+    return np.random.default_rng(seed).uniform(0.004, 0.04, count).astype(np.float32)
+
+
+def canonical(data: bytes) -> bytes:
+    """The file as we would write it with nothing changed; an empty list of metadata counts as none."""
+    model = parse(data)
+    model.root.metadata = model.root.metadata or None
+    return serialise(model)
+
+
+def converted(data: bytes, method: str = "dcsr", *, strip: bool = False, **settings: Any) -> Converted:
+    """The main job on a file."""
+    rules = settings.pop("rules", [])
+    return convert("model", data, Settings(method, Rules(rules=rules), strip=strip, **settings))
+
+
+def forced(data: bytes, method: str = "dcsr", *, strip: bool = False) -> bytes:
+    """The file with every weight that can be rewritten rewritten, also where that makes it larger."""
+    model = parse(data)
+    rewrite(model, [_forced(weight, method) for weight in find_weights(model)], strip)
+    return serialise(model)
+
+
+def _forced(weight: Weight, method: str) -> Outcome:
+    if weight.values is None:
+        return Outcome(weight, "none", reason=weight.obstacle)
+    return Outcome(weight, method, encode(method, weight.values, weight.row_dims))
+
+
+def restored(data: bytes) -> bytes:
+    """The dense file that `restore` gives back."""
+    model = parse(data)
+    restore(model)
+    return serialise(model)
+
+
+def losses(data: bytes) -> list[str]:
+    """What `restore` cannot give back."""
+    return restore(parse(data))
+
+
+def names(data: bytes) -> list[str]:
+    """Operator names of all subgraphs, in order."""
+    model = parse(data)
+    return [model.operator_name(operator) for graph in model.root.subgraphs for operator in graph.operators]
+
+
+def rewritten_count(data: bytes) -> int:
+    """Number of our operators in a file."""
+    return sum(name in BUILTIN_NAMES for name in names(data))
+
+
+def inputs_for(data: bytes, seed: int = 0) -> list[NDArray[Any]]:
+    """Random int8 inputs."""
+    graph = parse(data).root.subgraphs[0]
+    generator = np.random.default_rng(seed)
+    return [generator.integers(-128, 128, tuple(graph.tensors[i].shape), dtype=np.int8) for i in graph.inputs]
+
+
+def reference(data: bytes, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Outputs of the reference interpreter."""
+    return Interpreter(parse(data)).run(inputs)
+
+
+def litert(data: bytes, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Outputs of LiteRT's reference kernels."""
+    values = LiteRtOracle(data).run_all(inputs)
+    return [values[int(index)] for index in parse(data).root.subgraphs[0].outputs]
+
+
+def assert_same_outputs(first: Sequence[NDArray[Any]], second: Sequence[NDArray[Any]]) -> None:
+    """Equal number, types, shapes and bits."""
+    assert len(first) == len(second)
+    for one, other in zip(first, second, strict=True):
+        assert (one.dtype, one.shape) == (other.dtype, other.shape)
+        assert one.tobytes() == other.tobytes()
+
+
+def obstacles(data: bytes) -> dict[str, str | None]:
+    """Why each weight cannot be rewritten, by name; None when it can."""
+    return {weight.name: weight.obstacle for weight in find_weights(parse(data))}
+
+
+def tensor_named(model: TfliteModel, name: str, subgraph: int = 0) -> Any:
+    """The tensor of that name."""
+    return next(t for t in model.root.subgraphs[subgraph].tensors if text(t.name) == name)
+
+
+def conv_builder(channels: int = 32, depth: int = 16, zeros: float = 0.95) -> tuple[ModelBuilder, int]:
+    """A builder with one 3 × 3 convolution whose sparse weights are worth rewriting, and the convolution's output."""
+    b = ModelBuilder()
+    x = b.input((1, 4, 4, depth), 0.5, -3)
+    weights = sparse(1, (channels, 3, 3, depth), zeros)
+    y = b.conv2d(x, weights, np.arange(channels), scale=0.4, zero_point=5, weight_scales=scales(2, channels))
+    return b, y
+
+
+def conv_model() -> bytes:
+    """The model of `conv_builder`."""
+    b, y = conv_builder()
+    b.output(y)
+    return b.to_bytes()

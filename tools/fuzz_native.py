@@ -1,0 +1,355 @@
+"""Fuzz driver of the native engine: damaged models through runtime and kernels, built with sanitizers.
+
+    python tools/fuzz_native.py --cases 5000 --seed 0
+    python tools/fuzz_native.py --seed 0 --only 1234          one case again, with the sanitizer's report
+
+Every case takes a small model, damages it (bytes of the file, or a value, an index, a shape inside a sound flatbuffer)
+and runs it in native/fuzz. Allowed are an error text and outputs; where there are outputs and the reference
+interpreter gives some too, they have to be equal. A sanitizer's report, a crash, a hang, a broken promise (see
+native/fuzz/main.cc) or other outputs are failures: the case is saved and the driver ends with exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import struct
+import subprocess
+import sys
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert.errors import WpconvertError
+from wpconvert.reference.interpreter import Interpreter
+from wpconvert.tflite.file import parse, serialise
+from wpconvert.tflite.schema import DTYPES, TensorType
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.codecs.mutations import mutated  # noqa: E402 - the root is not on the path of a script
+from tests.native.chains import elements, moves  # noqa: E402
+from tests.reference.test_malformed import network  # noqa: E402
+from tests.tflite.harness import METHODS, forced  # noqa: E402
+from tools.fuzz import Seed, TooSlow, damaged, damaged_inside, sound_models, time_limit  # noqa: E402
+
+BUILD = ROOT / "build" / "fuzz-native"
+BATCH = 500
+CASE_SECONDS = 20
+REFERENCE_SECONDS = 10
+MAX_REPORTED = 10
+ARENAS = (1 << 20, 1 << 20, 1 << 18, 1 << 14, 3001)
+
+_PAYLOADS = ("weight blob:", "requantisation table:")
+
+_INTEGERS = (-(2**31), -7, -1, 0, 1, 2, 3, 4, 5, 8, 16, 17, 100, 255, 2**16, 2**30, 2**31 - 1)
+_FLOATS = (0.0, -1.0, float("nan"), float("inf"), 1e-38, 1e38, 1e-30, 3.0, 0.5)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model to run, the arena it gets, and where it comes from."""
+
+    number: int
+    origin: str
+    data: bytes
+    arena_nbytes: int
+
+
+@dataclass
+class Tally:
+    """What happened: cases by outcome, failures as text."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def cases(self) -> int:
+        return sum(self.outcomes.values())
+
+
+def build(folder: Path = BUILD) -> Path:
+    """Configure and compile the fuzzing program; quick when nothing has changed. Returns its path."""
+    definitions = ["-DWPCONVERT_FUZZ=ON", "-DCMAKE_BUILD_TYPE="]
+    for command in (
+        ["cmake", "-S", str(ROOT / "native"), "-B", str(folder), "-G", "Ninja", *definitions],
+        ["cmake", "--build", str(folder)],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
+    return folder / "fuzz_native"
+
+
+# Damage
+
+
+def seeds() -> list[Seed]:
+    """Those of the other driver, and chains that have every operator, dense and rewritten."""
+    chains = [Seed("network", network().to_bytes()), Seed("elements", elements()), Seed("moves", moves())]
+    weighty = [chain for chain in chains if chain.name != "moves"]
+    return [
+        *sound_models(),
+        *chains,
+        *(Seed(f"{chain.name}-{method}", forced(chain.data, method)) for chain in weighty for method in METHODS),
+    ]
+
+
+def _mutate_tensor(graph: Any, _model: Any, rng: random.Random) -> None:
+    tensor = rng.choice(graph.tensors)
+    kind = rng.choice(("dim", "dim", "rank", "type", "scale", "zero point", "none", "count", "buffer"))
+    if kind == "dim" and len(tensor.shape):
+        shape = list(tensor.shape)
+        shape[rng.randrange(len(shape))] = rng.choice(_INTEGERS)
+        tensor.shape = shape
+    elif kind == "rank":
+        tensor.shape = [rng.randrange(10) for _ in range(rng.randrange(8))]
+    elif kind == "type":
+        tensor.type = rng.randrange(21)
+    elif kind == "buffer":
+        tensor.buffer = rng.choice(graph.tensors).buffer
+    elif tensor.quantization is not None:
+        if kind == "scale":
+            tensor.quantization.scale = np.array([rng.choice(_FLOATS)], np.float32)
+        elif kind == "zero point":
+            tensor.quantization.zeroPoint = np.array([rng.choice(_INTEGERS)], np.int64)
+        elif kind == "count":
+            tensor.quantization.scale = np.ones(rng.randrange(8), np.float32)
+            tensor.quantization.quantizedDimension = rng.choice(_INTEGERS)
+        else:
+            tensor.quantization = None
+
+
+def _mutate_operator(graph: Any, model: Any, rng: random.Random) -> None:
+    operator = rng.choice(graph.operators)
+    kind = rng.choice(("field", "field", "field", "inputs", "outputs", "options", "code", "order"))
+    fields = sorted(vars(operator.builtinOptions)) if operator.builtinOptions is not None else []
+    if kind == "field" and fields:
+        name = rng.choice(fields)
+        old = getattr(operator.builtinOptions, name)
+        new = rng.choice(_FLOATS if isinstance(old, float) else _INTEGERS)
+        setattr(operator.builtinOptions, name, [new] if isinstance(old, (list, np.ndarray)) else new)
+    elif kind in {"inputs", "outputs"}:
+        indices = [int(index) for index in getattr(operator, kind)]
+        position = rng.randrange(len(indices) + 1)
+        more = [rng.randrange(-2, len(graph.tensors) + 1) for _ in range(rng.randrange(3))]
+        indices[position : position + rng.randrange(2)] = more
+        setattr(operator, kind, indices)
+    elif kind == "options":
+        other = rng.choice(graph.operators)
+        operator.builtinOptions, operator.builtinOptionsType = other.builtinOptions, other.builtinOptionsType
+    elif kind == "code":
+        operator.opcodeIndex = rng.randrange(len(model.operatorCodes))
+    elif kind == "order":
+        rng.shuffle(graph.operators)
+
+
+def _mutate_constant(graph: Any, model: Any, rng: random.Random) -> None:
+    """Another value in an int32 parameter: axes, paddings, slices, biases."""
+    constants = [t for t in graph.tensors if t.type == TensorType.INT32 and t.buffer]
+    if constants:
+        buffer = model.buffers[rng.choice(constants).buffer]
+        values = np.frombuffer(bytes(buffer.data)[: len(buffer.data) // 4 * 4], np.int32).copy()
+        if len(values):
+            values[rng.randrange(len(values))] = rng.choice(_INTEGERS)
+            buffer.data = values.view(np.uint8)
+
+
+def _mutate_ends(graph: Any, _model: Any, rng: random.Random) -> None:
+    """Inputs and outputs of the model."""
+    name = rng.choice(("inputs", "outputs"))
+    indices = [int(index) for index in getattr(graph, name)]
+    indices.insert(rng.randrange(len(indices) + 1), rng.randrange(-1, len(graph.tensors) + 1))
+    setattr(graph, name, indices[rng.randrange(2) :])
+
+
+_Mutation = Callable[[Any, Any, random.Random], None]
+_MUTATIONS: tuple[_Mutation, ...] = (
+    _mutate_tensor,
+    _mutate_tensor,
+    _mutate_operator,
+    _mutate_operator,
+    _mutate_constant,
+    _mutate_ends,
+)
+
+
+def damaged_structure(seed: Seed, rng: random.Random) -> bytes:
+    """The model with one or two of its values changed, in a sound flatbuffer."""
+    model = parse(seed.data)
+    for _ in range(rng.choice((1, 1, 2))):
+        rng.choice(_MUTATIONS)(model.root.subgraphs[0], model.root, rng)
+    try:
+        return serialise(model)
+    except (WpconvertError, ValueError, TypeError, struct.error, OverflowError):
+        # A value that no flatbuffer can hold.
+        return damaged(seed.data, rng)
+
+
+def damaged_blob(seed: Seed, rng: random.Random) -> bytes:
+    """The model with one of its weight blobs damaged, often so that it stays consistent."""
+    model = parse(seed.data)
+    graph = model.root.subgraphs[0]
+    blobs = [graph.tensors[op.inputs[1]] for op in graph.operators if model.operator_name(op).startswith("WP_")]
+    if not blobs:
+        return damaged_structure(seed, rng)
+    tensor = rng.choice(blobs)
+    raw = np.asarray(model.root.buffers[tensor.buffer].data, np.uint8)
+    changed = mutated(raw, np.random.default_rng(rng.getrandbits(32)))
+    model.root.buffers[tensor.buffer].data = changed
+    tensor.shape = [len(changed)]
+    return serialise(model)
+
+
+def make_case(sound: Sequence[Seed], seed: int, number: int) -> Case:
+    """Case `number` of a run, the same whatever ran before it."""
+    rng = random.Random(f"native/{seed}/{number}")
+    start = rng.choices(sound, weights=[1 / (1 + len(s.data) / 8192) for s in sound])[0]
+    kind = rng.random()
+    if kind < 0.5:
+        data = damaged_structure(start, rng)
+    elif kind < 0.65:
+        data = damaged_blob(start, rng)
+    elif kind < 0.8:
+        data = damaged_inside(start, rng)
+    else:
+        data = damaged(start.data, rng)
+    return Case(number, start.name, data, rng.choice(ARENAS))
+
+
+# Running
+
+
+def run_batch(program: Path, cases: Sequence[Case], folder: Path) -> Iterator[tuple[Case, str, str]]:
+    """(case, outcome, detail) of each: "ok" with a checksum, "refused" with the text, or a failure with its report."""
+    folder.mkdir(parents=True, exist_ok=True)
+    corpus = folder / f"corpus-{os.getpid()}"
+    corpus.write_bytes(b"".join(struct.pack("<II", c.arena_nbytes, len(c.data)) + c.data for c in cases))
+    first = 0
+    try:
+        while first < len(cases):
+            command = [str(program), str(corpus), str(first), str(CASE_SECONDS)]
+            limit = CASE_SECONDS * (len(cases) - first) + 60
+            done = subprocess.run(command, capture_output=True, timeout=limit, check=False)
+            lines = done.stdout.decode("utf-8", "replace").split("\n")[:-1]
+            for line in lines:
+                number, outcome, *detail = line.split(" ", 2)
+                assert int(number) == first, line
+                yield cases[first], outcome, detail[0] if detail else ""
+                first += 1
+            if not lines or lines[-1].split(" ")[1] in {"ok", "refused"}:
+                if first < len(cases):
+                    report = done.stderr.decode("utf-8", "replace")
+                    yield cases[first], "crashed", f"exit code {done.returncode}\n{report[-6000:]}"
+                first += 1
+    finally:
+        corpus.unlink()
+
+
+def _inputs_nbytes(first: int, nbytes: int) -> NDArray[np.uint8]:
+    """The bytes that native/fuzz puts into the inputs."""
+    counts = np.arange(first + 1, first + nbytes + 1, dtype=np.uint64)
+    return ((counts * 2654435761 & 0xFFFFFFFF) >> 13).astype(np.uint8)
+
+
+def reference_verdict(data: bytes) -> tuple[str, str]:
+    """What native/fuzz should say of a case: ("ok", checksum), ("refused", reason), or ("unknown", reason)."""
+    try:
+        model = parse(data)
+    except WpconvertError as error:
+        # The Python reader checks the whole file, the runtime only what it uses.
+        return "unknown", str(error)
+    try:
+        interpreter = Interpreter(model)
+        graph = model.root.subgraphs[0]
+        inputs, at = [], 0
+        for index in graph.inputs:
+            tensor = graph.tensors[index]
+            shape, dtype = tuple(int(d) for d in tensor.shape), DTYPES[tensor.type]
+            if dtype.kind == "f" or dtype == np.bool_:
+                return "unknown", "random bytes make numbers that floats treat in more than one way"
+            nbytes = int(np.prod(shape)) * dtype.itemsize
+            inputs.append(_inputs_nbytes(at, nbytes).view(dtype).reshape(shape))
+            at += nbytes
+        with time_limit(REFERENCE_SECONDS):
+            outputs = interpreter.run(inputs)
+    except WpconvertError as error:
+        return "refused", str(error)
+    except (MemoryError, TooSlow):
+        return "unknown", "too much work for the reference interpreter"
+    value = 2166136261
+    for byte in b"".join(output.tobytes() for output in outputs):
+        value = ((value ^ byte) * 16777619) & 0xFFFFFFFF
+    return "ok", f"{value:08x}"
+
+
+def judge(case: Case, outcome: str, detail: str) -> tuple[str, str | None]:
+    """The outcome for the tally, and a text if the case failed."""
+    if outcome == "refused":
+        return ("refused", None) if detail.strip() else ("failed", "refused without a reason")
+    if outcome != "ok":
+        return outcome, f"{outcome}: {detail}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        verdict, expected = reference_verdict(case.data)
+    if verdict == "unknown":
+        return "ran, not compared", None
+    if verdict == "refused":
+        # The two support different things, but a malformed payload has one definition: docs/FORMAT.md.
+        if any(payload in expected for payload in _PAYLOADS):
+            return "ran though malformed", f"the reference interpreter refuses it: {expected}"
+        return "ran, refused by the reference", None
+    if expected != detail:
+        return "differs", "the outputs differ from the reference interpreter's"
+    return "ran, equal to the reference", None
+
+
+def fuzz(seed: int, numbers: Sequence[int], folder: Path, program: Path) -> Tally:
+    """Run cases; failures are saved in `folder`."""
+    sound, tally = seeds(), Tally()
+    for start in range(0, len(numbers), BATCH):
+        cases = [make_case(sound, seed, number) for number in numbers[start : start + BATCH]]
+        for case, outcome, detail in run_batch(program, cases, folder):
+            name, failure = judge(case, outcome, detail)
+            tally.outcomes[name] += 1
+            if failure is not None:
+                path = folder / f"native-{seed}-{case.number}.tflite"
+                path.write_bytes(case.data)
+                again = f"python tools/fuzz_native.py --seed {seed} --only {case.number}"
+                where = f"case {case.number} from {case.origin}, arena {case.arena_nbytes}, saved as {path}"
+                tally.failures.append(f"{where}; again: {again}\n{failure}")
+        if len(tally.failures) >= MAX_REPORTED:
+            break
+    return tally
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; 1 when a case failed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--cases", type=int, default=5000, help="how many (5000)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all cases (0)")
+    parser.add_argument("--only", type=int, help="run one case again")
+    parser.add_argument("--folder", type=Path, default=ROOT / "build" / "fuzz", help="where failures are saved")
+    chosen = parser.parse_args(arguments)
+    program = build()
+    begin = time.monotonic()
+    numbers = range(chosen.cases) if chosen.only is None else range(chosen.only, chosen.only + 1)
+    tally = fuzz(chosen.seed, numbers, chosen.folder, program)
+    for failure in tally.failures:
+        print(failure, file=sys.stderr)
+    outcomes = ", ".join(f"{count} {name}" for name, count in tally.outcomes.most_common())
+    print(f"{tally.cases} cases in {time.monotonic() - begin:.0f} s: {outcomes}")
+    return 1 if tally.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
