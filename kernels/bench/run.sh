@@ -1,0 +1,37 @@
+#!/bin/sh
+# Run a file of kernels/tests/gemm_cases.py: run.sh host|portable|m3|m4|m55 CASES [extra compiler flags]
+set -eu
+target=$1 cases=$(realpath "$2")
+shift 2
+root=$(realpath "$(dirname "$0")/../..")
+out=$root/build/kernels-bench/$target
+mkdir -p "$out"
+kernels="blob table codec_dense codec_rle codec_dcsr codec_sparse conv fully_connected gemm_portable gemm_thumb2 gemm_dsp gemm_mve lists finish dots"
+sources="$root/kernels/tests/gemm_cases.c"
+for name in $kernels; do
+    if [ -f "$root/kernels/src/$name.c" ]; then
+        sources="$sources $root/kernels/src/$name.c"
+    fi
+done
+warnings="-std=c11 -Wall -Wextra -Werror -I$root/kernels/include"
+if [ "$target" = host ]; then
+    gcc -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all $warnings "$@" $sources -o "$out/cases"
+    exec "$out/cases" "$cases"
+fi
+ports=$root/runtime/ports
+case $target in
+m3) flags="-mcpu=cortex-m3" machine=mps2-an385 linker="$ports/common/mps2.ld" timer="$ports/common/cmsdk_timer.c" ;;
+m4) flags="-mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard" machine=mps2-an386
+    linker="$ports/common/mps2.ld" timer="$ports/common/cmsdk_timer.c" ;;
+m55) flags="-mcpu=cortex-m55 -mfloat-abi=hard" machine=mps3-an547
+    linker="$ports/corstone300/board.ld" timer="$ports/corstone300/counter.c" ;;
+*) echo "run.sh: unknown target $target" >&2; exit 2 ;;
+esac
+arm-none-eabi-gcc $flags -mthumb -O2 -ffunction-sections -fdata-sections $warnings "$@" -I"$ports/common" \
+    "-L$ports/common" -nostartfiles --specs=nano.specs --specs=nosys.specs -Wl,--gc-sections -Wl,--defsym=end=port_bss_end -T "$linker" \
+    $sources "$timer" "$ports"/common/fault.c "$ports"/common/line.c "$ports"/common/semihosting.c \
+    "$ports"/common/startup.c -o "$out/cases.elf" 2> "$out/link.log" || { cat "$out/link.log"; exit 1; }
+cp "$cases" "$out/cases.bin"
+cd "$out"
+exec qemu-system-arm -M $machine -icount shift=0 -nographic -monitor none -serial none \
+    -semihosting-config enable=on,target=native -kernel cases.elf

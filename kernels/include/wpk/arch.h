@@ -1,0 +1,34 @@
+/* Which code path the kernels are compiled for. Decided by the compiler's architecture macros;
+ * define WPK_PORTABLE to force plain C. Test with #if, not #ifdef: each name is 0 or 1. */
+#ifndef WPK_ARCH_H
+#define WPK_ARCH_H
+
+#if defined(WPK_PORTABLE)
+#define WPK_MVE 0
+#define WPK_DSP 0
+#define WPK_THUMB2 0
+#elif defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#define WPK_MVE 1 /* Cortex-M55, M85: Helium */
+#define WPK_DSP 0
+#define WPK_THUMB2 0
+#elif defined(__ARM_FEATURE_DSP) && defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
+#define WPK_MVE 0
+#define WPK_DSP 1 /* Cortex-M4, M7, M33: two 16-bit multiply-accumulates an instruction */
+#define WPK_THUMB2 0
+#elif defined(__thumb2__) && defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
+#define WPK_MVE 0
+#define WPK_DSP 0
+#define WPK_THUMB2 1 /* Cortex-M3: 32-bit multiply-accumulate only */
+#else
+#define WPK_MVE 0
+#define WPK_DSP 0
+#define WPK_THUMB2 0
+#endif
+
+/* Whether fully connected is clearly faster with the input zero point folded into the bias
+ * (wpk_requant.input_offset = 0). With 0 it subtracts it from activations while it widens them, and
+ * a plain bias saves the memory of a folded copy. Convolution takes either at nearly the same
+ * speed. */
+#define WPK_WANTS_FOLDED_BIAS WPK_MVE
+
+#endif

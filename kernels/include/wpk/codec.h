@@ -1,0 +1,66 @@
+/* Codecs: decode rows of a weight blob. One object per codec; only those that a program names are
+ * linked. */
+#ifndef WPK_CODEC_H
+#define WPK_CODEC_H
+
+#include <stdint.h>
+
+#include "wpk/blob.h"
+#include "wpk/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where a decoder stands. Start with all zeros: that is row 0 of any blob. */
+typedef struct {
+    uint32_t row;   /* the next row */
+    uint32_t at[3]; /* its position in each of the codec's streams */
+} wpk_cursor;
+
+#define WPK_NO_ROOM UINT32_MAX
+
+/* Kernels for rows as lists, inside the library: named here so that they are linked with a codec
+ * that has lists, and only then. */
+struct wpk_list_kernels;
+
+/* A stored element of a row, for kernels that multiply with those alone. */
+typedef struct {
+    uint16_t offset; /* column · scale */
+    int16_t value;
+} wpk_entry;
+
+typedef struct wpk_codec {
+    const char *name; /* as in the "codec" option of WP_* operators */
+    uint8_t number;   /* as in wpk_blob.codec */
+
+    /* Everything that decode relies on, the whole stream; once per model, from Prepare. */
+    wpk_status (*check)(const wpk_blob *blob);
+
+    /* Write rows [first, first + count) of a checked blob, zeros included: row r at dst + (r −
+     * first) · stride. Bytes cols to stride − 1 of a row become 0. stride ≥ cols. Going on where
+     * the cursor stands costs nothing; other rows are found through the row index. */
+    void (*decode)(const wpk_blob *blob, wpk_cursor *cursor, uint32_t first, uint32_t count,
+                   int8_t *dst, uint32_t stride);
+
+    /* Write the stored elements of one row, by increasing column, and return how many; values may
+     * be 0. A row of more than `capacity` of them, which is never more than cols, is not written
+     * and the cursor stays: WPK_NO_ROOM. cols · scale ≤ 65536. NULL if the codec stores all
+     * elements. */
+    uint32_t (*list)(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uint32_t scale,
+                     wpk_entry *entries, uint32_t capacity);
+
+    /* Σ w · x of one row, modulo 2^32; x is [cols]. The cursor is as for decode. NULL if the codec
+     * stores all elements. */
+    int32_t (*dot)(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const int8_t *x);
+
+    const struct wpk_list_kernels *list_kernels; /* NULL if there are none for this core */
+} wpk_codec;
+
+extern const wpk_codec wpk_codec_dense, wpk_codec_rle, wpk_codec_dcsr;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,37 @@
+/* int8 convolution, grouped or not (docs/FORMAT.md, "Arithmetic"). */
+#ifndef WPK_CONV_H
+#define WPK_CONV_H
+
+#include <stdint.h>
+
+#include "wpk/table.h"
+#include "wpk/weights.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* All ≥ 1, except pads, which are ≥ 0. Activations are [batch, in_h, in_w, in_c] and [batch, out_h,
+ * out_w, out_c]. in_c is a multiple of kernel_c, out_c one of in_c / kernel_c, the number of
+ * groups. Windows may reach over every edge of the image. No tensor has more than 2^31 − 1
+ * elements. */
+typedef struct {
+    int32_t batch, in_h, in_w, in_c, out_h, out_w, out_c;
+    int32_t kernel_h, kernel_w, kernel_c;
+    int32_t stride_h, stride_w, dilation_h, dilation_w;
+    int32_t pad_top, pad_left;
+} wpk_conv_shape;
+
+/* Scratch of wpk_conv_s8 in bytes; UINT32_MAX if it would not fit 32 bits. */
+uint32_t wpk_conv_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights);
+
+/* weights: rows = out_c, cols = kernel_h · kernel_w · kernel_c. requant: channels = out_c. x and y
+ * must not overlap; scratch is aligned to 16 bytes and keeps nothing between calls. */
+void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
+                 const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

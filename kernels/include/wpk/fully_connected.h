@@ -1,0 +1,26 @@
+/* int8 fully connected layer: y = x · weights^T (docs/FORMAT.md, "Arithmetic"). */
+#ifndef WPK_FULLY_CONNECTED_H
+#define WPK_FULLY_CONNECTED_H
+
+#include <stdint.h>
+
+#include "wpk/table.h"
+#include "wpk/weights.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Scratch of wpk_fully_connected_s8 in bytes; UINT32_MAX if it would not fit 32 bits. */
+uint32_t wpk_fully_connected_scratch_nbytes(uint32_t batch, const wpk_weights *weights);
+
+/* x is [batch, weights.cols], y [batch, weights.rows]; requant: channels = weights.rows. x and y
+ * must not overlap; scratch is aligned to 16 bytes and keeps nothing between calls. */
+void wpk_fully_connected_s8(uint32_t batch, const wpk_weights *weights, const wpk_requant *requant,
+                            const int8_t *x, int8_t *y, void *scratch);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

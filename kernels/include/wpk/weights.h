@@ -1,0 +1,34 @@
+/* Where a layer's weights come from: plain rows in flash, or a blob and its codec. */
+#ifndef WPK_WEIGHTS_H
+#define WPK_WEIGHTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wpk/codec.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An int8 matrix [rows, cols]. Convolution and fully connected: a row per output channel.
+ * Depthwise: a row per tap. */
+typedef struct {
+    const int8_t *dense;    /* the rows, contiguous; NULL: decode the blob */
+    const wpk_codec *codec; /* of a checked blob; unused with dense rows */
+    wpk_blob blob;
+    uint32_t rows, cols;
+} wpk_weights;
+
+/* Weights of a checked blob. Dense blobs are read in place. */
+static inline wpk_weights wpk_weights_of_blob(const wpk_blob *blob, const wpk_codec *codec) {
+    const int8_t *const dense = blob->codec == 0 ? (const int8_t *)blob->section[0] : NULL;
+    const wpk_weights weights = {dense, codec, *blob, blob->rows, blob->cols};
+    return weights;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

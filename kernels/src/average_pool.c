@@ -1,0 +1,111 @@
+#include "element.h"
+#include "pooling.h"
+
+/* The mean of `count` values, halves away from zero. */
+static inline int32_t mean(int32_t sum, int32_t count) {
+    return sum < 0 ? -((-sum + count / 2) / count) : (sum + count / 2) / count;
+}
+
+#if WPK_MVE
+#include <arm_mve.h>
+
+/* Up to this count ⌊a · ⌈2^32 / count⌉ / 2^32⌋ is ⌊a / count⌋ for a < 129 · count: the reciprocal's
+ * error times a stays below 2^32. */
+enum { MAX_RECIPROCAL_COUNT = 4096 };
+
+/* Four channels; `all`: none of them is beyond the last. */
+static inline __attribute__((always_inline)) int32x4_t four(const wpk_pool_window *window,
+                                                            int32_t c, int32_t count,
+                                                            uint32x4_t inverse, mve_pred16_t lanes,
+                                                            bool all) {
+    int32x4_t sum = vdupq_n_s32(0);
+    const int8_t *row = window->x + c;
+    for (int32_t i = window->h; i > 0; --i, row += window->pitch) {
+        const int8_t *x = row;
+        for (int32_t j = window->w; j > 0; --j, x += window->channels) {
+            sum = vaddq_s32(sum, all ? vldrbq_s32(x) : vldrbq_z_s32(x, lanes));
+        }
+    }
+    if (count == 1) {
+        return sum;
+    }
+    if (count <= MAX_RECIPROCAL_COUNT) {
+        const uint32x4_t size =
+            vaddq_n_u32(vreinterpretq_u32_s32(vabsq_s32(sum)), (uint32_t)count / 2);
+        const int32x4_t quotient = vreinterpretq_s32_u32(vmulhq_u32(size, inverse));
+        return vnegq_m_s32(quotient, quotient, vcmpltq_n_s32(sum, 0));
+    }
+    int32_t sums[4];
+    vstrwq_s32(sums, sum);
+    for (int32_t i = 0; i < 4; ++i) {
+        sums[i] = mean(sums[i], count);
+    }
+    return vldrwq_s32(sums);
+}
+
+static void pixel(const wpk_pool_window *window, int8_t *y) {
+    const uint32_t count = (uint32_t)(window->h * window->w);
+    /* ⌈2^32 / count⌉ in 32 bits, for a count above 1. */
+    const uint32x4_t inverse = vdupq_n_u32(UINT32_MAX / count + 1);
+    const int32x4_t low = vdupq_n_s32(window->low), high = vdupq_n_s32(window->high);
+    int32_t c = 0;
+    for (; c + 4 <= window->channels; c += 4) {
+        const int32x4_t means = four(window, c, (int32_t)count, inverse, 0, true);
+        vstrbq_s32(y + c, vminq_s32(vmaxq_s32(means, low), high));
+    }
+    if (c < window->channels) {
+        const mve_pred16_t lanes = vctp32q((uint32_t)(window->channels - c));
+        const int32x4_t means = four(window, c, (int32_t)count, inverse, lanes, false);
+        vstrbq_p_s32(y + c, vminq_s32(vmaxq_s32(means, low), high), lanes);
+    }
+}
+#else
+
+/* Four channels at once, two 16-bit sums a word: bytes biased to 0 … 255 sum up without a sign. */
+enum { MAX_PACKED_COUNT = 257 };
+
+static void four_channels(const wpk_pool_window *window, int32_t c, int32_t count, int8_t *y) {
+    const uint32_t bias = 0x80808080u, every_other = 0x00ff00ffu;
+    uint32_t even = 0, odd = 0;
+    for (int32_t row = 0; row < window->h; ++row) {
+        const int8_t *x = window->x + row * window->pitch + c;
+        for (int32_t column = 0; column < window->w; ++column, x += window->channels) {
+            const uint32_t four = wpk_load_u32(x) ^ bias;
+            even += four & every_other;
+            odd += four >> 8 & every_other;
+        }
+    }
+    const int32_t excess = 128 * count;
+    const int32_t sums[4] = {(int32_t)(even & 0xffff) - excess, (int32_t)(odd & 0xffff) - excess,
+                             (int32_t)(even >> 16) - excess, (int32_t)(odd >> 16) - excess};
+    for (int32_t i = 0; i < 4; ++i) {
+        y[c + i] = (int8_t)wpk_clamp(mean(sums[i], count), window->low, window->high);
+    }
+}
+
+static void one_channel(const wpk_pool_window *window, int32_t c, int32_t count, int8_t *y) {
+    int32_t sum = 0;
+    for (int32_t row = 0; row < window->h; ++row) {
+        const int8_t *x = window->x + row * window->pitch + c;
+        for (int32_t column = 0; column < window->w; ++column, x += window->channels) {
+            sum += *x;
+        }
+    }
+    y[c] = (int8_t)wpk_clamp(mean(sum, count), window->low, window->high);
+}
+
+static void pixel(const wpk_pool_window *window, int8_t *y) {
+    const int32_t count = window->h * window->w;
+    int32_t c = 0;
+    for (; count <= MAX_PACKED_COUNT && c + 4 <= window->channels; c += 4) {
+        four_channels(window, c, count, y);
+    }
+    for (; c < window->channels; ++c) {
+        one_channel(window, c, count, y);
+    }
+}
+#endif
+
+void wpk_average_pool_s8(const wpk_pool *params, const int8_t *x, int8_t *y) {
+    wpk_pool_each(params, pixel, x, y);
+}

@@ -1,0 +1,57 @@
+/* What the sparse codecs share: row counts and row index (docs/FORMAT.md, "Blob"). */
+#ifndef WPK_SRC_CODEC_SPARSE_H
+#define WPK_SRC_CODEC_SPARSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bytes.h"
+#include "wpk/codec.h"
+
+enum { SECTION_INDEX = 0, SECTION_COUNTS = 1, SECTION_VALUES = 2 };
+enum { FLAG_COUNT_TYPE = 3, FLAG_WIDE_INDEX = 4 };
+
+/* The row counts of a blob, ready to be read. */
+typedef struct {
+    const uint8_t *bytes;
+    uint32_t width_log2;
+    uint32_t mean;
+} wpk_counts;
+
+static inline wpk_counts wpk_counts_of(const wpk_blob *blob) {
+    const wpk_counts counts = {blob->section[SECTION_COUNTS], blob->flags & FLAG_COUNT_TYPE,
+                               blob->section_nbytes[SECTION_VALUES] / blob->rows};
+    return counts;
+}
+
+/* The stored elements of a row; of unchecked blobs any 32-bit number, which then is not below 2^31
+ * if the stored difference made it negative. */
+static inline uint32_t wpk_count(const wpk_counts *counts, uint32_t row) {
+    const uint8_t *const at = counts->bytes + (row << counts->width_log2);
+    uint32_t difference;
+    if (counts->width_log2 == 0) {
+        difference = (uint32_t)(int32_t)(int8_t)*at;
+    } else if (counts->width_log2 == 1) {
+        difference = (uint32_t)(int32_t)(int16_t)wpk_load_u16(at);
+    } else {
+        difference = wpk_load_u32(at);
+    }
+    return counts->mean + difference;
+}
+
+static inline uint32_t wpk_nibble(const uint8_t *bytes, uint32_t i) {
+    return (i & 1) == 0 ? (uint32_t)bytes[i >> 1] >> 4 : bytes[i >> 1] & 15u;
+}
+
+/* Flags, section count, and the lengths of row index and row counts. */
+bool wpk_sparse_sections_fit(const wpk_blob *blob, uint32_t sections, uint32_t streams);
+
+/* At the first row of a block, the row index must hold the positions reached. True for other rows.
+ */
+bool wpk_sparse_index_agrees(const wpk_blob *blob, const wpk_cursor *cursor, uint32_t streams);
+
+/* Set the cursor to the first row of the block that holds `row`. */
+void wpk_sparse_seek_block(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row,
+                           uint32_t streams);
+
+#endif

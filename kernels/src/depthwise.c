@@ -1,0 +1,38 @@
+#include "depthwise.h"
+
+static bool is_3x3(const wpk_conv_shape *s) {
+    return s->kernel_h == 3 && s->kernel_w == 3 && s->dilation_h == 1 && s->dilation_w == 1 &&
+           s->in_c == s->out_c && s->stride_h == s->stride_w && s->stride_h <= 2 &&
+           s->pad_top <= 2 && s->pad_left <= 2;
+}
+
+/* Room for decoded weights, a multiple of 16. */
+static uint64_t decoded_nbytes(const wpk_weights *weights) {
+    return weights->dense != NULL ? 0
+                                  : ((uint64_t)weights->rows * weights->cols + 15) & ~(uint64_t)15;
+}
+
+uint32_t wpk_depthwise_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights) {
+    const uint64_t nbytes =
+        decoded_nbytes(weights) + (is_3x3(shape) ? wpk_depthwise_3x3_scratch_nbytes(shape) : 0);
+    return nbytes > UINT32_MAX ? UINT32_MAX : (uint32_t)nbytes;
+}
+
+void wpk_depthwise_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
+                      const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
+    const int8_t *rows = weights->dense;
+    uint8_t *rest = scratch;
+    if (rows == NULL) {
+        /* Every channel needs every tap, so the whole matrix is decoded: it has only kernel_h ·
+         * kernel_w rows. */
+        wpk_cursor cursor = {0, {0, 0, 0}};
+        weights->codec->decode(&weights->blob, &cursor, 0, weights->rows, scratch, weights->cols);
+        rows = scratch;
+        rest += decoded_nbytes(weights);
+    }
+    if (is_3x3(shape)) {
+        wpk_depthwise_3x3(shape, rows, requant, x, y, rest);
+    } else {
+        wpk_depthwise_generic(shape, rows, requant, x, y);
+    }
+}

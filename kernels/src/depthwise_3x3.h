@@ -1,0 +1,43 @@
+/* What the 3 × 3 depthwise skeleton (depthwise_3x3.c) asks of an architecture. Private. */
+#ifndef WPK_SRC_DEPTHWISE_3X3_H_
+#define WPK_SRC_DEPTHWISE_3X3_H_
+
+#include "depthwise.h"
+
+/* Channels that are handled together: what a word of the image holds. */
+enum { WPK_DW_LANES = 4 };
+
+/* A band of the padded image for four channels, in the layout of the architecture. A row has
+ * `pitch` columns. */
+typedef struct {
+    int32_t pitch, rows;
+} wpk_dw_planes;
+
+#if WPK_DSP
+
+/* Two taps a word: of each row (w0, w1) and (w1, w2), lower tap in the lower half. */
+typedef struct {
+    uint32_t pairs[6];
+    int32_t bias;
+    int32_t multiplier, right, offset;
+} wpk_dw_channel;
+
+/* A plane of int16 a channel, one after another. */
+typedef int16_t wpk_dw_element;
+#include "depthwise_3x3_dsp.h"
+
+#else
+
+typedef struct {
+    int32_t taps[9];
+    int32_t bias;
+    int32_t multiplier, right, offset;
+} wpk_dw_channel;
+
+/* Pixels of four channels. */
+typedef int8_t wpk_dw_element;
+#include "depthwise_3x3_plain.h"
+
+#endif
+
+#endif /* WPK_SRC_DEPTHWISE_3X3_H_ */

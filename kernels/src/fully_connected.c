@@ -1,0 +1,27 @@
+#include "wpk/fully_connected.h"
+
+#include "gemm.h"
+
+uint32_t wpk_fully_connected_scratch_nbytes(uint32_t batch, const wpk_weights *weights) {
+    (void)batch, (void)weights;
+    return 0;
+}
+
+void wpk_fully_connected_s8(uint32_t batch, const wpk_weights *weights, const wpk_requant *requant,
+                            const int8_t *x, int8_t *y, void *scratch) {
+    (void)scratch;
+    const wpk_block block = {
+        .rows = weights->dense,
+        .count = weights->rows,
+        .cols = weights->cols,
+        .stride = weights->cols,
+        .requant = requant,
+    };
+    for (uint32_t b = 0; b < batch; ++b, x += weights->cols, y += weights->rows) {
+        if (weights->dense != NULL) {
+            wpk_gemm_vector(&block, x, y);
+        } else {
+            wpk_gemm_dots(&block, weights, x, y);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+/* Runs convolution and fully connected cases from a file made by gemm_cases.py and compares every
+ * output, on a host (build with sanitizers) or on a simulated board (link runtime/ports). Also
+ * prints what each case costs there.
+ *
+ * A record: i32 kind (0 convolution, 1 fully connected), weights (0 dense rows, 1 blob), folded (0,
+ * 1), 16 shape fields, name length; u32 lengths of weights, table, plain bias, input, output; then
+ * these, each padded to 16 bytes.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wpk/conv.h"
+#include "wpk/fully_connected.h"
+
+enum { NAME_NBYTES = 64 };
+enum { WEIGHTS, TABLE, BIAS, INPUT, OUTPUT, PARTS };
+enum { CANARY_NBYTES = 16, CANARY = 0x5a };
+
+typedef struct {
+    int32_t kind, blob, folded;
+    wpk_conv_shape shape;
+    char name[NAME_NBYTES];
+    uint32_t nbytes[PARTS];
+} record;
+
+#ifdef __arm__
+#include "port.h"
+
+static int input;
+static uint8_t arena[3 << 20] __attribute__((aligned(16), section(".bss.arena")));
+static uint32_t arena_used;
+
+static bool open_cases(const char *path) {
+    input = port_open(path, PORT_READ);
+    return input >= 0;
+}
+
+static bool get(void *data, uint32_t nbytes) {
+    return nbytes == 0 || port_read(input, data, nbytes);
+}
+
+static void *allocate(uint32_t nbytes) {
+    void *const memory = arena + arena_used;
+    arena_used += (nbytes + 15) & ~15u;
+    return arena_used <= sizeof arena ? memory : NULL;
+}
+
+static void release_all(void **memory, uint32_t count) {
+    (void)memory, (void)count;
+    arena_used = 0;
+}
+
+static void say(const char *text) {
+    port_write(text);
+}
+
+static uint32_t instructions(void) {
+    return (uint32_t)(port_ticks() * 1000 / (port_ticks_hz / 1000000));
+}
+#else
+static FILE *input;
+
+static bool open_cases(const char *path) {
+    input = fopen(path, "rb");
+    return input != NULL;
+}
+
+static bool get(void *data, uint32_t nbytes) {
+    return fread(data, 1, nbytes, input) == nbytes;
+}
+
+static void *allocate(uint32_t nbytes) {
+    return malloc(nbytes); /* of the exact length, so that the sanitizer sees a byte too far */
+}
+
+static void release_all(void **memory, uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i) {
+        free(memory[i]);
+    }
+}
+
+static void say(const char *text) {
+    fputs(text, stdout);
+}
+
+static uint32_t instructions(void) {
+    return 0;
+}
+#endif
+
+static const wpk_codec *find_codec(uint8_t number) {
+    static const wpk_codec *const codecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr};
+    return number < 3 ? codecs[number] : NULL;
+}
+
+static bool is_intact(const uint8_t *canary) {
+    for (uint32_t i = 0; i < CANARY_NBYTES; ++i) {
+        if (canary[i] != CANARY) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* NULL or what is wrong. */
+static const char *run(const record *r, uint8_t *const *part, uint32_t *cost,
+                       uint32_t *scratch_nbytes, uint8_t **scratch, uint8_t **output) {
+    wpk_requant requant;
+    if (wpk_table_parse(part[TABLE], r->nbytes[TABLE], &requant) != WPK_OK) {
+        return "table";
+    }
+    if (!r->folded) {
+        requant.bias = r->nbytes[BIAS] == 0 ? NULL : (const int32_t *)(const void *)part[BIAS];
+        requant.input_offset = requant.input_zero_point;
+    }
+    const wpk_conv_shape *const s = &r->shape;
+    wpk_weights weights = {0};
+    if (r->blob) {
+        wpk_blob blob;
+        if (wpk_blob_parse(part[WEIGHTS], r->nbytes[WEIGHTS], &blob) != WPK_OK) {
+            return "blob";
+        }
+        const wpk_codec *const codec = find_codec(blob.codec);
+        if (codec == NULL || codec->check(&blob) != WPK_OK) {
+            return "check";
+        }
+        weights = wpk_weights_of_blob(&blob, codec);
+    } else {
+        weights.dense = (const int8_t *)part[WEIGHTS];
+        weights.rows = (uint32_t)s->out_c;
+        weights.cols = (uint32_t)(s->kernel_h * s->kernel_w * s->kernel_c);
+    }
+    *scratch_nbytes = r->kind == 0
+                          ? wpk_conv_scratch_nbytes(s, &weights)
+                          : wpk_fully_connected_scratch_nbytes((uint32_t)s->batch, &weights);
+    *scratch = allocate(*scratch_nbytes + CANARY_NBYTES);
+    *output = allocate(r->nbytes[OUTPUT] + CANARY_NBYTES);
+    if (*scratch == NULL || *output == NULL) {
+        return "memory";
+    }
+    memset(*scratch, 0x77, *scratch_nbytes);
+    memset(*scratch + *scratch_nbytes, CANARY, CANARY_NBYTES);
+    memset(*output + r->nbytes[OUTPUT], CANARY, CANARY_NBYTES);
+    int8_t *const y = (int8_t *)*output;
+    const int8_t *const x = (const int8_t *)part[INPUT];
+    const uint32_t before = instructions();
+    if (r->kind == 0) {
+        wpk_conv_s8(s, &weights, &requant, x, y, *scratch);
+    } else {
+        wpk_fully_connected_s8((uint32_t)s->batch, &weights, &requant, x, y, *scratch);
+    }
+    *cost = instructions() - before;
+    if (!is_intact(*scratch + *scratch_nbytes)) {
+        return "scratch overrun";
+    }
+    if (!is_intact(*output + r->nbytes[OUTPUT])) {
+        return "output overrun";
+    }
+    return memcmp(y, part[OUTPUT], r->nbytes[OUTPUT]) == 0 ? NULL : "output differs";
+}
+
+static uint64_t multiplications(const wpk_conv_shape *s) {
+    return (uint64_t)s->batch * (uint64_t)(s->out_h * s->out_w) * (uint64_t)s->out_c *
+           (uint64_t)(s->kernel_h * s->kernel_w * s->kernel_c);
+}
+
+int main(int argc, char **argv) {
+#ifdef __arm__
+    (void)argc, (void)argv;
+    const char *const path = "cases.bin";
+#else
+    const char *const path = argc > 1 ? argv[1] : "cases.bin";
+#endif
+    uint32_t count = 0, failed = 0, verbose = 0;
+    if (!open_cases(path) || !get(&count, 4) || !get(&verbose, 4)) {
+        say("cannot read the cases\n");
+        return 2;
+    }
+    for (uint32_t i = 0; i < count; ++i) {
+        record r;
+        if (!get(&r, sizeof r)) {
+            say("truncated file\n");
+            return 2;
+        }
+        uint8_t *memory[PARTS + 2] = {0};
+        for (uint32_t p = 0; p < PARTS; ++p) {
+            memory[p] = allocate(r.nbytes[p]);
+            if (memory[p] == NULL || !get(memory[p], r.nbytes[p])) {
+                say("truncated file or too large a case\n");
+                return 2;
+            }
+        }
+        uint32_t cost = 0, scratch_nbytes = 0;
+        const char *const wrong =
+            run(&r, memory, &cost, &scratch_nbytes, &memory[PARTS], &memory[PARTS + 1]);
+        char line[160];
+        if (wrong != NULL || verbose) {
+            const uint64_t macs = multiplications(&r.shape);
+            snprintf(line, sizeof line,
+                     "%-44s %9lu instructions, %5lu / 1000 MAC, scratch %6lu %s\n", r.name,
+                     (unsigned long)cost, (unsigned long)((uint64_t)cost * 1000 / macs),
+                     (unsigned long)scratch_nbytes, wrong == NULL ? "" : wrong);
+            say(line);
+        }
+        failed += wrong != NULL;
+        release_all((void **)memory, PARTS + 2);
+    }
+    char line[80];
+    snprintf(line, sizeof line, "%lu cases, %lu failed\n", (unsigned long)count,
+             (unsigned long)failed);
+    say(line);
+    return failed != 0;
+}
