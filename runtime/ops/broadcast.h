@@ -1,0 +1,25 @@
+// Binary int8 operators with broadcasting: ADD, SUB and MUL.
+#ifndef WPCONVERT_OPS_BROADCAST_H_
+#define WPCONVERT_OPS_BROADCAST_H_
+
+#include "wpconvert/operator.h"
+
+extern "C" {
+#include "wpk/elementwise.h"
+}
+
+namespace wpconvert {
+
+// The operands of a binary operator, checked: int8, at most 4 dimensions, the output's shape is the
+// inputs' broadcast.
+struct Operands {
+    Tensor x1, x2, y;
+};
+bool CheckOperands(PrepareContext &context, Operands *operands);
+
+// How the kernel walks them, with dimensions joined where that is possible.
+wpk_broadcast Broadcast(const Operands &operands);
+
+}  // namespace wpconvert
+
+#endif  // WPCONVERT_OPS_BROADCAST_H_

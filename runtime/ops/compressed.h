@@ -1,0 +1,36 @@
+// What the WP_* operators share: options, weight blob and requantisation table, checked against
+// each other.
+#ifndef WPCONVERT_OPS_COMPRESSED_H_
+#define WPCONVERT_OPS_COMPRESSED_H_
+
+#include <stdint.h>
+
+#include "window.h"
+#include "wpconvert/operator.h"
+
+#include "wpk/table.h"
+#include "wpk/weights.h"
+
+namespace wpconvert {
+
+// The entries of custom_options that kernels need.
+struct CompressedOptions {
+    Padding padding;
+    int32_t stride[2], dilation[2];  // height, width; each ≥ 1
+    int32_t depth_multiplier;        // ≥ 1
+};
+
+// A checked operator: input 0 and output 0 are INT8 with the table's zero points, `weights` has
+// `ndim` dimensions, of which the first `row_dims` are rows, and dims[channel_axis] is the table's
+// channels.
+TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row_dims,
+                            uint32_t channel_axis, CompressedOptions *options, wpk_weights *weights,
+                            wpk_requant *requant);
+
+// What Register_WP_…() give. The adapter to TensorFlow Lite Micro has functions of those names with
+// another result, so it refers to these.
+extern const Registration kWpConv2D, kWpDepthwiseConv2D, kWpFullyConnected;
+
+}  // namespace wpconvert
+
+#endif  // WPCONVERT_OPS_COMPRESSED_H_

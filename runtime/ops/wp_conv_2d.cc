@@ -1,0 +1,54 @@
+// WP_CONV_2D: CONV_2D with compressed weights and a requantisation table (docs/FORMAT.md,
+// "Operators").
+#include "compressed.h"
+#include "convolution.h"
+#include "wpconvert/operators.h"
+#include "wpk/conv.h"
+
+namespace wpconvert {
+
+namespace {
+
+struct Params {
+    wpk_conv_shape shape;
+    wpk_weights weights;
+    wpk_requant requant;
+    int scratch;
+};
+
+TfLiteStatus Prepare(PrepareContext &context) {
+    CompressedOptions options;
+    Params *const params = context.AllocateUserData<Params>();
+    if (params == nullptr || ReadCompressed(context, 4, 1, 0, &options, &params->weights,
+                                            &params->requant) != kTfLiteOk) {
+        return kTfLiteError;
+    }
+    int32_t filter[4];
+    for (int i = 0; i < 4; ++i) {
+        filter[i] = static_cast<int32_t>(params->weights.blob.dims[i]);
+    }
+    if (ConvShape(context, filter, options.stride, options.dilation, options.padding,
+                  &params->shape) != kTfLiteOk) {
+        return kTfLiteError;
+    }
+    params->scratch =
+        context.RequestScratch(wpk_conv_scratch_nbytes(&params->shape, &params->weights));
+    return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
+}
+
+TfLiteStatus Invoke(InvokeContext &context) {
+    const Params *const params = context.user_data<Params>();
+    wpk_conv_s8(&params->shape, &params->weights, &params->requant, context.input<int8_t>(0),
+                context.output<int8_t>(0), context.scratch(params->scratch));
+    return kTfLiteOk;
+}
+
+}  // namespace
+
+const Registration kWpConv2D = {"WP_CONV_2D", Prepare, Invoke, kOperatorNone};
+
+const Registration *Register_WP_CONV_2D() {
+    return &kWpConv2D;
+}
+
+}  // namespace wpconvert

@@ -1,0 +1,50 @@
+// WP_FULLY_CONNECTED: FULLY_CONNECTED with compressed weights and a requantisation table
+// (docs/FORMAT.md, "Operators").
+#include "compressed.h"
+#include "matrix.h"
+#include "wpconvert/operators.h"
+#include "wpk/fully_connected.h"
+
+namespace wpconvert {
+
+namespace {
+
+struct Params {
+    uint32_t batch;
+    wpk_weights weights;
+    wpk_requant requant;
+    int scratch;
+};
+
+TfLiteStatus Prepare(PrepareContext &context) {
+    CompressedOptions options;
+    Params *const params = context.AllocateUserData<Params>();
+    if (params == nullptr ||
+        ReadCompressed(context, 2, 1, 0, &options, &params->weights, &params->requant) !=
+            kTfLiteOk ||
+        CheckMatrix(context, params->weights.cols, params->weights.rows, &params->batch) !=
+            kTfLiteOk) {
+        return kTfLiteError;
+    }
+    params->scratch =
+        context.RequestScratch(wpk_fully_connected_scratch_nbytes(params->batch, &params->weights));
+    return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
+}
+
+TfLiteStatus Invoke(InvokeContext &context) {
+    const Params *const params = context.user_data<Params>();
+    wpk_fully_connected_s8(params->batch, &params->weights, &params->requant,
+                           context.input<int8_t>(0), context.output<int8_t>(0),
+                           context.scratch(params->scratch));
+    return kTfLiteOk;
+}
+
+}  // namespace
+
+const Registration kWpFullyConnected = {"WP_FULLY_CONNECTED", Prepare, Invoke, kOperatorNone};
+
+const Registration *Register_WP_FULLY_CONNECTED() {
+    return &kWpFullyConnected;
+}
+
+}  // namespace wpconvert
