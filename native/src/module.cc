@@ -1,0 +1,207 @@
+// The Python module wpconvert._native; its interface is described in
+// converter/wpconvert/_native.pyi.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "session.h"
+
+namespace nb = nanobind;
+
+namespace {
+
+using wpconvert::native::ElementKind;
+using wpconvert::native::Error;
+using wpconvert::native::Port;
+using wpconvert::native::Session;
+using wpconvert::native::WeightBlob;
+
+using Input = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
+using Output = nb::ndarray<nb::numpy>;
+
+nb::dlpack::dtype dtype_of(const Port &port) {
+    nb::dlpack::dtype_code code = nb::dlpack::dtype_code::Float;
+    switch (port.kind) {
+        case ElementKind::kSigned:
+            code = nb::dlpack::dtype_code::Int;
+            break;
+        case ElementKind::kUnsigned:
+            code = nb::dlpack::dtype_code::UInt;
+            break;
+        case ElementKind::kBool:
+            code = nb::dlpack::dtype_code::Bool;
+            break;
+        case ElementKind::kFloat:
+            break;
+    }
+    return {static_cast<uint8_t>(code), port.element_nbits, 1};
+}
+
+std::string dtype_name(const nb::dlpack::dtype &type) {
+    switch (static_cast<nb::dlpack::dtype_code>(type.code)) {
+        case nb::dlpack::dtype_code::Int:
+            return "int" + std::to_string(type.bits);
+        case nb::dlpack::dtype_code::UInt:
+            return "uint" + std::to_string(type.bits);
+        case nb::dlpack::dtype_code::Float:
+            return "float" + std::to_string(type.bits);
+        case nb::dlpack::dtype_code::Bool:
+            return "bool";
+        default:
+            return "another type";
+    }
+}
+
+std::string shape_text(const size_t *dims, size_t rank) {
+    std::string text = "[";
+    for (size_t i = 0; i < rank; ++i) {
+        text += (i == 0 ? "" : ", ") + std::to_string(dims[i]);
+    }
+    return text + "]";
+}
+
+using Bytes = std::unique_ptr<uint8_t[]>;
+
+Bytes copy_of(const void *data, size_t nbytes) {
+    Bytes copy(new uint8_t[nbytes]);
+    if (nbytes != 0) {
+        std::memcpy(copy.get(), data, nbytes);
+    }
+    return copy;
+}
+
+// An array that owns the bytes.
+Output array_of(Bytes bytes, const std::vector<size_t> &shape, nb::dlpack::dtype type) {
+    uint8_t *raw = bytes.release();
+    const nb::capsule owner(raw, [](void *p) noexcept { delete[] static_cast<uint8_t *>(p); });
+    return Output(raw, shape.size(), shape.data(), owner, nullptr, type);
+}
+
+nb::list details_of(const std::vector<Port> &ports) {
+    nb::list details;
+    for (const Port &port : ports) {
+        nb::list shape;
+        for (const size_t dim : port.shape) {
+            shape.append(dim);
+        }
+        details.append(nb::make_tuple(nb::tuple(shape), dtype_name(dtype_of(port))));
+    }
+    return details;
+}
+
+class Interpreter {
+   public:
+    Interpreter(const nb::bytes &model, std::optional<size_t> arena_nbytes) {
+        if (arena_nbytes.has_value() && *arena_nbytes == 0) {
+            throw std::invalid_argument("an arena of 0 bytes");
+        }
+        const auto *data = static_cast<const uint8_t *>(model.data());
+        const size_t nbytes = model.size();
+        const nb::gil_scoped_release unlocked;
+        session_ = std::make_unique<Session>(data, nbytes, arena_nbytes.value_or(0));
+    }
+
+    const Session &session() const {
+        return *session_;
+    }
+
+    std::vector<Output> run(const std::vector<Input> &inputs) {
+        check(inputs);
+        std::vector<Bytes> values;
+        {
+            const nb::gil_scoped_release unlocked;
+            const std::lock_guard<std::mutex> guard(running_);
+            for (size_t i = 0; i < inputs.size(); ++i) {
+                const Port &port = session_->inputs()[i];
+                std::memcpy(port.data, inputs[i].data(), port.nbytes);
+            }
+            session_->invoke();
+            for (const Port &port : session_->outputs()) {
+                values.push_back(copy_of(port.data, port.nbytes));
+            }
+        }
+        std::vector<Output> results;
+        for (size_t i = 0; i < values.size(); ++i) {
+            const Port &port = session_->outputs()[i];
+            results.push_back(array_of(std::move(values[i]), port.shape, dtype_of(port)));
+        }
+        return results;
+    }
+
+   private:
+    void check(const std::vector<Input> &inputs) const {
+        const std::vector<Port> &ports = session_->inputs();
+        if (inputs.size() != ports.size()) {
+            throw std::invalid_argument(std::to_string(inputs.size()) +
+                                        " inputs given, the model has " +
+                                        std::to_string(ports.size()));
+        }
+        for (size_t i = 0; i < ports.size(); ++i) {
+            std::vector<size_t> shape;
+            for (size_t axis = 0; axis < inputs[i].ndim(); ++axis) {
+                shape.push_back(inputs[i].shape(axis));
+            }
+            const nb::dlpack::dtype wanted = dtype_of(ports[i]);
+            if (shape != ports[i].shape || inputs[i].dtype() != wanted) {
+                throw std::invalid_argument(
+                    "input " + std::to_string(i) + ": expected " + dtype_name(wanted) + " " +
+                    shape_text(ports[i].shape.data(), ports[i].shape.size()) + ", got " +
+                    dtype_name(inputs[i].dtype()) + " " + shape_text(shape.data(), shape.size()));
+            }
+        }
+    }
+
+    std::unique_ptr<Session> session_;
+    std::mutex running_;
+};
+
+WeightBlob blob_of(const nb::bytes &blob) {
+    return {static_cast<const uint8_t *>(blob.data()), blob.size()};
+}
+
+Output decode(const nb::bytes &bytes) {
+    const WeightBlob blob = blob_of(bytes);
+    const std::vector<int8_t> values = blob.decode(0, blob.rows(), blob.rows());
+    return array_of(copy_of(values.data(), values.size()), blob.shape(), nb::dtype<int8_t>());
+}
+
+Output decode_rows(const nb::bytes &bytes, size_t first, size_t last, size_t step) {
+    const WeightBlob blob = blob_of(bytes);
+    const std::vector<int8_t> values = blob.decode(first, last, step);
+    return array_of(copy_of(values.data(), values.size()), {last - first, blob.cols()},
+                    nb::dtype<int8_t>());
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+    nb::exception<Error>(m, "Error");
+    nb::class_<Interpreter>(m, "Interpreter")
+        .def(nb::init<const nb::bytes &, std::optional<size_t>>(), nb::arg("model"),
+             nb::arg("arena_nbytes") = nb::none())
+        .def_prop_ro("inputs",
+                     [](const Interpreter &self) { return details_of(self.session().inputs()); })
+        .def_prop_ro("outputs",
+                     [](const Interpreter &self) { return details_of(self.session().outputs()); })
+        .def_prop_ro("arena_used",
+                     [](const Interpreter &self) { return self.session().arena_used(); })
+        .def_prop_ro("arena_nbytes",
+                     [](const Interpreter &self) { return self.session().arena_nbytes(); })
+        .def("run", &Interpreter::run, nb::arg("inputs"));
+    m.def("decode", &decode, nb::arg("blob"));
+    m.def("decode_rows", &decode_rows, nb::arg("blob"), nb::arg("first"), nb::arg("last"),
+          nb::arg("step"));
+    m.def("operators", &wpconvert::native::operator_names);
+    m.def("codecs", &wpconvert::native::codec_names);
+}

@@ -1,0 +1,89 @@
+// A model, an arena and an interpreter with every operator and codec, for programs that run on the
+// host.
+#ifndef WPCONVERT_NATIVE_SESSION_H_
+#define WPCONVERT_NATIVE_SESSION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace wpconvert::native {
+
+// What the runtime says when it refuses a model, a blob or an arena.
+class Error : public std::runtime_error {
+   public:
+    using std::runtime_error::runtime_error;
+};
+
+enum class ElementKind : uint8_t { kSigned, kUnsigned, kFloat, kBool };
+
+// An input or output of the model: its tensor in the arena, `nbytes` of it.
+struct Port {
+    ElementKind kind;
+    uint8_t element_nbits;
+    std::vector<size_t> shape;
+    uint8_t *data;
+    size_t nbytes;
+};
+
+// A checked blob of weights.
+class WeightBlob {
+   public:
+    // Copies the bytes. Throws Error when they are malformed.
+    WeightBlob(const uint8_t *data, size_t nbytes);
+    ~WeightBlob();
+    WeightBlob(const WeightBlob &) = delete;
+    WeightBlob &operator=(const WeightBlob &) = delete;
+
+    std::vector<size_t> shape() const;
+    size_t rows() const;
+    size_t cols() const;
+
+    // Rows [first, last) in calls of `step` rows, as a kernel does it. Throws std::out_of_range.
+    std::vector<int8_t> decode(size_t first, size_t last, size_t step) const;
+
+   private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+class Session {
+   public:
+    // Copies the model to aligned memory and prepares it. With arena_nbytes = 0 the arena is as
+    // large as it takes, up to kMaxArenaNbytes; `fill` is what its bytes are before. Throws Error.
+    Session(const uint8_t *model, size_t nbytes, size_t arena_nbytes, uint8_t fill = 0);
+    ~Session();
+    Session(const Session &) = delete;
+    Session &operator=(const Session &) = delete;
+
+    const std::vector<Port> &inputs() const {
+        return inputs_;
+    }
+    const std::vector<Port> &outputs() const {
+        return outputs_;
+    }
+
+    // One inference over what the inputs' memory holds. Throws Error.
+    void invoke();
+
+    size_t arena_used() const;
+    size_t arena_nbytes() const;
+
+    static constexpr size_t kMaxArenaNbytes = size_t{1} << 31;
+
+   private:
+    struct State;
+    std::unique_ptr<State> state_;
+    std::vector<Port> inputs_, outputs_;
+};
+
+// Names of the operators and codecs that sessions know.
+std::vector<std::string> operator_names();
+std::vector<std::string> codec_names();
+
+}  // namespace wpconvert::native
+
+#endif  // WPCONVERT_NATIVE_SESSION_H_

@@ -1,0 +1,3 @@
+set(WPCONVERT_CPU_FLAGS -mcpu=cortex-m55 -mthumb -mfloat-abi=hard)
+set(WPCONVERT_BOARD_SOURCES ${CMAKE_CURRENT_LIST_DIR}/counter.c)
+set(WPCONVERT_BOARD_LINKER_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/board.ld)

@@ -1,0 +1,75 @@
+"""The tables of `make bench` and the text of `wpconvert bench`, from made-up results."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from tools.bench_targets import Row, memory_table, readme_table, report, stock_of
+from wpconvert.bench.compare import layer_pairs
+from wpconvert.bench.result import Benchmark, ClassCount, Comparison, FunctionCount, LayerCount
+from wpconvert.bench.text import print_benchmark, print_comparison
+
+FLASH = {"model": 1000, "kernels": 300, "runtime": 200, "C library": 100, "board": 50, "padding": 4}
+
+
+def made_up(instructions: int, operator: str = "CONV_2D") -> Benchmark:
+    layers = (LayerCount(0, operator, "conv[0]", instructions - 30, instructions),)
+    functions = tuple(FunctionCount(f"f{i}", "kernels", instructions // 10, instructions // 5) for i in range(10))
+    classes = (ClassCount("load", instructions, 2 * instructions),)
+    return Benchmark(
+        path="[red]/model.tflite",
+        target="corstone300",
+        core="Cortex-M55",
+        simulator="qemu",
+        file_nbytes=900,
+        instructions=instructions,
+        modelled_cycles=2 * instructions,
+        prepare_instructions=7,
+        interpreter_instructions=30,
+        arena_nbytes=600,
+        flash_nbytes=FLASH,
+        layers=layers,
+        functions=functions,
+        classes=classes,
+        outputs_sha256="0",
+    )
+
+
+def test_stock_numbers_are_found_by_model_and_board() -> None:
+    sparse, dense = stock_of("ds_cnn_kws/sparse_l_85", "mps2-m4"), stock_of("ds_cnn_kws/dense_l", "mps2-m4")
+    assert sparse == dense and sparse is not None
+    assert (sparse.instructions, sparse.arena_nbytes, sparse.flash_nbytes) == (186_076_000, 165_168, 58_954)
+    assert stock_of("zoo/digits_ds_cnn", "mps2-m4") is None
+    assert stock_of("ds_cnn_kws/dense_l", "another") is None
+
+
+def test_tables_give_ratios_against_stock() -> None:
+    name = "mlperf_tiny/kws_ref_model"
+    rewritten = {"dcsr": made_up(906_000), "rle": None}
+    row = Row(name, "corstone300", stock_of(name, "corstone300"), made_up(1_812_000), rewritten)
+    assert row.dense.code_nbytes == 654
+    line = readme_table([row]).splitlines()[2]
+    assert line == f"| `{name}` | corstone300 | 1.812 | 1.812 (1.00 ×) | 0.906 (0.50 ×) | – | 600 | 654 |"
+    assert "| 27,348 | 600 | 600 | – | 44,628 | 654 (0.01 ×)" in memory_table([row])
+    text = report([row], ["`x` on y: too large"])
+    assert "modelled" in text and "measured" in text and "- `x` on y: too large" in text
+
+
+@pytest.mark.parametrize("profile", [False, True])
+def test_text_labels_what_is_modelled(profile: bool) -> None:
+    console = Console(file=io.StringIO(), width=120)
+    print_benchmark(console, made_up(100_000), 3, profile)
+    print_comparison(console, Comparison(made_up(50_000, "WP_CONV_2D"), made_up(100_000)), 3, profile)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "[red]/model.tflite" in text
+    assert "100,000 instructions per inference, measured; 200,000 cycles, modelled" in " ".join(text.split())
+    assert "0.50 ×" in text
+    assert ("7 more" in text) == profile
+
+
+def test_layers_are_paired_only_in_the_same_graph() -> None:
+    assert len(layer_pairs(made_up(100, "WP_CONV_2D"), made_up(200))) == 1
+    assert layer_pairs(made_up(100, "SOFTMAX"), made_up(200)) == []

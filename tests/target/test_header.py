@@ -1,0 +1,75 @@
+"""The header of `--to-c` against the runtime's headers: what it registers and that it compiles."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wpconvert.emit import emit_c
+from wpconvert.errors import ModelError
+from wpconvert.model.rules import Rule, Rules
+from wpconvert.tflite.convert import Settings, convert
+from wpconvert.tflite.file import parse, serialise
+
+from .conftest import ROOT
+
+DIGITS = ROOT / "models" / "zoo" / "digits_ds_cnn.tflite"
+USER = """
+#include "model.h"
+#include "wpconvert/codecs.h"
+#include "wpconvert/micro_interpreter.h"
+#include "model.h"
+bool add() {
+    wpconvert::MicroMutableOpResolver<MODEL_OPERATORS> resolver;
+    return MODEL_REGISTER(resolver);
+}
+"""
+
+
+def rewritten(method: str, *rules: Rule) -> bytes:
+    settings = Settings(method, Rules(rules=list(rules)), 0.0, False)
+    return convert("digits", DIGITS.read_bytes(), settings, lambda _: None, lambda _: None).data
+
+
+@pytest.mark.parametrize(
+    ("data", "codecs"),
+    [
+        (DIGITS.read_bytes, []),
+        (lambda: rewritten("dcsr"), ["dcsr"]),
+        (lambda: rewritten("dcsr", Rule(operator="FULLY_CONNECTED", method="rle")), ["dcsr", "rle"]),
+    ],
+    ids=["none", "one", "two"],
+)
+def test_exactly_the_codecs_of_the_model(data: Callable[[], bytes], codecs: list[str], tmp_path: Path) -> None:
+    files = emit_c(tmp_path / "model.c", data(), "digits")
+    header = files[tmp_path / "model.h"].decode()
+    assert [name for name in ("dcsr", "dense", "rle") if f"AddCodec(&wpk_codec_{name})" in header] == codecs
+    for path, content in files.items():
+        path.write_bytes(content)
+    (tmp_path / "user.cc").write_text(USER)
+    includes = [f"-I{ROOT / 'kernels' / 'include'}", f"-I{ROOT / 'runtime' / 'include'}"]
+    for command in (["gcc", "-std=c11", "model.c"], ["g++", "-std=c++17", *includes, "user.cc"]):
+        if shutil.which(command[0]) is None:
+            pytest.skip(f"no {command[0]} on PATH")
+        done = subprocess.run(
+            [*command, "-Wall", "-Wextra", "-Werror", "-fsyntax-only"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_an_unknown_codec_is_refused(tmp_path: Path) -> None:
+    model = parse(rewritten("dcsr"))
+    operator = next(op for op in model.root.subgraphs[0].operators if model.is_custom(op))
+    operator.customOptions = operator.customOptions.copy()
+    raw = operator.customOptions.tobytes().replace(b"dcsr", b"wxyz")
+    operator.customOptions[:] = bytearray(raw)
+    with pytest.raises(ModelError, match=r"operator \d+ \(WP_\w+, subgraph 0\): unknown codec 'wxyz', expected one of"):
+        emit_c(tmp_path / "model.c", serialise(model), "digits")
