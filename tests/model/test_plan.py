@@ -127,3 +127,11 @@ def test_sparsity_counts_zeros() -> None:
     w = weight(values=np.array([[0, 1], [0, 0]], np.int8), shape=(2, 2))
     assert (w.zeros, w.sparsity) == (3, 0.75)
     assert weight(values=None).sparsity is None
+
+
+def test_a_tensor_that_no_reader_would_decode_stays_with_the_reason() -> None:
+    """So empty that its blob would claim more weights a byte than decoders take from a file they cannot trust."""
+    values = np.broadcast_to(np.int8(0), (16400, 5000))
+    result = outcome(Weight("0:1", "w", ("FULLY_CONNECTED",), values.shape, "INT8", values.size, values=values))
+    assert result.blob is None
+    assert result.reason is not None and result.reason.startswith("rle cannot hold it: ")

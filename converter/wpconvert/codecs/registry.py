@@ -85,12 +85,15 @@ def encode(
 ) -> NDArray[np.uint8]:
     """Encode an int8 tensor of 1 to 4 dimensions, the first `row_dims` of them rows, to a blob uint8[nbytes].
 
-    Row blocks have 2^block_log2 rows. Raises ModelError when shape, row_dims or block_log2 is one no blob can hold.
+    Row blocks have 2^block_log2 rows. Raises ModelError when no blob can hold the shape, row_dims or block_log2, and
+    for a tensor so large and empty that `decode` would take its blob for a hostile one.
     """
     layout = Layout(weights.shape, row_dims)
     container.check(layout, block_log2)
     matrix = np.ascontiguousarray(weights).reshape(layout.rows, layout.cols)
-    return CODECS[name].encode(matrix, layout, block_log2)
+    blob = CODECS[name].encode(matrix, layout, block_log2)
+    container.parse(blob)
+    return blob
 
 
 def decode(raw: NDArray[np.uint8]) -> NDArray[np.int8]:

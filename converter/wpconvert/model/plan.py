@@ -11,6 +11,7 @@ import yaml
 from numpy.typing import NDArray
 
 from wpconvert.codecs import CODECS, Layout, encode
+from wpconvert.errors import ModelError
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Weight
 
@@ -79,7 +80,10 @@ def _attempt(choice: Choice) -> Outcome:
         budget = min(budget, weight.nbytes)
     if bound >= budget:
         return Outcome(weight, "none", reason=_would_grow(choice.method, f"at least {bound:,}", weight))
-    blob = encode(choice.method, weight.values, weight.row_dims)
+    try:
+        blob = encode(choice.method, weight.values, weight.row_dims)
+    except ModelError as error:
+        return Outcome(weight, "none", reason=f"{choice.method} cannot hold it: {error}")
     if blob.nbytes >= budget:
         return Outcome(weight, "none", reason=_would_grow(choice.method, f"{blob.nbytes:,}", weight))
     return Outcome(weight, choice.method, blob)
