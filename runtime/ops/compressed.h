@@ -7,7 +7,6 @@
 
 #include "window.h"
 #include "wpconvert/operator.h"
-
 #include "wpk/table.h"
 #include "wpk/weights.h"
 

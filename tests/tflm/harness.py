@@ -1,0 +1,89 @@
+"""Compiling the adapter, with a copy of TensorFlow Lite Micro and without."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.support.models import ModelBuilder
+from tests.tflite.harness import sparse
+from wpconvert.emit import emit_c
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+VARIABLE = "WPCONVERT_TFLM_DIR"
+DOWNLOADS = "tensorflow/lite/micro/tools/make/downloads"
+WARNINGS = ("-Wall", "-Wextra", "-Werror")
+NO_RUNTIME = ("-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
+
+
+def layers() -> bytes:
+    """Each operator of ours, with a stride, groups, dilation, a depth multiplier; all results are outputs."""
+    b = ModelBuilder()
+    x = b.input((1, 9, 11, 6), 0.1, 3)
+    y = b.conv2d(x, sparse(1, (20, 3, 3, 3), 0.6), range(20), scale=0.3, weight_scales=0.01, stride=(2, 1))
+    z = b.depthwise(y, sparse(2, (1, 3, 3, 40), 0.4), range(40), scale=0.4, weight_scales=0.01, dilation=(2, 1))
+    weights = sparse(3, (17, 40), 0.8)
+    b.output(y, z, b.fully_connected(z, weights, range(17), scale=0.9, weight_scales=0.01))
+    return b.to_bytes()
+
+
+def tflm_folder() -> Path:
+    """The copy of TensorFlow Lite Micro; skips the test without one."""
+    value = os.environ.get(VARIABLE)
+    if not value:
+        pytest.skip(f"{VARIABLE} is not set: a checkout of tflite-micro with its third_party_downloads")
+    folder = Path(value).absolute()
+    if not (folder / DOWNLOADS / "flatbuffers").is_dir():
+        pytest.skip(f"{VARIABLE}: {DOWNLOADS}/flatbuffers is missing; make third_party_downloads gets it")
+    return folder
+
+
+def sources() -> list[Path]:
+    """The files that a build of TensorFlow Lite Micro has to add."""
+    patterns = (ROOT / "runtime/tflm/sources.txt").read_text().split()
+    return [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+
+
+def includes() -> list[str]:
+    return [f"-I{ROOT / folder}" for folder in ("runtime/tflm/include", "runtime/include", "kernels/include")]
+
+
+def run(command: Sequence[str | Path], limit: int = 1800) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=limit, check=False)
+
+
+def checked(command: Sequence[str | Path]) -> str:
+    """Standard output of a command that has to succeed."""
+    done = run(command)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    return done.stdout
+
+
+def write_model(folder: Path, data: bytes) -> None:
+    """model.c and model.h as `--to-c model.c` writes them; files that are the same already keep their date."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, content in emit_c(folder / "model.c", data, f"{folder.name}.tflite").items():
+        if not path.exists() or path.read_bytes() != content:
+            path.write_bytes(content)
+
+
+def build_programs(tflm: Path, models: Mapping[str, bytes]) -> Path:
+    """The folder with a program run_NAME for each model; what is up to date is kept."""
+    build = ROOT / "build" / "tflm"
+    build.mkdir(parents=True, exist_ok=True)
+    # Other processes of the same test run build the same.
+    with (build / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name, data in models.items():
+            write_model(build / "models" / name, data)
+        definitions = [f"-DTFLM_DIR={tflm}", f"-DMODELS={build / 'models'}"]
+        checked(["cmake", "-G", "Ninja", *definitions, "-S", HERE, "-B", build / "host"])
+        targets = [f"run_{name}" for name in models]
+        checked(["cmake", "--build", build / "host", "-j", "1", "--target", *targets])
+    return build / "host"
