@@ -2,8 +2,12 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 BUILD := build
+PYTHON_SOURCES := converter models tests tools kernels examples
+C_FOLDERS := kernels runtime native tests tools/qemu_plugin examples
+C_SOURCES = $(shell find $(C_FOLDERS) -name build -prune -o -type f \( -name '*.[ch]' -o -name '*.cc' \) -print)
+SCRIPTS = $(wildcard tools/*.sh kernels/bench/*.sh)
 
-.PHONY: setup demo test lint bench bench-host results vectors schema fuzz clean
+.PHONY: setup demo test lint format bench bench-host results vectors schema fuzz clean
 
 setup:
 	@sh tools/setup.sh $(VENV)
@@ -15,21 +19,30 @@ test: lint
 	$(PYTHON) -m pytest -n 2 --dist worksteal
 
 lint: setup
-	$(PYTHON) -m ruff check converter models tests tools
-	$(PYTHON) -m ruff format --check converter models tests tools
+	$(PYTHON) -m ruff check $(PYTHON_SOURCES)
+	$(PYTHON) -m ruff format --check $(PYTHON_SOURCES)
 	$(PYTHON) -m mypy
+	@echo clang-format, shellcheck
+	@$(VENV)/bin/clang-format --dry-run -Werror $(C_SOURCES)
+	@$(VENV)/bin/shellcheck $(SCRIPTS)
 
-# Instructions, arena and flash on the simulated boards: docs/BENCH.md and the table of README.md. MODELS adds folders.
+# Format the sources as lint wants them.
+format: setup
+	$(PYTHON) -m ruff format $(PYTHON_SOURCES)
+	$(VENV)/bin/clang-format -i $(C_SOURCES)
+
+# Instructions, arena and flash on the simulated boards. MODELS adds folders with models of your own; WRITE=1 puts the
+# tables into docs/BENCH.md and README.md.
 bench: setup
-	$(PYTHON) tools/bench_targets.py --write $(MODELS)
+	$(PYTHON) tools/bench_targets.py $(if $(WRITE),--write) $(MODELS)
 
 # Encoding and decoding speed and memory of this machine, one core.
 bench-host: setup
 	$(PYTHON) tools/bench_host.py
 
-# The table of README.md, and docs/RESULTS.md. MODELS adds folders with models of your own.
+# Bytes of every model by method. MODELS adds folders with models of your own; WRITE=1 puts the table into README.md.
 results: setup
-	$(PYTHON) tools/results.py $(MODELS)
+	$(PYTHON) tools/results.py $(if $(WRITE),--write) $(MODELS)
 
 # Remake the golden vectors of tests/vectors.
 vectors: setup

@@ -1,10 +1,10 @@
 """Instructions, arena and flash of every model on every simulated board: docs/BENCH.md and a table for README.md.
 
-    python tools/bench_targets.py [FOLDER …] [--target T …] [--write]
+    python tools/bench_targets.py [FOLDER | MODEL …] [--target T …] [--write]
 
 Takes the shipped models and every .tflite below the given folders, as they are and rewritten with each method. Ratios
 are against TFLM with CMSIS-NN where tools/stock_tflm.json has its numbers. --write puts the tables into docs/BENCH.md
-and README.md; without it they are printed.
+and README.md; without it both are printed. A model that a board cannot run is listed with the reason.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from wpconvert.bench.flash import BOARD
 from wpconvert.bench.measure import NO_ERROR_TEXTS, benchmark
 from wpconvert.bench.result import Benchmark
 from wpconvert.engines.inputs import random_inputs
@@ -115,18 +117,20 @@ def instruction_cells(row: Row) -> list[str]:
 
 
 def memory_cells(row: Row) -> list[str]:
-    """Arena and code flash of stock, dense and each method in bytes."""
+    """Arena and code flash of stock, dense and each method in bytes, with ratios against stock."""
     versions = [row.dense, *row.rewritten.values()]
-    cells = [f"{row.stock.arena_nbytes:,}" if row.stock and row.stock.arena_nbytes else "–"]
-    cells += ["–" if v is None else f"{v.arena_nbytes:,}" for v in versions]
-    cells.append(f"{row.stock.flash_nbytes:,}" if row.stock else "–")
-    stock = row.stock.flash_nbytes if row.stock else None
-    return cells + ["–" if v is None else f"{v.code_nbytes:,}" + _against(v.code_nbytes, stock) for v in versions]
+    arena, flash = (row.stock.arena_nbytes, row.stock.flash_nbytes) if row.stock else (None, None)
+    return [
+        f"{arena:,}" if arena else "–",
+        *("–" if v is None else f"{v.arena_nbytes:,}" + _against(v.arena_nbytes, arena) for v in versions),
+        f"{flash:,}" if flash else "–",
+        *("–" if v is None else f"{v.code_nbytes:,}" + _against(v.code_nbytes, flash) for v in versions),
+    ]
 
 
-def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose first two columns are text."""
-    rule = ["---", "---", *["--:"] * (len(titles) - 2)]
+def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 2) -> str:
+    """A table whose first columns, `texts` of them, are text."""
+    rule = [*["---"] * texts, *["--:"] * (len(titles) - texts)]
     return "".join("| " + " | ".join(cells) + " |\n" for cells in (titles, rule, *rows))
 
 
@@ -136,15 +140,50 @@ def instruction_table(rows: Sequence[Row]) -> str:
     return markdown(titles, [[f"`{row.name}`", row.board, *instruction_cells(row)] for row in rows])
 
 
+def _ratios(pairs: Iterable[tuple[int | None, int | None]]) -> str:
+    """`0.69 / 0.64 / –`; one dash when there is none at all."""
+    texts = [f"{count / base:.2f}" if count and base else "–" for count, base in pairs]
+    return "–" if set(texts) == {"–"} else " / ".join(texts)
+
+
+def _readme_cells(rows: Sequence[Row | None]) -> list[str]:
+    """One model on all targets, None where it does not run."""
+    here = [row for row in rows if row]
+    method = METHODS[0] if any(row.rewritten[METHODS[0]] for row in here) else None
+
+    def ratios(version: str | None, ours: str, theirs: str) -> str:
+        pairs = []
+        for row in rows:
+            result = None if row is None else row.dense if version is None else row.rewritten[version]
+            pairs.append((getattr(result, ours, None), getattr(row and row.stock, theirs, None)))
+        return _ratios(pairs)
+
+    cells = [ratios(version, "instructions", "instructions") for version in (None, *METHODS)]
+    return [*cells, ratios(method, "arena_nbytes", "arena_nbytes"), ratios(method, "code_nbytes", "flash_nbytes")]
+
+
 def readme_table(rows: Sequence[Row]) -> str:
-    """Instructions, and arena and code flash of the first method that rewrites the model."""
-    titles = ["model", "target", "TFLM + CMSIS-NN", "dense", *(f"`-m {m}`" for m in METHODS), "arena", "code flash"]
-    lines = []
-    for row in rows:
-        shown = row.rewritten[METHODS[0]] or row.dense
-        sizes = [f"{shown.arena_nbytes:,}", f"{shown.code_nbytes:,}"]
-        lines.append([f"`{row.name}`", row.board, *instruction_cells(row), *sizes])
-    return markdown(titles, lines)
+    """Ratios to stock of the models it was measured on, one line for a model, all targets in a cell."""
+    targets = list(dict.fromkeys(row.board for row in rows))
+    titles = ["model", "dense", *(f"`-m {m}`" for m in METHODS), "arena", "code flash"]
+    found = {(row.name, row.board): row for row in rows}
+    names = dict.fromkeys(row.name for row in rows if row.stock)
+    lines = [[f"`{name}`", *_readme_cells([found.get((name, target)) for target in targets])] for name in names]
+    return markdown(titles, lines, texts=1)
+
+
+def readme_block(rows: Sequence[Row], left_out: Sequence[str]) -> str:
+    """What --write puts into README.md: the table, what is counted, and what is missing."""
+    names = " / ".join(f"{boards()[name].core}" for name in dict.fromkeys(row.board for row in rows))
+    legend = (
+        f"In each cell {names}, in parts of TFLM + CMSIS-NN on the dense model: 0.50 is half.\n"
+        "The columns up to `arena` are instructions per inference. Arena and code flash are those of the `-m dcsr`\n"
+        "model, or of the dense one where nothing was rewritten. Code flash is the image without the model and texts\n"
+        "of errors, with exactly the model's operators; of TFLM only their int8 variants where that is possible.\n"
+        "Start-up and board code are counted on both sides. A dash: not measured, or nothing rewritten.\n"
+    )
+    missing = f"\nNot in the table: {'; '.join(left_out)}.\n" if left_out else ""
+    return f"{readme_table(rows)}\n{legend}{missing}"
 
 
 def memory_table(rows: Sequence[Row]) -> str:
@@ -181,19 +220,29 @@ def operator_table(rows: Sequence[Row]) -> str:
     return markdown(["model", "version", "operators"], lines).replace("--: |\n", "--- |\n", 1)
 
 
+def _board_code(rows: Sequence[Row]) -> str:
+    """Flash of start-up code and runner, `2,500 to 2,700`."""
+    found = sorted({row.dense.flash_nbytes[BOARD] for row in rows})
+    return " to ".join(f"{nbytes:,}" for nbytes in dict.fromkeys((found[0], found[-1])))
+
+
 def report(rows: Sequence[Row], left_out: Sequence[str]) -> str:
     """docs/BENCH.md."""
     parts = [
         "# Benchmarks\n",
         "Made by `make bench`. Instructions are measured, one inference on a random input, exact; cycles are modelled\n"
         "([CYCLE_MODEL.md](CYCLE_MODEL.md)). All outputs are those of the reference interpreter, bit for bit.\n\n"
+        "Dense: the model as it is, zeros and all. A dash: not measured, or the method rewrites nothing.\n\n"
         f"TFLM + CMSIS-NN: {STOCK['provenance']}. {STOCK['how']}\n",
         "## Million instructions per inference\n",
         "In brackets: against TFLM + CMSIS-NN on the dense model, where that was measured, else against dense.\n",
         instruction_table(rows),
         "## Arena and code flash in bytes\n",
-        "Code: the whole image but the model, with exactly the model's operators and without the texts of errors. It\n"
-        "includes start-up code and the program around the interpreter: about 2,700 bytes, of TFLM's figures 1,600.\n",
+        "In brackets: against TFLM + CMSIS-NN. Code, ours: the whole image but the model, with exactly the model's\n"
+        "operators, built without the texts of errors (`--no-error-texts`). C library, start-up code and the program\n"
+        f"around the interpreter are counted, the last two {_board_code(rows)} bytes. Code, TFLM: exactly the model's\n"
+        "operators, the int8 variants of their kernels only (MobileNetV2: all variants), strings stripped. C library\n"
+        "and about 1,600 bytes of start-up code are counted.\n",
         memory_table(rows),
         "## Million cycles per inference, modelled\n",
         cycle_table(rows),
@@ -205,32 +254,47 @@ def report(rows: Sequence[Row], left_out: Sequence[str]) -> str:
     return "\n".join(parts)
 
 
+def models_of(places: Sequence[Path]) -> list[Path]:
+    """The models at these places, folders or files. Exits when there is none at one of them."""
+    found = []
+    for place in places:
+        here = sorted(place.rglob("*.tflite")) if place.is_dir() else [place]
+        if not here or not all(path.is_file() for path in here):
+            sys.exit(f"{place}: no .tflite model")
+        found += here
+    return found
+
+
 def main() -> None:
     """Print the tables, or put them into the documentation."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("models", nargs="*", type=Path)
     parser.add_argument("--target", action="append", choices=list(boards()))
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     rows: list[Row] = []
-    left_out: list[str] = []
-    for path in [p for f in (ROOT / "models/zoo", *arguments.folders) for p in sorted(f.rglob("*.tflite"))]:
+    refusals: dict[tuple[str, str], list[str]] = {}
+    start = time.monotonic()
+    for path in models_of([ROOT / "models/zoo", *arguments.models]):
         for name in arguments.target or boards():
             try:
                 rows.append(measure(path, boards()[name]))
             except UnsupportedError as error:
-                left_out.append(f"`{path.parent.name}/{path.stem}` on {name}: {error}")
-                print(left_out[-1], file=sys.stderr)
+                reason = str(error).removeprefix(f"{name} cannot run this model: ")
+                refusals.setdefault((f"{path.parent.name}/{path.stem}", reason), []).append(name)
+                print(f"{path}, {name}: skipped, {reason}", file=sys.stderr)
                 continue
             print(" | ".join([rows[-1].name, name, *instruction_cells(rows[-1])]), file=sys.stderr)
+    left_out = [f"`{model}` ({', '.join(names)}): {reason}" for (model, reason), names in refusals.items()]
+    print(f"{len(rows)} rows in {time.monotonic() - start:.0f} s, outputs bit for bit", file=sys.stderr)
     if not arguments.write:
-        print(report(rows, left_out))
+        print(report(rows, left_out), readme_block(rows, left_out), sep="\n")
         return
     REPORT.write_text(report(rows, left_out), encoding="utf-8")
     before, found, rest = README.read_text(encoding="utf-8").partition(BEGIN)
     if not found:
         sys.exit(f"{README} has no line {BEGIN}: the table is in {REPORT} only")
-    README.write_text(f"{before}{BEGIN}\n{readme_table(rows)}{END}{rest.partition(END)[2]}", encoding="utf-8")
+    README.write_text(f"{before}{BEGIN}\n{readme_block(rows, left_out)}{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,4 +22,5 @@ step "$wpconvert" run "$out/digits.tflite" --inputs "$data" --target corstone300
 step "$wpconvert" bench "$out/digits.tflite" --against "$model" --target corstone300
 step "$wpconvert" restore "$out/digits.tflite" -o "$out/restored.tflite"
 printf '\nFiles in %s:\n' "$out"
+# shellcheck disable=SC2012 # names of our own
 ls -l "$model" "$out" | awk 'NF > 5 { printf "%9d  %s\n", $5, $NF }'

@@ -45,7 +45,7 @@ if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "setup: installing$missing"
         apt-get -qq update
-        # shellcheck disable=SC2086 - a list of packages
+        # shellcheck disable=SC2086 # a list of packages
         DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing libc6-dev >/dev/null
     else
         echo "setup: these packages are missing:$missing" >&2

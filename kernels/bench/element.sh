@@ -1,11 +1,13 @@
 #!/bin/sh
 # Run a file of kernels/tests/element_cases.py: element.sh host|soft|m3|m4|m55 CASES [extra compiler flags]
 # soft: the host with the paths for cores without a floating-point unit.
+# WPK_OUT: the folder to build in, for runs at the same time.
+# shellcheck disable=SC2086 # lists of flags and files
 set -eu
 target=$1 cases=$(realpath "$2")
 shift 2
 root=$(realpath "$(dirname "$0")/../..")
-out=$root/build/element/$target
+out=${WPK_OUT:-$root/build/element/$target}
 mkdir -p "$out"
 sources="$root/kernels/tests/element_cases.c"
 for file in "$root"/kernels/src/*.c; do

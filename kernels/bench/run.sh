@@ -1,10 +1,12 @@
 #!/bin/sh
-# Run a file of kernels/tests/gemm_cases.py: run.sh host|portable|m3|m4|m55 CASES [extra compiler flags]
+# Run a file of kernels/tests/gemm_cases.py: run.sh host|m3|m4|m55 CASES [extra compiler flags]
+# WPK_OUT: the folder to build in, for runs at the same time.
+# shellcheck disable=SC2086 # lists of flags and files
 set -eu
 target=$1 cases=$(realpath "$2")
 shift 2
 root=$(realpath "$(dirname "$0")/../..")
-out=$root/build/kernels-bench/$target
+out=${WPK_OUT:-$root/build/kernels-bench/$target}
 mkdir -p "$out"
 kernels="blob table codec_dense codec_rle codec_dcsr codec_sparse conv fully_connected gemm_portable gemm_thumb2 gemm_dsp gemm_mve lists finish dots"
 sources="$root/kernels/tests/gemm_cases.c"

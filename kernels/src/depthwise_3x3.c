@@ -40,39 +40,25 @@ uint32_t wpk_depthwise_3x3_scratch_nbytes(const wpk_conv_shape *shape) {
     return nbytes > INT32_MAX ? UINT32_MAX : (uint32_t)nbytes;
 }
 
-/* Whether every channel takes the fast requantisation: a right shift in its range, and a bias that
- * keeps |acc| below 2^30, folded or not. */
-static bool is_fast(const wpk_requant *requant) {
-    const int32_t limit = (1 << 30) - 2 * 9 * 128 * 128;
-    for (uint32_t i = 0; i < requant->multipliers; ++i) {
-        if (requant->shift[i] > -1 || requant->shift[i] < -WPK_FAST_SHIFT_MAX) {
-            return false;
-        }
-    }
-    for (uint32_t c = 0; c < requant->channels; ++c) {
-        const int32_t bias = wpk_bias(requant, c);
-        if (bias <= -limit || bias >= limit) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A channel ready to multiply: weights and bias are doubled for the fast requantisation. */
+/* A channel ready to multiply: weights and bias are doubled for the fast requantisation, which
+ * takes a right shift in its range and a bias that keeps |acc| below 2^30, folded or not. */
 static __attribute__((noinline)) void prepare(wpk_dw_channel *channel, const wpk_conv_shape *s,
                                               const int8_t *weights, const wpk_requant *requant,
                                               int32_t c) {
     const uint32_t m = requant->multipliers == 1 ? 0 : (uint32_t)c;
+    const int32_t limit = (1 << 30) - 2 * 9 * 128 * 128, bias = wpk_bias(requant, (uint32_t)c);
+    wpk_fast_rescale rescale = {0, 0, 0};
+    const bool fast = bias > -limit && bias < limit &&
+                      wpk_fast_rescale_init(&rescale, requant->multiplier[m], requant->shift[m],
+                                            requant->output_zero_point);
     int32_t taps[9], sum = 0;
     const int8_t *w = weights + c;
     for (int32_t i = 0; i < 9; ++i, w += s->out_c) {
         sum += *w;
-        taps[i] = 2 * *w;
+        taps[i] = fast ? 2 * *w : *w;
     }
-    wpk_fast_rescale rescale = {0, 0, 0};
-    wpk_fast_rescale_init(&rescale, requant->multiplier[m], requant->shift[m],
-                          requant->output_zero_point);
-    channel->bias = 2 * wpk_folded_bias(requant, c, sum);
+    const int32_t folded = wpk_folded_bias(requant, c, sum);
+    channel->bias = fast ? 2 * folded : folded;
     channel->multiplier = rescale.multiplier;
     channel->right = rescale.right;
     channel->offset = rescale.offset;
@@ -140,6 +126,35 @@ static inline __attribute__((always_inline)) void run(const wpk_dw_channel *chan
     }
 }
 
+/* The same for a channel that the fast requantisation does not take. */
+static __attribute__((noinline)) void run_exactly(const wpk_dw_channel *channel,
+                                                  const wpk_dw_planes *planes,
+                                                  const wpk_dw_element *band, const output *out,
+                                                  int32_t stride, const wpk_requant *requant,
+                                                  uint32_t c) {
+    const wpk_requant r = *requant;
+    const int32_t multiplier = r.multiplier[r.multipliers == 1 ? 0 : c];
+    const int32_t shift = r.shift[r.multipliers == 1 ? 0 : c];
+    const int32_t row_step = wpk_dw_row_step(planes);
+    int8_t *y = out->y;
+    for (int32_t row = out->rows; row > 0; --row, band += row_step * stride) {
+        const wpk_dw_element *p = band;
+        for (int32_t left = out->out_w; left > 0; left -= 2, p += 2 * stride * WPK_DW_COLUMN_STEP) {
+            int32_t acc[2];
+            if (stride == 1) {
+                wpk_dw_tile2(channel, p, row_step, 1, acc);
+            } else {
+                wpk_dw_tile2(channel, p, row_step, 2, acc);
+            }
+            for (int32_t i = 0; i < 2 && i < left; ++i, y += out->out_c) {
+                const int32_t v =
+                    wpk_wrapping_add(wpk_rescale(acc[i], multiplier, shift), r.output_zero_point);
+                *y = (int8_t)wpk_clamp(v, out->low, out->high);
+            }
+        }
+    }
+}
+
 static __attribute__((noinline)) void run_stride1(const wpk_dw_channel *channel,
                                                   const wpk_dw_planes *planes,
                                                   const wpk_dw_element *band, const output *out) {
@@ -172,10 +187,6 @@ static __attribute__((noinline)) void fill(const wpk_conv_shape *s, const wpk_dw
 
 void wpk_depthwise_3x3(const wpk_conv_shape *s, const int8_t *weights, const wpk_requant *requant,
                        const int8_t *x, int8_t *y, void *scratch) {
-    if (!is_fast(requant)) {
-        wpk_depthwise_generic(s, weights, requant, x, y);
-        return;
-    }
     const bands b = cut(s);
     const int32_t stride = s->stride_h;
     const bool clamps = requant->activation_min != INT8_MIN || requant->activation_max != INT8_MAX;
@@ -203,7 +214,10 @@ void wpk_depthwise_3x3(const wpk_conv_shape *s, const int8_t *weights, const wpk
                                         clamps,
                                         requant->activation_min,
                                         requant->activation_max};
-                    if (stride == 1) {
+                    if (channels[lane].right == 0) {
+                        run_exactly(&channels[lane], &planes, plane, &out, stride, requant,
+                                    (uint32_t)(c + lane));
+                    } else if (stride == 1) {
                         run_stride1(&channels[lane], &planes, plane, &out);
                     } else {
                         run_stride2(&channels[lane], &planes, plane, &out);

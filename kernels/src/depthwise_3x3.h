@@ -19,7 +19,7 @@ typedef struct {
 typedef struct {
     uint32_t pairs[6];
     int32_t bias;
-    int32_t multiplier, right, offset;
+    int32_t multiplier, right, offset; /* of the fast requantisation; right is 0 without it */
 } wpk_dw_channel;
 
 /* A plane of int16 a channel, one after another. */
@@ -31,7 +31,7 @@ typedef int16_t wpk_dw_element;
 typedef struct {
     int32_t taps[9];
     int32_t bias;
-    int32_t multiplier, right, offset;
+    int32_t multiplier, right, offset; /* of the fast requantisation; right is 0 without it */
 } wpk_dw_channel;
 
 /* Pixels of four channels. */

@@ -18,6 +18,7 @@
 typedef struct {
     int32_t columns; /* of a strip that are filled */
     int32_t pitch;   /* bytes from strip to strip */
+    int32_t behind;  /* bytes read behind the last strip */
     int32_t strips;  /* in scratch at a time */
     int32_t out_rows, in_rows;
 } layout;
@@ -25,16 +26,17 @@ typedef struct {
 static layout cut(const wpk_conv_shape *s) {
     const bool one = s->stride_h == 1;
     /* Outputs are made in pairs at stride 1, in fours at stride 2; what the last of these reads in
-     * vain is not filled. */
+     * vain is the beginning of the next strip. */
     const int32_t columns = s->stride_h * s->out_w + 2;
     const int32_t read = one ? s->out_w + (s->out_w & 1) + 2 : 2 * ((s->out_w + 3) & ~3) + 2;
     layout l = {.columns = columns,
-                .pitch = read * COLUMN_NBYTES,
+                .pitch = columns * COLUMN_NBYTES,
+                .behind = (read - columns) * COLUMN_NBYTES,
                 .strips = 1,
                 .out_rows = one ? 2 : 1,
                 .in_rows = one ? 4 : 3};
     const int32_t wanted = (s->out_h + l.out_rows - 1) / l.out_rows;
-    while (l.strips < wanted && (int64_t)(l.strips + 1) * l.pitch <= BAND_NBYTES) {
+    while (l.strips < wanted && (int64_t)(l.strips + 1) * l.pitch + l.behind <= BAND_NBYTES) {
         ++l.strips;
     }
     return l;
@@ -42,7 +44,8 @@ static layout cut(const wpk_conv_shape *s) {
 
 uint32_t wpk_depthwise_3x3_scratch_nbytes(const wpk_conv_shape *shape) {
     const layout l = cut(shape);
-    const uint64_t nbytes = WEIGHT_NBYTES + (uint64_t)l.pitch * (uint32_t)l.strips;
+    const uint64_t nbytes =
+        WEIGHT_NBYTES + (uint64_t)l.pitch * (uint32_t)l.strips + (uint32_t)l.behind;
     return nbytes > INT32_MAX ? UINT32_MAX : (uint32_t)nbytes;
 }
 
@@ -185,22 +188,8 @@ static __attribute__((noinline)) void make_plan(const wpk_conv_shape *s, const l
     }
 }
 
-/* The tiles round right shifts only. */
-static bool only_right_shifts(const wpk_requant *requant) {
-    for (uint32_t i = 0; i < requant->multipliers; ++i) {
-        if (requant->shift[i] >= 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 void wpk_depthwise_3x3(const wpk_conv_shape *s, const int8_t *weights, const wpk_requant *requant,
                        const int8_t *x, int8_t *y, void *scratch) {
-    if (!only_right_shifts(requant)) {
-        wpk_depthwise_generic(s, weights, requant, x, y);
-        return;
-    }
     const layout l = cut(s);
     plan p;
     int8_t *const taps = scratch;
@@ -228,8 +217,10 @@ void wpk_depthwise_3x3(const wpk_conv_shape *s, const int8_t *weights, const wpk
                 make_plan(s, &l, rows, &p);
                 for (int32_t i = 0; i < channels; ++i) {
                     const int32_t m = requant->multipliers == 1 ? 0 : c + i;
-                    const channel k = {bias[i], requant->multiplier[m], requant->shift[m],
-                                       requant->output_zero_point, full ? NULL : bounds};
+                    const int32_t shift = requant->shift[m];
+                    const channel k = {bias[i], requant->multiplier[m], shift,
+                                       requant->output_zero_point,
+                                       full && shift < 0 ? NULL : bounds};
                     if (s->stride_h == 1) {
                         run1(&p, &k, taps + 4 * i, band + 4 * i, to + i);
                     } else {

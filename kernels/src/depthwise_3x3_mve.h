@@ -47,10 +47,10 @@ _Static_assert(offsetof(group, tiles) == 0 && offsetof(group, next) == 8 &&
                    offsetof(group, y_next) == 12 && offsetof(group, lanes) == 24,
                "layout of a group of tiles");
 
-/* Requantisation of a channel; `right` is negative. `clamp`: lanes of the lower, then of the upper
- * bound. */
+/* Requantisation of a channel. `clamp`: lanes of the lower, then of the upper bound; may be NULL
+ * where the bounds are those of int8 and the shift is to the right, that is negative. */
 typedef struct {
-    int32_t bias, multiplier, right, zero_point;
+    int32_t bias, multiplier, shift, zero_point;
     const int32_t *clamp;
 } channel;
 
@@ -60,7 +60,14 @@ typedef struct {
     "vadd.i32 %q[acc], %q[acc], %[bias]\n\t"   \
     "vshr.s32 %q[x], %q[acc], #31\n\t"         \
     "vqrdmlah.s32 %q[x], %q[acc], %[mult]\n\t" \
-    "vrshl.s32 %q[x], %[right]\n\t"            \
+    "vrshl.s32 %q[x], %[shift]\n\t"            \
+    "vadd.i32 %q[x], %q[x], %[zero]\n\t"
+/* The same for a shift that is not to the right: only the product is rounded, and with its own
+ * sign. */
+#define RESCALE_LEFT                           \
+    "vadd.i32 %q[acc], %q[acc], %[bias]\n\t"   \
+    "vshl.s32 %q[acc], %[shift]\n\t"           \
+    "vqrdmulh.s32 %q[x], %q[acc], %[mult]\n\t" \
     "vadd.i32 %q[x], %q[x], %[zero]\n\t"
 #define SATURATE                   \
     "vqmovnb.s32 %q[x], %q[x]\n\t" \
@@ -84,7 +91,7 @@ typedef struct {
 
 /* Tiles of 2 × 2 outputs at stride 1: what is gathered once is multiplied with four arrangements of
  * the weights. */
-#define TILES1(bound, store)                                                                       \
+#define TILES1(rescale, bound, store)                                                              \
     __asm__ volatile(                                                                              \
         PREDICATE                                                                                  \
         "2: ldr lr, [%[g]]\n\tdls lr, lr\n"                                                        \
@@ -95,18 +102,18 @@ typedef struct {
         "vmov %q[acc][2], %q[acc][0], r0, r2\n\t"                                                  \
         "vmladav.s8 r0, %q[x], %q[w1]\n\t"                                                         \
         "vmladav.s8 r2, %q[x], %q[w3]\n\t"                                                         \
-        "vmov %q[acc][3], %q[acc][1], r0, r2\n\t" RESCALE bound store                              \
+        "vmov %q[acc][3], %q[acc][1], r0, r2\n\t" rescale bound store                              \
         "add %[y], %[y], %[step]\n\t"                                                              \
         "le lr, 1b\n\t" NEXT_STRIP                                                                 \
         : [from] "+&w"(from), [y] "+&r"(y), [strips] "+&r"(strips), [x] "=&w"(x), [acc] "=&w"(acc) \
         : [g] "r"(g), [w0] "w"(w0), [w1] "w"(w1), [w2] "w"(w2), [w3] "w"(w3),                      \
           [places] "w"(places), [step] "r"(step), [bias] "r"(bias), [mult] "r"(multiplier),        \
-          [right] "r"(shift), [zero] "r"(zero_point)bound##_OPERAND                                \
+          [shift] "r"(shift), [zero] "r"(zero_point)bound##_OPERAND                                \
         : "r0", "r2", "lr", "cc", "p0", "memory")
 
 /* Four outputs of a row at stride 2, each from a vector of its own; the second and the third change
  * lanes. */
-#define TILES2(bound, store)                                                                       \
+#define TILES2(rescale, bound, store)                                                              \
     __asm__ volatile(                                                                              \
         PREDICATE                                                                                  \
         "2: ldr lr, [%[g]]\n\tdls lr, lr\n"                                                        \
@@ -120,12 +127,12 @@ typedef struct {
         "vmladav.s8 r0, %q[x], %q[w0]\n\t"                                                         \
         "vldrw.u32 %q[x], [%q[from], #128]!\n\t"                                                   \
         "vmladav.s8 r2, %q[x], %q[w0]\n\t"                                                         \
-        "vmov %q[acc][3], %q[acc][1], r0, r2\n\t" RESCALE bound store                              \
+        "vmov %q[acc][3], %q[acc][1], r0, r2\n\t" rescale bound store                              \
         "add %[y], %[y], %[step]\n\t"                                                              \
         "le lr, 1b\n\t" NEXT_STRIP                                                                 \
         : [from] "+&w"(from), [y] "+&r"(y), [strips] "+&r"(strips), [x] "=&w"(x), [acc] "=&w"(acc) \
         : [g] "r"(g), [w0] "w"(w0), [places] "w"(places), [step] "r"(step), [bias] "r"(bias),      \
-          [mult] "r"(multiplier), [right] "r"(shift), [zero] "r"(zero_point)bound##_OPERAND        \
+          [mult] "r"(multiplier), [shift] "r"(shift), [zero] "r"(zero_point)bound##_OPERAND        \
         : "r0", "r2", "lr", "cc", "p0", "memory")
 
 static inline uint32x4_t every_column(void) {
@@ -143,7 +150,7 @@ static __attribute__((noinline)) void run1(const plan *p, const channel *k, cons
                                            const int8_t *band, int8_t *to) {
     const int32x4_t base = gather(weights, 1), right = gather(weights, 0);
     const int32x4_t w0 = base, w1 = right, w2 = vshlq_n_s32(base, 8), w3 = vshlq_n_s32(right, 8);
-    const int32_t bias = k->bias, multiplier = k->multiplier, shift = k->right;
+    const int32_t bias = k->bias, multiplier = k->multiplier, shift = k->shift;
     const int32_t zero_point = k->zero_point, step = p->step;
     const uint32x4_t columns = vaddq_n_u32(every_column(), (uint32_t)(uintptr_t)band);
     const uint32x4_t places = vldrwq_u32(p->places);
@@ -152,12 +159,14 @@ static __attribute__((noinline)) void run1(const plan *p, const channel *k, cons
         int8_t *y = to + g->y;
         int32_t strips = g->strips;
         int32x4_t x, acc;
-        if (k->clamp != NULL) {
-            TILES1(CLAMP, STORE_SOME);
+        if (k->clamp != NULL && shift >= 0) {
+            TILES1(RESCALE_LEFT, CLAMP, STORE_SOME);
+        } else if (k->clamp != NULL) {
+            TILES1(RESCALE, CLAMP, STORE_SOME);
         } else if (g->lanes != ALL_LANES) {
-            TILES1(SATURATE, STORE_SOME);
+            TILES1(RESCALE, SATURATE, STORE_SOME);
         } else {
-            TILES1(SATURATE, STORE_ALL);
+            TILES1(RESCALE, SATURATE, STORE_ALL);
         }
     }
 }
@@ -166,7 +175,7 @@ static __attribute__((noinline)) void run1(const plan *p, const channel *k, cons
 static __attribute__((noinline)) void run2(const plan *p, const channel *k, const int8_t *weights,
                                            const int8_t *band, int8_t *to) {
     const int32x4_t w0 = gather(weights, 1);
-    const int32_t bias = k->bias, multiplier = k->multiplier, shift = k->right;
+    const int32_t bias = k->bias, multiplier = k->multiplier, shift = k->shift;
     const int32_t zero_point = k->zero_point, step = p->step;
     const uint32x4_t columns = vaddq_n_u32(every_column(), (uint32_t)(uintptr_t)band);
     const uint32x4_t places = vldrwq_u32(p->places);
@@ -175,10 +184,12 @@ static __attribute__((noinline)) void run2(const plan *p, const channel *k, cons
         int8_t *y = to + g->y;
         int32_t strips = g->strips;
         int32x4_t x, acc;
-        if (k->clamp != NULL) {
-            TILES2(CLAMP, STORE_SOME);
+        if (k->clamp != NULL && shift >= 0) {
+            TILES2(RESCALE_LEFT, CLAMP, STORE_SOME);
+        } else if (k->clamp != NULL) {
+            TILES2(RESCALE, CLAMP, STORE_SOME);
         } else {
-            TILES2(SATURATE, STORE_SOME);
+            TILES2(RESCALE, SATURATE, STORE_SOME);
         }
     }
 }

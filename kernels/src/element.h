@@ -42,10 +42,8 @@ static inline bool wpk_fast_rescale_init(wpk_fast_rescale *fast, int32_t multipl
     return true;
 }
 
-/* twice = 2x with |x| < 2^30. */
-static inline int32_t wpk_rescale_fast(int32_t twice, int32_t multiplier, int32_t right,
-                                       int32_t offset) {
-    const int32_t addend = offset + (twice >> 31);
+/* addend + ⌊(twice · multiplier + 2^31) / 2^32⌋. */
+static inline int32_t wpk_high_multiply_add(int32_t twice, int32_t multiplier, int32_t addend) {
 #if WPK_DSP || WPK_MVE
     int32_t high;
     __asm__("smmlar %0, %1, %2, %3" : "=r"(high) : "r"(twice), "r"(multiplier), "r"(addend));
@@ -54,7 +52,13 @@ static inline int32_t wpk_rescale_fast(int32_t twice, int32_t multiplier, int32_
     const int32_t high =
         (int32_t)((int64_t)(start + (uint64_t)((int64_t)twice * multiplier)) >> 32);
 #endif
-    return high >> right;
+    return high;
+}
+
+/* twice = 2x with |x| < 2^30. */
+static inline int32_t wpk_rescale_fast(int32_t twice, int32_t multiplier, int32_t right,
+                                       int32_t offset) {
+    return wpk_high_multiply_add(twice, multiplier, offset + (twice >> 31)) >> right;
 }
 
 /* x saturated to int8. */

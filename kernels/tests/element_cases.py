@@ -9,139 +9,23 @@ from __future__ import annotations
 import argparse
 import struct
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from case_parts import Rng, clamp, int8, multiplier, record, zero_point
+from depthwise_cases import depthwise, random_depthwise
 
-from wpconvert.codecs import dcsr, dense, rle
-from wpconvert.codecs.blob import Layout
 from wpconvert.reference import fixed_point
-from wpconvert.reference.convolution import add_bias, depthwise_accumulate
-from wpconvert.reference.quantise import (
+from wpconvert.reference.quantise_ops import quantise_float
+from wpconvert.reference.window import window_geometry
+from wpconvert.tflite.arithmetic import (
     multiply_double_rounding,
-    requantise,
     rounding_doubling_high_multiply,
     rounding_shift_right,
     wrap_int32,
 )
-from wpconvert.reference.quantise_ops import quantise_float
-from wpconvert.reference.window import window_geometry
 from wpconvert.tflite.schema import Padding
-from wpconvert.tflite.table import RequantTable
-
-Rng = np.random.Generator
-_ENCODERS = {"dense": dense.encode, "rle": rle.encode, "dcsr": dcsr.encode}
-OPERATIONS = (
-    "depthwise", "add", "sub", "mul", "max_pool", "average_pool", "mean", "max_s8", "max_f32", "softmax", "lookup",
-    "view", "pad", "quantise", "dequantise", "exp", "one_over", "logistic", "tanh",
-)  # fmt: skip
-
-
-def record(operation: str, name: str, fields: Sequence[int], *parts: NDArray[Any]) -> bytes:
-    """One case; the last part is the expected output."""
-    data = [np.ascontiguousarray(part).tobytes() for part in parts]
-    head = struct.pack("<3I48s", OPERATIONS.index(operation), len(fields), len(data), name.encode()[:47])
-    sizes = struct.pack(f"<{len(data)}I", *map(len, data))
-    return head + struct.pack(f"<{len(fields)}i", *(int(f) for f in fields)) + sizes + b"".join(data)
-
-
-def int8(rng: Rng, shape: Sequence[int]) -> NDArray[np.int8]:
-    """Uniform values; sometimes only the extremes."""
-    if rng.random() < 0.1:
-        return rng.choice(np.array([-128, 127], dtype=np.int8), tuple(shape))
-    return rng.integers(-128, 128, tuple(shape), dtype=np.int8)
-
-
-def zero_point(rng: Rng) -> int:
-    return int(rng.choice([-128, 127, 0, rng.integers(-128, 128)]))
-
-
-def clamp(rng: Rng) -> tuple[int, int]:
-    if rng.random() < 0.6:
-        return -128, 127
-    low, high = sorted(int(v) for v in rng.integers(-128, 128, 2))
-    return low, high
-
-
-def multiplier(rng: Rng, low: int, high: int) -> tuple[int, int]:
-    """A normalised multiplier, now and then any, and a shift in [low, high]."""
-    value = rng.integers(1 << 30, 1 << 31) if rng.random() < 0.9 else rng.integers(0, 1 << 31)
-    return int(rng.choice([1 << 30, (1 << 31) - 1, value, value])), int(rng.integers(low, high + 1))
-
-
-def depthwise(
-    rng: Rng,
-    name: str,
-    x_shape: tuple[int, int, int, int],
-    kernel: tuple[int, int] = (3, 3),
-    depth_multiplier: int = 1,
-    stride: tuple[int, int] = (1, 1),
-    dilation: tuple[int, int] = (1, 1),
-    padding: int = Padding.SAME,
-    method: str = "rows",
-    kind: str = "usual",
-) -> bytes:
-    """A depthwise convolution; kind "extreme" has biases and shifts no model has."""
-    channels = x_shape[3] * depth_multiplier
-    weights = int8(rng, (1, *kernel, channels))
-    if method != "rows":
-        weights[rng.random(weights.shape) < 0.6] = 0
-    x, point = int8(rng, x_shape), zero_point(rng)
-    (height, width), pads = window_geometry(x_shape[1:3], kernel, stride, padding, dilation)
-    sums = depthwise_accumulate(x, weights, point, stride, padding, dilation)
-    bias = rng.integers(-20000, 20000, channels).astype(np.int32)
-    count = channels if rng.random() < 0.8 else 1
-    if kind == "extreme":
-        fixed = rng.integers(0, 1 << 31, count).astype(np.int32)
-        shift = rng.integers(-31, 31, count).astype(np.int8)
-        bias = rng.integers(-(1 << 31), 1 << 31, channels).astype(np.int32)
-    else:
-        real = rng.uniform(20, 120, count) / max(1.0, float(np.abs(sums).mean()))
-        exponent = np.floor(np.log2(real)).astype(int) + 1
-        fixed = np.clip(np.round(real / 2.0**exponent * 2**31), 1 << 30, (1 << 31) - 1).astype(np.int32)
-        shift = exponent.astype(np.int8)
-    output_point = zero_point(rng)
-    low, high = (-128, 127) if kind == "usual" else clamp(rng)
-    folded = (bias - point * weights.astype(np.int64).sum(axis=(0, 1, 2))).astype(np.int32)
-    table = RequantTable(folded, fixed, shift, point, output_point, low, high, True)
-    y = requantise(add_bias(sums, bias), fixed, shift.astype(np.int32), output_point, low, high)
-    stored: NDArray[Any] = weights
-    if method != "rows":
-        matrix = weights.reshape(kernel[0] * kernel[1], channels)
-        stored = np.asarray(_ENCODERS[method](matrix, Layout(weights.shape, 3), 2))
-    fields = [
-        method != "rows", rng.random() < 0.5, *x_shape, height, width, channels, *kernel, 1, *stride, *dilation,
-        pads.top, pads.left,
-    ]  # fmt: skip
-    return record("depthwise", name, fields, stored, table.pack(), bias, x, y)
-
-
-def random_depthwise(rng: Rng, name: str) -> bytes:
-    padding = int(rng.choice([Padding.SAME, Padding.VALID]))
-    method = str(rng.choice(["rows", "rows", "dense", "rle", "dcsr"]))
-    kind = str(rng.choice(["usual", "usual", "clamped", "extreme"]))
-    batch = int(rng.choice([1, 1, 2]))
-    channels = int(rng.integers(1, 40))
-    if rng.random() < 0.7:
-        side = int(rng.choice([1, 1, 2]))
-        low = 1 if padding == Padding.SAME else 3
-        size = (int(rng.integers(low, 14)), int(rng.integers(low, 14)))
-        if rng.random() < 0.1:
-            size = (int(rng.integers(20, 60)), int(rng.integers(20, 60)))
-            channels = int(rng.integers(1, 9))
-        return depthwise(rng, name, (batch, *size, channels), stride=(side, side), padding=padding, method=method,
-                         kind=kind)  # fmt: skip
-    kernel = (int(rng.integers(1, 6)), int(rng.integers(1, 6)))
-    stride = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
-    dilation = (1, 1) if rng.random() < 0.6 else (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
-    least = [1, 1] if padding == Padding.SAME else [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-    size = (least[0] + int(rng.integers(0, 8)), least[1] + int(rng.integers(0, 8)))
-    depth = int(rng.choice([1, 1, 2, 3, 8]))
-    return depthwise(
-        rng, name, (batch, *size, min(channels, 9)), kernel, depth, stride, dilation, padding, method, kind
-    )
 
 
 def _strides(shape: Sequence[int], full: Sequence[int]) -> list[int]:
@@ -250,7 +134,7 @@ def reduction(rng: Rng, operation: str, name: str) -> bytes:
 
 def softmax(rng: Rng, name: str, rows: int, depth: int) -> bytes:
     x = int8(rng, (rows, depth))
-    fixed, shift = int(rng.integers(1 << 30, 1 << 31)), int(rng.choice([22, 23, 20, rng.integers(0, 32)]))
+    fixed, shift = int(rng.integers(1 << 30, 1 << 31)), int(rng.choice([22, 23, 20, int(rng.integers(0, 32))]))
     radius = (31 << 26) >> shift
     below = x.max(axis=-1, keepdims=True).astype(np.int64) - x
     used = below <= radius
@@ -307,17 +191,17 @@ def quantise(rng: Rng, name: str, count: int | None = None, scale: float | None 
             x = np.where(rng.random(n) < 0.1, special, x).astype(np.float32)
         point = zero_point(rng)
         y = quantise_float(x, step, point)
-    return record("quantise", name, [np.array(step).view(np.int32), point], x, y)
+    return record("quantise", name, [int(step.view(np.int32)), point], x, y)
 
 
 def dequantise(rng: Rng, name: str, count: int | None = None) -> bytes:
     x, point = int8(rng, (count or int(rng.integers(1, 1200)),)), zero_point(rng)
     scale = np.float32(2.0 ** rng.uniform(-12, 4))
     y = (float(scale) * (x.astype(np.int64) - point)).astype(np.float32)
-    return record("dequantise", name, [np.array(scale).view(np.int32), point], x, y)
+    return record("dequantise", name, [int(scale.view(np.int32)), point], x, y)
 
 
-def transcendental(rng: Rng, name: str, operation: str) -> bytes:
+def transcendental(rng: Rng, operation: str, name: str) -> bytes:
     n = 64
     a = rng.integers(-(1 << 31), 1 << 31, n) >> rng.integers(0, 31, n)
     a[:3] = [0, -(1 << 31), (1 << 31) - 1]
@@ -337,15 +221,18 @@ def transcendental(rng: Rng, name: str, operation: str) -> bytes:
 def _weighted() -> list[Callable[[Rng, str], bytes]]:
     makers: list[Callable[[Rng, str], bytes]] = [random_depthwise] * 12
     makers += [softmax_random, lookup, view, pad, quantise, quantise, dequantise]
-    for operation in ("add", "sub", "mul"):
-        makers.append(lambda rng, name, o=operation: elementwise(rng, o, name))
-    for operation in ("max_pool", "average_pool"):
-        makers.append(lambda rng, name, o=operation: random_pool(rng, o, name))
-    for operation in ("mean", "max_s8", "max_f32"):
-        makers.append(lambda rng, name, o=operation: reduction(rng, o, name))
-    for operation in ("exp", "one_over", "logistic", "tanh"):
-        makers.append(lambda rng, name, o=operation: transcendental(rng, name, o))
+    for make, operations in (
+        (elementwise, ("add", "sub", "mul")),
+        (random_pool, ("max_pool", "average_pool")),
+        (reduction, ("mean", "max_s8", "max_f32")),
+        (transcendental, ("exp", "one_over", "logistic", "tanh")),
+    ):
+        makers += [partial(_of, make, operation) for operation in operations]
     return makers
+
+
+def _of(make: Callable[[Rng, str, str], bytes], operation: str, rng: Rng, name: str) -> bytes:
+    return make(rng, operation, name)
 
 
 def softmax_random(rng: Rng, name: str) -> bytes:
@@ -353,7 +240,7 @@ def softmax_random(rng: Rng, name: str) -> bytes:
 
 
 def speed_cases(rng: Rng) -> list[bytes]:
-    """The calls that docs and issues compare."""
+    """The calls that the documentation compares."""
     same, valid = Padding.SAME, Padding.VALID
     cases = [
         depthwise(rng, name, (1, h, w, c), stride=(s, s), padding=p)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from wpconvert.reference.quantise import requantise
 
 from wpconvert.codecs import dcsr, dense, rle
 from wpconvert.codecs.blob import Layout
 from wpconvert.reference.convolution import add_bias, conv2d_accumulate
 from wpconvert.reference.window import window_geometry
+from wpconvert.tflite.arithmetic import requantise
 from wpconvert.tflite.schema import Padding
 from wpconvert.tflite.table import RequantTable
 
@@ -52,7 +52,7 @@ def record(layer: Layer, rng: np.random.Generator) -> bytes:
     weights = rng.integers(-128, 128, shape, dtype=np.int8)
     weights[rng.random(shape) < layer.sparsity] = 0
     x = rng.integers(-128, 128, layer.x, dtype=np.int8)
-    zero_point = int(rng.choice([-128, 127, 0, rng.integers(-128, 128)]))
+    zero_point = int(rng.choice([-128, 127, 0, int(rng.integers(-128, 128))]))
     (height, width), pads = window_geometry(layer.x[1:3], layer.kernel, layer.stride, layer.padding, layer.dilation)
     sums = conv2d_accumulate(x, weights, zero_point, layer.stride, layer.padding, layer.dilation)
     bias = rng.integers(-20000, 20000, layer.out_channels).astype(np.int32)
@@ -116,13 +116,15 @@ def random_layer(rng: np.random.Generator, index: int) -> Layer:
         kernel = (int(rng.integers(1, 6)), int(rng.integers(1, 6)))
         stride = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
         dilation = (1, 1) if rng.random() < 0.7 else (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
-        size = tuple(int((k - 1) * d + 1 + rng.integers(0, 8)) for k, d in zip(kernel, dilation, strict=True))
+        height, width = (int((k - 1) * d + 1 + rng.integers(0, 8)) for k, d in zip(kernel, dilation, strict=True))
+        size = (height, width)
     same = rng.random() < 0.6
     if same and rng.random() < 0.3:
         size = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
     padding = Padding.SAME if same else Padding.VALID
     if not same:
-        size = tuple(max(s, (k - 1) * d + 1) for s, k, d in zip(size, kernel, dilation, strict=True))
+        height, width = (max(s, (k - 1) * d + 1) for s, k, d in zip(size, kernel, dilation, strict=True))
+        size = (height, width)
     outputs = groups * int(rng.integers(1, 24))
     batch = int(rng.choice([1, 1, 1, 2]))
     return Layer(f"{name} conv {kernel} {method}", (batch, *size, depth), kernel, outputs, groups, stride, dilation,
@@ -130,7 +132,7 @@ def random_layer(rng: np.random.Generator, index: int) -> Layer:
 
 
 def speed_layers() -> list[Layer]:
-    """The layers that docs and issues compare."""
+    """The layers that the documentation compares."""
     same = Padding.SAME
     shapes = [
         Layer("DS-CNN-L 1x1 276-276 250 px", (1, 25, 10, 276), (1, 1), 276),

@@ -4,7 +4,6 @@
 
 #include "window.h"
 #include "wpconvert/operator.h"
-
 #include "wpk/conv.h"
 
 namespace wpconvert {

@@ -91,12 +91,12 @@ void FoldBias(const RequantSource &source, uint32_t channels, int32_t *folded) {
     const uint32_t step = source.channel_axis == 0 ? 1 : channels;
     const uint32_t next = source.channel_axis == 0 ? size / channels : 1;
     for (uint32_t c = 0; c < channels; ++c) {
-        int32_t sum = 0;
+        uint32_t sum = 0;  // wraps, as the device's accumulators do
         for (uint32_t i = 0; i < size / channels; ++i) {
-            sum += weights[c * next + i * step];
+            sum += static_cast<uint32_t>(static_cast<int32_t>(weights[c * next + i * step]));
         }
         const uint32_t own = bias == nullptr ? 0 : static_cast<uint32_t>(bias[c]);
-        folded[c] = static_cast<int32_t>(own - zero_point * static_cast<uint32_t>(sum));
+        folded[c] = static_cast<int32_t>(own - zero_point * sum);
     }
 }
 

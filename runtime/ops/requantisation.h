@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "wpconvert/operator.h"
-
 #include "wpk/table.h"
 
 namespace wpconvert {

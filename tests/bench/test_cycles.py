@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from wpconvert.bench.cycles import OTHER, CostTable, cost_table, model_cycles
+from wpconvert.bench.cycles import OTHER, CostTable, cost_table, model_cycles, together
 from wpconvert.bench.disassembly import Instruction, parse_disassembly
 from wpconvert.bench.flow import flow_of
 from wpconvert.errors import ToolError
@@ -73,6 +73,8 @@ def test_costs_of_the_manuals(line: str, m3: int, m4: int) -> None:
 def test_m4_has_what_the_m3_lacks() -> None:
     assert cycles("cortex-m4", "smlad r0, r1, r2, r3") == [1]
     assert cycles("cortex-m4", "vdiv.f32 s0, s1, s2") == [14]
+    assert cycles("cortex-m4", "vmov s0, r1\nvmov s0, s1\nvmov r0, r1, d0") == [2, 1, 2]
+    assert cycles("cortex-m4", "vpush {d8-d9}\nvpush {s0-s1}") == [5, 3]
     m3 = model_cycles(Counter({0: 1}), code("smlad r0, r1, r2, r3"), cost_table("cortex-m3"))
     assert m3.classes == {0: OTHER}
 
@@ -99,6 +101,20 @@ def test_helium_instructions_overlap_in_different_pipes() -> None:
     assert cycles("cortex-m55", conflicting) == [1, 2, 1, 1]
 
 
+def test_helium_results_that_come_late() -> None:
+    for line, waits in {
+        "vqmovnb.s32 q0, q1": 2,
+        "vqrshrnb.s32 q0, q1, #5": 2,
+        "vmlava.s8 r0, q1, q2": 1,
+        "vmaxv.s8 r0, q1": 1,
+        "vmaxv.s16 r0, q1": 2,
+        "vmaxv.s32 r0, q1": 3,
+        "vmov.32 r0, q1[0]": 0,
+    }.items():
+        user = "vstrb.8 q0, [r1]" if "q0" in line else "add r2, r0, r3"
+        assert cycles("cortex-m55", f"{line}\n{user}") == [1, 1 + waits], line
+
+
 def test_gathers_take_a_cycle_for_each_element() -> None:
     assert cycles("cortex-m55", "vldrb.u8 q0, [r1, q2]") == [16]
     assert cycles("cortex-m55", "vldrb.s16 q0, [r1, q2]") == [8]
@@ -122,6 +138,21 @@ def test_flow_of_nested_branches() -> None:
     flow = flow_of(Counter({0: 3, 4: 3, 8: 2, 12: 3, 16: 3, 20: 1}), program)
     assert flow.taken == {4: 1, 16: 2}
     assert flow.fallen == {4: 3, 8: 2, 12: 2, 16: 3, 20: 1}
+
+
+def test_parts_are_modelled_one_by_one() -> None:
+    """Two operators that share code cost what each of them costs, and leave nothing negative for the rest."""
+    program = code("beq c <x>\nbeq c <x>\nbeq 4 <x>\nbx lr")
+    table = cost_table("cortex-m4")
+    # The first goes round once, the second leaves at once.
+    parts = [Counter({0: 1, 4: 2, 8: 1, 12: 1}), Counter({0: 1, 12: 1})]
+    modelled = [model_cycles(part, program, table) for part in parts]
+    assert [part.total for part in modelled] == [11, 6]
+    assert together(modelled).total == 17
+    # What the profile must not do: the sum of the counts leaves more branches open, and costs less.
+    assert model_cycles(parts[0] + parts[1], program, table).total == 13
+    assert flow_of(parts[0] + parts[1], program).guessed
+    assert not flow_of(parts[1], program).guessed
 
 
 def test_disassembly_is_understood() -> None:

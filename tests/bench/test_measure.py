@@ -19,6 +19,7 @@ from wpconvert.bench.result import Benchmark
 from wpconvert.cli.main import run
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
+from wpconvert.errors import UnsupportedError
 from wpconvert.model.rules import Rules
 from wpconvert.target.board import boards
 from wpconvert.target.runner import run_on
@@ -72,6 +73,8 @@ def test_profile_adds_up(measured: Benchmark) -> None:
     assert sum(row.instructions for row in measured.classes) == measured.instructions
     for rows in (measured.functions, measured.classes):
         assert sum(row.modelled_cycles for row in rows) == measured.modelled_cycles
+    layer_cycles = sum(layer.modelled_cycles for layer in measured.layers)
+    assert layer_cycles + measured.interpreter_modelled_cycles == measured.modelled_cycles
     assert measured.interpreter_instructions < 1000
     assert [layer.operator for layer in measured.layers] == ["CONV_2D", "CONV_2D"]
 
@@ -79,6 +82,11 @@ def test_profile_adds_up(measured: Benchmark) -> None:
 def test_cost_table_is_complete(measured: Benchmark) -> None:
     assert OTHER not in {row.name for row in measured.classes}
     assert not measured.notes
+    parts = [(layer.modelled_cycles, layer.instructions) for layer in measured.layers]
+    parts += [(row.modelled_cycles, row.instructions) for row in measured.functions]
+    parts += [(row.modelled_cycles, row.instructions) for row in measured.classes]
+    parts.append((measured.interpreter_modelled_cycles, measured.interpreter_instructions))
+    assert all(cycles >= 0 and (cycles > 0 or not instructions) for cycles, instructions in parts), parts
     assert measured.instructions / 4 < measured.modelled_cycles < 4 * measured.instructions
 
 
@@ -125,6 +133,17 @@ def test_against(dense: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str
     pairs = layer_pairs(bench(converted.data, target), bench(dense, target))
     assert [pair.operator for pair in pairs] == ["CONV_2D", "WP_CONV_2D"]
     assert pairs[0].before == pairs[0].after
+
+
+def test_refusals_give_a_reason_without_texts_too() -> None:
+    builder = ModelBuilder()
+    x = builder.input((1, 4, 4, 8), scale=0.5, zero_point=0)
+    bias, weights = np.zeros(8, np.int32), np.ones((8, 1, 1, 8), np.int8)
+    builder.output(builder.conv2d(x, weights, bias, scale=0.7, weight_scales=[0.01] * 8))
+    model = builder.build()
+    model.root.subgraphs[0].tensors[model.root.subgraphs[0].inputs[0]].type = 0
+    with pytest.raises(UnsupportedError, match=r"cannot run this model: \w"):
+        bench(serialise(model), next(iter(boards())))
 
 
 def test_unknown_targets_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from tools.bench_targets import Row, memory_table, readme_table, report, stock_of
+from tools.bench_targets import Row, instruction_cells, memory_table, models_of, readme_block, report, stock_of
 from wpconvert.bench.compare import layer_pairs
 from wpconvert.bench.result import Benchmark, ClassCount, Comparison, FunctionCount, LayerCount
 from wpconvert.bench.text import print_benchmark, print_comparison
@@ -29,6 +30,7 @@ def made_up(instructions: int, operator: str = "CONV_2D") -> Benchmark:
         modelled_cycles=2 * instructions,
         prepare_instructions=7,
         interpreter_instructions=30,
+        interpreter_modelled_cycles=instructions,
         arena_nbytes=600,
         flash_nbytes=FLASH,
         layers=layers,
@@ -51,11 +53,31 @@ def test_tables_give_ratios_against_stock() -> None:
     rewritten = {"dcsr": made_up(906_000), "rle": None}
     row = Row(name, "corstone300", stock_of(name, "corstone300"), made_up(1_812_000), rewritten)
     assert row.dense.code_nbytes == 654
-    line = readme_table([row]).splitlines()[2]
-    assert line == f"| `{name}` | corstone300 | 1.812 | 1.812 (1.00 ×) | 0.906 (0.50 ×) | – | 600 | 654 |"
-    assert "| 27,348 | 600 | 600 | – | 44,628 | 654 (0.01 ×)" in memory_table([row])
-    text = report([row], ["`x` on y: too large"])
-    assert "modelled" in text and "measured" in text and "- `x` on y: too large" in text
+    other = Row("zoo/other", "corstone300", None, made_up(1000), {"dcsr": None, "rle": None})
+    assert instruction_cells(row) == ["1.812", "1.812 (1.00 ×)", "0.906 (0.50 ×)", "–"]
+    assert instruction_cells(other) == ["–", "0.001", "–", "–"]
+    assert "| 27,348 | 600 (0.02 ×) | 600 (0.02 ×) | – | 44,628 | 654 (0.01 ×)" in memory_table([row])
+    text = report([row, other], ["`x` (y): too large"])
+    assert "modelled" in text and "measured" in text and "- `x` (y): too large" in text
+    assert "the last two 50 bytes" in text
+
+
+def test_readme_has_ratios_only_all_targets_in_a_cell() -> None:
+    name = "mlperf_tiny/kws_ref_model"
+    rows = [
+        Row(name, board, stock_of(name, board), made_up(instructions), {"dcsr": None, "rle": made_up(906_000)})
+        for board, instructions in (("corstone300", 1_812_000), ("mps2-m3", 10_532_000))
+    ]
+    rows.append(Row("zoo/other", "corstone300", None, made_up(1000), {"dcsr": None, "rle": None}))
+    block = readme_block(rows, ["`x` (y): too large"])
+    assert f"| `{name}` | 1.00 / 1.00 | – | 0.50 / 0.09 | 0.02 / – | 0.01 / 0.01 |" in block.splitlines()
+    assert "zoo/other" not in block and "Cortex-M55 / Cortex-M3" in block
+    assert "Not in the table: `x` (y): too large." in block
+
+
+def test_places_without_a_model_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"no \.tflite model"):
+        models_of([tmp_path])
 
 
 @pytest.mark.parametrize("profile", [False, True])

@@ -126,14 +126,19 @@ def test_strip_is_smaller_says_what_is_lost_and_verifies(cli: Cli, tmp_path: Pat
     assert cli("verify", MODEL, tmp_path / "d.tflite", "--engine", "litert").code == 0
 
 
-def test_dry_run_reports_and_writes_nothing(cli: Cli, tmp_path: Path) -> None:
-    files = [f"{tmp_path}/{name}" for name in ("o.tflite", "m.c", "r.json", "p.yaml")]
+def test_dry_run_reports_and_writes_no_model(cli: Cli, tmp_path: Path) -> None:
     with untouched(tmp_path):
-        options = ["-o", files[0], "--to-c", files[1], "--report", files[2], "--dump-plan", files[3], "--dry-run"]
-        done = cli.ok(MODEL, *options)
-    assert "dry run: nothing was written" in done.out
+        done = cli.ok(MODEL, "-o", tmp_path / "o.tflite", "--to-c", tmp_path / "m.c", "--dry-run")
+    assert "dry run: the model was not written" in done.out
     assert "5 of 10 tensors rewritten" in done.out
     assert "wrote" not in done.out
+
+
+def test_dry_run_writes_the_report_and_the_plan_that_are_asked_for(cli: Cli, tmp_path: Path) -> None:
+    report, plan = tmp_path / "r.json", tmp_path / "p.yaml"
+    cli.ok(MODEL, "-o", tmp_path / "o.tflite", "--report", report, "--dump-plan", plan, "--dry-run")
+    assert sorted(tmp_path.iterdir()) == [plan, report]
+    assert json.loads(report.read_text())["written"] == [str(plan), str(report)]
 
 
 def test_json_report_is_the_whole_result(cli: Cli, tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
  * A second decoder, written from docs/FORMAT.md alone, to check that the document is enough.
  *
  * Usage: stranger IN OUT
- * IN is a sequence of records { u32 kind, u32 nbytes, payload }, OUT the answers { u32 status, u32 nbytes, payload }:
- *   kind 0  a blob                                -> its int8 weights in memory order
- *   kind 1  a requantisation table                -> its fields as i32: flags, channels, multipliers, input and output
- *                                                    zero point, activation min and max, biases, multipliers, shifts
+ * IN is a sequence of records { u32 kind, u32 nbytes, payload }, OUT the answers { u32 status, u32
+ * nbytes, payload }: kind 0  a blob                                -> its int8 weights in memory
+ * order kind 1  a requantisation table                -> its fields as i32: flags, channels,
+ * multipliers, input and output zero point, activation min and max, biases, multipliers, shifts
  *   kind 2  i32 triples accumulator, multiplier, shift -> rescale() of each as i32
- * A status other than 0 is an enum status and comes with an empty payload. The program itself fails only when it
- * cannot read or write, never because of what a payload holds. All integers are little-endian.
+ * A status other than 0 is an enum status and comes with an empty payload. The program itself fails
+ * only when it cannot read or write, never because of what a payload holds. All integers are
+ * little-endian.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,11 +51,17 @@ struct blob {
     struct section sections[MAX_SECTIONS];
 };
 
-static uint32_t read_u16(const uint8_t *at) { return (uint32_t)at[0] | (uint32_t)at[1] << 8; }
+static uint32_t read_u16(const uint8_t *at) {
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8;
+}
 
-static uint32_t read_u32(const uint8_t *at) { return read_u16(at) | read_u16(at + 2) << 16; }
+static uint32_t read_u32(const uint8_t *at) {
+    return read_u16(at) | read_u16(at + 2) << 16;
+}
 
-static int32_t read_i8(const uint8_t *at) { return at[0] < 128 ? at[0] : at[0] - 256; }
+static int32_t read_i8(const uint8_t *at) {
+    return at[0] < 128 ? at[0] : at[0] - 256;
+}
 
 static int32_t read_i16(const uint8_t *at) {
     const int32_t value = (int32_t)read_u16(at);
@@ -65,7 +72,9 @@ static int32_t as_i32(uint32_t bits) {
     return bits < 0x80000000u ? (int32_t)bits : (int32_t)(bits - 0x80000000u) + INT32_MIN;
 }
 
-static int32_t read_i32(const uint8_t *at) { return as_i32(read_u32(at)); }
+static int32_t read_i32(const uint8_t *at) {
+    return as_i32(read_u32(at));
+}
 
 static void write_u32(uint8_t *at, uint32_t value) {
     for (int i = 0; i < 4; ++i) {
@@ -77,9 +86,12 @@ static uint32_t nibble(const uint8_t *bytes, uint32_t index) {
     return index % 2 == 0 ? bytes[index / 2] >> 4 : bytes[index / 2] & 15u;
 }
 
-static uint64_t align16(uint64_t nbytes) { return (nbytes + 15) / 16 * 16; }
+static uint64_t align16(uint64_t nbytes) {
+    return (nbytes + 15) / 16 * 16;
+}
 
-/* Rows and columns must be the products of the dimensions; products stay below 2^63 because each is cut at 2^31. */
+/* Rows and columns must be the products of the dimensions; products stay below 2^63 because each is
+ * cut at 2^31. */
 static enum status check_shape(const uint8_t *data, const struct blob *blob) {
     const uint32_t row_dims = data[7];
     const uint32_t ndim = data[20];
@@ -102,7 +114,8 @@ static enum status check_shape(const uint8_t *data, const struct blob *blob) {
             return STATUS_HEADER;
         }
     }
-    if (rows == 0 || cols == 0 || rows != blob->rows || cols != blob->cols || rows * cols >= (1u << 31)) {
+    if (rows == 0 || cols == 0 || rows != blob->rows || cols != blob->cols ||
+        rows * cols >= (1u << 31)) {
         return STATUS_HEADER;
     }
     return STATUS_OK;
@@ -133,8 +146,9 @@ static enum status parse_blob(const uint8_t *data, uint32_t nbytes, struct blob 
     }
     blob->block_rows = 1u << data[21];
     blob->flags = data[23];
-    if (blob->codec == CODEC_DENSE ? blob->flags != 0
-                                   : blob->flags >= 8 || (blob->flags & FLAG_COUNT_TYPE) >= COUNT_TYPES) {
+    if (blob->codec == CODEC_DENSE
+            ? blob->flags != 0
+            : blob->flags >= 8 || (blob->flags & FLAG_COUNT_TYPE) >= COUNT_TYPES) {
         return STATUS_HEADER;
     }
     const uint32_t section_count = data[22];
@@ -188,7 +202,8 @@ static enum status open_sparse(const struct blob *blob, uint32_t streams, struct
 }
 
 /* The count of row r; `used` elements belong to the rows before it. */
-static enum status row_count(const struct sparse *sparse, uint32_t r, uint32_t used, uint32_t *count) {
+static enum status row_count(const struct sparse *sparse, uint32_t r, uint32_t used,
+                             uint32_t *count) {
     const uint8_t *const at = sparse->blob->sections[1].bytes + (size_t)r * sparse->count_width;
     const int64_t difference = sparse->count_width == 1   ? read_i8(at)
                                : sparse->count_width == 2 ? read_i16(at)
@@ -208,7 +223,8 @@ static enum status check_index(const struct sparse *sparse, uint32_t r, const ui
     }
     const size_t entry = (size_t)(r / sparse->blob->block_rows) * sparse->streams;
     for (uint32_t s = 0; s < sparse->streams; ++s) {
-        const uint8_t *const at = sparse->blob->sections[0].bytes + (entry + s) * sparse->index_width;
+        const uint8_t *const at =
+            sparse->blob->sections[0].bytes + (entry + s) * sparse->index_width;
         if ((sparse->index_width == 4 ? read_u32(at) : read_u16(at)) != positions[s]) {
             return STATUS_INDEX;
         }
@@ -225,7 +241,8 @@ static enum status decode_dense(const struct blob *blob, int8_t *weights) {
     return STATUS_OK;
 }
 
-static enum status decode_rle_row(const struct blob *blob, uint32_t first, uint32_t count, int8_t *row) {
+static enum status decode_rle_row(const struct blob *blob, uint32_t first, uint32_t count,
+                                  int8_t *row) {
     const uint8_t *const values = blob->sections[2].bytes;
     const uint8_t *const steps = blob->sections[3].bytes;
     uint64_t column = 0;
@@ -281,7 +298,8 @@ static enum status decode_rle(const struct blob *blob, int8_t *weights) {
 enum { STREAM_ELEMENT = 0, STREAM_GROUP = 1, STREAM_MASK = 2, STREAMS = 3 };
 
 /* Deltas of one group; advances the mask position past the masks that the group has. */
-static enum status group_deltas(const struct blob *blob, uint32_t group, uint32_t *mask, uint32_t *delta) {
+static enum status group_deltas(const struct blob *blob, uint32_t group, uint32_t *mask,
+                                uint32_t *delta) {
     const uint32_t masks = blob->sections[6].nbytes / 2;
     const uint8_t *const low = blob->sections[4].bytes + (size_t)(group / 2) * LANES;
     for (uint32_t j = 0; j < LANES; ++j) {
@@ -304,7 +322,8 @@ static enum status group_deltas(const struct blob *blob, uint32_t group, uint32_
     return STATUS_OK;
 }
 
-static enum status decode_dcsr_row(const struct blob *blob, uint32_t count, uint32_t *position, int8_t *row) {
+static enum status decode_dcsr_row(const struct blob *blob, uint32_t count, uint32_t *position,
+                                   int8_t *row) {
     const int64_t slope = count == 0 ? 0 : ((int64_t)blob->cols + count / 2) / count;
     const uint32_t groups = blob->sections[3].nbytes;
     int64_t base = 0;
@@ -364,12 +383,14 @@ static enum status decode_dcsr(const struct blob *blob, int8_t *weights) {
     if (position[STREAM_ELEMENT] != sparse.total) {
         return STATUS_COUNTS;
     }
-    return position[STREAM_GROUP] == blob->sections[3].nbytes && position[STREAM_MASK] == blob->sections[6].nbytes / 2
+    return position[STREAM_GROUP] == blob->sections[3].nbytes &&
+                   position[STREAM_MASK] == blob->sections[6].nbytes / 2
                ? STATUS_OK
                : STATUS_SECTION;
 }
 
-static enum status answer_blob(const uint8_t *data, uint32_t nbytes, uint8_t **answer, uint32_t *answer_nbytes) {
+static enum status answer_blob(const uint8_t *data, uint32_t nbytes, uint8_t **answer,
+                               uint32_t *answer_nbytes) {
     struct blob blob;
     enum status status = parse_blob(data, nbytes, &blob);
     if (status != STATUS_OK) {
@@ -396,7 +417,8 @@ static enum status answer_blob(const uint8_t *data, uint32_t nbytes, uint8_t **a
     return STATUS_OK;
 }
 
-static enum status answer_table(const uint8_t *data, uint32_t nbytes, uint8_t **answer, uint32_t *answer_nbytes) {
+static enum status answer_table(const uint8_t *data, uint32_t nbytes, uint8_t **answer,
+                                uint32_t *answer_nbytes) {
     if (nbytes < 20) {
         return STATUS_LENGTH;
     }
@@ -408,8 +430,8 @@ static enum status answer_table(const uint8_t *data, uint32_t nbytes, uint8_t **
     }
     const uint32_t channels = read_u32(data + 8);
     const uint32_t multipliers = read_u32(data + 12);
-    if (data[5] > 1 || read_u16(data + 6) != 0 || channels == 0 || (multipliers != 1 && multipliers != channels) ||
-        read_i8(data + 18) > read_i8(data + 19)) {
+    if (data[5] > 1 || read_u16(data + 6) != 0 || channels == 0 ||
+        (multipliers != 1 && multipliers != channels) || read_i8(data + 18) > read_i8(data + 19)) {
         return STATUS_HEADER;
     }
     if (20 + 4 * (uint64_t)channels + 5 * (uint64_t)multipliers != nbytes) {
@@ -419,7 +441,8 @@ static enum status answer_table(const uint8_t *data, uint32_t nbytes, uint8_t **
     const uint8_t *const multiplier = bias + 4 * (size_t)channels;
     const uint8_t *const shift = multiplier + 4 * (size_t)multipliers;
     for (uint32_t i = 0; i < multipliers; ++i) {
-        if (read_i32(multiplier + 4 * (size_t)i) < 0 || read_i8(shift + i) < -31 || read_i8(shift + i) > 30) {
+        if (read_i32(multiplier + 4 * (size_t)i) < 0 || read_i8(shift + i) < -31 ||
+            read_i8(shift + i) > 30) {
             return STATUS_ELEMENT;
         }
     }
@@ -449,7 +472,9 @@ static enum status answer_table(const uint8_t *data, uint32_t nbytes, uint8_t **
 }
 
 /* ⌊a / 2^k⌋ without relying on how the compiler shifts negative numbers. */
-static int64_t floor_shift(int64_t a, int32_t k) { return a >= 0 ? a >> k : -((-a + ((int64_t)1 << k) - 1) >> k); }
+static int64_t floor_shift(int64_t a, int32_t k) {
+    return a >= 0 ? a >> k : -((-a + ((int64_t)1 << k) - 1) >> k);
+}
 
 static int32_t rescale(int32_t acc, int32_t m, int32_t s) {
     const int32_t left = s > 0 ? s : 0;
@@ -466,7 +491,8 @@ static int32_t rescale(int32_t acc, int32_t m, int32_t s) {
     return (int32_t)(h >= 0 ? (h + half) >> right : -((-h + half) >> right));
 }
 
-static enum status answer_rescale(const uint8_t *data, uint32_t nbytes, uint8_t **answer, uint32_t *answer_nbytes) {
+static enum status answer_rescale(const uint8_t *data, uint32_t nbytes, uint8_t **answer,
+                                  uint32_t *answer_nbytes) {
     if (nbytes % 12 != 0) {
         return STATUS_LENGTH;
     }
@@ -504,7 +530,8 @@ static bool answer_record(uint32_t kind, const uint8_t *data, uint32_t nbytes, F
     return written;
 }
 
-/* Each payload gets an allocation of exactly its length, so that the sanitizer sees any byte read beyond it. */
+/* Each payload gets an allocation of exactly its length, so that the sanitizer sees any byte read
+ * beyond it. */
 static bool answer_all(FILE *in, FILE *out) {
     uint8_t head[8];
     size_t got;
@@ -514,7 +541,8 @@ static bool answer_all(FILE *in, FILE *out) {
         if (data == NULL && nbytes != 0) {
             return false;
         }
-        const bool done = fread(data, 1, nbytes, in) == nbytes && answer_record(read_u32(head), data, nbytes, out);
+        const bool done = fread(data, 1, nbytes, in) == nbytes &&
+                          answer_record(read_u32(head), data, nbytes, out);
         free(data);
         if (!done) {
             return false;

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -96,6 +97,24 @@ class Modelled:
 
     cycles: Mapping[int, int]
     classes: Mapping[int, str]
+
+    @property
+    def total(self) -> int:
+        """Modelled cycles of all addresses."""
+        return sum(self.cycles.values())
+
+
+def together(parts: Iterable[Modelled]) -> Modelled:
+    """The sum of executions that were modelled one by one.
+
+    Not the same as modelling their sum: what the counts leave open about branches is decided in each part.
+    """
+    cycles: Counter[int] = Counter()
+    classes: dict[int, str] = {}
+    for part in parts:
+        cycles.update(part.cycles)
+        classes.update(part.classes)
+    return Modelled(cycles, classes)
 
 
 def model_cycles(executions: Executions, program: Mapping[int, Instruction], table: CostTable) -> Modelled:

@@ -15,10 +15,14 @@ _CALLS = ("bl", "blx")
 
 @dataclass(frozen=True)
 class Flow:
-    """`taken`: jumps of each branch with an address. `fallen`: arrivals at each instruction from the one before it."""
+    """`taken`: jumps of each branch with an address. `fallen`: arrivals at each instruction from the one before it.
+
+    guessed: the branches whose jumps the counts do not settle.
+    """
 
     taken: Mapping[int, int]
     fallen: Mapping[int, int]
+    guessed: frozenset[int]
 
 
 def is_conditional(instruction: Instruction) -> bool:
@@ -45,6 +49,7 @@ def flow_of(executions: Executions, program: Mapping[int, Instruction]) -> Flow:
     sources: dict[int, list[int]] = defaultdict(list)
     taken: dict[int, int] = {}
     open_branches: set[int] = set()
+    guessed: set[int] = set()
     for address, instruction in ran.items():
         if instruction.target is None:
             continue
@@ -57,11 +62,14 @@ def flow_of(executions: Executions, program: Mapping[int, Instruction]) -> Flow:
     # Where nothing comes from above, calls through pointers may arrive: those places only when the others are used up.
     reached = {place for place in places if place in before}
     while open_branches:
-        solved = _solve_once(executions, before, sources, taken, open_branches, reached)
-        if not solved and not _solve_once(executions, before, sources, taken, open_branches, places - reached):
+        if _solve_once(executions, before, sources, taken, open_branches, reached):
+            continue
+        unsettled = set(open_branches)
+        if not _solve_once(executions, before, sources, taken, open_branches, places - reached):
             branch = min(open_branches)
             taken[branch] = max(0, executions[branch] - executions[ran[branch].end])
             open_branches.discard(branch)
+        guessed |= unsettled - open_branches
     fallen = {}
     for address in ran:
         previous = before.get(address)
@@ -70,7 +78,7 @@ def flow_of(executions: Executions, program: Mapping[int, Instruction]) -> Flow:
             if is_conditional(previous):
                 left -= taken[previous.address]
             fallen[address] = min(left, executions[address])
-    return Flow(taken, fallen)
+    return Flow(taken, fallen, frozenset(guessed))
 
 
 def _solve_once(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from wpconvert.bench.counts import Executions, parse_counts
-from wpconvert.bench.cycles import OTHER, cost_table
+from wpconvert.bench.counts import parse_counts
+from wpconvert.bench.cycles import OTHER, cost_table, together
 from wpconvert.bench.disassembly import disassemble
 from wpconvert.bench.flash import flash_parts, read_map
 from wpconvert.bench.plugin import build_plugin, plugin_arguments
@@ -17,7 +17,7 @@ from wpconvert.bench.profile import Inference, Profiler, find_markers, inference
 from wpconvert.bench.program import load_program
 from wpconvert.bench.result import Benchmark, LayerCount
 from wpconvert.engines.base import Sample
-from wpconvert.errors import DeviceError, ToolError
+from wpconvert.errors import DeviceError, ToolError, UnsupportedError
 from wpconvert.target.board import Board
 from wpconvert.target.image import Image, build_image
 from wpconvert.target.runner import DEFAULT_TIMEOUT_S, run_on
@@ -53,7 +53,12 @@ def benchmark(
         out = Path(folder) / "counts.txt"
         arguments = plugin_arguments(build_plugin(), out, markers.addresses)
         simulator = _counting(board, arguments)
-        run = run_on(board, model, [sample], data=data, simulator=simulator, timeout_s=timeout_s, defines=defines)
+        try:
+            run = run_on(board, model, [sample], data=data, simulator=simulator, timeout_s=timeout_s, defines=defines)
+        except UnsupportedError:
+            # Without its texts the firmware refuses a model and cannot say why; with them it raises the same again.
+            run_on(board, model, [sample], data=data, timeout_s=timeout_s)
+            raise
         if run.image.path != image.path:
             raise ToolError("the device sources changed between building and running; run again")
         try:
@@ -66,7 +71,9 @@ def benchmark(
         raise ToolError(f"the profile shows {len(found)} inferences, expected one of {len(operators)} operators")
     inference = found[0]
     _check_clock(run.instructions, inference)
-    modelled = profiler.model(inference.total)
+    operators_modelled = [profiler.model(executions) for executions in inference.operators]
+    interpreter_modelled = profiler.model(inference.interpreter)
+    modelled = together([*operators_modelled, interpreter_modelled])
     unknown = sum(n for address, n in inference.total.items() if modelled.classes[address] == OTHER)
     notes = (f"the cycle model lacks {unknown:,} of the executed instructions",) if unknown else ()
     return Benchmark(
@@ -76,14 +83,15 @@ def benchmark(
         simulator=SIMULATOR,
         file_nbytes=len(data),
         instructions=inference.total.total(),
-        modelled_cycles=sum(modelled.cycles.values()),
+        modelled_cycles=modelled.total,
         prepare_instructions=prepare_instructions(counts, markers, profiler.is_firmware),
         interpreter_instructions=inference.interpreter.total(),
+        interpreter_modelled_cycles=interpreter_modelled.total,
         arena_nbytes=run.arena_nbytes,
         flash_nbytes=flash_parts(profiler.pieces, profiler.program.sections),
-        layers=_layers(model, inference, lambda executions: sum(profiler.model(executions).cycles.values())),
-        functions=profiler.functions(inference.total),
-        classes=profiler.classes(inference.total),
+        layers=_layers(model, inference, [one.total for one in operators_modelled]),
+        functions=profiler.functions(inference.total, modelled),
+        classes=profiler.classes(inference.total, modelled),
         outputs_sha256=hashlib.sha256(b"".join(output.tobytes() for output in run.outputs[0])).hexdigest(),
         notes=notes,
     )
@@ -109,11 +117,11 @@ def _check_clock(measured: list[int] | None, inference: Inference) -> None:
         raise DeviceError(f"the board's clock shows {measured[0]:,} instructions, the plugin {counted:,}")
 
 
-def _layers(model: TfliteModel, inference: Inference, cycles_of: Callable[[Executions], int]) -> tuple[LayerCount, ...]:
+def _layers(model: TfliteModel, inference: Inference, modelled_cycles: Sequence[int]) -> tuple[LayerCount, ...]:
     graph = model.root.subgraphs[0]
     rows = []
     for index, (operator, executions) in enumerate(zip(graph.operators, inference.operators, strict=True)):
         name = text(graph.tensors[operator.outputs[0]].name) if len(operator.outputs) else ""
-        cycles = cycles_of(executions)
-        rows.append(LayerCount(index, model.operator_name(operator), name, executions.total(), cycles))
+        instructions, cycles = executions.total(), modelled_cycles[index]
+        rows.append(LayerCount(index, model.operator_name(operator), name, instructions, cycles))
     return tuple(rows)

@@ -112,23 +112,21 @@ class Profiler:
         return part_at(self.pieces, address) == BOARD
 
     def model(self, executions: Executions) -> Modelled:
-        """Modelled cycles and classes of executions."""
+        """Modelled cycles and classes of executions that belong together: one operator, or the interpreter."""
         return model_cycles(executions, self.code, self.table)
 
-    def functions(self, executions: Executions) -> tuple[FunctionCount, ...]:
+    def functions(self, executions: Executions, modelled: Modelled) -> tuple[FunctionCount, ...]:
         """Executions by function, most first."""
-        cycles = self.model(executions).cycles
         sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
         for address, count in executions.items():
             entry = sums[self.program.function_at(address), part_at(self.pieces, address)]
             entry[0] += count
-            entry[1] += cycles[address]
+            entry[1] += modelled.cycles[address]
         rows = (FunctionCount(name, part, *numbers) for (name, part), numbers in sums.items())
         return tuple(sorted(rows, key=lambda row: (-row.instructions, row.name)))
 
-    def classes(self, executions: Executions) -> tuple[ClassCount, ...]:
+    def classes(self, executions: Executions, modelled: Modelled) -> tuple[ClassCount, ...]:
         """Executions by instruction class, most first."""
-        modelled = self.model(executions)
         sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
         for address, count in executions.items():
             entry = sums[modelled.classes[address]]

@@ -41,8 +41,9 @@ class Benchmark:
     """One model on one target.
 
     instructions: executed by one Invoke, exact; the layers and `interpreter_instructions` add up to it, and so do
-    functions and classes. prepare_instructions: by AllocateTensors, once. flash_nbytes: bytes of the image by part;
-    arena_nbytes: what the interpreter uses of its arena. outputs_sha256: of the outputs' bytes, one after the other.
+    functions and classes. Modelled cycles add up likewise. prepare_instructions: by AllocateTensors, once.
+    flash_nbytes: bytes of the image by part; arena_nbytes: what the interpreter uses of its arena. outputs_sha256: of
+    the outputs' bytes, one after the other.
     """
 
     path: str
@@ -54,6 +55,7 @@ class Benchmark:
     modelled_cycles: int
     prepare_instructions: int
     interpreter_instructions: int
+    interpreter_modelled_cycles: int
     arena_nbytes: int
     flash_nbytes: Mapping[str, int]
     layers: tuple[LayerCount, ...]

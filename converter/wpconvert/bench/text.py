@@ -47,14 +47,13 @@ def _print_layers(console: Console, result: Benchmark) -> None:
             percent(layer.instructions, result.instructions),
             f"{layer.modelled_cycles:,}",
         )
-    overhead = result.modelled_cycles - sum(layer.modelled_cycles for layer in result.layers)
     table.add_row(
         "",
         "interpreter",
         "",
         f"{result.interpreter_instructions:,}",
         percent(result.interpreter_instructions, result.instructions),
-        f"{overhead:,}",
+        f"{result.interpreter_modelled_cycles:,}",
     )
     table.add_section()
     table.add_row("", "Invoke", "", f"{result.instructions:,}", "", f"{result.modelled_cycles:,}")

@@ -67,7 +67,7 @@ def convert(
         ),
     ] = 0.0,
     strip: Annotated[bool, typer.Option("--strip", help="Drop names, ranges and what only `restore` needs.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but write.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write no model: only --report and --dump-plan.")] = False,
     report: Annotated[Path | None, _path_option("--report", "FILE.json|.csv", "Write the report to a file.")] = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not run the models.")] = False,
     inputs: InputsOption = None,
@@ -93,17 +93,20 @@ def convert(
         samples = read_inputs(inputs, random, seed, original)
         with progress_bar("verify", 2 * len(samples.samples), quiet) as bar:
             verification = verify_models(original, parse(converted.data), samples, chosen, bar.advance)
-    files = {} if target is None else {target: converted.data}
-    if to_c is not None:
+    files = {}
+    if target is not None and not dry_run:
+        files[target] = converted.data
+    if to_c is not None and not dry_run:
         files |= emit_c(to_c, converted.data, model.name)
     if dump_plan is not None:
         files[dump_plan] = converted.plan.encode()
-    result = _result(converted.report, verification, list(files), report, dry_run)
+    written = [*files, *([report] if report is not None else [])]
+    result = _result(converted.report, verification, written, dry_run)
     if report is not None:
         # A path that is no text becomes escapes, which JSON knows too.
         files[report] = conversion_report(report, result).encode("utf-8", "backslashreplace")
     failed = verification is not None and not verification.passed
-    if not dry_run and not failed:
+    if files and not failed:
         write_all(files)
     if not quiet:
         print_conversion(OUT, result, verbose)
@@ -166,17 +169,10 @@ def _convert(model: Path, data: bytes, settings: Settings, quiet: bool) -> Conve
         )
 
 
-def _result(
-    report: Conversion,
-    verification: Verification | None,
-    files: list[Path],
-    extra: Path | None,
-    dry_run: bool,
-) -> Conversion:
+def _result(report: Conversion, verification: Verification | None, written: list[Path], dry_run: bool) -> Conversion:
     notes = list(report.notes)
     if dry_run:
-        notes.append("dry run: nothing was written")
+        notes.append("dry run: the model was not written")
     if verification is None:
         notes.append("not verified (--no-verify)")
-    written = () if dry_run else tuple(str(path) for path in [*files, *([extra] if extra else [])])
-    return replace(report, notes=tuple(notes), verification=verification, written=written)
+    return replace(report, notes=tuple(notes), verification=verification, written=tuple(map(str, written)))

@@ -8,7 +8,7 @@ from wpconvert.cli.common import OUT, JsonOption, ModelArgument, progress_bar
 from wpconvert.codecs import CODECS
 from wpconvert.report.export import to_json
 from wpconvert.report.inspection import Inspection, TensorInfo, inspect_model
-from wpconvert.report.text import escape, plain_table, shape_text, share, short_name
+from wpconvert.report.text import escape, name_width, plain_table, shape_text, share, short_name
 from wpconvert.tflite.file import read
 
 
@@ -37,6 +37,8 @@ inspect.epilog = (  # type: ignore[attr-defined]
 
 
 _WIDE = 110
+# What the columns of numbers take in a narrow terminal.
+_NUMBERS_WIDTH = 62
 
 
 def print_inspection(console: Console, result: Inspection) -> None:
@@ -73,18 +75,21 @@ def _print_weights(console: Console, result: Inspection) -> None:
     """The weights with the bytes of every method; operator and shape only where the terminal is wide enough."""
     wide = console.width >= _WIDE
     details = ("operator", "shape") if wide else ()
-    titles = ("weights", *details, "zeros", "bits/w", "bound", "now", "as", *CODECS)
+    entropy = ("bits/w",) if wide else ()
+    form = ("as",) if any(weight.stored_as for weight in result.weights) else ()
+    titles = ("weights", *details, "zeros", *entropy, "bound", "now", *form, *CODECS)
     table = plain_table([(title, title not in ("weights", "as", *details)) for title in titles])
+    width = name_width(console, _WIDE - 30 if wide else _NUMBERS_WIDTH)
     totals = {"nbytes": 0, "bound": 0, **dict.fromkeys(CODECS, 0)}
     for weight in result.weights:
         table.add_row(
-            escape(short_name(weight.name, weight.key)),
+            escape(short_name(weight.name, weight.key, width)),
             *((escape("+".join(weight.operators)), shape_text(weight.shape)) if wide else ()),
             share(weight.sparsity),
-            "–" if weight.entropy is None else f"{weight.entropy:.2f}",
+            *(["–" if weight.entropy is None else f"{weight.entropy:.2f}"] if wide else []),
             "–" if weight.bound is None else f"{weight.bound:,}",
             f"{weight.nbytes:,}",
-            weight.stored_as or "",
+            *([weight.stored_as or ""] if form else []),
             *(f"{weight.methods[name]:,}" if name in weight.methods else "–" for name in CODECS),
         )
         totals["nbytes"] += weight.nbytes
@@ -94,7 +99,8 @@ def _print_weights(console: Console, result: Inspection) -> None:
     table.add_section()
     sums = (totals[name] for name in ("bound", "nbytes"))
     bound, now = (f"{value:,}" for value in sums)
-    table.add_row("total", *("",) * len(details), "", "", bound, now, "", *(f"{totals[name]:,}" for name in CODECS))
+    blank = ("",) * (len(details) + 1 + len(entropy))
+    table.add_row("total", *blank, bound, now, *("",) * len(form), *(f"{totals[name]:,}" for name in CODECS))
     console.print(table, soft_wrap=False)
     console.print(
         "bound: order-0 entropy of the weights in bytes. Totals take a tensor as it is where a method is larger."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +18,8 @@ from wpconvert.cli import run as run_command
 from wpconvert.errors import FileError, WpconvertError
 from wpconvert.target.sources import device_root
 
-_HELP = """Rewrite a neural network file: dense weights become compressed custom operators that run in place.
+_HELP = """Rewrite a neural network file: the dense weights of a .tflite model become compressed
+custom operators, which a small runtime executes on microcontrollers.
 
 [bold]wpconvert MODEL[/bold] is short for [bold]wpconvert convert MODEL[/bold].
 """
@@ -100,7 +103,7 @@ def run(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         # Without a message, the help was asked for by giving no arguments, and is printed.
         message = error.format_message()
-        return _fail(f"{message} See wpconvert --help.", 2) if message else 2
+        return _fail(f"{message.rstrip('.')}; {_help_for(arguments)}", 2) if message else 2
     except typer.Abort:
         return _fail("interrupted", 130)
     except (KeyboardInterrupt, BrokenPipeError, SystemExit):
@@ -112,6 +115,17 @@ def run(arguments: Sequence[str]) -> int:
         # Files have been dealt with: what is left is standard output, or the temporary files of an engine.
         place = f"{error.filename}: " if error.filename else ""
         return _fail(f"{place}cannot be written: {error.strerror or error}", FileError.exit_code)
+
+
+def _help_for(arguments: Sequence[str]) -> str:
+    """Where to look after wrong usage; a first word that is neither a command nor a file may be a mistyped one."""
+    first = arguments[0] if arguments else ""
+    if first in COMMANDS:
+        return f"see wpconvert {first} --help"
+    close = difflib.get_close_matches(first, COMMANDS, n=1)
+    if close and not Path(first).exists():
+        return f"there is no command or file {first!r}, did you mean {close[0]}?"
+    return "see wpconvert --help"
 
 
 def _fail(message: str, code: int) -> int:

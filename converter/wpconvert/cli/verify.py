@@ -35,7 +35,7 @@ def verify(
 ) -> None:
     """Run two models on the same inputs and compare every output bit by bit; compare all weights.
 
-    Exit code 0 only if the rewritten model holds what its methods promise: for lossless ones, identical outputs.
+    Exit code 0 only if all are equal.
     """
     chosen = engine_named(engine)
     (_, first), (_, second) = read(original), read(rewritten)

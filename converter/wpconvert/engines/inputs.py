@@ -115,13 +115,12 @@ def load_inputs(path: Path, model: TfliteModel) -> Inputs:
 
 def _load_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        stored = np.load(path, allow_pickle=False)
-        if not isinstance(stored, np.lib.npyio.NpzFile):
-            raise ValueError("it holds one array without a name")
-        with stored:
+        if path.is_file() and not zipfile.is_zipfile(path):
+            raise FileError(f"{path}: cannot read the inputs: it is not an .npz file")
+        with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise FileError(f"{path}: cannot read the inputs, expected an .npz file: {error}") from error
+        raise FileError(f"{path}: cannot read the inputs: {error}") from error
 
 
 def _column(port: _Port, array: NDArray[Any], path: Path, notes: list[str]) -> NDArray[Any]:

@@ -100,6 +100,8 @@ def load_rules(path: Path) -> Rules:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "top level"
         message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "model_type":
+            message = "expected the key 'rules' with a list of rules"
         if first["type"] == "extra_forbidden":
             fields = Rule.model_fields if len(first["loc"]) > 1 else Rules.model_fields
             message = f"unknown key, expected one of {', '.join(fields)}"

@@ -12,6 +12,10 @@ from rich.table import Table
 from wpconvert.report.result import Conversion, OutputComparison, TensorResult, Verification
 
 _NAME_WIDTH = 40
+# What the columns beside the names take.
+_ROW_WIDTH = 66
+_KEPT_ROW_WIDTH = 52
+WRAPPED = ("reason", "what it stores")
 # Last parts of the names that converters give to the weights among the parts of a fused layer.
 _WEIGHT_NAMES = ("conv2d", "depthwise", "matmul", "weight", "kernel")
 
@@ -38,18 +42,26 @@ def shape_text(shape: tuple[int, ...]) -> str:
 
 def short_name(name: str, key: str, width: int = _NAME_WIDTH) -> str:
     """A name that fits a column: of a fused layer's parts that of the weights, and of that the end."""
-    parts = name.split(";")
+    parts = [part.removesuffix("/resource").removesuffix("/ReadVariableOp") for part in name.split(";")]
     chosen = next((part for part in parts if part.rsplit("/", 1)[-1].lower() in _WEIGHT_NAMES), parts[0])
     if not chosen:
         return f"(tensor {key})"
     return chosen if len(chosen) <= width else "…" + chosen[-(width - 1) :]
 
 
+def name_width(console: Console, others: int) -> int:
+    """Characters left for names beside columns of `others` characters, within reason."""
+    return max(14, min(_NAME_WIDTH, console.width - others))
+
+
 def plain_table(columns: Sequence[tuple[str, bool]]) -> Table:
-    """A table without vertical lines; columns are (title, numeric). Numeric ones are right-aligned and never wrap."""
+    """A table without vertical lines; columns are (title, numeric). Numeric ones are right-aligned.
+
+    Only reasons wrap: the other texts are words that a break would spoil.
+    """
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for title, numeric in columns:
-        table.add_column(title, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
+        table.add_column(title, justify="right" if numeric else "left", no_wrap=title not in WRAPPED, overflow="fold")
     return table
 
 
@@ -75,17 +87,18 @@ def print_conversion(console: Console, report: Conversion, verbose: bool) -> Non
         console.print(f"wrote {escape(path)}")
 
 
-def _name(tensor: TensorResult, verbose: bool) -> str:
-    return escape(f"{tensor.name} [{tensor.key}]" if verbose else short_name(tensor.name, tensor.key))
+def _name(tensor: TensorResult, verbose: bool, width: int) -> str:
+    return escape(f"{tensor.name} [{tensor.key}]" if verbose else short_name(tensor.name, tensor.key, width))
 
 
 def _print_rewritten(console: Console, report: Conversion, verbose: bool) -> None:
     titles = ("tensor", "operator", "shape", "zeros", "method", "before", "after")
     table = plain_table([(title, title in ("zeros", "before", "after")) for title in titles])
+    width = name_width(console, _ROW_WIDTH)
     for tensor in report.tensors:
         if tensor.method != "none":
             table.add_row(
-                _name(tensor, verbose),
+                _name(tensor, verbose, width),
                 escape("+".join(tensor.operators)),
                 shape_text(tensor.shape),
                 share(tensor.sparsity),
@@ -102,11 +115,12 @@ def _print_kept(console: Console, report: Conversion, verbose: bool) -> None:
     details = ("operator", "shape") if verbose else ()
     titles = ("left as it is", *details, "zeros", "bytes", "reason")
     table = plain_table([(title, title in ("zeros", "bytes")) for title in titles])
+    width = name_width(console, _KEPT_ROW_WIDTH)
     for tensor in report.tensors:
         if tensor.method == "none":
             extra = (escape("+".join(tensor.operators)), shape_text(tensor.shape)) if verbose else ()
             table.add_row(
-                _name(tensor, verbose),
+                _name(tensor, verbose, width),
                 *extra,
                 share(tensor.sparsity),
                 f"{tensor.nbytes_before:,}",
