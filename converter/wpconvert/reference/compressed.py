@@ -5,6 +5,7 @@ All numbers come from blob, table and options; scales of the tensors are not loo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,38 +119,23 @@ def _fully_connected_plan(context: OpContext) -> _Plan:
     return _Plan(parts, prepare_fc_weights(parts.weights), parts.bias())
 
 
+def _windowed(context: OpContext, plan: _Plan, accumulate: Callable[..., Int32Array]) -> list[NDArray[Any]]:
+    options = plan.parts.options
+    zero_point, padding = plan.parts.table.input_zero_point, _PADDING[options.padding]
+    sums = accumulate(context.value(0), plan.weights, zero_point, options.stride, padding, options.dilation)
+    return [plan.finish(sums)]
+
+
 @register("WP_CONV_2D", check=_conv_plan)
 def wp_conv_2d(context: OpContext) -> list[NDArray[Any]]:
     """int8 convolution with stored weights."""
-    plan = context.cached(_conv_plan)
-    options = plan.parts.options
-    assert isinstance(plan.weights, ConvWeights)
-    sums = conv2d_accumulate(
-        context.value(0),
-        plan.weights,
-        plan.parts.table.input_zero_point,
-        options.stride,
-        _PADDING[options.padding],
-        options.dilation,
-    )
-    return [plan.finish(sums)]
+    return _windowed(context, context.cached(_conv_plan), conv2d_accumulate)
 
 
 @register("WP_DEPTHWISE_CONV_2D", check=_depthwise_plan)
 def wp_depthwise_conv_2d(context: OpContext) -> list[NDArray[Any]]:
     """int8 depthwise convolution with stored weights."""
-    plan = context.cached(_depthwise_plan)
-    options = plan.parts.options
-    assert isinstance(plan.weights, DepthwiseWeights)
-    sums = depthwise_accumulate(
-        context.value(0),
-        plan.weights,
-        plan.parts.table.input_zero_point,
-        options.stride,
-        _PADDING[options.padding],
-        options.dilation,
-    )
-    return [plan.finish(sums)]
+    return _windowed(context, context.cached(_depthwise_plan), depthwise_accumulate)
 
 
 @register("WP_FULLY_CONNECTED", check=_fully_connected_plan)
