@@ -64,7 +64,8 @@ def convert(
     plan = dump_plan(outcomes)
     result = data
     asked = any(choice.method != "none" for choice in choices)
-    if settings.strip or (asked and any(outcome.blob is not None for outcome in outcomes)):
+    # A plain model is written anew also where no tensor is rewritten: aligned, and with equal vectors only once.
+    if settings.strip or not stored or (asked and any(outcome.blob is not None for outcome in outcomes)):
         result, outcomes = _smallest(model, data, outcomes, settings, notes)
     changed = result is not data
     if not changed:
@@ -74,7 +75,7 @@ def convert(
             "stripped: `restore` will not give back names, ranges and the original scales of rewritten tensors"
         )
     if not any(outcome.blob is not None for outcome in outcomes):
-        notes += _notes_of_nothing(outcomes, asked, changed)
+        notes += _notes_of_nothing(outcomes, asked, changed, settings.strip)
     report = Conversion(
         source, settings.method, len(data), len(result), tuple(_result(o) for o in outcomes), tuple(notes)
     )
@@ -110,7 +111,7 @@ def _smallest(
     return data, [kept(o, reason) if o.blob is not None else o for o in outcomes]
 
 
-def _notes_of_nothing(outcomes: Sequence[Outcome], asked: bool, shrunk: bool) -> list[str]:
+def _notes_of_nothing(outcomes: Sequence[Outcome], asked: bool, shrunk: bool, strip: bool) -> list[str]:
     """What to say when no tensor was rewritten."""
     if not outcomes:
         notes = ["the model has no weights that an operator multiplies with; nothing was rewritten"]
@@ -119,7 +120,8 @@ def _notes_of_nothing(outcomes: Sequence[Outcome], asked: bool, shrunk: bool) ->
     else:
         notes = []
     if shrunk:
-        notes.append("the file is smaller because names and ranges were dropped and equal vectors are stored once")
+        dropped = "names and ranges were dropped and " if strip else ""
+        notes.append(f"the file is smaller because {dropped}equal vectors are stored once")
     return notes
 
 
