@@ -33,7 +33,7 @@ def verify_models(
     All methods so far are lossless, so the verdict needs equal weights and equal bits. `advance` is called twice a
     sample. Raises UsageError when the models have different inputs or outputs, UnsupportedError when nothing runs them.
     """
-    _check_interfaces(original, rewritten)
+    check_interfaces(original, rewritten)
     weights_equal = _weights_equal(original, rewritten)
     notes = list(inputs.notes)
     problems = engine.unsupported(original) + engine.unsupported(rewritten)
@@ -55,8 +55,8 @@ def verify_models(
     return Verification(passed, LOSSLESS, used.name, len(inputs.samples), weights_equal, outputs, tuple(notes))
 
 
-def _check_interfaces(original: TfliteModel, rewritten: TfliteModel) -> None:
-    """Both models must have inputs and outputs of the same shapes and types; names may have been stripped."""
+def check_interfaces(original: TfliteModel, rewritten: TfliteModel) -> None:
+    """UsageError unless both models have inputs and outputs of the same shapes and types; names may differ."""
     graphs = (original.root.subgraphs[0], rewritten.root.subgraphs[0])
     for ends in ("inputs", "outputs"):
         sides = []
@@ -66,7 +66,7 @@ def _check_interfaces(original: TfliteModel, rewritten: TfliteModel) -> None:
         if sides[0] != sides[1]:
             shapes = [[list(shape) for shape, _ in side] for side in sides]
             raise UsageError(
-                f"the models have different {ends}: {shapes[0]} and {shapes[1]}; is it the right original?"
+                f"the models have different {ends}: {shapes[0]} and {shapes[1]}; they are not two forms of one model"
             )
 
 

@@ -149,3 +149,13 @@ def test_refusals_give_a_reason_without_texts_too() -> None:
 def test_unknown_targets_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", str(tmp_path / "m.tflite"), "--target", "esp32"]) == 2
     assert "unknown target 'esp32'" in capsys.readouterr().err
+
+
+def test_models_with_different_inputs_are_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for size in (4, 5):
+        builder = ModelBuilder()
+        builder.output(builder.input((1, size), scale=0.5, zero_point=0))
+        (tmp_path / f"{size}.tflite").write_bytes(builder.to_bytes())
+    command = ["bench", str(tmp_path / "4.tflite"), "--against", str(tmp_path / "5.tflite"), "--target", "mps2-m4"]
+    assert run(command) == 2
+    assert "the models have different inputs" in capsys.readouterr().err

@@ -221,7 +221,7 @@ def test_inputs_of_another_model_are_usage_errors(cli: Cli, files: Path) -> None
 
 
 def test_verifying_models_with_different_interfaces_is_a_usage_error(cli: Cli, files: Path) -> None:
-    assert "is it the right original?" in cli.refused(2, "verify", files / "model.tflite", MODEL)
+    assert "they are not two forms of one model" in cli.refused(2, "verify", files / "model.tflite", MODEL)
 
 
 def test_unwritable_outputs_are_file_errors_and_nothing_else_is_written(cli: Cli, files: Path) -> None:

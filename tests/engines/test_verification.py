@@ -80,7 +80,9 @@ def test_another_operator_with_the_same_constants_does_not_pass() -> None:
 
 
 def test_models_of_different_interfaces_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"different inputs: \[\[1, 8\]\] and \[\[1, 4, 4, 16\]\]; is it the right"):
+    with pytest.raises(
+        UsageError, match=r"different inputs: \[\[1, 8\]\] and \[\[1, 4, 4, 16\]\]; they are not two forms"
+    ):
         verify(logits(sparse(0, (4, 8))), conv_model())
     with pytest.raises(UsageError, match="different outputs"):
         verify(logits(sparse(0, (4, 8))), logits(sparse(0, (5, 8))))

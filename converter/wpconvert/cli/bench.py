@@ -15,6 +15,7 @@ from wpconvert.report.export import to_json
 from wpconvert.target.board import board_named, boards
 from wpconvert.target.runner import DEFAULT_TIMEOUT_S
 from wpconvert.tflite.file import read
+from wpconvert.verification import check_interfaces
 
 
 def bench(
@@ -48,9 +49,10 @@ def bench(
     paths = [path for path in (model, against) if path is not None]
     defines = () if error_texts else (NO_ERROR_TEXTS,)
     results: list[Benchmark] = []
-    with progress_bar("bench", len(paths), as_json) as bar:
-        for path in paths:
-            data, parsed = read(path)
+    models = [(path, *read(path)) for path in paths]
+    check_interfaces(models[-1][2], models[0][2])
+    with progress_bar("bench", len(models), as_json) as bar:
+        for path, data, parsed in models:
             samples = read_inputs(inputs, None if inputs else 1, seed, parsed).samples
             results.append(benchmark(str(path), data, parsed, board, samples[0], timeout_s=timeout, defines=defines))
             bar.advance()
