@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.reference.harness import ACTIVATIONS, SEEDS, ZERO_POINTS, assert_same_bits, few, int8, scales
 from tests.support.models import ModelBuilder
+from wpconvert.reference.interpreter import Interpreter
 from wpconvert.tflite.schema import ActivationFunctionType, options
 
 Shape = tuple[int, ...]
@@ -74,6 +76,17 @@ def test_binary_on_all_pairs_of_values(
     values = int8(0, (256,))
     values[:] = range(-128, 128)
     assert_same_bits(b, [values.reshape(shapes[0]), values.reshape(shapes[1])])
+
+
+def test_mul_takes_the_ratio_of_scales_as_each_runtime_does() -> None:
+    """Scales whose ratio differs between float32 and double precision in a way that four products show."""
+    scale, zero_point = (0.09041812270879745, 0.005651132669299841, 0.022604530677199364), (0, 0, 47)
+    b = binary("MUL", ((1, 256, 1, 1), (1, 1, 256, 1), (1, 256, 256, 1)), scale, zero_point, "NONE")
+    values = np.arange(-128, 128, dtype=np.int8)
+    inputs = [values.reshape(1, 256, 1, 1), values.reshape(1, 1, 256, 1)]
+    assert_same_bits(b, inputs)
+    both = [Interpreter(b.build(), rounding).run(inputs)[0] for rounding in ("tflm", "litert")]
+    assert np.count_nonzero(both[0] != both[1]) == 4
 
 
 def test_a_lower_rank_broadcasts_from_the_right() -> None:

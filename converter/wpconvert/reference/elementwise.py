@@ -133,7 +133,11 @@ def _mul_plan(context: OpContext) -> MulPlan:
     first, second, result = _check_binary(context)
     (scale1, zero1), (scale2, zero2) = first.per_tensor(), second.per_tensor()
     output_scale, output_zero_point = result.per_tensor()
-    multiplier = quantise_multiplier(float(scale1) * float(scale2) / float(output_scale))
+    # LiteRT takes the ratio in float32, TFLM in double precision.
+    ratio = float(scale1) * float(scale2) / float(output_scale)
+    if context.rounding == "litert":
+        ratio = float(scale1 * scale2 / output_scale)
+    multiplier = quantise_multiplier(ratio)
     return MulPlan((zero1, zero2), multiplier, output_zero_point, _clamp(context, "MulOptions"))
 
 
