@@ -6,6 +6,7 @@ The accumulators are computed in floating point: all partial sums are integers w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -303,30 +304,27 @@ def _cached_depthwise_weights(context: OpContext) -> DepthwiseWeights:
     return prepare_depthwise_weights(context.value(1))
 
 
-def _finish(context: OpContext, plan: ConvPlan, accumulators: Int32Array) -> list[NDArray[Any]]:
-    biased = add_bias(accumulators, context.value(2) if context.optional(2) else None)
+def _run(
+    context: OpContext,
+    plan: ConvPlan,
+    prepare: Callable[[OpContext], ConvWeights | DepthwiseWeights],
+    accumulate: Callable[..., Int32Array],
+) -> list[NDArray[Any]]:
+    """What both convolutions do: weights prepared once where they are constant, sums, bias, requantisation."""
+    weights = context.cached(prepare) if context.tensor(1).is_constant else prepare(context)
+    geometry = (plan.strides, plan.padding, plan.dilation)
+    sums = accumulate(context.value(0), weights, plan.input_zero_point, *geometry)
+    biased = add_bias(sums, context.value(2) if context.optional(2) else None)
     return [requantise(biased, plan.multiplier, plan.shift, plan.output_zero_point, *plan.activation)]
 
 
 @register("CONV_2D", check=_conv_plan)
 def conv_2d(context: OpContext) -> list[NDArray[Any]]:
     """int8 convolution; both runtimes round twice."""
-    plan = context.cached(_conv_plan)
-    constant = context.tensor(1).is_constant
-    weights = context.cached(_cached_conv_weights) if constant else _cached_conv_weights(context)
-    sums = conv2d_accumulate(
-        context.value(0), weights, plan.input_zero_point, plan.strides, plan.padding, plan.dilation
-    )
-    return _finish(context, plan, sums)
+    return _run(context, context.cached(_conv_plan), _cached_conv_weights, conv2d_accumulate)
 
 
 @register("DEPTHWISE_CONV_2D", check=_depthwise_plan)
 def depthwise_conv_2d(context: OpContext) -> list[NDArray[Any]]:
     """int8 depthwise convolution; both runtimes round twice."""
-    plan = context.cached(_depthwise_plan)
-    constant = context.tensor(1).is_constant
-    weights = context.cached(_cached_depthwise_weights) if constant else _cached_depthwise_weights(context)
-    sums = depthwise_accumulate(
-        context.value(0), weights, plan.input_zero_point, plan.strides, plan.padding, plan.dilation
-    )
-    return _finish(context, plan, sums)
+    return _run(context, context.cached(_depthwise_plan), _cached_depthwise_weights, depthwise_accumulate)
