@@ -57,7 +57,7 @@ typedef struct wpk_codec {
     const struct wpk_list_kernels *list_kernels; /* NULL if there are none for this core */
 } wpk_codec;
 
-extern const wpk_codec wpk_codec_dense, wpk_codec_rle, wpk_codec_dcsr;
+extern const wpk_codec wpk_codec_dense, wpk_codec_rle, wpk_codec_dcsr, wpk_codec_bitmap;
 
 #ifdef __cplusplus
 }
