@@ -134,6 +134,15 @@ def _rle_leniency() -> tuple[Bytes, Weights]:
     return build(blob.codec, blob.layout, blob.block_log2, 0, [[section] for section in sections]), expected
 
 
+def _bitmap_leniency() -> tuple[Bytes, Weights]:
+    """Bits of columns 1, 7, 8, 10 of 11, the second with value 0, and a row index of u32."""
+    expected = np.zeros((1, 11), np.int8)
+    expected[0, [1, 8, 10]] = [3, -128, 127]
+    sections = [np.zeros(4, np.uint8), np.array([0x82, 0x05], np.uint8), np.array([3, 0, -128, 127], np.int8)]
+    layout = parse(encode("bitmap", expected, 1)).layout
+    return build(CODECS["bitmap"].number, layout, 0, 0b100, [[section] for section in sections]), expected
+
+
 def _noisy_padding(raw: Bytes, garbage: int) -> Bytes:
     """What readers ignore set to ones: bytes between sections, dCSR lanes beyond a row and the missing odd group."""
     blob = parse(raw)
@@ -168,6 +177,7 @@ def blobs() -> dict[str, tuple[Bytes, Weights, str]]:
     five = np.arange(1, 6, dtype=np.int8).reshape(1, 5)
     noisy = _noisy_padding(encode("dcsr", five, 1), garbage=5)
     result["dcsr_noisy_padding"] = (noisy, five, "ones in everything that readers ignore")
+    result["bitmap_lenient"] = (*_bitmap_leniency(), "a stored value 0, a row index of u32")
     return result
 
 

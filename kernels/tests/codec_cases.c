@@ -13,7 +13,8 @@
 #include "wpk/requant.h"
 #include "wpk/weights.h"
 
-static const wpk_codec *const kCodecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr};
+static const wpk_codec *const kCodecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr,
+                                           &wpk_codec_bitmap};
 
 static bool rows_agree(const wpk_blob *blob, const wpk_codec *codec, const wpk_cursor *start,
                        const int8_t *weights) {

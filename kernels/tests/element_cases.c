@@ -64,8 +64,9 @@ static float as_float(int32_t bits) {
 }
 
 static const wpk_codec *find_codec(uint8_t number) {
-    static const wpk_codec *const codecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr};
-    return number < 3 ? codecs[number] : NULL;
+    static const wpk_codec *const codecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr,
+                                              &wpk_codec_bitmap};
+    return number < sizeof codecs / sizeof codecs[0] ? codecs[number] : NULL;
 }
 
 static bool run_depthwise(call *c) {

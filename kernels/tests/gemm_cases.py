@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wpconvert.codecs import dcsr, dense, rle
+from wpconvert.codecs import bitmap, dcsr, dense, rle
 from wpconvert.codecs.blob import Layout
 from wpconvert.reference.convolution import add_bias, conv2d_accumulate
 from wpconvert.reference.window import window_geometry
@@ -20,7 +20,7 @@ from wpconvert.tflite.arithmetic import requantise
 from wpconvert.tflite.schema import Padding
 from wpconvert.tflite.table import RequantTable
 
-_ENCODERS = {"dense": dense.encode, "rle": rle.encode, "dcsr": dcsr.encode}
+_ENCODERS = {"dense": dense.encode, "rle": rle.encode, "dcsr": dcsr.encode, "bitmap": bitmap.encode}
 Pair = tuple[int, int]
 
 
@@ -94,7 +94,7 @@ def record(layer: Layer, rng: np.random.Generator) -> bytes:
 
 def random_layer(rng: np.random.Generator, index: int) -> Layer:
     """A small layer of any kind."""
-    method = str(rng.choice(["rows", "rows", "dense", "rle", "dcsr"]))
+    method = str(rng.choice(["rows", "rows", "dense", "rle", "dcsr", "bitmap"]))
     sparsity = float(rng.choice([0.0, 0.5, 0.8, 0.95, 0.99, 1.0]))
     extreme = bool(rng.random() < 0.15)
     block_log2 = int(rng.integers(0, 6))
@@ -153,7 +153,7 @@ def speed_layers() -> list[Layer]:
     layers = list(shapes)
     for shape in shapes:
         for sparsity in (0.8, 0.9):
-            for method in ("rle", "dcsr"):
+            for method in ("rle", "dcsr", "bitmap"):
                 name = f"{shape.name} {method}{round(sparsity * 100)}"
                 layers.append(replace(shape, name=name, method=method, sparsity=sparsity))
     return [replace(layer, plain=True) for layer in layers]

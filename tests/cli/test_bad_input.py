@@ -156,7 +156,10 @@ USAGE: list[tuple[list[str], str]] = [
     (["model.tflite", "--dry-run", "--dump-plan", "model.tflite"], "model.tflite is named twice"),
     (["model.tflite", "--in-place", "--dump-plan", "link.tflite"], "is named twice"),
     (["model.tflite", "--dry-run", "--rules", "plan.yaml", "--dump-plan", "plan.yaml"], "plan.yaml is named twice"),
-    (["model.tflite", "--dry-run", "-m", "dscr"], "unknown method 'dscr', expected one of none, dense, rle, dcsr"),
+    (
+        ["model.tflite", "--dry-run", "-m", "dscr"],
+        "unknown method 'dscr', expected one of none, dense, rle, dcsr, bitmap",
+    ),
     (["model.tflite", "--dry-run", "--engine", "gpu"], "unknown engine 'gpu', expected one of reference, "),
     (["verify", "model.tflite", "small.tflite", "--engine", "gpu"], "unknown engine 'gpu'"),
     (["model.tflite", "--dry-run", "-v", "-q"], "-v and -q exclude each other"),

@@ -269,6 +269,37 @@ def test_dcsr_padding_lanes_and_the_missing_odd_group_are_ignored() -> None:
     np.testing.assert_array_equal(decode(rebuild(blob, sections)), weights)
 
 
+def bitmap_row() -> Bytes:
+    """Columns 1, 8 and 10 of 11."""
+    return encode("bitmap", np.bincount([1, 8, 10]).astype(np.int8)[None], 1)
+
+
+def test_bitmap_bit_behind_the_last_column_is_refused() -> None:
+    raw = bitmap_row()
+    assert bytes(parse(raw).sections[1]) == bytes([0x02, 0x05])
+    np.testing.assert_array_equal(decode(with_section(raw, 1, 1, 0x06)).nonzero()[1], [1, 9, 10])
+    for bit in range(3, 8):
+        refused(with_section(raw, 1, 1, 0x01 | 1 << bit), "behind its 11 columns")
+
+
+def test_bitmap_with_more_or_fewer_bits_than_values_is_refused() -> None:
+    for byte in (0x00, 0x03):
+        refused(with_section(bitmap_row(), 1, 0, byte), "3 values")
+
+
+def test_bitmap_row_index_that_contradicts_the_bits_is_refused() -> None:
+    raw = sample("bitmap")
+    index = parse(raw).sections[0]
+    for position in range(len(index)):
+        refused(with_section(raw, 0, position, int(index[position]) ^ 1), "row index")
+
+
+@pytest.mark.parametrize("flag", [0, 1, 3, 7])
+def test_bitmap_has_no_flag_but_the_width_of_the_row_index(flag: int) -> None:
+    blob = parse(sample("bitmap"))
+    refused(rebuild(blob, flags=blob.flags | 1 << flag), "flags")
+
+
 def short_blob_of(shape: tuple[int, ...], name: str) -> Bytes:
     """A blob of one empty row whose header claims another shape with one row."""
     raw = encode(name, np.zeros((1, 4), np.int8), 1)

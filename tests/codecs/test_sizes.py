@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.codecs.literal_dcsr import encode_sections
-from tests.codecs.matrices import SPECIAL, Case, planes_row, random_case
+from tests.codecs.matrices import SPECIAL, Case, cases, planes_row, random_case
 from wpconvert.codecs import encode, parse
 
 
@@ -42,6 +42,25 @@ def test_rle_stores_a_filler_for_every_15_columns_of_a_gap() -> None:
 @pytest.mark.parametrize(("distance", "elements"), [(14, 1), (15, 2), (16, 2), (29, 2), (30, 3), (45, 4)])
 def test_rle_elements_of_a_first_column(distance: int, elements: int) -> None:
     assert section_sizes("rle", Case(row_with(64, [distance])))[2] == elements
+
+
+def test_bitmap_stores_whole_bytes_of_bits_a_row_and_the_values() -> None:
+    weights = np.concatenate([row_with(11, [0, 8, 10]), row_with(11, [3])])
+    # Index 2, two bytes of bits a row, four values; header 40 + 3 · 4 → 64, three sections of 16.
+    assert section_sizes("bitmap", Case(weights)) == [2, 4, 4]
+    assert encode("bitmap", weights, 1).nbytes == 112
+    blob = parse(encode("bitmap", weights, 1))
+    assert bytes(blob.sections[1]) == bytes([0b1, 0b101, 0b1000, 0])
+    assert bytes(blob.sections[2]) == bytes([1, 2, 3, 1])
+
+
+@given(case=cases())
+@settings(max_examples=100, deadline=None)
+def test_bitmap_grows_by_a_bit_a_weight_and_four_bytes_a_block_at_most(case: Case) -> None:
+    rows, cols = case.matrix.shape
+    blocks = -(-rows // (1 << case.block_log2))
+    least = np.count_nonzero(case.matrix) + rows * -(-cols // 8)
+    assert encode("bitmap", case.weights, case.row_dims, case.block_log2).nbytes <= least + 4 * blocks + 64 + 3 * 15
 
 
 def test_dcsr_of_evenly_spaced_columns_needs_no_extension_planes() -> None:

@@ -74,6 +74,8 @@ def test_vectors_cover_what_their_names_say() -> None:
     for name in ("dcsr_far_weight", "dcsr_wide_rows"):
         assert (parse(blob_of(name)).sections[2] == 0).any()
     assert parse(blob_of("dcsr_wide_rows")).sections[6].size > 0
+    lenient = parse(blob_of("bitmap_lenient"))
+    assert (lenient.sections[2] == 0).any() and lenient.flags == 0b100
     weights = weights_of("dcsr_noisy_padding").reshape(1, -1)
     assert bytes(blob_of("dcsr_noisy_padding")) != bytes(encode("dcsr", weights, 1))
 
