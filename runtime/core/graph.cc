@@ -386,7 +386,9 @@ FlatVector Program::OfflinePlan() const {
     const FlatVector entries = model_.Vector(schema::model::kMetadata, 4);
     for (uint32_t i = 0; i < entries.size; i++) {
         const FlatTable entry = model_.TableAt(entries, i);
-        if (strcmp(entry.String(schema::metadata::kName), schema::kOfflinePlan) != 0) {
+        const FlatVector name = entry.Vector(schema::metadata::kName, 1);
+        if (name.size != sizeof schema::kOfflinePlan - 1 ||
+            memcmp(name.data, schema::kOfflinePlan, name.size) != 0) {
             continue;
         }
         const uint32_t number = static_cast<uint32_t>(entry.I32(schema::metadata::kBuffer));
