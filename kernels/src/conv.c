@@ -32,8 +32,8 @@ typedef struct {
     uint32_t group_rows, block_rows;
     uint32_t tile_pixels;
     uint32_t windows; /* gathered at a time */
-    /* In scratch: the block, channels, a decoded row group, windows, a tile. */
-    uint64_t block_nbytes, row_at, window_at, tile_at, nbytes;
+    /* In scratch: the block, channels, a decoded row group, windows, a tile, decode tables. */
+    uint64_t block_nbytes, row_at, window_at, tile_at, tables_at, nbytes;
 } plan;
 
 static uint32_t pixels_of(const wpk_conv_shape *shape) {
@@ -105,9 +105,11 @@ static plan plan_of(const wpk_conv_shape *shape, const wpk_weights *weights) {
     const bool unpacks = packed && p.lists == NULL && weights->dense == NULL;
     p.window_at = p.row_at + (unpacks ? WPK_ROW_GROUP * align16(cols) : 0);
     p.tile_at = p.window_at + (p.pointwise ? 0 : p.windows * align16(cols));
-    p.nbytes = p.tile_at + (p.vector          ? 0
-                            : p.lists != NULL ? p.lists->run_nbytes(weights->cols)
-                                              : wpk_gemm_run_nbytes(weights->cols, p.tile_pixels));
+    p.tables_at =
+        p.tile_at + (p.vector          ? 0
+                     : p.lists != NULL ? p.lists->run_nbytes(weights->cols)
+                                       : wpk_gemm_run_nbytes(weights->cols, p.tile_pixels));
+    p.nbytes = p.tables_at + wpk_tables_nbytes(weights);
     return p;
 }
 
@@ -230,7 +232,8 @@ static void gather_taps(const wpk_conv_shape *shape, const int8_t *x, int32_t ro
 }
 
 static void multiply(const plan *p, const wpk_block *block, const wpk_weights *weights,
-                     const wpk_pixels *pixels, int8_t *y, uint32_t y_stride, uint8_t *scratch) {
+                     const wpk_cursor *start, const wpk_pixels *pixels, int8_t *y,
+                     uint32_t y_stride, uint8_t *scratch) {
     if (p->lists != NULL) {
         p->lists->run(block, pixels, y, y_stride, scratch + p->tile_at);
         return;
@@ -244,7 +247,7 @@ static void multiply(const plan *p, const wpk_block *block, const wpk_weights *w
         if (p->in_place) {
             wpk_gemm_vector(block, x, y + i * y_stride);
         } else {
-            wpk_gemm_dots(block, weights, x, y + i * y_stride);
+            wpk_gemm_dots(block, weights, start, x, y + i * y_stride);
         }
     }
 }
@@ -252,13 +255,13 @@ static void multiply(const plan *p, const wpk_block *block, const wpk_weights *w
 /* Windows are pixels of the image: in one run, or in one a row of the output if pixels are skipped.
  */
 static void multiply_pointwise(const wpk_conv_shape *shape, const plan *p, const wpk_block *block,
-                               const wpk_weights *weights, const int8_t *x, int8_t *y,
-                               uint8_t *scratch) {
+                               const wpk_weights *weights, const wpk_cursor *start, const int8_t *x,
+                               int8_t *y, uint8_t *scratch) {
     const uint32_t depth = (uint32_t)shape->in_c, y_stride = (uint32_t)shape->out_c;
     if (shape->stride_h == 1 && shape->stride_w == 1 && shape->out_h == shape->in_h &&
         shape->out_w == shape->in_w) {
         const wpk_pixels pixels = {x, depth, pixels_of(shape)};
-        multiply(p, block, weights, &pixels, y, y_stride, scratch);
+        multiply(p, block, weights, start, &pixels, y, y_stride, scratch);
         return;
     }
     for (int32_t b = 0; b < shape->batch; ++b) {
@@ -266,15 +269,15 @@ static void multiply_pointwise(const wpk_conv_shape *shape, const plan *p, const
             const int32_t from = (b * shape->in_h + row * shape->stride_h) * shape->in_w;
             const wpk_pixels pixels = {x + (uint32_t)from * depth,
                                        (uint32_t)shape->stride_w * depth, (uint32_t)shape->out_w};
-            multiply(p, block, weights, &pixels, y, y_stride, scratch);
+            multiply(p, block, weights, start, &pixels, y, y_stride, scratch);
             y += (uint32_t)shape->out_w * y_stride;
         }
     }
 }
 
 static void multiply_windows(const wpk_conv_shape *shape, const plan *p, const wpk_block *block,
-                             const wpk_weights *weights, const int8_t *x, int8_t *y,
-                             uint8_t *scratch) {
+                             const wpk_weights *weights, const wpk_cursor *start, const int8_t *x,
+                             int8_t *y, uint8_t *scratch) {
     const bool runs =
         shape->dilation_h == 1 && shape->dilation_w == 1 && shape->kernel_c == shape->in_c;
     const int8_t outside = block->requant->input_zero_point;
@@ -293,7 +296,7 @@ static void multiply_windows(const wpk_conv_shape *shape, const plan *p, const w
                 gather_taps(shape, image, row, column, outside, windows + i * pixels.stride);
             }
         }
-        multiply(p, block, weights, &pixels, y, (uint32_t)shape->out_c, scratch);
+        multiply(p, block, weights, start, &pixels, y, (uint32_t)shape->out_c, scratch);
         y += pixels.count * (uint32_t)shape->out_c;
     }
 }
@@ -302,7 +305,7 @@ void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
                  const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
     const plan p = plan_of(shape, weights);
     const uint32_t rows = (uint32_t)shape->out_c;
-    wpk_cursor cursor = {0};
+    wpk_cursor cursor = wpk_first_row(weights, (uint8_t *)scratch + p.tables_at);
     for (uint32_t first = 0; first < rows;) {
         /* A block never reaches over the end of a group: its rows share their input channels. */
         const uint32_t group = first / p.group_rows;
@@ -312,9 +315,9 @@ void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
                                            left < p.block_rows ? left : p.block_rows, scratch);
         const int8_t *const channels = x + group * (uint32_t)shape->kernel_c;
         if (p.pointwise) {
-            multiply_pointwise(shape, &p, &block, weights, channels, y + first, scratch);
+            multiply_pointwise(shape, &p, &block, weights, &cursor, channels, y + first, scratch);
         } else {
-            multiply_windows(shape, &p, &block, weights, channels, y + first, scratch);
+            multiply_windows(shape, &p, &block, weights, &cursor, channels, y + first, scratch);
         }
         first += block.count;
     }

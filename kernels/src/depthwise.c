@@ -16,8 +16,10 @@ static uint64_t decoded_nbytes(const wpk_weights *weights) {
 }
 
 uint32_t wpk_depthwise_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights) {
-    const uint64_t nbytes =
-        decoded_nbytes(weights) + (is_3x3(shape) ? wpk_depthwise_3x3_scratch_nbytes(shape) : 0);
+    /* Tables lie where the 3 × 3 kernels work afterwards. */
+    const uint32_t tables = wpk_tables_nbytes(weights);
+    const uint32_t kernel = is_3x3(shape) ? wpk_depthwise_3x3_scratch_nbytes(shape) : 0;
+    const uint64_t nbytes = decoded_nbytes(weights) + (tables > kernel ? tables : kernel);
     return nbytes > UINT32_MAX ? UINT32_MAX : (uint32_t)nbytes;
 }
 
@@ -28,10 +30,10 @@ void wpk_depthwise_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
     if (rows == NULL) {
         /* Every channel needs every tap, so the whole matrix is decoded: it has only kernel_h ·
          * kernel_w rows. */
-        wpk_cursor cursor = {0, {0, 0, 0}};
+        rest += decoded_nbytes(weights);
+        wpk_cursor cursor = wpk_first_row(weights, rest);
         weights->codec->decode(&weights->blob, &cursor, 0, weights->rows, scratch, weights->cols);
         rows = scratch;
-        rest += decoded_nbytes(weights);
     }
     if (is_3x3(shape)) {
         wpk_depthwise_3x3(shape, rows, requant, x, y, rest);

@@ -81,7 +81,8 @@ void wpk_gemm_run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, u
 /* The same for one pixel and row-major int8 rows, read once, in place. */
 void wpk_gemm_vector(const wpk_block *block, const int8_t *x, int8_t *y);
 
-/* The same with rows of a blob, whatever block->rows is. */
-void wpk_gemm_dots(const wpk_block *block, const wpk_weights *weights, const int8_t *x, int8_t *y);
+/* The same with rows of a blob, whatever block->rows is; `start` is a cursor at any row. */
+void wpk_gemm_dots(const wpk_block *block, const wpk_weights *weights, const wpk_cursor *start,
+                   const int8_t *x, int8_t *y);
 
 #endif

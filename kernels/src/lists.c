@@ -1,7 +1,6 @@
 #include "lists.h"
 
 #include "bytes.h"
-#include "codec_sparse.h"
 #include "finish.h"
 
 #if !WPK_MVE
@@ -26,7 +25,7 @@ typedef struct {
 } row_list;
 
 static uint32_t stored_elements(const wpk_weights *weights) {
-    return weights->blob.section_nbytes[SECTION_VALUES];
+    return weights->codec->stored(&weights->blob);
 }
 
 /* Of a row of this many elements. */

@@ -210,7 +210,9 @@ std::vector<int8_t> WeightBlob::decode(size_t first, size_t last, size_t step) c
                                 " of " + std::to_string(rows()));
     }
     std::vector<int8_t> values((last - first) * cols());
-    wpk_cursor cursor = {};
+    const wpk_weights weights = wpk_weights_of_blob(&state_->blob, state_->codec);
+    const Aligned tables = allocate(wpk_tables_nbytes(&weights));
+    wpk_cursor cursor = wpk_first_row(&weights, tables.get());
     for (size_t row = first; row < last; row += step) {
         const size_t count = last - row < step ? last - row : step;
         state_->codec->decode(&state_->blob, &cursor, static_cast<uint32_t>(row),
