@@ -120,6 +120,8 @@ class Program {
     TfLiteStatus CheckRead(uint32_t node, int32_t index);
     TfLiteStatus CheckWrite(uint32_t node, int32_t index);
     void ShareBuffer(uint32_t node);
+    // The words of a memory plan that was made for the model; empty where it has none.
+    FlatVector OfflinePlan() const;
     TfLiteStatus Malformed(int node);
     TfLiteStatus NotRegistered(uint32_t node);
     void CodeOf(uint32_t node, int32_t *builtin, const char **custom_code) const;
@@ -135,6 +137,7 @@ class Program {
     T *AllocateTable(uint32_t count);
     TfLiteStatus PrepareOperators();
     TfLiteStatus Place();
+    uint32_t PlanOffline(uint32_t best);
     TfLiteStatus ArenaTooSmall();
     void FillSlots();
     void FillEnds();
