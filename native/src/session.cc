@@ -10,6 +10,7 @@
 #include "wpk/blob.h"
 #include "wpk/codec.h"
 #include "wpk/status.h"
+#include "wpk/weights.h"
 
 namespace wpconvert::native {
 
