@@ -1,6 +1,7 @@
 #!/bin/sh
 # Run a file of kernels/tests/gemm_cases.py: run.sh host|m3|m4|m55 CASES [extra compiler flags]
 # WPK_OUT: the folder to build in, for runs at the same time.
+# WPK_QEMU_FLAGS: more flags for QEMU.
 # shellcheck disable=SC2086 # lists of flags and files
 set -eu
 target=$1 cases=$(realpath "$2")
@@ -36,4 +37,4 @@ arm-none-eabi-gcc $flags -mthumb -O2 -ffunction-sections -fdata-sections $warnin
 cp "$cases" "$out/cases.bin"
 cd "$out"
 exec qemu-system-arm -M $machine -icount shift=0 -nographic -monitor none -serial none \
-    -semihosting-config enable=on,target=native -kernel cases.elf
+    -semihosting-config enable=on,target=native -kernel cases.elf ${WPK_QEMU_FLAGS:-}
