@@ -2,9 +2,9 @@
 
     python tools/bench_layers.py [--only TEXT] [--functions]
 
-The layers are those of `kernels/tests/gemm_cases.py --layers`, random with a fixed seed; every output is compared with the
-reference interpreter's. Where tools/published_layers.json has instructions of the same shape and sparsity, they stand
-beside. --functions splits each layer by function.
+The layers are those of `kernels/tests/gemm_cases.py --layers`, random with a fixed seed; every output is compared with
+the reference interpreter's. Where tools/published_layers.json has instructions of the same shape and sparsity, they
+stand beside. --functions splits each layer by function.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = json.loads((ROOT / "tools" / "published_layers.json").read_text(encoding="utf-8"))
 CORE, CLOCK = "m55", "port_ticks"
 # What the runner of the cases executes between two readings of the clock besides the kernel.
-AROUND = (CLOCK, "main", "run", "instructions", "__aeabi_uldivmod", "__udivmoddi4")
+AROUND = (CLOCK, "main", "run_case", "instructions", "__aeabi_uldivmod", "__udivmoddi4")
 _CASE = re.compile(r"^(.+?) +\d+ instructions, +\d+ / 1000 MAC, scratch +(\d+) $", re.MULTILINE)
 _METHOD = re.compile(r" (?:dcsr|rle)(?=\d+$)")
 
@@ -88,7 +88,7 @@ def measure(only: str) -> list[Row]:
     return rows
 
 
-def _row(name: str, scratch_nbytes: int, executions: Executions, cycles: dict[int, int], program: Program) -> Row:
+def _row(name: str, scratch_nbytes: int, executions: Executions, cycles: Mapping[int, int], program: Program) -> Row:
     functions: dict[str, tuple[int, int]] = {}
     for address, count in executions.items():
         function = program.function_at(address)
