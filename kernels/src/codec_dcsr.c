@@ -210,8 +210,8 @@ static inline int32_t dot_row(reader *r, const int8_t *x) {
 /* Entries of `used` lanes, 8 at most. */
 static inline void list_half(const int8_t *value, const uint8_t *column, uint32_t used,
                              uint32_t scale, uint32_t base, wpk_entry *entries) {
-    const uint16x8_t offset = vmlasq_n_u16(
-        vldrbq_u16(column), vdupq_n_u16((uint16_t)scale), (uint16_t)(base * scale));
+    const uint16x8_t offset =
+        vmlasq_n_u16(vldrbq_u16(column), vdupq_n_u16((uint16_t)scale), (uint16_t)(base * scale));
     if (used >= LANES / 2) {
         const uint16x8x2_t pairs = {{vreinterpretq_u16_s16(vldrbq_s16(value)), offset}};
         vst2q_u16((uint16_t *)(void *)entries, pairs);
