@@ -180,12 +180,6 @@ static void decode(const wpk_blob *blob, wpk_cursor *cursor, uint32_t first, uin
     }
 }
 
-#if WPK_MVE
-
-#define list NULL
-
-#else
-
 static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uint32_t scale,
                      wpk_entry *entries, uint32_t capacity) {
     const wpk_counts counts = wpk_counts_of(blob);
@@ -214,8 +208,6 @@ static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uin
     cursor->row = row + 1;
     return (uint32_t)(entry - entries);
 }
-
-#endif
 
 static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const int8_t *x) {
     const wpk_counts counts = wpk_counts_of(blob);

@@ -84,7 +84,9 @@ static plan plan_of(const wpk_conv_shape *shape, const wpk_weights *weights) {
          (uint64_t)shape->out_h * (uint64_t)shape->out_w * (uint64_t)shape->out_c);
     const bool decodes = !p.vector && weights->dense == NULL;
     p.lists = decodes ? weights->codec->list_kernels : NULL;
-    if (p.lists != NULL && !p.lists->pay(weights)) {
+    const uint64_t pitch =
+        p.pointwise ? (uint64_t)shape->stride_w * (uint64_t)shape->in_c : align16(cols);
+    if (p.lists != NULL && !p.lists->pay(weights, pixels_of(shape), pitch)) {
         p.lists = NULL;
     }
     if (p.lists != NULL) {

@@ -11,8 +11,9 @@
 struct wpk_list_kernels {
     uint32_t windows; /* windows to gather at a time */
 
-    /* Whether lists are faster than dense rows, and possible. */
-    bool (*pay)(const wpk_weights *weights);
+    /* Whether lists are faster than dense rows, and possible. pitch: the bytes from pixel to pixel.
+     */
+    bool (*pay)(const wpk_weights *weights, uint32_t pixels, uint32_t pitch);
 
     /* Bytes of a buffer for lists, at least `wanted`; a multiple of 16. */
     uint64_t (*nbytes)(const wpk_weights *weights, uint64_t wanted);
@@ -28,11 +29,7 @@ struct wpk_list_kernels {
                 void *scratch);
 };
 
-#if WPK_MVE
-#define WPK_LIST_KERNELS NULL
-#else
 extern const struct wpk_list_kernels wpk_lists;
 #define WPK_LIST_KERNELS (&wpk_lists)
-#endif
 
 #endif

@@ -43,7 +43,7 @@ static bool is_intact(const uint8_t *canary) {
 }
 
 /* NULL or what is wrong. */
-static const char *run(const record *r, uint8_t *const *part, uint32_t *cost,
+static const char *run_case(const record *r, uint8_t *const *part, uint32_t *cost,
                        uint32_t *scratch_nbytes, uint8_t **scratch, uint8_t **output) {
     wpk_requant requant;
     if (wpk_table_parse(part[TABLE], r->nbytes[TABLE], &requant) != WPK_OK) {
@@ -132,7 +132,7 @@ int main(int argc, char **argv) {
         }
         uint32_t cost = 0, scratch_nbytes = 0;
         const char *const wrong =
-            run(&r, memory, &cost, &scratch_nbytes, &memory[PARTS], &memory[PARTS + 1]);
+            run_case(&r, memory, &cost, &scratch_nbytes, &memory[PARTS], &memory[PARTS + 1]);
         char line[160];
         if (wrong != NULL || verbose) {
             const uint64_t macs = multiplications(&r.shape);

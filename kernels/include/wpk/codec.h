@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "wpk/arch.h"
 #include "wpk/blob.h"
 #include "wpk/status.h"
 
@@ -25,10 +26,16 @@ typedef struct {
  * that has lists, and only then. */
 struct wpk_list_kernels;
 
-/* A stored element of a row, for kernels that multiply with those alone. */
+/* A stored element of a row, for kernels that multiply with those alone. Helium takes a scalar
+ * operand from the low half of a register, the DSP instructions an offset. */
 typedef struct {
-    uint16_t offset; /* column · scale */
+#if WPK_MVE
     int16_t value;
+    uint16_t offset; /* column · scale */
+#else
+    uint16_t offset;
+    int16_t value;
+#endif
 } wpk_entry;
 
 typedef struct wpk_codec {
