@@ -34,7 +34,7 @@ format: setup
 # Instructions, arena and flash on the simulated boards. MODELS adds folders with models of your own; WRITE=1 puts the
 # tables into docs/BENCH.md and README.md.
 bench: setup
-	$(PYTHON) tools/bench_targets.py $(if $(WRITE),--write) $(MODELS)
+	$(PYTHON) -m tools.bench_targets $(if $(WRITE),--write) $(MODELS)
 
 # Encoding and decoding speed and memory of this machine, one core.
 bench-host: setup
