@@ -1,6 +1,6 @@
 """Instructions, arena and flash of every model on every simulated board: docs/BENCH.md and a table for README.md.
 
-    python tools/bench_targets.py [FOLDER | MODEL …] [--target T …] [--write]
+    python -m tools.bench_targets [FOLDER | MODEL …] [--target T …] [--write]
 
 Takes the shipped models and every .tflite below the given folders, as they are and rewritten with each method. Ratios
 are against TFLM with CMSIS-NN where tools/stock_tflm.json has its numbers. --write puts the tables into docs/BENCH.md
@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+from tools.stock import STOCK, Stock, stock_of
 from wpconvert.bench.flash import BOARD
 from wpconvert.bench.measure import NO_ERROR_TEXTS, benchmark
 from wpconvert.bench.result import Benchmark
@@ -35,16 +35,6 @@ ROOT = Path(__file__).resolve().parent.parent
 README, REPORT = ROOT / "README.md", ROOT / "docs" / "BENCH.md"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 METHODS = ("dcsr", "rle")
-STOCK = json.loads((ROOT / "tools" / "stock_tflm.json").read_text(encoding="utf-8"))
-
-
-@dataclass(frozen=True)
-class Stock:
-    """TFLM with CMSIS-NN on the same model and core; None where it was not measured."""
-
-    instructions: int
-    arena_nbytes: int | None
-    flash_nbytes: int
 
 
 @dataclass(frozen=True)
@@ -56,15 +46,6 @@ class Row:
     stock: Stock | None
     dense: Benchmark
     rewritten: dict[str, Benchmark | None]
-
-
-def stock_of(name: str, board: str) -> Stock | None:
-    """The recorded numbers of a model, `folder/stem`."""
-    entry: dict[str, list[Any]] | None = STOCK["models"].get(STOCK["same_as"].get(name, name))
-    if entry is None or board not in STOCK["targets"]:
-        return None
-    column = STOCK["targets"].index(board)
-    return Stock(*(entry[key][column] for key in ("instructions", "arena_nbytes", "flash_nbytes")))
 
 
 @cache
@@ -195,29 +176,32 @@ def memory_table(rows: Sequence[Row]) -> str:
 
 def cycle_table(rows: Sequence[Row]) -> str:
     """Million modelled cycles per inference."""
-    titles = ["model", "target", "dense", *METHODS]
+    titles = ["model", "target", "TFLM + CMSIS-NN", "dense", *METHODS]
     lines = []
     for row in rows:
-        versions = [row.dense, *row.rewritten.values()]
-        cells = ["–" if v is None else _millions(v.modelled_cycles) for v in versions]
-        lines.append([f"`{row.name}`", row.board, *cells])
+        stock = row.stock.modelled_cycles if row.stock else None
+        ours = [None if v is None else v.modelled_cycles for v in (row.dense, *row.rewritten.values())]
+        cells = ["–" if cycles is None else _millions(cycles) + _against(cycles, stock) for cycles in ours]
+        lines.append([f"`{row.name}`", row.board, _millions(stock) if stock else "–", *cells])
     return markdown(titles, lines)
 
 
-def operator_table(rows: Sequence[Row]) -> str:
-    """Million instructions by kind of operator, each version on a line of its own."""
+def operator_table(rows: Sequence[Row], unit: str) -> str:
+    """Millions by kind of operator, each version on a line of its own; `unit` is instructions or modelled_cycles."""
     lines = []
     for row in rows:
+        versions: dict[str, Counter[str]] = {}
+        if row.stock:
+            versions["TFLM + CMSIS-NN"] = Counter(getattr(row.stock, f"operator_{unit}"))
         for version, result in (("dense", row.dense), *row.rewritten.items()):
-            if result is None:
-                continue
-            sums: dict[str, int] = {}
-            for layer in result.layers:
-                sums[layer.operator] = sums.get(layer.operator, 0) + layer.instructions
-            parts = sorted(sums.items(), key=lambda item: -item[1])
-            text = ", ".join(f"{name} {_millions(count)}" for name, count in parts if count >= 500)
-            lines.append([f"`{row.name}`", f"{row.board}, {version}", text])
-    return markdown(["model", "version", "operators"], lines).replace("--: |\n", "--- |\n", 1)
+            versions[version] = Counter()
+            for layer in result.layers if result else ():
+                versions[version][layer.operator] += getattr(layer, unit)
+        for version, sums in versions.items():
+            text = ", ".join(f"{name} {_millions(count)}" for name, count in sums.most_common() if count >= 500)
+            if text:
+                lines.append([f"`{row.name}`", f"{row.board}, {version}", text])
+    return markdown(["model", "version", "operators"], lines, texts=3)
 
 
 def _board_code(rows: Sequence[Row]) -> str:
@@ -233,7 +217,7 @@ def report(rows: Sequence[Row], left_out: Sequence[str]) -> str:
         "Made by `make bench`. Instructions are measured, one inference on a random input, exact; cycles are modelled\n"
         "([CYCLE_MODEL.md](CYCLE_MODEL.md)). All outputs are those of the reference interpreter, bit for bit.\n\n"
         "Dense: the model as it is, zeros and all. A dash: not measured, or the method rewrites nothing.\n\n"
-        f"TFLM + CMSIS-NN: {STOCK['provenance']}. {STOCK['how']}\n",
+        f"TFLM + CMSIS-NN: {STOCK['provenance']}. {STOCK['how']}\n\n{STOCK['profile']}\n",
         "## Million instructions per inference\n",
         "In brackets: against TFLM + CMSIS-NN on the dense model, where that was measured, else against dense.\n",
         instruction_table(rows),
@@ -245,9 +229,12 @@ def report(rows: Sequence[Row], left_out: Sequence[str]) -> str:
         "and about 1,600 bytes of start-up code are counted.\n",
         memory_table(rows),
         "## Million cycles per inference, modelled\n",
+        "In brackets: against TFLM + CMSIS-NN, whose cycles are modelled in the same way.\n",
         cycle_table(rows),
         "## Million instructions by operator\n",
-        operator_table(rows),
+        operator_table(rows, "instructions"),
+        "## Million cycles by operator, modelled\n",
+        operator_table(rows, "modelled_cycles"),
     ]
     if left_out:
         parts += ["## Left out\n", "".join(f"- {reason}\n" for reason in left_out)]

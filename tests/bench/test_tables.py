@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tools.bench_targets import Row, instruction_cells, memory_table, models_of, readme_block, report, stock_of
+from tools.bench_targets import (
+    Row,
+    cycle_table,
+    instruction_cells,
+    memory_table,
+    models_of,
+    operator_table,
+    readme_block,
+    report,
+)
+from tools.stock import STOCK, stock_of
 from wpconvert.bench.compare import layer_pairs
 from wpconvert.bench.result import Benchmark, ClassCount, Comparison, FunctionCount, LayerCount
 from wpconvert.bench.text import print_benchmark, print_comparison
@@ -44,6 +54,7 @@ def test_stock_numbers_are_found_by_model_and_board() -> None:
     sparse, dense = stock_of("ds_cnn_kws/sparse_l_85", "mps2-m4"), stock_of("ds_cnn_kws/dense_l", "mps2-m4")
     assert sparse == dense and sparse is not None
     assert (sparse.instructions, sparse.arena_nbytes, sparse.flash_nbytes) == (186_076_000, 165_168, 58_954)
+    assert sparse.modelled_cycles == 220_004_536
     assert stock_of("zoo/digits_ds_cnn", "mps2-m4") is None
     assert stock_of("ds_cnn_kws/dense_l", "another") is None
 
@@ -62,6 +73,34 @@ def test_tables_give_ratios_against_stock() -> None:
     assert "the last two 50 bytes" in text
 
 
+def test_stock_operators_add_up_to_the_model() -> None:
+    """What is left is the interpreter: little, and never less than nothing."""
+    for name, entry in STOCK["models"].items():
+        for board in STOCK["targets"]:
+            stock = stock_of(name, board)
+            assert stock is not None
+            if stock.modelled_cycles is None:
+                assert not entry["operators"]
+                continue
+            # Instructions of the whole were measured apart from those by operator: equal to 0.1 %.
+            assert abs(sum(stock.operator_instructions.values()) / stock.instructions - 1) < 0.001
+            assert 0.998 < sum(stock.operator_modelled_cycles.values()) / stock.modelled_cycles < 1
+
+
+def test_cycles_are_against_stock_and_operators_stand_beside_its() -> None:
+    name, rewritten = "mlperf_tiny/kws_ref_model", {"dcsr": made_up(541_703), "rle": None}
+    rows = [Row(name, "corstone300", stock_of(name, "corstone300"), made_up(1_083_406), rewritten)]
+    assert f"| `{name}` | corstone300 | 2.167 | 2.167 (1.00 ×) | 1.083 (0.50 ×) | – |" in cycle_table(rows)
+    lines = operator_table(rows, "modelled_cycles").splitlines()[2:]
+    assert lines[0].startswith(f"| `{name}` | corstone300, TFLM + CMSIS-NN | CONV_2D 1.294, DEPTHWISE_CONV_2D 0.847, ")
+    assert lines[1:] == [
+        f"| `{name}` | corstone300, dense | CONV_2D 1.083 |",
+        f"| `{name}` | corstone300, dcsr | CONV_2D 0.542 |",
+    ]
+    unknown = Row("zoo/other", "corstone300", None, made_up(1000), {"dcsr": None, "rle": None})
+    assert "| – | 0.002 | – | – |" in cycle_table([unknown])
+
+
 def test_readme_has_ratios_only_all_targets_in_a_cell() -> None:
     name = "mlperf_tiny/kws_ref_model"
     rows = [
@@ -70,7 +109,7 @@ def test_readme_has_ratios_only_all_targets_in_a_cell() -> None:
     ]
     rows.append(Row("zoo/other", "corstone300", None, made_up(1000), {"dcsr": None, "rle": None}))
     block = readme_block(rows, ["`x` (y): too large"])
-    assert f"| `{name}` | 1.00 / 1.00 | – | 0.50 / 0.09 | 0.02 / – | 0.01 / 0.01 |" in block.splitlines()
+    assert f"| `{name}` | 1.00 / 1.00 | – | 0.50 / 0.09 | 0.02 / 0.03 | 0.01 / 0.01 |" in block.splitlines()
     assert "zoo/other" not in block and "Cortex-M55 / Cortex-M3" in block
     assert "Not in the table: `x` (y): too large." in block
 

@@ -1,0 +1,37 @@
+"""tools/stock_tflm.json: TensorFlow Lite Micro with CMSIS-NN on the same models and cores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+STOCK: dict[str, Any] = json.loads((Path(__file__).parent / "stock_tflm.json").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Stock:
+    """One model on one core; None where it was not measured. The mappings are by operator, empty likewise."""
+
+    instructions: int
+    modelled_cycles: int | None
+    arena_nbytes: int | None
+    flash_nbytes: int
+    operator_instructions: Mapping[str, int]
+    operator_modelled_cycles: Mapping[str, int]
+
+
+def stock_of(name: str, board: str) -> Stock | None:
+    """The recorded numbers of a model, `folder/stem`."""
+    entry: dict[str, Any] | None = STOCK["models"].get(STOCK["same_as"].get(name, name))
+    if entry is None or board not in STOCK["targets"]:
+        return None
+    column = STOCK["targets"].index(board)
+    keys = ("instructions", "modelled_cycles", "arena_nbytes", "flash_nbytes")
+    operators = [
+        {operator: numbers[key][column] for operator, numbers in entry["operators"].items()}
+        for key in ("instructions", "modelled_cycles")
+    ]
+    return Stock(*(entry[key][column] for key in keys), *operators)
