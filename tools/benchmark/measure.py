@@ -85,7 +85,7 @@ def facts_of(path: Path) -> Facts:
 
 
 @cache
-def _expected_sha256(path: Path) -> str:
+def expected_sha256(path: Path) -> str:
     """Of the outputs that the reference interpreter gives."""
     model = parse(path.read_bytes())
     outputs = ReferenceEngine().run(model, random_inputs(model, 1, seed=0).samples, lambda: None)[0]
@@ -120,7 +120,7 @@ def measure(path: Path, method: str, board: Board) -> Row | None:
     original = parse(path.read_bytes())
     sample = random_inputs(original, 1, seed=0).samples[0]
     result = benchmark(str(path), data, parse(data), board, sample, defines=(NO_ERROR_TEXTS,))
-    if result.outputs_sha256 != _expected_sha256(path):
+    if result.outputs_sha256 != expected_sha256(path):
         raise VerificationError(f"{path}, {method} on {board.name}: not the outputs of the reference interpreter")
     operators: dict[str, int] = {}
     for layer in result.layers:

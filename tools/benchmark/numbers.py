@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,26 +15,28 @@ PUBLISHED: dict[str, Any] = json.loads((TOOLS / "published_sizes.json").read_tex
 
 @dataclass(frozen=True)
 class Stock:
-    """TFLM with CMSIS-NN on the dense model and one core; None where it was not measured."""
+    """One model on one core; None where it was not measured. The mappings are by operator, empty likewise."""
 
     instructions: int
     modelled_cycles: int | None
     arena_nbytes: int | None
-    code_nbytes: int
+    flash_nbytes: int
+    operator_instructions: Mapping[str, int]
+    operator_modelled_cycles: Mapping[str, int]
 
 
 def stock_of(name: str, board: str) -> Stock | None:
-    """The recorded numbers of a model, `folder/stem`, on a board."""
-    entry: dict[str, list[Any]] | None = STOCK["models"].get(STOCK["same_as"].get(name, name))
+    """The recorded numbers of a model, `folder/stem`."""
+    entry: dict[str, Any] | None = STOCK["models"].get(STOCK["same_as"].get(name, name))
     if entry is None or board not in STOCK["targets"]:
         return None
     column = STOCK["targets"].index(board)
-    return Stock(
-        entry["instructions"][column],
-        entry["modelled_cycles"][column] if "modelled_cycles" in entry else None,
-        entry["arena_nbytes"][column],
-        entry["flash_nbytes"][column],
-    )
+    keys = ("instructions", "modelled_cycles", "arena_nbytes", "flash_nbytes")
+    operators = [
+        {operator: numbers[key][column] for operator, numbers in entry["operators"].items()}
+        for key in ("instructions", "modelled_cycles")
+    ]
+    return Stock(*(entry[key][column] for key in keys), *operators)
 
 
 def published_nbytes(name: str, method: str) -> int | None:

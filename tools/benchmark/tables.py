@@ -68,7 +68,7 @@ def model_table(facts: Facts, rows: Sequence[Row]) -> str:
                     _millions(stock.instructions),
                     cycles,
                     _number(stock.arena_nbytes),
-                    _number(stock.code_nbytes),
+                    _number(stock.flash_nbytes),
                 ]
             )
         for row in (row for row in rows if row.board == target):
@@ -82,7 +82,7 @@ def model_table(facts: Facts, rows: Sequence[Row]) -> str:
                 (_millions(row.instructions), row.instructions, stock.instructions if stock else None),
                 (_millions(row.modelled_cycles), row.modelled_cycles, stock.modelled_cycles if stock else None),
                 (_number(row.arena_nbytes), row.arena_nbytes, stock.arena_nbytes if stock else None),
-                (_number(row.code_nbytes), row.code_nbytes, stock.code_nbytes if stock else None),
+                (_number(row.code_nbytes), row.code_nbytes, stock.flash_nbytes if stock else None),
             ):
                 cells.append(_against(text, ours, theirs))
             lines.append(cells)
@@ -112,6 +112,7 @@ def report(models: Sequence[tuple[Facts, Sequence[Row]]], left_out: Sequence[str
         "  operators and codecs, built without the texts of errors (`--no-error-texts`).\n"
         "- A method that rewrites nothing of a model has no row.\n"
         f"- In brackets: against {STOCK_NAME} on the dense model: {STOCK['provenance']}. {STOCK['how']}\n"
+        f"  {STOCK['profile']}\n"
         f"- Published sizes: {PUBLISHED['provenance']}. {_siblings({facts.name for facts, _ in models})}\n",
     ]
     for facts, rows in models:
