@@ -55,13 +55,14 @@ TfLiteStatus ReadOptions(PrepareContext &context, const wpk_blob &blob, const ch
     }
     const char *name;
     uint32_t length;
-    if (map.String("codec", &name, &length) != FlexMap::kFound || !Equals(name, length, codec)) {
+    FlexMap::Result result = map.String("codec", &name, &length);
+    if (result != FlexMap::kAbsent && (result != FlexMap::kFound || !Equals(name, length, codec))) {
         return context.Fail("custom_options names another codec than the weight blob (%s)", codec);
     }
     int32_t filter[kMaxDims];
     uint32_t ndim = 0;
-    bool agrees =
-        map.Ints("filter", filter, kMaxDims, &ndim) == FlexMap::kFound && ndim == blob.ndim;
+    result = map.Ints("filter", filter, kMaxDims, &ndim);
+    bool agrees = result == FlexMap::kAbsent || (result == FlexMap::kFound && ndim == blob.ndim);
     for (uint32_t i = 0; agrees && i < ndim; ++i) {
         agrees = filter[i] >= 0 && static_cast<uint32_t>(filter[i]) == blob.dims[i];
     }

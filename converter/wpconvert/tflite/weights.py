@@ -175,7 +175,7 @@ def _check_use(model: TfliteModel, site: Site, use: Use, strip: bool) -> int:
     shape = shape_of(weights)
     if len(shape) != _RANK[use.name] or (use.name == "DEPTHWISE_CONV_2D" and shape[0] != 1):
         raise _Obstacle(f"shape {list(shape)} does not suit {use.name}")
-    options_of(use.name, operator.builtinOptions, "", shape)
+    options_of(use.name, operator.builtinOptions)
     _check_quantization(use.name, x, weights, y)
     channels = shape[CHANNEL_AXIS[use.name]]
     if channels > table.MAX_CHANNELS:
@@ -225,7 +225,8 @@ def _overhead(weights: Any, bias: Any | None, requant: table.RequantTable, strip
         if tensor is None or tensor.quantization is None:
             continue
         q = tensor.quantization
-        floats = sum(len(v) for v in (q.scale, q.min, q.max) if v is not None)
+        # What a stripped file drops anyway is not won by rewriting.
+        floats = sum(len(v) for v in (q.scale, *(() if strip else (q.min, q.max))) if v is not None)
         removed += 4 * floats + 8 * (0 if q.zeroPoint is None else len(q.zeroPoint))
         # For `restore`, scales and ranges stay in the file, deflated; floats hardly shrink. Zero points vanish.
         added += 0 if strip else 4 * floats
