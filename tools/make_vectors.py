@@ -202,10 +202,21 @@ TABLES: dict[str, RequantTable] = {
         activation_max=96,
         has_bias=False,
     ),
+    "table_narrow": RequantTable(
+        bias=np.array([2**20 + 77 * c * c for c in range(11)], np.int32),
+        multiplier=np.array([1100000000 + 12345678 * c for c in range(11)], np.int32),
+        shift=np.array([-8 - c % 3 for c in range(11)], np.int8),
+        input_zero_point=-5,
+        output_zero_point=6,
+        activation_min=-128,
+        activation_max=127,
+        has_bias=True,
+    ),
 }
 TABLES_COVER = {
     "table": "five channels with a multiplier each, a bias, the extremes of every field",
     "table_per_tensor": "one multiplier for three channels, no bias, a clamp",
+    "table_narrow": "eleven channels with fields of 13, 27 and 2 bits",
 }
 
 

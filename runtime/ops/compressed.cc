@@ -55,13 +55,14 @@ TfLiteStatus ReadOptions(PrepareContext &context, const wpk_blob &blob, const ch
     }
     const char *name;
     uint32_t length;
-    if (map.String("codec", &name, &length) != FlexMap::kFound || !Equals(name, length, codec)) {
+    FlexMap::Result result = map.String("codec", &name, &length);
+    if (result != FlexMap::kAbsent && (result != FlexMap::kFound || !Equals(name, length, codec))) {
         return context.Fail("custom_options names another codec than the weight blob (%s)", codec);
     }
     int32_t filter[kMaxDims];
     uint32_t ndim = 0;
-    bool agrees =
-        map.Ints("filter", filter, kMaxDims, &ndim) == FlexMap::kFound && ndim == blob.ndim;
+    result = map.Ints("filter", filter, kMaxDims, &ndim);
+    bool agrees = result == FlexMap::kAbsent || (result == FlexMap::kFound && ndim == blob.ndim);
     for (uint32_t i = 0; agrees && i < ndim; ++i) {
         agrees = filter[i] >= 0 && static_cast<uint32_t>(filter[i]) == blob.dims[i];
     }
@@ -104,12 +105,12 @@ TfLiteStatus ReadBlob(PrepareContext &context, wpk_blob *blob, const wpk_codec *
 
 TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row_dims,
                             uint32_t channel_axis, CompressedOptions *options, wpk_weights *weights,
-                            wpk_requant *requant) {
+                            wpk_table *table) {
     if (context.inputs_size() != 3 || context.outputs_size() != 1) {
         return context.Fail("%d inputs and %d outputs, expected 3 and 1", context.inputs_size(),
                             context.outputs_size());
     }
-    const Tensor x = context.input(0), y = context.output(0), table = context.input(2);
+    const Tensor x = context.input(0), y = context.output(0), bytes = context.input(2);
     if (CheckActivation(context, x) != kTfLiteOk || CheckActivation(context, y) != kTfLiteOk) {
         return kTfLiteError;
     }
@@ -119,12 +120,9 @@ TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row
             return context.Fail("input %d must be a constant UINT8 tensor", i);
         }
     }
-    if (reinterpret_cast<uintptr_t>(table.data) % alignof(int32_t) != 0) {
-        return context.Fail("the requantisation table is not aligned to 4 bytes in the model");
-    }
-    if (wpk_table_parse(table.as<uint8_t>(), table.nbytes, requant) != WPK_OK) {
+    if (wpk_table_parse(bytes.as<uint8_t>(), bytes.nbytes, table) != WPK_OK) {
         return context.Fail(
-            "input 2 is not a requantisation table of version 1, or it is malformed");
+            "input 2 is not a requantisation table of version 2, or it is malformed");
     }
     wpk_blob blob;
     const wpk_codec *codec = nullptr;
@@ -133,16 +131,23 @@ TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row
         return kTfLiteError;
     }
     if (blob.ndim != ndim || blob.row_dims != row_dims ||
-        blob.dims[channel_axis] != requant->channels) {
+        blob.dims[channel_axis] != table->channels) {
         return context.Fail(
             "the shape of the weights does not fit the operator or the table's %d channels",
-            requant->channels);
+            table->channels);
     }
-    if (x.zero_point != requant->input_zero_point || y.zero_point != requant->output_zero_point) {
+    if (x.zero_point != table->input_zero_point || y.zero_point != table->output_zero_point) {
         return context.Fail("input or output has another zero point than the requantisation table");
     }
     *weights = wpk_weights_of_blob(&blob, codec);
     return kTfLiteOk;
+}
+
+int RequestScratch(PrepareContext &context, const wpk_table &table, uint32_t kernel_nbytes) {
+    const uint32_t table_nbytes = wpk_table_scratch_nbytes(&table);
+    // A kernel's size that does not fit 32 bits stays one that no arena holds.
+    return context.RequestScratch(
+        kernel_nbytes > UINT32_MAX - table_nbytes ? UINT32_MAX : table_nbytes + kernel_nbytes);
 }
 
 }  // namespace wpconvert

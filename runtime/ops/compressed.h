@@ -24,7 +24,10 @@ struct CompressedOptions {
 // channels.
 TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row_dims,
                             uint32_t channel_axis, CompressedOptions *options, wpk_weights *weights,
-                            wpk_requant *requant);
+                            wpk_table *table);
+
+// Scratch for the unpacked table, which comes first, and for the kernel.
+int RequestScratch(PrepareContext &context, const wpk_table &table, uint32_t kernel_nbytes);
 
 // What Register_WP_…() give. The adapter to TensorFlow Lite Micro has functions of those names with
 // another result, so it refers to these.

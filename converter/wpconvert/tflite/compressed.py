@@ -27,6 +27,7 @@ class Compressed:
     """A WP_* operator, decoded. `name` is the builtin operator it replaces; weights are in their original shape."""
 
     name: str
+    codec: str
     options: OperatorOptions
     weights: NDArray[np.int8]
     table: RequantTable
@@ -50,7 +51,7 @@ def decode_compressed(
     blob = codecs.parse(raw_blob)
     codec = codecs.codec_of(blob)
     shape = blob.layout.shape
-    if options.filter_shape != shape or options.codec != codec.name:
+    if options.filter_shape not in ((), shape) or options.codec not in ("", codec.name):
         raise ModelError(
             f"the options say {options.codec!r} of shape {list(options.filter_shape)}, "
             f"the weight blob is {codec.name!r} of shape {list(shape)}"
@@ -61,21 +62,32 @@ def decode_compressed(
             f"the table's {requant.channels} channels do not fit weights of shape {list(shape)}, "
             f"{blob.layout.row_dims} dimensions of which are rows"
         )
-    return Compressed(name, options, codecs.decode(raw_blob), requant)
+    return Compressed(name, codec.name, options, codecs.decode(raw_blob), requant)
+
+
+def _constants(model: TfliteModel, subgraph: int, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Blob and table of operator `index` of a subgraph, one with a WP_* custom code."""
+    graph = model.root.subgraphs[subgraph]
+    operator = graph.operators[index]
+    if len(operator.inputs) != 3 or min(operator.inputs) < 0 or len(operator.outputs) != 1:
+        raise ModelError("expected activation, weight blob and table as inputs and one output")
+    blob, requant = (model.buffer(graph.tensors[operator.inputs[slot]]) for slot in (1, 2))
+    if blob is None or requant is None:
+        raise ModelError("weight blob and table must be constants")
+    return blob, requant
+
+
+def codec_name(model: TfliteModel, subgraph: int, index: int) -> str:
+    """The codec of such an operator's weights; ModelError when it has none that is known."""
+    return codecs.codec_of(codecs.parse(_constants(model, subgraph, index)[0])).name
 
 
 def read_compressed(model: TfliteModel, subgraph: int, index: int) -> Compressed:
-    """Decode operator `index` of a subgraph, one with a WP_* custom code; ModelError names it when it is corrupt."""
-    graph = model.root.subgraphs[subgraph]
-    operator = graph.operators[index]
+    """Decode such an operator; ModelError names it when it is corrupt."""
+    operator = model.root.subgraphs[subgraph].operators[index]
     custom = model.operator_name(operator)
     try:
-        if len(operator.inputs) != 3 or min(operator.inputs) < 0 or len(operator.outputs) != 1:
-            raise ModelError("expected activation, weight blob and table as inputs and one output")
-        blob, requant = (model.buffer(graph.tensors[operator.inputs[slot]]) for slot in (1, 2))
-        if blob is None or requant is None:
-            raise ModelError("weight blob and table must be constants")
         options = b"" if operator.customOptions is None else np.asarray(operator.customOptions, np.uint8).tobytes()
-        return decode_compressed(BUILTIN_NAMES[custom], options, blob, requant)
+        return decode_compressed(BUILTIN_NAMES[custom], options, *_constants(model, subgraph, index))
     except ModelError as error:
         raise ModelError(f"operator {index} ({custom}, subgraph {subgraph}): {error}") from error

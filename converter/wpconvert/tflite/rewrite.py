@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from wpconvert.tflite.schema import (
     TensorT,
     TensorType,
 )
+from wpconvert.tflite.strip import strip as strip_model
 from wpconvert.tflite.weights import BIAS_INPUT, Site, build_table, find_sites
 
 
@@ -38,7 +40,7 @@ def rewrite(
     sites = find_sites(model)
     chosen = [(sites[outcome.weight.key], outcome) for outcome in outcomes if outcome.blob is not None]
     if chosen:
-        rewriter = _Rewriter(model)
+        rewriter = _Rewriter(model, strip)
         # Tables first: they are computed from weights and quantisation that the blobs will replace.
         tables = {
             (site.subgraph, use.operator): build_table(model, site.subgraph, use.operator).pack()
@@ -54,7 +56,7 @@ def rewrite(
         drop_unused_codes(model)
         offline.fit(model)
     if strip:
-        strip_names(model)
+        strip_model(model)
 
 
 def _record(site: Site, outcome: Outcome) -> TensorRecord:
@@ -70,9 +72,10 @@ def _record(site: Site, outcome: Outcome) -> TensorRecord:
 class _Rewriter:
     """A rewriting in progress: what was replaced so far, and who else refers to a tensor or buffer."""
 
-    def __init__(self, model: TfliteModel) -> None:
+    def __init__(self, model: TfliteModel, strip: bool) -> None:
         self.originals = Originals(list(model.root.operatorCodes), {}, {})
         self._model = model
+        self._strip = strip
         self._readers = _readers(model)
         self._owners = Counter(int(tensor.buffer) for graph in model.root.subgraphs for tensor in graph.tensors)
         self._owners.update(int(entry.buffer) for entry in model.root.metadata or [])
@@ -102,7 +105,10 @@ class _Rewriter:
         replacement.opcodeIndex = _custom_code(self._model, CUSTOM_NAMES[name])
         replacement.inputs = np.array([operator.inputs[0], site.tensor, slot], np.int32)
         replacement.outputs = operator.outputs
-        options = options_of(name, operator.builtinOptions, outcome.method, outcome.weight.shape)
+        options = options_of(name, operator.builtinOptions)
+        if not self._strip:
+            # The blob says so too; equal options stand in the file once.
+            options = replace(options, codec=outcome.method, filter_shape=outcome.weight.shape)
         replacement.customOptions = options.pack()
         replacement.customOptionsFormat = CustomOptionsFormat.FLEXBUFFERS
         graph.operators[index] = replacement
@@ -178,21 +184,3 @@ def drop_unused_codes(model: TfliteModel) -> None:
     for operator in operators:
         operator.opcodeIndex = position[operator.opcodeIndex]
     model.root.operatorCodes = [model.root.operatorCodes[old] for old in used]
-
-
-def strip_names(model: TfliteModel) -> None:
-    """Drop what no runtime reads: names of tensors and subgraphs, calibration ranges, the description, idle buffers."""
-    model.root.description = None
-    used = {int(entry.buffer) for entry in model.root.metadata or []}
-    used |= {int(b) for b in (() if model.root.metadataBuffer is None else model.root.metadataBuffer)}
-    for graph in model.root.subgraphs:
-        graph.name = None
-        for tensor in graph.tensors:
-            used.add(int(tensor.buffer))
-            tensor.name = None
-            if tensor.quantization is not None:
-                tensor.quantization.min = None
-                tensor.quantization.max = None
-    for index, buffer in enumerate(model.root.buffers):
-        if index not in used:
-            buffer.data = None

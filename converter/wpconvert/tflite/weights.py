@@ -175,16 +175,18 @@ def _check_use(model: TfliteModel, site: Site, use: Use, strip: bool) -> int:
     shape = shape_of(weights)
     if len(shape) != _RANK[use.name] or (use.name == "DEPTHWISE_CONV_2D" and shape[0] != 1):
         raise _Obstacle(f"shape {list(shape)} does not suit {use.name}")
-    options_of(use.name, operator.builtinOptions, "", shape)
+    options_of(use.name, operator.builtinOptions)
     _check_quantization(use.name, x, weights, y)
     channels = shape[CHANNEL_AXIS[use.name]]
+    if channels > table.MAX_CHANNELS:
+        raise _Obstacle(f"{channels} output channels; a requantisation table has at most {table.MAX_CHANNELS}")
     bias = _bias_of(graph, operator)
     if bias is not None:
         constant = model.constant(bias)
         if constant is None or constant.dtype != np.int32 or constant.size != channels:
             raise _Obstacle(f"bias is not a constant of {channels} int32 values")
-    build_table(model, site.subgraph, use.operator)
-    return _overhead(weights, bias, channels, strip)
+    requant = build_table(model, site.subgraph, use.operator)
+    return _overhead(weights, bias, requant, strip)
 
 
 def _bias_of(graph: Any, operator: Any) -> Any | None:
@@ -215,20 +217,21 @@ def _check_quantization(name: str, x: Any, weights: Any, y: Any) -> None:
             raise _Obstacle(f"the {what} has {len(points)} scales, expected one")
 
 
-def _overhead(weights: Any, bias: Any | None, channels: int, strip: bool) -> int:
+def _overhead(weights: Any, bias: Any | None, requant: table.RequantTable, strip: bool) -> int:
     """Bytes of table, options and metadata, less those of the bias and of the quantisation that leaves the file."""
-    added = table.nbytes_of(channels, len(weights.quantization.scale)) + _OPERATOR_NBYTES
+    added = requant.pack().nbytes + _OPERATOR_NBYTES
     removed = 0
     for tensor in (weights, bias):
         if tensor is None or tensor.quantization is None:
             continue
         q = tensor.quantization
-        floats = sum(len(v) for v in (q.scale, q.min, q.max) if v is not None)
+        # What a stripped file drops anyway is not won by rewriting.
+        floats = sum(len(v) for v in (q.scale, *(() if strip else (q.min, q.max))) if v is not None)
         removed += 4 * floats + 8 * (0 if q.zeroPoint is None else len(q.zeroPoint))
         # For `restore`, scales and ranges stay in the file, deflated; floats hardly shrink. Zero points vanish.
         added += 0 if strip else 4 * floats
     if bias is not None:
-        removed += 4 * channels
+        removed += 4 * requant.channels
     return added - removed
 
 
