@@ -138,11 +138,16 @@ static inline uint32_t ordered(uint32_t word) {
     return word;
 }
 
-/* The first column of a word that is not 0; its bit is cleared. */
-static inline uint32_t next_column(uint32_t *word) {
-    const uint32_t column = (uint32_t)__builtin_clz(*word);
-    *word ^= 0x80000000u >> column;
-    return column;
+/* The first column of a word that is not 0. */
+static inline uint32_t first_column(uint32_t word) {
+    return (uint32_t)__builtin_clz(word);
+}
+
+/* Clears the bit of the first column; whether others are left. Compilers compare once more. */
+static inline bool next_column(uint32_t *word, uint32_t column) {
+    bool more;
+    __asm__("eors %0, %0, %2" : "+r"(*word), "=@ccne"(more) : "r"(0x80000000u >> column));
+    return more;
 }
 
 #else
@@ -151,50 +156,78 @@ static inline uint32_t ordered(uint32_t word) {
     return word;
 }
 
-static inline uint32_t next_column(uint32_t *word) {
-    const uint32_t column = (uint32_t)__builtin_ctz(*word);
-    *word &= *word - 1;
-    return column;
+static inline uint32_t first_column(uint32_t word) {
+    return (uint32_t)__builtin_ctz(word);
+}
+
+static inline bool next_column(uint32_t *word, uint32_t column) {
+    *word ^= 1u << column;
+    return *word != 0;
 }
 
 #endif
 
-/* The bits of the next 32 columns; *left is how many bytes the row still has. */
-static inline uint32_t next_word(reader *r, uint32_t *left) {
-    const uint32_t nbytes = *left < 4 ? *left : 4;
-    const uint32_t word = nbytes == 4 ? wpk_load_u32(r->bits) : load_rest(r->bits, nbytes);
-    r->bits += nbytes;
-    *left -= nbytes;
-    return ordered(word);
+static inline const int8_t *decode_word(uint32_t word, const int8_t *value, int8_t *row) {
+    for (bool more = word != 0; more;) {
+        const uint32_t column = first_column(word);
+        row[column] = *value++;
+        more = next_column(&word, column);
+    }
+    return value;
+}
+
+static inline const int8_t *dot_word(uint32_t word, const int8_t *value, const int8_t *x,
+                                     uint32_t *acc) {
+    for (bool more = word != 0; more;) {
+        const uint32_t column = first_column(word);
+        *acc += (uint32_t)(x[column] * *value++);
+        more = next_column(&word, column);
+    }
+    return value;
+}
+
+static inline const int8_t *list_word(uint32_t word, const int8_t *value, uint32_t offset,
+                                      uint32_t scale, wpk_entry **entry) {
+    for (bool more = word != 0; more; ++*entry) {
+        const uint32_t column = first_column(word);
+        /* Both members in one store. */
+        wpk_store_u32(*entry, (offset + column * scale) | (uint32_t)*value++ << 16);
+        more = next_column(&word, column);
+    }
+    return value;
 }
 
 static inline void decode_row(reader *r, uint32_t cols, int8_t *row, uint32_t stride) {
+    const uint32_t nbytes = (cols + 7) / 8;
     wpk_fill(row, 0, stride);
-    for (uint32_t left = (cols + 7) / 8; left > 0; row += 32) {
-        for (uint32_t word = next_word(r, &left); word != 0;) {
-            const int8_t value = *r->value++;
-            row[next_column(&word)] = value;
-        }
+    for (uint32_t words = nbytes / 4; words > 0; --words, r->bits += 4, row += 32) {
+        r->value = decode_word(ordered(wpk_load_u32(r->bits)), r->value, row);
+    }
+    if (nbytes % 4 != 0) {
+        r->value = decode_word(ordered(load_rest(r->bits, nbytes % 4)), r->value, row);
     }
 }
 
 static inline int32_t dot_row(reader *r, uint32_t cols, const int8_t *x) {
+    const uint32_t nbytes = (cols + 7) / 8;
     uint32_t acc = 0;
-    for (uint32_t left = (cols + 7) / 8; left > 0; x += 32) {
-        for (uint32_t word = next_word(r, &left); word != 0;) {
-            acc += (uint32_t)(x[next_column(&word)] * *r->value++);
-        }
+    for (uint32_t words = nbytes / 4; words > 0; --words, r->bits += 4, x += 32) {
+        r->value = dot_word(ordered(wpk_load_u32(r->bits)), r->value, x, &acc);
+    }
+    if (nbytes % 4 != 0) {
+        r->value = dot_word(ordered(load_rest(r->bits, nbytes % 4)), r->value, x, &acc);
     }
     return (int32_t)acc;
 }
 
 static inline wpk_entry *list_row(reader *r, uint32_t cols, uint32_t scale, wpk_entry *entry) {
-    uint32_t offset = 0;
-    for (uint32_t left = (cols + 7) / 8; left > 0; offset += 32 * scale) {
-        for (uint32_t word = next_word(r, &left); word != 0; ++entry) {
-            entry->value = *r->value++;
-            entry->offset = (uint16_t)(offset + next_column(&word) * scale);
-        }
+    const uint32_t nbytes = (cols + 7) / 8;
+    uint32_t at = 0;
+    for (uint32_t words = nbytes / 4; words > 0; --words, r->bits += 4, at += 32 * scale) {
+        r->value = list_word(ordered(wpk_load_u32(r->bits)), r->value, at, scale, &entry);
+    }
+    if (nbytes % 4 != 0) {
+        r->value = list_word(ordered(load_rest(r->bits, nbytes % 4)), r->value, at, scale, &entry);
     }
     return entry;
 }

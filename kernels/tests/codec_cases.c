@@ -14,7 +14,7 @@
 #include "wpk/weights.h"
 
 static const wpk_codec *const kCodecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr,
-                                           &wpk_codec_bitmap};
+                                           &wpk_codec_bitmap, &wpk_codec_packed};
 
 static bool rows_agree(const wpk_blob *blob, const wpk_codec *codec, const wpk_cursor *start,
                        const int8_t *weights) {

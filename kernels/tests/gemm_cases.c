@@ -29,7 +29,7 @@ typedef struct {
 
 static const wpk_codec *find_codec(uint8_t number) {
     static const wpk_codec *const codecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr,
-                                              &wpk_codec_bitmap};
+                                              &wpk_codec_bitmap, &wpk_codec_packed};
     return number < sizeof codecs / sizeof codecs[0] ? codecs[number] : NULL;
 }
 

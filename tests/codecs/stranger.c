@@ -37,8 +37,10 @@ static enum status answer_blob(const uint8_t *data, uint32_t nbytes, uint8_t **a
         status = decode_rle(&blob, weights);
     } else if (blob.codec == CODEC_DCSR) {
         status = decode_dcsr(&blob, weights);
-    } else {
+    } else if (blob.codec == CODEC_BITMAP) {
         status = decode_bitmap(&blob, weights);
+    } else {
+        status = decode_packed(&blob, weights);
     }
     if (status != STATUS_OK) {
         free(weights);

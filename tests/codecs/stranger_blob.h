@@ -22,11 +22,18 @@ enum status {
     STATUS_EXPANSION = 10 /* implausibly many weights for its length */
 };
 
-enum { CODEC_DENSE = 0, CODEC_RLE = 1, CODEC_DCSR = 2, CODEC_BITMAP = 3, CODEC_COUNT = 4 };
+enum {
+    CODEC_DENSE = 0,
+    CODEC_RLE = 1,
+    CODEC_DCSR = 2,
+    CODEC_BITMAP = 3,
+    CODEC_PACKED = 4,
+    CODEC_COUNT = 5
+};
 enum { MAX_DIMS = 4, MAX_SECTIONS = 8, LANES = 16, MAX_OFFSET = 255, FILLER = 15 };
 enum { FLAG_COUNT_TYPE = 3, FLAG_WIDE_INDEX = 4, COUNT_TYPES = 3 };
 
-static const uint32_t SECTION_COUNT[CODEC_COUNT] = {1, 4, 7, 3};
+static const uint32_t SECTION_COUNT[CODEC_COUNT] = {1, 4, 7, 3, 2};
 
 struct section {
     const uint8_t *bytes;
@@ -118,6 +125,8 @@ static bool flags_are_known(uint32_t codec, uint32_t flags) {
             return flags == 0;
         case CODEC_BITMAP:
             return (flags & ~(uint32_t)FLAG_WIDE_INDEX) == 0;
+        case CODEC_PACKED:
+            return (flags & 7) != 0 && flags >> 3 <= 4;
         default:
             return flags < 8 && (flags & FLAG_COUNT_TYPE) < COUNT_TYPES;
     }
@@ -421,6 +430,37 @@ static enum status decode_bitmap(const struct blob *blob, int8_t *weights) {
         }
     }
     return element == sparse.total ? STATUS_OK : STATUS_COUNTS;
+}
+
+static enum status decode_packed(const struct blob *blob, int8_t *weights) {
+    const uint32_t bits = blob->flags & 7, mapping = blob->flags >> 3;
+    const uint64_t row_nbytes = ((uint64_t)blob->cols * bits + 7) / 8;
+    const uint64_t tables = mapping == 2 ? 1 : mapping == 3 ? blob->rows : blob->cols;
+    const uint64_t table_nbytes = mapping < 2 ? mapping : tables << bits;
+    if (blob->sections[0].nbytes != table_nbytes ||
+        blob->sections[1].nbytes != blob->rows * row_nbytes) {
+        return STATUS_SECTION;
+    }
+    const uint8_t *const table = blob->sections[0].bytes;
+    if (mapping == 1 && read_i8(table) > 128 - (1 << bits)) {
+        return STATUS_ELEMENT;
+    }
+    for (uint32_t r = 0; r < blob->rows; ++r) {
+        const uint8_t *const row = blob->sections[1].bytes + r * row_nbytes;
+        for (uint32_t c = 0; c < blob->cols; ++c) {
+            int32_t code = 0;
+            for (uint32_t i = 0; i < bits; ++i) {
+                const uint64_t bit = (uint64_t)c * bits + i;
+                code |= (row[bit / 8] >> bit % 8 & 1) << i;
+            }
+            const size_t entry = (mapping == 3 ? r : mapping == 4 ? c : 0) * ((size_t)1 << bits);
+            const int32_t value = mapping == 0   ? code - (1 << (bits - 1))
+                                  : mapping == 1 ? read_i8(table) + code
+                                                 : read_i8(table + entry + code);
+            weights[(size_t)r * blob->cols + c] = (int8_t)value;
+        }
+    }
+    return STATUS_OK;
 }
 
 #endif

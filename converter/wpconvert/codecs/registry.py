@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.codecs import bitmap, dcsr, dense, rle
+from wpconvert.codecs import bitmap, dcsr, dense, packed, rle
 from wpconvert.codecs import blob as container
 from wpconvert.codecs.blob import Blob, Layout
 from wpconvert.codecs.rows import DEFAULT_BLOCK_LOG2, chunks
@@ -74,6 +74,15 @@ CODECS: dict[str, Codec] = {
             bitmap.encode,
             bitmap.Decoder,
             bitmap.minimum_nbytes,
+        ),
+        Codec(
+            packed.CODEC_ID,
+            "packed",
+            "every weight in 1 to 7 bits, if need be through tables; for weights of at most 128 distinct values",
+            True,
+            packed.encode,
+            packed.Decoder,
+            packed.minimum_nbytes,
         ),
     )
 }

@@ -58,8 +58,8 @@ typedef struct wpk_codec {
     uint32_t (*list)(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uint32_t scale,
                      wpk_entry *entries, uint32_t capacity);
 
-    /* Σ w · x of one row, modulo 2^32; x is [cols]. The cursor is as for decode. NULL if the codec
-     * stores all elements. */
+    /* Σ w · x of one row, modulo 2^32; x is [cols]. The cursor is as for decode. NULL for dense
+     * rows, which are read in place. */
     int32_t (*dot)(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const int8_t *x);
 
     const struct wpk_list_kernels *list_kernels; /* NULL if there are none for this core */
@@ -74,7 +74,8 @@ typedef struct wpk_codec {
     void (*load_tables)(const wpk_blob *blob, void *tables);
 } wpk_codec;
 
-extern const wpk_codec wpk_codec_dense, wpk_codec_rle, wpk_codec_dcsr, wpk_codec_bitmap;
+extern const wpk_codec wpk_codec_dense, wpk_codec_rle, wpk_codec_dcsr, wpk_codec_bitmap,
+    wpk_codec_packed;
 
 #ifdef __cplusplus
 }
