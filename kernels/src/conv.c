@@ -90,7 +90,7 @@ static plan plan_of(const wpk_conv_shape *shape, const wpk_weights *weights) {
         p.lists = NULL;
     }
     if (p.lists != NULL) {
-        p.block_rows = p.group_rows < MAX_BLOCK_ROWS ? p.group_rows : MAX_BLOCK_ROWS;
+        p.block_rows = WPK_MVE || p.group_rows < MAX_BLOCK_ROWS ? p.group_rows : MAX_BLOCK_ROWS;
         p.block_nbytes = p.lists->nbytes(weights, block_budget(&p, cols, activations));
         p.windows = p.lists->windows;
     } else {

@@ -14,7 +14,13 @@
 #include "codec_sparse.h"
 #include "wpk/requant.h"
 
-enum { LANES = 8, MAX_VECTORS = 3, MAX_TILE_NBYTES = 8192, MAX_LISTS_NBYTES = 16384 };
+enum {
+    LANES = 8,
+    CHANNELS = 16,
+    MAX_VECTORS = 3,
+    MAX_TILE_NBYTES = 8192,
+    MAX_LISTS_NBYTES = 16384
+};
 /* PAD: the inner loop takes two elements. MAX_COLS: with more, `low` and `high` might not hold a
  * sum. */
 enum { PAD = 2, MAX_COLS = 480, MAX_SUM = (1 << 23) - (1 << 15), MAX_PRODUCT = 1 << 14 };
@@ -22,9 +28,9 @@ enum { PAD = 2, MAX_COLS = 480, MAX_SUM = (1 << 23) - (1 << 15), MAX_PRODUCT = 1
 /* A row. */
 typedef struct {
     int32_t bias, multiplier;
-    int16_t shift;
+    int32_t shift;
+    uint16_t pairs; /* of entries, at least 1 */
     uint16_t fast;  /* a right shift, and sums that `low` and `high` can hold */
-    uint32_t count; /* of entries: even, at least 2 */
     wpk_entry entry[];
 } row_list;
 
@@ -63,11 +69,16 @@ static uint64_t buffer_nbytes(const wpk_weights *weights, uint64_t wanted) {
     return (nbytes + 15) & ~(uint64_t)15;
 }
 
-/* No pair may hold two weights of −128: the second changes its place. False if that is impossible.
- */
-static bool separate(row_list *list) {
-    wpk_entry *const end = list->entry + list->count;
-    for (wpk_entry *e = list->entry; e != end; e += 2) {
+/* Whether a pair of the four entries from `e` on holds −128 twice. */
+static inline bool has_extreme_pair(const wpk_entry *e) {
+    const uint32x4_t values = vshlq_n_u32(vldrwq_u32((const uint32_t *)(const void *)e), 16);
+    const uint32_t found = vcmpeqq_n_u32(values, 0xff800000u);
+    return (found & found >> 4 & 0x0101) != 0;
+}
+
+/* No pair may hold −128 twice: the second one changes its place. False if that is impossible. */
+static bool separate(wpk_entry *e, const wpk_entry *end) {
+    for (; e != end; e += 2) {
         if (e[0].value == -128 && e[1].value == -128) {
             wpk_entry *other = e + 2;
             while (other != end && other->value == -128) {
@@ -84,10 +95,33 @@ static bool separate(row_list *list) {
     return true;
 }
 
+/* The same for all entries of a row. Such pairs are rare, and looked for four entries at a time. */
+static bool separate_row(row_list *list) {
+    wpk_entry *const end = list->entry + 2 * list->pairs;
+    const wpk_entry *e = list->entry;
+    uint32_t found = 0, equal;
+    if (list->pairs > 1) {
+        __asm__(
+            "dls lr, %[n]\n\t"
+            "1:\n\t"
+            "vldrw.32 q0, [%[e]], #16\n\t"
+            "vshl.i32 q0, q0, #16\n\t"
+            "vcmp.i32 eq, q0, %[extreme]\n\t"
+            "vmrs %[equal], p0\n\t"
+            "and %[equal], %[equal], %[equal], lsr #4\n\t"
+            "orr %[found], %[found], %[equal]\n\t"
+            "le lr, 1b\n\t"
+            : [e] "+r"(e), [found] "+r"(found), [equal] "=&r"(equal)
+            : [n] "r"(list->pairs / 2), [extreme] "r"(0xff800000u)
+            : "lr", "memory", "p0", "q0");
+    }
+    return separate((found & 0x0101) != 0 ? list->entry : end - 2, end);
+}
+
 static int32_t bias_of(const wpk_requant *requant, uint32_t channel, const row_list *list) {
     uint32_t sum = 0;
     if (requant->input_offset != 0) {
-        for (uint32_t i = 0; i < list->count; ++i) {
+        for (uint32_t i = 0; i < 2u * list->pairs; ++i) {
             sum += (uint32_t)(int32_t)list->entry[i].value;
         }
     }
@@ -118,172 +152,218 @@ static void load(wpk_block *block, const wpk_weights *weights, wpk_cursor *curso
             list->entry[count++] = nothing;
         }
         const uint32_t m = requant->multipliers == 1 ? 0 : channel;
-        list->count = count;
+        list->pairs = (uint16_t)(count / 2);
         list->bias = bias_of(requant, channel, list);
         list->multiplier = requant->multiplier[m];
         list->shift = requant->shift[m];
-        list->fast =
-            list->shift < 0 && list->bias < max_bias && list->bias > -max_bias && separate(list);
+        list->fast = list->shift < 0 && list->bias < max_bias && list->bias > -max_bias &&
+                     separate_row(list);
         at = (uint8_t *)(list->entry + count);
     }
     block->count = r;
     block->rows = lists;
 }
 
+/* The channels of a tile are padded to whole vectors. */
+static uint64_t tile_nbytes(uint32_t cols, uint32_t scale) {
+    return (((uint64_t)cols + CHANNELS - 1) & ~(uint64_t)(CHANNELS - 1)) * scale;
+}
+
 static uint64_t run_nbytes(uint32_t cols) {
-    return ((uint64_t)cols * tile_vectors(cols) * LANES + 15) & ~(uint64_t)15;
+    return tile_nbytes(cols, tile_vectors(cols) * LANES);
+}
+
+/* Four pixels' channel c to tile[c · scale], for channels [first, last) of them, 16 at a time. */
+static inline void load_four(const int8_t *const *x, uint32_t first, uint32_t last, uint32_t scale,
+                             int8_t *tile) {
+    const uint32x4_t offset = vmulq_n_u32(vidupq_n_u32(0, 1), scale);
+    for (uint32_t c = first; c < last; c += CHANNELS) {
+        const mve_pred16_t some = vctp8q(last - c);
+        const int8x16x4_t channels = {{vldrbq_z_s8(x[0] + c, some), vldrbq_z_s8(x[1] + c, some),
+                                       vldrbq_z_s8(x[2] + c, some), vldrbq_z_s8(x[3] + c, some)}};
+        uint32_t pixels[CHANNELS];
+        vst4q_s8((int8_t *)pixels, channels);
+        for (uint32_t i = 0; i < CHANNELS; i += 4) {
+            uint32_t *const to = (uint32_t *)(void *)(tile + (c + i) * scale);
+            vstrwq_scatter_offset_u32(to, offset, vldrwq_u32(pixels + i));
+        }
+    }
 }
 
 /* Pixel p, column c to tile[c · scale + p]. Pixels behind the last are it once more. */
 static void load_tile(const wpk_pixels *pixels, uint32_t first, uint32_t count, uint32_t cols,
                       uint32_t scale, int8_t *tile) {
-    const int8_t *const from = pixels->data + first * pixels->stride;
-    for (uint32_t v = 0; v < count; v += LANES, tile += LANES) {
-        const uint16x8_t lane = vminq_u16(vidupq_n_u16(v, 1), vdupq_n_u16((uint16_t)(count - 1)));
-        const uint16x8_t offset = vmulq_n_u16(lane, (uint16_t)pixels->stride);
-        const int8_t *x = from;
-        int8_t *to = tile;
-        __asm__ volatile(
-            "dls lr, %[cols]\n\t"
-            "1:\n\t"
-            "vldrb.u16 q0, [%[x], %q[offset]]\n\t"
-            "add %[x], %[x], #1\n\t"
-            "vstrb.16 q0, [%[to]]\n\t"
-            "add %[to], %[to], %[scale]\n\t"
-            "le lr, 1b\n\t"
-            : [x] "+r"(x), [to] "+l"(to)
-            : [cols] "r"(cols), [offset] "w"(offset), [scale] "r"(scale)
-            : "lr", "memory", "q0");
+    for (uint32_t p = 0; p < count; p += 4) {
+        const int8_t *x[4];
+        for (uint32_t i = 0; i < 4; ++i) {
+            x[i] = pixels->data + (first + (p + i < count ? p + i : count - 1)) * pixels->stride;
+        }
+        load_four(x, 0, cols, scale, tile + p);
     }
 }
 
+/* What the fast path needs of a tile besides its pixels. */
 typedef struct {
-    int16x8_t low[MAX_VECTORS], high[MAX_VECTORS];
-} sums;
+    int32_t zero_point, low, high;
+    uint32_t step;      /* bytes in y from eight pixels to the next */
+    uint32_t last;      /* pixels in the last vector */
+    uint16_t offset[8]; /* bytes in y from the first of eight pixels */
+} tile_shape;
 
-/* Two elements times eight pixels: q6 comes with pixels of the first element. NEXT stands where the
- * sum is waited for. */
+/* One row times a tile. q0 to q2 are `low`, q3 to q5 `high` of its vectors. */
 #define LOAD(from, at) "vldrb.s16 q6, [%[" from "], #" at "]\n\t"
-#define STEP(v, at, next)                                                        \
-    "vmul.i16 q7, q6, %[w0]\n\t" LOAD("b", at) "vmla.s16 q7, q6, %[w1]\n\t" next \
-                                               "vqrdmlah.s16 %q[high" v          \
-                                               "], q7, %[unit]\n\t"              \
-                                               "vadd.i16 %q[low" v "], %q[low" v "], q7\n\t"
 #define NEXT "ldrd %[w0], %[w1], [%[entry]], #8\n\t"
-/* The pair behind the last is loaded and not used. */
-#define PAIRS(steps)                          \
-    NEXT "dls lr, %[pairs]\n\t"               \
-         "1:\n\t"                             \
-         "add %[a], %[x], %[w0], lsr #16\n\t" \
-         "add %[b], %[x], %[w1], lsr #16\n\t" LOAD("a", "0") steps "le lr, 1b\n\t"
-#define SUM(v) [low##v] "+w"(s.low[v]), [high##v] "+w"(s.high[v])
-#define OPERANDS                                                       \
-    [entry] "+r"(entry), [w0] "=&r"(w0), [w1] "=&r"(w1), [a] "=&l"(a), \
-        [b] "=&l"(b)                                                   \
-        : [x] "r"(tile),                                               \
-          [pairs] "r"(list->count / 2),                                \
-          [unit] "r"(128)                                              \
-        : "lr", "memory", "q6", "q7"
 
-/* Bias and all elements. */
-static inline __attribute__((always_inline)) sums sum_row(const row_list *list, const int8_t *tile,
-                                                          uint32_t vectors) {
-    const wpk_entry *entry = list->entry;
+/* Two elements times eight pixels; q6 comes with those of the first element. `next` stands where
+ * the sum is waited for. */
+#define STEP(low, high, at, next)                                                \
+    "vmul.i16 q7, q6, %[w0]\n\t" LOAD("b", at) "vmla.s16 q7, q6, %[w1]\n\t" next \
+                                               "vqrdmlah.s16 " high              \
+                                               ", q7, %[unit]\n\t"               \
+                                               "vadd.i16 " low ", " low ", q7\n\t"
+
+/* low becomes outputs in 16-bit lanes, not yet clamped. VRSHL rounds halves up; one less makes that
+ * away from zero for negative values. */
+#define FINISH(low, high)            \
+    "vmla.s16 " low ", " high        \
+    ", %[b]\n\t"                     \
+    "vshllb.s16 q6, " high           \
+    ", #8\n\t"                       \
+    "vshllt.s16 " high ", " high     \
+    ", #8\n\t"                       \
+    "vmovlb.s16 q7, " low            \
+    "\n\t"                           \
+    "vmovlt.s16 " low ", " low       \
+    "\n\t"                           \
+    "vadd.i32 q6, q6, q7\n\t"        \
+    "vqrdmulh.s32 q6, q6, %[w0]\n\t" \
+    "vadd.i32 q7, " low ", " high    \
+    "\n\t"                           \
+    "vqrdmulh.s32 q7, q7, %[w0]\n\t" \
+    "vshr.s32 " low                  \
+    ", q6, #31\n\t"                  \
+    "vadd.i32 q6, q6, " low          \
+    "\n\t"                           \
+    "vshr.s32 " high                 \
+    ", q7, #31\n\t"                  \
+    "vadd.i32 q7, q7, " high         \
+    "\n\t"                           \
+    "vrshl.s32 q6, %[w1]\n\t"        \
+    "vrshl.s32 q7, %[w1]\n\t"        \
+    "vqmovnb.s32 " low               \
+    ", q6\n\t"                       \
+    "vqmovnt.s32 " low               \
+    ", q7\n\t"                       \
+    "vqadd.s16 " low ", " low ", %[a]\n\t"
+#define CLAMP(v) "vmax.s16 " v ", " v ", q3\n\tvmin.s16 " v ", " v ", q4\n\t"
+#define STORE(v) "vstrb.16 " v ", [%[y], q5]\n\tadd %[y], %[y], %[w0]\n\t"
+#define STORE_LAST(v) "vctp.16 %[w1]\n\tvpst\n\tvstrbt.16 " v ", [%[y], q5]\n\t"
+#define COPY(to, from) "vmov " to ", " from "\n\t"
+
+/* Behind the last pair of entries one more is loaded and not used. */
+#define ROW(copies, steps, finish, clamp, store)                                            \
+    __asm__ volatile(                                                                       \
+        "ldr %[a], [%[list], %[bias]]\n\t"                                                  \
+        "ldrh %[b], [%[list], %[pairs]]\n\t"                                                \
+        "add %[entry], %[list], %[entries]\n\t"                                             \
+        "vdup.16 q0, %[a]\n\t"                                                              \
+        "add %[a], %[a], #128\n\t"                                                          \
+        "asr %[a], %[a], #8\n\t"                                                            \
+        "vdup.16 q3, %[a]\n\t" NEXT copies                                                  \
+        "dls lr, %[b]\n\t"                                                                  \
+        "1:\n\t"                                                                            \
+        "add %[a], %[x], %[w0], lsr #16\n\t"                                                \
+        "add %[b], %[x], %[w1], lsr #16\n\t" LOAD("a", "0") steps                           \
+        "le lr, 1b\n\t"                                                                     \
+        "ldr %[w0], [%[list], %[multiplier]]\n\t"                                           \
+        "ldr %[w1], [%[list], %[shift]]\n\t"                                                \
+        "ldr %[a], [%[tile], %[zero_point]]\n\t"                                            \
+        "mvn %[b], #255\n\t" finish                                                         \
+        "ldr %[w0], [%[tile], %[least]]\n\t"                                                \
+        "ldr %[w1], [%[tile], %[most]]\n\t"                                                 \
+        "vdup.16 q3, %[w0]\n\t"                                                             \
+        "vldrh.u16 q5, [%[tile], %[offset]]\n\t"                                            \
+        "vdup.16 q4, %[w1]\n\t"                                                             \
+        "ldr %[w0], [%[tile], %[step]]\n\t"                                                 \
+        "ldr %[w1], [%[tile], %[last]]\n\t" clamp store                                     \
+        : [entry] "=&r"(entry), [w0] "=&r"(w0), [w1] "=&r"(w1), [a] "=&l"(a), [b] "=&l"(b), \
+          [y] "+r"(y)                                                                       \
+        : [list] "r"(list), [x] "r"(x), [tile] "r"(tile), [unit] "r"(128),                  \
+          [bias] "i"(offsetof(row_list, bias)), [pairs] "i"(offsetof(row_list, pairs)),     \
+          [entries] "i"(offsetof(row_list, entry)), [shift] "i"(offsetof(row_list, shift)), \
+          [multiplier] "i"(offsetof(row_list, multiplier)),                                 \
+          [zero_point] "i"(offsetof(tile_shape, zero_point)),                               \
+          [least] "i"(offsetof(tile_shape, low)), [most] "i"(offsetof(tile_shape, high)),   \
+          [step] "i"(offsetof(tile_shape, step)), [last] "i"(offsetof(tile_shape, last)),   \
+          [offset] "i"(offsetof(tile_shape, offset))                                        \
+        : "cc", "lr", "memory", "p0", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7")
+
+static inline void multiply_row(const row_list *list, const int8_t *x, uint32_t vectors,
+                                const tile_shape *tile, int8_t *y) {
+    const wpk_entry *entry;
     uint32_t w0, w1, a, b;
-    sums s;
-    for (uint32_t v = 0; v < MAX_VECTORS; ++v) {
-        s.low[v] = vdupq_n_s16((int16_t)list->bias);
-        s.high[v] = vdupq_n_s16((int16_t)((list->bias + 128) >> 8));
-    }
     if (vectors == 1) {
-        __asm__ volatile(PAIRS(STEP("0", "0", NEXT)) : SUM(0), OPERANDS);
+        ROW(, STEP("q0", "q3", "0", NEXT), FINISH("q0", "q3"), CLAMP("q0"), STORE_LAST("q0"));
     } else if (vectors == 2) {
-        __asm__ volatile(PAIRS(STEP("0", "0", LOAD("a", "8")) STEP("1", "8", NEXT))
-                         : SUM(0), SUM(1), OPERANDS);
+        ROW(COPY("q1", "q0") COPY("q4", "q3"),
+            STEP("q0", "q3", "0", LOAD("a", "8")) STEP("q1", "q4", "8", NEXT),
+            FINISH("q0", "q3") FINISH("q1", "q4"), CLAMP("q0") CLAMP("q1"),
+            STORE("q0") STORE_LAST("q1"));
     } else {
-        __asm__ volatile(PAIRS(STEP("0", "0", LOAD("a", "8")) STEP("1", "8", LOAD("a", "16"))
-                                   STEP("2", "16", NEXT))
-                         : SUM(0), SUM(1), SUM(2), OPERANDS);
+        ROW(COPY("q1", "q0") COPY("q4", "q3") COPY("q2", "q0") COPY("q5", "q3"),
+            STEP("q0", "q3", "0", LOAD("a", "8")) STEP("q1", "q4", "8", LOAD("a", "16"))
+                STEP("q2", "q5", "16", NEXT),
+            FINISH("q0", "q3") FINISH("q1", "q4") FINISH("q2", "q5"),
+            CLAMP("q0") CLAMP("q1") CLAMP("q2"), STORE("q0") STORE("q1") STORE_LAST("q2"));
     }
-    return s;
-}
-
-/* Outputs of eight pixels, in 16-bit lanes, not yet clamped. */
-static inline int16x8_t finish(const row_list *list, int16x8_t low, int16x8_t high,
-                               int16_t zero_point) {
-    const int16x8_t distance = vsubq_s16(low, vshlq_n_s16(high, 8));
-    int32x4_t even = vaddq_s32(vmovlbq_s16(distance), vshllbq_n_s16(high, 8));
-    int32x4_t odd = vaddq_s32(vmovltq_s16(distance), vshlltq_n_s16(high, 8));
-    even = vqrdmulhq_n_s32(even, list->multiplier);
-    odd = vqrdmulhq_n_s32(odd, list->multiplier);
-    /* VRSHL rounds halves up; one less makes that away from zero for negative values. */
-    even = vrshlq_n_s32(vaddq_s32(even, vshrq_n_s32(even, 31)), list->shift);
-    odd = vrshlq_n_s32(vaddq_s32(odd, vshrq_n_s32(odd, 31)), list->shift);
-    return vqaddq_n_s16(vqmovntq_s32(vqmovnbq_s32(low, even), odd), zero_point);
 }
 
 /* The general path: four pixels in 32 bits, rescaled as wpk_rescale does. */
-static int32x4_t general(const row_list *list, const int8_t *tile) {
-    int32x4_t sum = vdupq_n_s32(list->bias);
-    for (const wpk_entry *e = list->entry, *const end = e + list->count; e != end; ++e) {
-        sum = vmlaq_n_s32(sum, vldrbq_s32(tile + e->offset), e->value);
-    }
+static void multiply_general(const row_list *list, const int8_t *x, uint32_t count,
+                             const tile_shape *tile, int8_t *y) {
     const int32_t shift = list->shift;
-    sum = vqrdmulhq_n_s32(vshlq_r_s32(sum, shift > 0 ? shift : 0), list->multiplier);
-    if (shift < 0) {
-        sum = vrshlq_n_s32(vqaddq_s32(sum, vshrq_n_s32(sum, 31)), shift);
-    }
-    return vmaxq_s32(vminq_s32(sum, vdupq_n_s32(INT16_MAX)), vdupq_n_s32(INT16_MIN));
-}
-
-static int16x8_t finish_general(const row_list *list, const int8_t *tile, int16_t zero_point) {
-    int16_t lane[LANES];
-    vstrhq_s32(lane, general(list, tile));
-    vstrhq_s32(lane + 4, general(list, tile + 4));
-    return vqaddq_n_s16(vldrhq_s16(lane), zero_point);
-}
-
-/* All rows times a tile of `count` pixels, in `vectors` vectors. */
-static inline __attribute__((always_inline)) void multiply_rows(const wpk_block *block,
-                                                                const int8_t *tile, uint32_t count,
-                                                                uint32_t vectors, int8_t *y,
-                                                                uint32_t y_stride) {
-    const wpk_requant *const requant = block->requant;
-    const int16_t zero_point = requant->output_zero_point;
-    const uint16x8_t offset = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)y_stride);
-    const row_list *list = block->rows;
-    for (uint32_t r = 0; r < block->count; ++r, ++y) {
-        sums s;
-        if (list->fast) {
-            s = sum_row(list, tile, vectors);
+    const uint32x4_t offset = vldrhq_u32(tile->offset);
+    for (uint32_t p = 0; p < count; p += 4, x += 4, y += tile->step / 2) {
+        int32x4_t sum = vdupq_n_s32(list->bias);
+        for (const wpk_entry *e = list->entry, *const end = e + 2 * list->pairs; e != end; ++e) {
+            sum = vmlaq_n_s32(sum, vldrbq_s32(x + e->offset), e->value);
         }
-#pragma GCC unroll 3
-        for (uint32_t v = 0; v < vectors; ++v) {
-            int16x8_t out = list->fast ? finish(list, s.low[v], s.high[v], zero_point)
-                                       : finish_general(list, tile + v * LANES, zero_point);
-            out = vmaxq_s16(out, vdupq_n_s16(requant->activation_min));
-            out = vminq_s16(out, vdupq_n_s16(requant->activation_max));
-            vstrbq_scatter_offset_p_s16(y + v * LANES * y_stride, offset, out,
-                                        vctp16q(count - v * LANES));
+        sum = vqrdmulhq_n_s32(vshlq_r_s32(sum, shift > 0 ? shift : 0), list->multiplier);
+        if (shift < 0) {
+            sum = vrshlq_n_s32(vqaddq_s32(sum, vshrq_n_s32(sum, 31)), shift);
         }
-        list = (const row_list *)(const void *)(list->entry + list->count);
+        sum = vaddq_n_s32(sum, tile->zero_point);
+        sum = vminq_s32(vmaxq_s32(sum, vdupq_n_s32(tile->low)), vdupq_n_s32(tile->high));
+        vstrbq_scatter_offset_p_s32(y, offset, sum, vctp32q(count - p));
     }
 }
 
 static void run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uint32_t y_stride,
                 void *scratch) {
+    const wpk_requant *const requant = block->requant;
     const uint32_t most = tile_vectors(block->cols) * LANES;
+    tile_shape tile = {requant->output_zero_point,
+                       requant->activation_min,
+                       requant->activation_max,
+                       LANES * y_stride,
+                       0,
+                       {0}};
+    vstrhq_u16(tile.offset, vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)y_stride));
     for (uint32_t first = 0; first < pixels->count; first += most) {
         const uint32_t left = pixels->count - first;
         const uint32_t count = left < most ? left : most;
+        const uint32_t vectors = (count + LANES - 1) / LANES;
         load_tile(pixels, first, count, block->cols, most, scratch);
+        tile.last = count - (vectors - 1) * LANES;
         int8_t *const out = y + first * y_stride;
-        if (count <= LANES) {
-            multiply_rows(block, scratch, count, 1, out, y_stride);
-        } else if (count <= 2 * LANES) {
-            multiply_rows(block, scratch, count, 2, out, y_stride);
-        } else {
-            multiply_rows(block, scratch, count, 3, out, y_stride);
+        const row_list *list = block->rows;
+        for (uint32_t r = 0; r < block->count; ++r) {
+            if (list->fast) {
+                multiply_row(list, scratch, vectors, &tile, out + r);
+            } else {
+                multiply_general(list, scratch, count, &tile, out + r);
+            }
+            list = (const row_list *)(const void *)(list->entry + 2 * list->pairs);
         }
     }
 }
