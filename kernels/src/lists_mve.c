@@ -173,21 +173,44 @@ static uint64_t run_nbytes(uint32_t cols) {
     return tile_nbytes(cols, tile_vectors(cols) * LANES);
 }
 
-/* Four pixels' channel c to tile[c · scale], for channels [first, last) of them, 16 at a time. */
-static inline void load_four(const int8_t *const *x, uint32_t first, uint32_t last, uint32_t scale,
-                             int8_t *tile) {
+/* Column c of four pixels to tile[c · scale], 16 columns at a time: interleaved in `words`, then
+ * stored as words. */
+static void load_four(const int8_t *x0, const int8_t *x1, const int8_t *x2, const int8_t *x3,
+                      uint32_t cols, uint32_t scale, int8_t *tile) {
+    uint32_t words[CHANNELS];
     const uint32x4_t offset = vmulq_n_u32(vidupq_n_u32(0, 1), scale);
-    for (uint32_t c = first; c < last; c += CHANNELS) {
-        const mve_pred16_t some = vctp8q(last - c);
-        const int8x16x4_t channels = {{vldrbq_z_s8(x[0] + c, some), vldrbq_z_s8(x[1] + c, some),
-                                       vldrbq_z_s8(x[2] + c, some), vldrbq_z_s8(x[3] + c, some)}};
-        uint32_t pixels[CHANNELS];
-        vst4q_s8((int8_t *)pixels, channels);
-        for (uint32_t i = 0; i < CHANNELS; i += 4) {
-            uint32_t *const to = (uint32_t *)(void *)(tile + (c + i) * scale);
-            vstrwq_scatter_offset_u32(to, offset, vldrwq_u32(pixels + i));
-        }
-    }
+    __asm__ volatile(
+        "dls lr, %[n]\n\t"
+        "1:\n\t"
+        "vctp.8 %[cols]\n\t"
+        "vpstttt\n\t"
+        "vldrbt.8 q0, [%[x0]], #16\n\t"
+        "vldrbt.8 q1, [%[x1]], #16\n\t"
+        "vldrbt.8 q2, [%[x2]], #16\n\t"
+        "vldrbt.8 q3, [%[x3]], #16\n\t"
+        "sub %[cols], %[cols], #16\n\t"
+        "vst40.8 {q0, q1, q2, q3}, [%[words]]\n\t"
+        "vst41.8 {q0, q1, q2, q3}, [%[words]]\n\t"
+        "vst42.8 {q0, q1, q2, q3}, [%[words]]\n\t"
+        "vst43.8 {q0, q1, q2, q3}, [%[words]]\n\t"
+        "vldrw.32 q0, [%[words]]\n\t"
+        "vldrw.32 q1, [%[words], #16]\n\t"
+        "vldrw.32 q2, [%[words], #32]\n\t"
+        "vldrw.32 q3, [%[words], #48]\n\t"
+        "vstrw.32 q0, [%[tile], %q[offset]]\n\t"
+        "add %[tile], %[tile], %[step]\n\t"
+        "vstrw.32 q1, [%[tile], %q[offset]]\n\t"
+        "add %[tile], %[tile], %[step]\n\t"
+        "vstrw.32 q2, [%[tile], %q[offset]]\n\t"
+        "add %[tile], %[tile], %[step]\n\t"
+        "vstrw.32 q3, [%[tile], %q[offset]]\n\t"
+        "add %[tile], %[tile], %[step]\n\t"
+        "le lr, 1b\n\t"
+        : [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [tile] "+r"(tile),
+          [cols] "+r"(cols)
+        : [n] "r"((cols + CHANNELS - 1) / CHANNELS), [step] "r"(4 * scale), [words] "r"(words),
+          [offset] "w"(offset)
+        : "lr", "memory", "p0", "q0", "q1", "q2", "q3");
 }
 
 /* Pixel p, column c to tile[c · scale + p]. Pixels behind the last are it once more. */
@@ -198,7 +221,7 @@ static void load_tile(const wpk_pixels *pixels, uint32_t first, uint32_t count, 
         for (uint32_t i = 0; i < 4; ++i) {
             x[i] = pixels->data + (first + (p + i < count ? p + i : count - 1)) * pixels->stride;
         }
-        load_four(x, 0, cols, scale, tile + p);
+        load_four(x[0], x[1], x[2], x[3], cols, scale, tile + p);
     }
 }
 
@@ -298,8 +321,9 @@ typedef struct {
           [offset] "i"(offsetof(tile_shape, offset))                                        \
         : "cc", "lr", "memory", "p0", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7")
 
-static inline void multiply_row(const row_list *list, const int8_t *x, uint32_t vectors,
-                                const tile_shape *tile, int8_t *y) {
+static inline __attribute__((always_inline)) void multiply_row(const row_list *list,
+                                                               const int8_t *x, uint32_t vectors,
+                                                               const tile_shape *tile, int8_t *y) {
     const wpk_entry *entry;
     uint32_t w0, w1, a, b;
     if (vectors == 1) {
@@ -319,8 +343,9 @@ static inline void multiply_row(const row_list *list, const int8_t *x, uint32_t 
 }
 
 /* The general path: four pixels in 32 bits, rescaled as wpk_rescale does. */
-static void multiply_general(const row_list *list, const int8_t *x, uint32_t count,
-                             const tile_shape *tile, int8_t *y) {
+static __attribute__((noinline)) void multiply_general(const row_list *list, const int8_t *x,
+                                                       uint32_t count, const tile_shape *tile,
+                                                       int8_t *y) {
     const int32_t shift = list->shift;
     const uint32x4_t offset = vldrhq_u32(tile->offset);
     for (uint32_t p = 0; p < count; p += 4, x += 4, y += tile->step / 2) {
@@ -335,6 +360,22 @@ static void multiply_general(const row_list *list, const int8_t *x, uint32_t cou
         sum = vaddq_n_s32(sum, tile->zero_point);
         sum = vminq_s32(vmaxq_s32(sum, vdupq_n_s32(tile->low)), vdupq_n_s32(tile->high));
         vstrbq_scatter_offset_p_s32(y, offset, sum, vctp32q(count - p));
+    }
+}
+
+/* All rows times a tile. */
+static inline __attribute__((always_inline)) void multiply_rows(const wpk_block *block,
+                                                                const int8_t *x, uint32_t count,
+                                                                uint32_t vectors,
+                                                                const tile_shape *tile, int8_t *y) {
+    const row_list *list = block->rows;
+    for (int8_t *const end = y + block->count; y != end; ++y) {
+        if (list->fast) {
+            multiply_row(list, x, vectors, tile, y);
+        } else {
+            multiply_general(list, x, count, tile, y);
+        }
+        list = (const row_list *)(const void *)(list->entry + 2 * list->pairs);
     }
 }
 
@@ -356,14 +397,12 @@ static void run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uin
         load_tile(pixels, first, count, block->cols, most, scratch);
         tile.last = count - (vectors - 1) * LANES;
         int8_t *const out = y + first * y_stride;
-        const row_list *list = block->rows;
-        for (uint32_t r = 0; r < block->count; ++r) {
-            if (list->fast) {
-                multiply_row(list, scratch, vectors, &tile, out + r);
-            } else {
-                multiply_general(list, scratch, count, &tile, out + r);
-            }
-            list = (const row_list *)(const void *)(list->entry + 2 * list->pairs);
+        if (vectors == 1) {
+            multiply_rows(block, scratch, count, 1, &tile, out);
+        } else if (vectors == 2) {
+            multiply_rows(block, scratch, count, 2, &tile, out);
+        } else {
+            multiply_rows(block, scratch, count, 3, &tile, out);
         }
     }
 }
