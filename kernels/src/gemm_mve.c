@@ -90,6 +90,24 @@ static void fold_offset(const wpk_block *group, quad *q) {
     }
 }
 
+/* One row, its columns in another order; behind the last column anything. */
+static void pack_in_order(const int8_t *from, const uint16_t *order, uint32_t cols, int8_t *to) {
+    __asm__ volatile(
+        "dls lr, %[chunks]\n\t"
+        "1:\n\t"
+        "vldrh.16 q0, [%[order]], #16\n\t"
+        "vldrb.u16 q1, [%[from], q0]\n\t"
+        "vldrh.16 q0, [%[order]], #16\n\t"
+        "vldrb.u16 q2, [%[from], q0]\n\t"
+        "vstrb.16 q1, [%[to]]\n\t"
+        "vstrb.16 q2, [%[to], #8]\n\t"
+        "add %[to], %[to], #64\n\t"
+        "le lr, 1b\n\t"
+        : [order] "+r"(order), [to] "+l"(to)
+        : [from] "r"(from), [chunks] "r"((cols + LANES - 1) / LANES)
+        : "lr", "memory", "q0", "q1", "q2");
+}
+
 void wpk_gemm_pack(const wpk_block *group, void *packed) {
     set_quad(group, packed);
     if (group->requant->input_offset != 0) {
@@ -100,6 +118,10 @@ void wpk_gemm_pack(const wpk_block *group, void *packed) {
         const int8_t *from =
             (const int8_t *)group->rows + (r < group->count ? r : 0) * group->stride;
         int8_t *to = (int8_t *)packed + sizeof(quad) + r * LANES;
+        if (group->order != NULL) {
+            pack_in_order(from, group->order, group->cols, to);
+            continue;
+        }
         __asm__ volatile(
             "dlstp.8 lr, %[cols]\n\t"
             "1:\n\t"

@@ -49,10 +49,9 @@ static uint32_t stored_elements(const wpk_weights *weights) {
     return weights->blob.section_nbytes[SECTION_VALUES];
 }
 
-static bool pay(const wpk_weights *weights, uint32_t pixels, uint32_t pitch) {
-    const uint32_t widest = pitch > weights->rows ? pitch : weights->rows;
+static bool pay(const wpk_weights *weights, uint32_t pixels) {
     if (weights->codec->list == NULL || tile_vectors(weights->cols) == 0 ||
-        (uint64_t)widest * MAX_VECTORS * LANES > 65536) {
+        (uint64_t)weights->rows * MAX_VECTORS * LANES > 65536) {
         return false;
     }
     return pixels >= 8 &&
@@ -74,6 +73,19 @@ static inline bool has_extreme_pair(const wpk_entry *e) {
     const uint32x4_t values = vshlq_n_u32(vldrwq_u32((const uint32_t *)(const void *)e), 16);
     const uint32_t found = vcmpeqq_n_u32(values, 0xff800000u);
     return (found & found >> 4 & 0x0101) != 0;
+}
+
+/* Columns to places in the tile, for windows in the order of a strip. */
+static void reorder(wpk_entry *entry, uint32_t count, const uint16_t *place, uint32_t scale) {
+    for (; count >= LANES; count -= LANES, entry += LANES) {
+        uint16x8x2_t pairs = vld2q_u16((const uint16_t *)(const void *)entry);
+        pairs.val[1] =
+            vmulq_n_u16(vldrhq_gather_shifted_offset_u16(place, pairs.val[1]), (uint16_t)scale);
+        vst2q_u16((uint16_t *)(void *)entry, pairs);
+    }
+    for (; count > 0; --count, ++entry) {
+        entry->offset = (uint16_t)(place[entry->offset] * scale);
+    }
 }
 
 /* No pair may hold −128 twice: the second one changes its place. False if that is impossible. */
@@ -143,9 +155,13 @@ static void load(wpk_block *block, const wpk_weights *weights, wpk_cursor *curso
         const uint32_t capacity =
             ((uint32_t)(end - at) - (uint32_t)list_nbytes(0)) / sizeof(wpk_entry);
         uint32_t count =
-            weights->codec->list(&weights->blob, cursor, channel, scale, list->entry, capacity);
+            weights->codec->list(&weights->blob, cursor, channel, block->order == NULL ? scale : 1,
+                                 list->entry, capacity);
         if (count == WPK_NO_ROOM) {
             break;
+        }
+        if (block->order != NULL) {
+            reorder(list->entry, count, block->order, scale);
         }
         while (count == 0 || count % PAD != 0) {
             const wpk_entry nothing = {0};
