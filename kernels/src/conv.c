@@ -48,6 +48,9 @@ static uint64_t block_budget(const plan *p, uint64_t group_nbytes, uint64_t acti
     uint64_t good = GOOD_BLOCK_ROWS / WPK_ROW_GROUP * group_nbytes;
     good = good < MAX_GOOD_NBYTES ? good : MAX_GOOD_NBYTES;
     nbytes = nbytes < good ? good : nbytes;
+    if (p->strip) {
+        return MAX_BLOCK_NBYTES;
+    }
     return !WPK_REREADS && p->pointwise ? 0 : nbytes;
 }
 

@@ -79,14 +79,8 @@ static void copy_slab(const int8_t *x, uint32_t depth, int8_t *strip, uint32_t p
 
 /* Several pixels of less than 16 channels at a time. */
 static void scatter_row(const int8_t *x, uint32_t depth, int8_t *strip, uint32_t pitch,
-                        uint32_t pixels) {
+                        uint32_t pixels, uint8x16_t at) {
     const uint32_t together = LANES / depth;
-    uint8_t offset[LANES];
-    for (uint32_t lane = 0, i = 0; i < LANES; ++i) {
-        offset[i] = (uint8_t)(i / depth * pitch + lane);
-        lane = lane + 1 == depth ? 0 : lane + 1;
-    }
-    const uint8x16_t at = vldrbq_u8(offset);
     for (uint32_t left = pixels * depth; left > 0;) {
         const uint32_t nbytes = left < together * depth ? left : together * depth;
         const mve_pred16_t some = vctp8q(nbytes);
@@ -95,6 +89,20 @@ static void scatter_row(const int8_t *x, uint32_t depth, int8_t *strip, uint32_t
         strip += together * pitch;
         left -= nbytes;
     }
+}
+
+/* Where scatter_row puts the channels of neighbouring pixels. */
+static uint8x16_t offsets_of(uint32_t depth, uint32_t pitch) {
+    uint8_t offset[LANES];
+    uint32_t pixel = 0, channel = 0;
+    for (uint32_t i = 0; i < LANES; ++i) {
+        offset[i] = (uint8_t)(pixel + channel);
+        if (++channel == depth) {
+            channel = 0;
+            pixel += pitch;
+        }
+    }
+    return vldrbq_u8(offset);
 }
 
 void wpk_strip_load(const wpk_conv_shape *shape, const int8_t *image, int32_t row, int8_t outside,
@@ -111,13 +119,14 @@ void wpk_strip_load(const wpk_conv_shape *shape, const int8_t *image, int32_t ro
         return;
     }
     strip += (uint32_t)first * pitch;
+    const uint8x16_t at = offsets_of(depth, pitch);
     for (int32_t i = 0; i < shape->kernel_h; ++i, ++row, strip += depth) {
         if (row < 0 || row >= shape->in_h) {
             continue;
         }
         const int8_t *const x = image + (uint32_t)row * (uint32_t)shape->in_w * depth;
         if (depth < LANES) {
-            scatter_row(x, depth, strip, pitch, (uint32_t)inside);
+            scatter_row(x, depth, strip, pitch, (uint32_t)inside, at);
         } else {
             for (uint32_t c = 0; c < depth; c += LANES) {
                 const uint32_t channels = depth - c < LANES ? depth - c : LANES;
