@@ -42,6 +42,17 @@ static uint32_t pixels_of(const wpk_conv_shape *shape) {
     return (uint32_t)shape->batch * (uint32_t)shape->out_h * (uint32_t)shape->out_w;
 }
 
+/* Pointwise layers that skip no pixel multiply all of them in one run, others a row of outputs at a
+ * time. */
+static bool is_one_run(const wpk_conv_shape *shape) {
+    return shape->stride_h == 1 && shape->stride_w == 1 && shape->out_h == shape->in_h &&
+           shape->out_w == shape->in_w;
+}
+
+static uint32_t runs_of(const wpk_conv_shape *shape, const plan *p) {
+    return p->pointwise && is_one_run(shape) ? 1 : (uint32_t)shape->batch * (uint32_t)shape->out_h;
+}
+
 /* group_nbytes: a decoded or packed row group. */
 static uint64_t block_budget(const plan *p, uint64_t group_nbytes, uint64_t activations) {
     uint64_t nbytes = activations / 16 < MAX_BLOCK_NBYTES ? activations / 16 : MAX_BLOCK_NBYTES;
@@ -92,12 +103,14 @@ static plan plan_of(const wpk_conv_shape *shape, const wpk_weights *weights) {
          (uint64_t)shape->out_h * (uint64_t)shape->out_w * (uint64_t)shape->out_c);
     const bool decodes = !p.vector && weights->dense == NULL;
     p.lists = decodes ? weights->codec->list_kernels : NULL;
-    if (p.lists != NULL && !p.lists->pay(weights, pixels_of(shape))) {
+    const uint32_t runs = runs_of(shape, &p);
+    if (p.lists != NULL && !p.lists->pay(weights, runs, pixels_of(shape) / runs)) {
         p.lists = NULL;
     }
     if (p.lists != NULL) {
         p.block_rows = WPK_MVE || p.group_rows < MAX_BLOCK_ROWS ? p.group_rows : MAX_BLOCK_ROWS;
-        p.block_nbytes = p.lists->nbytes(weights, block_budget(&p, cols, activations));
+        p.block_nbytes = p.lists->nbytes(
+            weights, WPK_MVE ? activations / 6 : block_budget(&p, cols, activations));
         p.windows = p.lists->windows;
     } else {
         p.block_rows = rows_of_block(&p, group_nbytes, activations);
@@ -271,8 +284,7 @@ static void multiply_pointwise(const wpk_conv_shape *shape, const plan *p, const
                                const wpk_weights *weights, const int8_t *x, int8_t *y,
                                uint8_t *scratch) {
     const uint32_t depth = (uint32_t)shape->in_c, y_stride = (uint32_t)shape->out_c;
-    if (shape->stride_h == 1 && shape->stride_w == 1 && shape->out_h == shape->in_h &&
-        shape->out_w == shape->in_w) {
+    if (is_one_run(shape)) {
         const wpk_pixels pixels = {x, depth, pixels_of(shape)};
         multiply(p, block, weights, &pixels, y, y_stride, scratch);
         return;

@@ -19,7 +19,8 @@ enum {
     CHANNELS = 16,
     MAX_VECTORS = 3,
     MAX_TILE_NBYTES = 8192,
-    MAX_LISTS_NBYTES = 16384
+    MIN_LISTS_NBYTES = 8192,
+    MAX_LISTS_NBYTES = 20480
 };
 /* PAD: the inner loop takes two elements. MAX_COLS: with more, `low` and `high` might not hold a
  * sum. */
@@ -49,30 +50,51 @@ static uint32_t stored_elements(const wpk_weights *weights) {
     return weights->blob.section_nbytes[SECTION_VALUES];
 }
 
-static bool pay(const wpk_weights *weights, uint32_t pixels) {
+/* Modelled cycles of one row (docs/CYCLE_MODEL.md) as a list, and as one of four dense rows. Both
+ * are fits to measurements. */
+static uint64_t list_cycles(const wpk_weights *weights, uint64_t elements, uint32_t runs,
+                            uint32_t pixels) {
+    const uint32_t most = tile_vectors(weights->cols) * LANES;
+    const uint64_t pairs = elements / 2 + 1, rows = weights->rows;
+    const uint32_t rest = (pixels % most + LANES - 1) / LANES;
+    uint64_t run = pixels / most * (pairs * (5 + 6 * (most / LANES)) + 35 + 32 * (most / LANES));
+    if (rest != 0) {
+        run += pairs * (5 + 6 * rest) + 35 + 32 * rest;
+    }
+    /* Transposing is shared by the rows that are listed at a time. */
+    const uint64_t listed = MAX_LISTS_NBYTES / list_nbytes((uint32_t)elements) + 1;
+    const uint64_t transposing = ((uint64_t)weights->cols + CHANNELS) * (pixels + 3) * 5 / 8 /
+                                 (rows < listed ? rows : listed);
+    return runs * (run + transposing) + 400 + 5 * elements;
+}
+
+static uint64_t dense_cycles(const wpk_weights *weights, uint64_t elements, uint32_t runs,
+                             uint32_t pixels) {
+    const uint64_t cols = weights->cols;
+    return runs * ((uint64_t)(pixels / 2) * (cols + 80) * 35 / 128 +
+                   (uint64_t)(pixels % 2) * (cols + 60) / 4) +
+           150 + 3 * elements + cols / 2;
+}
+
+static bool pay(const wpk_weights *weights, uint32_t runs, uint32_t pixels) {
     if (weights->codec->list == NULL || tile_vectors(weights->cols) == 0 ||
         (uint64_t)weights->rows * MAX_VECTORS * LANES > 65536) {
         return false;
     }
-    return pixels >= 8 &&
-           (uint64_t)stored_elements(weights) * 100 <= (uint64_t)weights->rows * weights->cols * 25;
+    const uint64_t elements = stored_elements(weights) / weights->rows;
+    return list_cycles(weights, elements, runs, pixels) <
+           dense_cycles(weights, elements, runs, pixels);
 }
 
 static uint64_t buffer_nbytes(const wpk_weights *weights, uint64_t wanted) {
-    const uint64_t least = list_nbytes(weights->cols);
     const uint64_t all =
         weights->rows * list_nbytes(stored_elements(weights) / weights->rows + PAD);
-    (void)wanted;
-    uint64_t nbytes = all < MAX_LISTS_NBYTES ? all : MAX_LISTS_NBYTES;
-    nbytes = nbytes < least ? least : nbytes;
-    return (nbytes + 15) & ~(uint64_t)15;
-}
-
-/* Whether a pair of the four entries from `e` on holds −128 twice. */
-static inline bool has_extreme_pair(const wpk_entry *e) {
-    const uint32x4_t values = vshlq_n_u32(vldrwq_u32((const uint32_t *)(const void *)e), 16);
-    const uint32_t found = vcmpeqq_n_u32(values, 0xff800000u);
-    return (found & found >> 4 & 0x0101) != 0;
+    /* Tiles are transposed once per buffer: few large ones are better than many small ones. */
+    uint64_t nbytes = wanted < MIN_LISTS_NBYTES ? MIN_LISTS_NBYTES : wanted;
+    nbytes = nbytes < MAX_LISTS_NBYTES ? nbytes : MAX_LISTS_NBYTES;
+    nbytes = nbytes < all ? nbytes : all;
+    const uint64_t least = list_nbytes(weights->cols);
+    return ((nbytes < least ? least : nbytes) + 15) & ~(uint64_t)15;
 }
 
 /* Columns to places in the tile, for windows in the order of a strip. */
