@@ -180,6 +180,16 @@ static void decode(const wpk_blob *blob, wpk_cursor *cursor, uint32_t first, uin
     }
 }
 
+/* A filler may be followed by an element of the same column: it must not take a place of its own.
+ */
+static inline void add_entry(wpk_entry **entry, uint32_t step, uint32_t scale, uint32_t *offset,
+                             int8_t value) {
+    *offset += step * scale;
+    (*entry)->offset = (uint16_t)*offset;
+    (*entry)->value = value;
+    *entry += step != FILLER;
+}
+
 static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uint32_t scale,
                      wpk_entry *entries, uint32_t capacity) {
     const wpk_counts counts = wpk_counts_of(blob);
@@ -190,19 +200,22 @@ static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uin
     if (count > capacity) {
         return WPK_NO_ROOM;
     }
-    const int8_t *const value = (const int8_t *)blob->section[SECTION_VALUES];
-    const uint8_t *const steps = blob->section[SECTION_STEPS];
     const uint32_t begin = cursor->at[0], end = begin + count;
+    const int8_t *value = (const int8_t *)blob->section[SECTION_VALUES] + begin;
+    const int8_t *const last = value + count;
+    const uint8_t *steps = blob->section[SECTION_STEPS] + begin / 2;
     uint32_t offset = 0;
     wpk_entry *entry = entries;
-    for (uint32_t e = begin; e < end; ++e) {
-        const uint32_t step = wpk_nibble(steps, e);
-        offset += step * scale;
-        /* A filler may be followed by an element of the same column: it must not take a place of
-         * its own. */
-        entry->offset = (uint16_t)offset;
-        entry->value = value[e];
-        entry += step != FILLER;
+    if ((begin & 1) != 0 && value < last) {
+        add_entry(&entry, *steps++ & 15, scale, &offset, *value++);
+    }
+    for (; last - value >= 2; value += 2) {
+        const uint32_t pair = *steps++;
+        add_entry(&entry, pair >> 4, scale, &offset, value[0]);
+        add_entry(&entry, pair & 15, scale, &offset, value[1]);
+    }
+    if (value < last) {
+        add_entry(&entry, *steps >> 4, scale, &offset, *value);
     }
     cursor->at[0] = end;
     cursor->row = row + 1;

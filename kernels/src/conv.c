@@ -5,6 +5,7 @@
 #include "bytes.h"
 #include "gemm.h"
 #include "lists.h"
+#include "strip.h"
 
 /* Rows of one block. Where activations are converted once per block, larger blocks are faster, the
  * more rows the less so; a layer with small activations gets a small block, so that scratch does
@@ -28,16 +29,29 @@ typedef struct {
     bool in_place;  /* rows are read where they are, nothing is packed or decoded */
     bool pointwise; /* a window is one pixel of the image: no gathering */
     bool vector;    /* too few pixels to pack or decode rows for */
+    bool strip;     /* windows are parts of a strip: no gathering */
     const struct wpk_list_kernels *lists; /* for sparse rows as lists, or NULL */
     uint32_t group_rows, block_rows;
     uint32_t tile_pixels;
     uint32_t windows; /* gathered at a time */
-    /* In scratch: the block, channels, a decoded row group, windows, a tile, decode tables. */
-    uint64_t block_nbytes, row_at, window_at, tile_at, tables_at, nbytes;
+    /* In scratch: the block, channels, a decoded row group, an order, windows, a tile, decode
+     * tables. */
+    uint64_t block_nbytes, row_at, order_at, window_at, tile_at, tables_at, nbytes;
 } plan;
 
 static uint32_t pixels_of(const wpk_conv_shape *shape) {
     return (uint32_t)shape->batch * (uint32_t)shape->out_h * (uint32_t)shape->out_w;
+}
+
+/* Pointwise layers that skip no pixel multiply all of them in one run, others a row of outputs at a
+ * time. */
+static bool is_one_run(const wpk_conv_shape *shape) {
+    return shape->stride_h == 1 && shape->stride_w == 1 && shape->out_h == shape->in_h &&
+           shape->out_w == shape->in_w;
+}
+
+static uint32_t runs_of(const wpk_conv_shape *shape, const plan *p) {
+    return p->pointwise && is_one_run(shape) ? 1 : (uint32_t)shape->batch * (uint32_t)shape->out_h;
 }
 
 /* group_nbytes: a decoded or packed row group. */
@@ -46,6 +60,9 @@ static uint64_t block_budget(const plan *p, uint64_t group_nbytes, uint64_t acti
     uint64_t good = GOOD_BLOCK_ROWS / WPK_ROW_GROUP * group_nbytes;
     good = good < MAX_GOOD_NBYTES ? good : MAX_GOOD_NBYTES;
     nbytes = nbytes < good ? good : nbytes;
+    if (p->strip) {
+        return MAX_BLOCK_NBYTES;
+    }
     return !WPK_REREADS && p->pointwise ? 0 : nbytes;
 }
 
@@ -72,6 +89,9 @@ static plan plan_of(const wpk_conv_shape *shape, const wpk_weights *weights) {
                   (shape->out_h - 1) * (int64_t)shape->stride_h < shape->in_h &&
                   (shape->out_w - 1) * (int64_t)shape->stride_w < shape->in_w;
     p.vector = pixels_of(shape) < WPK_MIN_PACKED_PIXELS;
+#if WPK_MVE
+    p.strip = !p.pointwise && !p.vector && wpk_strip_fits(shape);
+#endif
     p.in_place = weights->dense != NULL && (p.vector || !WPK_PACKED);
     p.group_rows = (uint32_t)(shape->out_c / (shape->in_c / shape->kernel_c));
 
@@ -84,14 +104,14 @@ static plan plan_of(const wpk_conv_shape *shape, const wpk_weights *weights) {
          (uint64_t)shape->out_h * (uint64_t)shape->out_w * (uint64_t)shape->out_c);
     const bool decodes = !p.vector && weights->dense == NULL;
     p.lists = decodes ? weights->codec->list_kernels : NULL;
-    const uint64_t pitch =
-        p.pointwise ? (uint64_t)shape->stride_w * (uint64_t)shape->in_c : align16(cols);
-    if (p.lists != NULL && !p.lists->pay(weights, pixels_of(shape), pitch)) {
+    const uint32_t runs = runs_of(shape, &p);
+    if (p.lists != NULL && !p.lists->pay(weights, runs, pixels_of(shape) / runs)) {
         p.lists = NULL;
     }
     if (p.lists != NULL) {
-        p.block_rows = p.group_rows < MAX_BLOCK_ROWS ? p.group_rows : MAX_BLOCK_ROWS;
-        p.block_nbytes = p.lists->nbytes(weights, block_budget(&p, cols, activations));
+        p.block_rows = WPK_MVE || p.group_rows < MAX_BLOCK_ROWS ? p.group_rows : MAX_BLOCK_ROWS;
+        p.block_nbytes = p.lists->nbytes(
+            weights, WPK_MVE ? activations / 6 : block_budget(&p, cols, activations));
         p.windows = p.lists->windows;
     } else {
         p.block_rows = rows_of_block(&p, group_nbytes, activations);
@@ -105,8 +125,15 @@ static plan plan_of(const wpk_conv_shape *shape, const wpk_weights *weights) {
     }
     p.row_at = p.block_nbytes + (p.vector ? 0 : align16(wpk_gemm_channels_nbytes(p.block_rows)));
     const bool unpacks = packed && p.lists == NULL && weights->dense == NULL;
-    p.window_at = p.row_at + (unpacks ? WPK_ROW_GROUP * align16(cols) : 0);
+    p.order_at = p.row_at + (unpacks ? WPK_ROW_GROUP * align16(cols) : 0);
+    p.window_at = p.order_at;
     p.tile_at = p.window_at + (p.pointwise ? 0 : p.windows * align16(cols));
+#if WPK_MVE
+    if (p.strip) {
+        p.window_at = p.order_at + wpk_strip_order_nbytes(weights->cols);
+        p.tile_at = p.window_at + align16(wpk_strip_nbytes(shape));
+    }
+#endif
     p.tables_at =
         p.tile_at + (p.vector          ? 0
                      : p.lists != NULL ? p.lists->run_nbytes(weights->cols)
@@ -131,6 +158,7 @@ static wpk_block load_block(const plan *p, const wpk_weights *weights, const wpk
         .count = count,
         .cols = cols,
         .stride = p->in_place ? cols : stride,
+        .order = p->strip ? (const uint16_t *)(const void *)(scratch + p->order_at) : NULL,
         .requant = requant,
         .channels = scratch + p->block_nbytes,
         .tile_pixels = p->tile_pixels,
@@ -260,8 +288,7 @@ static void multiply_pointwise(const wpk_conv_shape *shape, const plan *p, const
                                const wpk_weights *weights, const wpk_cursor *start, const int8_t *x,
                                int8_t *y, uint8_t *scratch) {
     const uint32_t depth = (uint32_t)shape->in_c, y_stride = (uint32_t)shape->out_c;
-    if (shape->stride_h == 1 && shape->stride_w == 1 && shape->out_h == shape->in_h &&
-        shape->out_w == shape->in_w) {
+    if (is_one_run(shape)) {
         const wpk_pixels pixels = {x, depth, pixels_of(shape)};
         multiply(p, block, weights, start, &pixels, y, y_stride, scratch);
         return;
@@ -303,11 +330,36 @@ static void multiply_windows(const wpk_conv_shape *shape, const plan *p, const w
     }
 }
 
+#if WPK_MVE
+
+static void multiply_strips(const wpk_conv_shape *shape, const plan *p, const wpk_block *block,
+                            const wpk_weights *weights, const wpk_cursor *start, const int8_t *x,
+                            int8_t *y, uint8_t *scratch) {
+    const uint32_t y_stride = (uint32_t)shape->out_c;
+    int8_t *const strip = (int8_t *)scratch + p->window_at;
+    const wpk_pixels pixels = {strip, wpk_strip_pitch(shape), (uint32_t)shape->out_w};
+    for (int32_t b = 0; b < shape->batch; ++b, x += shape->in_h * shape->in_w * shape->in_c) {
+        for (int32_t row = 0; row < shape->out_h; ++row, y += pixels.count * y_stride) {
+            wpk_strip_load(shape, x, row * shape->stride_h - shape->pad_top,
+                           block->requant->input_zero_point, strip);
+            multiply(p, block, weights, start, &pixels, y, y_stride, scratch);
+        }
+    }
+}
+
+#endif
+
 void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
                  const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
     const plan p = plan_of(shape, weights);
     const uint32_t rows = (uint32_t)shape->out_c;
     wpk_cursor cursor = wpk_first_row(weights, (uint8_t *)scratch + p.tables_at);
+#if WPK_MVE
+    if (p.strip) {
+        uint16_t *const order = (uint16_t *)(void *)((uint8_t *)scratch + p.order_at);
+        (p.lists != NULL ? wpk_strip_places : wpk_strip_columns)(shape, order);
+    }
+#endif
     for (uint32_t first = 0; first < rows;) {
         /* A block never reaches over the end of a group: its rows share their input channels. */
         const uint32_t group = first / p.group_rows;
@@ -318,6 +370,10 @@ void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
         const int8_t *const channels = x + group * (uint32_t)shape->kernel_c;
         if (p.pointwise) {
             multiply_pointwise(shape, &p, &block, weights, &cursor, channels, y + first, scratch);
+#if WPK_MVE
+        } else if (p.strip) {
+            multiply_strips(shape, &p, &block, weights, &cursor, channels, y + first, scratch);
+#endif
         } else {
             multiply_windows(shape, &p, &block, weights, &cursor, channels, y + first, scratch);
         }

@@ -33,8 +33,8 @@ static uint64_t list_nbytes(uint32_t elements) {
     return sizeof(row_list) + ((uint64_t)elements + PAD) * sizeof(wpk_entry);
 }
 
-static bool pay(const wpk_weights *weights, uint32_t pixels, uint32_t pitch) {
-    (void)pixels, (void)pitch;
+static bool pay(const wpk_weights *weights, uint32_t runs, uint32_t pixels) {
+    (void)runs, (void)pixels;
     if (weights->dense != NULL || weights->codec->list == NULL ||
         (uint64_t)weights->cols * SCALE > 65536) {
         return false;

@@ -11,9 +11,8 @@
 struct wpk_list_kernels {
     uint32_t windows; /* windows to gather at a time */
 
-    /* Whether lists are faster than dense rows, and possible. pitch: the bytes from pixel to pixel.
-     */
-    bool (*pay)(const wpk_weights *weights, uint32_t pixels, uint32_t pitch);
+    /* Whether lists are possible, and faster than dense rows for so many runs of pixels. */
+    bool (*pay)(const wpk_weights *weights, uint32_t runs, uint32_t pixels);
 
     /* Bytes of a buffer for lists, at least `wanted`; a multiple of 16. */
     uint64_t (*nbytes)(const wpk_weights *weights, uint64_t wanted);

@@ -14,7 +14,14 @@
 #include "codec_sparse.h"
 #include "wpk/requant.h"
 
-enum { LANES = 8, MAX_VECTORS = 3, MAX_TILE_NBYTES = 8192, MAX_LISTS_NBYTES = 16384 };
+enum {
+    LANES = 8,
+    CHANNELS = 16,
+    MAX_VECTORS = 3,
+    MAX_TILE_NBYTES = 8192,
+    MIN_LISTS_NBYTES = 8192,
+    MAX_LISTS_NBYTES = 20480
+};
 /* PAD: the inner loop takes two elements. MAX_COLS: with more, `low` and `high` might not hold a
  * sum. */
 enum { PAD = 2, MAX_COLS = 480, MAX_SUM = (1 << 23) - (1 << 15), MAX_PRODUCT = 1 << 14 };
@@ -22,9 +29,9 @@ enum { PAD = 2, MAX_COLS = 480, MAX_SUM = (1 << 23) - (1 << 15), MAX_PRODUCT = 1
 /* A row. */
 typedef struct {
     int32_t bias, multiplier;
-    int16_t shift;
+    int32_t shift;
+    uint16_t pairs; /* of entries, at least 1 */
     uint16_t fast;  /* a right shift, and sums that `low` and `high` can hold */
-    uint32_t count; /* of entries: even, at least 2 */
     wpk_entry entry[];
 } row_list;
 
@@ -43,31 +50,69 @@ static uint32_t stored_elements(const wpk_weights *weights) {
     return weights->codec->stored(&weights->blob);
 }
 
-static bool pay(const wpk_weights *weights, uint32_t pixels, uint32_t pitch) {
-    const uint32_t widest = pitch > weights->rows ? pitch : weights->rows;
+/* Modelled cycles of one row (docs/CYCLE_MODEL.md) as a list, and as one of four dense rows. Both
+ * are fits to measurements. */
+static uint64_t list_cycles(const wpk_weights *weights, uint64_t elements, uint32_t runs,
+                            uint32_t pixels) {
+    const uint32_t most = tile_vectors(weights->cols) * LANES;
+    const uint64_t pairs = elements / 2 + 1, rows = weights->rows;
+    const uint32_t rest = (pixels % most + LANES - 1) / LANES;
+    uint64_t run = pixels / most * (pairs * (5 + 6 * (most / LANES)) + 35 + 32 * (most / LANES));
+    if (rest != 0) {
+        run += pairs * (5 + 6 * rest) + 35 + 32 * rest;
+    }
+    /* Transposing is shared by the rows that are listed at a time. */
+    const uint64_t listed = MAX_LISTS_NBYTES / list_nbytes((uint32_t)elements) + 1;
+    const uint64_t transposing = ((uint64_t)weights->cols + CHANNELS) * (pixels + 3) * 5 / 8 /
+                                 (rows < listed ? rows : listed);
+    return runs * (run + transposing) + 400 + 5 * elements;
+}
+
+static uint64_t dense_cycles(const wpk_weights *weights, uint64_t elements, uint32_t runs,
+                             uint32_t pixels) {
+    const uint64_t cols = weights->cols;
+    return runs * ((uint64_t)(pixels / 2) * (cols + 80) * 35 / 128 +
+                   (uint64_t)(pixels % 2) * (cols + 60) / 4) +
+           150 + 3 * elements + cols / 2;
+}
+
+static bool pay(const wpk_weights *weights, uint32_t runs, uint32_t pixels) {
     if (weights->codec->list == NULL || tile_vectors(weights->cols) == 0 ||
-        (uint64_t)widest * MAX_VECTORS * LANES > 65536) {
+        (uint64_t)weights->rows * MAX_VECTORS * LANES > 65536) {
         return false;
     }
-    return pixels >= 8 &&
-           (uint64_t)stored_elements(weights) * 100 <= (uint64_t)weights->rows * weights->cols * 25;
+    const uint64_t elements = stored_elements(weights) / weights->rows;
+    return list_cycles(weights, elements, runs, pixels) <
+           dense_cycles(weights, elements, runs, pixels);
 }
 
 static uint64_t buffer_nbytes(const wpk_weights *weights, uint64_t wanted) {
-    const uint64_t least = list_nbytes(weights->cols);
     const uint64_t all =
         weights->rows * list_nbytes(stored_elements(weights) / weights->rows + PAD);
-    (void)wanted;
-    uint64_t nbytes = all < MAX_LISTS_NBYTES ? all : MAX_LISTS_NBYTES;
-    nbytes = nbytes < least ? least : nbytes;
-    return (nbytes + 15) & ~(uint64_t)15;
+    /* Tiles are transposed once per buffer: few large ones are better than many small ones. */
+    uint64_t nbytes = wanted < MIN_LISTS_NBYTES ? MIN_LISTS_NBYTES : wanted;
+    nbytes = nbytes < MAX_LISTS_NBYTES ? nbytes : MAX_LISTS_NBYTES;
+    nbytes = nbytes < all ? nbytes : all;
+    const uint64_t least = list_nbytes(weights->cols);
+    return ((nbytes < least ? least : nbytes) + 15) & ~(uint64_t)15;
 }
 
-/* No pair may hold two weights of −128: the second changes its place. False if that is impossible.
- */
-static bool separate(row_list *list) {
-    wpk_entry *const end = list->entry + list->count;
-    for (wpk_entry *e = list->entry; e != end; e += 2) {
+/* Columns to places in the tile, for windows in the order of a strip. */
+static void reorder(wpk_entry *entry, uint32_t count, const uint16_t *place, uint32_t scale) {
+    for (; count >= LANES; count -= LANES, entry += LANES) {
+        uint16x8x2_t pairs = vld2q_u16((const uint16_t *)(const void *)entry);
+        pairs.val[1] =
+            vmulq_n_u16(vldrhq_gather_shifted_offset_u16(place, pairs.val[1]), (uint16_t)scale);
+        vst2q_u16((uint16_t *)(void *)entry, pairs);
+    }
+    for (; count > 0; --count, ++entry) {
+        entry->offset = (uint16_t)(place[entry->offset] * scale);
+    }
+}
+
+/* No pair may hold −128 twice: the second one changes its place. False if that is impossible. */
+static bool separate(wpk_entry *e, const wpk_entry *end) {
+    for (; e != end; e += 2) {
         if (e[0].value == -128 && e[1].value == -128) {
             wpk_entry *other = e + 2;
             while (other != end && other->value == -128) {
@@ -84,10 +129,33 @@ static bool separate(row_list *list) {
     return true;
 }
 
+/* The same for all entries of a row. Such pairs are rare, and looked for four entries at a time. */
+static bool separate_row(row_list *list) {
+    wpk_entry *const end = list->entry + 2 * list->pairs;
+    const wpk_entry *e = list->entry;
+    uint32_t found = 0, equal;
+    if (list->pairs > 1) {
+        __asm__(
+            "dls lr, %[n]\n\t"
+            "1:\n\t"
+            "vldrw.32 q0, [%[e]], #16\n\t"
+            "vshl.i32 q0, q0, #16\n\t"
+            "vcmp.i32 eq, q0, %[extreme]\n\t"
+            "vmrs %[equal], p0\n\t"
+            "and %[equal], %[equal], %[equal], lsr #4\n\t"
+            "orr %[found], %[found], %[equal]\n\t"
+            "le lr, 1b\n\t"
+            : [e] "+r"(e), [found] "+r"(found), [equal] "=&r"(equal)
+            : [n] "r"(list->pairs / 2), [extreme] "r"(0xff800000u)
+            : "lr", "memory", "p0", "q0");
+    }
+    return separate((found & 0x0101) != 0 ? list->entry : end - 2, end);
+}
+
 static int32_t bias_of(const wpk_requant *requant, uint32_t channel, const row_list *list) {
     uint32_t sum = 0;
     if (requant->input_offset != 0) {
-        for (uint32_t i = 0; i < list->count; ++i) {
+        for (uint32_t i = 0; i < 2u * list->pairs; ++i) {
             sum += (uint32_t)(int32_t)list->entry[i].value;
         }
     }
@@ -109,181 +177,270 @@ static void load(wpk_block *block, const wpk_weights *weights, wpk_cursor *curso
         const uint32_t capacity =
             ((uint32_t)(end - at) - (uint32_t)list_nbytes(0)) / sizeof(wpk_entry);
         uint32_t count =
-            weights->codec->list(&weights->blob, cursor, channel, scale, list->entry, capacity);
+            weights->codec->list(&weights->blob, cursor, channel, block->order == NULL ? scale : 1,
+                                 list->entry, capacity);
         if (count == WPK_NO_ROOM) {
             break;
+        }
+        if (block->order != NULL) {
+            reorder(list->entry, count, block->order, scale);
         }
         while (count == 0 || count % PAD != 0) {
             const wpk_entry nothing = {0};
             list->entry[count++] = nothing;
         }
         const uint32_t m = requant->multipliers == 1 ? 0 : channel;
-        list->count = count;
+        list->pairs = (uint16_t)(count / 2);
         list->bias = bias_of(requant, channel, list);
         list->multiplier = requant->multiplier[m];
         list->shift = requant->shift[m];
-        list->fast =
-            list->shift < 0 && list->bias < max_bias && list->bias > -max_bias && separate(list);
+        list->fast = list->shift < 0 && list->bias < max_bias && list->bias > -max_bias &&
+                     separate_row(list);
         at = (uint8_t *)(list->entry + count);
     }
     block->count = r;
     block->rows = lists;
 }
 
+/* The channels of a tile are padded to whole vectors. */
+static uint64_t tile_nbytes(uint32_t cols, uint32_t scale) {
+    return (((uint64_t)cols + CHANNELS - 1) & ~(uint64_t)(CHANNELS - 1)) * scale;
+}
+
 static uint64_t run_nbytes(uint32_t cols) {
-    return ((uint64_t)cols * tile_vectors(cols) * LANES + 15) & ~(uint64_t)15;
+    return tile_nbytes(cols, tile_vectors(cols) * LANES);
+}
+
+/* Column c of four pixels to tile[c · scale], 16 columns at a time: interleaved in `words`, then
+ * stored as words. */
+static void load_four(const int8_t *x0, const int8_t *x1, const int8_t *x2, const int8_t *x3,
+                      uint32_t cols, uint32_t scale, int8_t *tile) {
+    uint32_t words[CHANNELS];
+    const uint32x4_t offset = vmulq_n_u32(vidupq_n_u32(0, 1), scale);
+    __asm__ volatile(
+        "dls lr, %[n]\n\t"
+        "1:\n\t"
+        "vctp.8 %[cols]\n\t"
+        "vpstttt\n\t"
+        "vldrbt.8 q0, [%[x0]], #16\n\t"
+        "vldrbt.8 q1, [%[x1]], #16\n\t"
+        "vldrbt.8 q2, [%[x2]], #16\n\t"
+        "vldrbt.8 q3, [%[x3]], #16\n\t"
+        "sub %[cols], %[cols], #16\n\t"
+        "vst40.8 {q0, q1, q2, q3}, [%[words]]\n\t"
+        "vst41.8 {q0, q1, q2, q3}, [%[words]]\n\t"
+        "vst42.8 {q0, q1, q2, q3}, [%[words]]\n\t"
+        "vst43.8 {q0, q1, q2, q3}, [%[words]]\n\t"
+        "vldrw.32 q0, [%[words]]\n\t"
+        "vldrw.32 q1, [%[words], #16]\n\t"
+        "vldrw.32 q2, [%[words], #32]\n\t"
+        "vldrw.32 q3, [%[words], #48]\n\t"
+        "vstrw.32 q0, [%[tile], %q[offset]]\n\t"
+        "add %[tile], %[tile], %[step]\n\t"
+        "vstrw.32 q1, [%[tile], %q[offset]]\n\t"
+        "add %[tile], %[tile], %[step]\n\t"
+        "vstrw.32 q2, [%[tile], %q[offset]]\n\t"
+        "add %[tile], %[tile], %[step]\n\t"
+        "vstrw.32 q3, [%[tile], %q[offset]]\n\t"
+        "add %[tile], %[tile], %[step]\n\t"
+        "le lr, 1b\n\t"
+        : [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [tile] "+r"(tile),
+          [cols] "+r"(cols)
+        : [n] "r"((cols + CHANNELS - 1) / CHANNELS), [step] "r"(4 * scale), [words] "r"(words),
+          [offset] "w"(offset)
+        : "lr", "memory", "p0", "q0", "q1", "q2", "q3");
 }
 
 /* Pixel p, column c to tile[c · scale + p]. Pixels behind the last are it once more. */
 static void load_tile(const wpk_pixels *pixels, uint32_t first, uint32_t count, uint32_t cols,
                       uint32_t scale, int8_t *tile) {
-    const int8_t *const from = pixels->data + first * pixels->stride;
-    for (uint32_t v = 0; v < count; v += LANES, tile += LANES) {
-        const uint16x8_t lane = vminq_u16(vidupq_n_u16(v, 1), vdupq_n_u16((uint16_t)(count - 1)));
-        const uint16x8_t offset = vmulq_n_u16(lane, (uint16_t)pixels->stride);
-        const int8_t *x = from;
-        int8_t *to = tile;
-        __asm__ volatile(
-            "dls lr, %[cols]\n\t"
-            "1:\n\t"
-            "vldrb.u16 q0, [%[x], %q[offset]]\n\t"
-            "add %[x], %[x], #1\n\t"
-            "vstrb.16 q0, [%[to]]\n\t"
-            "add %[to], %[to], %[scale]\n\t"
-            "le lr, 1b\n\t"
-            : [x] "+r"(x), [to] "+l"(to)
-            : [cols] "r"(cols), [offset] "w"(offset), [scale] "r"(scale)
-            : "lr", "memory", "q0");
+    for (uint32_t p = 0; p < count; p += 4) {
+        const int8_t *x[4];
+        for (uint32_t i = 0; i < 4; ++i) {
+            x[i] = pixels->data + (first + (p + i < count ? p + i : count - 1)) * pixels->stride;
+        }
+        load_four(x[0], x[1], x[2], x[3], cols, scale, tile + p);
     }
 }
 
+/* What the fast path needs of a tile besides its pixels. */
 typedef struct {
-    int16x8_t low[MAX_VECTORS], high[MAX_VECTORS];
-} sums;
+    int32_t zero_point, low, high;
+    uint32_t step;      /* bytes in y from eight pixels to the next */
+    uint32_t last;      /* pixels in the last vector */
+    uint16_t offset[8]; /* bytes in y from the first of eight pixels */
+} tile_shape;
 
-/* Two elements times eight pixels: q6 comes with pixels of the first element. NEXT stands where the
- * sum is waited for. */
+/* One row times a tile. q0 to q2 are `low`, q3 to q5 `high` of its vectors. */
 #define LOAD(from, at) "vldrb.s16 q6, [%[" from "], #" at "]\n\t"
-#define STEP(v, at, next)                                                        \
-    "vmul.i16 q7, q6, %[w0]\n\t" LOAD("b", at) "vmla.s16 q7, q6, %[w1]\n\t" next \
-                                               "vqrdmlah.s16 %q[high" v          \
-                                               "], q7, %[unit]\n\t"              \
-                                               "vadd.i16 %q[low" v "], %q[low" v "], q7\n\t"
 #define NEXT "ldrd %[w0], %[w1], [%[entry]], #8\n\t"
-/* The pair behind the last is loaded and not used. */
-#define PAIRS(steps)                          \
-    NEXT "dls lr, %[pairs]\n\t"               \
-         "1:\n\t"                             \
-         "add %[a], %[x], %[w0], lsr #16\n\t" \
-         "add %[b], %[x], %[w1], lsr #16\n\t" LOAD("a", "0") steps "le lr, 1b\n\t"
-#define SUM(v) [low##v] "+w"(s.low[v]), [high##v] "+w"(s.high[v])
-#define OPERANDS                                                       \
-    [entry] "+r"(entry), [w0] "=&r"(w0), [w1] "=&r"(w1), [a] "=&l"(a), \
-        [b] "=&l"(b)                                                   \
-        : [x] "r"(tile),                                               \
-          [pairs] "r"(list->count / 2),                                \
-          [unit] "r"(128)                                              \
-        : "lr", "memory", "q6", "q7"
 
-/* Bias and all elements. */
-static inline __attribute__((always_inline)) sums sum_row(const row_list *list, const int8_t *tile,
-                                                          uint32_t vectors) {
-    const wpk_entry *entry = list->entry;
+/* Two elements times eight pixels; q6 comes with those of the first element. `next` stands where
+ * the sum is waited for. */
+#define STEP(low, high, at, next)                                                \
+    "vmul.i16 q7, q6, %[w0]\n\t" LOAD("b", at) "vmla.s16 q7, q6, %[w1]\n\t" next \
+                                               "vqrdmlah.s16 " high              \
+                                               ", q7, %[unit]\n\t"               \
+                                               "vadd.i16 " low ", " low ", q7\n\t"
+
+/* low becomes outputs in 16-bit lanes, not yet clamped. VRSHL rounds halves up; one less makes that
+ * away from zero for negative values. */
+#define FINISH(low, high)            \
+    "vmla.s16 " low ", " high        \
+    ", %[b]\n\t"                     \
+    "vshllb.s16 q6, " high           \
+    ", #8\n\t"                       \
+    "vshllt.s16 " high ", " high     \
+    ", #8\n\t"                       \
+    "vmovlb.s16 q7, " low            \
+    "\n\t"                           \
+    "vmovlt.s16 " low ", " low       \
+    "\n\t"                           \
+    "vadd.i32 q6, q6, q7\n\t"        \
+    "vqrdmulh.s32 q6, q6, %[w0]\n\t" \
+    "vadd.i32 q7, " low ", " high    \
+    "\n\t"                           \
+    "vqrdmulh.s32 q7, q7, %[w0]\n\t" \
+    "vshr.s32 " low                  \
+    ", q6, #31\n\t"                  \
+    "vadd.i32 q6, q6, " low          \
+    "\n\t"                           \
+    "vshr.s32 " high                 \
+    ", q7, #31\n\t"                  \
+    "vadd.i32 q7, q7, " high         \
+    "\n\t"                           \
+    "vrshl.s32 q6, %[w1]\n\t"        \
+    "vrshl.s32 q7, %[w1]\n\t"        \
+    "vqmovnb.s32 " low               \
+    ", q6\n\t"                       \
+    "vqmovnt.s32 " low               \
+    ", q7\n\t"                       \
+    "vqadd.s16 " low ", " low ", %[a]\n\t"
+#define CLAMP(v) "vmax.s16 " v ", " v ", q3\n\tvmin.s16 " v ", " v ", q4\n\t"
+#define STORE(v) "vstrb.16 " v ", [%[y], q5]\n\tadd %[y], %[y], %[w0]\n\t"
+#define STORE_LAST(v) "vctp.16 %[w1]\n\tvpst\n\tvstrbt.16 " v ", [%[y], q5]\n\t"
+#define COPY(to, from) "vmov " to ", " from "\n\t"
+
+/* Behind the last pair of entries one more is loaded and not used. */
+#define ROW(copies, steps, finish, clamp, store)                                            \
+    __asm__ volatile(                                                                       \
+        "ldr %[a], [%[list], %[bias]]\n\t"                                                  \
+        "ldrh %[b], [%[list], %[pairs]]\n\t"                                                \
+        "add %[entry], %[list], %[entries]\n\t"                                             \
+        "vdup.16 q0, %[a]\n\t"                                                              \
+        "add %[a], %[a], #128\n\t"                                                          \
+        "asr %[a], %[a], #8\n\t"                                                            \
+        "vdup.16 q3, %[a]\n\t" NEXT copies                                                  \
+        "dls lr, %[b]\n\t"                                                                  \
+        "1:\n\t"                                                                            \
+        "add %[a], %[x], %[w0], lsr #16\n\t"                                                \
+        "add %[b], %[x], %[w1], lsr #16\n\t" LOAD("a", "0") steps                           \
+        "le lr, 1b\n\t"                                                                     \
+        "ldr %[w0], [%[list], %[multiplier]]\n\t"                                           \
+        "ldr %[w1], [%[list], %[shift]]\n\t"                                                \
+        "ldr %[a], [%[tile], %[zero_point]]\n\t"                                            \
+        "mvn %[b], #255\n\t" finish                                                         \
+        "ldr %[w0], [%[tile], %[least]]\n\t"                                                \
+        "ldr %[w1], [%[tile], %[most]]\n\t"                                                 \
+        "vdup.16 q3, %[w0]\n\t"                                                             \
+        "vldrh.u16 q5, [%[tile], %[offset]]\n\t"                                            \
+        "vdup.16 q4, %[w1]\n\t"                                                             \
+        "ldr %[w0], [%[tile], %[step]]\n\t"                                                 \
+        "ldr %[w1], [%[tile], %[last]]\n\t" clamp store                                     \
+        : [entry] "=&r"(entry), [w0] "=&r"(w0), [w1] "=&r"(w1), [a] "=&l"(a), [b] "=&l"(b), \
+          [y] "+r"(y)                                                                       \
+        : [list] "r"(list), [x] "r"(x), [tile] "r"(tile), [unit] "r"(128),                  \
+          [bias] "i"(offsetof(row_list, bias)), [pairs] "i"(offsetof(row_list, pairs)),     \
+          [entries] "i"(offsetof(row_list, entry)), [shift] "i"(offsetof(row_list, shift)), \
+          [multiplier] "i"(offsetof(row_list, multiplier)),                                 \
+          [zero_point] "i"(offsetof(tile_shape, zero_point)),                               \
+          [least] "i"(offsetof(tile_shape, low)), [most] "i"(offsetof(tile_shape, high)),   \
+          [step] "i"(offsetof(tile_shape, step)), [last] "i"(offsetof(tile_shape, last)),   \
+          [offset] "i"(offsetof(tile_shape, offset))                                        \
+        : "cc", "lr", "memory", "p0", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7")
+
+static inline __attribute__((always_inline)) void multiply_row(const row_list *list,
+                                                               const int8_t *x, uint32_t vectors,
+                                                               const tile_shape *tile, int8_t *y) {
+    const wpk_entry *entry;
     uint32_t w0, w1, a, b;
-    sums s;
-    for (uint32_t v = 0; v < MAX_VECTORS; ++v) {
-        s.low[v] = vdupq_n_s16((int16_t)list->bias);
-        s.high[v] = vdupq_n_s16((int16_t)((list->bias + 128) >> 8));
-    }
     if (vectors == 1) {
-        __asm__ volatile(PAIRS(STEP("0", "0", NEXT)) : SUM(0), OPERANDS);
+        ROW(, STEP("q0", "q3", "0", NEXT), FINISH("q0", "q3"), CLAMP("q0"), STORE_LAST("q0"));
     } else if (vectors == 2) {
-        __asm__ volatile(PAIRS(STEP("0", "0", LOAD("a", "8")) STEP("1", "8", NEXT))
-                         : SUM(0), SUM(1), OPERANDS);
+        ROW(COPY("q1", "q0") COPY("q4", "q3"),
+            STEP("q0", "q3", "0", LOAD("a", "8")) STEP("q1", "q4", "8", NEXT),
+            FINISH("q0", "q3") FINISH("q1", "q4"), CLAMP("q0") CLAMP("q1"),
+            STORE("q0") STORE_LAST("q1"));
     } else {
-        __asm__ volatile(PAIRS(STEP("0", "0", LOAD("a", "8")) STEP("1", "8", LOAD("a", "16"))
-                                   STEP("2", "16", NEXT))
-                         : SUM(0), SUM(1), SUM(2), OPERANDS);
+        ROW(COPY("q1", "q0") COPY("q4", "q3") COPY("q2", "q0") COPY("q5", "q3"),
+            STEP("q0", "q3", "0", LOAD("a", "8")) STEP("q1", "q4", "8", LOAD("a", "16"))
+                STEP("q2", "q5", "16", NEXT),
+            FINISH("q0", "q3") FINISH("q1", "q4") FINISH("q2", "q5"),
+            CLAMP("q0") CLAMP("q1") CLAMP("q2"), STORE("q0") STORE("q1") STORE_LAST("q2"));
     }
-    return s;
-}
-
-/* Outputs of eight pixels, in 16-bit lanes, not yet clamped. */
-static inline int16x8_t finish(const row_list *list, int16x8_t low, int16x8_t high,
-                               int16_t zero_point) {
-    const int16x8_t distance = vsubq_s16(low, vshlq_n_s16(high, 8));
-    int32x4_t even = vaddq_s32(vmovlbq_s16(distance), vshllbq_n_s16(high, 8));
-    int32x4_t odd = vaddq_s32(vmovltq_s16(distance), vshlltq_n_s16(high, 8));
-    even = vqrdmulhq_n_s32(even, list->multiplier);
-    odd = vqrdmulhq_n_s32(odd, list->multiplier);
-    /* VRSHL rounds halves up; one less makes that away from zero for negative values. */
-    even = vrshlq_n_s32(vaddq_s32(even, vshrq_n_s32(even, 31)), list->shift);
-    odd = vrshlq_n_s32(vaddq_s32(odd, vshrq_n_s32(odd, 31)), list->shift);
-    return vqaddq_n_s16(vqmovntq_s32(vqmovnbq_s32(low, even), odd), zero_point);
 }
 
 /* The general path: four pixels in 32 bits, rescaled as wpk_rescale does. */
-static int32x4_t general(const row_list *list, const int8_t *tile) {
-    int32x4_t sum = vdupq_n_s32(list->bias);
-    for (const wpk_entry *e = list->entry, *const end = e + list->count; e != end; ++e) {
-        sum = vmlaq_n_s32(sum, vldrbq_s32(tile + e->offset), e->value);
-    }
+static __attribute__((noinline)) void multiply_general(const row_list *list, const int8_t *x,
+                                                       uint32_t count, const tile_shape *tile,
+                                                       int8_t *y) {
     const int32_t shift = list->shift;
-    sum = vqrdmulhq_n_s32(vshlq_r_s32(sum, shift > 0 ? shift : 0), list->multiplier);
-    if (shift < 0) {
-        sum = vrshlq_n_s32(vqaddq_s32(sum, vshrq_n_s32(sum, 31)), shift);
+    const uint32x4_t offset = vldrhq_u32(tile->offset);
+    for (uint32_t p = 0; p < count; p += 4, x += 4, y += tile->step / 2) {
+        int32x4_t sum = vdupq_n_s32(list->bias);
+        for (const wpk_entry *e = list->entry, *const end = e + 2 * list->pairs; e != end; ++e) {
+            sum = vmlaq_n_s32(sum, vldrbq_s32(x + e->offset), e->value);
+        }
+        sum = vqrdmulhq_n_s32(vshlq_r_s32(sum, shift > 0 ? shift : 0), list->multiplier);
+        if (shift < 0) {
+            sum = vrshlq_n_s32(vqaddq_s32(sum, vshrq_n_s32(sum, 31)), shift);
+        }
+        sum = vaddq_n_s32(sum, tile->zero_point);
+        sum = vminq_s32(vmaxq_s32(sum, vdupq_n_s32(tile->low)), vdupq_n_s32(tile->high));
+        vstrbq_scatter_offset_p_s32(y, offset, sum, vctp32q(count - p));
     }
-    return vmaxq_s32(vminq_s32(sum, vdupq_n_s32(INT16_MAX)), vdupq_n_s32(INT16_MIN));
 }
 
-static int16x8_t finish_general(const row_list *list, const int8_t *tile, int16_t zero_point) {
-    int16_t lane[LANES];
-    vstrhq_s32(lane, general(list, tile));
-    vstrhq_s32(lane + 4, general(list, tile + 4));
-    return vqaddq_n_s16(vldrhq_s16(lane), zero_point);
-}
-
-/* All rows times a tile of `count` pixels, in `vectors` vectors. */
+/* All rows times a tile. */
 static inline __attribute__((always_inline)) void multiply_rows(const wpk_block *block,
-                                                                const int8_t *tile, uint32_t count,
-                                                                uint32_t vectors, int8_t *y,
-                                                                uint32_t y_stride) {
-    const wpk_requant *const requant = block->requant;
-    const int16_t zero_point = requant->output_zero_point;
-    const uint16x8_t offset = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)y_stride);
+                                                                const int8_t *x, uint32_t count,
+                                                                uint32_t vectors,
+                                                                const tile_shape *tile, int8_t *y) {
     const row_list *list = block->rows;
-    for (uint32_t r = 0; r < block->count; ++r, ++y) {
-        sums s;
+    for (int8_t *const end = y + block->count; y != end; ++y) {
         if (list->fast) {
-            s = sum_row(list, tile, vectors);
+            multiply_row(list, x, vectors, tile, y);
+        } else {
+            multiply_general(list, x, count, tile, y);
         }
-#pragma GCC unroll 3
-        for (uint32_t v = 0; v < vectors; ++v) {
-            int16x8_t out = list->fast ? finish(list, s.low[v], s.high[v], zero_point)
-                                       : finish_general(list, tile + v * LANES, zero_point);
-            out = vmaxq_s16(out, vdupq_n_s16(requant->activation_min));
-            out = vminq_s16(out, vdupq_n_s16(requant->activation_max));
-            vstrbq_scatter_offset_p_s16(y + v * LANES * y_stride, offset, out,
-                                        vctp16q(count - v * LANES));
-        }
-        list = (const row_list *)(const void *)(list->entry + list->count);
+        list = (const row_list *)(const void *)(list->entry + 2 * list->pairs);
     }
 }
 
 static void run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uint32_t y_stride,
                 void *scratch) {
+    const wpk_requant *const requant = block->requant;
     const uint32_t most = tile_vectors(block->cols) * LANES;
+    tile_shape tile = {requant->output_zero_point,
+                       requant->activation_min,
+                       requant->activation_max,
+                       LANES * y_stride,
+                       0,
+                       {0}};
+    vstrhq_u16(tile.offset, vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)y_stride));
     for (uint32_t first = 0; first < pixels->count; first += most) {
         const uint32_t left = pixels->count - first;
         const uint32_t count = left < most ? left : most;
+        const uint32_t vectors = (count + LANES - 1) / LANES;
         load_tile(pixels, first, count, block->cols, most, scratch);
+        tile.last = count - (vectors - 1) * LANES;
         int8_t *const out = y + first * y_stride;
-        if (count <= LANES) {
-            multiply_rows(block, scratch, count, 1, out, y_stride);
-        } else if (count <= 2 * LANES) {
-            multiply_rows(block, scratch, count, 2, out, y_stride);
+        if (vectors == 1) {
+            multiply_rows(block, scratch, count, 1, &tile, out);
+        } else if (vectors == 2) {
+            multiply_rows(block, scratch, count, 2, &tile, out);
         } else {
-            multiply_rows(block, scratch, count, 3, out, y_stride);
+            multiply_rows(block, scratch, count, 3, &tile, out);
         }
     }
 }

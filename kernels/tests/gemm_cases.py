@@ -154,7 +154,7 @@ def speed_layers() -> list[Layer]:
     ]
     layers = list(shapes)
     for shape in shapes:
-        for sparsity in (0.8, 0.9):
+        for sparsity in (0.7, 0.8, 0.9, 0.95):
             for method in ("rle", "dcsr", "bitmap"):
                 name = f"{shape.name} {method}{round(sparsity * 100)}"
                 layers.append(replace(shape, name=name, method=method, sparsity=sparsity))
