@@ -73,6 +73,10 @@ class Program {
     size_t arena_nbytes_needed() const {
         return needed_nbytes_;
     }
+    // Of these, what lives as long as the program.
+    uint32_t persistent_nbytes() const {
+        return persistent_nbytes_;
+    }
     bool arena_is_estimate() const {
         return estimate_;
     }
