@@ -9,8 +9,9 @@
 enum {
     MAX_BLOCK_NBYTES = 8192,
     GOOD_BLOCK_ROWS = 8,
-    MAX_GOOD_NBYTES = 16384,
+    MAX_GOOD_NBYTES = 8192,
     MAX_BLOCK_ROWS = 64,
+    MAX_BLOCK_LISTS = 256,
     TILE_SHARE = 15,
     SMALL_TILE_PIXELS = 4
 };
@@ -22,6 +23,16 @@ static uint64_t block_budget(const wpk_conv_plan *p, uint64_t group_nbytes, uint
     good = good < MAX_GOOD_NBYTES ? good : MAX_GOOD_NBYTES;
     nbytes = nbytes < good ? good : nbytes;
     return !WPK_REREADS && p->pointwise ? 0 : nbytes;
+}
+
+/* The same for lists, or what is left of memory that other layers need anyway. */
+static uint64_t list_budget(const wpk_conv_plan *p, const wpk_conv_shape *shape,
+                            const wpk_weights *weights, uint64_t activations) {
+    const uint64_t rest = wpk_gemm_channels_nbytes(MAX_BLOCK_LISTS) +
+                          (p->pointwise ? 0 : TILE_PIXELS * wpk_align16(weights->cols)) +
+                          wpk_lists_run_nbytes(weights->cols) + wpk_tables_nbytes(weights);
+    const uint64_t nbytes = block_budget(p, weights->cols, activations);
+    return nbytes + rest < shape->spare ? shape->spare - rest : nbytes;
 }
 
 static uint32_t rows_of_block(const wpk_conv_plan *p, uint64_t group_nbytes, uint64_t activations) {
@@ -60,8 +71,10 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
     const bool decodes = !p.vector && weights->dense == NULL;
     p.lists = decodes && wpk_lists_pay(weights) ? weights->codec->list_kernels : NULL;
     if (p.lists != NULL) {
-        p.block_rows = p.group_rows < MAX_BLOCK_ROWS ? p.group_rows : MAX_BLOCK_ROWS;
-        p.block_nbytes = wpk_lists_nbytes(weights, block_budget(&p, cols, activations));
+        const uint32_t rows = p.group_rows < MAX_BLOCK_LISTS ? p.group_rows : MAX_BLOCK_LISTS;
+        p.block_nbytes =
+            wpk_lists_nbytes(weights, list_budget(&p, shape, weights, activations), rows);
+        p.block_rows = wpk_lists_rows(weights, p.block_nbytes, rows);
         p.windows = TILE_PIXELS;
     } else {
         p.block_rows = rows_of_block(&p, group_nbytes, activations);
