@@ -23,17 +23,7 @@ typedef struct {
     uint32_t reserved;
 } quad;
 
-_Static_assert(sizeof(quad) == 128, "the rows behind it are aligned to 16 bytes");
-
-uint64_t wpk_gemm_group_nbytes(uint32_t cols) {
-    /* A chunk more: the next one is loaded while the last one is multiplied. */
-    return sizeof(quad) + ROWS * (((uint64_t)cols + LANES - 1) & ~(uint64_t)(LANES - 1)) + LANES;
-}
-
-uint64_t wpk_gemm_run_nbytes(uint32_t cols, uint32_t tile_pixels) {
-    (void)cols, (void)tile_pixels;
-    return 0;
-}
+_Static_assert(sizeof(quad) == WPK_QUAD_NBYTES, "the rows behind it are aligned to 16 bytes");
 
 static void set_quad(const wpk_block *group, quad *q) {
     const wpk_requant *const requant = group->requant;
@@ -59,11 +49,6 @@ static void set_quad(const wpk_block *group, quad *q) {
     q->cols = group->cols;
     q->fast = vmaxvq_p_s32(INT32_MIN, shift, channels) < 0 && requant->activation_min == INT8_MIN &&
               requant->activation_max == INT8_MAX;
-}
-
-uint32_t wpk_gemm_channels_nbytes(uint32_t rows) {
-    (void)rows;
-    return 0;
 }
 
 void wpk_gemm_channels(const wpk_block *block, void *channels) {

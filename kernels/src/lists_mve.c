@@ -5,6 +5,7 @@
  * a row is kept twice: `low` is it modulo 2^16, `high` adds up its parts divided by 2^8 and
  * rounded. high · 2^8 is wrong by 2^7 for each pair at most, low says by how much. */
 #include "lists.h"
+#include "lists_plan.h"
 
 #if WPK_MVE
 
@@ -13,89 +14,6 @@
 
 #include "codec_sparse.h"
 #include "wpk/requant.h"
-
-enum {
-    LANES = 8,
-    CHANNELS = 16,
-    MAX_VECTORS = 3,
-    MAX_TILE_NBYTES = 8192,
-    MIN_LISTS_NBYTES = 8192,
-    MAX_LISTS_NBYTES = 20480
-};
-/* PAD: the inner loop takes two elements. MAX_COLS: with more, `low` and `high` might not hold a
- * sum. */
-enum { PAD = 2, MAX_COLS = 480, MAX_SUM = (1 << 23) - (1 << 15), MAX_PRODUCT = 1 << 14 };
-
-/* A row. */
-typedef struct {
-    int32_t bias, multiplier;
-    int32_t shift;
-    uint16_t pairs; /* of entries, at least 1 */
-    uint16_t fast;  /* a right shift, and sums that `low` and `high` can hold */
-    wpk_entry entry[];
-} row_list;
-
-/* Vectors of eight pixels in a tile; 0: the tile would be too large. */
-static uint32_t tile_vectors(uint32_t cols) {
-    const uint32_t most = cols > MAX_COLS ? 0 : MAX_TILE_NBYTES / LANES / cols;
-    return most < MAX_VECTORS ? most : MAX_VECTORS;
-}
-
-/* Of a row of this many elements. */
-static uint64_t list_nbytes(uint32_t elements) {
-    return sizeof(row_list) + ((uint64_t)elements + PAD) * sizeof(wpk_entry);
-}
-
-static uint32_t stored_elements(const wpk_weights *weights) {
-    return weights->codec->stored(&weights->blob);
-}
-
-/* Modelled cycles of one row (docs/CYCLE_MODEL.md) as a list, and as one of four dense rows. Both
- * are fits to measurements. */
-static uint64_t list_cycles(const wpk_weights *weights, uint64_t elements, uint32_t runs,
-                            uint32_t pixels) {
-    const uint32_t most = tile_vectors(weights->cols) * LANES;
-    const uint64_t pairs = elements / 2 + 1, rows = weights->rows;
-    const uint32_t rest = (pixels % most + LANES - 1) / LANES;
-    uint64_t run = pixels / most * (pairs * (5 + 6 * (most / LANES)) + 35 + 32 * (most / LANES));
-    if (rest != 0) {
-        run += pairs * (5 + 6 * rest) + 35 + 32 * rest;
-    }
-    /* Transposing is shared by the rows that are listed at a time. */
-    const uint64_t listed = MAX_LISTS_NBYTES / list_nbytes((uint32_t)elements) + 1;
-    const uint64_t transposing = ((uint64_t)weights->cols + CHANNELS) * (pixels + 3) * 5 / 8 /
-                                 (rows < listed ? rows : listed);
-    return runs * (run + transposing) + 400 + 5 * elements;
-}
-
-static uint64_t dense_cycles(const wpk_weights *weights, uint64_t elements, uint32_t runs,
-                             uint32_t pixels) {
-    const uint64_t cols = weights->cols;
-    return runs * ((uint64_t)(pixels / 2) * (cols + 80) * 35 / 128 +
-                   (uint64_t)(pixels % 2) * (cols + 60) / 4) +
-           150 + 3 * elements + cols / 2;
-}
-
-static bool pay(const wpk_weights *weights, uint32_t runs, uint32_t pixels) {
-    if (weights->codec->list == NULL || tile_vectors(weights->cols) == 0 ||
-        (uint64_t)weights->rows * MAX_VECTORS * LANES > 65536) {
-        return false;
-    }
-    const uint64_t elements = stored_elements(weights) / weights->rows;
-    return list_cycles(weights, elements, runs, pixels) <
-           dense_cycles(weights, elements, runs, pixels);
-}
-
-static uint64_t buffer_nbytes(const wpk_weights *weights, uint64_t wanted) {
-    const uint64_t all =
-        weights->rows * list_nbytes(stored_elements(weights) / weights->rows + PAD);
-    /* Tiles are transposed once per buffer: few large ones are better than many small ones. */
-    uint64_t nbytes = wanted < MIN_LISTS_NBYTES ? MIN_LISTS_NBYTES : wanted;
-    nbytes = nbytes < MAX_LISTS_NBYTES ? nbytes : MAX_LISTS_NBYTES;
-    nbytes = nbytes < all ? nbytes : all;
-    const uint64_t least = list_nbytes(weights->cols);
-    return ((nbytes < least ? least : nbytes) + 15) & ~(uint64_t)15;
-}
 
 /* Columns to places in the tile, for windows in the order of a strip. */
 static void reorder(wpk_entry *entry, uint32_t count, const uint16_t *place, uint32_t scale) {
@@ -202,20 +120,11 @@ static void load(wpk_block *block, const wpk_weights *weights, wpk_cursor *curso
     block->rows = lists;
 }
 
-/* The channels of a tile are padded to whole vectors. */
-static uint64_t tile_nbytes(uint32_t cols, uint32_t scale) {
-    return (((uint64_t)cols + CHANNELS - 1) & ~(uint64_t)(CHANNELS - 1)) * scale;
-}
-
-static uint64_t run_nbytes(uint32_t cols) {
-    return tile_nbytes(cols, tile_vectors(cols) * LANES);
-}
-
 /* Column c of four pixels to tile[c · scale], 16 columns at a time: interleaved in `words`, then
  * stored as words. */
 static void load_four(const int8_t *x0, const int8_t *x1, const int8_t *x2, const int8_t *x3,
                       uint32_t cols, uint32_t scale, int8_t *tile) {
-    uint32_t words[CHANNELS];
+    uint32_t words[TILE_CHANNELS];
     const uint32x4_t offset = vmulq_n_u32(vidupq_n_u32(0, 1), scale);
     __asm__ volatile(
         "dls lr, %[n]\n\t"
@@ -246,8 +155,8 @@ static void load_four(const int8_t *x0, const int8_t *x1, const int8_t *x2, cons
         "le lr, 1b\n\t"
         : [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [tile] "+r"(tile),
           [cols] "+r"(cols)
-        : [n] "r"((cols + CHANNELS - 1) / CHANNELS), [step] "r"(4 * scale), [words] "r"(words),
-          [offset] "w"(offset)
+        : [n] "r"((cols + TILE_CHANNELS - 1) / TILE_CHANNELS), [step] "r"(4 * scale),
+          [words] "r"(words), [offset] "w"(offset)
         : "lr", "memory", "p0", "q0", "q1", "q2", "q3");
 }
 
@@ -445,8 +354,6 @@ static void run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uin
     }
 }
 
-const struct wpk_list_kernels wpk_lists = {
-    MAX_VECTORS * LANES, pay, buffer_nbytes, load, run_nbytes, run,
-};
+const struct wpk_list_kernels wpk_lists = {load, run};
 
 #endif

@@ -4,21 +4,9 @@
 #ifndef WPK_SRC_STRIP_H
 #define WPK_SRC_STRIP_H
 
-#include <stdbool.h>
-
-#include "wpk/conv.h"
+#include "strip_plan.h"
 
 #if WPK_MVE
-
-/* Whether a convolution can run so, with a strip that is not too large. */
-bool wpk_strip_fits(const wpk_conv_shape *shape);
-
-/* Bytes of a strip, and from window to window. */
-uint64_t wpk_strip_nbytes(const wpk_conv_shape *shape);
-uint32_t wpk_strip_pitch(const wpk_conv_shape *shape);
-
-/* Bytes of the order of a window's elements, padded to whole vectors of 16. */
-uint64_t wpk_strip_order_nbytes(uint32_t cols);
 
 /* The column of weights for each element of a window, and the other way round; 0 for padding. */
 void wpk_strip_columns(const wpk_conv_shape *shape, uint16_t *order);

@@ -6,32 +6,7 @@
 
 #include "bytes.h"
 
-enum { LANES = 16, MAX_NBYTES = 8192, MAX_KERNEL_H = 15 };
-
-static uint32_t column_nbytes(const wpk_conv_shape *shape) {
-    return (uint32_t)(shape->kernel_h * shape->in_c);
-}
-
-bool wpk_strip_fits(const wpk_conv_shape *shape) {
-    return shape->dilation_h == 1 && shape->dilation_w == 1 && shape->kernel_c == shape->in_c &&
-           shape->kernel_h <= MAX_KERNEL_H && wpk_strip_nbytes(shape) <= MAX_NBYTES;
-}
-
-static uint64_t columns_of(const wpk_conv_shape *shape) {
-    return (uint64_t)(shape->out_w - 1) * (uint64_t)shape->stride_w + (uint64_t)shape->kernel_w;
-}
-
-uint64_t wpk_strip_nbytes(const wpk_conv_shape *shape) {
-    return columns_of(shape) * (uint64_t)shape->kernel_h * (uint64_t)shape->in_c;
-}
-
-uint32_t wpk_strip_pitch(const wpk_conv_shape *shape) {
-    return (uint32_t)shape->stride_w * column_nbytes(shape);
-}
-
-uint64_t wpk_strip_order_nbytes(uint32_t cols) {
-    return sizeof(uint16_t) * (((uint64_t)cols + LANES - 1) & ~(uint64_t)(LANES - 1));
-}
+enum { LANES = 16 };
 
 /* The transposition of [rows, columns, depth]. */
 static void transpose(int32_t rows, int32_t columns, int32_t depth, uint16_t *order) {
@@ -107,8 +82,8 @@ static uint8x16_t offsets_of(uint32_t depth, uint32_t pitch) {
 
 void wpk_strip_load(const wpk_conv_shape *shape, const int8_t *image, int32_t row, int8_t outside,
                     int8_t *strip) {
-    const uint32_t depth = (uint32_t)shape->in_c, pitch = column_nbytes(shape);
-    const int32_t columns = (int32_t)columns_of(shape);
+    const uint32_t depth = (uint32_t)shape->in_c, pitch = wpk_strip_column_nbytes(shape);
+    const int32_t columns = (int32_t)wpk_strip_pixel_columns(shape);
     const int32_t first = shape->pad_left < columns ? shape->pad_left : columns;
     const int32_t over = columns - shape->pad_left - shape->in_w;
     const int32_t inside = columns - first - (over > 0 ? over : 0);

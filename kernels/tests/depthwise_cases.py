@@ -68,7 +68,7 @@ def depthwise(
         stored = np.asarray(CODECS[method].encode(matrix, Layout(weights.shape, 3), 2))
     fields = [
         method != "rows", rng.random() < 0.5, *x_shape, height, width, channels, *kernel, 1, *stride, *dilation,
-        pads.top, pads.left,
+        pads.top, pads.left, 0,
     ]  # fmt: skip
     return record("depthwise", name, fields, stored, table.pack(), bias, x, y)
 

@@ -86,11 +86,11 @@ def record(layer: Layer, rng: np.random.Generator) -> bytes:
     fields = [
         int(layer.fully_connected), int(layer.method != "rows"), int(layer.method != "rows" or rng.random() < 0.3),
         batch, in_h, in_w, in_c, height, width, layer.out_channels, *layer.kernel, depth,
-        *layer.stride, *layer.dilation, pads.top, pads.left,
+        *layer.stride, *layer.dilation, pads.top, pads.left, 0 if layer.plain else int(rng.choice([0, 0, 1000, 20000])),
     ]  # fmt: skip
     plain = b"" if not bias.any() else bias.tobytes()
     parts = [stored.tobytes(), table.pack().tobytes(), plain, x.tobytes(), y.astype(np.int8).tobytes()]
-    head = struct.pack("<19i64s5I", *fields, layer.name.encode()[:63], *map(len, parts))
+    head = struct.pack("<20i64s5I", *fields, layer.name.encode()[:63], *map(len, parts))
     return head + b"".join(parts)
 
 

@@ -5,8 +5,10 @@
 #include <new>
 #include <utility>
 
+#include "scratch.h"
 #include "wpconvert/all_operators.h"
 #include "wpconvert/micro_interpreter.h"
+#include "wpconvert/program.h"
 #include "wpk/blob.h"
 #include "wpk/codec.h"
 #include "wpk/status.h"
@@ -166,6 +168,32 @@ size_t Session::arena_used() const {
 
 size_t Session::arena_nbytes() const {
     return state_->arena_nbytes;
+}
+
+LowerArena lower_arena(const uint8_t *model, size_t nbytes, const std::string &core) {
+    const wpn_planning *planning = planning_of(core);
+    if (planning == nullptr) {
+        throw Error("no kernels for the core " + core);
+    }
+    const Aligned copy = copy_of(model, nbytes);
+    size_t arena_nbytes = kFirstArenaNbytes;
+    while (true) {
+        const Aligned arena = allocate(arena_nbytes);
+        LowerArena lower;
+        const PlanningFor scope(planning, &lower.scratch);
+        Program program(copy.get(), nbytes, all_operators(), arena.get(), arena_nbytes);
+        const bool built = program.Build() == kTfLiteOk;
+        const size_t needed = program.arena_nbytes_needed();
+        if (built) {
+            lower.nbytes =
+                needed - ((program.persistent_nbytes() + kAlignment - 1) & ~(kAlignment - 1));
+            return lower;
+        }
+        if (needed <= arena_nbytes || needed > Session::kMaxArenaNbytes) {
+            throw Error(program.error_text());
+        }
+        arena_nbytes = needed;
+    }
 }
 
 struct WeightBlob::State {

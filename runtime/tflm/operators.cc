@@ -40,6 +40,11 @@ int PrepareContext::RequestScratch(uint32_t nbytes) {
     return program_.RequestScratch(nbytes);
 }
 
+// TFLM does not tell how long other tensors live.
+uint32_t PrepareContext::SpareScratch() const {
+    return 0;
+}
+
 TfLiteStatus PrepareContext::FailWith(const char *format, const ErrorArgument *arguments,
                                       uint32_t count) {
     return program_.Fail(format, arguments, count);
