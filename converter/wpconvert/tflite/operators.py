@@ -18,10 +18,14 @@ CUSTOM_NAMES = {
     "CONV_2D": "WP_CONV_2D",
     "DEPTHWISE_CONV_2D": "WP_DEPTHWISE_CONV_2D",
     "FULLY_CONNECTED": "WP_FULLY_CONNECTED",
+    "ADD": "WP_ADD",
+    "MUL": "WP_MUL",
 }
 BUILTIN_NAMES = {custom: builtin for builtin, custom in CUSTOM_NAMES.items()}
+ELEMENTWISE = ("ADD", "MUL")
+"""Operators whose constant meets each element once: no requantisation table, any matrix of the constant's elements."""
 CUSTOM_VERSION = 1
-ROW_DIMS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 1}
+ROW_DIMS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 1, "ADD": 1, "MUL": 1}
 """Leading dimensions of the weights that make matrix rows: output channels, or taps for depthwise convolutions."""
 CHANNEL_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 """Dimension of the weights that counts output channels."""
@@ -36,7 +40,8 @@ class OperatorOptions:
 
     codec and filter_shape repeat what the blob says, for viewers; they are empty where the options leave them out.
     filter_shape is the dense weight's: [out_channels, kernel_h, kernel_w, in_channels] for a convolution,
-    [1, kernel_h, kernel_w, channels] for a depthwise one, [out, in] for a fully connected layer.
+    [1, kernel_h, kernel_w, channels] for a depthwise one, [out, in] for a fully connected layer, the constant's for
+    the others, which never leave it out.
     """
 
     codec: str = ""
@@ -70,6 +75,8 @@ def options_of(name: str, builtin: Any) -> OperatorOptions:
     activation = ACTIVATION_NAMES.get(builtin.fusedActivationFunction)
     if activation is None:
         raise UnsupportedError(f"fused activation {builtin.fusedActivationFunction} is not one of the schema's")
+    if name in ELEMENTWISE:
+        return OperatorOptions(activation=activation)
     if name == "FULLY_CONNECTED":
         return OperatorOptions(activation=activation, keep_num_dims=bool(builtin.keepNumDims))
     if builtin.padding not in _PADDING_NAMES:
@@ -88,6 +95,9 @@ def options_of(name: str, builtin: Any) -> OperatorOptions:
 def builtin_options(name: str, source: OperatorOptions) -> tuple[str, Any]:
     """The builtin options table that `options_of` came from: its name and its object."""
     activation = getattr(ActivationFunctionType, source.activation)
+    if name in ELEMENTWISE:
+        table = f"{name.capitalize()}Options"
+        return table, options(table, fusedActivationFunction=activation)
     if name == "FULLY_CONNECTED":
         fields = {"fusedActivationFunction": activation, "keepNumDims": source.keep_num_dims}
         return "FullyConnectedOptions", options("FullyConnectedOptions", **fields)
