@@ -43,7 +43,7 @@ def test_no_outcome_is_larger_than_the_dense_tensor_with_what_comes_beside(
     if result.blob is None:
         assert result.method == "none" and result.reason
         assert result.nbytes == w.nbytes
-        if method != "none":
+        if method != "none" and "packed cannot hold it" not in result.reason:
             assert encode(method, w.values, 1).nbytes >= w.nbytes - max(overhead, 0)  # type: ignore[arg-type]
     else:
         assert result.nbytes + overhead < w.nbytes
