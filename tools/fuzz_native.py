@@ -39,6 +39,7 @@ sys.path.insert(0, str(ROOT))
 from tests.codecs.mutations import mutated  # noqa: E402 - the root is not on the path of a script
 from tests.native.chains import elements, moves  # noqa: E402
 from tests.reference.test_malformed import network  # noqa: E402
+from tests.support.low_bits import Levels, with_levels  # noqa: E402
 from tests.tflite.harness import METHODS, forced  # noqa: E402
 from tools.fuzz import Seed, TooSlow, damaged, damaged_inside, sound_models, time_limit  # noqa: E402
 
@@ -101,6 +102,7 @@ def seeds() -> list[Seed]:
         *sound_models(),
         *chains,
         *(Seed(f"{chain.name}-{method}", forced(chain.data, method)) for chain in weighty for method in METHODS),
+        *(Seed(f"{chain.name}-packed", forced(with_levels(chain.data, Levels.TENSOR), "packed")) for chain in weighty),
     ]
 
 

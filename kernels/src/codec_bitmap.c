@@ -75,6 +75,65 @@ static inline void close_row(const wpk_blob *blob, const reader *r, wpk_cursor *
     ++cursor->row;
 }
 
+#if WPK_MVE || WPK_DSP || WPK_THUMB2
+
+/* The first column in the highest bit, where CLZ looks for it. */
+static inline uint32_t ordered(uint32_t word) {
+    __asm__("rbit %0, %0" : "+r"(word));
+    return word;
+}
+
+/* The first column of a word that is not 0. */
+static inline uint32_t first_column(uint32_t word) {
+    return (uint32_t)__builtin_clz(word);
+}
+
+/* Clears the bit of the first column; whether others are left. Compilers compare once more. */
+static inline bool next_column(uint32_t *word, uint32_t column) {
+    bool more;
+    __asm__("eors %0, %0, %2" : "+r"(*word), "=@ccne"(more) : "r"(0x80000000u >> column));
+    return more;
+}
+
+#else
+
+static inline uint32_t ordered(uint32_t word) {
+    return word;
+}
+
+static inline uint32_t first_column(uint32_t word) {
+    return (uint32_t)__builtin_ctz(word);
+}
+
+static inline bool next_column(uint32_t *word, uint32_t column) {
+    *word ^= 1u << column;
+    return *word != 0;
+}
+
+#endif
+
+static inline const int8_t *list_word(uint32_t word, const int8_t *value, uint32_t offset,
+                                      uint32_t scale, wpk_entry **entry) {
+    for (bool more = word != 0; more; ++*entry) {
+        const uint32_t column = first_column(word);
+        wpk_store_entry(*entry, offset + column * scale, *value++);
+        more = next_column(&word, column);
+    }
+    return value;
+}
+
+static inline wpk_entry *list_row(reader *r, uint32_t cols, uint32_t scale, wpk_entry *entry) {
+    const uint32_t nbytes = (cols + 7) / 8;
+    uint32_t at = 0;
+    for (uint32_t words = nbytes / 4; words > 0; --words, r->bits += 4, at += 32 * scale) {
+        r->value = list_word(ordered(wpk_load_u32(r->bits)), r->value, at, scale, &entry);
+    }
+    if (nbytes % 4 != 0) {
+        r->value = list_word(ordered(load_rest(r->bits, nbytes % 4)), r->value, at, scale, &entry);
+    }
+    return entry;
+}
+
 #if WPK_MVE
 
 enum { LANES = 16 };
@@ -130,43 +189,6 @@ static inline int32_t dot_row(reader *r, uint32_t cols, const int8_t *x) {
 
 #else
 
-#if WPK_DSP || WPK_THUMB2
-
-/* The first column in the highest bit, where CLZ looks for it. */
-static inline uint32_t ordered(uint32_t word) {
-    __asm__("rbit %0, %0" : "+r"(word));
-    return word;
-}
-
-/* The first column of a word that is not 0. */
-static inline uint32_t first_column(uint32_t word) {
-    return (uint32_t)__builtin_clz(word);
-}
-
-/* Clears the bit of the first column; whether others are left. Compilers compare once more. */
-static inline bool next_column(uint32_t *word, uint32_t column) {
-    bool more;
-    __asm__("eors %0, %0, %2" : "+r"(*word), "=@ccne"(more) : "r"(0x80000000u >> column));
-    return more;
-}
-
-#else
-
-static inline uint32_t ordered(uint32_t word) {
-    return word;
-}
-
-static inline uint32_t first_column(uint32_t word) {
-    return (uint32_t)__builtin_ctz(word);
-}
-
-static inline bool next_column(uint32_t *word, uint32_t column) {
-    *word ^= 1u << column;
-    return *word != 0;
-}
-
-#endif
-
 static inline const int8_t *decode_word(uint32_t word, const int8_t *value, int8_t *row) {
     for (bool more = word != 0; more;) {
         const uint32_t column = first_column(word);
@@ -181,17 +203,6 @@ static inline const int8_t *dot_word(uint32_t word, const int8_t *value, const i
     for (bool more = word != 0; more;) {
         const uint32_t column = first_column(word);
         *acc += (uint32_t)(x[column] * *value++);
-        more = next_column(&word, column);
-    }
-    return value;
-}
-
-static inline const int8_t *list_word(uint32_t word, const int8_t *value, uint32_t offset,
-                                      uint32_t scale, wpk_entry **entry) {
-    for (bool more = word != 0; more; ++*entry) {
-        const uint32_t column = first_column(word);
-        /* Both members in one store. */
-        wpk_store_u32(*entry, (offset + column * scale) | (uint32_t)*value++ << 16);
         more = next_column(&word, column);
     }
     return value;
@@ -220,18 +231,6 @@ static inline int32_t dot_row(reader *r, uint32_t cols, const int8_t *x) {
     return (int32_t)acc;
 }
 
-static inline wpk_entry *list_row(reader *r, uint32_t cols, uint32_t scale, wpk_entry *entry) {
-    const uint32_t nbytes = (cols + 7) / 8;
-    uint32_t at = 0;
-    for (uint32_t words = nbytes / 4; words > 0; --words, r->bits += 4, at += 32 * scale) {
-        r->value = list_word(ordered(wpk_load_u32(r->bits)), r->value, at, scale, &entry);
-    }
-    if (nbytes % 4 != 0) {
-        r->value = list_word(ordered(load_rest(r->bits, nbytes % 4)), r->value, at, scale, &entry);
-    }
-    return entry;
-}
-
 #endif
 
 static void decode(const wpk_blob *blob, wpk_cursor *cursor, uint32_t first, uint32_t count,
@@ -250,12 +249,6 @@ static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const
     return sum;
 }
 
-#if WPK_MVE
-
-#define list NULL
-
-#else
-
 static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uint32_t scale,
                      wpk_entry *entries, uint32_t capacity) {
     reader r = open_row(blob, cursor, row);
@@ -266,8 +259,6 @@ static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uin
     close_row(blob, &r, cursor);
     return (uint32_t)(end - entries);
 }
-
-#endif
 
 const wpk_codec wpk_codec_bitmap = {
     "bitmap", 3, check, decode, list, dot, WPK_LIST_KERNELS, wpk_sparse_stored, NULL, NULL};

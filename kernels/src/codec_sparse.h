@@ -74,6 +74,13 @@ static inline uint8x16_t wpk_prefix_sums(uint8x16_t bytes, uint32_t *total) {
 /* The length of the row index. */
 bool wpk_sparse_index_fits(const wpk_blob *blob, uint32_t streams);
 
+/* Both members of an entry in one store. */
+static inline void wpk_store_entry(wpk_entry *entry, uint32_t offset, int32_t value) {
+    const uint32_t first = WPK_MVE ? (uint16_t)value : offset;
+    const uint32_t second = WPK_MVE ? offset : (uint32_t)value;
+    wpk_store_u32(entry, first | second << 16);
+}
+
 /* Flags, section count, and the lengths of row index and row counts. */
 bool wpk_sparse_sections_fit(const wpk_blob *blob, uint32_t sections, uint32_t streams);
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.tflite.harness import sparse
 from wpconvert.codecs import CODECS, encode
+from wpconvert.errors import ModelError
 from wpconvert.model.plan import Outcome, dump_plan, encode_all, kept
 from wpconvert.model.rules import METHODS, Choice, Rules
 from wpconvert.model.weight import Stored, Weight
@@ -43,8 +45,9 @@ def test_no_outcome_is_larger_than_the_dense_tensor_with_what_comes_beside(
     if result.blob is None:
         assert result.method == "none" and result.reason
         assert result.nbytes == w.nbytes
-        if method != "none":
-            assert encode(method, w.values, 1).nbytes >= w.nbytes - max(overhead, 0)  # type: ignore[arg-type]
+        # `packed` cannot hold every weight; too small a budget is the reason then, or just that.
+        with suppress(ModelError) if method == "packed" else nullcontext():
+            assert method == "none" or encode(method, w.values, 1).nbytes >= w.nbytes - max(overhead, 0)  # type: ignore[arg-type]
     else:
         assert result.nbytes + overhead < w.nbytes
         assert method == "dense" or result.nbytes < w.nbytes

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support.low_bits import Levels, with_levels
 from tests.support.models import ModelBuilder
 from wpconvert.cli.main import run as wpconvert
 from wpconvert.engines.inputs import random_inputs
@@ -71,6 +72,21 @@ def test_zoo_models_give_the_bits_of_the_reference(
     assert 0 < report["arena_nbytes"] < 64 << 10
     assert 4096 < report["code_nbytes"] < 100_000
     assert min(report["instructions"]) > 50_000
+
+
+@every_board
+@pytest.mark.parametrize("levels", Levels)
+@pytest.mark.usefixtures("device")
+def test_packed_models_of_4_bit_weights_give_the_bits_of_the_original(
+    levels: Levels, board: str, run: Run, tmp_path: Path
+) -> None:
+    original, packed = tmp_path / "original.tflite", tmp_path / "packed.tflite"
+    original.write_bytes(with_levels(DIGITS.read_bytes(), levels))
+    assert wpconvert([str(original), "-m", "packed", "-q", "--no-verify", "-o", str(packed)]) == 0
+    assert packed.stat().st_size < 0.8 * original.stat().st_size
+    assert wpconvert(["verify", str(original), str(packed), "--engine", board, "--random", "2"]) == 0
+    code, report, err = run(packed, "--target", board, "--random", "2")
+    assert (code, err) == (0, "") and report["identical"]
 
 
 @pytest.mark.usefixtures("device")
