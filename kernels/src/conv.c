@@ -103,9 +103,9 @@ static plan plan_of(const wpk_conv_shape *shape, const wpk_weights *weights) {
          (uint64_t)shape->out_h * (uint64_t)shape->out_w * (uint64_t)shape->out_c);
     const bool decodes = !p.vector && weights->dense == NULL;
     p.lists = decodes ? weights->codec->list_kernels : NULL;
-    const uint32_t runs = runs_of(shape, &p);
-    if (p.lists != NULL && !p.lists->pay(weights, runs, pixels_of(shape) / runs)) {
-        p.lists = NULL;
+    if (p.lists != NULL) {
+        const uint32_t runs = runs_of(shape, &p);
+        p.lists = p.lists->choose(weights, runs, pixels_of(shape) / runs, p.strip);
     }
     if (p.lists != NULL) {
         p.block_rows = WPK_MVE || p.group_rows < MAX_BLOCK_ROWS ? p.group_rows : MAX_BLOCK_ROWS;

@@ -34,14 +34,17 @@ static uint64_t list_nbytes(uint32_t elements) {
     return sizeof(row_list) + ((uint64_t)elements + PAD) * sizeof(wpk_entry);
 }
 
-static bool pay(const wpk_weights *weights, uint32_t runs, uint32_t pixels) {
-    (void)runs, (void)pixels;
+static const struct wpk_list_kernels *choose(const wpk_weights *weights, uint32_t runs,
+                                             uint32_t pixels, bool reordered) {
+    (void)runs, (void)pixels, (void)reordered;
     if (weights->dense != NULL || weights->codec->list == NULL ||
         (uint64_t)weights->cols * SCALE > 65536) {
-        return false;
+        return NULL;
     }
     return (uint64_t)stored_elements(weights) * 100 <=
-           (uint64_t)weights->rows * weights->cols * MAX_DENSITY;
+                   (uint64_t)weights->rows * weights->cols * MAX_DENSITY
+               ? &wpk_lists
+               : NULL;
 }
 
 static uint64_t buffer_nbytes(const wpk_weights *weights, uint64_t wanted) {
@@ -260,6 +263,7 @@ static void run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uin
     }
 }
 
-const struct wpk_list_kernels wpk_lists = {TILE_PIXELS, pay, buffer_nbytes, load, run_nbytes, run};
+const struct wpk_list_kernels wpk_lists = {TILE_PIXELS, choose,     buffer_nbytes,
+                                           load,        run_nbytes, run};
 
 #endif

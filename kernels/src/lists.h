@@ -11,8 +11,10 @@
 struct wpk_list_kernels {
     uint32_t windows; /* windows to gather at a time */
 
-    /* Whether lists are possible, and faster than dense rows for so many runs of pixels. */
-    bool (*pay)(const wpk_weights *weights, uint32_t runs, uint32_t pixels);
+    /* What is fastest for so many runs of pixels: these kernels, others of the same core, or NULL
+     * if that is dense rows. reordered: rows follow wpk_block.order. */
+    const struct wpk_list_kernels *(*choose)(const wpk_weights *weights, uint32_t runs,
+                                             uint32_t pixels, bool reordered);
 
     /* Bytes of a buffer for lists, at least `wanted`; a multiple of 16. */
     uint64_t (*nbytes)(const wpk_weights *weights, uint64_t wanted);
@@ -28,7 +30,7 @@ struct wpk_list_kernels {
                 void *scratch);
 };
 
-extern const struct wpk_list_kernels wpk_lists;
+extern const struct wpk_list_kernels wpk_lists, wpk_groups;
 #define WPK_LIST_KERNELS (&wpk_lists)
 
 #endif

@@ -76,14 +76,29 @@ static uint64_t dense_cycles(const wpk_weights *weights, uint64_t elements, uint
            150 + 3 * elements + cols / 2;
 }
 
-static bool pay(const wpk_weights *weights, uint32_t runs, uint32_t pixels) {
-    if (weights->codec->list == NULL || tile_vectors(weights->cols) == 0 ||
-        (uint64_t)weights->rows * MAX_VECTORS * LANES > 65536) {
-        return false;
-    }
+static uint64_t group_cycles(uint64_t elements, uint32_t runs, uint32_t pixels) {
+    const uint64_t groups = elements / 16 + 1;
+    return runs * (groups * (pixels * 18 + (pixels / 4 + pixels % 4) * 4) + pixels * 12) +
+           groups * 40 + 400;
+}
+
+static const struct wpk_list_kernels *choose(const wpk_weights *weights, uint32_t runs,
+                                             uint32_t pixels, bool reordered) {
     const uint64_t elements = stored_elements(weights) / weights->rows;
-    return list_cycles(weights, elements, runs, pixels) <
-           dense_cycles(weights, elements, runs, pixels);
+    const struct wpk_list_kernels *best = NULL;
+    uint64_t least = dense_cycles(weights, elements, runs, pixels);
+    if (weights->codec->list != NULL && tile_vectors(weights->cols) != 0 &&
+        (uint64_t)weights->rows * MAX_VECTORS * LANES <= 65536) {
+        const uint64_t cycles = list_cycles(weights, elements, runs, pixels);
+        best = cycles < least ? &wpk_lists : best;
+        least = cycles < least ? cycles : least;
+    }
+    /* Where cycles are nearly the same: half the instructions. */
+    if (weights->codec->groups != NULL && !reordered &&
+        group_cycles(elements, runs, pixels) * 10 < least * 11) {
+        best = &wpk_groups;
+    }
+    return best;
 }
 
 static uint64_t buffer_nbytes(const wpk_weights *weights, uint64_t wanted) {
@@ -446,7 +461,7 @@ static void run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uin
 }
 
 const struct wpk_list_kernels wpk_lists = {
-    MAX_VECTORS * LANES, pay, buffer_nbytes, load, run_nbytes, run,
+    MAX_VECTORS * LANES, choose, buffer_nbytes, load, run_nbytes, run,
 };
 
 #endif
