@@ -4,7 +4,7 @@
  * Products of two elements add up in 16-bit lanes, which |w| + |w'| ≤ 255 cannot leave. The sum of
  * a row is kept twice: `low` is it modulo 2^16, `high` adds up its parts divided by 2^8 and
  * rounded. high · 2^8 is wrong by 2^7 for each pair at most, low says by how much. */
-#include "lists.h"
+#include "tile.h"
 
 #if WPK_MVE
 
@@ -14,17 +14,9 @@
 #include "codec_sparse.h"
 #include "wpk/requant.h"
 
-enum {
-    LANES = 8,
-    CHANNELS = 16,
-    MAX_VECTORS = 3,
-    MAX_TILE_NBYTES = 8192,
-    MIN_LISTS_NBYTES = 8192,
-    MAX_LISTS_NBYTES = 20480
-};
-/* PAD: the inner loop takes two elements. MAX_COLS: with more, `low` and `high` might not hold a
- * sum. */
-enum { PAD = 2, MAX_COLS = 480, MAX_SUM = (1 << 23) - (1 << 15), MAX_PRODUCT = 1 << 14 };
+enum { LANES = WPK_TILE_LANES, MIN_LISTS_NBYTES = 8192, MAX_LISTS_NBYTES = 20480 };
+/* PAD: the inner loop takes two elements. MAX_SUM: `low` and `high` hold it. */
+enum { PAD = 2, MAX_SUM = (1 << 23) - (1 << 15), MAX_PRODUCT = 1 << 14 };
 
 /* A row. */
 typedef struct {
@@ -35,12 +27,6 @@ typedef struct {
     wpk_entry entry[];
 } row_list;
 
-/* Vectors of eight pixels in a tile; 0: the tile would be too large. */
-static uint32_t tile_vectors(uint32_t cols) {
-    const uint32_t most = cols > MAX_COLS ? 0 : MAX_TILE_NBYTES / LANES / cols;
-    return most < MAX_VECTORS ? most : MAX_VECTORS;
-}
-
 /* Of a row of this many elements. */
 static uint64_t list_nbytes(uint32_t elements) {
     return sizeof(row_list) + ((uint64_t)elements + PAD) * sizeof(wpk_entry);
@@ -48,57 +34,6 @@ static uint64_t list_nbytes(uint32_t elements) {
 
 static uint32_t stored_elements(const wpk_weights *weights) {
     return weights->blob.section_nbytes[SECTION_VALUES];
-}
-
-/* Modelled cycles of one row (docs/CYCLE_MODEL.md) as a list, and as one of four dense rows. Both
- * are fits to measurements. */
-static uint64_t list_cycles(const wpk_weights *weights, uint64_t elements, uint32_t runs,
-                            uint32_t pixels) {
-    const uint32_t most = tile_vectors(weights->cols) * LANES;
-    const uint64_t pairs = elements / 2 + 1, rows = weights->rows;
-    const uint32_t rest = (pixels % most + LANES - 1) / LANES;
-    uint64_t run = pixels / most * (pairs * (5 + 6 * (most / LANES)) + 35 + 32 * (most / LANES));
-    if (rest != 0) {
-        run += pairs * (5 + 6 * rest) + 35 + 32 * rest;
-    }
-    /* Transposing is shared by the rows that are listed at a time. */
-    const uint64_t listed = MAX_LISTS_NBYTES / list_nbytes((uint32_t)elements) + 1;
-    const uint64_t transposing = ((uint64_t)weights->cols + CHANNELS) * (pixels + 3) * 5 / 8 /
-                                 (rows < listed ? rows : listed);
-    return runs * (run + transposing) + 400 + 5 * elements;
-}
-
-static uint64_t dense_cycles(const wpk_weights *weights, uint64_t elements, uint32_t runs,
-                             uint32_t pixels) {
-    const uint64_t cols = weights->cols;
-    return runs * ((uint64_t)(pixels / 2) * (cols + 80) * 35 / 128 +
-                   (uint64_t)(pixels % 2) * (cols + 60) / 4) +
-           150 + 3 * elements + cols / 2;
-}
-
-static uint64_t group_cycles(uint64_t elements, uint32_t runs, uint32_t pixels) {
-    const uint64_t groups = elements / 16 + 1;
-    return runs * (groups * (pixels * 18 + (pixels / 4 + pixels % 4) * 4) + pixels * 12) +
-           groups * 40 + 400;
-}
-
-static const struct wpk_list_kernels *choose(const wpk_weights *weights, uint32_t runs,
-                                             uint32_t pixels, bool reordered) {
-    const uint64_t elements = stored_elements(weights) / weights->rows;
-    const struct wpk_list_kernels *best = NULL;
-    uint64_t least = dense_cycles(weights, elements, runs, pixels);
-    if (weights->codec->list != NULL && tile_vectors(weights->cols) != 0 &&
-        (uint64_t)weights->rows * MAX_VECTORS * LANES <= 65536) {
-        const uint64_t cycles = list_cycles(weights, elements, runs, pixels);
-        best = cycles < least ? &wpk_lists : best;
-        least = cycles < least ? cycles : least;
-    }
-    /* Where cycles are nearly the same: half the instructions. */
-    if (weights->codec->groups != NULL && !reordered &&
-        group_cycles(elements, runs, pixels) * 10 < least * 11) {
-        best = &wpk_groups;
-    }
-    return best;
 }
 
 static uint64_t buffer_nbytes(const wpk_weights *weights, uint64_t wanted) {
@@ -181,7 +116,7 @@ static int32_t bias_of(const wpk_requant *requant, uint32_t channel, const row_l
 static void load(wpk_block *block, const wpk_weights *weights, wpk_cursor *cursor, void *lists,
                  uint32_t nbytes) {
     const wpk_requant *const requant = block->requant;
-    const uint32_t scale = tile_vectors(weights->cols) * LANES;
+    const uint32_t scale = wpk_tile_vectors(weights->cols) * LANES;
     const int32_t max_bias = MAX_SUM - (int32_t)weights->cols * MAX_PRODUCT;
     uint8_t *at = lists;
     const uint8_t *const end = at + nbytes;
@@ -215,67 +150,6 @@ static void load(wpk_block *block, const wpk_weights *weights, wpk_cursor *curso
     }
     block->count = r;
     block->rows = lists;
-}
-
-/* The channels of a tile are padded to whole vectors. */
-static uint64_t tile_nbytes(uint32_t cols, uint32_t scale) {
-    return (((uint64_t)cols + CHANNELS - 1) & ~(uint64_t)(CHANNELS - 1)) * scale;
-}
-
-static uint64_t run_nbytes(uint32_t cols) {
-    return tile_nbytes(cols, tile_vectors(cols) * LANES);
-}
-
-/* Column c of four pixels to tile[c · scale], 16 columns at a time: interleaved in `words`, then
- * stored as words. */
-static void load_four(const int8_t *x0, const int8_t *x1, const int8_t *x2, const int8_t *x3,
-                      uint32_t cols, uint32_t scale, int8_t *tile) {
-    uint32_t words[CHANNELS];
-    const uint32x4_t offset = vmulq_n_u32(vidupq_n_u32(0, 1), scale);
-    __asm__ volatile(
-        "dls lr, %[n]\n\t"
-        "1:\n\t"
-        "vctp.8 %[cols]\n\t"
-        "vpstttt\n\t"
-        "vldrbt.8 q0, [%[x0]], #16\n\t"
-        "vldrbt.8 q1, [%[x1]], #16\n\t"
-        "vldrbt.8 q2, [%[x2]], #16\n\t"
-        "vldrbt.8 q3, [%[x3]], #16\n\t"
-        "sub %[cols], %[cols], #16\n\t"
-        "vst40.8 {q0, q1, q2, q3}, [%[words]]\n\t"
-        "vst41.8 {q0, q1, q2, q3}, [%[words]]\n\t"
-        "vst42.8 {q0, q1, q2, q3}, [%[words]]\n\t"
-        "vst43.8 {q0, q1, q2, q3}, [%[words]]\n\t"
-        "vldrw.32 q0, [%[words]]\n\t"
-        "vldrw.32 q1, [%[words], #16]\n\t"
-        "vldrw.32 q2, [%[words], #32]\n\t"
-        "vldrw.32 q3, [%[words], #48]\n\t"
-        "vstrw.32 q0, [%[tile], %q[offset]]\n\t"
-        "add %[tile], %[tile], %[step]\n\t"
-        "vstrw.32 q1, [%[tile], %q[offset]]\n\t"
-        "add %[tile], %[tile], %[step]\n\t"
-        "vstrw.32 q2, [%[tile], %q[offset]]\n\t"
-        "add %[tile], %[tile], %[step]\n\t"
-        "vstrw.32 q3, [%[tile], %q[offset]]\n\t"
-        "add %[tile], %[tile], %[step]\n\t"
-        "le lr, 1b\n\t"
-        : [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [tile] "+r"(tile),
-          [cols] "+r"(cols)
-        : [n] "r"((cols + CHANNELS - 1) / CHANNELS), [step] "r"(4 * scale), [words] "r"(words),
-          [offset] "w"(offset)
-        : "lr", "memory", "p0", "q0", "q1", "q2", "q3");
-}
-
-/* Pixel p, column c to tile[c · scale + p]. Pixels behind the last are it once more. */
-static void load_tile(const wpk_pixels *pixels, uint32_t first, uint32_t count, uint32_t cols,
-                      uint32_t scale, int8_t *tile) {
-    for (uint32_t p = 0; p < count; p += 4) {
-        const int8_t *x[4];
-        for (uint32_t i = 0; i < 4; ++i) {
-            x[i] = pixels->data + (first + (p + i < count ? p + i : count - 1)) * pixels->stride;
-        }
-        load_four(x[0], x[1], x[2], x[3], cols, scale, tile + p);
-    }
 }
 
 /* What the fast path needs of a tile besides its pixels. */
@@ -435,7 +309,7 @@ static inline __attribute__((always_inline)) void multiply_rows(const wpk_block 
 static void run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uint32_t y_stride,
                 void *scratch) {
     const wpk_requant *const requant = block->requant;
-    const uint32_t most = tile_vectors(block->cols) * LANES;
+    const uint32_t most = wpk_tile_vectors(block->cols) * LANES;
     tile_shape tile = {requant->output_zero_point,
                        requant->activation_min,
                        requant->activation_max,
@@ -447,7 +321,7 @@ static void run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uin
         const uint32_t left = pixels->count - first;
         const uint32_t count = left < most ? left : most;
         const uint32_t vectors = (count + LANES - 1) / LANES;
-        load_tile(pixels, first, count, block->cols, most, scratch);
+        wpk_tile_load(pixels, first, count, block->cols, most, scratch);
         tile.last = count - (vectors - 1) * LANES;
         int8_t *const out = y + first * y_stride;
         if (vectors == 1) {
@@ -461,7 +335,7 @@ static void run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uin
 }
 
 const struct wpk_list_kernels wpk_lists = {
-    MAX_VECTORS * LANES, choose, buffer_nbytes, load, run_nbytes, run,
+    WPK_TILE_MAX_VECTORS * LANES, wpk_choose_lists, buffer_nbytes, load, wpk_tile_nbytes, run,
 };
 
 #endif
