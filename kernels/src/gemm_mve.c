@@ -74,6 +74,25 @@ static void fold_offset(const wpk_block *group, wpk_quad *q) {
     }
 }
 
+static void pack_four(const int8_t *w0, const int8_t *w1, const int8_t *w2, const int8_t *w3,
+                      uint32_t cols, int8_t *to) {
+    __asm__ volatile(
+        "dlstp.8 lr, %[cols]\n\t"
+        "1:\n\t"
+        "vldrb.8 q0, [%[w0]], #16\n\t"
+        "vldrb.8 q1, [%[w1]], #16\n\t"
+        "vldrb.8 q2, [%[w2]], #16\n\t"
+        "vldrb.8 q3, [%[w3]], #16\n\t"
+        "vstrb.8 q0, [%[to]], #64\n\t"
+        "vstrb.8 q1, [%[to], #-48]\n\t"
+        "vstrb.8 q2, [%[to], #-32]\n\t"
+        "vstrb.8 q3, [%[to], #-16]\n\t"
+        "letp lr, 1b\n\t"
+        : [w0] "+r"(w0), [w1] "+r"(w1), [w2] "+r"(w2), [w3] "+r"(w3), [to] "+r"(to)
+        : [cols] "r"(cols)
+        : "lr", "memory", "q0", "q1", "q2", "q3");
+}
+
 /* One row, its columns in another order; behind the last column anything. */
 static void pack_in_order(const int8_t *from, const uint16_t *order, uint32_t cols, int8_t *to) {
     __asm__ volatile(
@@ -97,24 +116,19 @@ void wpk_gemm_pack(const wpk_block *group, void *packed) {
     if (group->requant->input_offset != 0) {
         fold_offset(group, packed);
     }
-    for (uint32_t r = 0; r < ROWS; ++r) {
-        /* A row that is not there is computed as another one and dropped. */
-        const int8_t *from =
-            (const int8_t *)group->rows + (r < group->count ? r : 0) * group->stride;
-        int8_t *to = (int8_t *)packed + sizeof(wpk_quad) + r * LANES;
-        if (group->order != NULL) {
-            pack_in_order(from, group->order, group->cols, to);
-            continue;
-        }
-        __asm__ volatile(
-            "dlstp.8 lr, %[cols]\n\t"
-            "1:\n\t"
-            "vldrb.8 q0, [%[from]], #16\n\t"
-            "vstrb.8 q0, [%[to]], #64\n\t"
-            "letp lr, 1b\n\t"
-            : [from] "+r"(from), [to] "+r"(to)
-            : [cols] "r"(group->cols)
-            : "lr", "memory", "q0");
+    /* A row that is not there is computed as another one and dropped. */
+    const uint32_t stride = group->stride;
+    const int8_t *const w0 = group->rows, *const w1 = w0 + (group->count > 1 ? stride : 0),
+                        *const w2 = w0 + (group->count > 2 ? 2 * stride : 0),
+                        *const w3 = w0 + (group->count > 3 ? 3 * stride : 0);
+    int8_t *const to = (int8_t *)packed + sizeof(wpk_quad);
+    if (group->order == NULL) {
+        pack_four(w0, w1, w2, w3, group->cols, to);
+    } else {
+        pack_in_order(w0, group->order, group->cols, to);
+        pack_in_order(w1, group->order, group->cols, to + LANES);
+        pack_in_order(w2, group->order, group->cols, to + 2 * LANES);
+        pack_in_order(w3, group->order, group->cols, to + 3 * LANES);
     }
     /* The stores of the last chunk were cut off like its loads. */
     const uint32_t tail = group->cols % LANES;
