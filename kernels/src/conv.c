@@ -13,6 +13,8 @@
  * not dominate its memory. */
 enum {
     MAX_BLOCK_NBYTES = 8192,
+    FEW_PIXELS = 16,
+    FEW_PIXELS_NBYTES = 4096,
     GOOD_BLOCK_ROWS = 8,
     MAX_GOOD_NBYTES = 16384,
     MAX_BLOCK_ROWS = 64,
@@ -27,10 +29,11 @@ static uint64_t align16(uint64_t nbytes) {
 /* How a convolution is cut: rows a block, and where things lie in scratch. Offsets and sizes in
  * bytes. */
 typedef struct {
-    bool in_place;  /* rows are read where they are, nothing is packed or decoded */
-    bool pointwise; /* a window is one pixel of the image: no gathering */
-    bool vector;    /* too few pixels to pack or decode rows for */
-    bool strip;     /* windows are parts of a strip: no gathering */
+    bool in_place;   /* rows are read where they are, nothing is packed or decoded */
+    bool pointwise;  /* a window is one pixel of the image: no gathering */
+    bool vector;     /* too few pixels to pack or decode rows for */
+    bool few_pixels; /* so few that what is done once per block counts */
+    bool strip;      /* windows are parts of a strip: no gathering */
     const struct wpk_list_kernels *lists; /* for sparse rows as lists, or NULL */
     uint32_t group_rows, block_rows;
     uint32_t tile_pixels;
@@ -63,7 +66,10 @@ static uint64_t block_budget(const plan *p, uint64_t group_nbytes, uint64_t acti
     if (p->strip) {
         return MAX_BLOCK_NBYTES;
     }
-    return !WPK_REREADS && p->pointwise ? 0 : nbytes;
+    if (!WPK_REREADS && p->pointwise) {
+        return p->few_pixels ? FEW_PIXELS_NBYTES : 0;
+    }
+    return nbytes;
 }
 
 static uint32_t rows_of_block(const plan *p, uint64_t group_nbytes, uint64_t activations) {
@@ -92,6 +98,7 @@ static plan plan_of(const wpk_conv_shape *shape, const wpk_weights *weights) {
 #if WPK_MVE
     p.strip = !p.pointwise && !p.vector && wpk_strip_fits(shape);
 #endif
+    p.few_pixels = pixels_of(shape) <= FEW_PIXELS;
     p.in_place = weights->dense != NULL && (p.vector || !WPK_PACKED);
     p.group_rows = (uint32_t)(shape->out_c / (shape->in_c / shape->kernel_c));
 
