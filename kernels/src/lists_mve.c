@@ -79,7 +79,8 @@ static bool separate(wpk_entry *e, const wpk_entry *end) {
     return true;
 }
 
-/* The same for all entries of a row. Such pairs are rare, and looked for four entries at a time. */
+/* The same for all entries of a row. Such pairs are rare, and looked for four entries at a time: no
+ * offset has the bits of −128. */
 static bool separate_row(row_list *list) {
     wpk_entry *const end = list->entry + 2 * list->pairs;
     const wpk_entry *e = list->entry;
@@ -89,14 +90,13 @@ static bool separate_row(row_list *list) {
             "dls lr, %[n]\n\t"
             "1:\n\t"
             "vldrw.32 q0, [%[e]], #16\n\t"
-            "vshl.i32 q0, q0, #16\n\t"
-            "vcmp.i32 eq, q0, %[extreme]\n\t"
+            "vcmp.i16 eq, q0, %[extreme]\n\t"
             "vmrs %[equal], p0\n\t"
             "and %[equal], %[equal], %[equal], lsr #4\n\t"
             "orr %[found], %[found], %[equal]\n\t"
             "le lr, 1b\n\t"
             : [e] "+r"(e), [found] "+r"(found), [equal] "=&r"(equal)
-            : [n] "r"(list->pairs / 2), [extreme] "r"(0xff800000u)
+            : [n] "r"(list->pairs / 2), [extreme] "r"(-128)
             : "lr", "memory", "p0", "q0");
     }
     return separate((found & 0x0101) != 0 ? list->entry : end - 2, end);
@@ -225,32 +225,28 @@ typedef struct {
         "add %[a], %[x], %[w0], lsr #16\n\t"                                                \
         "add %[b], %[x], %[w1], lsr #16\n\t" LOAD("a", "0") steps                           \
         "le lr, 1b\n\t"                                                                     \
-        "ldr %[w0], [%[list], %[multiplier]]\n\t"                                           \
-        "ldr %[w1], [%[list], %[shift]]\n\t"                                                \
+        "ldrd %[w0], %[w1], [%[list], %[multiplier]]\n\t"                                   \
         "ldr %[a], [%[tile], %[zero_point]]\n\t"                                            \
         "mvn %[b], #255\n\t" finish                                                         \
-        "ldr %[w0], [%[tile], %[least]]\n\t"                                                \
-        "ldr %[w1], [%[tile], %[most]]\n\t"                                                 \
+        "ldrd %[w0], %[w1], [%[tile], %[least]]\n\t"                                        \
         "vdup.16 q3, %[w0]\n\t"                                                             \
         "vldrh.u16 q5, [%[tile], %[offset]]\n\t"                                            \
         "vdup.16 q4, %[w1]\n\t"                                                             \
-        "ldr %[w0], [%[tile], %[step]]\n\t"                                                 \
-        "ldr %[w1], [%[tile], %[last]]\n\t" clamp store                                     \
+        "ldrd %[w0], %[w1], [%[tile], %[step]]\n\t" clamp store                             \
         : [entry] "=&r"(entry), [w0] "=&r"(w0), [w1] "=&r"(w1), [a] "=&l"(a), [b] "=&l"(b), \
           [y] "+r"(y)                                                                       \
         : [list] "r"(list), [x] "r"(x), [tile] "r"(tile), [unit] "r"(128),                  \
           [bias] "i"(offsetof(row_list, bias)), [pairs] "i"(offsetof(row_list, pairs)),     \
-          [entries] "i"(offsetof(row_list, entry)), [shift] "i"(offsetof(row_list, shift)), \
+          [entries] "i"(offsetof(row_list, entry)),                                         \
           [multiplier] "i"(offsetof(row_list, multiplier)),                                 \
           [zero_point] "i"(offsetof(tile_shape, zero_point)),                               \
-          [least] "i"(offsetof(tile_shape, low)), [most] "i"(offsetof(tile_shape, high)),   \
-          [step] "i"(offsetof(tile_shape, step)), [last] "i"(offsetof(tile_shape, last)),   \
+          [least] "i"(offsetof(tile_shape, low)), [step] "i"(offsetof(tile_shape, step)),   \
           [offset] "i"(offsetof(tile_shape, offset))                                        \
         : "cc", "lr", "memory", "p0", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7")
 
-static inline __attribute__((always_inline)) void multiply_row(const row_list *list,
-                                                               const int8_t *x, uint32_t vectors,
-                                                               const tile_shape *tile, int8_t *y) {
+/* Returns the next row's list. */
+static inline __attribute__((always_inline)) const row_list *multiply_row(
+    const row_list *list, const int8_t *x, uint32_t vectors, const tile_shape *tile, int8_t *y) {
     const wpk_entry *entry;
     uint32_t w0, w1, a, b;
     if (vectors == 1) {
@@ -267,6 +263,7 @@ static inline __attribute__((always_inline)) void multiply_row(const row_list *l
             FINISH("q0", "q3") FINISH("q1", "q4") FINISH("q2", "q5"),
             CLAMP("q0") CLAMP("q1") CLAMP("q2"), STORE("q0") STORE("q1") STORE_LAST("q2"));
     }
+    return (const row_list *)(const void *)(entry - PAD);
 }
 
 /* The general path: four pixels in 32 bits, rescaled as wpk_rescale does. */
@@ -298,11 +295,11 @@ static inline __attribute__((always_inline)) void multiply_rows(const wpk_block 
     const row_list *list = block->rows;
     for (int8_t *const end = y + block->count; y != end; ++y) {
         if (list->fast) {
-            multiply_row(list, x, vectors, tile, y);
+            list = multiply_row(list, x, vectors, tile, y);
         } else {
             multiply_general(list, x, count, tile, y);
+            list = (const row_list *)(const void *)(list->entry + 2 * list->pairs);
         }
-        list = (const row_list *)(const void *)(list->entry + 2 * list->pairs);
     }
 }
 
