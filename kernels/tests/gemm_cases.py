@@ -186,12 +186,17 @@ def main() -> None:
     parser.add_argument("--layers", action="store_true", help="the speed table's layers instead of random ones")
     parser.add_argument("--only", default="", help="of the layers, those whose name holds this")
     arguments = parser.parse_args()
-    rng = np.random.default_rng(arguments.seed)
     if arguments.layers:
-        layers = [layer for layer in speed_layers() if arguments.only in layer.name]
+        # The same weights whichever layers are chosen.
+        records = [
+            record(layer, np.random.default_rng([arguments.seed, index]))
+            for index, layer in enumerate(speed_layers())
+            if arguments.only in layer.name
+        ]
     else:
+        rng = np.random.default_rng(arguments.seed)
         layers = [random_layer(rng, index) for index in range(arguments.count)]
-    records = [record(layer, rng) for layer in layers]
+        records = [record(layer, rng) for layer in layers]
     arguments.file.write_bytes(struct.pack("<2I", len(records), int(arguments.layers)) + b"".join(records))
 
 
