@@ -241,6 +241,27 @@ static inline void list_row(reader *r, uint32_t scale, wpk_entry *entries) {
     }
 }
 
+static inline void group_row(reader *r, wpk_group *group) {
+    const lanes line = line_of(r);
+    int32_t step = 0;
+    uint32_t left = r->left;
+    for (; left >= LANES; left -= LANES, ++group) {
+        group->step = step + *r->minimum++;
+        vstrbq_u8(group->offset, next_group(r, line));
+        vstrbq_s8(group->value, vldrbq_s8(r->value));
+        r->value += LANES;
+        step = (int32_t)(LANES * r->slope);
+    }
+    if (left > 0) {
+        group->step = step + *r->minimum++;
+        const lanes columns = next_group(r, line);
+        /* The base itself may lie before the row. */
+        vstrbq_u8(group->offset, vdupq_n_u8((uint8_t)vgetq_lane_u8(columns, 0)));
+        vstrbq_p_u8(group->offset, columns, vctp8q(left));
+        vstrbq_s8(group->value, vldrbq_z_s8(r->value, vctp8q(left)));
+    }
+}
+
 #else
 
 typedef struct {
@@ -366,5 +387,29 @@ static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uin
     return elements;
 }
 
+#if WPK_MVE
+
+static uint32_t groups(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, wpk_group *group,
+                       uint32_t capacity) {
+    const wpk_counts counts = wpk_counts_of(blob);
+    if (cursor->row != row) {
+        seek(blob, &counts, cursor, row);
+    }
+    reader r = open_row(blob, &counts, cursor);
+    const uint32_t elements = r.left, count = (elements + LANES - 1) / LANES;
+    if (count > capacity) {
+        return WPK_NO_ROOM;
+    }
+    group_row(&r, group);
+    close_row(blob, &r, elements, cursor);
+    return count;
+}
+
+#else
+
+#define groups NULL
+
+#endif
+
 const wpk_codec wpk_codec_dcsr = {
-    "dcsr", 2, check, decode, list, dot, WPK_LIST_KERNELS, wpk_sparse_stored, NULL, NULL};
+    "dcsr", 2, check, decode, list, dot, groups, WPK_LIST_KERNELS, wpk_sparse_stored, NULL, NULL};

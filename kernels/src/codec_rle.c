@@ -106,6 +106,38 @@ static int32_t dot_row(const wpk_blob *blob, uint32_t begin, uint32_t end, const
     return acc;
 }
 
+/* Steps of 16 elements of which the first is in a low nibble: the high nibbles are those of the
+ * bytes behind. */
+static inline uint8x16_t odd_steps_of(uint16x8_t pairs, uint16x8_t behind) {
+    const uint16x8_t nibbles = vorrq_u16(pairs, vshlq_n_u16(behind, 4));
+    return vandq_u8(vreinterpretq_u8_u16(nibbles), vdupq_n_u8(15));
+}
+
+static void group_row(const wpk_blob *blob, uint32_t begin, uint32_t left, wpk_group *group) {
+    const int8_t *value = (const int8_t *)blob->section[SECTION_VALUES] + begin;
+    const uint8_t *step = blob->section[SECTION_STEPS] + begin / 2;
+    const bool odd = (begin & 1) != 0;
+    uint32_t total = 0;
+    for (; left >= LANES; left -= LANES, ++group, value += LANES, step += LANES / 2) {
+        const uint16x8_t pairs = vldrbq_u16(step);
+        group->step = (int32_t)total;
+        vstrbq_u8(group->offset,
+                  wpk_prefix_sums(odd ? odd_steps_of(pairs, vldrbq_u16(step + 1)) : steps_of(pairs),
+                                  &total));
+        vstrbq_s8(group->value, vldrbq_s8(value));
+    }
+    if (left > 0) {
+        const mve_pred16_t used = vctp8q(left);
+        const uint16x8_t pairs = vldrbq_z_u16(step, vctp16q((left + 1) / 2));
+        const uint8x16_t steps =
+            odd ? odd_steps_of(pairs, vldrbq_z_u16(step + 1, vctp16q(left / 2))) : steps_of(pairs);
+        group->step = (int32_t)total;
+        /* Without a step a lane stays at the column before. */
+        vstrbq_u8(group->offset, wpk_prefix_sums(vpselq_u8(steps, vdupq_n_u8(0), used), &total));
+        vstrbq_s8(group->value, vldrbq_z_s8(value, used));
+    }
+}
+
 #else
 
 static void decode_row(const wpk_blob *blob, uint32_t begin, uint32_t end, int8_t *row) {
@@ -233,5 +265,30 @@ static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const
     return dot_row(blob, begin, end, x);
 }
 
+#if WPK_MVE
+
+static uint32_t groups(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, wpk_group *group,
+                       uint32_t capacity) {
+    const wpk_counts counts = wpk_counts_of(blob);
+    if (cursor->row != row) {
+        seek(blob, &counts, cursor, row);
+    }
+    const uint32_t begin = cursor->at[0], elements = wpk_count(&counts, row);
+    const uint32_t count = (elements + LANES - 1) / LANES;
+    if (count > capacity) {
+        return WPK_NO_ROOM;
+    }
+    group_row(blob, begin, elements, group);
+    cursor->at[0] = begin + elements;
+    cursor->row = row + 1;
+    return count;
+}
+
+#else
+
+#define groups NULL
+
+#endif
+
 const wpk_codec wpk_codec_rle = {
-    "rle", 1, check, decode, list, dot, WPK_LIST_KERNELS, wpk_sparse_stored, NULL, NULL};
+    "rle", 1, check, decode, list, dot, groups, WPK_LIST_KERNELS, wpk_sparse_stored, NULL, NULL};

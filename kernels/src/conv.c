@@ -7,6 +7,7 @@
 #include "gemm.h"
 #include "lists.h"
 #include "strip.h"
+#include "windows.h"
 
 /* Makes rows [first, first + count) ready, fewer if they do not fit. */
 static wpk_block load_block(const wpk_conv_plan *p, const wpk_weights *weights,
@@ -74,61 +75,6 @@ static void step(const wpk_conv_shape *shape, position *at) {
     }
 }
 
-/* The taps [begin, end) of `taps` that lie inside an image of `size`, the first tap being at `at`.
- */
-typedef struct {
-    int32_t begin, end;
-} range;
-
-static range clip(int32_t at, int32_t taps, int32_t size) {
-    const int32_t over = at + taps - size;
-    range inside = {at < 0 ? -at : 0, over > 0 ? taps - over : taps};
-    if (inside.begin >= inside.end) {
-        inside.begin = inside.end = 0;
-    }
-    return inside;
-}
-
-/* A window of neighbouring pixels with all their channels: each of its rows is one run of bytes. */
-static void gather_runs(const wpk_conv_shape *shape, const int8_t *x, int32_t row, int32_t column,
-                        int8_t outside, int8_t *window) {
-    const int32_t depth = shape->in_c, run = shape->kernel_w * depth, pitch = shape->in_w * depth;
-    if (row >= 0 && row + shape->kernel_h <= shape->in_h && column >= 0 &&
-        column + shape->kernel_w <= shape->in_w) {
-        wpk_copy_rows(window, run, x + row * pitch + column * depth, pitch, (uint32_t)run,
-                      (uint32_t)shape->kernel_h);
-        return;
-    }
-    const range rows = clip(row, shape->kernel_h, shape->in_h);
-    const range columns = clip(column, shape->kernel_w, shape->in_w);
-    const int32_t inside_rows = rows.end - rows.begin,
-                  inside_run = (columns.end - columns.begin) * depth;
-    if (inside_rows != shape->kernel_h || inside_run != run) {
-        wpk_fill(window, outside, (uint32_t)(shape->kernel_h * run));
-    }
-    if (inside_run != 0) {
-        wpk_copy_rows(window + rows.begin * run + columns.begin * depth, run,
-                      x + (row + rows.begin) * pitch + (column + columns.begin) * depth, pitch,
-                      (uint32_t)inside_run, (uint32_t)inside_rows);
-    }
-}
-
-/* Any window, tap by tap. */
-static void gather_taps(const wpk_conv_shape *shape, const int8_t *x, int32_t row, int32_t column,
-                        int8_t outside, int8_t *window) {
-    const uint32_t depth = (uint32_t)shape->kernel_c;
-    for (int32_t i = 0; i < shape->kernel_h; ++i, row += shape->dilation_h) {
-        int32_t at = column;
-        for (int32_t j = 0; j < shape->kernel_w; ++j, at += shape->dilation_w, window += depth) {
-            if (row >= 0 && row < shape->in_h && at >= 0 && at < shape->in_w) {
-                wpk_copy(window, x + (row * shape->in_w + at) * shape->in_c, depth);
-            } else {
-                wpk_fill(window, outside, depth);
-            }
-        }
-    }
-}
-
 static void multiply(const wpk_conv_plan *p, const wpk_block *block, const wpk_weights *weights,
                      const wpk_cursor *start, const wpk_pixels *pixels, int8_t *y,
                      uint32_t y_stride, uint8_t *scratch) {
@@ -177,8 +123,6 @@ static void multiply_windows(const wpk_conv_shape *shape, const wpk_conv_plan *p
                              const wpk_block *block, const wpk_weights *weights,
                              const wpk_cursor *start, const int8_t *x, int8_t *y,
                              uint8_t *scratch) {
-    const bool runs =
-        shape->dilation_h == 1 && shape->dilation_w == 1 && shape->kernel_c == shape->in_c;
     const int8_t outside = block->requant->input_zero_point;
     int8_t *const windows = (int8_t *)scratch + p->window_at;
     wpk_pixels pixels = {windows, (uint32_t)wpk_align16(block->cols), 0};
@@ -189,11 +133,7 @@ static void multiply_windows(const wpk_conv_shape *shape, const wpk_conv_plan *p
             const int8_t *const image = x + at.batch * shape->in_h * shape->in_w * shape->in_c;
             const int32_t row = at.row * shape->stride_h - shape->pad_top;
             const int32_t column = at.column * shape->stride_w - shape->pad_left;
-            if (runs) {
-                gather_runs(shape, image, row, column, outside, windows + i * pixels.stride);
-            } else {
-                gather_taps(shape, image, row, column, outside, windows + i * pixels.stride);
-            }
+            wpk_gather_window(shape, image, row, column, outside, windows + i * pixels.stride);
         }
         multiply(p, block, weights, start, &pixels, y, (uint32_t)shape->out_c, scratch);
         y += pixels.count * (uint32_t)shape->out_c;

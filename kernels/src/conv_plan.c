@@ -1,6 +1,7 @@
 #include "conv_plan.h"
 
 #include "gemm_plan.h"
+#include "lists.h"
 #include "lists_plan.h"
 #include "strip_plan.h"
 
@@ -9,6 +10,8 @@
  * not dominate its memory. */
 enum {
     MAX_BLOCK_NBYTES = 8192,
+    FEW_PIXELS = 16,
+    FEW_PIXELS_NBYTES = 4096,
     GOOD_BLOCK_ROWS = 8,
     MAX_GOOD_NBYTES = 8192,
     MAX_BLOCK_ROWS = 64,
@@ -26,7 +29,10 @@ static uint64_t block_budget(const wpk_conv_plan *p, uint64_t group_nbytes, uint
     if (p->strip) {
         return MAX_BLOCK_NBYTES;
     }
-    return !WPK_REREADS && p->pointwise ? 0 : nbytes;
+    if (!WPK_REREADS && p->pointwise) {
+        return p->few_pixels ? FEW_PIXELS_NBYTES : 0;
+    }
+    return nbytes;
 }
 
 /* Windows that are gathered, or a strip and the order of its elements. */
@@ -41,11 +47,11 @@ static uint64_t windows_nbytes(const wpk_conv_plan *p, const wpk_conv_shape *sha
 }
 
 /* The same for lists, or what is left of memory that other layers need anyway. */
-static uint64_t list_budget(const wpk_conv_plan *p, const wpk_conv_shape *shape,
+static uint64_t list_budget(const wpk_conv_plan *p, wpk_row_form form, const wpk_conv_shape *shape,
                             const wpk_weights *weights, uint64_t activations) {
     const uint64_t rest = wpk_gemm_channels_nbytes(MAX_BLOCK_LISTS) +
                           windows_nbytes(p, shape, weights->cols) +
-                          wpk_lists_run_nbytes(weights->cols) + wpk_tables_nbytes(weights);
+                          wpk_lists_run_nbytes(form, weights->cols) + wpk_tables_nbytes(weights);
     const uint64_t nbytes = WPK_MVE ? activations / 6 : block_budget(p, weights->cols, activations);
     return nbytes + rest < shape->spare ? shape->spare - rest : nbytes;
 }
@@ -76,6 +82,7 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
 #if WPK_MVE
     p.strip = !p.pointwise && !p.vector && wpk_strip_fits(shape);
 #endif
+    p.few_pixels = wpk_conv_pixels(shape) <= FEW_PIXELS;
     p.in_place = weights->dense != NULL && (p.vector || !WPK_PACKED);
     p.group_rows = (uint32_t)(shape->out_c / (shape->in_c / shape->kernel_c));
 
@@ -91,14 +98,18 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
                               : (uint32_t)shape->batch * (uint32_t)shape->out_h;
     const bool may_list = !p.vector && weights->dense == NULL && weights->codec->list != NULL &&
                           weights->codec->list_kernels != NULL;
-    if (may_list && wpk_lists_pay(weights, runs, wpk_conv_pixels(shape) / runs)) {
-        p.lists = weights->codec->list_kernels;
+    const wpk_row_form form =
+        may_list ? wpk_lists_choose(weights, runs, wpk_conv_pixels(shape) / runs, p.strip)
+                 : WPK_ROWS_DENSE;
+    if (form != WPK_ROWS_DENSE) {
+        const struct wpk_list_kernels *const kernels = weights->codec->list_kernels;
+        p.lists = form == WPK_ROWS_GROUPED ? kernels->grouped : kernels;
         /* Without something to keep for each row, a block may have any number of them. */
         const uint32_t rows =
             WPK_MVE || p.group_rows < MAX_BLOCK_LISTS ? p.group_rows : MAX_BLOCK_LISTS;
-        p.windows = WPK_LIST_PIXELS;
-        p.block_nbytes =
-            wpk_lists_nbytes(weights, list_budget(&p, shape, weights, activations), rows);
+        p.windows = wpk_lists_pixels(form);
+        p.block_nbytes = wpk_lists_nbytes(weights, form,
+                                          list_budget(&p, form, shape, weights, activations), rows);
         p.block_rows = wpk_lists_rows(weights, p.block_nbytes, rows);
     } else {
         p.block_rows = rows_of_block(&p, group_nbytes, activations);
@@ -112,7 +123,7 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
     }
     p.row_at =
         p.block_nbytes + (p.vector ? 0 : wpk_align16(wpk_gemm_channels_nbytes(p.block_rows)));
-    const bool unpacks = packed && p.lists == NULL && weights->dense == NULL;
+    const bool unpacks = packed && form == WPK_ROWS_DENSE && weights->dense == NULL;
     p.order_at = p.row_at + (unpacks ? WPK_ROW_GROUP * wpk_align16(cols) : 0);
     p.window_at = p.order_at;
 #if WPK_MVE
@@ -120,9 +131,9 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
 #endif
     p.tile_at = p.order_at + windows_nbytes(&p, shape, weights->cols);
     p.tables_at =
-        p.tile_at + (p.vector          ? 0
-                     : p.lists != NULL ? wpk_lists_run_nbytes(weights->cols)
-                                       : wpk_gemm_run_nbytes(weights->cols, p.tile_pixels));
+        p.tile_at + (p.vector                 ? 0
+                     : form != WPK_ROWS_DENSE ? wpk_lists_run_nbytes(form, weights->cols)
+                                              : wpk_gemm_run_nbytes(weights->cols, p.tile_pixels));
     p.nbytes = p.tables_at + wpk_tables_nbytes(weights);
     return p;
 }

@@ -9,10 +9,11 @@
 
 /* Offsets and sizes in bytes. */
 typedef struct {
-    bool in_place;  /* rows are read where they are, nothing is packed or decoded */
-    bool pointwise; /* a window is one pixel of the image: no gathering */
-    bool vector;    /* too few pixels to pack or decode rows for */
-    bool strip;     /* windows are parts of a strip: no gathering */
+    bool in_place;   /* rows are read where they are, nothing is packed or decoded */
+    bool pointwise;  /* a window is one pixel of the image: no gathering */
+    bool vector;     /* too few pixels to pack or decode rows for */
+    bool few_pixels; /* so few that what is done once per block counts */
+    bool strip;      /* windows are parts of a strip: no gathering */
     const struct wpk_list_kernels *lists; /* for sparse rows as lists, or NULL */
     uint32_t group_rows, block_rows;
     uint32_t tile_pixels;

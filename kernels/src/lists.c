@@ -208,6 +208,6 @@ static void run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uin
     }
 }
 
-const struct wpk_list_kernels wpk_lists = {load, run};
+const struct wpk_list_kernels wpk_lists = {load, run, NULL};
 
 #endif

@@ -15,9 +15,11 @@ struct wpk_list_kernels {
     /* As wpk_gemm_run. */
     void (*run)(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uint32_t y_stride,
                 void *scratch);
+
+    const struct wpk_list_kernels *grouped; /* for WPK_ROWS_GROUPED, or NULL */
 };
 
-extern const struct wpk_list_kernels wpk_lists;
+extern const struct wpk_list_kernels wpk_lists, wpk_groups;
 #define WPK_LIST_KERNELS (&wpk_lists)
 
 #endif

@@ -4,8 +4,7 @@
  * Products of two elements add up in 16-bit lanes, which |w| + |w'| ≤ 255 cannot leave. The sum of
  * a row is kept twice: `low` is it modulo 2^16, `high` adds up its parts divided by 2^8 and
  * rounded. high · 2^8 is wrong by 2^7 for each pair at most, low says by how much. */
-#include "lists.h"
-#include "lists_plan.h"
+#include "tile.h"
 
 #if WPK_MVE
 
@@ -14,6 +13,10 @@
 
 #include "codec_sparse.h"
 #include "wpk/requant.h"
+
+enum { LANES = WPK_TILE_LANES };
+/* MAX_SUM: `low` and `high` hold it. */
+enum { MAX_SUM = (1 << 23) - (1 << 15), MAX_PRODUCT = 1 << 14 };
 
 /* Columns to places in the tile, for windows in the order of a strip. */
 static void reorder(wpk_entry *entry, uint32_t count, const uint16_t *place, uint32_t scale) {
@@ -47,7 +50,8 @@ static bool separate(wpk_entry *e, const wpk_entry *end) {
     return true;
 }
 
-/* The same for all entries of a row. Such pairs are rare, and looked for four entries at a time. */
+/* The same for all entries of a row. Such pairs are rare, and looked for four entries at a time: no
+ * offset has the bits of −128. */
 static bool separate_row(row_list *list) {
     wpk_entry *const end = list->entry + 2 * list->pairs;
     const wpk_entry *e = list->entry;
@@ -57,14 +61,13 @@ static bool separate_row(row_list *list) {
             "dls lr, %[n]\n\t"
             "1:\n\t"
             "vldrw.32 q0, [%[e]], #16\n\t"
-            "vshl.i32 q0, q0, #16\n\t"
-            "vcmp.i32 eq, q0, %[extreme]\n\t"
+            "vcmp.i16 eq, q0, %[extreme]\n\t"
             "vmrs %[equal], p0\n\t"
             "and %[equal], %[equal], %[equal], lsr #4\n\t"
             "orr %[found], %[found], %[equal]\n\t"
             "le lr, 1b\n\t"
             : [e] "+r"(e), [found] "+r"(found), [equal] "=&r"(equal)
-            : [n] "r"(list->pairs / 2), [extreme] "r"(0xff800000u)
+            : [n] "r"(list->pairs / 2), [extreme] "r"(-128)
             : "lr", "memory", "p0", "q0");
     }
     return separate((found & 0x0101) != 0 ? list->entry : end - 2, end);
@@ -84,7 +87,7 @@ static int32_t bias_of(const wpk_requant *requant, uint32_t channel, const row_l
 static void load(wpk_block *block, const wpk_weights *weights, wpk_cursor *cursor, void *lists,
                  uint32_t nbytes) {
     const wpk_requant *const requant = block->requant;
-    const uint32_t scale = tile_vectors(weights->cols) * LANES;
+    const uint32_t scale = wpk_tile_vectors(weights->cols) * LANES;
     const int32_t max_bias = MAX_SUM - (int32_t)weights->cols * MAX_PRODUCT;
     uint8_t *at = lists;
     const uint8_t *const end = at + nbytes;
@@ -118,58 +121,6 @@ static void load(wpk_block *block, const wpk_weights *weights, wpk_cursor *curso
     }
     block->count = r;
     block->rows = lists;
-}
-
-/* Column c of four pixels to tile[c · scale], 16 columns at a time: interleaved in `words`, then
- * stored as words. */
-static void load_four(const int8_t *x0, const int8_t *x1, const int8_t *x2, const int8_t *x3,
-                      uint32_t cols, uint32_t scale, int8_t *tile) {
-    uint32_t words[TILE_CHANNELS];
-    const uint32x4_t offset = vmulq_n_u32(vidupq_n_u32(0, 1), scale);
-    __asm__ volatile(
-        "dls lr, %[n]\n\t"
-        "1:\n\t"
-        "vctp.8 %[cols]\n\t"
-        "vpstttt\n\t"
-        "vldrbt.8 q0, [%[x0]], #16\n\t"
-        "vldrbt.8 q1, [%[x1]], #16\n\t"
-        "vldrbt.8 q2, [%[x2]], #16\n\t"
-        "vldrbt.8 q3, [%[x3]], #16\n\t"
-        "sub %[cols], %[cols], #16\n\t"
-        "vst40.8 {q0, q1, q2, q3}, [%[words]]\n\t"
-        "vst41.8 {q0, q1, q2, q3}, [%[words]]\n\t"
-        "vst42.8 {q0, q1, q2, q3}, [%[words]]\n\t"
-        "vst43.8 {q0, q1, q2, q3}, [%[words]]\n\t"
-        "vldrw.32 q0, [%[words]]\n\t"
-        "vldrw.32 q1, [%[words], #16]\n\t"
-        "vldrw.32 q2, [%[words], #32]\n\t"
-        "vldrw.32 q3, [%[words], #48]\n\t"
-        "vstrw.32 q0, [%[tile], %q[offset]]\n\t"
-        "add %[tile], %[tile], %[step]\n\t"
-        "vstrw.32 q1, [%[tile], %q[offset]]\n\t"
-        "add %[tile], %[tile], %[step]\n\t"
-        "vstrw.32 q2, [%[tile], %q[offset]]\n\t"
-        "add %[tile], %[tile], %[step]\n\t"
-        "vstrw.32 q3, [%[tile], %q[offset]]\n\t"
-        "add %[tile], %[tile], %[step]\n\t"
-        "le lr, 1b\n\t"
-        : [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [tile] "+r"(tile),
-          [cols] "+r"(cols)
-        : [n] "r"((cols + TILE_CHANNELS - 1) / TILE_CHANNELS), [step] "r"(4 * scale),
-          [words] "r"(words), [offset] "w"(offset)
-        : "lr", "memory", "p0", "q0", "q1", "q2", "q3");
-}
-
-/* Pixel p, column c to tile[c · scale + p]. Pixels behind the last are it once more. */
-static void load_tile(const wpk_pixels *pixels, uint32_t first, uint32_t count, uint32_t cols,
-                      uint32_t scale, int8_t *tile) {
-    for (uint32_t p = 0; p < count; p += 4) {
-        const int8_t *x[4];
-        for (uint32_t i = 0; i < 4; ++i) {
-            x[i] = pixels->data + (first + (p + i < count ? p + i : count - 1)) * pixels->stride;
-        }
-        load_four(x[0], x[1], x[2], x[3], cols, scale, tile + p);
-    }
 }
 
 /* What the fast path needs of a tile besides its pixels. */
@@ -245,32 +196,28 @@ typedef struct {
         "add %[a], %[x], %[w0], lsr #16\n\t"                                                \
         "add %[b], %[x], %[w1], lsr #16\n\t" LOAD("a", "0") steps                           \
         "le lr, 1b\n\t"                                                                     \
-        "ldr %[w0], [%[list], %[multiplier]]\n\t"                                           \
-        "ldr %[w1], [%[list], %[shift]]\n\t"                                                \
+        "ldrd %[w0], %[w1], [%[list], %[multiplier]]\n\t"                                   \
         "ldr %[a], [%[tile], %[zero_point]]\n\t"                                            \
         "mvn %[b], #255\n\t" finish                                                         \
-        "ldr %[w0], [%[tile], %[least]]\n\t"                                                \
-        "ldr %[w1], [%[tile], %[most]]\n\t"                                                 \
+        "ldrd %[w0], %[w1], [%[tile], %[least]]\n\t"                                        \
         "vdup.16 q3, %[w0]\n\t"                                                             \
         "vldrh.u16 q5, [%[tile], %[offset]]\n\t"                                            \
         "vdup.16 q4, %[w1]\n\t"                                                             \
-        "ldr %[w0], [%[tile], %[step]]\n\t"                                                 \
-        "ldr %[w1], [%[tile], %[last]]\n\t" clamp store                                     \
+        "ldrd %[w0], %[w1], [%[tile], %[step]]\n\t" clamp store                             \
         : [entry] "=&r"(entry), [w0] "=&r"(w0), [w1] "=&r"(w1), [a] "=&l"(a), [b] "=&l"(b), \
           [y] "+r"(y)                                                                       \
         : [list] "r"(list), [x] "r"(x), [tile] "r"(tile), [unit] "r"(128),                  \
           [bias] "i"(offsetof(row_list, bias)), [pairs] "i"(offsetof(row_list, pairs)),     \
-          [entries] "i"(offsetof(row_list, entry)), [shift] "i"(offsetof(row_list, shift)), \
+          [entries] "i"(offsetof(row_list, entry)),                                         \
           [multiplier] "i"(offsetof(row_list, multiplier)),                                 \
           [zero_point] "i"(offsetof(tile_shape, zero_point)),                               \
-          [least] "i"(offsetof(tile_shape, low)), [most] "i"(offsetof(tile_shape, high)),   \
-          [step] "i"(offsetof(tile_shape, step)), [last] "i"(offsetof(tile_shape, last)),   \
+          [least] "i"(offsetof(tile_shape, low)), [step] "i"(offsetof(tile_shape, step)),   \
           [offset] "i"(offsetof(tile_shape, offset))                                        \
         : "cc", "lr", "memory", "p0", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7")
 
-static inline __attribute__((always_inline)) void multiply_row(const row_list *list,
-                                                               const int8_t *x, uint32_t vectors,
-                                                               const tile_shape *tile, int8_t *y) {
+/* Returns the next row's list. */
+static inline __attribute__((always_inline)) const row_list *multiply_row(
+    const row_list *list, const int8_t *x, uint32_t vectors, const tile_shape *tile, int8_t *y) {
     const wpk_entry *entry;
     uint32_t w0, w1, a, b;
     if (vectors == 1) {
@@ -287,6 +234,7 @@ static inline __attribute__((always_inline)) void multiply_row(const row_list *l
             FINISH("q0", "q3") FINISH("q1", "q4") FINISH("q2", "q5"),
             CLAMP("q0") CLAMP("q1") CLAMP("q2"), STORE("q0") STORE("q1") STORE_LAST("q2"));
     }
+    return (const row_list *)(const void *)(entry - PAD);
 }
 
 /* The general path: four pixels in 32 bits, rescaled as wpk_rescale does. */
@@ -318,18 +266,18 @@ static inline __attribute__((always_inline)) void multiply_rows(const wpk_block 
     const row_list *list = block->rows;
     for (int8_t *const end = y + block->count; y != end; ++y) {
         if (list->fast) {
-            multiply_row(list, x, vectors, tile, y);
+            list = multiply_row(list, x, vectors, tile, y);
         } else {
             multiply_general(list, x, count, tile, y);
+            list = (const row_list *)(const void *)(list->entry + 2 * list->pairs);
         }
-        list = (const row_list *)(const void *)(list->entry + 2 * list->pairs);
     }
 }
 
 static void run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uint32_t y_stride,
                 void *scratch) {
     const wpk_requant *const requant = block->requant;
-    const uint32_t most = tile_vectors(block->cols) * LANES;
+    const uint32_t most = wpk_tile_vectors(block->cols) * LANES;
     tile_shape tile = {requant->output_zero_point,
                        requant->activation_min,
                        requant->activation_max,
@@ -341,7 +289,7 @@ static void run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uin
         const uint32_t left = pixels->count - first;
         const uint32_t count = left < most ? left : most;
         const uint32_t vectors = (count + LANES - 1) / LANES;
-        load_tile(pixels, first, count, block->cols, most, scratch);
+        wpk_tile_load(pixels, first, count, block->cols, most, scratch);
         tile.last = count - (vectors - 1) * LANES;
         int8_t *const out = y + first * y_stride;
         if (vectors == 1) {
@@ -354,6 +302,6 @@ static void run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uin
     }
 }
 
-const struct wpk_list_kernels wpk_lists = {load, run};
+const struct wpk_list_kernels wpk_lists = {load, run, &wpk_groups};
 
 #endif

@@ -8,6 +8,13 @@
 #include "gemm_plan.h"
 #include "wpk/weights.h"
 
+/* How the rows of a blob are multiplied. */
+typedef enum {
+    WPK_ROWS_DENSE,
+    WPK_ROWS_LISTED,
+    WPK_ROWS_GROUPED /* lists in groups of 16 elements, on Helium */
+} wpk_row_form;
+
 #if WPK_MVE
 #include "lists_mve_plan.h"
 #else
@@ -41,15 +48,20 @@ static inline uint64_t list_nbytes(uint32_t elements) {
     return sizeof(row_list) + ((uint64_t)elements + PAD) * sizeof(wpk_entry);
 }
 
-/* Whether lists are faster than dense rows for so many runs of pixels, of a codec that has lists.
- */
-static inline bool wpk_lists_pay(const wpk_weights *weights, uint32_t runs, uint32_t pixels) {
-    (void)runs, (void)pixels;
-    if ((uint64_t)weights->cols * SCALE > 65536) {
-        return false;
-    }
-    return (uint64_t)weights->codec->stored(&weights->blob) * 100 <=
-           (uint64_t)weights->rows * weights->cols * MAX_DENSITY;
+/* What is fastest for so many runs of pixels, of a codec that has lists. reordered: rows follow
+ * wpk_block.order. */
+static inline wpk_row_form wpk_lists_choose(const wpk_weights *weights, uint32_t runs,
+                                            uint32_t pixels, bool reordered) {
+    (void)runs, (void)pixels, (void)reordered;
+    const uint64_t stored = weights->codec->stored(&weights->blob);
+    const bool pay = stored * 100 <= (uint64_t)weights->rows * weights->cols * MAX_DENSITY;
+    return pay && (uint64_t)weights->cols * SCALE <= 65536 ? WPK_ROWS_LISTED : WPK_ROWS_DENSE;
+}
+
+/* Windows to gather at a time. */
+static inline uint32_t wpk_lists_pixels(wpk_row_form form) {
+    (void)form;
+    return TILE_PIXELS;
 }
 
 /* Of a row of average length. */
@@ -59,8 +71,9 @@ static inline uint64_t wpk_lists_row_nbytes(const wpk_weights *weights) {
 
 /* Bytes of a buffer for lists of up to `rows` rows at a time: `wanted` or more, but not more than
  * they are likely to need; a multiple of 16. */
-static inline uint64_t wpk_lists_nbytes(const wpk_weights *weights, uint64_t wanted,
-                                        uint32_t rows) {
+static inline uint64_t wpk_lists_nbytes(const wpk_weights *weights, wpk_row_form form,
+                                        uint64_t wanted, uint32_t rows) {
+    (void)form;
     /* Room for the longest row there can be, and for several of average length. */
     const uint64_t least = list_nbytes(weights->cols);
     const uint64_t row = wpk_lists_row_nbytes(weights), all = rows * row + rows * row / 8;
@@ -79,7 +92,8 @@ static inline uint32_t wpk_lists_rows(const wpk_weights *weights, uint64_t nbyte
 }
 
 /* Scratch of the lists' run: bytes, a multiple of 16. */
-static inline uint64_t wpk_lists_run_nbytes(uint32_t cols) {
+static inline uint64_t wpk_lists_run_nbytes(wpk_row_form form, uint32_t cols) {
+    (void)form;
     return (uint64_t)cols * SCALE;
 }
 

@@ -44,7 +44,7 @@ static bool is_intact(const uint8_t *canary) {
 
 /* NULL or what is wrong. */
 static const char *run_case(const record *r, uint8_t *const *part, uint32_t *cost,
-                       uint32_t *scratch_nbytes, uint8_t **scratch, uint8_t **output) {
+                            uint32_t *scratch_nbytes, uint8_t **scratch, uint8_t **output) {
     wpk_table table;
     if (wpk_table_parse(part[TABLE], r->nbytes[TABLE], &table) != WPK_OK) {
         return "table";

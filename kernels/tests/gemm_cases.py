@@ -40,6 +40,8 @@ class Layer:
     method: str = "rows"
     fully_connected: bool = False
     extreme: bool = False
+    lowest: float = 0.0
+    """The part of weights and inputs that is -128, whose products are the largest."""
     plain: bool = False
     """As most layers are: per-channel multipliers, a bias, no clamp but that of int8."""
     block_log2: int = 4
@@ -50,10 +52,13 @@ def record(layer: Layer, rng: np.random.Generator) -> bytes:
     depth = layer.x[3] // layer.groups
     shape = (layer.out_channels, *layer.kernel, depth)
     weights = rng.integers(-128, 128, shape, dtype=np.int8)
+    x = rng.integers(-128, 128, layer.x, dtype=np.int8)
+    if layer.lowest > 0:
+        weights[rng.random(shape) < layer.lowest] = -128
+        x[rng.random(layer.x) < layer.lowest] = -128
     weights[rng.random(shape) < layer.sparsity] = 0
     if layer.method == "packed":
         weights = few_values(rng, shape, 0) if not layer.plain else rng.integers(-8, 8, shape, dtype=np.int8)
-    x = rng.integers(-128, 128, layer.x, dtype=np.int8)
     zero_point = int(rng.choice([-128, 127, 0, int(rng.integers(-128, 128))]))
     (height, width), pads = window_geometry(layer.x[1:3], layer.kernel, layer.stride, layer.padding, layer.dilation)
     sums = conv2d_accumulate(x, weights, zero_point, layer.stride, layer.padding, layer.dilation)
@@ -94,8 +99,22 @@ def record(layer: Layer, rng: np.random.Generator) -> bytes:
     return head + b"".join(parts)
 
 
+def sparse_layer(rng: np.random.Generator, index: int) -> Layer:
+    """A sparse convolution of many elements or many pixels, for kernels that multiply with stored elements alone."""
+    depth = int(rng.choice([1, 3, 16, 17, 48, int(rng.integers(1, 500))]))
+    kernel = (1, 1) if depth > 48 or rng.random() < 0.5 else (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
+    size = (int(rng.integers(3, 12)), int(rng.integers(3, 20)))
+    method = str(rng.choice(["rle", "dcsr", "bitmap"]))
+    return Layer(f"{index} sparse {kernel} {depth} {method}", (1, *size, depth), kernel, int(rng.integers(1, 40)),
+                 stride=(1, 1) if rng.random() < 0.8 else (2, 2), padding=Padding.SAME, method=method,
+                 sparsity=float(rng.choice([0.8, 0.9, 0.95, 0.99, 1.0])), extreme=bool(rng.random() < 0.15),
+                 lowest=float(rng.choice([0.0, 0.0, 0.5, 1.0])), block_log2=int(rng.integers(0, 6)))  # fmt: skip
+
+
 def random_layer(rng: np.random.Generator, index: int) -> Layer:
     """A small layer of any kind."""
+    if rng.random() < 0.35:
+        return sparse_layer(rng, index)
     method = str(rng.choice(["rows", "rows", *CODECS]))
     sparsity = float(rng.choice([0.0, 0.5, 0.8, 0.95, 0.99, 1.0]))
     extreme = bool(rng.random() < 0.15)
@@ -114,7 +133,7 @@ def random_layer(rng: np.random.Generator, index: int) -> Layer:
         stride = (1, 1) if rng.random() < 0.7 else (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
     else:
         groups = int(rng.choice([1, 1, 1, 2, 3]))
-        depth = groups * int(rng.integers(1, 20))
+        depth = groups * int(rng.integers(1, 40 if rng.random() < 0.3 else 20))
         kernel = (int(rng.integers(1, 6)), int(rng.integers(1, 6)))
         stride = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
         dilation = (1, 1) if rng.random() < 0.7 else (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
@@ -170,12 +189,17 @@ def main() -> None:
     parser.add_argument("--layers", action="store_true", help="the speed table's layers instead of random ones")
     parser.add_argument("--only", default="", help="of the layers, those whose name holds this")
     arguments = parser.parse_args()
-    rng = np.random.default_rng(arguments.seed)
     if arguments.layers:
-        layers = [layer for layer in speed_layers() if arguments.only in layer.name]
+        # The same weights whichever layers are chosen.
+        records = [
+            record(layer, np.random.default_rng([arguments.seed, index]))
+            for index, layer in enumerate(speed_layers())
+            if arguments.only in layer.name
+        ]
     else:
+        rng = np.random.default_rng(arguments.seed)
         layers = [random_layer(rng, index) for index in range(arguments.count)]
-    records = [record(layer, rng) for layer in layers]
+        records = [record(layer, rng) for layer in layers]
     arguments.file.write_bytes(struct.pack("<2I", len(records), int(arguments.layers)) + b"".join(records))
 
 

@@ -38,6 +38,14 @@ typedef struct {
 #endif
 } wpk_entry;
 
+/* 16 stored elements of a row, for Helium: their columns are base + offset, the base being the sum
+ * of the steps up to this group. */
+typedef struct {
+    int8_t value[16];
+    uint8_t offset[16];
+    int32_t step;
+} wpk_group;
+
 typedef struct wpk_codec {
     const char *name; /* as in the "codec" option of WP_* operators */
     uint8_t number;   /* as in wpk_blob.codec */
@@ -61,6 +69,12 @@ typedef struct wpk_codec {
     /* Σ w · x of one row, modulo 2^32; x is [cols]. The cursor is as for decode. NULL for dense
      * rows, which are read in place. */
     int32_t (*dot)(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const int8_t *x);
+
+    /* The same in groups; returns how many. Lanes without an element have the value 0 and a column
+     * of the row. Room for cols / 16 + 1 is enough for any row. NULL on cores without Helium, or
+     * if the codec stores all elements. */
+    uint32_t (*groups)(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, wpk_group *groups,
+                       uint32_t capacity);
 
     const struct wpk_list_kernels *list_kernels; /* NULL if there are none for this core */
 
