@@ -8,8 +8,8 @@
 #include "wpconvert/all_operators.h"
 #include "wpconvert/micro_interpreter.h"
 #include "wpk/blob.h"
-#include "wpk/codec.h"
 #include "wpk/status.h"
+#include "wpk/weights.h"
 
 namespace wpconvert::native {
 
