@@ -28,8 +28,14 @@ typedef struct {
 } record;
 
 static const wpk_codec *find_codec(uint8_t number) {
-    static const wpk_codec *const codecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr};
-    return number < 3 ? codecs[number] : NULL;
+    static const wpk_codec *const codecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr,
+                                              &wpk_codec_huffman};
+    for (uint32_t i = 0; i < sizeof codecs / sizeof codecs[0]; ++i) {
+        if (codecs[i]->number == number) {
+            return codecs[i];
+        }
+    }
+    return NULL;
 }
 
 static bool is_intact(const uint8_t *canary) {

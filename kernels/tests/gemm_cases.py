@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wpconvert.codecs import dcsr, dense, rle
+from wpconvert.codecs import dcsr, dense, huffman, rle
 from wpconvert.codecs.blob import Layout
 from wpconvert.reference.convolution import add_bias, conv2d_accumulate
 from wpconvert.reference.window import window_geometry
@@ -20,7 +20,7 @@ from wpconvert.tflite.arithmetic import requantise
 from wpconvert.tflite.schema import Padding
 from wpconvert.tflite.table import RequantTable
 
-_ENCODERS = {"dense": dense.encode, "rle": rle.encode, "dcsr": dcsr.encode}
+_ENCODERS = {"dense": dense.encode, "rle": rle.encode, "dcsr": dcsr.encode, "huffman": huffman.encode}
 Pair = tuple[int, int]
 
 
@@ -94,7 +94,7 @@ def record(layer: Layer, rng: np.random.Generator) -> bytes:
 
 def random_layer(rng: np.random.Generator, index: int) -> Layer:
     """A small layer of any kind."""
-    method = str(rng.choice(["rows", "rows", "dense", "rle", "dcsr"]))
+    method = str(rng.choice(["rows", "rows", "dense", "rle", "dcsr", "huffman"]))
     sparsity = float(rng.choice([0.0, 0.5, 0.8, 0.95, 0.99, 1.0]))
     extreme = bool(rng.random() < 0.15)
     block_log2 = int(rng.integers(0, 6))

@@ -86,8 +86,8 @@ TfLiteStatus ReadBlob(PrepareContext &context, wpk_blob *blob, const wpk_codec *
     }
     *codec = FindCodec(blob->codec);
     if (*codec == nullptr) {
-        static const char *const kNames[] = {"dense", "rle", "dcsr"};
-        if (blob->codec < sizeof kNames / sizeof kNames[0]) {
+        static const char *const kNames[] = {"dense", "rle", "dcsr", nullptr, nullptr, "huffman"};
+        if (blob->codec < sizeof kNames / sizeof kNames[0] && kNames[blob->codec] != nullptr) {
             return context.Fail(
                 "its weights need a codec that was not added: AddCodec(&wpk_codec_%s)",
                 kNames[blob->codec]);

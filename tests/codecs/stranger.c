@@ -18,6 +18,7 @@
  * little-endian.
  */
 #include "stranger_blob.h"
+#include "stranger_huffman.h"
 
 static enum status answer_blob(const uint8_t *data, uint32_t nbytes, uint8_t **answer,
                                uint32_t *answer_nbytes) {
@@ -35,8 +36,10 @@ static enum status answer_blob(const uint8_t *data, uint32_t nbytes, uint8_t **a
         status = decode_dense(&blob, weights);
     } else if (blob.codec == CODEC_RLE) {
         status = decode_rle(&blob, weights);
-    } else {
+    } else if (blob.codec == CODEC_DCSR) {
         status = decode_dcsr(&blob, weights);
+    } else {
+        status = decode_huffman(&blob, weights);
     }
     if (status != STATUS_OK) {
         free(weights);

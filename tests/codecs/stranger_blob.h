@@ -10,23 +10,26 @@
 
 enum status {
     STATUS_OK = 0,
-    STATUS_LENGTH = 1,    /* shorter or longer than its fields say */
-    STATUS_MAGIC = 2,     /* not this kind of data */
-    STATUS_VERSION = 3,   /* a version or codec this reader does not know */
-    STATUS_HEADER = 4,    /* a header field out of range, or two that disagree */
-    STATUS_SECTION = 5,   /* a section's length is not what the others imply */
-    STATUS_COUNTS = 6,    /* row counts negative, or their sum is not the total */
-    STATUS_INDEX = 7,     /* the row index disagrees with the row counts */
-    STATUS_COLUMN = 8,    /* a column out of range or out of order */
-    STATUS_ELEMENT = 9,   /* an element that its codec forbids */
-    STATUS_EXPANSION = 10 /* implausibly many weights for its length */
+    STATUS_LENGTH = 1,     /* shorter or longer than its fields say */
+    STATUS_MAGIC = 2,      /* not this kind of data */
+    STATUS_VERSION = 3,    /* a version or codec this reader does not know */
+    STATUS_HEADER = 4,     /* a header field out of range, or two that disagree */
+    STATUS_SECTION = 5,    /* a section's length is not what the others imply */
+    STATUS_COUNTS = 6,     /* row counts negative, or their sum is not the total */
+    STATUS_INDEX = 7,      /* the row index disagrees with the row counts */
+    STATUS_COLUMN = 8,     /* a column out of range or out of order */
+    STATUS_ELEMENT = 9,    /* an element that its codec forbids */
+    STATUS_EXPANSION = 10, /* implausibly many weights for its length */
+    STATUS_CODE = 11       /* a code's description is malformed */
 };
 
-enum { CODEC_DENSE = 0, CODEC_RLE = 1, CODEC_DCSR = 2, CODEC_COUNT = 3 };
+enum { CODEC_DENSE = 0, CODEC_RLE = 1, CODEC_DCSR = 2, CODEC_HUFFMAN = 5, CODEC_COUNT = 6 };
 enum { MAX_DIMS = 4, MAX_SECTIONS = 8, LANES = 16, MAX_OFFSET = 255, FILLER = 15 };
 enum { FLAG_COUNT_TYPE = 3, FLAG_WIDE_INDEX = 4, COUNT_TYPES = 3 };
 
-static const uint32_t SECTION_COUNT[CODEC_COUNT] = {1, 4, 7};
+/* 0: no such codec */
+static const uint32_t SECTION_COUNT[CODEC_COUNT] = {
+    [CODEC_DENSE] = 1, [CODEC_RLE] = 4, [CODEC_DCSR] = 7, [CODEC_HUFFMAN] = 1};
 
 struct section {
     const uint8_t *bytes;
@@ -119,7 +122,7 @@ static enum status parse_blob(const uint8_t *data, uint32_t nbytes, struct blob 
     if (memcmp(data, "WPKB", 4) != 0) {
         return STATUS_MAGIC;
     }
-    if (data[4] != 1 || data[5] >= CODEC_COUNT || data[6] != 1) {
+    if (data[4] != 1 || data[5] >= CODEC_COUNT || SECTION_COUNT[data[5]] == 0 || data[6] != 1) {
         return STATUS_VERSION;
     }
     blob->codec = data[5];
@@ -137,9 +140,9 @@ static enum status parse_blob(const uint8_t *data, uint32_t nbytes, struct blob 
     }
     blob->block_rows = 1u << data[21];
     blob->flags = data[23];
-    if (blob->codec == CODEC_DENSE
-            ? blob->flags != 0
-            : blob->flags >= 8 || (blob->flags & FLAG_COUNT_TYPE) >= COUNT_TYPES) {
+    const bool has_counts = blob->codec == CODEC_RLE || blob->codec == CODEC_DCSR;
+    if (blob->flags >= (blob->codec == CODEC_DENSE ? 1 : 8) ||
+        (has_counts && (blob->flags & FLAG_COUNT_TYPE) >= COUNT_TYPES)) {
         return STATUS_HEADER;
     }
     const uint32_t section_count = data[22];

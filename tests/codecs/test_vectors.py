@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tests.codecs.stranger import Kind, Stranger
 from tools import make_vectors
 from wpconvert.codecs import CODECS, codec_of, decode, encode, parse
+from wpconvert.codecs.huffman import FLAG_LIVE_COLUMNS, FLAG_RUNS, FLAG_WIDE_INDEX
 from wpconvert.tflite import table
 from wpconvert.tflite.arithmetic import multiply_double_rounding
 
@@ -74,6 +75,11 @@ def test_vectors_cover_what_their_names_say() -> None:
     for name in ("dcsr_far_weight", "dcsr_wide_rows"):
         assert (parse(blob_of(name)).sections[2] == 0).any()
     assert parse(blob_of("dcsr_wide_rows")).sections[6].size > 0
+    flags = {name: parse(blob_of(f"huffman_{name}")).flags for name in ("conv", "dead_channels", "dead_runs")}
+    assert flags == {"conv": FLAG_RUNS, "dead_channels": FLAG_LIVE_COLUMNS, "dead_runs": FLAG_RUNS | FLAG_LIVE_COLUMNS}
+    assert parse(blob_of("huffman_long_codes")).flags == 0
+    assert parse(blob_of("huffman_wide_index")).flags & FLAG_WIDE_INDEX
+    assert sorted(np.bincount(weights_of("huffman_long_codes") + 6)) == [1, 1, *(1 << k for k in range(1, 12))]
     weights = weights_of("dcsr_noisy_padding").reshape(1, -1)
     assert bytes(blob_of("dcsr_noisy_padding")) != bytes(encode("dcsr", weights, 1))
 

@@ -67,7 +67,7 @@ typedef struct wpk_codec {
     void (*load_tables)(const wpk_blob *blob, void *tables);
 } wpk_codec;
 
-extern const wpk_codec wpk_codec_dense, wpk_codec_rle, wpk_codec_dcsr;
+extern const wpk_codec wpk_codec_dense, wpk_codec_rle, wpk_codec_dcsr, wpk_codec_huffman;
 
 #ifdef __cplusplus
 }
