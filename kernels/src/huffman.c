@@ -93,22 +93,24 @@ uint32_t wpk_huffman_block_start(const wpk_blob *blob, uint32_t block) {
                : wpk_load_u16(index + 2 * (size_t)(block - 1));
 }
 
-bool wpk_huffman_symbol(const wpk_huffman *huffman, uint32_t code, uint32_t *position,
-                        uint32_t *symbol) {
+/* Behind the code at *position; false if it passes the end. */
+static bool skip_code(const wpk_huffman *huffman, uint32_t which, uint32_t *position,
+                      uint32_t *window, uint32_t *nbits) {
     if (*position >= huffman->end) {
         return false;
     }
-    uint32_t nbits;
-    const uint32_t window = wpk_load_u32(huffman->data + (*position >> 3)) >> (*position & 7);
-    *symbol = wpk_decode_symbol(&huffman->code[code], window, &nbits);
-    *position += nbits;
+    *window = wpk_load_u32(huffman->data + (*position >> 3)) >> (*position & 7);
+    *nbits = wpk_code_nbits(&huffman->code[which], *window);
+    *position += *nbits;
     return *position <= huffman->end;
 }
 
 bool wpk_huffman_gap(const wpk_huffman *huffman, uint32_t *position, uint32_t *gap) {
-    if (!wpk_huffman_symbol(huffman, WPK_GAPS, position, gap)) {
+    uint32_t window, nbits;
+    if (!skip_code(huffman, WPK_GAPS, position, &window, &nbits)) {
         return false;
     }
+    *gap = wpk_code_symbol(&huffman->code[WPK_GAPS], window, nbits);
     const uint32_t direct = 1u << huffman->direct_log2;
     if (*gap >= direct) {
         wpk_bits bits = {huffman->data, *position, huffman->end};
@@ -126,9 +128,9 @@ bool wpk_huffman_skip_row(const wpk_blob *blob, const wpk_huffman *huffman, uint
                           uint32_t *pending) {
     const uint32_t cols = wpk_huffman_cols(blob, huffman);
     const bool runs = (blob->flags & WPK_HUFFMAN_RUNS) != 0;
-    uint32_t column = runs ? *pending : 0, symbol, gap = 0;
+    uint32_t column = runs ? *pending : 0, gap = 0, window, nbits;
     for (; column < cols; column += gap + 1) {
-        if (!wpk_huffman_symbol(huffman, WPK_VALUES, position, &symbol) ||
+        if (!skip_code(huffman, WPK_VALUES, position, &window, &nbits) ||
             (runs && !wpk_huffman_gap(huffman, position, &gap))) {
             return false;
         }

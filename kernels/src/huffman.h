@@ -40,8 +40,8 @@ typedef struct {
     uint32_t period, live, map;
 } wpk_huffman;
 
-/* Read all that stands before the first code; symbols of the codes have room. False if it is
- * malformed. */
+/* Read all that stands before the first code. Symbols of the codes have room, those of values may
+ * be NULL. False if it is malformed. */
 bool wpk_huffman_open(const wpk_blob *blob, wpk_huffman_heads *heads, wpk_huffman *huffman);
 
 /* Stored columns of a row. */
@@ -49,17 +49,10 @@ static inline uint32_t wpk_huffman_cols(const wpk_blob *blob, const wpk_huffman 
     return huffman->map == 0 ? blob->cols : blob->cols / huffman->period * huffman->live;
 }
 
-static inline bool wpk_huffman_is_live(const wpk_huffman *huffman, uint32_t column) {
-    const uint32_t position = huffman->map + column;
-    return (huffman->data[position >> 3] >> (position & 7) & 1) != 0;
-}
-
 /* The position of a block's first code, from the first code of all. */
 uint32_t wpk_huffman_block_start(const wpk_blob *blob, uint32_t block);
 
-/* A symbol, or a gap, at *position, which moves behind it; false if it passes the end. */
-bool wpk_huffman_symbol(const wpk_huffman *huffman, uint32_t code, uint32_t *position,
-                        uint32_t *symbol);
+/* The gap at *position, which moves behind it; false if it passes the end. */
 bool wpk_huffman_gap(const wpk_huffman *huffman, uint32_t *position, uint32_t *gap);
 
 /* Step over a row. *pending is the gap between the row's start and its first stored element, and

@@ -2,24 +2,12 @@
 
 enum { FIRST_GUESS = 8, MAX_GROUP_LOG2 = 4 };
 
-uint32_t wpk_get_bits(wpk_bits *bits, uint32_t n) {
-    uint32_t value = 0;
-    for (uint32_t k = 0; k < n; ++k, ++bits->position) {
-        if (bits->position < bits->end) {
-            value |= (uint32_t)(bits->bytes[bits->position >> 3] >> (bits->position & 7) & 1) << k;
-        }
-    }
-    return value;
-}
-
 bool wpk_read_head(wpk_bits *bits, wpk_code_head *head) {
     head->first = (uint8_t)wpk_get_bits(bits, 8);
     head->group_log2 = (uint8_t)wpk_get_bits(bits, 3);
     head->groups = (uint16_t)(wpk_get_bits(bits, 8) + 1);
-    head->longest = (uint8_t)wpk_get_bits(bits, 4);
     return head->group_log2 <= MAX_GROUP_LOG2 &&
-           head->first + ((uint32_t)head->groups << head->group_log2) <= WPK_CODE_SYMBOLS &&
-           head->longest >= 1 && wpk_longest_code(head) <= WPK_CODE_NBITS;
+           head->first + ((uint32_t)head->groups << head->group_log2) <= WPK_CODE_SYMBOLS;
 }
 
 /* The next length, or 0; `guess` is the one before it that was not 0. False if it is malformed. */
@@ -40,13 +28,13 @@ static bool next_length(wpk_bits *bits, uint32_t longest, uint32_t *guess, uint3
 
 bool wpk_read_code(wpk_bits *bits, const wpk_code_head *head, wpk_code *code) {
     uint8_t length[WPK_CODE_SYMBOLS];
-    uint32_t count[WPK_CODE_NBITS + 1] = {0}, guess = FIRST_GUESS, longest = 0;
+    uint32_t count[WPK_CODE_NBITS + 1] = {0}, guess = FIRST_GUESS;
+    const uint32_t longest = WPK_CODE_NBITS - head->group_log2;
     for (uint32_t g = 0; g < head->groups; ++g) {
         uint32_t next;
-        if (!next_length(bits, head->longest, &guess, &next)) {
+        if (!next_length(bits, longest, &guess, &next)) {
             return false;
         }
-        longest = next > longest ? next : longest;
         length[g] = (uint8_t)(next == 0 ? 0 : next + head->group_log2);
         count[length[g]] += 1u << head->group_log2;
     }
@@ -64,22 +52,12 @@ bool wpk_read_code(wpk_bits *bits, const wpk_code_head *head, wpk_code *code) {
         place += count[n];
     }
     uint32_t symbol = head->first;
-    for (uint32_t g = 0; g < head->groups; ++g) {
+    for (uint32_t g = 0; code->symbols != NULL && g < head->groups; ++g) {
         for (uint32_t k = 0; k < 1u << head->group_log2; ++k, ++symbol) {
             if (length[g] != 0) {
                 code->symbols[at[length[g]]++] = (uint8_t)symbol;
             }
         }
     }
-    return limit == 1u << WPK_CODE_NBITS && longest == head->longest;
-}
-
-uint32_t wpk_decode_symbol(const wpk_code *code, uint32_t window, uint32_t *nbits) {
-    const uint32_t bits = wpk_reverse_12(window);
-    uint32_t n = 1;
-    while (bits >= code->limit[n]) {
-        ++n;
-    }
-    *nbits = n;
-    return code->symbols[code->place[n] + ((bits - code->limit[n - 1]) >> (WPK_CODE_NBITS - n))];
+    return limit == 1u << WPK_CODE_NBITS;
 }

@@ -28,7 +28,7 @@ static uint64_t take(struct bit_string *bits, uint32_t count) {
 }
 
 struct code {
-    uint32_t first, group_log2, groups, longest;
+    uint32_t first, group_log2, groups;
     uint32_t length[SYMBOLS]; /* 0: no code */
     uint32_t code[SYMBOLS];   /* first bit highest */
 };
@@ -37,10 +37,8 @@ static enum status read_head(struct bit_string *bits, struct code *code) {
     code->first = (uint32_t)take(bits, 8);
     code->group_log2 = (uint32_t)take(bits, 3);
     code->groups = (uint32_t)take(bits, 8) + 1;
-    code->longest = (uint32_t)take(bits, 4);
     if (bits->over || code->group_log2 > 4 ||
-        code->first + code->groups * (1u << code->group_log2) > SYMBOLS || code->longest < 1 ||
-        code->longest > LONGEST - code->group_log2) {
+        code->first + code->groups * (1u << code->group_log2) > SYMBOLS) {
         return STATUS_CODE;
     }
     return STATUS_OK;
@@ -48,7 +46,6 @@ static enum status read_head(struct bit_string *bits, struct code *code) {
 
 static enum status read_lengths(struct bit_string *bits, struct code *code) {
     int32_t last = 8;
-    uint32_t greatest = 0;
     uint32_t sum = 0; /* in units of 2^-12 */
     memset(code->length, 0, sizeof code->length);
     for (uint32_t g = 0; g < code->groups; ++g) {
@@ -61,17 +58,16 @@ static enum status read_lengths(struct bit_string *bits, struct code *code) {
                 last = (int32_t)take(bits, 4);
             }
         }
-        if (bits->over || last < 1 || last > (int32_t)code->longest) {
+        if (bits->over || last < 1 || last > (int32_t)(LONGEST - code->group_log2)) {
             return STATUS_CODE;
         }
-        greatest = (uint32_t)last > greatest ? (uint32_t)last : greatest;
         sum += 1u << (LONGEST - last);
         for (uint32_t k = 0; k < 1u << code->group_log2; ++k) {
             code->length[code->first + (g << code->group_log2) + k] =
                 (uint32_t)last + code->group_log2;
         }
     }
-    if (bits->over || greatest != code->longest || sum != 1u << LONGEST) {
+    if (bits->over || sum != 1u << LONGEST) {
         return STATUS_CODE;
     }
     uint32_t next = 0;

@@ -35,6 +35,7 @@ MAX_NBYTES = (1 << 29) - 1
 
 _MAX_BLOCK_LOG2 = 6
 _BLOCK_ELEMENTS = 1 << 16
+_WORTH = 0.001
 _HEADER_NBYTES = 48
 
 
@@ -87,12 +88,15 @@ def _forms(matrix: Matrix, live: NDArray[np.bool_] | None, block_rows: int) -> I
     all_values = prefix_code.fit(values)
     yield _Form(all_values.cost(values) + extra, live, [all_values])
     values[ZERO] = 0
+    codes = [prefix_code.fit(values)]
     options = []
     for direct_log2 in range(gaps.MIN_DIRECT_LOG2, gaps.MAX_DIRECT_LOG2 + 1):
         counts, nbits = gaps.coarser(fine, direct_log2)
         options.append((prefix_code.estimate(counts) + nbits, direct_log2, counts, nbits))
-    _, direct_log2, counts, nbits = min(options, key=lambda option: option[0])
-    codes = [prefix_code.fit(values), prefix_code.fit(counts)]
+    # Gaps with extra bits are slow to decode: as few of them as cost next to nothing.
+    limit = (1 + _WORTH) * min(options)[0] + _WORTH * codes[0].cost(values)
+    _, direct_log2, counts, nbits = [option for option in options if option[0] <= limit][-1]
+    codes.append(prefix_code.fit(counts))
     yield _Form(codes[0].cost(values) + codes[1].cost(counts) + nbits + extra, live, codes, direct_log2)
 
 

@@ -48,7 +48,7 @@ class Description:
 
     def head(self) -> list[tuple[int, int]]:
         """What is stored before the lengths: numbers and their bits."""
-        return [(self.first, 8), (self.group_log2, 3), (len(self.lengths) - 1, 8), (max(self.lengths), 4)]
+        return [(self.first, 8), (self.group_log2, 3), (len(self.lengths) - 1, 8)]
 
     def tokens(self) -> Iterator[tuple[int, int]]:
         """The lengths, each as a number and its bits."""
@@ -72,26 +72,21 @@ class Head:
     first: int
     group_log2: int
     groups: int
-    longest: int
 
 
 def read_head(reader: BitReader) -> Head:
-    """The head of a description; ModelError if its symbols are not within 0 … 255 or its longest code is too long."""
-    head = Head(reader.get(8), reader.get(3), reader.get(8) + 1, reader.get(4))
-    if (
-        head.group_log2 > MAX_GROUP_LOG2
-        or head.first + (head.groups << head.group_log2) > SYMBOLS
-        or not 1 <= head.longest <= MAX_NBITS - head.group_log2
-    ):
+    """The head of a description; ModelError if its symbols are not within 0 … 255."""
+    head = Head(reader.get(8), reader.get(3), reader.get(8) + 1)
+    if head.group_log2 > MAX_GROUP_LOG2 or head.first + (head.groups << head.group_log2) > SYMBOLS:
         raise ModelError(
-            f"weight blob: a code of {head.groups} groups of 2^{head.group_log2} symbols from {head.first} on, "
-            f"of up to {head.longest} bits"
+            f"weight blob: a code of {head.groups} groups of 2^{head.group_log2} symbols from {head.first} on"
         )
     return head
 
 
 def read_lengths(reader: BitReader, head: Head) -> Description:
-    """The lengths behind the heads; ModelError unless they make a complete code whose longest is as the head says."""
+    """The lengths behind the heads; ModelError unless they make a complete code."""
+    longest = MAX_NBITS - head.group_log2
     lengths = []
     guess = _FIRST_GUESS
     for _ in range(head.groups):
@@ -105,10 +100,10 @@ def read_lengths(reader: BitReader, head: Head) -> Description:
         else:
             guess = reader.get(4)
             lengths.append(guess)
-        if lengths[-1] > head.longest or guess == 0:
-            raise ModelError(f"weight blob: a code of {guess} bits where the longest has {head.longest}")
+        if lengths[-1] > longest or guess == 0:
+            raise ModelError(f"weight blob: a code length of {guess}, expected 1 to {longest}")
     room = sum(1 << (MAX_NBITS - length) for length in lengths if length)
-    if room != 1 << MAX_NBITS or max(lengths) != head.longest:
+    if room != 1 << MAX_NBITS:
         raise ModelError("weight blob: the lengths of a code are not those of a complete prefix code")
     return Description(head.first, head.group_log2, tuple(lengths))
 
