@@ -59,13 +59,24 @@ static void close_stream(const wpk_huffman_tables *t, const wpk_stream *in, wpk_
     cursor->at[0] = position_of(t, in) - t->huffman.start;
 }
 
-/* How far the next element is. */
-static __attribute__((noinline)) uint32_t any_gap(const wpk_huffman_tables *t, wpk_stream *in) {
-    uint32_t position = position_of(t, in), gap;
-    wpk_huffman_gap(&t->huffman, &position, &gap);
-    in->at = t->huffman.data + (position >> 3);
-    in->used = position & 7;
-    return gap + 1;
+/* How far the next element is, from behind the code of a gap that escaped; of one that was not
+ * looked up, from its start. */
+static __attribute__((noinline)) uint32_t long_gap(const wpk_huffman_tables *t, wpk_stream *in,
+                                                   uint32_t symbol) {
+    if (symbol == WPK_NO_SYMBOL) {
+        const wpk_code *const code = &t->huffman.code[WPK_GAPS];
+        const uint32_t window = wpk_window(in), nbits = wpk_code_nbits(code, window);
+        symbol = wpk_code_symbol(code, window, nbits);
+        in->used += nbits;
+    }
+    const uint32_t nbits = wpk_gap_extra_nbits(symbol, t->huffman.direct_log2);
+    uint32_t gap = wpk_gap_base(symbol, t->huffman.direct_log2, nbits) + 1;
+    for (uint32_t done = 0, part; done < nbits; done += part) {
+        part = nbits - done < 16 ? nbits - done : 16;
+        gap += (wpk_window(in) & ((1u << part) - 1)) << done;
+        in->used += part;
+    }
+    return gap;
 }
 
 /* To the next period of the row. */
@@ -113,8 +124,9 @@ static inline bool runs_period(wpk_use use, bool mapped, const wpk_huffman_table
             }
             bound = live - c <= room ? live : c + room;
         }
-        if (!wpk_runs_loop(use, mapped, t, in, &c, bound, s)) {
-            c += any_gap(t, in);
+        uint32_t symbol;
+        if (!wpk_runs_loop(use, mapped, t, in, &c, bound, s, &symbol)) {
+            c += long_gap(t, in, symbol);
         }
     }
     *pending = c - live;
@@ -126,7 +138,7 @@ static inline bool read_row(wpk_use use, const wpk_blob *blob, const wpk_huffman
                             wpk_cursor *cursor, wpk_stream *in, wpk_sink *s) {
     const bool runs = (blob->flags & WPK_HUFFMAN_RUNS) != 0, mapped = t->columns != NULL;
     if (runs && (cursor->row & ((1u << blob->block_log2) - 1)) == 0) {
-        cursor->at[1] = any_gap(t, in) - 1;
+        cursor->at[1] = long_gap(t, in, WPK_NO_SYMBOL) - 1;
     }
     for (uint32_t c = 0; c < blob->cols; c += t->huffman.period) {
         const bool room = runs     ? mapped ? runs_period(use, true, t, in, &cursor->at[1], s)

@@ -110,17 +110,15 @@ bool wpk_huffman_gap(const wpk_huffman *huffman, uint32_t *position, uint32_t *g
     if (!skip_code(huffman, WPK_GAPS, position, &window, &nbits)) {
         return false;
     }
-    *gap = wpk_code_symbol(&huffman->code[WPK_GAPS], window, nbits);
-    const uint32_t direct = 1u << huffman->direct_log2;
-    if (*gap >= direct) {
-        wpk_bits bits = {huffman->data, *position, huffman->end};
-        const uint32_t class = *gap - direct, n = (class >> 2) + huffman->direct_log2 - 2;
-        const uint32_t low = n < 16 ? n : 16;
-        *gap = (4 + (class & 3)) << n;
-        *gap += wpk_get_bits(&bits, low);
-        *gap += wpk_get_bits(&bits, n - low) << 16;
-        *position = bits.position;
+    const uint32_t symbol = wpk_code_symbol(&huffman->code[WPK_GAPS], window, nbits);
+    const uint32_t extra = wpk_gap_extra_nbits(symbol, huffman->direct_log2);
+    wpk_bits bits = {huffman->data, *position, huffman->end};
+    *gap = wpk_gap_base(symbol, huffman->direct_log2, extra);
+    for (uint32_t done = 0, part; done < extra; done += part) {
+        part = extra - done < 16 ? extra - done : 16;
+        *gap += wpk_get_bits(&bits, part) << done;
     }
+    *position = bits.position;
     return *position <= huffman->end;
 }
 

@@ -52,6 +52,17 @@ static inline uint32_t wpk_huffman_cols(const wpk_blob *blob, const wpk_huffman 
 /* The position of a block's first code, from the first code of all. */
 uint32_t wpk_huffman_block_start(const wpk_blob *blob, uint32_t block);
 
+/* How many extra bits a gap has, and what it is without them. */
+static inline uint32_t wpk_gap_extra_nbits(uint32_t symbol, uint32_t direct_log2) {
+    const uint32_t direct = 1u << direct_log2;
+    return symbol < direct ? 0 : ((symbol - direct) >> 2) + direct_log2 - 2;
+}
+
+static inline uint32_t wpk_gap_base(uint32_t symbol, uint32_t direct_log2, uint32_t nbits) {
+    const uint32_t direct = 1u << direct_log2;
+    return symbol < direct ? symbol : (4 + ((symbol - direct) & 3)) << nbits;
+}
+
 /* The gap at *position, which moves behind it; false if it passes the end. */
 bool wpk_huffman_gap(const wpk_huffman *huffman, uint32_t *position, uint32_t *gap);
 

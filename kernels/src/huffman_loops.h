@@ -110,12 +110,17 @@ static inline int32_t wpk_next_value(const wpk_huffman_tables *t, wpk_stream *in
         [window] "=&r"(window), [to] "=&r"(to)
 #define LOOKUPS [values] "r"(t->values), [gaps] "r"(t->gaps)
 #define RUNS_INPUTS LOOKUPS, [bound] "r"(bound)
+/* Where there are not enough registers. */
+#define BOUND_IN_MEMORY       \
+    "ldr %[to], %[bound]\n\t" \
+    "cmp %[c], %[to]\n\t"
 #define MAP "ldrh %[to], [%[columns], %[c], lsl #1]\n\t"
 
 /* Elements of a period from column *column on, while it is below `bound`; LIST has room for them.
- * False if it ended at a gap that escaped. */
+ * False if it ended behind a gap that escaped, with this symbol. */
 static inline bool wpk_runs_loop(wpk_use use, bool mapped, const wpk_huffman_tables *t,
-                                 wpk_stream *in, uint32_t *column, uint32_t bound, wpk_sink *s) {
+                                 wpk_stream *in, uint32_t *column, uint32_t bound, wpk_sink *s,
+                                 uint32_t *symbol) {
     uint32_t c = *column, entry, window, to;
     if (use == STORE && !mapped) {
         __asm__ volatile(RUNS("strb %[entry], [%[row], %[c]]\n\t")
@@ -134,10 +139,11 @@ static inline bool wpk_runs_loop(wpk_use use, bool mapped, const wpk_huffman_tab
                          : RUNS_INPUTS, [x] "r"(s->x)
                          : "cc", "memory");
     } else if (use == MULTIPLY) {
-        __asm__ volatile(RUNS(MAP "ldrsb %[to], [%[x], %[to]]\n\t"
-                                  "mla %[acc], %[to], %[entry], %[acc]\n\t")
+        __asm__ volatile(RUNS_BELOW(MAP "ldrsb %[to], [%[x], %[to]]\n\t"
+                                        "mla %[acc], %[to], %[entry], %[acc]\n\t",
+                                    BOUND_IN_MEMORY)
                          : RUNS_STATE, [acc] "+r"(s->acc)
-                         : RUNS_INPUTS, [x] "r"(s->x), [columns] "r"(t->columns)
+                         : LOOKUPS, [bound] "m"(bound), [x] "r"(s->x), [columns] "r"(t->columns)
                          : "cc", "memory");
     } else if (!mapped) {
         __asm__ volatile(RUNS("mul %[to], %[c], %[scale]\n\t"
@@ -147,23 +153,21 @@ static inline bool wpk_runs_loop(wpk_use use, bool mapped, const wpk_huffman_tab
                          : RUNS_INPUTS, [scale] "r"(s->scale)
                          : "cc", "memory");
     } else {
-        /* Not enough registers for all. */
         __asm__ volatile(RUNS_BELOW("ldr %[to], %[columns]\n\t"
                                     "ldrh %[to], [%[to], %[c], lsl #1]\n\t"
                                     "mla %[to], %[to], %[scale], %[offset]\n\t"
                                     "orr %[to], %[to], %[entry], lsl #16\n\t"
                                     "str %[to], [%[list]], #4\n\t",
-                                    "ldr %[to], %[bound]\n\t"
-                                    "cmp %[c], %[to]\n\t")
+                                    BOUND_IN_MEMORY)
                          : RUNS_STATE, [list] "+r"(s->entry)
                          : LOOKUPS, [bound] "m"(bound), [scale] "r"(s->scale),
                            [offset] "r"(s->offset), [columns] "m"(t->columns)
                          : "cc", "memory");
     }
     *column = c;
-    /* Of an entry that escaped only the escape bit was added. */
     const bool done = (in->used & WPK_ESCAPE) == 0;
     in->used &= WPK_ESCAPE - 1;
+    *symbol = entry;
     return done;
 }
 
@@ -248,15 +252,17 @@ static inline void wpk_plain_loop(wpk_use use, bool mapped, const wpk_huffman_ta
 #else
 
 static inline bool wpk_runs_loop(wpk_use use, bool mapped, const wpk_huffman_tables *t,
-                                 wpk_stream *in, uint32_t *column, uint32_t bound, wpk_sink *s) {
+                                 wpk_stream *in, uint32_t *column, uint32_t bound, wpk_sink *s,
+                                 uint32_t *symbol) {
     while (*column < bound) {
         wpk_put(use, s, mapped ? t->columns[*column] : *column, wpk_next_value(t, in));
         const uint32_t window = wpk_window(in);
         const uint32_t gap = t->gaps[window & ((1u << WPK_GAP_NBITS) - 1)];
+        in->used += gap & (WPK_ESCAPE - 1);
         if ((gap & WPK_ESCAPE) != 0) {
+            *symbol = gap >> 8;
             return false;
         }
-        in->used += gap & 0xff;
         *column += gap >> 8;
     }
     return true;

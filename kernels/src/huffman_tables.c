@@ -61,13 +61,13 @@ static void fill_gaps(const wpk_huffman *huffman, uint16_t *lookup) {
     const uint8_t *symbol = code->symbols;
     uint32_t bits = 0;
     for (uint32_t i = 0; i < GAPS; i += 2) {
-        wpk_store_u32(lookup + i, WPK_ESCAPE * 0x10001u);
+        wpk_store_u32(lookup + i, (WPK_NO_SYMBOL << 8 | WPK_ESCAPE) * 0x10001u);
     }
     for (uint32_t n = 1; n <= WPK_GAP_NBITS; ++n) {
         for (; bits < code->limit[n]; bits += 1u << (WPK_CODE_NBITS - n), ++symbol) {
-            if (*symbol < 1u << huffman->direct_log2) {
-                fill(lookup, GAPS, wpk_reverse_12(bits), n, (*symbol + 1u) << 8 | n);
-            }
+            const bool direct = *symbol < 1u << huffman->direct_log2;
+            const uint32_t high = direct ? *symbol + 1u : *symbol;
+            fill(lookup, GAPS, wpk_reverse_12(bits), n, high << 8 | (direct ? 0 : WPK_ESCAPE) | n);
         }
     }
 }

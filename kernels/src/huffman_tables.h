@@ -8,8 +8,9 @@
 enum { WPK_VALUE_NBITS = 9, WPK_GAP_NBITS = 8 };
 
 /* An entry of a lookup: below, the length of the code; above, the value, or how far the next
- * element is. Longer codes escape, gaps with extra bits too. */
-enum { WPK_ESCAPE = 0x80 };
+ * element is. Longer codes escape. So do gaps with extra bits, with the length and symbol of their
+ * code. */
+enum { WPK_ESCAPE = 0x80, WPK_NO_SYMBOL = 255 };
 
 /* An escape of values has its number above. Behind the lookup there are eight more entries for
  * each: by the next three bits. */

@@ -12,18 +12,24 @@ bool wpk_read_head(wpk_bits *bits, wpk_code_head *head) {
 
 /* The next length, or 0; `guess` is the one before it that was not 0. False if it is malformed. */
 static bool next_length(wpk_bits *bits, uint32_t longest, uint32_t *guess, uint32_t *length) {
-    if (wpk_get_bits(bits, 1) != 0) {
-        if (wpk_get_bits(bits, 1) == 0) {
-            *guess += wpk_get_bits(bits, 1) * 2 - 1;
-        } else if (wpk_get_bits(bits, 1) == 0) {
-            *length = 0;
-            return bits->position <= bits->end;
-        } else {
-            *guess = wpk_get_bits(bits, 4);
-        }
+    if (bits->position >= bits->end) {
+        return false;
     }
-    *length = *guess;
-    return *guess >= 1 && *guess <= longest && bits->position <= bits->end;
+    const uint32_t token =
+        wpk_load_u32(bits->bytes + (bits->position >> 3)) >> (bits->position & 7);
+    uint32_t nbits = 1, next = *guess;
+    if ((token & 7) == 3) {
+        *length = 0;
+        bits->position += 3;
+        return bits->position <= bits->end;
+    }
+    if ((token & 1) != 0) {
+        nbits = (token & 2) == 0 ? 3 : 7;
+        next = (token & 2) == 0 ? next - 1 + (token >> 1 & 2) : token >> 3 & 15;
+    }
+    bits->position += nbits;
+    *guess = *length = next;
+    return next >= 1 && next <= longest && bits->position <= bits->end;
 }
 
 bool wpk_read_code(wpk_bits *bits, const wpk_code_head *head, wpk_code *code) {
