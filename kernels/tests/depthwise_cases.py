@@ -8,7 +8,7 @@ import numpy as np
 from case_parts import Rng, clamp, int8, record, zero_point
 from numpy.typing import NDArray
 
-from wpconvert.codecs import dcsr, dense, rle
+from wpconvert.codecs import dcsr, dense, huffman, rle
 from wpconvert.codecs.blob import Layout
 from wpconvert.reference.convolution import add_bias, depthwise_accumulate
 from wpconvert.reference.window import window_geometry
@@ -16,7 +16,7 @@ from wpconvert.tflite.arithmetic import requantise
 from wpconvert.tflite.schema import Padding
 from wpconvert.tflite.table import RequantTable
 
-_ENCODERS = {"dense": dense.encode, "rle": rle.encode, "dcsr": dcsr.encode}
+_ENCODERS = {"dense": dense.encode, "rle": rle.encode, "dcsr": dcsr.encode, "huffman": huffman.encode}
 
 
 def depthwise(
@@ -75,7 +75,7 @@ def depthwise(
 
 def random_depthwise(rng: Rng, name: str) -> bytes:
     padding = int(rng.choice([Padding.SAME, Padding.VALID]))
-    method = str(rng.choice(["rows", "rows", "dense", "rle", "dcsr"]))
+    method = str(rng.choice(["rows", "rows", "dense", "rle", "dcsr", "huffman"]))
     kind = str(rng.choice(["usual", "mixed", "mixed", "clamped", "extreme"]))
     batch = int(rng.choice([1, 1, 2]))
     channels = int(rng.integers(1, 40))

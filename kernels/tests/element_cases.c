@@ -64,8 +64,14 @@ static float as_float(int32_t bits) {
 }
 
 static const wpk_codec *find_codec(uint8_t number) {
-    static const wpk_codec *const codecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr};
-    return number < 3 ? codecs[number] : NULL;
+    static const wpk_codec *const codecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr,
+                                              &wpk_codec_huffman};
+    for (uint32_t i = 0; i < sizeof codecs / sizeof codecs[0]; ++i) {
+        if (codecs[i]->number == number) {
+            return codecs[i];
+        }
+    }
+    return NULL;
 }
 
 static bool run_depthwise(call *c) {
