@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +120,7 @@ class Decoder:
         window = windows(self._data, low, high)
         symbols, lengths = self._values
         nbits = lengths[window]
-        position = _walk(np.arange(len(window)) + nbits)[: len(out)]
+        position = _walk(_positions(window) + nbits)[: len(out)]
         block_first = np.cumsum(sizes) - sizes
         if len(position) < len(out) or (position[block_first] + low != self._starts[begin:end]).any():
             raise _misplaced(begin)
@@ -134,7 +135,7 @@ class Decoder:
         gap_symbols, gap_lengths = self._gaps.lookup
         value_symbols, value_lengths = self._values
         gap_nbits = gap_lengths[window]
-        behind_gap = np.arange(len(window)) + gap_nbits + self._gaps.extra[gap_symbols[window]]
+        behind_gap = _positions(window) + gap_nbits + self._gaps.extra[gap_symbols[window]]
         inside = np.minimum(behind_gap, len(window) - 1)
         ends_block = np.zeros(len(window), np.bool_)
         ends_block[self._starts[begin + 1 : end] - low] = True
@@ -183,7 +184,12 @@ def _gaps_of(lengths: IntArray, direct_log2: int) -> _Gaps:
     return _Gaps(prefix_code.lookup(lengths), base, np.pad(gaps.symbols(known, direct_log2)[1], missing))
 
 
-def _walk(following: IntArray) -> IntArray:
+def _positions(window: NDArray[np.uint16]) -> NDArray[Any]:
+    """0 … len(window) − 1 in the narrower type that holds what lies a code behind."""
+    return np.arange(len(window), dtype=np.int32 if len(window) < 1 << 30 else np.int64)
+
+
+def _walk(following: NDArray[Any]) -> IntArray:
     """Positions 0, following[0], following[following[0]], … that are below len(following)."""
     end = len(following)
     leaps = [np.append(np.minimum(following, end), end)]
