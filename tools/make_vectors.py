@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from wpconvert.codecs import CODECS, encode, parse
 from wpconvert.codecs.blob import build
+from wpconvert.codecs.huffman import FLAG_WIDE_INDEX
 from wpconvert.tflite.table import RequantTable
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,6 +80,14 @@ def _extremes() -> Weights:
     return out
 
 
+def _halving() -> Weights:
+    """int8[64, 64]: half of the weights 0, a quarter 1, an eighth −1, and so on, well mixed."""
+    counts = [2048 >> min(k, 11) for k in range(13)]
+    signed = np.array([(k + 1) // 2 * (-1) ** (k + 1) for k in range(13)], np.int8)
+    mixed = np.argsort(noise(64 * 64, 80), kind="stable")
+    return np.repeat(signed, counts)[mixed].reshape(64, 64)
+
+
 CASES: dict[str, Case] = {
     "conv": Case(
         "convolution [6, 3, 3, 8], a row per output channel, three row blocks", sparse((6, 3, 3, 8), 0.6, 10), 1, 1
@@ -107,6 +116,21 @@ CASES: dict[str, Case] = {
     "wide_rows": Case(
         "rows of 600 columns, 95 % zeros: extension planes, explicit zeros, fillers", sparse((3, 600), 0.95, 70), 1, 0
     ),
+    "dead_channels": Case(
+        "every third input channel zero, few zeros else: columns left out with a period of 12",
+        sparse((8, 2, 2, 12), 0.1, 81) * (np.arange(12) % 3 != 0).astype(np.int8),
+        1,
+        1,
+        ("huffman",),
+    ),
+    "dead_runs": Case(
+        "half of the columns zero, most of the others' weights too: gaps of stored columns",
+        sparse((40, 60), 0.8, 82) * (np.arange(60) % 4 < 2).astype(np.int8),
+        1,
+        3,
+        ("huffman",),
+    ),
+    "long_codes": Case("codes of 1 to 12 bits", _halving(), 1, 4, ("huffman",)),
 }
 
 
@@ -118,6 +142,15 @@ def _wide_fields(raw: Bytes) -> Bytes:
     return build(
         blob.codec, blob.layout, blob.block_log2, 0b110, [[index], [counts], *([s] for s in blob.sections[2:])]
     )
+
+
+def _wide_index(raw: Bytes, entries: int) -> Bytes:
+    """A Huffman blob with a row index of u32."""
+    blob = parse(raw)
+    (section,) = blob.sections
+    index = section[: 2 * entries].view("<u2").astype("<u4")
+    parts = [index, section[2 * entries :]]
+    return build(blob.codec, blob.layout, blob.block_log2, blob.flags | FLAG_WIDE_INDEX, [parts])
 
 
 def _rle_leniency() -> tuple[Bytes, Weights]:
@@ -198,6 +231,8 @@ def blobs() -> dict[str, tuple[Bytes, Weights, str]]:
     for codec in ("rle", "dcsr"):
         wide = _wide_fields(encode(codec, rows.weights, rows.row_dims, rows.block_log2))
         result[f"{codec}_wide_fields"] = (wide, rows.weights, "i32 row counts and u32 row index, wider than needed")
+    wide = _wide_index(encode("huffman", rows.weights, rows.row_dims, rows.block_log2), entries=6)
+    result["huffman_wide_index"] = (wide, rows.weights, "a row index of u32, wider than needed")
     result["rle_lenient"] = (
         *_rle_leniency(),
         "an element of value 0, a filler at the end, a last nibble that is not 0",

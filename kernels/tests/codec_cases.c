@@ -13,8 +13,9 @@
 #include "wpk/requant.h"
 #include "wpk/weights.h"
 
-static const wpk_codec *const kCodecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr,
-                                           &wpk_codec_bitmap, &wpk_codec_packed};
+static const wpk_codec *const kCodecs[] = {&wpk_codec_dense,  &wpk_codec_rle,
+                                           &wpk_codec_dcsr,   &wpk_codec_bitmap,
+                                           &wpk_codec_packed, &wpk_codec_huffman};
 
 static bool rows_agree(const wpk_blob *blob, const wpk_codec *codec, const wpk_cursor *start,
                        const int8_t *weights) {
@@ -102,7 +103,8 @@ static const char *try_blob(const uint8_t *data, uint32_t nbytes, bool accepted,
                             const uint8_t *weights) {
     wpk_blob blob;
     const bool parsed = wpk_blob_parse(data, nbytes, &blob) == WPK_OK;
-    const bool known = parsed && blob.codec < sizeof kCodecs / sizeof kCodecs[0];
+    const bool known =
+        parsed && blob.codec < sizeof kCodecs / sizeof kCodecs[0] && kCodecs[blob.codec] != NULL;
     if (!known || kCodecs[blob.codec]->check(&blob) != WPK_OK) {
         return accepted ? "refused" : NULL;
     }

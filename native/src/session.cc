@@ -10,7 +10,6 @@
 #include "wpconvert/micro_interpreter.h"
 #include "wpconvert/program.h"
 #include "wpk/blob.h"
-#include "wpk/codec.h"
 #include "wpk/status.h"
 #include "wpk/weights.h"
 

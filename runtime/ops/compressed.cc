@@ -137,7 +137,7 @@ TfLiteStatus ReadBlob(PrepareContext &context, wpk_blob *blob, const wpk_codec *
     }
     *codec = FindCodec(blob->codec);
     if (*codec == nullptr) {
-        static const char *const kNames[] = {"dense", "rle", "dcsr", "bitmap", "packed"};
+        static const char *const kNames[] = {"dense", "rle", "dcsr", "bitmap", "packed", "huffman"};
         if (blob->codec < sizeof kNames / sizeof kNames[0]) {
             return context.Fail(
                 "its weights need a codec that was not added: AddCodec(&wpk_codec_%s)",

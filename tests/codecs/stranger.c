@@ -18,6 +18,7 @@
  * little-endian.
  */
 #include "stranger_blob.h"
+#include "stranger_huffman.h"
 
 static enum status answer_blob(const uint8_t *data, uint32_t nbytes, uint8_t **answer,
                                uint32_t *answer_nbytes) {
@@ -39,8 +40,10 @@ static enum status answer_blob(const uint8_t *data, uint32_t nbytes, uint8_t **a
         status = decode_dcsr(&blob, weights);
     } else if (blob.codec == CODEC_BITMAP) {
         status = decode_bitmap(&blob, weights);
-    } else {
+    } else if (blob.codec == CODEC_PACKED) {
         status = decode_packed(&blob, weights);
+    } else {
+        status = decode_huffman(&blob, weights);
     }
     if (status != STATUS_OK) {
         free(weights);

@@ -10,16 +10,17 @@
 
 enum status {
     STATUS_OK = 0,
-    STATUS_LENGTH = 1,    /* shorter or longer than its fields say */
-    STATUS_MAGIC = 2,     /* not this kind of data */
-    STATUS_VERSION = 3,   /* a version or codec this reader does not know */
-    STATUS_HEADER = 4,    /* a header field out of range, or two that disagree */
-    STATUS_SECTION = 5,   /* a section's length is not what the others imply */
-    STATUS_COUNTS = 6,    /* row counts negative, or their sum is not the total */
-    STATUS_INDEX = 7,     /* the row index disagrees with the row counts */
-    STATUS_COLUMN = 8,    /* a column out of range or out of order */
-    STATUS_ELEMENT = 9,   /* an element that its codec forbids */
-    STATUS_EXPANSION = 10 /* implausibly many weights for its length */
+    STATUS_LENGTH = 1,     /* shorter or longer than its fields say */
+    STATUS_MAGIC = 2,      /* not this kind of data */
+    STATUS_VERSION = 3,    /* a version or codec this reader does not know */
+    STATUS_HEADER = 4,     /* a header field out of range, or two that disagree */
+    STATUS_SECTION = 5,    /* a section's length is not what the others imply */
+    STATUS_COUNTS = 6,     /* row counts negative, or their sum is not the total */
+    STATUS_INDEX = 7,      /* the row index disagrees with the row counts */
+    STATUS_COLUMN = 8,     /* a column out of range or out of order */
+    STATUS_ELEMENT = 9,    /* an element that its codec forbids */
+    STATUS_EXPANSION = 10, /* implausibly many weights for its length */
+    STATUS_CODE = 11       /* a code's description is malformed */
 };
 
 enum {
@@ -28,12 +29,13 @@ enum {
     CODEC_DCSR = 2,
     CODEC_BITMAP = 3,
     CODEC_PACKED = 4,
-    CODEC_COUNT = 5
+    CODEC_HUFFMAN = 5,
+    CODEC_COUNT = 6
 };
 enum { MAX_DIMS = 4, MAX_SECTIONS = 8, LANES = 16, MAX_OFFSET = 255, FILLER = 15 };
 enum { FLAG_COUNT_TYPE = 3, FLAG_WIDE_INDEX = 4, COUNT_TYPES = 3 };
 
-static const uint32_t SECTION_COUNT[CODEC_COUNT] = {1, 4, 7, 3, 2};
+static const uint32_t SECTION_COUNT[CODEC_COUNT] = {1, 4, 7, 3, 2, 1};
 
 struct section {
     const uint8_t *bytes;
@@ -127,6 +129,8 @@ static bool flags_are_known(uint32_t codec, uint32_t flags) {
             return (flags & ~(uint32_t)FLAG_WIDE_INDEX) == 0;
         case CODEC_PACKED:
             return (flags & 7) != 0 && flags >> 3 <= 4;
+        case CODEC_HUFFMAN:
+            return flags < 8;
         default:
             return flags < 8 && (flags & FLAG_COUNT_TYPE) < COUNT_TYPES;
     }

@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.codecs import bitmap, dcsr, dense, packed, rle
+from wpconvert.codecs import bitmap, dcsr, dense, huffman, huffman_decode, packed, rle
 from wpconvert.codecs import blob as container
 from wpconvert.codecs.blob import Blob, Layout
-from wpconvert.codecs.rows import DEFAULT_BLOCK_LOG2, chunks
+from wpconvert.codecs.rows import chunks, default_block_log2
 from wpconvert.errors import ModelError
 
 
@@ -25,7 +25,11 @@ class RowDecoder(Protocol):
 
 @dataclass(frozen=True)
 class Codec:
-    """One storage format. `minimum_nbytes(layout, nnz)` bounds a blob's size from below without encoding."""
+    """One storage format.
+
+    `minimum_nbytes(layout, nnz)` bounds a blob's size from below without encoding; 2^block_log2(layout) rows are a row
+    block that suits the format.
+    """
 
     number: int
     name: str
@@ -34,6 +38,7 @@ class Codec:
     encode: Callable[[NDArray[np.int8], Layout, int], NDArray[np.uint8]]
     decoder: Callable[[Blob], RowDecoder]
     minimum_nbytes: Callable[[Layout, int], int]
+    block_log2: Callable[[Layout], int] = default_block_log2
 
 
 CODECS: dict[str, Codec] = {
@@ -84,6 +89,16 @@ CODECS: dict[str, Codec] = {
             packed.Decoder,
             packed.minimum_nbytes,
         ),
+        Codec(
+            huffman.CODEC_ID,
+            "huffman",
+            "entropy code of all weights, or of the non-zero ones and the gaps between them; smallest of all",
+            True,
+            huffman.encode,
+            huffman_decode.Decoder,
+            huffman.minimum_nbytes,
+            huffman.block_log2_of,
+        ),
     )
 }
 _BY_NUMBER = {codec.number: codec for codec in CODECS.values()}
@@ -98,18 +113,19 @@ def codec_of(blob: Blob) -> Codec:
     return codec
 
 
-def encode(
-    name: str, weights: NDArray[np.int8], row_dims: int, block_log2: int = DEFAULT_BLOCK_LOG2
-) -> NDArray[np.uint8]:
+def encode(name: str, weights: NDArray[np.int8], row_dims: int, block_log2: int | None = None) -> NDArray[np.uint8]:
     """Encode an int8 tensor of 1 to 4 dimensions, the first `row_dims` of them rows, to a blob uint8[nbytes].
 
-    Row blocks have 2^block_log2 rows. Raises ModelError when no blob can hold the shape, row_dims or block_log2, and
-    for a tensor so large and empty that `decode` would take its blob for a hostile one.
+    Row blocks have 2^block_log2 rows, or as many as suit the codec. Raises ModelError when no blob can hold the shape,
+    row_dims or block_log2, and for a tensor so large and empty that `decode` would take its blob for a hostile one.
     """
     layout = Layout(weights.shape, row_dims)
-    container.check(layout, block_log2)
+    codec = CODECS[name]
+    container.check(layout, block_log2 or 0)
+    if block_log2 is None:
+        block_log2 = codec.block_log2(layout)
     matrix = np.ascontiguousarray(weights).reshape(layout.rows, layout.cols)
-    blob = CODECS[name].encode(matrix, layout, block_log2)
+    blob = codec.encode(matrix, layout, block_log2)
     container.parse(blob)
     return blob
 

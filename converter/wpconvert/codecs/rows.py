@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.codecs.blob import Blob
+from wpconvert.codecs.blob import Blob, Layout
 from wpconvert.errors import ModelError
 
 IntArray = NDArray[np.int64]
@@ -23,6 +23,11 @@ SPARSE_FLAGS = 0b011 | WIDE_INDEX
 
 _COUNT_TYPES = ("<i1", "<i2", "<i4")
 _CURSOR_TYPES = ("<u2", "<u4")
+
+
+def default_block_log2(layout: Layout) -> int:  # noqa: ARG001 - one signature for all codecs
+    """The row block size of codecs whose row index costs little."""
+    return DEFAULT_BLOCK_LOG2
 
 
 def chunks(rows: int, cols: int) -> Iterator[tuple[int, int]]:

@@ -89,7 +89,7 @@ typedef struct wpk_codec {
 } wpk_codec;
 
 extern const wpk_codec wpk_codec_dense, wpk_codec_rle, wpk_codec_dcsr, wpk_codec_bitmap,
-    wpk_codec_packed;
+    wpk_codec_packed, wpk_codec_huffman;
 
 #ifdef __cplusplus
 }
