@@ -170,7 +170,7 @@ def pad(rng: Rng, name: str) -> bytes:
     shape = [int(v) for v in rng.integers(1, 6, 4)]
     nbytes = int(rng.choice([1, 4]))
     x = rng.integers(-(1 << 31), 1 << 31, shape).astype(np.int32) if nbytes == 4 else int8(rng, shape)
-    pads = rng.integers(0, 4, (4, 2))
+    pads = rng.integers(0, 4, (4, 2)) * (rng.random((4, 1)) < rng.choice([0.3, 1.0]))
     fill = x.reshape(-1)[:1]
     return record("pad", name, [*shape, *pads[:, 0], *pads[:, 1], nbytes], fill, x,
                   np.pad(x, pads, constant_values=fill[0]))  # fmt: skip
