@@ -82,6 +82,8 @@ def pool(
     (height, width), pads = window_geometry(
         (shape[1], shape[2]), (window[0], window[1]), (stride[0], stride[1]), padding
     )
+    if rng.random() < 0.2:
+        x[:] = rng.choice([-128, 127])
     low, high = clamp(rng)
     y = np.empty((shape[0], height, width, shape[3]), dtype=np.int64)
     for i in range(height):
@@ -103,6 +105,8 @@ def random_pool(rng: Rng, operation: str, name: str) -> bytes:
     window = [int(rng.integers(1, 8)), int(rng.integers(1, 8))]
     if rng.random() < 0.1:
         shape = (1, int(rng.integers(1, 100)), int(rng.integers(1, 90)), int(rng.integers(1, 9)))
+        if rng.random() < 0.3:
+            shape = (1, 16, int(rng.integers(16, 18)), shape[3])  # the largest windows that are summed up in 16 bits
         window = list(shape[1:3])
     if padding == Padding.VALID:
         window = [min(w, d) for w, d in zip(window, shape[1:3], strict=True)]
