@@ -61,26 +61,73 @@ static void pixel(const wpk_pool_window *window, int8_t *y) {
 }
 #else
 
-/* Four channels at once, two 16-bit sums a word: bytes biased to 0 … 255 sum up without a sign. */
+/* Four channels at once, two 16-bit sums a word. */
+#if WPK_DSP
+enum { MAX_PACKED_COUNT = 256 };
+
+static inline void add_four(uint32_t *even, uint32_t *odd, uint32_t four) {
+    __asm__("sxtab16 %0, %0, %1" : "+r"(*even) : "r"(four));
+    __asm__("sxtab16 %0, %0, %1, ror #8" : "+r"(*odd) : "r"(four));
+}
+
+static inline int32_t lower(uint32_t sums, int32_t count) {
+    (void)count;
+    return (int16_t)sums;
+}
+
+static inline int32_t upper(uint32_t sums, int32_t count) {
+    (void)count;
+    return (int32_t)sums >> 16;
+}
+#else
+/* Bytes biased to 0 … 255 sum up without a sign. */
 enum { MAX_PACKED_COUNT = 257 };
 
-static void four_channels(const wpk_pool_window *window, int32_t c, int32_t count, int8_t *y) {
-    const uint32_t bias = 0x80808080u, every_other = 0x00ff00ffu;
-    uint32_t even = 0, odd = 0;
-    for (int32_t row = 0; row < window->h; ++row) {
-        const int8_t *x = window->x + row * window->pitch + c;
-        for (int32_t column = 0; column < window->w; ++column, x += window->channels) {
-            const uint32_t four = wpk_load_u32(x) ^ bias;
-            even += four & every_other;
-            odd += four >> 8 & every_other;
+static inline void add_four(uint32_t *even, uint32_t *odd, uint32_t four) {
+    const uint32_t biased = four ^ 0x80808080u, every_other = 0x00ff00ffu;
+    *even += biased & every_other;
+    *odd += biased >> 8 & every_other;
+}
+
+static inline int32_t lower(uint32_t sums, int32_t count) {
+    return (int32_t)(sums & 0xffff) - 128 * count;
+}
+
+static inline int32_t upper(uint32_t sums, int32_t count) {
+    return (int32_t)(sums >> 16) - 128 * count;
+}
+#endif
+
+/* The mean of 2 to MAX_PACKED_COUNT values, clamped. inverse = ⌈2^32 / count⌉: its error times the
+ * size stays below 2^32 / count. half = ⌊count / 2⌋. */
+static inline int8_t packed_mean(const wpk_pool_window *window, int32_t sum, uint32_t half,
+                                 uint32_t inverse) {
+    const int32_t sign = sum >> 31;
+    const uint32_t size = (uint32_t)((sum ^ sign) - sign) + half;
+    const int32_t quotient = (int32_t)((uint64_t)size * inverse >> 32);
+    return (int8_t)wpk_clamp((quotient ^ sign) - sign, window->low, window->high);
+}
+
+/* Channels from the first on in groups of four; returns how many. */
+static int32_t packed(const wpk_pool_window *all, int32_t count, int8_t *y) {
+    const wpk_pool_window window = *all;
+    const uint32_t half = (uint32_t)count / 2, inverse = UINT32_MAX / (uint32_t)count + 1;
+    const int32_t skip = window.pitch - window.w * window.channels;
+    int32_t c = 0;
+    for (; c + 4 <= window.channels; c += 4) {
+        uint32_t even = 0, odd = 0;
+        const int8_t *x = window.x + c;
+        for (int32_t row = window.h; row > 0; --row, x += skip) {
+            for (int32_t column = window.w; column > 0; --column, x += window.channels) {
+                add_four(&even, &odd, wpk_load_u32(x));
+            }
         }
+        y[c] = packed_mean(&window, lower(even, count), half, inverse);
+        y[c + 1] = packed_mean(&window, lower(odd, count), half, inverse);
+        y[c + 2] = packed_mean(&window, upper(even, count), half, inverse);
+        y[c + 3] = packed_mean(&window, upper(odd, count), half, inverse);
     }
-    const int32_t excess = 128 * count;
-    const int32_t sums[4] = {(int32_t)(even & 0xffff) - excess, (int32_t)(odd & 0xffff) - excess,
-                             (int32_t)(even >> 16) - excess, (int32_t)(odd >> 16) - excess};
-    for (int32_t i = 0; i < 4; ++i) {
-        y[c + i] = (int8_t)wpk_clamp(mean(sums[i], count), window->low, window->high);
-    }
+    return c;
 }
 
 static void one_channel(const wpk_pool_window *window, int32_t c, int32_t count, int8_t *y) {
@@ -96,10 +143,7 @@ static void one_channel(const wpk_pool_window *window, int32_t c, int32_t count,
 
 static void pixel(const wpk_pool_window *window, int8_t *y) {
     const int32_t count = window->h * window->w;
-    int32_t c = 0;
-    for (; count <= MAX_PACKED_COUNT && c + 4 <= window->channels; c += 4) {
-        four_channels(window, c, count, y);
-    }
+    int32_t c = count > 1 && count <= MAX_PACKED_COUNT ? packed(window, count, y) : 0;
     for (; c < window->channels; ++c) {
         one_channel(window, c, count, y);
     }

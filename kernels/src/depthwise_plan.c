@@ -3,10 +3,17 @@
 /* The widest image of the 3 × 3 kernels: sizes of their bands are 32 bits. */
 #define MAX_WIDTH (1 << 20)
 
+/* Images too small to pay for what the 3 × 3 kernels prepare for each channel; at stride 2 that is
+ * less with Helium. */
+static bool is_small(const wpk_conv_shape *s) {
+    return s->out_h <= 3 && s->out_w <= 3 && (!WPK_MVE || s->stride_h == 1);
+}
+
 bool wpk_depthwise_is_3x3(const wpk_conv_shape *s) {
     return s->in_w <= MAX_WIDTH && s->out_w <= MAX_WIDTH && s->kernel_h == 3 && s->kernel_w == 3 &&
            s->dilation_h == 1 && s->dilation_w == 1 && s->in_c == s->out_c &&
-           s->stride_h == s->stride_w && s->stride_h <= 2 && s->pad_top <= 2 && s->pad_left <= 2;
+           s->stride_h == s->stride_w && s->stride_h <= 2 && s->pad_top <= 2 && s->pad_left <= 2 &&
+           !is_small(s);
 }
 
 uint64_t wpk_depthwise_decoded_nbytes(const wpk_weights *weights) {

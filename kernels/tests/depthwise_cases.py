@@ -95,5 +95,5 @@ def random_depthwise(rng: Rng, name: str) -> bytes:
     size = (least[0] + int(rng.integers(0, 8)), least[1] + int(rng.integers(0, 8)))
     depth = int(rng.choice([1, 1, 2, 3, 8]))
     return depthwise(
-        rng, name, (batch, *size, min(channels, 9)), kernel, depth, stride, dilation, padding, method, kind
+        rng, name, (batch, *size, min(channels, 20)), kernel, depth, stride, dilation, padding, method, kind
     )

@@ -82,6 +82,8 @@ def pool(
     (height, width), pads = window_geometry(
         (shape[1], shape[2]), (window[0], window[1]), (stride[0], stride[1]), padding
     )
+    if rng.random() < 0.2:
+        x[:] = rng.choice([-128, 127])
     low, high = clamp(rng)
     y = np.empty((shape[0], height, width, shape[3]), dtype=np.int64)
     for i in range(height):
@@ -103,6 +105,8 @@ def random_pool(rng: Rng, operation: str, name: str) -> bytes:
     window = [int(rng.integers(1, 8)), int(rng.integers(1, 8))]
     if rng.random() < 0.1:
         shape = (1, int(rng.integers(1, 100)), int(rng.integers(1, 90)), int(rng.integers(1, 9)))
+        if rng.random() < 0.3:
+            shape = (1, 16, int(rng.integers(16, 18)), shape[3])  # the largest windows that are summed up in 16 bits
         window = list(shape[1:3])
     if padding == Padding.VALID:
         window = [min(w, d) for w, d in zip(window, shape[1:3], strict=True)]
@@ -170,7 +174,7 @@ def pad(rng: Rng, name: str) -> bytes:
     shape = [int(v) for v in rng.integers(1, 6, 4)]
     nbytes = int(rng.choice([1, 4]))
     x = rng.integers(-(1 << 31), 1 << 31, shape).astype(np.int32) if nbytes == 4 else int8(rng, shape)
-    pads = rng.integers(0, 4, (4, 2))
+    pads = rng.integers(0, 4, (4, 2)) * (rng.random((4, 1)) < rng.choice([0.3, 1.0]))
     fill = x.reshape(-1)[:1]
     return record("pad", name, [*shape, *pads[:, 0], *pads[:, 1], nbytes], fill, x,
                   np.pad(x, pads, constant_values=fill[0]))  # fmt: skip
