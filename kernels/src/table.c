@@ -10,7 +10,9 @@ enum {
     TAIL_NBYTES = 4,
     VERSION = 2,
     FLAG_PER_TENSOR = 2,
-    FLAGS = 3,
+    FLAG_SCALED = 4,
+    FLAGS = 7,
+    MANTISSA_WIDTH = 23,
     MIN_SHIFT = -31,
     MAX_SHIFT = 30,
     MAX_CHANNELS = 1 << 26,
@@ -21,8 +23,10 @@ enum {
 typedef struct {
     uint32_t channels, multipliers;
     uint32_t bias_width, multiplier_width, shift_width;
-    uint32_t bias_base, multiplier_base;
+    uint32_t bias_base, multiplier_base; /* of scaled multipliers the factor's upper 32 bits */
+    uint32_t factor_low;                 /* its lower 16 */
     int32_t shift_base;
+    bool scaled;
 } layout;
 
 static layout layout_of(const uint8_t *data) {
@@ -34,7 +38,9 @@ static layout layout_of(const uint8_t *data) {
         .shift_width = data[8],
         .bias_base = wpk_load_u32(data + 20),
         .multiplier_base = wpk_load_u32(data + 24),
+        .factor_low = wpk_load_u16(data + 14),
         .shift_base = (int8_t)data[9],
+        .scaled = (data[5] & FLAG_SCALED) != 0,
     };
     return l;
 }
@@ -58,25 +64,49 @@ static int32_t shift_of(const layout *l, const uint8_t *stream, uint32_t i) {
     return l->shift_base + (int32_t)field(stream, i * l->shift_width, l->shift_width, true);
 }
 
+/* The product of a 24-bit mantissa and the 48-bit factor, rounded to 31 significant bits; 2^31 at
+ * most. */
+static inline uint32_t scaled_multiplier(const layout *l, const uint8_t *stream, uint32_t i) {
+    const uint32_t mantissa =
+        1u << MANTISSA_WIDTH | field(stream, i * MANTISSA_WIDTH, MANTISSA_WIDTH, true);
+    /* Without its lowest 16 bits, which do not reach the rounding: 55 or 56 bits. */
+    const uint64_t product =
+        (uint64_t)mantissa * l->multiplier_base + (((uint64_t)mantissa * l->factor_low) >> 16);
+    const uint32_t high = (uint32_t)(product >> 32), low = (uint32_t)product;
+    const uint32_t bits = high >> 23 ? high << 8 | low >> 24 : high << 9 | low >> 23;
+    return (bits >> 1) + (bits & 1);
+}
+
+/* Whether every multiplier is below 2^31, or can be asked for. */
+static bool multipliers_fit(const layout *l) {
+    if (l->scaled) {
+        return l->multiplier_width == MANTISSA_WIDTH && l->multiplier_base >> 31 != 0;
+    }
+    return l->multiplier_base + (UINT64_C(1) << l->multiplier_width) <= UINT64_C(1) << 31 &&
+           l->factor_low == 0;
+}
+
 wpk_status wpk_table_parse(const uint8_t *data, uint32_t nbytes, wpk_table *table) {
     if (nbytes < HEADER_NBYTES || memcmp(data, "WPRQ", 4) != 0 || data[4] != VERSION ||
-        data[5] > FLAGS || wpk_load_u16(data + 14) != 0) {
+        data[5] > FLAGS) {
         return WPK_BAD_TABLE;
     }
     const layout l = layout_of(data);
     if (l.channels == 0 || l.channels > MAX_CHANNELS || l.bias_width > 32 ||
         l.multiplier_width > 31 || l.shift_width > 6 || (int8_t)data[12] > (int8_t)data[13] ||
-        l.multiplier_base + (UINT64_C(1) << l.multiplier_width) > UINT64_C(1) << 31) {
+        !multipliers_fit(&l)) {
         return WPK_BAD_TABLE;
     }
-    const uint64_t shift_at = (uint64_t)HEADER_NBYTES + fields_nbytes(l.channels, l.bias_width) +
-                              fields_nbytes(l.multipliers, l.multiplier_width);
+    const uint64_t multiplier_at =
+        (uint64_t)HEADER_NBYTES + fields_nbytes(l.channels, l.bias_width);
+    const uint64_t shift_at = multiplier_at + fields_nbytes(l.multipliers, l.multiplier_width);
     if (shift_at + fields_nbytes(l.multipliers, l.shift_width) + TAIL_NBYTES != nbytes) {
         return WPK_BAD_TABLE;
     }
     for (uint32_t i = 0; i < l.multipliers; ++i) {
         const int32_t shift = shift_of(&l, data + shift_at, i);
-        if (shift < MIN_SHIFT || shift > MAX_SHIFT) {
+        if (shift < MIN_SHIFT || shift > MAX_SHIFT ||
+            (l.scaled && scaled_multiplier(&l, data + multiplier_at, i) > INT32_MAX)) {
             return WPK_BAD_TABLE;
         }
     }
@@ -117,7 +147,15 @@ void *wpk_table_unpack(const wpk_table *table, void *scratch, wpk_requant *requa
     int8_t *const shift = (int8_t *)(multiplier + l.multipliers);
     const uint8_t *stream = data + HEADER_NBYTES;
     stream = unpack_words(stream, l.channels, l.bias_width, l.bias_base, bias);
-    stream = unpack_words(stream, l.multipliers, l.multiplier_width, l.multiplier_base, multiplier);
+    if (l.scaled) {
+        for (uint32_t i = 0; i < l.multipliers; ++i) {
+            multiplier[i] = (int32_t)scaled_multiplier(&l, stream, i);
+        }
+        stream += fields_nbytes(l.multipliers, MANTISSA_WIDTH);
+    } else {
+        stream =
+            unpack_words(stream, l.multipliers, l.multiplier_width, l.multiplier_base, multiplier);
+    }
     for (uint32_t i = 0; i < l.multipliers; ++i) {
         shift[i] = (int8_t)shift_of(&l, stream, i);
     }
