@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from wpconvert.codecs import CODECS, encode, parse
 from wpconvert.codecs.blob import build
 from wpconvert.codecs.huffman import FLAG_WIDE_INDEX
+from wpconvert.tflite.arithmetic import output_multipliers
 from wpconvert.tflite.table import RequantTable
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -246,6 +247,8 @@ def blobs() -> dict[str, tuple[Bytes, Weights, str]]:
     return result
 
 
+WEIGHT_SCALES = np.array([0.001, 0.0015, 0.0019, 0.0025, 0.0039], np.float32)
+"""Of the layer whose table is `table_scaled`."""
 TABLES: dict[str, RequantTable] = {
     "table": RequantTable(
         bias=np.array([0, 1, -1, 2**31 - 1, -(2**31)], np.int32),
@@ -277,11 +280,22 @@ TABLES: dict[str, RequantTable] = {
         activation_max=127,
         has_bias=True,
     ),
+    "table_scaled": RequantTable(
+        bias=np.array([3, -4, 5, -6, 7], np.int32),
+        multiplier=output_multipliers(0.05, WEIGHT_SCALES, 0.07)[0],
+        shift=output_multipliers(0.05, WEIGHT_SCALES, 0.07)[1].astype(np.int8),
+        input_zero_point=-128,
+        output_zero_point=0,
+        activation_min=-128,
+        activation_max=127,
+        has_bias=False,
+    ),
 }
 TABLES_COVER = {
     "table": "five channels with a multiplier each, a bias, the extremes of every field",
     "table_per_tensor": "one multiplier for three channels, no bias, a clamp",
     "table_narrow": "eleven channels with fields of 13, 27 and 2 bits",
+    "table_scaled": "five channels with scaled multipliers, products of 71 and 72 bits",
 }
 
 
@@ -384,7 +398,7 @@ def files() -> dict[str, bytes]:
         result[f"{name}.blob"] = raw.tobytes()
         result[f"{name}.weights"] = np.ascontiguousarray(weights).tobytes()
     for name, table in TABLES.items():
-        result[f"{name}.bin"] = table.pack().tobytes()
+        result[f"{name}.bin"] = table.pack(WEIGHT_SCALES if name == "table_scaled" else None).tobytes()
         result[f"{name}.json"] = (json.dumps(table_fields(table), indent=1) + "\n").encode()
     return result
 

@@ -1,20 +1,19 @@
 #include "wpk/table.h"
 
-#include <stdbool.h>
 #include <string.h>
 
-#include "bytes.h"
+#include "fields.h"
 
 enum {
     HEADER_NBYTES = 28,
     TAIL_NBYTES = 4,
     VERSION = 2,
     FLAG_PER_TENSOR = 2,
-    FLAGS = 3,
+    FLAG_SCALED = 4,
+    FLAGS = 7,
     MIN_SHIFT = -31,
     MAX_SHIFT = 30,
-    MAX_CHANNELS = 1 << 26,
-    NARROW = 25 /* bits of a field that four bytes hold, wherever in a byte it starts */
+    MAX_CHANNELS = 1 << 26
 };
 
 /* The header's fields, and what follows from them. */
@@ -22,7 +21,9 @@ typedef struct {
     uint32_t channels, multipliers;
     uint32_t bias_width, multiplier_width, shift_width;
     uint32_t bias_base, multiplier_base;
+    wpk_factor factor; /* of scaled multipliers */
     int32_t shift_base;
+    bool scaled;
 } layout;
 
 static layout layout_of(const uint8_t *data) {
@@ -34,49 +35,49 @@ static layout layout_of(const uint8_t *data) {
         .shift_width = data[8],
         .bias_base = wpk_load_u32(data + 20),
         .multiplier_base = wpk_load_u32(data + 24),
+        .factor = {wpk_load_u32(data + 24), wpk_load_u16(data + 14)},
         .shift_base = (int8_t)data[9],
+        .scaled = (data[5] & FLAG_SCALED) != 0,
     };
     return l;
 }
 
-/* At most 2^26 fields of at most 32 bits. */
-static uint32_t fields_nbytes(uint32_t count, uint32_t width) {
-    return (uint32_t)(((uint64_t)count * width + 7) / 8);
-}
-
-/* The field of `width` bits, 0 to 32, that starts at bit `at`. May read four bytes beyond. */
-static inline uint32_t field(const uint8_t *stream, uint32_t at, uint32_t width, bool narrow) {
-    const uint32_t mask = (uint32_t)((UINT64_C(1) << width) - 1);
-    uint32_t bits = wpk_load_u32(stream + at / 8) >> at % 8;
-    if (!narrow) {
-        bits |= (uint32_t)stream[at / 8 + 4] << 1 << (31 - at % 8);
+/* Whether every multiplier is below 2^31, or can be asked for. */
+static bool multipliers_fit(const layout *l) {
+    if (l->scaled) {
+        return l->multiplier_width == WPK_MANTISSA_WIDTH && l->factor.high >> 31 != 0;
     }
-    return bits & mask;
+    return l->multiplier_base + (UINT64_C(1) << l->multiplier_width) <= UINT64_C(1) << 31 &&
+           l->factor.low == 0;
 }
 
-static int32_t shift_of(const layout *l, const uint8_t *stream, uint32_t i) {
-    return l->shift_base + (int32_t)field(stream, i * l->shift_width, l->shift_width, true);
+static uint32_t mantissa_product(const layout *l, const uint8_t *stream, uint32_t i) {
+    const uint32_t width = WPK_MANTISSA_WIDTH;
+    return wpk_scaled(wpk_field(stream, i * width, width, true), l->factor);
 }
 
 wpk_status wpk_table_parse(const uint8_t *data, uint32_t nbytes, wpk_table *table) {
     if (nbytes < HEADER_NBYTES || memcmp(data, "WPRQ", 4) != 0 || data[4] != VERSION ||
-        data[5] > FLAGS || wpk_load_u16(data + 14) != 0) {
+        data[5] > FLAGS) {
         return WPK_BAD_TABLE;
     }
     const layout l = layout_of(data);
     if (l.channels == 0 || l.channels > MAX_CHANNELS || l.bias_width > 32 ||
         l.multiplier_width > 31 || l.shift_width > 6 || (int8_t)data[12] > (int8_t)data[13] ||
-        l.multiplier_base + (UINT64_C(1) << l.multiplier_width) > UINT64_C(1) << 31) {
+        !multipliers_fit(&l)) {
         return WPK_BAD_TABLE;
     }
-    const uint64_t shift_at = (uint64_t)HEADER_NBYTES + fields_nbytes(l.channels, l.bias_width) +
-                              fields_nbytes(l.multipliers, l.multiplier_width);
-    if (shift_at + fields_nbytes(l.multipliers, l.shift_width) + TAIL_NBYTES != nbytes) {
+    const uint64_t multiplier_at =
+        (uint64_t)HEADER_NBYTES + wpk_fields_nbytes(l.channels, l.bias_width);
+    const uint64_t shift_at = multiplier_at + wpk_fields_nbytes(l.multipliers, l.multiplier_width);
+    if (shift_at + wpk_fields_nbytes(l.multipliers, l.shift_width) + TAIL_NBYTES != nbytes) {
         return WPK_BAD_TABLE;
     }
     for (uint32_t i = 0; i < l.multipliers; ++i) {
-        const int32_t shift = shift_of(&l, data + shift_at, i);
-        if (shift < MIN_SHIFT || shift > MAX_SHIFT) {
+        const int32_t shift = l.shift_base + (int32_t)wpk_field(data + shift_at, i * l.shift_width,
+                                                                l.shift_width, true);
+        if (shift < MIN_SHIFT || shift > MAX_SHIFT ||
+            (l.scaled && mantissa_product(&l, data + multiplier_at, i) > INT32_MAX)) {
             return WPK_BAD_TABLE;
         }
     }
@@ -94,19 +95,11 @@ uint32_t wpk_table_scratch_nbytes(const wpk_table *table) {
     return arrays_nbytes(&l);
 }
 
-/* Fields to int32; the stream behind them. */
-static const uint8_t *unpack_words(const uint8_t *stream, uint32_t count, uint32_t width,
-                                   uint32_t base, int32_t *to) {
-    if (width <= NARROW) {
-        for (uint32_t i = 0, at = 0; i < count; ++i, at += width) {
-            to[i] = (int32_t)(base + field(stream, at, width, true));
-        }
-    } else {
-        for (uint32_t i = 0, at = 0; i < count; ++i, at += width) {
-            to[i] = (int32_t)(base + field(stream, at, width, false));
-        }
-    }
-    return stream + fields_nbytes(count, width);
+/* The stream behind another one. */
+static wpk_fields behind(const wpk_fields *before, uint32_t count, uint32_t width, uint32_t base) {
+    const wpk_fields fields = {before->stream + wpk_fields_nbytes(before->count, before->width),
+                               count, width, base};
+    return fields;
 }
 
 void *wpk_table_unpack(const wpk_table *table, void *scratch, wpk_requant *requant) {
@@ -115,12 +108,16 @@ void *wpk_table_unpack(const wpk_table *table, void *scratch, wpk_requant *requa
     int32_t *const bias = scratch;
     int32_t *const multiplier = bias + l.channels;
     int8_t *const shift = (int8_t *)(multiplier + l.multipliers);
-    const uint8_t *stream = data + HEADER_NBYTES;
-    stream = unpack_words(stream, l.channels, l.bias_width, l.bias_base, bias);
-    stream = unpack_words(stream, l.multipliers, l.multiplier_width, l.multiplier_base, multiplier);
-    for (uint32_t i = 0; i < l.multipliers; ++i) {
-        shift[i] = (int8_t)shift_of(&l, stream, i);
+    wpk_fields fields = {data + HEADER_NBYTES, l.channels, l.bias_width, l.bias_base};
+    wpk_fields_to_words(fields, bias);
+    fields = behind(&fields, l.multipliers, l.multiplier_width, l.multiplier_base);
+    if (l.scaled) {
+        wpk_fields_to_scaled(fields, l.factor, multiplier);
+    } else {
+        wpk_fields_to_words(fields, multiplier);
     }
+    fields = behind(&fields, l.multipliers, l.shift_width, (uint32_t)l.shift_base);
+    wpk_fields_to_bytes(fields, shift);
     const wpk_requant unpacked = {
         .channels = l.channels,
         .multipliers = l.multipliers,

@@ -63,6 +63,15 @@ static uint32_t read_bits(const uint8_t *stream, uint64_t at, uint32_t width) {
     return value;
 }
 
+/* mantissa · factor, a product of 71 or 72 bits, rounded to 31 bits: schoolbook, in parts of 24
+ * bits. */
+static uint64_t scale(uint32_t mantissa, uint64_t factor) {
+    const uint64_t low = mantissa * (factor & 0xffffff), high = mantissa * (factor >> 24);
+    const uint64_t sum = high + (low >> 24); /* product / 2^24; what is lost is below a half */
+    const int drop = sum >> 47 ? 17 : 16;
+    return (sum + ((uint64_t)1 << (drop - 1))) >> drop;
+}
+
 static enum status answer_table(const uint8_t *data, uint32_t nbytes, uint8_t **answer,
                                 uint32_t *answer_nbytes) {
     if (nbytes < 32) {
@@ -75,14 +84,18 @@ static enum status answer_table(const uint8_t *data, uint32_t nbytes, uint8_t **
         return STATUS_VERSION;
     }
     const uint32_t channels = read_u32(data + 16);
-    if (data[5] > 3 || read_u16(data + 14) != 0 || channels == 0 || channels > 1u << 26 ||
-        data[6] > 32 || data[7] > 31 || data[8] > 6 || read_i8(data + 12) > read_i8(data + 13)) {
+    const int scaled = data[5] >> 2 & 1;
+    const uint64_t factor = (uint64_t)read_u32(data + 24) << 16 | read_u16(data + 14);
+    if (data[5] > 7 || (!scaled && read_u16(data + 14) != 0) || channels == 0 ||
+        channels > 1u << 26 || data[6] > 32 || data[7] > 31 || data[8] > 6 ||
+        read_i8(data + 12) > read_i8(data + 13)) {
         return STATUS_HEADER;
     }
     const uint32_t multipliers = data[5] & 2 ? 1 : channels;
     const uint32_t count[3] = {channels, multipliers, multipliers};
     const int64_t base[3] = {read_i32(data + 20), read_i32(data + 24), read_i8(data + 9)};
-    if (base[1] < 0 || base[1] + ((int64_t)1 << data[7]) - 1 > INT32_MAX) {
+    if (scaled ? factor >> 47 == 0 || data[7] != 23
+               : base[1] < 0 || base[1] + ((int64_t)1 << data[7]) - 1 > INT32_MAX) {
         return STATUS_ELEMENT;
     }
     uint64_t length = 32;
@@ -113,7 +126,16 @@ static enum status answer_table(const uint8_t *data, uint32_t nbytes, uint8_t **
                 free(out);
                 return STATUS_ELEMENT;
             }
-            write_u32(at, (uint32_t)base[i] + field);
+            if (i == 1 && scaled) {
+                const uint64_t multiplier = scale(((uint32_t)1 << 23) + field, factor);
+                if (multiplier > INT32_MAX) {
+                    free(out);
+                    return STATUS_ELEMENT;
+                }
+                write_u32(at, (uint32_t)multiplier);
+            } else {
+                write_u32(at, (uint32_t)base[i] + field);
+            }
         }
         stream += ((uint64_t)count[i] * data[6 + i] + 7) / 8;
     }

@@ -115,7 +115,7 @@ def test_operators_moved_by_another_tool_are_reconstructed_instead_of_mixed_up()
 
 @pytest.mark.parametrize(
     ("at", "value"),
-    [(10, 1), (11, 1), (12, 0), (13, 0), (20, 99), (5, 0)],
+    [(10, 1), (11, 1), (12, 0), (13, 0), (20, 99), (5, 4)],
     ids=["input zero point", "output zero point", "least", "greatest", "bias", "bias flag"],
 )
 @pytest.mark.parametrize("strip", [False, True], ids=["", "strip"])

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError
+from wpconvert.tflite.arithmetic import output_multipliers
 from wpconvert.tflite.table import RequantTable, unpack
 
 HEADER_NBYTES, TAIL_NBYTES = 28, 4
@@ -42,6 +44,63 @@ def bits(*fields: tuple[int, int]) -> bytes:
         stream |= value << at
         at += width
     return stream.to_bytes((at + 7) // 8, "little")
+
+
+def scales_and_table(seed: int, count: int) -> tuple[NDArray[np.float32], RequantTable]:
+    """Weight scales of one order of magnitude, and the table of a layer that has them."""
+    rng = np.random.default_rng(seed)
+    scales = rng.uniform(0.001, 0.004, count).astype(np.float32)
+    ends = rng.uniform(0.01, 1, 2).astype(np.float32)
+    multiplier, shift = output_multipliers(ends[0], scales, ends[1])
+    bias = rng.integers(-5000, 5000, count).astype(np.int32)
+    return scales, replace(TABLE, bias=bias, multiplier=multiplier, shift=shift.astype(np.int8))
+
+
+@pytest.mark.parametrize("count", [2, 7, 64, 1280])
+def test_multipliers_of_scales_are_stored_as_their_mantissas(count: int) -> None:
+    for seed in range(20):
+        scales, table = scales_and_table(seed, count)
+        packed = table.pack(scales)
+        saved = (count * 30 + 7) // 8 - (count * 23 + 7) // 8
+        assert table.pack().nbytes - packed.nbytes >= saved - 1 or count == 2
+        assert packed[5] & 4 or count == 2
+        found = unpack(packed)
+        for part in ("bias", "multiplier", "shift"):
+            np.testing.assert_array_equal(getattr(found, part), getattr(table, part))
+
+
+@pytest.mark.parametrize("other", [1, 1 << 29, -1])
+def test_multipliers_that_are_not_of_the_scales_are_stored_as_they_are(other: int) -> None:
+    scales, table = scales_and_table(3, 400)
+    multiplier = table.multiplier.copy()
+    multiplier[200] = multiplier[200] ^ 1 if other < 0 else other
+    wrong = replace(table, multiplier=multiplier)
+    assert wrong.pack(scales).tobytes() == wrong.pack().tobytes()
+
+
+@pytest.mark.parametrize(
+    ("at", "fmt", "value", "message"),
+    [(7, "<B", 22, "mantissas must have 23 bits"), (24, "<I", (1 << 31) - 1, "their factor 48")],
+)
+def test_inconsistent_scaled_table_is_refused(at: int, fmt: str, value: int, message: str) -> None:
+    scales, table = scales_and_table(1, 64)
+    raw = bytearray(table.pack(scales).tobytes())
+    struct.pack_into(fmt, raw, at, value)
+    with pytest.raises(ModelError, match=message):
+        unpack(np.frombuffer(bytes(raw), np.uint8))
+
+
+def test_scaled_multiplier_that_rounds_up_to_a_power_of_two_is_refused() -> None:
+    scales, table = scales_and_table(1, 64)
+    raw = bytearray(table.pack(scales).tobytes())
+    start = HEADER_NBYTES + (64 * raw[6] + 7) // 8
+    raw[start : start + 3] = b"\xff\xff\xff"
+    # The largest mantissa and the largest factor with a product below 2^71.
+    factor = ((1 << 71) - 1) // ((1 << 24) - 1)
+    struct.pack_into("<H", raw, 14, factor & 0xFFFF)
+    struct.pack_into("<I", raw, 24, factor >> 16)
+    with pytest.raises(ModelError, match="a scaled multiplier is 2"):
+        unpack(np.frombuffer(bytes(raw), np.uint8))
 
 
 def test_equal_values_take_no_bits() -> None:
@@ -88,7 +147,7 @@ def test_unpacking_gives_back_what_was_packed(
     [
         (0, "<I", 0, "magic"),
         (4, "<B", 1, "version 1"),
-        (5, "<B", 4, "flags 0x4"),
+        (5, "<B", 8, "flags 0x8"),
         (5, "<B", 2, "channels need"),
         (6, "<B", 33, "fields of 33"),
         (6, "<B", 8, "channels need"),

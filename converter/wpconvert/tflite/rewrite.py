@@ -44,7 +44,9 @@ def rewrite(
         rewriter = _Rewriter(model, strip)
         # Tables first: they are computed from weights and quantisation that the blobs will replace.
         tables = {
-            (site.subgraph, use.operator): build_table(model, site.subgraph, use.operator).pack()
+            (site.subgraph, use.operator): build_table(model, site.subgraph, use.operator).pack(
+                model.root.subgraphs[site.subgraph].tensors[site.tensor].quantization.scale
+            )
             for site, _ in chosen
             for use in site.uses
             if use.name not in ELEMENTWISE

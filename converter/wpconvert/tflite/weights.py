@@ -219,7 +219,7 @@ def _check_quantization(name: str, x: Any, weights: Any, y: Any) -> None:
 
 def _overhead(weights: Any, bias: Any | None, requant: table.RequantTable, strip: bool) -> int:
     """Bytes of table, options and metadata, less those of the bias and of the quantisation that leaves the file."""
-    added = requant.pack().nbytes + _OPERATOR_NBYTES
+    added = requant.pack(weights.quantization.scale).nbytes + _OPERATOR_NBYTES
     removed = 0
     for tensor in (weights, bias):
         if tensor is None or tensor.quantization is None:
