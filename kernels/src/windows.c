@@ -20,18 +20,19 @@ static range clip(int32_t at, int32_t taps, int32_t size) {
 /* A window of neighbouring pixels with all their channels: each of its rows is one run of bytes. */
 static void gather_runs(const wpk_conv_shape *shape, const int8_t *x, int32_t row, int32_t column,
                         int8_t outside, int8_t *window) {
-    const range rows = clip(row, shape->kernel_h, shape->in_h);
-    const range columns = clip(column, shape->kernel_w, shape->in_w);
     const int32_t depth = shape->in_c, run = shape->kernel_w * depth, pitch = shape->in_w * depth;
-    const int32_t inside_rows = rows.end - rows.begin,
-                  inside_run = (columns.end - columns.begin) * depth;
-    if (inside_rows != shape->kernel_h || inside_run != run) {
+    range rows = {0, shape->kernel_h}, columns = {0, shape->kernel_w};
+    if (row < 0 || row + shape->kernel_h > shape->in_h || column < 0 ||
+        column + shape->kernel_w > shape->in_w) {
+        rows = clip(row, shape->kernel_h, shape->in_h);
+        columns = clip(column, shape->kernel_w, shape->in_w);
         wpk_fill(window, outside, (uint32_t)(shape->kernel_h * run));
     }
+    const int32_t inside_run = (columns.end - columns.begin) * depth;
     if (inside_run != 0) {
         wpk_copy_rows(window + rows.begin * run + columns.begin * depth, run,
                       x + (row + rows.begin) * pitch + (column + columns.begin) * depth, pitch,
-                      (uint32_t)inside_run, (uint32_t)inside_rows);
+                      (uint32_t)inside_run, (uint32_t)(rows.end - rows.begin));
     }
 }
 
