@@ -11,7 +11,7 @@ from tools.calibration.operators import operators
 
 from wpconvert.bench.flash import BOARD, MODEL, read_map
 from wpconvert.bench.program import load_program
-from wpconvert.plan.layer import PLAIN
+from wpconvert.model.layer import PLAIN
 from wpconvert.target.board import Board
 from wpconvert.target.image import build_image
 from wpconvert.tflite.file import parse

@@ -13,7 +13,7 @@ from scipy.optimize import nnls
 
 from wpconvert.plan.costs import density_of
 from wpconvert.plan.features import features_of
-from wpconvert.plan.layer import PLAIN, Layer
+from wpconvert.model.layer import PLAIN, Layer
 
 PIXEL_CUTS = (2, 3, 4, 5, 8)
 DENSITY_CUTS = tuple(round(0.2 + 0.05 * n, 2) for n in range(13))

@@ -11,7 +11,7 @@ from tests.support.models import ModelBuilder
 
 from wpconvert.codecs import CODECS, encode
 from wpconvert.model.plan import Outcome
-from wpconvert.plan.layer import PLAIN
+from wpconvert.model.layer import PLAIN
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.rewrite import rewrite
 from wpconvert.tflite.weights import find_weights

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wpconvert.errors import ToolError, UnsupportedError
 from wpconvert.plan.features import Features, family_of, features_of
-from wpconvert.plan.layer import Layer
+from wpconvert.model.layer import Layer
 
 FOLDER = Path(__file__).resolve().parent / "costs"
 INTERPRETER = "interpreter"
@@ -35,6 +35,14 @@ class Cost:
 
 
 NOTHING = Cost(0, 0)
+
+
+def sum_of(costs: Iterable[Cost | None]) -> Cost:
+    """Together; None, an unknown cost, counts as nothing."""
+    total = NOTHING
+    for cost in costs:
+        total += cost or NOTHING
+    return total
 
 
 @dataclass(frozen=True)
@@ -117,9 +125,7 @@ def load_costs(core: str) -> CostModel:
     except (OSError, ValueError) as error:
         raise ToolError(f"{path}: {error}") from error
     families = {
-        name: tuple(
-            Piece(_limits(p["pixels"]), _limits(p["density"]), p["instructions"], p["cycles"]) for p in pieces
-        )
+        name: tuple(Piece(_limits(p["pixels"]), _limits(p["density"]), p["instructions"], p["cycles"]) for p in pieces)
         for name, pieces in data["families"].items()
     }
     code = tuple(Code(entry["nbytes"], frozenset(entry["used_by"])) for entry in data["code"])

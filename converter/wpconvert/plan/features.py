@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from wpconvert.plan.layer import PLAIN, Layer, Storage
+from wpconvert.model.layer import PLAIN, Layer, Storage
 
 Features = dict[str, float]
 

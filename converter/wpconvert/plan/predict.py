@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wpconvert.plan.costs import NOTHING, Cost, CostModel
+from wpconvert.plan.costs import NOTHING, Cost, CostModel, sum_of
 from wpconvert.plan.features import family_of
-from wpconvert.plan.layer import Layer
+from wpconvert.model.layer import Layer
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,5 @@ def predict(layers: Sequence[Layer], costs: CostModel) -> Prediction:
     found = [costs.cost(layer) for layer in layers]
     unknown = dict.fromkeys(family_of(layer) for layer, cost in zip(layers, found, strict=True) if cost is None)
     known = tuple(NOTHING if cost is None else cost for cost in found)
-    total = NOTHING
-    for cost in known:
-        total += cost + costs.interpreter()
+    total = sum_of((*known, *(costs.interpreter() for _ in known)))
     return Prediction(known, total, tuple(unknown))

@@ -5,28 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from wpconvert.model.layer import Layer
 from wpconvert.model.plan import Outcome, Progress, dump_plan, encode_all, kept
 from wpconvert.model.rules import Rules, choose
 from wpconvert.model.weight import Stored, Weight
+from wpconvert.plan.costs import CostModel
+from wpconvert.plan.explain import explain, in_order
+from wpconvert.plan.goal import Goal
+from wpconvert.plan.options import cost_of, kept_plain
+from wpconvert.plan.planner import Planner
 from wpconvert.report.result import Conversion, TensorResult
 from wpconvert.tflite import metadata
 from wpconvert.tflite.compressed import read_compressed
 from wpconvert.tflite.file import parse, serialise
+from wpconvert.tflite.layers import layers_of
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.operators import BUILTIN_NAMES
 from wpconvert.tflite.restore import restore
 from wpconvert.tflite.rewrite import rewrite
-from wpconvert.tflite.weights import WEIGHT_INPUT, find_weights, key_of
+from wpconvert.tflite.weights import WEIGHT_INPUT, Site, find_sites, find_weights, key_of
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to do: the method and least sparsity (0 to 1) where no rule says otherwise, and whether to strip."""
+    """What to do: the method and least sparsity (0 to 1) where no rule says otherwise, and whether to strip.
+
+    goal: what the planner is to reach; needed where the method of a tensor is AUTO.
+    """
 
     method: str
     rules: Rules
     threshold: float = 0.0
     strip: bool = False
+    goal: Goal | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,27 @@ class Converted:
     data: bytes
     report: Conversion
     plan: str
+
+
+@dataclass
+class _Source:
+    """The input, restored to a dense model, as often as one is needed to rewrite."""
+
+    data: bytes
+    model: TfliteModel
+    stored: dict[str, Stored]
+    notes: list[str]
+
+    @classmethod
+    def read(cls, data: bytes) -> _Source:
+        model = parse(data)
+        notes = []
+        provenance = metadata.read(model)
+        stored = _stored(model)
+        if stored:
+            notes.append(f"the input was rewritten before ({provenance.tool if provenance else 'by an unknown tool'})")
+            notes += restore(model, same_outputs=True)
+        return cls(data, model, stored, notes)
 
 
 def convert(
@@ -48,38 +80,70 @@ def convert(
     """Rewrite the bytes of a `.tflite` file. `source` names it in the report.
 
     `started` gets the weights before encoding starts, `progress` each weight when it is done. Raises ModelError,
-    UnsupportedError, and UsageError for a rule that matches nothing.
+    UnsupportedError, UsageError for a rule that matches nothing, and BudgetError when no plan keeps to the goal.
     """
-    model = parse(data)
-    notes = []
-    provenance = metadata.read(model)
-    stored = _stored(model)
-    if stored:
-        notes.append(f"the input was rewritten before ({provenance.tool if provenance else 'by an unknown tool'})")
-        notes += restore(model, same_outputs=True)
-    weights = [replace(w, stored=stored.get(w.key)) for w in find_weights(model, settings.strip)]
+    start = _Source.read(data)
+    sites = find_sites(start.model)
+    layers = layers_of(start.model)
+    weights = [
+        replace(w, stored=start.stored.get(w.key), layers=_layers(sites[w.key], w, layers))
+        for w in find_weights(start.model, settings.strip)
+    ]
     choices = choose(weights, settings.rules, settings.method, settings.threshold)
     started(weights)
-    outcomes = encode_all(choices, progress)
-    plan = dump_plan(outcomes)
-    result = data
     asked = any(choice.method != "none" for choice in choices)
+    if settings.goal is None:
+        outcomes = encode_all(choices, progress)
+        result, written, notes = _written(start, outcomes, settings, asked)
+        forecast, costs = None, None
+    else:
+        rest = len(serialise(start.model)) - sum(weight.nbytes for weight in weights)
+        planner = Planner(choices, layers, settings.goal, rest, progress)
+        margin = 0
+        while True:
+            point = planner.plan(margin)
+            outcomes = in_order(point, weights)
+            result, written, notes = _written(start, outcomes, settings, asked)
+            excess = planner.excess(point, len(result))
+            if excess <= 0:
+                break
+            # The bytes of a file are known when it is written: tables and options are estimated before.
+            margin += excess
+            start = _Source.read(data)
+        written, forecast, more = explain(planner, point, written, len(result))
+        notes += more
+        costs = planner.costs
+    if not any(outcome.blob is not None for outcome in written):
+        notes += _notes_of_nothing(written, asked, result is not data, settings.strip)
+    results = tuple(_result(o, costs) for o in written)
+    report = Conversion(source, settings.method, len(data), len(result), results, tuple(notes), forecast=forecast)
+    return Converted(result, report, dump_plan(outcomes))
+
+
+def _layers(site: Site, weight: Weight, layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The operators that multiply with a weight that can be rewritten."""
+    if site.subgraph != 0 or weight.values is None:
+        return ()
+    return tuple(layers[use.operator] for use in site.uses)
+
+
+def _written(
+    source: _Source, outcomes: list[Outcome], settings: Settings, asked: bool
+) -> tuple[bytes, list[Outcome], list[str]]:
+    """The file, what became of each weight in it, and what to say about it."""
+    notes = list(source.notes)
+    result = source.data
     # A plain model is written anew also where no tensor is rewritten: aligned, and with equal vectors only once.
-    if settings.strip or not stored or (asked and any(outcome.blob is not None for outcome in outcomes)):
-        result, outcomes = _smallest(model, data, outcomes, settings, notes)
-    changed = result is not data
+    if settings.strip or not source.stored or (asked and any(outcome.blob is not None for outcome in outcomes)):
+        result, outcomes = _smallest(source.model, source.data, outcomes, settings, notes)
+    changed = result is not source.data
     if not changed:
         outcomes = [kept(o, o.reason or "the file was left as it is") if o.weight.stored else o for o in outcomes]
     if changed and settings.strip and any(outcome.blob is not None for outcome in outcomes):
         notes.append(
             "stripped: `restore` will not give back names, ranges and the original scales of rewritten tensors"
         )
-    if not any(outcome.blob is not None for outcome in outcomes):
-        notes += _notes_of_nothing(outcomes, asked, changed, settings.strip)
-    report = Conversion(
-        source, settings.method, len(data), len(result), tuple(_result(o) for o in outcomes), tuple(notes)
-    )
-    return Converted(result, report, plan)
+    return result, outcomes, notes
 
 
 def _stored(model: TfliteModel) -> dict[str, Stored]:
@@ -125,8 +189,10 @@ def _notes_of_nothing(outcomes: Sequence[Outcome], asked: bool, shrunk: bool, st
     return notes
 
 
-def _result(outcome: Outcome) -> TensorResult:
+def _result(outcome: Outcome, costs: CostModel | None) -> TensorResult:
     weight = outcome.weight
+    cycles = None if costs is None else round(cost_of(outcome, costs).cycles)
+    dense = None if costs is None else round(cost_of(kept_plain(outcome), costs).cycles)
     return TensorResult(
         weight.key,
         weight.name,
@@ -138,4 +204,6 @@ def _result(outcome: Outcome) -> TensorResult:
         weight.nbytes if weight.stored is None else weight.stored.blob.nbytes,
         outcome.nbytes,
         outcome.reason,
+        cycles,
+        dense,
     )

@@ -7,9 +7,16 @@ from typing import Any
 import numpy as np
 
 from wpconvert import codecs
-from wpconvert.plan.layer import PLAIN, Layer, Storage
+from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.tflite.model import TfliteModel, element_count, shape_of
-from wpconvert.tflite.operators import BUILTIN_NAMES, CUSTOM_NAMES, ROW_DIMS, OperatorOptions, options_of, unpack_options
+from wpconvert.tflite.operators import (
+    BUILTIN_NAMES,
+    CUSTOM_NAMES,
+    ROW_DIMS,
+    OperatorOptions,
+    options_of,
+    unpack_options,
+)
 from wpconvert.tflite.schema import DTYPES
 from wpconvert.tflite.weights import WEIGHT_INPUT
 
