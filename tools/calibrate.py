@@ -24,9 +24,8 @@ sys.path.insert(0, str(ROOT))
 
 from tools.calibration.code_size import measure_code  # noqa: E402 - the root is not on the path of a script
 from tools.calibration.fit import Measured, fit_family  # noqa: E402
-from tools.calibration.layers import build, methods, models, weighted  # noqa: E402
+from tools.calibration.layers import methods, models, weighted  # noqa: E402
 from tools.calibration.operators import operators  # noqa: E402
-
 from wpconvert import __version__  # noqa: E402
 from wpconvert.bench.flash import BOARD, MODEL, PADDING  # noqa: E402
 from wpconvert.bench.measure import benchmark  # noqa: E402
@@ -43,7 +42,7 @@ from wpconvert.tflite.file import parse  # noqa: E402
 from wpconvert.tflite.layers import layers_of  # noqa: E402
 
 SEED = 1
-SAMPLES = 160
+SAMPLES = 300
 """Of each kind of operator with weights, for each method."""
 
 
@@ -84,11 +83,9 @@ def calibrate(board: Board) -> None:
     for sample in measured:
         families[family_of(sample.layer)].append(sample)
     fitted = {name: fit_family(samples) for name, samples in sorted(families.items())}
-    once = {"pixels": [None, None], "density": [None, None]}
     keys = ("instructions", "cycles")
-    fitted[INTERPRETER] = [
-        {**once, **{key: {"once": round(part, 1)} for key, part in zip(keys, interpreter, strict=True)}}
-    ]
+    once = {key: {"once": round(part, 1)} for key, part in zip(keys, interpreter, strict=True)}
+    fitted[INTERPRETER] = [{"limits": {}, **once}]
     content = {
         "core": board.core,
         "provenance": provenance(board, measured),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median_low
 from typing import Any
 
 from tools.calibration.layers import Sample, build, weighted
 from tools.calibration.operators import operators
-
 from wpconvert.bench.flash import BOARD, MODEL, read_map
 from wpconvert.bench.program import load_program
 from wpconvert.model.layer import PLAIN
@@ -20,8 +21,9 @@ from wpconvert.tflite.layers import layers_of
 # Of the operators with weights, those that are not built with every codec: what both have is the operator's own.
 _TWO = (PLAIN, "dense", "rle")
 
-Section = tuple[str, str, int, int]
-"""Part of the firmware, section, bytes, and a number for those that agree in all this."""
+Section = tuple[str, str, int]
+"""Object file, section, and a number for those that agree in both."""
+Sizes = dict[Section, int]
 
 
 def _samples() -> Iterator[Sample]:
@@ -34,27 +36,27 @@ def _samples() -> Iterator[Sample]:
             yield sample
     for sample in weighted(0, 1):
         names = _code(build([sample]))
-        if sample.method in _TWO or "WP_CONV_2D" in names:
-            if (key := "+".join(sorted(names))) not in seen:
-                seen.add(key)
-                yield sample
+        key = "+".join(sorted(names))
+        if key not in seen and (sample.method in _TWO or "WP_CONV_2D" in names):
+            seen.add(key)
+            yield sample
 
 
 def _code(data: bytes) -> frozenset[str]:
     return frozenset(name for layer in layers_of(parse(data)) for name in layer.code)
 
 
-def _sections(board: Board, data: bytes) -> frozenset[Section]:
+def _sections(board: Board, data: bytes) -> Sizes:
     image = build_image(board, parse(data), data).path
     pieces = read_map(image.with_suffix(".map"), load_program(image).sections)
-    count: Counter[tuple[str, str, int]] = Counter()
-    found = set()
+    count: Counter[tuple[str, str]] = Counter()
+    found = {}
     for piece in pieces:
         if piece.origin not in (BOARD, MODEL):
-            key = (piece.origin, piece.section, piece.nbytes)
-            found.add((*key, count[key]))
+            key = (Path(piece.path).name, piece.section)
+            found[(*key, count[key])] = piece.nbytes
             count[key] += 1
-    return frozenset(found)
+    return found
 
 
 def measure_code(board: Board) -> list[dict[str, Any]]:
@@ -66,19 +68,18 @@ def measure_code(board: Board) -> list[dict[str, Any]]:
     return entries(images)
 
 
-def entries(images: Iterable[tuple[frozenset[str], frozenset[Section]]]) -> list[dict[str, Any]]:
-    """What every image with an operator or codec has is what it brings; what all images have is always there."""
-    images = list(images)
-    always = frozenset.intersection(*(sections for _, sections in images))
-    brings = {
-        name: frozenset.intersection(*(sections for names, sections in images if name in names)) - always
-        for name in sorted(frozenset().union(*(names for names, _ in images)))
-    }
+def entries(images: Sequence[tuple[frozenset[str], Sizes]]) -> list[dict[str, Any]]:
+    """What every image with an operator or codec has is what it brings; what all images have is always there.
+
+    Merged strings have another size in every image: the median stands for it.
+    """
+    always = frozenset.intersection(*(frozenset(sizes) for _, sizes in images))
     users: defaultdict[Section, list[str]] = defaultdict(list)
-    for name, sections in brings.items():
-        for section in sections:
+    for name in sorted(frozenset().union(*(names for names, _ in images))):
+        for section in frozenset.intersection(*(frozenset(sizes) for names, sizes in images if name in names)):
             users[section].append(name)
-    nbytes: Counter[tuple[str, ...]] = Counter({(): sum(section[2] for section in always)})
+    nbytes: Counter[tuple[str, ...]] = Counter()
     for section, names in users.items():
-        nbytes[tuple(names)] += section[2]
+        size = median_low(sizes[section] for _, sizes in images if section in sizes)
+        nbytes[() if section in always else tuple(names)] += size
     return [{"nbytes": size, "used_by": list(names)} for names, size in sorted(nbytes.items())]

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from wpconvert.plan.costs import density_of
-from wpconvert.plan.features import features_of
-from wpconvert.model.layer import PLAIN, Layer
+from wpconvert.model.layer import Layer
+from wpconvert.plan.features import features_of, quantities_of
 
-PIXEL_CUTS = (2, 3, 4, 5, 8)
-DENSITY_CUTS = tuple(round(0.2 + 0.05 * n, 2) for n in range(13))
-LEAST_SAMPLES = 12
-"""Of a piece; and a cut must lessen the squared error of its family by a fifth to be worth it."""
+LEAST_SAMPLES = 24
+"""Of a piece; and a cut must lessen the squared error by a fifth to be worth it."""
 WORTH = 0.8
+MAX_DEPTH = 4
+QUANTILES = np.linspace(0.1, 0.9, 9)
 # A layer of so few instructions need not be right to the per cent: it is not what a model's time consists of.
 SMALL = 2000.0
-INF = float("inf")
 
 
 @dataclass(frozen=True)
@@ -35,67 +32,71 @@ class Measured:
 
 
 Piece = dict[str, Any]
+Limits = dict[str, tuple[float | None, float | None]]
+Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class _Table:
-    """The samples of a family as arrays; errors are relative, so rows are divided by their target."""
+    """The samples of a family as arrays, one row for each."""
 
     names: list[str]
-    features: NDArray[np.float64]
-    pixels: NDArray[np.float64]
-    density: NDArray[np.float64]
-    targets: dict[str, NDArray[np.float64]]
+    features: Vector
+    quantities: dict[str, Vector]
+    targets: dict[str, Vector]
 
     def part(self, chosen: NDArray[np.bool_]) -> _Table:
         return _Table(
             self.names,
             self.features[chosen],
-            self.pixels[chosen],
-            self.density[chosen],
+            {key: values[chosen] for key, values in self.quantities.items()},
             {key: values[chosen] for key, values in self.targets.items()},
         )
 
 
 def fit_family(samples: Sequence[Measured]) -> list[Piece]:
-    """The pieces of one family, in the form of the cost file. They cover all pixels and densities."""
+    """The pieces of one family, in the form of the cost file. They cover all layers, and overlap nowhere."""
     rows = [features_of(sample.layer) for sample in samples]
+    quantities = [quantities_of(sample.layer) for sample in samples]
     names = list(rows[0])
     table = _Table(
         names,
-        np.array([[row[name] for name in names] for row in rows]),
-        np.array([sample.layer.pixels for sample in samples], np.float64),
-        np.array([density_of(sample.layer) for sample in samples]),
+        np.array([[row[name] for name in names] for row in rows], np.float64),
+        {key: np.array([row[key] for row in quantities], np.float64) for key in quantities[0]},
         {
             "instructions": np.array([sample.instructions for sample in samples], np.float64),
             "cycles": np.array([sample.cycles for sample in samples], np.float64),
         },
     )
-    weights = samples[0].layer.weights
-    by_density = weights is not None and weights.method not in (PLAIN, "dense")
-    pieces = []
-    for pixels, part in _cut(table, "pixels", PIXEL_CUTS if weights is not None else ()):
-        for density, leaf in _cut(part, "density", DENSITY_CUTS if by_density else ()):
-            pieces.append(_piece(leaf, pixels, density))
-    return pieces
+    return list(_pieces(table, {}, MAX_DEPTH))
 
 
-def _cut(table: _Table, key: str, cuts: Sequence[float]) -> Iterator[tuple[tuple[float, float], _Table]]:
-    """The table in two where that is worth it, else whole."""
-    values = getattr(table, key)
-    whole = _error(table)
+def _pieces(table: _Table, limits: Limits, depth: int) -> Iterator[Piece]:
+    """The table in pieces: in two at the best cut, and those again, while that is worth it."""
+    cut = _best_cut(table) if depth else None
+    if cut is None:
+        yield _piece(table, limits)
+        return
+    name, value = cut
+    low = table.quantities[name] < value
+    first, last = limits.get(name, (None, None))
+    yield from _pieces(table.part(low), limits | {name: (first, value)}, depth - 1)
+    yield from _pieces(table.part(~low), limits | {name: (value, last)}, depth - 1)
+
+
+def _best_cut(table: _Table) -> tuple[str, float] | None:
+    """Quantity and value whose two sides, fitted apart, leave the least error; None where that is not worth it."""
     found = []
-    for cut in cuts:
-        low = values < cut
-        if min(low.sum(), (~low).sum()) >= LEAST_SAMPLES:
-            found.append((_error(table.part(low)) + _error(table.part(~low)), cut))
-    best = min(found, default=(whole, None))
-    limits = [-INF, INF] if best[1] is None or best[0] > WORTH * whole else [-INF, best[1], INF]
-    for first, last in pairwise(limits):
-        yield (first, last), table.part((values >= first) & (values < last))
+    for name, values in table.quantities.items():
+        for value in dict.fromkeys(float(f"{v:.4g}") for v in np.quantile(values, QUANTILES)):
+            low = values < value
+            if min(low.sum(), (~low).sum()) >= LEAST_SAMPLES:
+                found.append((_error(table.part(low)) + _error(table.part(~low)), name, value))
+    best = min(found, default=None)
+    return None if best is None or best[0] > WORTH * _error(table) else best[1:]
 
 
-def _solve(features: NDArray[np.float64], target: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+def _solve(features: Vector, target: Vector) -> tuple[Vector, float]:
     """Non-negative weights with the least squared relative error, and that error."""
     rows = features / (target + SMALL)[:, None]
     # Columns of one size: the solver's tolerance is absolute.
@@ -108,11 +109,8 @@ def _error(table: _Table) -> float:
     return _solve(table.features, table.targets["cycles"])[1]
 
 
-def _piece(table: _Table, pixels: tuple[float, float], density: tuple[float, float]) -> Piece:
-    def limits(pair: tuple[float, float]) -> list[float | None]:
-        return [None if abs(value) == INF else value for value in pair]
-
-    piece: Piece = {"pixels": limits(pixels), "density": limits(density)}
+def _piece(table: _Table, limits: Limits) -> Piece:
+    piece: Piece = {"limits": {name: list(pair) for name, pair in limits.items()}}
     for key, target in table.targets.items():
         weights, _ = _solve(table.features, target)
         used = [(name, float(weight)) for name, weight in zip(table.names, weights, strict=True) if weight > 0]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
 from tests.support.models import ModelBuilder, out_size
 from tools.calibration.layers import Add, Sample
-
 from wpconvert.tflite.schema import Padding, TensorType, options
 
 IMAGES = (

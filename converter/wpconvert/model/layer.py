@@ -10,7 +10,7 @@ PLAIN = "none"
 
 @dataclass(frozen=True)
 class Storage:
-    """Weights as a matrix of rows and columns. `method`: a codec or PLAIN. nbytes: of the blob or of the plain bytes."""
+    """Weights as a matrix. `method`: a codec or PLAIN. nbytes: of the blob, or of the plain weights."""
 
     method: str
     rows: int
@@ -75,13 +75,16 @@ class Layer:
     @property
     def inside(self) -> tuple[int, int]:
         """Taps that lie inside the image, summed over the output's (rows, columns)."""
-        return self._inside(0), self._inside(1)
+        return sum(self._counts(0)), sum(self._counts(1))
 
-    def _inside(self, axis: int) -> int:
+    @property
+    def whole(self) -> int:
+        """Windows of one image that lie inside it with all their taps."""
+        return self._counts(0).count(self.kernel[0]) * self._counts(1).count(self.kernel[1])
+
+    def _counts(self, axis: int) -> list[int]:
+        """Taps inside the image, by place of the output along an axis."""
         step, dilation, first = self.stride[axis], self.dilation[axis], self.padding[axis]
-        places = (
-            at * step - first + tap * dilation
-            for at in range(self.output_size[axis])
-            for tap in range(self.kernel[axis])
-        )
-        return sum(0 <= place < self.input_size[axis] for place in places)
+        size = self.input_size[axis]
+        starts = (at * step - first for at in range(self.output_size[axis]))
+        return [sum(0 <= start + tap * dilation < size for tap in range(self.kernel[axis])) for start in starts]

@@ -17,7 +17,7 @@ from wpconvert.model.weight import Weight
 
 AUTO = "auto"
 METHODS: tuple[str, ...] = (AUTO, "none", *CODECS)
-"""Everything `-m` and a rule's `method` accept; `none` leaves a tensor as it is, AUTO leaves the choice to the planner."""
+"""Everything `-m` and a rule's `method` accept; `none` leaves a tensor as it is, AUTO the choice to the planner."""
 
 
 class Rule(BaseModel):

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from wpconvert.errors import ToolError, UnsupportedError
-from wpconvert.plan.features import Features, family_of, features_of
 from wpconvert.model.layer import Layer
+from wpconvert.plan.features import Features, family_of, features_of, quantities_of
 
 FOLDER = Path(__file__).resolve().parent / "costs"
 INTERPRETER = "interpreter"
@@ -47,12 +48,15 @@ def sum_of(costs: Iterable[Cost | None]) -> Cost:
 
 @dataclass(frozen=True)
 class Piece:
-    """The costs of a family where pixels and density (nonzeros a weight) lie in [first, last): weights of features."""
+    """The costs of a family as weights of features, where each quantity named in `limits` lies in [first, last)."""
 
-    pixels: tuple[float, float]
-    density: tuple[float, float]
+    limits: Mapping[str, tuple[float, float]]
     instructions: Mapping[str, float]
     cycles: Mapping[str, float]
+
+    def holds(self, quantities: Mapping[str, float]) -> bool:
+        """Whether it is for a layer with these quantities."""
+        return all(first <= quantities[name] < last for name, (first, last) in self.limits.items())
 
     def cost(self, features: Features) -> Cost:
         """The weighted sums."""
@@ -81,7 +85,11 @@ class CostModel:
     def cost(self, layer: Layer) -> Cost | None:
         """Of one operator, without the interpreter's part; None when the family was not calibrated."""
         pieces = self.families.get(family_of(layer))
-        return None if pieces is None else piece_of(pieces, layer).cost(features_of(layer))
+        if pieces is None:
+            return None
+        quantities = quantities_of(layer)
+        # The pieces of a family cover everything.
+        return next(piece for piece in pieces if piece.holds(quantities)).cost(features_of(layer))
 
     def interpreter(self) -> Cost:
         """What the interpreter adds for each operator."""
@@ -91,22 +99,6 @@ class CostModel:
         """Flash of kernels, runtime and C library for these operators (as the file names them) and codecs."""
         names = frozenset(used)
         return sum(code.nbytes for code in self.code if not code.used_by or code.used_by & names)
-
-
-def piece_of(pieces: tuple[Piece, ...], layer: Layer) -> Piece:
-    """The piece that holds for a layer. The pieces of a family cover everything."""
-    density = density_of(layer)
-    return next(
-        piece
-        for piece in pieces
-        if piece.pixels[0] <= layer.pixels < piece.pixels[1] and piece.density[0] <= density < piece.density[1]
-    )
-
-
-def density_of(layer: Layer) -> float:
-    """Share of nonzero weights, 0 to 1; 1 of an operator without weights."""
-    weights = layer.weights
-    return 1.0 if weights is None else weights.nonzeros / (weights.rows * weights.cols)
 
 
 def cost_path(core: str) -> Path:
@@ -119,13 +111,19 @@ def load_costs(core: str) -> CostModel:
     """The cost model of a core. UnsupportedError when it was not calibrated, ToolError when the file is damaged."""
     path = cost_path(core)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        return _read(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise UnsupportedError(f"no cost model of {core}: tools/calibrate.py makes one") from error
-    except (OSError, ValueError) as error:
-        raise ToolError(f"{path}: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ToolError(f"{path}: not a cost model: {error}") from error
+
+
+def _read(data: dict[str, Any]) -> CostModel:
     families = {
-        name: tuple(Piece(_limits(p["pixels"]), _limits(p["density"]), p["instructions"], p["cycles"]) for p in pieces)
+        name: tuple(
+            Piece({key: _limits(pair) for key, pair in p["limits"].items()}, p["instructions"], p["cycles"])
+            for p in pieces
+        )
         for name, pieces in data["families"].items()
     }
     code = tuple(Code(entry["nbytes"], frozenset(entry["used_by"])) for entry in data["code"])

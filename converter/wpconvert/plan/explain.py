@@ -23,7 +23,7 @@ def explain(
     planner: Planner, point: Point, written: Sequence[Outcome], file_nbytes: int
 ) -> tuple[list[Outcome], Forecast, list[str]]:
     """The outcomes with the reason of each choice, the forecast, and notes. `written`: what the file has."""
-    reasons = {}
+    reasons: dict[str, str] = {}
     for item, option in zip(planner.items, point.options, strict=True):
         if len(item.options) > 1:
             reasons.update((weight.key, _reason(item, option)) for weight in item.weights)

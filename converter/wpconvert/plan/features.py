@@ -29,11 +29,26 @@ def features_of(layer: Layer) -> Features:
     return {**storage, **_OPERATORS[layer.operator](layer, layer.weights)}
 
 
+def quantities_of(layer: Layer) -> dict[str, float]:
+    """What decides how a kernel works: the calibration looks for values of these at which costs change."""
+    weights = layer.weights
+    if weights is None:
+        return {}
+    return {
+        "pixels": layer.pixels,
+        "rows": weights.rows,
+        "cols": weights.cols,
+        "density": weights.nonzeros / (weights.rows * weights.cols),
+        "activations per column": (layer.inputs + layer.outputs) / weights.cols,
+    }
+
+
 def _storage(weights: Storage) -> Features:
     """Work that depends on the weights alone: decoding them."""
     return {
         "once": 1,
         "rows": weights.rows,
+        "plain rows": weights.rows if weights.method == PLAIN else 0,
         "elements": weights.rows * weights.cols,
         "row vectors": weights.rows * _groups(weights.cols, 16),
         "nonzeros": weights.nonzeros,
@@ -77,6 +92,8 @@ def _conv_2d(layer: Layer, weights: Storage) -> Features:
     }
     if not layer.pointwise:
         window_rows = groups * pixels * layer.kernel[0]
+        run = layer.kernel[1] * channels
+        edge = layer.batch * groups * (pixels // layer.batch - layer.whole)
         result |= {
             "windows": groups * pixels,
             "windows by blocks": groups * pixels * small,
@@ -84,6 +101,15 @@ def _conv_2d(layer: Layer, weights: Storage) -> Features:
             "window rows": window_rows,
             "window rows by blocks": window_rows * small,
             "window rows by row blocks": window_rows * large,
+            "window words": window_rows * _groups(run, 4),
+            "window words by blocks": window_rows * _groups(run, 4) * small,
+            "window words by row blocks": window_rows * _groups(run, 4) * large,
+            "window vectors": window_rows * _groups(run, 16),
+            "window tails": window_rows * (run % 4),
+            "edges": edge,
+            "edges by row blocks": edge * large,
+            "edge columns": edge * cols,
+            "edge columns by row blocks": edge * cols * large,
             "gathered": groups * pixels * cols,
             "gathered by blocks": groups * pixels * cols * small,
             "gathered by row blocks": groups * pixels * cols * large,
@@ -91,7 +117,7 @@ def _conv_2d(layer: Layer, weights: Storage) -> Features:
     return result
 
 
-def _depthwise_conv_2d(layer: Layer, weights: Storage) -> Features:
+def _depthwise_conv_2d(layer: Layer, _: Storage) -> Features:
     channels, lines = layer.output_size[2], layer.batch * layer.output_size[0]
     inside = layer.batch * layer.inside[0] * layer.inside[1]
     pairs, quads = (lines * _groups(layer.output_size[1], n) for n in (2, 4))
@@ -103,8 +129,15 @@ def _depthwise_conv_2d(layer: Layer, weights: Storage) -> Features:
         "outputs by 16": _groups(channels, 16) * layer.pixels,
         "lines": lines * channels,
         "lines by 4": lines * _groups(channels, 4),
+        "lines by 16": lines * _groups(channels, 16),
         "pairs": pairs * channels,
+        "pairs by 4": pairs * _groups(channels, 4),
+        "pairs by 16": pairs * _groups(channels, 16),
         "quads": quads * channels,
+        "quads by 4": quads * _groups(channels, 4),
+        "quads by 16": quads * _groups(channels, 16),
+        "channels by 16": _groups(channels, 16),
+        "inputs by 16": layer.inputs // max(1, layer.input_size[2]) * _groups(layer.input_size[2], 16),
         "inputs": layer.inputs,
         "inputs by 4": layer.inputs // max(1, layer.input_size[2]) * _groups(layer.input_size[2], 4),
         "products": layer.outputs * layer.taps,
@@ -146,6 +179,8 @@ def _other(layer: Layer) -> Features:
         "outputs by 16": layer.pixels * _groups(layer.output_size[2], 16),
         "products": layer.outputs * layer.taps,
         "products by 16": layer.pixels * _groups(layer.output_size[2], 16) * layer.taps,
+        "window rows": layer.pixels * layer.kernel[0],
+        "window rows by 16": layer.pixels * layer.kernel[0] * _groups(layer.output_size[2], 16),
     }
 
 

@@ -15,7 +15,7 @@ from wpconvert.plan.costs import Cost, CostModel, load_costs, sum_of
 from wpconvert.plan.goal import SPEED, Goal
 from wpconvert.plan.options import Item, Option, items_of, layers_with, plain_option
 from wpconvert.plan.predict import predict
-from wpconvert.plan.solver import Picks, Solver, totals
+from wpconvert.plan.solver import Picks, Solver
 
 _FRONT = 9
 INF = float("inf")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wpconvert.model.layer import Layer
 from wpconvert.plan.costs import NOTHING, Cost, CostModel, sum_of
 from wpconvert.plan.features import family_of
-from wpconvert.model.layer import Layer
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def convert(
     """
     start = _Source.read(data)
     sites = find_sites(start.model)
-    layers = layers_of(start.model)
+    layers = [] if settings.goal is None else layers_of(start.model)
     weights = [
         replace(w, stored=start.stored.get(w.key), layers=_layers(sites[w.key], w, layers))
         for w in find_weights(start.model, settings.strip)
@@ -122,7 +122,7 @@ def convert(
 
 def _layers(site: Site, weight: Weight, layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """The operators that multiply with a weight that can be rewritten."""
-    if site.subgraph != 0 or weight.values is None:
+    if not layers or site.subgraph != 0 or weight.values is None:
         return ()
     return tuple(layers[use.operator] for use in site.uses)
 

@@ -6,19 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from wpconvert import codecs
 from wpconvert.model.layer import PLAIN, Layer, Storage
+from wpconvert.tflite.compressed import read_compressed
 from wpconvert.tflite.model import TfliteModel, element_count, shape_of
 from wpconvert.tflite.operators import (
     BUILTIN_NAMES,
-    CUSTOM_NAMES,
     ROW_DIMS,
     OperatorOptions,
     options_of,
-    unpack_options,
 )
 from wpconvert.tflite.schema import DTYPES
-from wpconvert.tflite.weights import WEIGHT_INPUT
+from wpconvert.tflite.weights import WEIGHT_INPUT, table_of
 
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
 _BINARY = ("ADD", "SUB", "MUL")
@@ -27,62 +25,68 @@ _BINARY = ("ADD", "SUB", "MUL")
 def layers_of(model: TfliteModel) -> list[Layer]:
     """Every operator of the first subgraph, in the order of execution; weights as the model stores them.
 
-    Raises ModelError for a corrupt blob or options.
+    ModelError for a rewritten operator that is corrupt. An operator with weights that could not be rewritten is
+    described like one without.
     """
+    return [_layer(model, index) for index in range(len(model.root.subgraphs[0].operators or []))]
+
+
+def _layer(model: TfliteModel, index: int) -> Layer:
+    """One operator of the first subgraph."""
     graph = model.root.subgraphs[0]
-    return [layer_of(model, graph, operator) for operator in graph.operators or []]
-
-
-def layer_of(model: TfliteModel, graph: Any, operator: Any) -> Layer:
-    """One operator of a subgraph."""
+    operator = graph.operators[index]
     name = model.operator_name(operator)
+    if name in BUILTIN_NAMES:
+        return _rewritten(model, index)
+    if table_of(model, 0, index) is not None:
+        return _plain(model, index)
     computed = [graph.tensors[t] for t in operator.inputs if t >= 0 and model.buffer(graph.tensors[t]) is None]
     source = max(computed, key=lambda tensor: element_count(shape_of(tensor)), default=None)
     batch, input_size = _image((1,) if source is None else shape_of(source))
     output = graph.tensors[operator.outputs[0]] if len(operator.outputs) else source
     _, output_size = _image((1,) if output is None else shape_of(output))
-    builtin = BUILTIN_NAMES.get(name, name)
-    if builtin in CUSTOM_NAMES and len(operator.inputs) > WEIGHT_INPUT:
-        weights = graph.tensors[operator.inputs[WEIGHT_INPUT]]
-        values = model.buffer(weights)
-        if values is not None and (name != builtin or DTYPES.get(weights.type) == np.int8):
-            return _weighted(model, graph, operator, builtin, batch)
-    if name in _POOLS:
-        pool = operator.builtinOptions
+    pool = operator.builtinOptions
+    if name in _POOLS and type(pool).__name__ == "Pool2DOptionsT":
         kernel, stride = (pool.filterHeight, pool.filterWidth), (pool.strideH, pool.strideW)
         return Layer(name, batch, input_size, output_size, kernel, stride)
     kind = "" if source is None else str(DTYPES.get(source.type, ""))
     variant = " ".join(part for part in ("" if kind == "int8" else kind, _broadcast(graph, operator, name)) if part)
-    return Layer(builtin, 1, (1, batch * input_size[0] * input_size[1], input_size[2]), output_size, variant=variant)
+    return Layer(name, 1, (1, batch * input_size[0] * input_size[1], input_size[2]), output_size, variant=variant)
 
 
 def _broadcast(graph: Any, operator: Any, name: str) -> str:
     """How the operands of a binary operator fit each other; "" where they are of one size."""
-    if name.removeprefix("WP_") not in _BINARY:
+    if name not in _BINARY:
         return ""
-    sizes = [element_count(shape_of(graph.tensors[t])) for t in operator.inputs[:2]]
-    return "" if sizes[0] == sizes[-1] else "scalar" if min(sizes) == 1 else "broadcast"
+    sizes = [element_count(shape_of(graph.tensors[t])) for t in operator.inputs if t >= 0]
+    return "" if len(set(sizes)) < 2 else "scalar" if min(sizes) == 1 else "broadcast"
 
 
-def _weighted(model: TfliteModel, graph: Any, operator: Any, name: str, batch: int) -> Layer:
-    """A convolution or fully connected layer with constant int8 weights, plain or rewritten."""
-    x, weights, y = (graph.tensors[t] for t in (*operator.inputs[:2], operator.outputs[0]))
-    options: OperatorOptions
-    if model.is_custom(operator):
-        options = unpack_options(np.asarray(operator.customOptions, np.uint8).tobytes())
-        blob = model.buffer(weights)
-        assert blob is not None
-        values = codecs.decode(blob)
-        storage = storage_of(options.codec, values, ROW_DIMS[name], blob.nbytes)
-    else:
-        values = model.constant(weights)
-        assert values is not None
-        options = options_of(name, operator.builtinOptions, PLAIN, shape_of(weights))
-        storage = storage_of(PLAIN, values, ROW_DIMS[name], values.nbytes)
+def _rewritten(model: TfliteModel, index: int) -> Layer:
+    found = read_compressed(model, 0, index)
+    graph = model.root.subgraphs[0]
+    blob = graph.tensors[graph.operators[index].inputs[WEIGHT_INPUT]]
+    storage = storage_of(found.options.codec, found.weights, ROW_DIMS[found.name], element_count(shape_of(blob)))
+    return _weighted(graph, graph.operators[index], found.name, found.options, storage)
+
+
+def _plain(model: TfliteModel, index: int) -> Layer:
+    graph = model.root.subgraphs[0]
+    operator = graph.operators[index]
+    name = model.operator_name(operator)
+    values = model.constant(graph.tensors[operator.inputs[WEIGHT_INPUT]])
+    assert values is not None
+    options = options_of(name, operator.builtinOptions, PLAIN, values.shape)
+    return _weighted(graph, operator, name, options, storage_of(PLAIN, values, ROW_DIMS[name], values.nbytes))
+
+
+def _weighted(graph: Any, operator: Any, name: str, options: OperatorOptions, storage: Storage) -> Layer:
+    """A convolution or fully connected layer with constant int8 weights."""
+    x, y = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
     if name == "FULLY_CONNECTED":
         count = element_count(shape_of(x)) // storage.cols
         return Layer(name, count, (1, 1, storage.cols), (1, 1, storage.rows), weights=storage)
-    (_, input_size), (_, output_size) = _image(shape_of(x)), _image(shape_of(y))
+    (batch, input_size), (_, output_size) = _image(shape_of(x)), _image(shape_of(y))
     kernel = (options.filter_shape[1], options.filter_shape[2])
     padding = (0, 0)
     if options.padding == "SAME":
