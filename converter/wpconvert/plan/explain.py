@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -68,7 +69,7 @@ def _difference(before: Option, after: Option) -> str:
 def _forecast(planner: Planner, point: Point, file_nbytes: int) -> Forecast:
     goal = planner.goal
     shown = planner.front()
-    same = next((other for other in shown if other.options == point.options), None)
+    same = next((p for p in shown if all(map(operator.is_, p.options, point.options))), None)
     front = [
         FrontPoint(
             file_nbytes + other.nbytes - point.nbytes,

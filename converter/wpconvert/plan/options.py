@@ -67,20 +67,23 @@ def items_of(choices: Sequence[Choice], costs: CostModel, progress: Progress | N
     items = []
     for members in groups.values():
         automatic = any(choice.method == AUTO for choice in members)
-        methods = (PLAIN, *CODECS) if automatic else (PLAIN,)
+        tried = [_option(_outcomes(members, method), costs) for method in ((PLAIN, *CODECS) if automatic else (PLAIN,))]
         options: list[Option] = []
-        for method in methods:
-            outcomes = settle_shared(
-                [encode_choice(replace(c, method=method) if c.method == AUTO else c) for c in members]
-            )
-            option = _option(tuple(outcomes), costs)
+        for option in tried:
             if not any(_same(option, other) for other in options):
                 options.append(option)
+        # Where nothing else can be done, a codec's answer says why.
+        options = options if len(options) > 1 else tried[-1:]
         items.append(Item(tuple(choice.weight for choice in members), tuple(options)))
         if progress is not None:
             for choice in members:
                 progress(choice.weight)
     return items
+
+
+def _outcomes(members: Sequence[Choice], method: str) -> tuple[Outcome, ...]:
+    """Weights that share their storage, with one method where the choice is AUTO."""
+    return tuple(settle_shared([encode_choice(replace(c, method=method) if c.method == AUTO else c) for c in members]))
 
 
 def plain_option(item: Item, costs: CostModel) -> Option:
