@@ -46,6 +46,13 @@ def decode(blob: bytes) -> NDArray[np.int8]:
 def decode_rows(blob: bytes, first: int, last: int, step: int) -> NDArray[np.int8]:
     """Rows [first, last) of a blob's matrix, decoded `step` rows at a time; Error or IndexError."""
 
+def lower_arena(model: bytes, core: str) -> tuple[int, list[int]]:
+    """What a model's activations and scratch take together on a core ("Cortex-M4"), as the runtime places them.
+
+    And the scratch, in bytes, of its CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED operators, rewritten ones too, in
+    their order. Error for a core without kernels and a model that the runtime refuses.
+    """
+
 def operators() -> list[str]:
     """Builtin names and custom codes of the operators, sorted."""
 

@@ -8,7 +8,7 @@ shift 2
 root=$(realpath "$(dirname "$0")/../..")
 out=${WPK_OUT:-$root/build/kernels-bench/$target}
 mkdir -p "$out"
-kernels="blob table codec_dense codec_rle codec_dcsr codec_sparse conv fully_connected gemm_portable gemm_thumb2 gemm_dsp gemm_mve lists finish dots"
+kernels="blob table codec_dense codec_rle codec_dcsr codec_sparse conv conv_plan fully_connected gemm_portable gemm_thumb2 gemm_dsp gemm_mve lists finish dots"
 sources="$root/kernels/tests/gemm_cases.c"
 for name in $kernels; do
     if [ -f "$root/kernels/src/$name.c" ]; then

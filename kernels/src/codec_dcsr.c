@@ -340,4 +340,5 @@ static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uin
 
 #endif
 
-const wpk_codec wpk_codec_dcsr = {"dcsr", 2, check, decode, list, dot, WPK_LIST_KERNELS};
+const wpk_codec wpk_codec_dcsr = {
+    "dcsr", 2, check, decode, list, dot, WPK_LIST_KERNELS, wpk_sparse_stored, NULL, NULL};

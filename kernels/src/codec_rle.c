@@ -249,4 +249,5 @@ static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const
     return dot_row(blob, begin, end, x);
 }
 
-const wpk_codec wpk_codec_rle = {"rle", 1, check, decode, list, dot, WPK_LIST_KERNELS};
+const wpk_codec wpk_codec_rle = {
+    "rle", 1, check, decode, list, dot, WPK_LIST_KERNELS, wpk_sparse_stored, NULL, NULL};

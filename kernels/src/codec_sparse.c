@@ -6,6 +6,10 @@ static uint32_t index_entry(const wpk_blob *blob, uint32_t i) {
                                                 : wpk_load_u16(index + 2 * (size_t)i);
 }
 
+uint32_t wpk_sparse_stored(const wpk_blob *blob) {
+    return blob->section_nbytes[SECTION_VALUES];
+}
+
 bool wpk_sparse_sections_fit(const wpk_blob *blob, uint32_t sections, uint32_t streams) {
     const uint32_t count_type = blob->flags & FLAG_COUNT_TYPE;
     if (blob->section_count != sections || count_type == 3 ||

@@ -39,6 +39,9 @@ static inline uint32_t wpk_count(const wpk_counts *counts, uint32_t row) {
     return counts->mean + difference;
 }
 
+/* wpk_codec.stored of codecs with a values section. */
+uint32_t wpk_sparse_stored(const wpk_blob *blob);
+
 static inline uint32_t wpk_nibble(const uint8_t *bytes, uint32_t i) {
     return (i & 1) == 0 ? (uint32_t)bytes[i >> 1] >> 4 : bytes[i >> 1] & 15u;
 }

@@ -3,124 +3,16 @@
 #include <stdbool.h>
 
 #include "bytes.h"
+#include "conv_plan.h"
 #include "gemm.h"
 #include "lists.h"
 
-/* Rows of one block. Where activations are converted once per block, larger blocks are faster, the
- * more rows the less so; a layer with small activations gets a small block, so that scratch does
- * not dominate its memory. */
-enum {
-    MAX_BLOCK_NBYTES = 8192,
-    GOOD_BLOCK_ROWS = 8,
-    MAX_GOOD_NBYTES = 16384,
-    MAX_BLOCK_ROWS = 64,
-    TILE_SHARE = 15,
-    SMALL_TILE_PIXELS = 4
-};
-
-static uint64_t align16(uint64_t nbytes) {
-    return (nbytes + 15) & ~(uint64_t)15;
-}
-
-/* How a convolution is cut: rows a block, and where things lie in scratch. Offsets and sizes in
- * bytes. */
-typedef struct {
-    bool in_place;  /* rows are read where they are, nothing is packed or decoded */
-    bool pointwise; /* a window is one pixel of the image: no gathering */
-    bool vector;    /* too few pixels to pack or decode rows for */
-    const struct wpk_list_kernels *lists; /* for sparse rows as lists, or NULL */
-    uint32_t group_rows, block_rows;
-    uint32_t tile_pixels;
-    uint32_t windows; /* gathered at a time */
-    /* In scratch: the block, channels, a decoded row group, windows, a tile. */
-    uint64_t block_nbytes, row_at, window_at, tile_at, nbytes;
-} plan;
-
-static uint32_t pixels_of(const wpk_conv_shape *shape) {
-    return (uint32_t)shape->batch * (uint32_t)shape->out_h * (uint32_t)shape->out_w;
-}
-
-/* group_nbytes: a decoded or packed row group. */
-static uint64_t block_budget(const plan *p, uint64_t group_nbytes, uint64_t activations) {
-    uint64_t nbytes = activations / 16 < MAX_BLOCK_NBYTES ? activations / 16 : MAX_BLOCK_NBYTES;
-    uint64_t good = GOOD_BLOCK_ROWS / WPK_ROW_GROUP * group_nbytes;
-    good = good < MAX_GOOD_NBYTES ? good : MAX_GOOD_NBYTES;
-    nbytes = nbytes < good ? good : nbytes;
-    return !WPK_REREADS && p->pointwise ? 0 : nbytes;
-}
-
-static uint32_t rows_of_block(const plan *p, uint64_t group_nbytes, uint64_t activations) {
-    const uint32_t rows = p->group_rows < MAX_BLOCK_ROWS ? p->group_rows : MAX_BLOCK_ROWS;
-    if (p->vector) {
-        return p->group_rows;
-    }
-    if (p->in_place) {
-        return rows;
-    }
-    const uint64_t nbytes = block_budget(p, group_nbytes, activations);
-    const uint64_t most = nbytes / group_nbytes < 1 ? 1 : nbytes / group_nbytes;
-    const uint32_t groups = (rows + WPK_ROW_GROUP - 1) / WPK_ROW_GROUP;
-    const uint32_t blocks = (uint32_t)((groups + most - 1) / most);
-    return (groups + blocks - 1) / blocks * WPK_ROW_GROUP;
-}
-
-static plan plan_of(const wpk_conv_shape *shape, const wpk_weights *weights) {
-    plan p = {0};
-    const uint64_t cols = weights->cols;
-    p.pointwise = shape->kernel_h == 1 && shape->kernel_w == 1 && shape->pad_top == 0 &&
-                  shape->pad_left == 0 &&
-                  (shape->out_h - 1) * (int64_t)shape->stride_h < shape->in_h &&
-                  (shape->out_w - 1) * (int64_t)shape->stride_w < shape->in_w;
-    p.vector = pixels_of(shape) < WPK_MIN_PACKED_PIXELS;
-    p.in_place = weights->dense != NULL && (p.vector || !WPK_PACKED);
-    p.group_rows = (uint32_t)(shape->out_c / (shape->in_c / shape->kernel_c));
-
-    const bool packed = WPK_PACKED && !p.vector;
-    const uint64_t group_nbytes =
-        packed ? wpk_gemm_group_nbytes(weights->cols) : WPK_ROW_GROUP * align16(cols);
-    const uint64_t activations =
-        (uint64_t)shape->batch *
-        ((uint64_t)shape->in_h * (uint64_t)shape->in_w * (uint64_t)shape->in_c +
-         (uint64_t)shape->out_h * (uint64_t)shape->out_w * (uint64_t)shape->out_c);
-    const bool decodes = !p.vector && weights->dense == NULL;
-    p.lists = decodes ? weights->codec->list_kernels : NULL;
-    if (p.lists != NULL && !p.lists->pay(weights)) {
-        p.lists = NULL;
-    }
-    if (p.lists != NULL) {
-        p.block_rows = p.group_rows < MAX_BLOCK_ROWS ? p.group_rows : MAX_BLOCK_ROWS;
-        p.block_nbytes = p.lists->nbytes(weights, block_budget(&p, cols, activations));
-        p.windows = p.lists->windows;
-    } else {
-        p.block_rows = rows_of_block(&p, group_nbytes, activations);
-        p.block_nbytes =
-            p.in_place || p.vector ? 0 : align16(p.block_rows / WPK_ROW_GROUP * group_nbytes);
-        p.tile_pixels = WPK_TILE_PIXELS;
-        if (TILE_SHARE * wpk_gemm_run_nbytes(weights->cols, WPK_TILE_PIXELS) > activations) {
-            p.tile_pixels = SMALL_TILE_PIXELS;
-        }
-        p.windows = p.vector ? 1 : p.tile_pixels;
-    }
-    p.row_at = p.block_nbytes + (p.vector ? 0 : align16(wpk_gemm_channels_nbytes(p.block_rows)));
-    const bool unpacks = packed && p.lists == NULL && weights->dense == NULL;
-    p.window_at = p.row_at + (unpacks ? WPK_ROW_GROUP * align16(cols) : 0);
-    p.tile_at = p.window_at + (p.pointwise ? 0 : p.windows * align16(cols));
-    p.nbytes = p.tile_at + (p.vector          ? 0
-                            : p.lists != NULL ? p.lists->run_nbytes(weights->cols)
-                                              : wpk_gemm_run_nbytes(weights->cols, p.tile_pixels));
-    return p;
-}
-
-uint32_t wpk_conv_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights) {
-    const plan p = plan_of(shape, weights);
-    return p.nbytes < UINT32_MAX ? (uint32_t)p.nbytes : UINT32_MAX;
-}
-
 /* Makes rows [first, first + count) ready, fewer if they do not fit. */
-static wpk_block load_block(const plan *p, const wpk_weights *weights, const wpk_requant *requant,
-                            wpk_cursor *cursor, uint32_t first, uint32_t count, uint8_t *scratch) {
+static wpk_block load_block(const wpk_conv_plan *p, const wpk_weights *weights,
+                            const wpk_requant *requant, wpk_cursor *cursor, uint32_t first,
+                            uint32_t count, uint8_t *scratch) {
     const uint32_t cols = weights->cols;
-    const uint32_t stride = (uint32_t)align16(cols);
+    const uint32_t stride = (uint32_t)wpk_align16(cols);
     wpk_block block = {
         .rows = p->in_place ? (const void *)(weights->dense + first * cols) : scratch,
         .first = first,
@@ -229,8 +121,9 @@ static void gather_taps(const wpk_conv_shape *shape, const int8_t *x, int32_t ro
     }
 }
 
-static void multiply(const plan *p, const wpk_block *block, const wpk_weights *weights,
-                     const wpk_pixels *pixels, int8_t *y, uint32_t y_stride, uint8_t *scratch) {
+static void multiply(const wpk_conv_plan *p, const wpk_block *block, const wpk_weights *weights,
+                     const wpk_cursor *start, const wpk_pixels *pixels, int8_t *y,
+                     uint32_t y_stride, uint8_t *scratch) {
     if (p->lists != NULL) {
         p->lists->run(block, pixels, y, y_stride, scratch + p->tile_at);
         return;
@@ -244,21 +137,22 @@ static void multiply(const plan *p, const wpk_block *block, const wpk_weights *w
         if (p->in_place) {
             wpk_gemm_vector(block, x, y + i * y_stride);
         } else {
-            wpk_gemm_dots(block, weights, x, y + i * y_stride);
+            wpk_gemm_dots(block, weights, start, x, y + i * y_stride);
         }
     }
 }
 
 /* Windows are pixels of the image: in one run, or in one a row of the output if pixels are skipped.
  */
-static void multiply_pointwise(const wpk_conv_shape *shape, const plan *p, const wpk_block *block,
-                               const wpk_weights *weights, const int8_t *x, int8_t *y,
+static void multiply_pointwise(const wpk_conv_shape *shape, const wpk_conv_plan *p,
+                               const wpk_block *block, const wpk_weights *weights,
+                               const wpk_cursor *start, const int8_t *x, int8_t *y,
                                uint8_t *scratch) {
     const uint32_t depth = (uint32_t)shape->in_c, y_stride = (uint32_t)shape->out_c;
     if (shape->stride_h == 1 && shape->stride_w == 1 && shape->out_h == shape->in_h &&
         shape->out_w == shape->in_w) {
-        const wpk_pixels pixels = {x, depth, pixels_of(shape)};
-        multiply(p, block, weights, &pixels, y, y_stride, scratch);
+        const wpk_pixels pixels = {x, depth, wpk_conv_pixels(shape)};
+        multiply(p, block, weights, start, &pixels, y, y_stride, scratch);
         return;
     }
     for (int32_t b = 0; b < shape->batch; ++b) {
@@ -266,22 +160,23 @@ static void multiply_pointwise(const wpk_conv_shape *shape, const plan *p, const
             const int32_t from = (b * shape->in_h + row * shape->stride_h) * shape->in_w;
             const wpk_pixels pixels = {x + (uint32_t)from * depth,
                                        (uint32_t)shape->stride_w * depth, (uint32_t)shape->out_w};
-            multiply(p, block, weights, &pixels, y, y_stride, scratch);
+            multiply(p, block, weights, start, &pixels, y, y_stride, scratch);
             y += (uint32_t)shape->out_w * y_stride;
         }
     }
 }
 
-static void multiply_windows(const wpk_conv_shape *shape, const plan *p, const wpk_block *block,
-                             const wpk_weights *weights, const int8_t *x, int8_t *y,
+static void multiply_windows(const wpk_conv_shape *shape, const wpk_conv_plan *p,
+                             const wpk_block *block, const wpk_weights *weights,
+                             const wpk_cursor *start, const int8_t *x, int8_t *y,
                              uint8_t *scratch) {
     const bool runs =
         shape->dilation_h == 1 && shape->dilation_w == 1 && shape->kernel_c == shape->in_c;
     const int8_t outside = block->requant->input_zero_point;
     int8_t *const windows = (int8_t *)scratch + p->window_at;
-    wpk_pixels pixels = {windows, (uint32_t)align16(block->cols), 0};
+    wpk_pixels pixels = {windows, (uint32_t)wpk_align16(block->cols), 0};
     position at = {0, 0, 0};
-    for (uint32_t left = pixels_of(shape); left > 0; left -= pixels.count) {
+    for (uint32_t left = wpk_conv_pixels(shape); left > 0; left -= pixels.count) {
         pixels.count = left < p->windows ? left : p->windows;
         for (uint32_t i = 0; i < pixels.count; ++i, step(shape, &at)) {
             const int8_t *const image = x + at.batch * shape->in_h * shape->in_w * shape->in_c;
@@ -293,16 +188,16 @@ static void multiply_windows(const wpk_conv_shape *shape, const plan *p, const w
                 gather_taps(shape, image, row, column, outside, windows + i * pixels.stride);
             }
         }
-        multiply(p, block, weights, &pixels, y, (uint32_t)shape->out_c, scratch);
+        multiply(p, block, weights, start, &pixels, y, (uint32_t)shape->out_c, scratch);
         y += pixels.count * (uint32_t)shape->out_c;
     }
 }
 
 void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
                  const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
-    const plan p = plan_of(shape, weights);
+    const wpk_conv_plan p = wpk_conv_plan_of(shape, weights);
     const uint32_t rows = (uint32_t)shape->out_c;
-    wpk_cursor cursor = {0};
+    wpk_cursor cursor = wpk_first_row(weights, (uint8_t *)scratch + p.tables_at);
     for (uint32_t first = 0; first < rows;) {
         /* A block never reaches over the end of a group: its rows share their input channels. */
         const uint32_t group = first / p.group_rows;
@@ -312,9 +207,9 @@ void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
                                            left < p.block_rows ? left : p.block_rows, scratch);
         const int8_t *const channels = x + group * (uint32_t)shape->kernel_c;
         if (p.pointwise) {
-            multiply_pointwise(shape, &p, &block, weights, channels, y + first, scratch);
+            multiply_pointwise(shape, &p, &block, weights, &cursor, channels, y + first, scratch);
         } else {
-            multiply_windows(shape, &p, &block, weights, channels, y + first, scratch);
+            multiply_windows(shape, &p, &block, weights, &cursor, channels, y + first, scratch);
         }
         first += block.count;
     }

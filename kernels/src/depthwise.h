@@ -15,7 +15,6 @@ void wpk_depthwise_generic(const wpk_conv_shape *shape, const int8_t *weights,
                            const wpk_requant *requant, const int8_t *x, int8_t *y);
 
 /* 3 × 3 taps without dilation, depth multiplier 1, equal strides of 1 or 2. */
-uint32_t wpk_depthwise_3x3_scratch_nbytes(const wpk_conv_shape *shape);
 void wpk_depthwise_3x3(const wpk_conv_shape *shape, const int8_t *weights,
                        const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch);
 

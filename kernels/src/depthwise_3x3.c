@@ -4,41 +4,10 @@
  * loops a fixed layout without edges; weights and requantisation of a channel then stay where they
  * are for a whole band.
  */
-#include "depthwise_3x3.h"
+#include "wpk/arch.h"
 
 #if !WPK_MVE
-
-enum { BAND_NBYTES = 6144 };
-
-/* How the image is cut into bands. */
-typedef struct {
-    wpk_dw_planes planes;
-    int32_t out_rows; /* of a full band */
-} bands;
-
-static uint64_t planes_nbytes(int64_t pitch, int64_t rows) {
-    return sizeof(wpk_dw_element) * WPK_DW_LANES * (uint64_t)(pitch * rows);
-}
-
-static bands cut(const wpk_conv_shape *s) {
-    const int32_t stride = s->stride_h;
-    bands b;
-    /* Outputs are made in pairs, and windows are read in pairs of columns. */
-    b.planes.pitch = (s->out_w + (s->out_w & 1)) * stride + 2;
-    b.out_rows = 1;
-    while (b.out_rows < s->out_h &&
-           planes_nbytes(b.planes.pitch, b.out_rows * stride + 3) <= BAND_NBYTES) {
-        ++b.out_rows;
-    }
-    b.planes.rows = (b.out_rows - 1) * stride + 3;
-    return b;
-}
-
-uint32_t wpk_depthwise_3x3_scratch_nbytes(const wpk_conv_shape *shape) {
-    const bands b = cut(shape);
-    const uint64_t nbytes = planes_nbytes(b.planes.pitch, b.planes.rows);
-    return nbytes > INT32_MAX ? UINT32_MAX : (uint32_t)nbytes;
-}
+#include "depthwise_3x3.h"
 
 /* A channel ready to multiply: weights and bias are doubled for the fast requantisation, which
  * takes a right shift in its range and a bias that keeps |acc| below 2^30, folded or not. */
@@ -187,7 +156,7 @@ static __attribute__((noinline)) void fill(const wpk_conv_shape *s, const wpk_dw
 
 void wpk_depthwise_3x3(const wpk_conv_shape *s, const int8_t *weights, const wpk_requant *requant,
                        const int8_t *x, int8_t *y, void *scratch) {
-    const bands b = cut(s);
+    const wpk_dw_bands b = wpk_dw_cut(s);
     const int32_t stride = s->stride_h;
     const bool clamps = requant->activation_min != INT8_MIN || requant->activation_max != INT8_MAX;
     wpk_dw_element *const band = scratch;

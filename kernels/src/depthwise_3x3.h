@@ -3,15 +3,7 @@
 #define WPK_SRC_DEPTHWISE_3X3_H_
 
 #include "depthwise.h"
-
-/* Channels that are handled together: what a word of the image holds. */
-enum { WPK_DW_LANES = 4 };
-
-/* A band of the padded image for four channels, in the layout of the architecture. A row has
- * `pitch` columns. */
-typedef struct {
-    int32_t pitch, rows;
-} wpk_dw_planes;
+#include "depthwise_plan.h"
 
 #if WPK_DSP
 
@@ -21,9 +13,6 @@ typedef struct {
     int32_t bias;
     int32_t multiplier, right, offset; /* of the fast requantisation; right is 0 without it */
 } wpk_dw_channel;
-
-/* A plane of int16 a channel, one after another. */
-typedef int16_t wpk_dw_element;
 #include "depthwise_3x3_dsp.h"
 
 #else
@@ -33,9 +22,6 @@ typedef struct {
     int32_t bias;
     int32_t multiplier, right, offset; /* of the fast requantisation; right is 0 without it */
 } wpk_dw_channel;
-
-/* Pixels of four channels. */
-typedef int8_t wpk_dw_element;
 #include "depthwise_3x3_plain.h"
 
 #endif

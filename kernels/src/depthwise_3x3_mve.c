@@ -14,41 +14,6 @@
 #if WPK_MVE
 #include "depthwise_3x3_mve.h"
 
-/* Strips are groups of four interleaved rows; each gives `out_rows` rows of outputs. */
-typedef struct {
-    int32_t columns; /* of a strip that are filled */
-    int32_t pitch;   /* bytes from strip to strip */
-    int32_t behind;  /* bytes read behind the last strip */
-    int32_t strips;  /* in scratch at a time */
-    int32_t out_rows, in_rows;
-} layout;
-
-static layout cut(const wpk_conv_shape *s) {
-    const bool one = s->stride_h == 1;
-    /* Outputs are made in pairs at stride 1, in fours at stride 2; what the last of these reads in
-     * vain is the beginning of the next strip. */
-    const int32_t columns = s->stride_h * s->out_w + 2;
-    const int32_t read = one ? s->out_w + (s->out_w & 1) + 2 : 2 * ((s->out_w + 3) & ~3) + 2;
-    layout l = {.columns = columns,
-                .pitch = columns * COLUMN_NBYTES,
-                .behind = (read - columns) * COLUMN_NBYTES,
-                .strips = 1,
-                .out_rows = one ? 2 : 1,
-                .in_rows = one ? 4 : 3};
-    const int32_t wanted = (s->out_h + l.out_rows - 1) / l.out_rows;
-    while (l.strips < wanted && (int64_t)(l.strips + 1) * l.pitch + l.behind <= BAND_NBYTES) {
-        ++l.strips;
-    }
-    return l;
-}
-
-uint32_t wpk_depthwise_3x3_scratch_nbytes(const wpk_conv_shape *shape) {
-    const layout l = cut(shape);
-    const uint64_t nbytes =
-        WEIGHT_NBYTES + (uint64_t)l.pitch * (uint32_t)l.strips + (uint32_t)l.behind;
-    return nbytes > INT32_MAX ? UINT32_MAX : (uint32_t)nbytes;
-}
-
 /* One column of a strip: vectors of sixteen channels from four rows, interleaved. */
 static inline void put(int8_t *to, int8x16_t r0, int8x16_t r1, int8x16_t r2, int8x16_t r3) {
     const int8x16x4_t rows = {{r0, r1, r2, r3}};
@@ -105,7 +70,7 @@ static inline int8_t *put_border(int8_t *to, int32_t n, int8x16_t outside) {
 }
 
 /* The strip whose first row is row `first` of the image, which may lie outside. */
-static __attribute__((noinline)) void fill_strip(const wpk_conv_shape *s, const layout *l,
+static __attribute__((noinline)) void fill_strip(const wpk_conv_shape *s, const wpk_dw_layout *l,
                                                  const int8_t *image, int32_t first,
                                                  mve_pred16_t lanes, int8_t zero_point,
                                                  int8_t *to) {
@@ -161,7 +126,7 @@ static void add_group(plan *p, int32_t tiles, int32_t strips, int32_t strip, int
 }
 
 /* For a band of `rows` rows of outputs. */
-static __attribute__((noinline)) void make_plan(const wpk_conv_shape *s, const layout *l,
+static __attribute__((noinline)) void make_plan(const wpk_conv_shape *s, const wpk_dw_layout *l,
                                                 int32_t rows, plan *p) {
     /* Lanes of the first 1, 2 or 3 outputs at stride 2. */
     static const mve_pred16_t rest[4] = {0, 0x000f, 0x0f0f, 0x0fff};
@@ -190,7 +155,7 @@ static __attribute__((noinline)) void make_plan(const wpk_conv_shape *s, const l
 
 void wpk_depthwise_3x3(const wpk_conv_shape *s, const int8_t *weights, const wpk_requant *requant,
                        const int8_t *x, int8_t *y, void *scratch) {
-    const layout l = cut(s);
+    const wpk_dw_layout l = wpk_dw_cut(s);
     plan p;
     int8_t *const taps = scratch;
     int8_t *const band = taps + WEIGHT_NBYTES;

@@ -7,14 +7,7 @@
 #include <stddef.h>
 
 #include "depthwise.h"
-
-enum {
-    CHANNELS = 16,
-    COLUMN_NBYTES = 4 * CHANNELS,
-    WEIGHT_COLUMNS = 5, /* the three of the kernel and an empty one on both sides */
-    WEIGHT_NBYTES = WEIGHT_COLUMNS * COLUMN_NBYTES,
-    BAND_NBYTES = 7168
-};
+#include "depthwise_plan.h"
 
 /* Tiles of the same kind in a band: so many in each of so many strips. */
 typedef struct {

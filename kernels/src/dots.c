@@ -3,9 +3,10 @@
 #include "gemm.h"
 #include "wpk/requant.h"
 
-void wpk_gemm_dots(const wpk_block *block, const wpk_weights *weights, const int8_t *x, int8_t *y) {
+void wpk_gemm_dots(const wpk_block *block, const wpk_weights *weights, const wpk_cursor *start,
+                   const int8_t *x, int8_t *y) {
     const wpk_requant *const requant = block->requant;
-    wpk_cursor cursor = {0};
+    wpk_cursor cursor = *start;
     for (uint32_t r = 0; r < block->count; ++r) {
         const uint32_t channel = block->first + r;
         const int32_t sum = weights->codec->dot(&weights->blob, &cursor, channel, x);

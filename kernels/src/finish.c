@@ -4,9 +4,7 @@
 
 #if !WPK_MVE
 
-uint32_t wpk_gemm_channels_nbytes(uint32_t rows) {
-    return rows * (uint32_t)sizeof(wpk_channel);
-}
+_Static_assert(sizeof(wpk_channel) == WPK_CHANNEL_NBYTES, "what scratch is planned with");
 
 void wpk_gemm_channels(const wpk_block *block, void *channels) {
     wpk_channel *const channel = channels;

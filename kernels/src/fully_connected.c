@@ -3,13 +3,13 @@
 #include "gemm.h"
 
 uint32_t wpk_fully_connected_scratch_nbytes(uint32_t batch, const wpk_weights *weights) {
-    (void)batch, (void)weights;
-    return 0;
+    (void)batch;
+    return wpk_tables_nbytes(weights);
 }
 
 void wpk_fully_connected_s8(uint32_t batch, const wpk_weights *weights, const wpk_requant *requant,
                             const int8_t *x, int8_t *y, void *scratch) {
-    (void)scratch;
+    const wpk_cursor start = wpk_first_row(weights, scratch);
     const wpk_block block = {
         .rows = weights->dense,
         .count = weights->rows,
@@ -21,7 +21,7 @@ void wpk_fully_connected_s8(uint32_t batch, const wpk_weights *weights, const wp
         if (weights->dense != NULL) {
             wpk_gemm_vector(&block, x, y);
         } else {
-            wpk_gemm_dots(&block, weights, x, y);
+            wpk_gemm_dots(&block, weights, &start, x, y);
         }
     }
 }

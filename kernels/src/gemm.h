@@ -9,38 +9,9 @@
 
 #include <stdint.h>
 
-#include "wpk/arch.h"
+#include "gemm_plan.h"
 #include "wpk/table.h"
 #include "wpk/weights.h"
-
-/* WPK_ROW_GROUP rows are packed together. WPK_PACKED: whether rows are packed at all. WPK_REREADS:
- * whether activations are converted once per block, so that few large blocks are better than many
- * small ones. WPK_MIN_PACKED_PIXELS: from how many pixels on packing pays. */
-#if WPK_MVE
-enum {
-    WPK_ROW_GROUP = 4,
-    WPK_PACKED = 1,
-    WPK_REREADS = 0,
-    WPK_MIN_PACKED_PIXELS = 4,
-    WPK_TILE_PIXELS = 4
-};
-#elif WPK_DSP
-enum {
-    WPK_ROW_GROUP = 1,
-    WPK_PACKED = 0,
-    WPK_REREADS = 1,
-    WPK_MIN_PACKED_PIXELS = 2,
-    WPK_TILE_PIXELS = 8
-};
-#else
-enum {
-    WPK_ROW_GROUP = 2,
-    WPK_PACKED = 0,
-    WPK_REREADS = 1,
-    WPK_MIN_PACKED_PIXELS = 2,
-    WPK_TILE_PIXELS = 4
-};
-#endif
 
 /* Rows ready to be multiplied. */
 typedef struct {
@@ -54,11 +25,7 @@ typedef struct {
     uint32_t tile_pixels; /* pixels to convert at a time: 4 or WPK_TILE_PIXELS */
 } wpk_block;
 
-/* Bytes of one packed row group of WPK_ROW_GROUP rows, a multiple of 16. */
-uint64_t wpk_gemm_group_nbytes(uint32_t cols);
-
-/* Bytes of what is computed once for each output channel, a multiple of 16. */
-uint32_t wpk_gemm_channels_nbytes(uint32_t rows);
+/* What is computed once for each output channel. */
 void wpk_gemm_channels(const wpk_block *block, void *channels);
 
 /* Pack one row group: a block of at most WPK_ROW_GROUP row-major rows. */
@@ -71,9 +38,6 @@ typedef struct {
     uint32_t count;
 } wpk_pixels;
 
-/* Scratch of wpk_gemm_run: bytes, a multiple of 16. */
-uint64_t wpk_gemm_run_nbytes(uint32_t cols, uint32_t tile_pixels);
-
 /* Outputs of these pixels and all rows of the block: of pixel p at y + p · y_stride. */
 void wpk_gemm_run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uint32_t y_stride,
                   void *scratch);
@@ -81,7 +45,8 @@ void wpk_gemm_run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, u
 /* The same for one pixel and row-major int8 rows, read once, in place. */
 void wpk_gemm_vector(const wpk_block *block, const int8_t *x, int8_t *y);
 
-/* The same with rows of a blob, whatever block->rows is. */
-void wpk_gemm_dots(const wpk_block *block, const wpk_weights *weights, const int8_t *x, int8_t *y);
+/* The same with rows of a blob, whatever block->rows is; `start` is a cursor at any row. */
+void wpk_gemm_dots(const wpk_block *block, const wpk_weights *weights, const wpk_cursor *start,
+                   const int8_t *x, int8_t *y);
 
 #endif

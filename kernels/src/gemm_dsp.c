@@ -11,14 +11,6 @@
 
 #if WPK_DSP
 
-uint64_t wpk_gemm_group_nbytes(uint32_t cols) {
-    return ((uint64_t)cols + 15) & ~(uint64_t)15;
-}
-
-uint64_t wpk_gemm_run_nbytes(uint32_t cols, uint32_t tile_pixels) {
-    return ((uint64_t)cols + 3) / 4 * 8 * tile_pixels;
-}
-
 void wpk_gemm_pack(const wpk_block *group, void *packed) {
     (void)group, (void)packed;
 }

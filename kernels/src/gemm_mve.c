@@ -22,16 +22,7 @@ typedef struct {
     uint32_t reserved[2];
 } quad;
 
-_Static_assert(sizeof(quad) == 128, "the rows behind it are aligned to 16 bytes");
-
-uint64_t wpk_gemm_group_nbytes(uint32_t cols) {
-    return sizeof(quad) + ROWS * (((uint64_t)cols + LANES - 1) & ~(uint64_t)(LANES - 1));
-}
-
-uint64_t wpk_gemm_run_nbytes(uint32_t cols, uint32_t tile_pixels) {
-    (void)cols, (void)tile_pixels;
-    return 0;
-}
+_Static_assert(sizeof(quad) == WPK_QUAD_NBYTES, "the rows behind it are aligned to 16 bytes");
 
 static void set_quad(const wpk_block *group, quad *q) {
     const wpk_requant *const requant = group->requant;
@@ -55,11 +46,6 @@ static void set_quad(const wpk_block *group, quad *q) {
     vstrwq_s32(q->high, vdupq_n_s32(requant->activation_max));
     q->channels = group->count;
     q->cols = group->cols;
-}
-
-uint32_t wpk_gemm_channels_nbytes(uint32_t rows) {
-    (void)rows;
-    return 0;
 }
 
 void wpk_gemm_channels(const wpk_block *block, void *channels) {

@@ -4,15 +4,6 @@
 
 #if !WPK_MVE && !WPK_DSP && !WPK_THUMB2
 
-uint64_t wpk_gemm_group_nbytes(uint32_t cols) {
-    return ((uint64_t)WPK_ROW_GROUP * cols + 15) & ~(uint64_t)15;
-}
-
-uint64_t wpk_gemm_run_nbytes(uint32_t cols, uint32_t tile_pixels) {
-    (void)cols, (void)tile_pixels;
-    return 0;
-}
-
 void wpk_gemm_pack(const wpk_block *group, void *packed) {
     (void)group, (void)packed;
 }

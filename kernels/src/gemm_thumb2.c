@@ -10,16 +10,7 @@
 
 #if WPK_THUMB2
 
-enum { TILE_PIXELS = 4 };
-
-uint64_t wpk_gemm_group_nbytes(uint32_t cols) {
-    return ((uint64_t)WPK_ROW_GROUP * cols + 15) & ~(uint64_t)15;
-}
-
-uint64_t wpk_gemm_run_nbytes(uint32_t cols, uint32_t tile_pixels) {
-    (void)tile_pixels;
-    return ((uint64_t)cols * TILE_PIXELS * sizeof(int16_t) + 15) & ~(uint64_t)15;
-}
+enum { TILE_PIXELS = WPK_TILE_PIXELS };
 
 void wpk_gemm_pack(const wpk_block *group, void *packed) {
     (void)group, (void)packed;

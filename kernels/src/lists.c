@@ -1,57 +1,10 @@
 #include "lists.h"
 
 #include "bytes.h"
-#include "codec_sparse.h"
 #include "finish.h"
+#include "lists_plan.h"
 
 #if !WPK_MVE
-
-/* PAD: lists are padded with elements of value 0 to a multiple of it, which is what the inner loop
- * takes at a time. */
-enum { TILE_PIXELS = 8, SCALE = TILE_PIXELS * sizeof(int16_t), PAD = 2 };
-/* Activations are converted once per block, which pays with this many rows. */
-enum { GOOD_ROWS = 24, MAX_GOOD_NBYTES = 16384 };
-
-/* Per cent of the elements that may be stored. */
-#if WPK_DSP
-enum { MAX_DENSITY = 45 };
-#else
-enum { MAX_DENSITY = 65 };
-#endif
-
-/* A list: the number of entries, with padding, and the entries. */
-typedef struct {
-    uint32_t count;
-    wpk_entry entry[];
-} row_list;
-
-static uint32_t stored_elements(const wpk_weights *weights) {
-    return weights->blob.section_nbytes[SECTION_VALUES];
-}
-
-/* Of a row of this many elements. */
-static uint64_t list_nbytes(uint32_t elements) {
-    return sizeof(row_list) + ((uint64_t)elements + PAD) * sizeof(wpk_entry);
-}
-
-static bool pay(const wpk_weights *weights) {
-    if (weights->dense != NULL || weights->codec->list == NULL ||
-        (uint64_t)weights->cols * SCALE > 65536) {
-        return false;
-    }
-    return (uint64_t)stored_elements(weights) * 100 <=
-           (uint64_t)weights->rows * weights->cols * MAX_DENSITY;
-}
-
-static uint64_t buffer_nbytes(const wpk_weights *weights, uint64_t wanted) {
-    /* Room for the longest row there can be, and for several of average length. */
-    const uint64_t least = list_nbytes(weights->cols);
-    const uint64_t row =
-        sizeof(row_list) + 4 * (uint64_t)(stored_elements(weights) / weights->rows + PAD);
-    const uint64_t several = GOOD_ROWS * row < MAX_GOOD_NBYTES ? GOOD_ROWS * row : MAX_GOOD_NBYTES;
-    wanted = wanted < several ? several : wanted;
-    return ((wanted < least ? least : wanted) + 15) & ~(uint64_t)15;
-}
 
 static void load(wpk_block *block, const wpk_weights *weights, wpk_cursor *cursor, void *lists,
                  uint32_t nbytes) {
@@ -76,10 +29,6 @@ static void load(wpk_block *block, const wpk_weights *weights, wpk_cursor *curso
     }
     block->count = r;
     block->rows = lists;
-}
-
-static uint64_t run_nbytes(uint32_t cols) {
-    return (uint64_t)cols * SCALE;
 }
 
 /* Element (p, c) at c · TILE_PIXELS + p, without the offset. */
@@ -259,6 +208,6 @@ static void run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uin
     }
 }
 
-const struct wpk_list_kernels wpk_lists = {TILE_PIXELS, pay, buffer_nbytes, load, run_nbytes, run};
+const struct wpk_list_kernels wpk_lists = {load, run};
 
 #endif

@@ -4,26 +4,15 @@
 #ifndef WPK_SRC_LISTS_H
 #define WPK_SRC_LISTS_H
 
-#include <stdbool.h>
-
 #include "gemm.h"
 
 struct wpk_list_kernels {
-    uint32_t windows; /* windows to gather at a time */
-
-    /* Whether lists are faster than dense rows, and possible. */
-    bool (*pay)(const wpk_weights *weights);
-
-    /* Bytes of a buffer for lists, at least `wanted`; a multiple of 16. */
-    uint64_t (*nbytes)(const wpk_weights *weights, uint64_t wanted);
-
     /* List rows from block->first on, as many as fit, block->count at most; sets block->count and
      * block->rows. */
     void (*load)(wpk_block *block, const wpk_weights *weights, wpk_cursor *cursor, void *lists,
                  uint32_t nbytes);
 
     /* As wpk_gemm_run. */
-    uint64_t (*run_nbytes)(uint32_t cols);
     void (*run)(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uint32_t y_stride,
                 void *scratch);
 };

@@ -2,14 +2,6 @@
 
 #include "element.h"
 
-/* Whether float arithmetic is cheap. The other path can be compiled for a host as well, to be
- * tested there. */
-#if defined(WPK_SOFT_FLOAT) || (defined(__arm__) && !defined(__ARM_FP))
-#define HAS_FPU 0
-#else
-#define HAS_FPU 1
-#endif
-
 #if WPK_MVE && (__ARM_FEATURE_MVE & 2)
 #include <arm_mve.h>
 
@@ -52,7 +44,7 @@ static inline int8_t quantise(float x, float scale, int32_t zero_point) {
     return (int8_t)wpk_saturate_s8(rounded + zero_point);
 }
 
-#if HAS_FPU
+#if WPK_FPU
 
 void wpk_quantise_f32_s8(float scale, int32_t zero_point, const float *x, int8_t *y, uint32_t n) {
     for (uint32_t i = 0; i < n; ++i) {
@@ -111,11 +103,6 @@ void wpk_quantise_f32_s8(float scale, int32_t zero_point, const float *x, int8_t
 
 #if WPK_MVE && (__ARM_FEATURE_MVE & 2)
 
-uint32_t wpk_dequantise_scratch_nbytes(uint32_t n) {
-    (void)n;
-    return 0;
-}
-
 void wpk_dequantise_s8_f32(float scale, int32_t zero_point, const int8_t *x, float *y, uint32_t n,
                            void *scratch) {
     (void)scratch;
@@ -127,18 +114,9 @@ void wpk_dequantise_s8_f32(float scale, int32_t zero_point, const int8_t *x, flo
 }
 #else
 
-/* Without a floating-point unit, many elements take a table of all 256 values. */
-static bool uses_table(uint32_t n) {
-    return !HAS_FPU && n > 512;
-}
-
-uint32_t wpk_dequantise_scratch_nbytes(uint32_t n) {
-    return uses_table(n) ? 256 * sizeof(float) : 0;
-}
-
 void wpk_dequantise_s8_f32(float scale, int32_t zero_point, const int8_t *x, float *y, uint32_t n,
                            void *scratch) {
-    if (!uses_table(n)) {
+    if (wpk_dequantise_scratch_nbytes(n) == 0) {
         for (uint32_t i = 0; i < n; ++i) {
             y[i] = scale * (float)(x[i] - zero_point);
         }

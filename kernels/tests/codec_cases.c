@@ -10,15 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wpk/codec.h"
 #include "wpk/requant.h"
+#include "wpk/weights.h"
 
 static const wpk_codec *const kCodecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr};
 
-static bool rows_agree(const wpk_blob *blob, const wpk_codec *codec, const int8_t *weights) {
+static bool rows_agree(const wpk_blob *blob, const wpk_codec *codec, const wpk_cursor *start,
+                       const int8_t *weights) {
     const uint32_t stride = blob->cols + 5;
     int8_t *const rows = malloc((size_t)blob->rows * stride);
-    wpk_cursor cursor = {0};
+    wpk_cursor cursor = *start;
     bool same = rows != NULL;
     if (same) {
         memset(rows, 0x55, (size_t)blob->rows * stride);
@@ -38,9 +39,9 @@ static bool rows_agree(const wpk_blob *blob, const wpk_codec *codec, const int8_
     return same;
 }
 
-static bool list_agrees(const wpk_blob *blob, const wpk_codec *codec, uint32_t row,
-                        const int8_t *weights) {
-    wpk_cursor cursor = {0};
+static bool list_agrees(const wpk_blob *blob, const wpk_codec *codec, const wpk_cursor *start,
+                        uint32_t row, const int8_t *weights) {
+    wpk_cursor cursor = *start;
     if (codec->list == NULL || blob->cols > 65536) {
         return true;
     }
@@ -62,8 +63,8 @@ static bool list_agrees(const wpk_blob *blob, const wpk_codec *codec, uint32_t r
     return same;
 }
 
-static bool dot_agrees(const wpk_blob *blob, const wpk_codec *codec, uint32_t row,
-                       const int8_t *weights) {
+static bool dot_agrees(const wpk_blob *blob, const wpk_codec *codec, const wpk_cursor *start,
+                       uint32_t row, const int8_t *weights) {
     if (codec->dot == NULL) {
         return true;
     }
@@ -73,11 +74,27 @@ static bool dot_agrees(const wpk_blob *blob, const wpk_codec *codec, uint32_t ro
         x[c] = (int8_t)(c * 37 + row);
         expected += (uint32_t)(x[c] * weights[c]);
     }
-    wpk_cursor cursor = {0};
+    wpk_cursor cursor = *start;
     const bool same =
         codec->dot(blob, &cursor, row, x) == (int32_t)expected && cursor.row == row + 1;
     free(x);
     return same;
+}
+
+static const char *try_rows(const wpk_blob *blob, const wpk_codec *codec, const wpk_cursor *start,
+                            const int8_t *rows) {
+    if (!rows_agree(blob, codec, start, rows)) {
+        return "decodes to something else";
+    }
+    for (uint32_t r = 0; r < blob->rows; ++r) {
+        if (!list_agrees(blob, codec, start, r, rows + (size_t)r * blob->cols)) {
+            return "lists something else";
+        }
+        if (!dot_agrees(blob, codec, start, r, rows + (size_t)r * blob->cols)) {
+            return "multiplies something else";
+        }
+    }
+    return NULL;
 }
 
 static const char *try_blob(const uint8_t *data, uint32_t nbytes, bool accepted,
@@ -91,20 +108,12 @@ static const char *try_blob(const uint8_t *data, uint32_t nbytes, bool accepted,
     if (!accepted) {
         return "accepted";
     }
-    const wpk_codec *const codec = kCodecs[blob.codec];
-    const int8_t *const rows = (const int8_t *)weights;
-    if (!rows_agree(&blob, codec, rows)) {
-        return "decodes to something else";
-    }
-    for (uint32_t r = 0; r < blob.rows; ++r) {
-        if (!list_agrees(&blob, codec, r, rows + (size_t)r * blob.cols)) {
-            return "lists something else";
-        }
-        if (!dot_agrees(&blob, codec, r, rows + (size_t)r * blob.cols)) {
-            return "multiplies something else";
-        }
-    }
-    return NULL;
+    const wpk_weights stored = wpk_weights_of_blob(&blob, kCodecs[blob.codec]);
+    void *const tables = malloc(wpk_tables_nbytes(&stored));
+    const wpk_cursor start = wpk_first_row(&stored, tables);
+    const char *const wrong = try_rows(&blob, stored.codec, &start, (const int8_t *)weights);
+    free(tables);
+    return wrong;
 }
 
 static const char *try_table(const uint8_t *data, uint32_t nbytes, bool accepted,

@@ -3,6 +3,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -183,6 +184,13 @@ Output decode_rows(const nb::bytes &bytes, size_t first, size_t last, size_t ste
                     nb::dtype<int8_t>());
 }
 
+std::pair<size_t, std::vector<uint32_t>> lower_arena(const nb::bytes &model,
+                                                     const std::string &core) {
+    const wpconvert::native::LowerArena lower = wpconvert::native::lower_arena(
+        static_cast<const uint8_t *>(model.data()), model.size(), core);
+    return {lower.nbytes, lower.scratch};
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -202,6 +210,7 @@ NB_MODULE(_native, m) {
     m.def("decode", &decode, nb::arg("blob"));
     m.def("decode_rows", &decode_rows, nb::arg("blob"), nb::arg("first"), nb::arg("last"),
           nb::arg("step"));
+    m.def("lower_arena", &lower_arena, nb::arg("model"), nb::arg("core"));
     m.def("operators", &wpconvert::native::operator_names);
     m.def("codecs", &wpconvert::native::codec_names);
 }

@@ -5,8 +5,10 @@
 #include <new>
 #include <utility>
 
+#include "scratch.h"
 #include "wpconvert/all_operators.h"
 #include "wpconvert/micro_interpreter.h"
+#include "wpconvert/program.h"
 #include "wpk/blob.h"
 #include "wpk/codec.h"
 #include "wpk/status.h"
@@ -167,6 +169,32 @@ size_t Session::arena_nbytes() const {
     return state_->arena_nbytes;
 }
 
+LowerArena lower_arena(const uint8_t *model, size_t nbytes, const std::string &core) {
+    const wpn_planning *planning = planning_of(core);
+    if (planning == nullptr) {
+        throw Error("no kernels for the core " + core);
+    }
+    const Aligned copy = copy_of(model, nbytes);
+    size_t arena_nbytes = kFirstArenaNbytes;
+    while (true) {
+        const Aligned arena = allocate(arena_nbytes);
+        LowerArena lower;
+        const PlanningFor scope(planning, &lower.scratch);
+        Program program(copy.get(), nbytes, all_operators(), arena.get(), arena_nbytes);
+        const bool built = program.Build() == kTfLiteOk;
+        const size_t needed = program.arena_nbytes_needed();
+        if (built) {
+            lower.nbytes =
+                needed - ((program.persistent_nbytes() + kAlignment - 1) & ~(kAlignment - 1));
+            return lower;
+        }
+        if (needed <= arena_nbytes || needed > Session::kMaxArenaNbytes) {
+            throw Error(program.error_text());
+        }
+        arena_nbytes = needed;
+    }
+}
+
 struct WeightBlob::State {
     Aligned bytes;
     wpk_blob blob;
@@ -210,7 +238,9 @@ std::vector<int8_t> WeightBlob::decode(size_t first, size_t last, size_t step) c
                                 " of " + std::to_string(rows()));
     }
     std::vector<int8_t> values((last - first) * cols());
-    wpk_cursor cursor = {};
+    const wpk_weights weights = wpk_weights_of_blob(&state_->blob, state_->codec);
+    const Aligned tables = allocate(wpk_tables_nbytes(&weights));
+    wpk_cursor cursor = wpk_first_row(&weights, tables.get());
     for (size_t row = first; row < last; row += step) {
         const size_t count = last - row < step ? last - row : step;
         state_->codec->decode(&state_->blob, &cursor, static_cast<uint32_t>(row),

@@ -80,6 +80,18 @@ class Session {
     std::vector<Port> inputs_, outputs_;
 };
 
+// The lower end of a model's arena on a core: activations and scratch as the runtime places them,
+// or what placing them takes where that is more. `scratch` is what its CONV_2D, DEPTHWISE_CONV_2D
+// and FULLY_CONNECTED operators ask for, rewritten ones too, in their order.
+struct LowerArena {
+    size_t nbytes;
+    std::vector<uint32_t> scratch;
+};
+
+// `core` as in a board.json. Throws Error for a core that is not known and a model that the runtime
+// refuses.
+LowerArena lower_arena(const uint8_t *model, size_t nbytes, const std::string &core);
+
 // Names of the operators and codecs that sessions know.
 std::vector<std::string> operator_names();
 std::vector<std::string> codec_names();

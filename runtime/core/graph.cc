@@ -1,5 +1,7 @@
 // Is the model sound? Every index, shape, type and order that preparation and Invoke rely on is
 // checked here.
+#include <string.h>
+
 #include "planner.h"
 #include "schema.h"
 #include "wpconvert/program.h"
@@ -316,7 +318,7 @@ TfLiteStatus Program::CheckOutputs() {
 }
 
 // Lets output 0 lie where input 0 lies, if the operator allows it. Operators come in order, so a
-// root's lifetime is complete as far as readers before this one go, and `last` of every tensor is
+// root's `until` is complete as far as readers before this one go, and `last` of every tensor is
 // final.
 void Program::ShareBuffer(uint32_t node) {
     const FlatTable table = OperatorTable(node);
@@ -336,11 +338,11 @@ void Program::ShareBuffer(uint32_t node) {
     PlannedBuffer &result = planned_[buffer_of_[y.index]];
     const uint16_t root_index = planned_[buffer_of_[x.index]].root;
     PlannedBuffer &root = planned_[root_index];
-    if ((flags & kOperatorView) == 0 && root.last != node) {
+    if ((flags & kOperatorView) == 0 && root.until != node) {
         return;
     }
     result.root = root_index;
-    root.last = result.last > root.last ? result.last : root.last;
+    root.until = result.last > root.until ? result.last : root.until;
 }
 
 TfLiteStatus Program::CheckGraph() {
@@ -368,11 +370,35 @@ TfLiteStatus Program::CheckGraph() {
     if (CheckOutputs() != kTfLiteOk) {
         return kTfLiteError;
     }
+    for (uint32_t i = 0; i < planned_size_; i++) {
+        planned_[i].until = planned_[i].last;
+    }
     for (uint32_t i = 0; i < operators_.size; i++) {
         ShareBuffer(i);
     }
     activations_ = planned_size_;
     return kTfLiteOk;
+}
+
+// The plan counts the tensors of all subgraphs, and those of this one come first. One that does not
+// fit the model is none.
+FlatVector Program::OfflinePlan() const {
+    const FlatVector entries = model_.Vector(schema::model::kMetadata, 4);
+    for (uint32_t i = 0; i < entries.size; i++) {
+        const FlatTable entry = model_.TableAt(entries, i);
+        const FlatVector name = entry.Vector(schema::metadata::kName, 1);
+        if (name.size != sizeof schema::kOfflinePlan - 1 ||
+            memcmp(name.data, schema::kOfflinePlan, name.size) != 0) {
+            continue;
+        }
+        const uint32_t number = static_cast<uint32_t>(entry.I32(schema::metadata::kBuffer));
+        FlatVector words = model_.TableAt(buffers_, number).Vector(schema::buffer::kData, 1);
+        words.size /= sizeof(int32_t);
+        if (words.size >= schema::kOfflinePlanHeader + tensors_.size) {
+            return words;
+        }
+    }
+    return {};
 }
 
 }  // namespace wpconvert

@@ -14,14 +14,18 @@ constexpr uint32_t kMaxPlannedBuffers = 4096;
 // In place of a buffer's index: none.
 constexpr uint16_t kNoBuffer = 0xffff;
 
+// In place of an offset: wherever there is room.
+constexpr uint32_t kAnywhere = 0xffffffff;
+
 // Memory that is in use from operator `first` to operator `last`, both included. A buffer with a
-// `root` other than itself lies where the root lies and is not placed; the root's lifetime covers
-// it.
+// `root` other than itself, which comes before it, lies where the root lies and is not placed; the
+// root's place is in use until `until`.
 struct PlannedBuffer {
     uint32_t nbytes;  // a multiple of 16, below 2^31
     uint32_t offset;  // result, a multiple of 16
     uint16_t first;
     uint16_t last;
+    uint16_t until;
     uint16_t root;
 
     // The planner's own.
@@ -30,9 +34,14 @@ struct PlannedBuffer {
     uint32_t trial;  // offset in the attempt that is under way
 };
 
-// Gives every root an offset such that no two that live at the same time overlap. Returns the bytes
-// needed; UINT32_MAX when those are 2^31 or more.
+// Gives every buffer an offset such that no two roots that live at the same time overlap. Returns
+// the bytes needed; UINT32_MAX when those are 2^31 or more.
 uint32_t PlanBuffers(PlannedBuffer *buffers, uint32_t count);
+
+// The same with some buffers at a place that was chosen before: `trial` is any number from a file,
+// or kAnywhere. Takes this plan, and returns its bytes, if it is sound and needs less than `best`;
+// otherwise `best`. Afterwards a buffer has a root only where that lies at the same place.
+uint32_t PlanAround(PlannedBuffer *buffers, uint32_t count, uint32_t best);
 
 }  // namespace wpconvert
 

@@ -88,6 +88,7 @@ TfLiteStatus Program::AddBuffer(int node, uint32_t nbytes, uint32_t first, uint3
                                0,
                                static_cast<uint16_t>(first),
                                static_cast<uint16_t>(last),
+                               static_cast<uint16_t>(last),
                                static_cast<uint16_t>(planned_size_),
                                0,
                                0,
@@ -180,12 +181,34 @@ TfLiteStatus Program::PrepareOperators() {
     return kTfLiteOk;
 }
 
+// What the plan in the model needs, with scratch placed around it; `best` where that is less.
+uint32_t Program::PlanOffline(uint32_t best) {
+    const FlatVector plan = OfflinePlan();
+    if (plan.size == 0) {
+        return best;
+    }
+    for (uint32_t i = 0; i < planned_size_; i++) {
+        planned_[i].trial = kAnywhere;
+    }
+    for (uint32_t i = 0; i < tensors_.size; i++) {
+        if (buffer_of_[i] != kNoBuffer) {
+            planned_[buffer_of_[i]].trial =
+                static_cast<uint32_t>(plan.I32(schema::kOfflinePlanHeader + i));
+        }
+    }
+    return PlanAround(planned_, planned_size_, best);
+}
+
 TfLiteStatus Program::Place() {
     const uint32_t scratches = planned_size_ - activations_;
     scratch_ = AllocateTable<void *>(scratches);
     uint32_t lower = PlanBuffers(planned_, planned_size_);
     if (lower == UINT32_MAX) {
         return Fail(-1, "the model needs an arena of more than 2 GB");
+    }
+    lower = PlanOffline(lower);
+    if (buffer_.malformed) {
+        return Malformed(-1);
     }
     // The plan itself lies where activations will.
     lower = lower > transient_nbytes_ ? lower : RoundUp(transient_nbytes_, kBufferAlignment);
@@ -217,8 +240,7 @@ TfLiteStatus Program::ArenaTooSmall() {
 
 void *Program::Locate(int32_t index) {
     const uint16_t buffer = buffer_of_[index];
-    return buffer == kNoBuffer ? Declared(index, -1).data
-                               : base_ + planned_[planned_[buffer].root].offset;
+    return buffer == kNoBuffer ? Declared(index, -1).data : base_ + planned_[buffer].offset;
 }
 
 void Program::FillSlots() {

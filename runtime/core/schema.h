@@ -10,9 +10,15 @@ namespace schema {
 constexpr char kIdentifier[] = "TFL3";
 constexpr uint32_t kVersion = 3;
 constexpr int32_t kCustom = 32;  // BuiltinOperator.CUSTOM
+// Metadata of TFLM: version, subgraph, number of tensors, then an offset for each, −1 for any.
+constexpr char kOfflinePlan[] = "OfflineMemoryAllocation";
+constexpr uint32_t kOfflinePlanHeader = 3;
 
 namespace model {
-enum : uint32_t { kVersion = 0, kOperatorCodes = 1, kSubgraphs = 2, kBuffers = 4 };
+enum : uint32_t { kVersion = 0, kOperatorCodes = 1, kSubgraphs = 2, kBuffers = 4, kMetadata = 6 };
+}
+namespace metadata {
+enum : uint32_t { kName = 0, kBuffer = 1 };
 }
 namespace operator_code {
 enum : uint32_t { kDeprecatedBuiltin = 0, kCustomCode = 1, kBuiltin = 3 };

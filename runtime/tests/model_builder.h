@@ -104,6 +104,7 @@ struct ModelSpec {
     std::vector<TensorSpec> tensors;
     std::vector<OperatorSpec> operators;
     std::vector<int32_t> inputs, outputs;
+    std::vector<int32_t> memory_plan;  // as TFLM's metadata has it; none when empty
 
     std::vector<uint8_t> Build() const {
         Flat flat;
@@ -155,7 +156,8 @@ struct ModelSpec {
             flat.Link(op, 2, flat.Vector(operators[i].outputs));
         }
 
-        const uint32_t buffers = flat.Offsets(tensor_count + 1);
+        const uint32_t planned = memory_plan.empty() ? 0 : 1;
+        const uint32_t buffers = flat.Offsets(tensor_count + 1 + planned);
         flat.Link(model, 4, buffers);
         for (uint32_t i = 0; i <= tensor_count; i++) {
             const uint32_t buffer = flat.Table();
@@ -163,6 +165,19 @@ struct ModelSpec {
             if (i > 0 && !tensors[i - 1].data.empty()) {
                 flat.Link(buffer, 0, flat.Vector(tensors[i - 1].data, 16));
             }
+        }
+        if (planned != 0) {
+            const uint32_t buffer = flat.Table();
+            flat.LinkAt(buffers, tensor_count + 1, buffer);
+            const uint8_t *words = reinterpret_cast<const uint8_t *>(memory_plan.data());
+            flat.Link(buffer, 0,
+                      flat.Vector(std::vector<uint8_t>(words, words + 4 * memory_plan.size()), 16));
+            const uint32_t entries = flat.Offsets(1);
+            flat.Link(model, 6, entries);
+            const uint32_t entry = flat.Table();
+            flat.LinkAt(entries, 0, entry);
+            flat.Link(entry, 0, flat.String("OfflineMemoryAllocation"));
+            flat.Set<uint32_t>(entry, 1, tensor_count + 1);
         }
         return flat.bytes;
     }

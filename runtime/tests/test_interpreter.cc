@@ -161,6 +161,43 @@ void OverwritesInPlace() {
     assert(interpreter.input(0)->data == interpreter.output(0)->data);
 }
 
+// The diamond with a memory plan of these offsets.
+ModelSpec Planned(const std::vector<int32_t> &offsets) {
+    ModelSpec spec = Diamond();
+    spec.memory_plan = {1, 0, 6};
+    spec.memory_plan.insert(spec.memory_plan.end(), offsets.begin(), offsets.end());
+    return spec;
+}
+
+void RunsWithAnyPlan() {
+    Toys toys;
+    alignas(16) static uint8_t arena[4096];
+    const std::vector<uint8_t> unplanned = Diamond().Build();
+    Exact bare(unplanned.data(), unplanned.size());
+    MicroInterpreter reference(bare.data(), unplanned.size(), toys, arena, sizeof(arena));
+    assert(Run(reference) == kTfLiteOk);
+    const size_t used = reference.arena_used_bytes();
+    std::mt19937 random(11);
+    std::vector<std::vector<int32_t>> plans = {
+        {}, {0}, {0, -1, 0, 0, 0, 0}, {-1, -1, -1, -1, -1, -1}};
+    for (int round = 0; round < 2000; round++) {
+        std::vector<int32_t> offsets;
+        for (int i = 0; i < 6; i++) {
+            offsets.push_back(random() % 4 == 0 ? -1 : static_cast<int32_t>(16 * (random() % 24)));
+        }
+        plans.push_back(offsets);
+    }
+    for (const std::vector<int32_t> &plan : plans) {
+        const std::vector<uint8_t> model = Planned(plan).Build();
+        Exact copy(model.data(), model.size());
+        MicroInterpreter interpreter(copy.data(), model.size(), toys, arena, sizeof(arena));
+        assert(Run(interpreter) == kTfLiteOk && interpreter.arena_used_bytes() <= used);
+        for (int i = 0; i < 100; i++) {
+            assert(interpreter.output(0)->as<int8_t>()[i] == 20);
+        }
+    }
+}
+
 // Every arena size: either it works or the error says which size does.
 void ArenaSizes() {
     const std::vector<uint8_t> model = Diamond().Build();
@@ -301,7 +338,7 @@ bool RunBytes(const uint8_t *data, size_t nbytes) {
 }
 
 void SurvivesMalformedModels() {
-    const std::vector<uint8_t> model = Diamond().Build();
+    const std::vector<uint8_t> model = Planned({0, -1, 112, -1, -1, 224}).Build();
     assert(RunBytes(model.data(), model.size()));
     for (size_t n = 0; n < model.size(); n++) {
         RunBytes(model.data(), n);
@@ -351,6 +388,7 @@ void Observes() {
 int main() {
     ComputesDiamond();
     OverwritesInPlace();
+    RunsWithAnyPlan();
     ArenaSizes();
     NamesWhatIsWrong();
     ModelWithoutOperators();

@@ -7,13 +7,15 @@
 
 #include "planner.h"
 
+using wpconvert::kAnywhere;
+using wpconvert::PlanAround;
 using wpconvert::PlanBuffers;
 using wpconvert::PlannedBuffer;
 
 namespace {
 
 PlannedBuffer Make(uint32_t nbytes, uint16_t first, uint16_t last, size_t index) {
-    return {nbytes, 0, first, last, static_cast<uint16_t>(index), 0, 0, 0};
+    return {nbytes, 0, first, last, last, static_cast<uint16_t>(index), 0, 0, 0};
 }
 
 // What lives at the same time at most: no plan can do with less.
@@ -77,6 +79,74 @@ void BetterThanBySize() {
     assert(total == 55296);
 }
 
+// Buffers of 16 and 32 bytes that need 48, and a plan for them.
+uint32_t Around(uint32_t first, uint32_t second, uint32_t best, uint32_t *offset) {
+    PlannedBuffer buffers[] = {Make(16, 0, 1, 0), Make(32, 1, 1, 1)};
+    buffers[0].trial = first;
+    buffers[1].trial = second;
+    buffers[1].offset = 4096;
+    const uint32_t total = PlanAround(buffers, 2, best);
+    *offset = buffers[1].offset;
+    return total;
+}
+
+void TakesAPlanThatIsSoundAndSmaller() {
+    uint32_t offset;
+    assert(Around(0, 16, 64, &offset) == 48 && offset == 16);
+    assert(Around(32, 0, 64, &offset) == 48 && offset == 0);
+    assert(Around(32, kAnywhere, 64, &offset) == 48 && offset == 0);
+    assert(Around(kAnywhere, kAnywhere, 64, &offset) == 48 && offset == 0);
+    assert(Around(16, kAnywhere, 128, &offset) == 64 && offset == 32);
+    // Not smaller, overlapping, misaligned, beyond 2 GB.
+    const uint32_t refused[][2] = {{0, 32},         {0, 0},          {16, 0},
+                                   {0, 8},          {8, 32},         {0, 0x7ffffff0},
+                                   {0, 0x80000000}, {0, 0xfffffff0}, {0, 0x7fffffe0}};
+    for (const uint32_t *plan : refused) {
+        assert(Around(plan[0], plan[1], 64, &offset) == 64 && offset == 4096);
+    }
+}
+
+void RandomPlans() {
+    std::mt19937 random(2);
+    uint32_t taken = 0;
+    for (int round = 0; round < 20000; round++) {
+        std::vector<PlannedBuffer> buffers;
+        for (uint32_t n = 1 + random() % 5; n > 0; n--) {
+            const uint16_t first = static_cast<uint16_t>(random() % 4);
+            buffers.push_back(Make(16 * (random() % 3), first,
+                                   static_cast<uint16_t>(first + random() % 3), buffers.size()));
+            buffers.back().trial = random() % 8 == 0 ? kAnywhere : 8 * (random() % 12);
+        }
+        const uint32_t count = static_cast<uint32_t>(buffers.size());
+        const uint32_t total = PlanAround(buffers.data(), count, 1024);
+        if (total < 1024) {
+            CheckPlan(buffers, total);
+            taken++;
+        }
+    }
+    assert(taken > 100);
+}
+
+void PlansOfSharedBuffers() {
+    // The second one may overwrite the first one; the third lives beside the second.
+    const std::vector<PlannedBuffer> shared = {Make(16, 0, 1, 0), Make(16, 1, 3, 1),
+                                               Make(16, 2, 3, 2)};
+    for (const uint32_t second : {0u, 16u}) {
+        std::vector<PlannedBuffer> buffers = shared;
+        buffers[0].until = 3;
+        buffers[1].root = 0;
+        buffers[0].trial = 0;
+        buffers[1].trial = second;
+        buffers[2].trial = 16 - second;
+        assert(PlanAround(buffers.data(), 3, 1024) == 32);
+        assert(buffers[1].offset == second && buffers[2].offset == 16 - second);
+    }
+    std::vector<PlannedBuffer> buffers = shared;
+    buffers[1].root = 0;
+    buffers[0].trial = buffers[1].trial = buffers[2].trial = 0;
+    assert(PlanAround(buffers.data(), 3, 1024) == 1024);
+}
+
 void Limits() {
     assert(PlanBuffers(nullptr, 0) == 0);
     std::vector<PlannedBuffer> buffers = {Make(0x7ffffff0, 0, 0, 0), Make(16, 0, 0, 1)};
@@ -94,6 +164,9 @@ int main() {
     Random();
     Chain();
     BetterThanBySize();
+    TakesAPlanThatIsSoundAndSmaller();
+    RandomPlans();
+    PlansOfSharedBuffers();
     Limits();
     return 0;
 }

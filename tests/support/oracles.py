@@ -39,6 +39,10 @@ class TflmOracle:
         self._interpreter.invoke()
         return [np.array(self._interpreter.get_output(index)) for index in range(outputs)]
 
+    def print_allocations(self) -> None:
+        """Write what the arena is used for to the process's standard error."""
+        self._interpreter.print_allocations()
+
 
 class LiteRtOracle:
     """LiteRT with its reference kernels on one model."""

@@ -18,7 +18,7 @@ class NativeEngine:
     summary = "the runtime and kernels that ship to the device, compiled for this machine"
 
     def unsupported(self, model: TfliteModel) -> list[str]:
-        native = _extension()
+        native = extension()
         try:
             native.Interpreter(serialise(model))
         except native.Error as error:
@@ -26,7 +26,7 @@ class NativeEngine:
         return []
 
     def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
-        native = _extension()
+        native = extension()
         try:
             interpreter = native.Interpreter(serialise(model))
             outputs = []
@@ -40,7 +40,7 @@ class NativeEngine:
         return outputs
 
 
-def _extension() -> ModuleType:
+def extension() -> ModuleType:
     """The compiled module, imported when it is first needed: everything else works without it."""
     try:
         from wpconvert import _native  # noqa: PLC0415

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from wpconvert.memory.offline import memory_plan
 from wpconvert.model.layer import Layer
 from wpconvert.model.plan import Outcome, Progress, dump_plan, encode_all, kept
 from wpconvert.model.rules import Rules, choose
@@ -164,9 +165,15 @@ def _smallest(
     model: TfliteModel, data: bytes, outcomes: list[Outcome], settings: Settings, notes: list[str]
 ) -> tuple[bytes, list[Outcome]]:
     """The rewritten file, or the input as it was when the file would not shrink."""
-    rewrite(model, outcomes, settings.strip)
+    plan = memory_plan(model)
+    rewrite(model, outcomes, settings.strip, plan)
     result = serialise(model)
     if len(result) < len(data):
+        if plan is not None:
+            notes.append(
+                f"arena: with the memory plan that was added, activations take {plan.nbytes:,} bytes; without it "
+                f"{plan.stock_nbytes:,} in TFLM, {plan.bundled_nbytes:,} in the bundled runtime"
+            )
         return result, outcomes
     if not any(outcome.blob is not None for outcome in outcomes):
         return data, outcomes

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from wpconvert import __version__
 from wpconvert.errors import ModelError
+from wpconvert.memory import offline
 from wpconvert.tflite.model import TfliteModel, text
 from wpconvert.tflite.schema import FILE_IDENTIFIER, BufferT, MetadataT, ModelT, SubGraphT
 from wpconvert.tflite.verifier import verify
@@ -40,11 +41,12 @@ class TensorRecord:
 
 @dataclass(frozen=True)
 class Provenance:
-    """The entry "wpconvert". `tensors` is empty in a stripped file."""
+    """The entry "wpconvert". `tensors` is empty in a stripped file. planned: the memory plan is the tool's."""
 
     tool: str
     stripped: bool
     tensors: tuple[TensorRecord, ...]
+    planned: bool = False
 
 
 @dataclass
@@ -59,9 +61,13 @@ class Originals:
     operators: dict[tuple[int, int], Any]
 
 
-def write(model: TfliteModel, stripped: bool, records: Sequence[TensorRecord], originals: Originals) -> None:
+def write(
+    model: TfliteModel, stripped: bool, planned: bool, records: Sequence[TensorRecord], originals: Originals
+) -> None:
     """Add the metadata entries, in place. A stripped file gets neither tensor records nor originals."""
     content: dict[str, Any] = {"version": VERSION, "tool": f"wpconvert {__version__}"}
+    if planned:
+        content["planned"] = True
     if stripped:
         content["stripped"] = True
     else:
@@ -83,7 +89,8 @@ def read(model: TfliteModel) -> Provenance | None:
         tensors = tuple(TensorRecord(**record) for record in content.get("tensors", []))
         # JSON can escape what no text may hold: half of a surrogate pair.
         json.dumps(content, ensure_ascii=False).encode()
-        return Provenance(str(content["tool"]), bool(content.get("stripped", False)), tensors)
+        flags = (bool(content.get(key, False)) for key in ("stripped", "planned"))
+        return Provenance(str(content["tool"]), next(flags), tensors, next(flags))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"metadata entry {NAME!r} is malformed: {error}") from error
 
@@ -116,10 +123,13 @@ def read_originals(model: TfliteModel) -> Originals | None:
 
 
 def remove(model: TfliteModel) -> None:
-    """Drop the entries and empty their buffers, in place."""
+    """Drop the entries, and a memory plan that is the tool's, and empty their buffers, in place."""
+    provenance = read(model)
+    planned = provenance is not None and provenance.planned
+    ours = (NAME, RESTORE_NAME, *((offline.NAME,) if planned else ()))
     kept = []
     for entry in model.root.metadata or []:
-        if text(entry.name) in (NAME, RESTORE_NAME):
+        if text(entry.name) in ours:
             model.root.buffers[entry.buffer] = BufferT()
         else:
             kept.append(entry)

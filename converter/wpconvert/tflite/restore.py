@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.memory import offline
 from wpconvert.tflite import metadata
 from wpconvert.tflite.arithmetic import output_multipliers
 from wpconvert.tflite.checks import check
@@ -80,6 +81,7 @@ def restore(model: TfliteModel, same_outputs: bool = False) -> list[str]:
     _share_again(model, originals, buffers)
     hashes = _hashes(model)
     metadata.remove(model)
+    offline.fit(model)
     _drop_idle_buffers(model)
     if originals.codes:
         # The original list comes back as it was, idle codes included; ours stand behind it.

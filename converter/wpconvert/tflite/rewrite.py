@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wpconvert.memory import offline
+from wpconvert.memory.offline import MemoryPlan
 from wpconvert.model.plan import Outcome
 from wpconvert.tflite import metadata
 from wpconvert.tflite.metadata import Originals, TensorRecord
@@ -27,8 +29,12 @@ from wpconvert.tflite.schema import (
 from wpconvert.tflite.weights import BIAS_INPUT, Site, build_table, find_sites
 
 
-def rewrite(model: TfliteModel, outcomes: Sequence[Outcome], strip: bool) -> None:
+def rewrite(
+    model: TfliteModel, outcomes: Sequence[Outcome], strip: bool, memory_plan: MemoryPlan | None = None
+) -> None:
     """Rewrite a model in place: every outcome with a blob becomes custom operators. Tensors keep their indices."""
+    if memory_plan is not None:
+        offline.write(model, memory_plan)
     sites = find_sites(model)
     chosen = [(sites[outcome.weight.key], outcome) for outcome in outcomes if outcome.blob is not None]
     if chosen:
@@ -44,8 +50,9 @@ def rewrite(model: TfliteModel, outcomes: Sequence[Outcome], strip: bool) -> Non
                 rewriter.replace_operator(site, use.operator, outcome, tables[site.subgraph, use.operator])
             rewriter.replace_weight(site, outcome)
         records = [_record(site, outcome) for site, outcome in chosen]
-        metadata.write(model, strip, records, rewriter.originals)
+        metadata.write(model, strip, memory_plan is not None, records, rewriter.originals)
         drop_unused_codes(model)
+        offline.fit(model)
     if strip:
         strip_names(model)
 

@@ -3,7 +3,8 @@
 #ifndef WPK_ARCH_H
 #define WPK_ARCH_H
 
-#if defined(WPK_PORTABLE)
+#if defined(WPK_MVE) /* All names are given: planning for a core that this code does not run on. */
+#elif defined(WPK_PORTABLE)
 #define WPK_MVE 0
 #define WPK_DSP 0
 #define WPK_THUMB2 0
@@ -23,6 +24,16 @@
 #define WPK_MVE 0
 #define WPK_DSP 0
 #define WPK_THUMB2 0
+#endif
+
+/* Whether float arithmetic is cheap. The other path can be compiled for a host as well, to be
+ * tested there. */
+#if !defined(WPK_FPU)
+#if defined(WPK_SOFT_FLOAT) || (defined(__arm__) && !defined(__ARM_FP))
+#define WPK_FPU 0
+#else
+#define WPK_FPU 1
+#endif
 #endif
 
 /* Whether fully connected is clearly faster with the input zero point folded into the bias

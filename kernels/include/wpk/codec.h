@@ -12,10 +12,11 @@
 extern "C" {
 #endif
 
-/* Where a decoder stands. Start with all zeros: that is row 0 of any blob. */
+/* Where a decoder stands. Start with all zeros but the tables: that is row 0 of any blob. */
 typedef struct {
-    uint32_t row;   /* the next row */
-    uint32_t at[3]; /* its position in each of the codec's streams */
+    uint32_t row;       /* the next row */
+    uint32_t at[3];     /* its position in each of the codec's streams */
+    const void *tables; /* what load_tables wrote; NULL if the codec has none */
 } wpk_cursor;
 
 #define WPK_NO_ROOM UINT32_MAX
@@ -44,9 +45,9 @@ typedef struct wpk_codec {
                    int8_t *dst, uint32_t stride);
 
     /* Write the stored elements of one row, by increasing column, and return how many; values may
-     * be 0. A row of more than `capacity` of them, which is never more than cols, is not written
-     * and the cursor stays: WPK_NO_ROOM. cols · scale ≤ 65536. NULL if the codec stores all
-     * elements. */
+     * be 0. With more than `capacity` of them, which is never more than cols, the cursor stays and
+     * what was written is worth nothing: WPK_NO_ROOM. cols · scale ≤ 65536. NULL if the codec
+     * stores all elements. */
     uint32_t (*list)(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uint32_t scale,
                      wpk_entry *entries, uint32_t capacity);
 
@@ -55,6 +56,15 @@ typedef struct wpk_codec {
     int32_t (*dot)(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const int8_t *x);
 
     const struct wpk_list_kernels *list_kernels; /* NULL if there are none for this core */
+
+    /* How many elements the rows list together, about; for planning. NULL if there are no lists. */
+    uint32_t (*stored)(const wpk_blob *blob);
+
+    /* Tables in RAM, made from the blob, that decode, list and dot read through the cursor; loaded
+     * once per layer. Size in bytes, and what writes them, aligned to 16. NULL if none are needed.
+     */
+    uint32_t (*tables_nbytes)(const wpk_blob *blob);
+    void (*load_tables)(const wpk_blob *blob, void *tables);
 } wpk_codec;
 
 extern const wpk_codec wpk_codec_dense, wpk_codec_rle, wpk_codec_dcsr;

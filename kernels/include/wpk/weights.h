@@ -27,6 +27,24 @@ static inline wpk_weights wpk_weights_of_blob(const wpk_blob *blob, const wpk_co
     return weights;
 }
 
+/* Bytes of the tables that decoding needs in RAM, a multiple of 16; 0 for most codecs. */
+static inline uint32_t wpk_tables_nbytes(const wpk_weights *weights) {
+    if (weights->dense != NULL || weights->codec->tables_nbytes == NULL) {
+        return 0;
+    }
+    return (weights->codec->tables_nbytes(&weights->blob) + 15) & ~15u;
+}
+
+/* A cursor at row 0. Loads the tables into `tables`: wpk_tables_nbytes bytes, aligned to 16. */
+static inline wpk_cursor wpk_first_row(const wpk_weights *weights, void *tables) {
+    wpk_cursor cursor = {0, {0, 0, 0}, NULL};
+    if (weights->dense == NULL && weights->codec->load_tables != NULL) {
+        weights->codec->load_tables(&weights->blob, tables);
+        cursor.tables = tables;
+    }
+    return cursor;
+}
+
 #ifdef __cplusplus
 }
 #endif

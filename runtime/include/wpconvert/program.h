@@ -73,6 +73,10 @@ class Program {
     size_t arena_nbytes_needed() const {
         return needed_nbytes_;
     }
+    // Of these, what lives as long as the program.
+    uint32_t persistent_nbytes() const {
+        return persistent_nbytes_;
+    }
     bool arena_is_estimate() const {
         return estimate_;
     }
@@ -120,6 +124,8 @@ class Program {
     TfLiteStatus CheckRead(uint32_t node, int32_t index);
     TfLiteStatus CheckWrite(uint32_t node, int32_t index);
     void ShareBuffer(uint32_t node);
+    // The words of a memory plan that was made for the model; empty where it has none.
+    FlatVector OfflinePlan() const;
     TfLiteStatus Malformed(int node);
     TfLiteStatus NotRegistered(uint32_t node);
     void CodeOf(uint32_t node, int32_t *builtin, const char **custom_code) const;
@@ -135,6 +141,7 @@ class Program {
     T *AllocateTable(uint32_t count);
     TfLiteStatus PrepareOperators();
     TfLiteStatus Place();
+    uint32_t PlanOffline(uint32_t best);
     TfLiteStatus ArenaTooSmall();
     void FillSlots();
     void FillEnds();

@@ -1,0 +1,51 @@
+"""Buffers with lifetimes, and where they lie in one piece of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+ALIGNMENT = 16
+
+
+def aligned(nbytes: int) -> int:
+    """`nbytes` rounded up to the alignment of buffers."""
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """`nbytes` (a multiple of 16) that are in use from step `first` to step `last`, both included."""
+
+    nbytes: int
+    first: int
+    last: int
+
+    def meets(self, other: Buffer) -> bool:
+        """Whether both are in use at some step."""
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The offset of each buffer, and the bytes that all of them need."""
+
+    offsets: tuple[int, ...]
+    nbytes: int
+
+
+def peak(buffers: Sequence[Buffer]) -> int:
+    """The most bytes that are in use at one step: no layout is smaller."""
+    return max((sum(b.nbytes for b in buffers if b.first <= at.first <= b.last) for at in buffers), default=0)
+
+
+def is_sound(buffers: Sequence[Buffer], layout: Layout) -> bool:
+    """Whether all offsets are aligned and inside, and no buffers in use at the same step overlap."""
+    placed = list(zip(buffers, layout.offsets, strict=True))
+    if any(at < 0 or at % ALIGNMENT or at + buffer.nbytes > layout.nbytes for buffer, at in placed):
+        return False
+    return not any(
+        a.meets(b) and at < other + b.nbytes and other < at + a.nbytes
+        for i, (a, at) in enumerate(placed)
+        for b, other in placed[:i]
+    )

@@ -1,0 +1,144 @@
+"""The arena that a model takes on a board, before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wpconvert.errors import UnsupportedError
+from wpconvert.memory.buffers import aligned
+from wpconvert.tflite.file import serialise
+from wpconvert.tflite.model import TfliteModel, shape_of
+from wpconvert.tflite.operators import BUILTIN_NAMES, CHANNEL_AXIS, CUSTOM_NAMES
+from wpconvert.tflite.schema import TensorType
+
+# What stays in the arena on a 32-bit core, in bytes: runtime/include/wpconvert/program.h …
+_NODE_NBYTES = 8
+_POINTER_NBYTES = 4
+_TENSOR_NBYTES = 72
+# … and what an operator keeps: its Params in runtime/ops.
+_JOIN_NBYTES = 16
+_LOOKUP_NBYTES = 256
+_PARAMS_NBYTES = {
+    "ADD": 88,
+    "AVERAGE_POOL_2D": 52,
+    "CONCATENATION": _JOIN_NBYTES,
+    "CONV_2D": 96,
+    "DEPTHWISE_CONV_2D": 100,
+    "DEQUANTIZE": 16,
+    "EXPAND_DIMS": 36,
+    "FULLY_CONNECTED": 44,
+    "HARD_SWISH": 4 + _LOOKUP_NBYTES,
+    "LEAKY_RELU": 4 + _LOOKUP_NBYTES,
+    "LOGISTIC": 4 + _LOOKUP_NBYTES,
+    "MAX_POOL_2D": 52,
+    "MEAN": 64,
+    "MUL": 72,
+    "PACK": _JOIN_NBYTES,
+    "PAD": 56,
+    "PADV2": 56,
+    "QUANTIZE": 16,
+    "REDUCE_MAX": 52,
+    "RELU": 4 + _LOOKUP_NBYTES,
+    "RELU6": 4 + _LOOKUP_NBYTES,
+    "RESHAPE": 36,
+    "SHAPE": 28,
+    "SOFTMAX": 24,
+    "SPLIT": 12,
+    "SQUEEZE": 36,
+    "STRIDED_SLICE": 48,
+    "SUB": 88,
+    "TANH": 4 + _LOOKUP_NBYTES,
+    "TRANSPOSE": 48,
+    "WP_CONV_2D": 208,
+    "WP_DEPTHWISE_CONV_2D": 208,
+    "WP_FULLY_CONNECTED": 148,
+}
+_LAYERS = frozenset({*CUSTOM_NAMES, *BUILTIN_NAMES})
+_WITH_SCRATCH = _LAYERS | {"SOFTMAX", "DEQUANTIZE"}
+_FOLDS_BIAS = frozenset({"Cortex-M55"})
+"""Cores on which FULLY_CONNECTED keeps a bias of its own (WPK_WANTS_FOLDED_BIAS)."""
+
+
+@dataclass(frozen=True)
+class ArenaPrediction:
+    """Bytes of the arena: `placed` of activations and scratch together, `persistent` of what stays.
+
+    `scratch`: of each CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED of subgraph 0, rewritten or not, by the operator's
+    index.
+    """
+
+    placed: int
+    persistent: int
+    scratch: dict[int, int]
+
+    @property
+    def nbytes(self) -> int:
+        """The whole arena."""
+        return self.placed + aligned(self.persistent)
+
+
+def predict_arena(model: TfliteModel, board: str) -> int:
+    """Bytes of the arena that a model, rewritten or not, takes on a board: what `run` and `bench` measure.
+
+    Raises UsageError for a board that there is not, UnsupportedError for a model that the runtime refuses and where
+    the native engine is not built.
+    """
+    return predict(model, board).nbytes
+
+
+def predict(model: TfliteModel, board: str) -> ArenaPrediction:
+    """The same in detail."""
+    # Engines and boards stand above the rewriting, which this package serves too.
+    from wpconvert.engines.native import extension  # noqa: PLC0415
+    from wpconvert.target.board import board_named  # noqa: PLC0415
+
+    core = board_named(board).core
+    native = extension()
+    try:
+        placed, scratch = native.lower_arena(serialise(model), core)
+    except native.Error as error:
+        raise UnsupportedError(str(error)) from error
+    names = [model.operator_name(operator) for operator in model.root.subgraphs[0].operators or []]
+    layers = [index for index, name in enumerate(names) if name in _LAYERS]
+    return ArenaPrediction(placed, _persistent(model, core), dict(zip(layers, scratch, strict=True)))
+
+
+def _persistent(model: TfliteModel, core: str) -> int:
+    """Bytes that the runtime and its operators keep."""
+    total = 0
+    for nbytes, alignment in _requests(model, core):
+        total = -(-(total + nbytes) // alignment) * alignment
+    return total
+
+
+def _requests(model: TfliteModel, core: str) -> Iterator[tuple[int, int]]:
+    """Size and alignment of all that is kept, in the order in which it is asked for."""
+    graph = model.root.subgraphs[0]
+    operators = graph.operators or []
+    names = [model.operator_name(operator) for operator in operators]
+    yield len(operators) * _NODE_NBYTES, 4
+    yield sum(len(op.inputs) + len(op.outputs) for op in operators) * _POINTER_NBYTES, 4
+    yield (len(graph.inputs) + len(graph.outputs)) * _TENSOR_NBYTES, 4
+    for name, operator in zip(names, operators, strict=True):
+        yield _PARAMS_NBYTES[name], 4
+        yield from _arrays(graph, name, operator, core)
+    yield sum(name in _WITH_SCRATCH for name in names) * _POINTER_NBYTES, 4
+
+
+def _arrays(graph: Any, name: str, operator: Any, core: str) -> Iterator[tuple[int, int]]:
+    """What an operator keeps beside its Params."""
+    if name in CHANNEL_AXIS:
+        weights = graph.tensors[operator.inputs[1]]
+        multipliers = len(np.atleast_1d(weights.quantization.scale))
+        yield multipliers * 4, 4
+        yield multipliers, 1
+        if name == "FULLY_CONNECTED" and core in _FOLDS_BIAS:
+            yield shape_of(weights)[CHANNEL_AXIS[name]] * 4, 4
+    elif name in ("CONCATENATION", "PACK"):
+        yield len(operator.inputs) * 4, 4
+    elif name == "QUANTIZE" and graph.tensors[operator.inputs[0]].type == TensorType.INT8:
+        yield _LOOKUP_NBYTES, 1

@@ -1,0 +1,92 @@
+#include "conv_plan.h"
+
+#include "gemm_plan.h"
+#include "lists_plan.h"
+
+/* Rows of one block. Where activations are converted once per block, larger blocks are faster, the
+ * more rows the less so; a layer with small activations gets a small block, so that scratch does
+ * not dominate its memory. */
+enum {
+    MAX_BLOCK_NBYTES = 8192,
+    GOOD_BLOCK_ROWS = 8,
+    MAX_GOOD_NBYTES = 16384,
+    MAX_BLOCK_ROWS = 64,
+    TILE_SHARE = 15,
+    SMALL_TILE_PIXELS = 4
+};
+
+/* group_nbytes: a decoded or packed row group. */
+static uint64_t block_budget(const wpk_conv_plan *p, uint64_t group_nbytes, uint64_t activations) {
+    uint64_t nbytes = activations / 16 < MAX_BLOCK_NBYTES ? activations / 16 : MAX_BLOCK_NBYTES;
+    uint64_t good = GOOD_BLOCK_ROWS / WPK_ROW_GROUP * group_nbytes;
+    good = good < MAX_GOOD_NBYTES ? good : MAX_GOOD_NBYTES;
+    nbytes = nbytes < good ? good : nbytes;
+    return !WPK_REREADS && p->pointwise ? 0 : nbytes;
+}
+
+static uint32_t rows_of_block(const wpk_conv_plan *p, uint64_t group_nbytes, uint64_t activations) {
+    const uint32_t rows = p->group_rows < MAX_BLOCK_ROWS ? p->group_rows : MAX_BLOCK_ROWS;
+    if (p->vector) {
+        return p->group_rows;
+    }
+    if (p->in_place) {
+        return rows;
+    }
+    const uint64_t nbytes = block_budget(p, group_nbytes, activations);
+    const uint64_t most = nbytes / group_nbytes < 1 ? 1 : nbytes / group_nbytes;
+    const uint32_t groups = (rows + WPK_ROW_GROUP - 1) / WPK_ROW_GROUP;
+    const uint32_t blocks = (uint32_t)((groups + most - 1) / most);
+    return (groups + blocks - 1) / blocks * WPK_ROW_GROUP;
+}
+
+wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *weights) {
+    wpk_conv_plan p = {0};
+    const uint64_t cols = weights->cols;
+    p.pointwise = shape->kernel_h == 1 && shape->kernel_w == 1 && shape->pad_top == 0 &&
+                  shape->pad_left == 0 &&
+                  (shape->out_h - 1) * (int64_t)shape->stride_h < shape->in_h &&
+                  (shape->out_w - 1) * (int64_t)shape->stride_w < shape->in_w;
+    p.vector = wpk_conv_pixels(shape) < WPK_MIN_PACKED_PIXELS;
+    p.in_place = weights->dense != NULL && (p.vector || !WPK_PACKED);
+    p.group_rows = (uint32_t)(shape->out_c / (shape->in_c / shape->kernel_c));
+
+    const bool packed = WPK_PACKED && !p.vector;
+    const uint64_t group_nbytes =
+        packed ? wpk_gemm_group_nbytes(weights->cols) : WPK_ROW_GROUP * wpk_align16(cols);
+    const uint64_t activations =
+        (uint64_t)shape->batch *
+        ((uint64_t)shape->in_h * (uint64_t)shape->in_w * (uint64_t)shape->in_c +
+         (uint64_t)shape->out_h * (uint64_t)shape->out_w * (uint64_t)shape->out_c);
+    const bool decodes = !p.vector && weights->dense == NULL;
+    p.lists = decodes && wpk_lists_pay(weights) ? weights->codec->list_kernels : NULL;
+    if (p.lists != NULL) {
+        p.block_rows = p.group_rows < MAX_BLOCK_ROWS ? p.group_rows : MAX_BLOCK_ROWS;
+        p.block_nbytes = wpk_lists_nbytes(weights, block_budget(&p, cols, activations));
+        p.windows = TILE_PIXELS;
+    } else {
+        p.block_rows = rows_of_block(&p, group_nbytes, activations);
+        p.block_nbytes =
+            p.in_place || p.vector ? 0 : wpk_align16(p.block_rows / WPK_ROW_GROUP * group_nbytes);
+        p.tile_pixels = WPK_TILE_PIXELS;
+        if (TILE_SHARE * wpk_gemm_run_nbytes(weights->cols, WPK_TILE_PIXELS) > activations) {
+            p.tile_pixels = SMALL_TILE_PIXELS;
+        }
+        p.windows = p.vector ? 1 : p.tile_pixels;
+    }
+    p.row_at =
+        p.block_nbytes + (p.vector ? 0 : wpk_align16(wpk_gemm_channels_nbytes(p.block_rows)));
+    const bool unpacks = packed && p.lists == NULL && weights->dense == NULL;
+    p.window_at = p.row_at + (unpacks ? WPK_ROW_GROUP * wpk_align16(cols) : 0);
+    p.tile_at = p.window_at + (p.pointwise ? 0 : p.windows * wpk_align16(cols));
+    p.tables_at =
+        p.tile_at + (p.vector          ? 0
+                     : p.lists != NULL ? wpk_lists_run_nbytes(weights->cols)
+                                       : wpk_gemm_run_nbytes(weights->cols, p.tile_pixels));
+    p.nbytes = p.tables_at + wpk_tables_nbytes(weights);
+    return p;
+}
+
+uint32_t wpk_conv_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights) {
+    const wpk_conv_plan p = wpk_conv_plan_of(shape, weights);
+    return p.nbytes < UINT32_MAX ? (uint32_t)p.nbytes : UINT32_MAX;
+}

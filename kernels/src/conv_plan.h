@@ -1,0 +1,29 @@
+/* How a convolution is cut into blocks of rows and tiles of pixels, and where things lie in
+ * scratch. Private. A host compiles this for other cores too. */
+#ifndef WPK_SRC_CONV_PLAN_H
+#define WPK_SRC_CONV_PLAN_H
+
+#include <stdbool.h>
+
+#include "wpk/conv.h"
+
+/* Offsets and sizes in bytes. */
+typedef struct {
+    bool in_place;  /* rows are read where they are, nothing is packed or decoded */
+    bool pointwise; /* a window is one pixel of the image: no gathering */
+    bool vector;    /* too few pixels to pack or decode rows for */
+    const struct wpk_list_kernels *lists; /* for sparse rows as lists, or NULL */
+    uint32_t group_rows, block_rows;
+    uint32_t tile_pixels;
+    uint32_t windows; /* gathered at a time */
+    /* In scratch: the block, channels, a decoded row group, windows, a tile, decode tables. */
+    uint64_t block_nbytes, row_at, window_at, tile_at, tables_at, nbytes;
+} wpk_conv_plan;
+
+static inline uint32_t wpk_conv_pixels(const wpk_conv_shape *shape) {
+    return (uint32_t)shape->batch * (uint32_t)shape->out_h * (uint32_t)shape->out_w;
+}
+
+wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *weights);
+
+#endif

@@ -1,0 +1,83 @@
+"""The predicted arena is the arena that a board measures, to the byte, for every operator and core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pytest
+
+from tests.native.chains import elements, moves
+from tests.support.models import ModelBuilder
+from tests.target.conftest import ROOT, cache, device  # noqa: F401
+from tests.tflite.harness import converted, forced, scales, sparse
+from wpconvert.engines.inputs import random_inputs
+from wpconvert.errors import UnsupportedError, UsageError
+from wpconvert.memory import predict, predict_arena
+from wpconvert.memory.predict import _PARAMS_NBYTES
+from wpconvert.target import boards, run_on
+from wpconvert.tflite.file import parse
+from wpconvert.tflite.schema import options
+
+
+def _zoo(method: str) -> bytes:
+    return converted((ROOT / "models/zoo/digits_ds_cnn.tflite").read_bytes(), method).data
+
+
+def _edges() -> bytes:
+    """Floats on both sides, and what the other models lack."""
+    b = ModelBuilder()
+    x = b.input((1, 8, 10, 8), dtype="float32")
+    x = b.op("QUANTIZE", [x], [b.tensor((1, 8, 10, 8), "int8", 0.1, 3)], options("QuantizeOptions"))
+    x = b.depthwise(x, sparse(1, (1, 3, 3, 8), 0.4), range(8), scale=0.4, weight_scales=scales(1, 8))
+    x = b.depthwise(x, sparse(2, (1, 5, 3, 8), 0.4), None, scale=0.4, weight_scales=0.01, stride=(2, 1))
+    x = b.conv2d(x, sparse(3, (70, 3, 3, 8), 0.7), range(70), scale=0.3, weight_scales=scales(3, 70))
+    x = b.op("HARD_SWISH", [x], [b.tensor((1, 4, 10, 70), "int8", 0.2, 1)], options("HardSwishOptions"))
+    pool = options("Pool2DOptions", filterHeight=2, filterWidth=2, strideH=2, strideW=2)
+    x = b.op("MAX_POOL_2D", [x], [b.like(x, (1, 2, 5, 70))], pool)
+    y = b.fully_connected(b.reshape(x, (1, 700)), sparse(4, (9, 700), 0.8), range(9), scale=0.9, weight_scales=0.01)
+    outputs = [b.tensor(b.shape(t), "float32") for t in (x, y)]
+    for t, output in zip((x, y), outputs, strict=True):
+        b.output(b.op("DEQUANTIZE", [t], [output], options("DequantizeOptions")))
+    return b.to_bytes()
+
+
+MODELS: dict[str, Callable[[], bytes]] = {
+    "elements": elements,
+    "moves": moves,
+    "edges": _edges,
+    "edges_dcsr": lambda: forced(_edges()),
+    "zoo": partial(_zoo, "none"),
+    "zoo_dcsr": partial(_zoo, "dcsr"),
+}
+
+
+@pytest.mark.parametrize("board", list(boards()))
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.usefixtures("cache", "device")
+def test_prediction_is_what_the_board_measures(name: str, board: str) -> None:
+    model = parse(MODELS[name]())
+    run = run_on(boards()[board], model, random_inputs(model, 1, 0).samples)
+    assert predict_arena(model, board) == run.arena_nbytes
+
+
+def test_the_models_have_every_operator() -> None:
+    models = [parse(source()) for source in MODELS.values()]
+    assert {m.operator_name(op) for m in models for op in m.root.subgraphs[0].operators} == set(_PARAMS_NBYTES)
+
+
+def test_scratch_is_told_by_layer() -> None:
+    prediction = predict(parse(_edges()), "mps2-m3")
+    assert list(prediction.scratch) == [1, 2, 3, 7]
+    assert prediction.scratch[2] == prediction.scratch[7] == 0 < prediction.scratch[1] < prediction.placed
+    assert prediction.nbytes == prediction.placed + -(-prediction.persistent // 16) * 16
+
+
+def test_what_cannot_run_cannot_be_predicted() -> None:
+    model = parse(elements())
+    with pytest.raises(UsageError, match="unknown target 'toaster'"):
+        predict_arena(model, "toaster")
+    model.root.subgraphs[0].outputs = np.array([999], np.int32)
+    with pytest.raises(UnsupportedError, match="tensor 999 does not exist"):
+        predict_arena(model, "mps2-m4")
