@@ -94,6 +94,10 @@ def convert(
         int | None,
         typer.Option("--flash", min=1, metavar="BYTES", help="Model and code must fit this flash.", show_default=False),
     ] = None,
+    ram: Annotated[
+        int | None,
+        typer.Option("--ram", min=1, metavar="BYTES", help="The arena must fit this memory.", show_default=False),
+    ] = None,
     threshold: Annotated[
         float,
         typer.Option(
@@ -120,7 +124,7 @@ def convert(
     _check_paths(model, destination, to_c, dump_plan, report, rules, inputs)
     chosen_rules = Rules(rules=[]) if rules is None else load_rules(rules)
     automatic = AUTO in (method, *(rule.method for rule in chosen_rules.rules))
-    goal = _goal(automatic, optimize, target, max_slowdown, flash)
+    goal = _goal(automatic, optimize, target, max_slowdown, flash, ram)
     settings = Settings(method, chosen_rules, threshold, strip, goal)
     chosen = engine_named(engine)
     data, original = read(model)
@@ -164,7 +168,12 @@ convert.epilog = (  # type: ignore[attr-defined]
 
 
 def _goal(
-    automatic: bool, optimize: str | None, target: str | None, max_slowdown: float | None, flash: int | None
+    automatic: bool,
+    optimize: str | None,
+    target: str | None,
+    max_slowdown: float | None,
+    flash: int | None,
+    ram: int | None,
 ) -> Goal | None:
     """What the options ask of the planner; None where nothing is planned or predicted."""
     if optimize is not None and optimize not in OPTIMIZE:
@@ -173,10 +182,10 @@ def _goal(
         raise UsageError("--optimize is for -m auto, or a rule with method auto")
     if max_slowdown is not None and not 0 < max_slowdown < float("inf"):
         raise UsageError(f"--max-slowdown {max_slowdown:g}, expected a positive factor, 1.1 for a tenth slower")
-    if not automatic and (target, max_slowdown, flash) == (None, None, None):
+    if not automatic and (target, max_slowdown, flash, ram) == (None,) * 4:
         return None
     board = board_named(target or DEFAULT_TARGET)
-    return Goal(board.name, board.core, optimize or BALANCED, max_slowdown, flash)
+    return Goal(board.name, board.core, optimize or BALANCED, max_slowdown, flash, ram)
 
 
 def _destination(model: Path, output: Path | None, in_place: bool, to_c: Path | None, dry_run: bool) -> Path | None:

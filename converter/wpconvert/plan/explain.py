@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import operator
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from wpconvert.model.plan import Outcome
-from wpconvert.model.weight import Weight
 from wpconvert.plan.options import Item, Option
 from wpconvert.plan.planner import Planner, Point
 from wpconvert.report.result import Forecast, FrontPoint
 
 
-def in_order(point: Point, weights: Sequence[Weight]) -> list[Outcome]:
-    """The outcomes of a plan in the order of the model's weights."""
-    by_key = {outcome.weight.key: outcome for option in point.options for outcome in option.outcomes}
-    return [by_key[weight.key] for weight in weights]
-
-
-def explain(
-    planner: Planner, point: Point, written: Sequence[Outcome], file_nbytes: int
-) -> tuple[list[Outcome], Forecast, list[str]]:
-    """The outcomes with the reason of each choice, the forecast, and notes. `written`: what the file has."""
+def explain(planner: Planner, point: Point, written: Sequence[Outcome]) -> tuple[list[Outcome], list[str]]:
+    """The outcomes that were written with the reason of each choice, and notes."""
     reasons: dict[str, str] = {}
     for item, option in zip(planner.items, point.options, strict=True):
         if len(item.options) > 1:
@@ -40,19 +30,19 @@ def explain(
         )
     if planner.unknown:
         notes.append(f"the forecast leaves out operators that the cost model lacks: {', '.join(planner.unknown)}")
-    return outcomes, _forecast(planner, point, file_nbytes), notes
+    return outcomes, notes
 
 
 _METHOD_NONE = "method none"
 
 
 def _reason(item: Item, chosen: Option) -> str:
-    """A choice against leaving the weights as they are, or against the best of what was left out."""
-    before = item.options[0]
-    if chosen is not before:
+    """What the choice wins against leaving the weights as they are, or why they are left."""
+    before = item.before
+    if chosen.methods != before.methods:
         return _difference(before, chosen)
     smallest = min(item.options, key=lambda option: option.nbytes)
-    if smallest is before:
+    if smallest.methods == before.methods:
         return "no method makes it smaller"
     names = "+".join(sorted(smallest.methods))
     return f"{names}: {_difference(before, smallest)}"
@@ -66,15 +56,18 @@ def _difference(before: Option, after: Option) -> str:
     return f"{size}, {100 * (after.cost.cycles / before.cost.cycles - 1):+.1f} % cycles"
 
 
-def _forecast(planner: Planner, point: Point, file_nbytes: int) -> Forecast:
+def forecast(
+    planner: Planner, point: Point, file_nbytes: int, arena_nbytes: int | None, arena_nbytes_dense: int | None
+) -> Forecast:
+    """What is known of the plan before it runs, beside the dense model and the other plans."""
     goal = planner.goal
     shown = planner.front()
-    same = next((p for p in shown if all(map(operator.is_, p.options, point.options))), None)
+    same = next((p for p in shown if p.methods == point.methods), None)
     front = [
         FrontPoint(
             file_nbytes + other.nbytes - point.nbytes,
             round(other.cost.cycles),
-            dict(Counter(outcome.method for outcome in other.outcomes)),
+            dict(Counter(other.methods)),
             other is same,
         )
         for other in (*shown, *(() if same else (point,)))
@@ -91,9 +84,11 @@ def _forecast(planner: Planner, point: Point, file_nbytes: int) -> Forecast:
         round(point.cost.instructions),
         round(point.cost.cycles),
         point.code_nbytes,
+        arena_nbytes,
         round(dense.cost.instructions),
         round(dense.cost.cycles),
         dense.code_nbytes,
+        arena_nbytes_dense,
         tuple(front),
         planner.unknown,
     )

@@ -23,6 +23,7 @@ class Goal:
     optimize: str = BALANCED
     max_slowdown: float | None = None
     flash_nbytes: int | None = None
+    ram_nbytes: int | None = None
 
     @property
     def slowdown(self) -> float:

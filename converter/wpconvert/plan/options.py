@@ -32,10 +32,11 @@ class Option:
 
 @dataclass(frozen=True)
 class Item:
-    """Weights that share their storage, mostly a single one. options: the first leaves them as the input has them."""
+    """Weights that share their storage, mostly a single one. `before` leaves them as the input has them."""
 
     weights: tuple[Weight, ...]
     options: tuple[Option, ...]
+    before: Option
 
 
 def layers_with(outcome: Outcome) -> tuple[Layer, ...]:
@@ -67,18 +68,25 @@ def items_of(choices: Sequence[Choice], costs: CostModel, progress: Progress | N
     items = []
     for members in groups.values():
         automatic = any(choice.method == AUTO for choice in members)
-        tried = [_option(_outcomes(members, method), costs) for method in ((PLAIN, *CODECS) if automatic else (PLAIN,))]
+        methods = (PLAIN, *CODECS) if automatic else (PLAIN,)
+        tried = [option_of(_outcomes(members, method), costs) for method in methods]
         options: list[Option] = []
         for option in tried:
             if not any(_same(option, other) for other in options):
                 options.append(option)
         # Where nothing else can be done, a codec's answer says why.
         options = options if len(options) > 1 else tried[-1:]
-        items.append(Item(tuple(choice.weight for choice in members), tuple(options)))
+        items.append(Item(tuple(choice.weight for choice in members), tuple(options), tried[0]))
         if progress is not None:
             for choice in members:
                 progress(choice.weight)
     return items
+
+
+def in_order(options: Sequence[Option], weights: Sequence[Weight]) -> list[Outcome]:
+    """The outcomes of these options in the order of the model's weights."""
+    by_key = {outcome.weight.key: outcome for option in options for outcome in option.outcomes}
+    return [by_key[weight.key] for weight in weights]
 
 
 def _outcomes(members: Sequence[Choice], method: str) -> tuple[Outcome, ...]:
@@ -86,16 +94,12 @@ def _outcomes(members: Sequence[Choice], method: str) -> tuple[Outcome, ...]:
     return tuple(settle_shared([encode_choice(replace(c, method=method) if c.method == AUTO else c) for c in members]))
 
 
-def plain_option(item: Item, costs: CostModel) -> Option:
-    """The item's weights in the dense model."""
-    return _option(tuple(Outcome(weight, PLAIN) for weight in item.weights), costs)
-
-
 def _same(option: Option, other: Option) -> bool:
     return all(a.method == b.method for a, b in zip(option.outcomes, other.outcomes, strict=True))
 
 
-def _option(outcomes: tuple[Outcome, ...], costs: CostModel) -> Option:
+def option_of(outcomes: tuple[Outcome, ...], costs: CostModel) -> Option:
+    """Weights that share their storage, stored like this."""
     blobs = {outcome.blob.tobytes() for outcome in outcomes if outcome.blob is not None}
     nbytes = sum(map(len, blobs))
     if any(outcome.blob is None for outcome in outcomes):

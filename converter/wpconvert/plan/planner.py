@@ -13,7 +13,7 @@ from wpconvert.model.plan import Outcome, Progress
 from wpconvert.model.rules import Choice
 from wpconvert.plan.costs import Cost, CostModel, load_costs, sum_of
 from wpconvert.plan.goal import SPEED, Goal
-from wpconvert.plan.options import Item, Option, items_of, layers_with, plain_option
+from wpconvert.plan.options import Item, Option, items_of, layers_with, option_of
 from wpconvert.plan.predict import predict
 from wpconvert.plan.solver import Picks, Solver
 
@@ -34,9 +34,9 @@ class Point:
     code_nbytes: int
 
     @property
-    def outcomes(self) -> list[Outcome]:
-        """Of all weights, in no order."""
-        return [outcome for option in self.options for outcome in option.outcomes]
+    def methods(self) -> list[str]:
+        """Of all weights, item by item."""
+        return [outcome.method for option in self.options for outcome in option.outcomes]
 
 
 class Planner:
@@ -47,15 +47,15 @@ class Planner:
         choices: Sequence[Choice],
         layers: Sequence[Layer],
         goal: Goal,
-        rest_nbytes: int,
+        file_nbytes: int,
         progress: Progress | None = None,
     ) -> None:
-        """`layers`: all operators of the dense model. rest_nbytes: of the file without weights.
+        """`layers`: all operators of the dense model. file_nbytes: of its file.
 
-        UnsupportedError when the core was not calibrated.
+        UnsupportedError when the core was not calibrated. rest_nbytes, what a file has beside weights, is an estimate
+        that may be set when a file is written.
         """
         self.goal = goal
-        self.rest_nbytes = rest_nbytes
         self.costs: CostModel = load_costs(goal.core)
         self.items: list[Item] = items_of(choices, self.costs, progress)
         prediction = predict(layers, self.costs)
@@ -66,20 +66,39 @@ class Planner:
         self._rest = self.dense - plain
         known = {id(layer) for layer in weighted}
         self._other_code = {name for layer in layers if id(layer) not in known for name in layer.code}
+        self.rest_nbytes = file_nbytes - self.dense_point().nbytes
 
-    def plan(self, margin: int = 0) -> Point:
-        """The best plan, with at least `margin` bytes of a limited flash left. BudgetError when there is none."""
+    def plan(self) -> Point:
+        """The best plan. BudgetError when none keeps to the goal."""
         limit = self.goal.flash_nbytes
-        room = INF if limit is None else limit - self.rest_nbytes - margin
+        room = INF if limit is None else limit - self.rest_nbytes
         found = [point for allowed in self._subsets() if (point := self._best(allowed, room)) is not None]
         if not found:
-            raise BudgetError(self._missing(margin))
+            raise BudgetError(self._missing())
         return min(found, key=self._order)
 
-    def excess(self, point: Point, file_nbytes: int) -> int:
-        """Bytes by which a plan, written to a file of this length, passes the flash that it may take."""
-        limit = self.goal.flash_nbytes
-        return 0 if limit is None else file_nbytes + point.code_nbytes - limit
+    def restrict(self, options: Sequence[tuple[Option, ...]]) -> None:
+        """Leave these options to each item, one at least."""
+        self.items = [replace(item, options=kept) for item, kept in zip(self.items, options, strict=True)]
+
+    def point_of(self, outcomes: Sequence[Outcome]) -> Point:
+        """The plan with these outcomes, in any order."""
+        by_key = {outcome.weight.key: outcome for outcome in outcomes}
+        items = [
+            replace(item, options=(option_of(tuple(by_key[w.key] for w in item.weights), self.costs),))
+            for item in self.items
+        ]
+        return self._point(items, (0,) * len(items))
+
+    def smallest(self) -> Point:
+        """The plan with the fewest bytes of weights and code, however slow."""
+        points = []
+        for allowed in self._subsets():
+            items = self._allowed(allowed)
+            picks = Solver(self._table(items, 1.0)).smallest(INF)
+            assert picks is not None
+            points.append(self._point(items, picks))
+        return min(points, key=lambda point: point.nbytes + point.code_nbytes)
 
     def front(self, count: int = _FRONT) -> list[Point]:
         """Plans that none beats in both bytes and cycles, fewest bytes first."""
@@ -92,8 +111,7 @@ class Planner:
 
     def dense_point(self) -> Point:
         """The model with plain weights."""
-        items = [replace(item, options=(plain_option(item, self.costs),)) for item in self.items]
-        return self._point(items, (0,) * len(items))
+        return self.point_of([Outcome(weight, PLAIN) for item in self.items for weight in item.weights])
 
     def within_slowdown(self, point: Point) -> bool:
         """Whether a plan keeps to the slowdown in cycles and instructions."""
@@ -175,17 +193,10 @@ class Planner:
         late = 0.0 if self.within_slowdown(point) else point.cost.cycles
         return (late, point.nbytes, point.cost.cycles)
 
-    def _missing(self, margin: int) -> str:
+    def _missing(self) -> str:
         """Why there is no plan, and what there could be."""
-        limit = self.goal.flash_nbytes
-        points = []
-        for allowed in self._subsets():
-            items = self._allowed(allowed)
-            picks = Solver(self._table(items, 1.0)).smallest(INF)
-            if picks is not None:
-                points.append(self._point(items, picks))
-        least = min(points, key=lambda point: point.nbytes + point.code_nbytes)
-        model = least.nbytes + self.rest_nbytes + margin
+        limit, least = self.goal.flash_nbytes, self.smallest()
+        model = least.nbytes + self.rest_nbytes
         if limit is not None and model + least.code_nbytes > limit:
             short = model + least.code_nbytes - limit
             return (

@@ -40,8 +40,9 @@ class FrontPoint:
 class Forecast:
     """What the cost model of a board's core says of an inference: of the rewritten model, and of the dense one.
 
-    code_nbytes: flash of kernels, runtime and C library, without the model and the board's own program. front: fewest
-    bytes first. not_predicted: operators that the cost model lacks.
+    code_nbytes: flash of kernels, runtime and C library, without the model and the board's own program. arena_nbytes:
+    None where the runtime does not have the model's operators. front: fewest bytes first. not_predicted: operators that
+    the cost model lacks.
     """
 
     target: str
@@ -51,9 +52,11 @@ class Forecast:
     instructions: int
     cycles: int
     code_nbytes: int
+    arena_nbytes: int | None
     instructions_dense: int
     cycles_dense: int
     code_nbytes_dense: int
+    arena_nbytes_dense: int | None
     front: tuple[FrontPoint, ...]
     not_predicted: tuple[str, ...] = ()
 

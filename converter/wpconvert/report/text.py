@@ -152,11 +152,13 @@ def print_forecast(console: Console, forecast: Forecast, front: bool) -> None:
                 methods,
             )
         console.print(table, soft_wrap=False)
-    parts = (
+    parts = [
         ("instructions", forecast.instructions, forecast.instructions_dense),
         ("cycles", forecast.cycles, forecast.cycles_dense),
         ("bytes of code", forecast.code_nbytes, forecast.code_nbytes_dense),
-    )
+    ]
+    if forecast.arena_nbytes is not None and forecast.arena_nbytes_dense is not None:
+        parts.append(("bytes of arena", forecast.arena_nbytes, forecast.arena_nbytes_dense))
     texts = (f"{dense:,} → {now:,} {what} ({100 * (now / max(1, dense) - 1):+.1f} %)" for what, now, dense in parts)
     limit = "" if forecast.max_slowdown is None else f", at most {forecast.max_slowdown:g} × the cycles"
     console.print(

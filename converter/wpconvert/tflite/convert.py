@@ -11,7 +11,7 @@ from wpconvert.model.plan import Outcome, Progress, dump_plan, encode_all, kept
 from wpconvert.model.rules import Rules, choose
 from wpconvert.model.weight import Stored, Weight
 from wpconvert.plan.costs import CostModel
-from wpconvert.plan.explain import explain, in_order
+from wpconvert.plan.explain import explain, forecast
 from wpconvert.plan.goal import Goal
 from wpconvert.plan.options import cost_of, kept_plain
 from wpconvert.plan.planner import Planner
@@ -22,6 +22,7 @@ from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.layers import layers_of
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.operators import BUILTIN_NAMES
+from wpconvert.tflite.planned import Input, Written, arena_of, write_planned
 from wpconvert.tflite.restore import restore
 from wpconvert.tflite.rewrite import rewrite
 from wpconvert.tflite.weights import WEIGHT_INPUT, Site, find_sites, find_weights, key_of
@@ -95,29 +96,26 @@ def convert(
     asked = any(choice.method != "none" for choice in choices)
     if settings.goal is None:
         outcomes = encode_all(choices, progress)
-        result, written, notes = _written(start, outcomes, settings, asked)
-        forecast, costs = None, None
+        found, costs, prediction = _written(start, outcomes, settings, asked), None, None
     else:
-        rest = len(serialise(start.model)) - sum(weight.nbytes for weight in weights)
-        planner = Planner(choices, layers, settings.goal, rest, progress)
-        margin = 0
-        while True:
-            point = planner.plan(margin)
-            outcomes = in_order(point, weights)
-            result, written, notes = _written(start, outcomes, settings, asked)
-            excess = planner.excess(point, len(result))
-            if excess <= 0:
-                break
-            # The bytes of a file are known when it is written: tables and options are estimated before.
-            margin += excess
-            start = _Source.read(data)
-        written, forecast, more = explain(planner, point, written, len(result))
-        notes += more
-        costs = planner.costs
+        planner = Planner(choices, layers, settings.goal, len(serialise(start.model)), progress)
+        given = Input(
+            weights,
+            sites,
+            lambda: _Source.read(data).model,
+            lambda planned: _written(_Source.read(data), planned, settings, asked),
+        )
+        plan = write_planned(planner, given)
+        outcomes, costs = plan.outcomes, planner.costs
+        reasoned, notes = explain(planner, plan.point, plan.written.outcomes)
+        found = replace(plan.written, outcomes=reasoned, notes=plan.written.notes + notes)
+        arena = arena_of(start.model, settings.goal.target, needed=False)
+        prediction = forecast(planner, plan.point, len(found.data), plan.arena_nbytes, arena)
+    result, written, notes = found.data, found.outcomes, found.notes
     if not any(outcome.blob is not None for outcome in written):
         notes += _notes_of_nothing(written, asked, result is not data, settings.strip)
     results = tuple(_result(o, costs) for o in written)
-    report = Conversion(source, settings.method, len(data), len(result), results, tuple(notes), forecast=forecast)
+    report = Conversion(source, settings.method, len(data), len(result), results, tuple(notes), forecast=prediction)
     return Converted(result, report, dump_plan(outcomes))
 
 
@@ -128,10 +126,8 @@ def _layers(site: Site, weight: Weight, layers: Sequence[Layer]) -> tuple[Layer,
     return tuple(layers[use.operator] for use in site.uses)
 
 
-def _written(
-    source: _Source, outcomes: list[Outcome], settings: Settings, asked: bool
-) -> tuple[bytes, list[Outcome], list[str]]:
-    """The file, what became of each weight in it, and what to say about it."""
+def _written(source: _Source, outcomes: list[Outcome], settings: Settings, asked: bool) -> Written:
+    """The file with these outcomes, or the input as it was; `source` is used up."""
     notes = list(source.notes)
     result = source.data
     # A plain model is written anew also where no tensor is rewritten: aligned, and with equal vectors only once.
@@ -144,7 +140,7 @@ def _written(
         notes.append(
             "stripped: `restore` will not give back names, ranges and the original scales of rewritten tensors"
         )
-    return result, outcomes, notes
+    return Written(result, outcomes, notes)
 
 
 def _stored(model: TfliteModel) -> dict[str, Stored]:
