@@ -56,7 +56,7 @@ from tests.support.models import ModelBuilder  # noqa: E402 - the repository's r
 
 CASE_SECONDS = 10
 MEMORY_NBYTES = 6 << 30
-METHODS = ("dcsr", "rle", "dense", "none")
+METHODS = ("auto", "auto", "dcsr", "rle", "dense", "none")
 MAX_REPORTED = 10
 
 

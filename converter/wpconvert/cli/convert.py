@@ -25,7 +25,7 @@ from wpconvert.emit.c_array import check_path, header_path
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.files import same_file, write_all
 from wpconvert.model.rules import AUTO, METHODS, Rules, load_rules
-from wpconvert.plan.goal import BALANCED, DEFAULT_SLOWDOWN, OPTIMIZE, Goal
+from wpconvert.plan.goal import BALANCED, DEFAULT_GOAL, DEFAULT_SLOWDOWN, OPTIMIZE, Goal
 from wpconvert.report.export import check_format, conversion_report
 from wpconvert.report.result import Conversion, Verification
 from wpconvert.report.text import print_conversion
@@ -36,7 +36,6 @@ from wpconvert.tflite.file import parse, read
 from wpconvert.verification import verify_models
 
 DEFAULT_METHOD = AUTO
-DEFAULT_TARGET = "corstone300"
 
 
 def _path_option(flag: str, metavar: str, text: str, *short: str) -> typer.models.OptionInfo:
@@ -77,7 +76,7 @@ def convert(
         typer.Option(
             "--target",
             metavar="T",
-            help=f"Whose speed auto predicts: {', '.join(boards())} ({DEFAULT_TARGET} by default).",
+            help=f"Whose speed auto predicts: {', '.join(boards())} ({DEFAULT_GOAL.target} by default).",
             show_default=False,
         ),
     ] = None,
@@ -184,7 +183,7 @@ def _goal(
         raise UsageError(f"--max-slowdown {max_slowdown:g}, expected a positive factor, 1.1 for a tenth slower")
     if not automatic and (target, max_slowdown, flash, ram) == (None,) * 4:
         return None
-    board = board_named(target or DEFAULT_TARGET)
+    board = board_named(target or DEFAULT_GOAL.target)
     return Goal(board.name, board.core, optimize or BALANCED, max_slowdown, flash, ram)
 
 

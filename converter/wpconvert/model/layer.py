@@ -75,16 +75,17 @@ class Layer:
     @property
     def inside(self) -> tuple[int, int]:
         """Taps that lie inside the image, summed over the output's (rows, columns)."""
-        return sum(self._counts(0)), sum(self._counts(1))
+        rows, columns = (sum(self._places(axis, tap, tap) for tap in range(self.kernel[axis])) for axis in (0, 1))
+        return rows, columns
 
     @property
     def whole(self) -> int:
         """Windows of one image that lie inside it with all their taps."""
-        return self._counts(0).count(self.kernel[0]) * self._counts(1).count(self.kernel[1])
+        return self._places(0, 0, self.kernel[0] - 1) * self._places(1, 0, self.kernel[1] - 1)
 
-    def _counts(self, axis: int) -> list[int]:
-        """Taps inside the image, by place of the output along an axis."""
-        step, dilation, first = self.stride[axis], self.dilation[axis], self.padding[axis]
-        size = self.input_size[axis]
-        starts = (at * step - first for at in range(self.output_size[axis]))
-        return [sum(0 <= start + tap * dilation < size for tap in range(self.kernel[axis])) for start in starts]
+    def _places(self, axis: int, first: int, last: int) -> int:
+        """Outputs along an axis whose taps `first` to `last` lie inside the image."""
+        step, dilation, padding = self.stride[axis], self.dilation[axis], self.padding[axis]
+        begin = max(0, -(-(padding - first * dilation) // step))
+        end = min(self.output_size[axis] - 1, (self.input_size[axis] - 1 + padding - last * dilation) // step)
+        return max(0, end - begin + 1)

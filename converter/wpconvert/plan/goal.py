@@ -31,3 +31,7 @@ class Goal:
         if self.max_slowdown is not None:
             return self.max_slowdown
         return DEFAULT_SLOWDOWN if self.optimize == BALANCED else float("inf")
+
+
+DEFAULT_GOAL = Goal("corstone300", "Cortex-M55")
+"""What is planned for where nothing is said."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from wpconvert.memory.offline import memory_plan
 from wpconvert.model.layer import Layer
 from wpconvert.model.plan import Outcome, Progress, dump_plan, encode_all, kept
-from wpconvert.model.rules import Rules, choose
+from wpconvert.model.rules import AUTO, Rules, choose
 from wpconvert.model.weight import Stored, Weight
 from wpconvert.plan.costs import CostModel
 from wpconvert.plan.explain import explain, forecast
-from wpconvert.plan.goal import Goal
+from wpconvert.plan.goal import DEFAULT_GOAL, Goal
 from wpconvert.plan.options import cost_of, kept_plain
 from wpconvert.plan.planner import Planner
 from wpconvert.report.result import Conversion, TensorResult
@@ -32,7 +32,7 @@ from wpconvert.tflite.weights import WEIGHT_INPUT, Site, find_sites, find_weight
 class Settings:
     """What to do: the method and least sparsity (0 to 1) where no rule says otherwise, and whether to strip.
 
-    goal: what the planner is to reach; needed where the method of a tensor is AUTO.
+    goal: what the planner is to reach, DEFAULT_GOAL where a method is AUTO; without either nothing is predicted.
     """
 
     method: str
@@ -40,6 +40,12 @@ class Settings:
     threshold: float = 0.0
     strip: bool = False
     goal: Goal | None = None
+
+    @property
+    def planned(self) -> Goal | None:
+        """The goal that holds."""
+        automatic = AUTO in (self.method, *(rule.method for rule in self.rules.rules))
+        return self.goal or (DEFAULT_GOAL if automatic else None)
 
 
 @dataclass(frozen=True)
@@ -84,9 +90,10 @@ def convert(
     `started` gets the weights before encoding starts, `progress` each weight when it is done. Raises ModelError,
     UnsupportedError, UsageError for a rule that matches nothing, and BudgetError when no plan keeps to the goal.
     """
+    goal = settings.planned
     start = _Source.read(data)
     sites = find_sites(start.model)
-    layers = [] if settings.goal is None else layers_of(start.model)
+    layers = [] if goal is None else layers_of(start.model)
     weights = [
         replace(w, stored=start.stored.get(w.key), layers=_layers(sites[w.key], w, layers))
         for w in find_weights(start.model, settings.strip)
@@ -94,11 +101,11 @@ def convert(
     choices = choose(weights, settings.rules, settings.method, settings.threshold)
     started(weights)
     asked = any(choice.method != "none" for choice in choices)
-    if settings.goal is None:
+    if goal is None:
         outcomes = encode_all(choices, progress)
         found, costs, prediction = _written(start, outcomes, settings, asked), None, None
     else:
-        planner = Planner(choices, layers, settings.goal, len(serialise(start.model)), progress)
+        planner = Planner(choices, layers, goal, len(serialise(start.model)), progress)
         given = Input(
             weights,
             sites,
@@ -109,7 +116,7 @@ def convert(
         outcomes, costs = plan.outcomes, planner.costs
         reasoned, notes = explain(planner, plan.point, plan.written.outcomes)
         found = replace(plan.written, outcomes=reasoned, notes=plan.written.notes + notes)
-        arena = arena_of(start.model, settings.goal.target, needed=False)
+        arena = arena_of(start.model, goal.target, needed=False)
         prediction = forecast(planner, plan.point, len(found.data), plan.arena_nbytes, arena)
     result, written, notes = found.data, found.outcomes, found.notes
     if not any(outcome.blob is not None for outcome in written):
