@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, combinations
+from itertools import combinations
 
 from wpconvert.codecs import CODECS
 from wpconvert.errors import BudgetError
@@ -18,6 +18,7 @@ from wpconvert.plan.predict import predict
 from wpconvert.plan.solver import Picks, Solver
 
 _FRONT = 9
+_MAX_CODECS = 3
 INF = float("inf")
 _ROUNDING = 1e-9
 # Shares of cycles, against instructions, in what is minimised, until both keep to the limit.
@@ -72,7 +73,7 @@ class Planner:
         """The best plan. BudgetError when none keeps to the goal."""
         limit = self.goal.flash_nbytes
         room = INF if limit is None else limit - self.rest_nbytes
-        found = [point for allowed in self._subsets() if (point := self._best(allowed, room)) is not None]
+        found = [point for items in self._variants() if (point := self._best(items, room)) is not None]
         if not found:
             raise BudgetError(self._missing())
         return min(found, key=self._order)
@@ -93,8 +94,7 @@ class Planner:
     def smallest(self) -> Point:
         """The plan with the fewest bytes of weights and code, however slow."""
         points = []
-        for allowed in self._subsets():
-            items = self._allowed(allowed)
+        for items in self._variants():
             picks = Solver(self._table(items, 1.0)).smallest(INF)
             assert picks is not None
             points.append(self._point(items, picks))
@@ -120,14 +120,23 @@ class Planner:
             point.cost.instructions <= most * self.dense.instructions
         )
 
-    def _subsets(self) -> Iterator[frozenset[str]]:
-        """Sets of codecs to consider. What their code costs matters only where flash is limited: then all of them."""
-        names = [name for name in CODECS if any(name in o.methods for item in self.items for o in item.options)]
-        if self.goal.flash_nbytes is None:
-            return iter((frozenset(names),))
-        return (frozenset(c) for c in chain.from_iterable(combinations(names, n) for n in range(len(names) + 1)))
+    def _variants(self) -> Iterator[list[Item]]:
+        """Restrictions of the items to plan with, and compare: code is not a sum over them.
 
-    def _allowed(self, codecs: frozenset[str]) -> list[Item]:
+        What code costs matters only where flash is limited. Then sets of codecs are tried, and leaving nothing plain of
+        an operator, which saves the operator's own code.
+        """
+        if self.goal.flash_nbytes is None:
+            yield self.items
+            return
+        names = [name for name in CODECS if any(name in o.methods for item in self.items for o in item.options)]
+        for count in range(min(len(names), _MAX_CODECS) + 1):
+            for codecs in combinations(names, count):
+                items = self._with_codecs(frozenset(codecs))
+                yield items
+                yield _rewritten(items)
+
+    def _with_codecs(self, codecs: frozenset[str]) -> list[Item]:
         """The items with the options that need no other codecs; what a rule fixed stays."""
         items = []
         for item in self.items:
@@ -135,9 +144,9 @@ class Planner:
             items.append(replace(item, options=kept or item.options))
         return items
 
-    def _best(self, codecs: frozenset[str], flash_nbytes: float) -> Point | None:
-        """The best plan with these codecs. How much code it needs is known only then: the room is narrowed to it."""
-        items, room = self._allowed(codecs), flash_nbytes
+    def _best(self, items: list[Item], flash_nbytes: float) -> Point | None:
+        """The best plan with these items. How much code it needs is known only then: the room is narrowed to it."""
+        room = flash_nbytes
         while (point := self._within(items, room)) is not None:
             if point.nbytes + point.code_nbytes <= flash_nbytes:
                 return point
@@ -215,6 +224,23 @@ class Planner:
             f"no plan keeps to --max-slowdown {self.goal.slowdown:g}; "
             f"the fastest one takes {slowdown:.2f} × the cycles of the dense model"
         )
+
+
+def _rewritten(items: list[Item]) -> list[Item]:
+    """Without plain weights, for the operators of which no weights need to be plain."""
+    plain = {
+        operator
+        for item in items
+        if all(PLAIN in option.methods for option in item.options)
+        for weight in item.weights
+        for operator in weight.operators
+    }
+    return [
+        item
+        if any(operator in plain for weight in item.weights for operator in weight.operators)
+        else replace(item, options=tuple(option for option in item.options if PLAIN not in option.methods))
+        for item in items
+    ]
 
 
 def _bulge(before: Point, point: Point, after: Point) -> float:

@@ -13,7 +13,7 @@ Item = Sequence[tuple[int, float]]
 Picks = tuple[int, ...]
 """The option taken for each item."""
 
-_STEPS = 1 << 15
+_STEPS = 1 << 13
 _FRONT = 100
 
 
@@ -26,7 +26,7 @@ def totals(items: Sequence[Item], picks: Picks) -> tuple[int, float]:
 class Solver:
     """The least cost for every sum of bytes, by dynamic programming over sums in steps.
 
-    Exact while the sums span at most 2^15 bytes; above, each option's bytes are rounded to a step, and what a step
+    Exact while the sums span at most 2^13 bytes; above, each option's bytes are rounded to a step, and what a step
     hides, single exchanges at the end find again.
     """
 

@@ -22,6 +22,7 @@ from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.layers import layers_of
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.operators import BUILTIN_NAMES
+from wpconvert.tflite.overhead import with_overheads
 from wpconvert.tflite.planned import Input, Written, arena_of, write_planned
 from wpconvert.tflite.restore import restore
 from wpconvert.tflite.rewrite import rewrite
@@ -105,6 +106,8 @@ def convert(
         outcomes = encode_all(choices, progress)
         found, costs, prediction = _written(start, outcomes, settings, asked), None, None
     else:
+        choices = with_overheads(choices, lambda: _Source.read(data).model, settings.strip)
+        weights = [choice.weight for choice in choices]
         planner = Planner(choices, layers, goal, len(serialise(start.model)), progress)
         given = Input(
             weights,
