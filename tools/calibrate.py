@@ -15,6 +15,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from wpconvert.tflite.file import parse  # noqa: E402
 from wpconvert.tflite.layers import layers_of  # noqa: E402
 
 SEED = 1
+JOBS = 2
 SAMPLES = 300
 """Of each kind of operator with weights, for each method."""
 
@@ -132,6 +134,16 @@ def check(paths: Sequence[Path], board: Board) -> list[str]:
     return lines
 
 
+def work(name: str, paths: Sequence[Path], only_check: bool) -> list[str]:
+    """Calibrate a board and check it; the lines of the check."""
+    board, start = board_named(name), time.monotonic()
+    if not only_check:
+        calibrate(board)
+        load_costs.cache_clear()
+        print(f"{board.name}: calibrated in {time.monotonic() - start:.0f} s", file=sys.stderr)
+    return check(paths, board)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Calibrate the cost model of -m auto.")
     parser.add_argument("paths", nargs="*", type=Path, metavar="FOLDER|MODEL", help="more models to check with")
@@ -140,16 +152,12 @@ def main() -> None:
     arguments = parser.parse_args()
     folders = [ROOT / "models" / "zoo", *arguments.paths]
     paths = [path for folder in folders for path in (sorted(folder.rglob("*.tflite")) if folder.is_dir() else [folder])]
-    start = time.monotonic()
+    names = arguments.target or list(boards())
     try:
-        for name in arguments.target or boards():
-            board = board_named(name)
-            if not arguments.check:
-                calibrate(board)
-                load_costs.cache_clear()
-                print(f"{board.name}: calibrated after {time.monotonic() - start:.0f} s", file=sys.stderr)
-            for line in check(paths, board):
-                print(line, flush=True)
+        with ProcessPoolExecutor(JOBS) as pool:
+            jobs = [pool.submit(work, name, paths, arguments.check) for name in names]
+            for job in jobs:
+                print("\n".join(job.result()), flush=True)
     except WpconvertError as error:
         sys.exit(str(error))
 

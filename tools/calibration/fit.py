@@ -17,7 +17,8 @@ LEAST_SAMPLES = 24
 """Of a piece; and a cut must lessen the squared error by a fifth to be worth it."""
 WORTH = 0.8
 MAX_DEPTH = 4
-QUANTILES = np.linspace(0.1, 0.9, 9)
+STEP = 0.1
+QUANTILES = np.arange(1, 10) * STEP
 # A layer of so few instructions need not be right to the per cent: it is not what a model's time consists of.
 SMALL = 2000.0
 
@@ -86,14 +87,23 @@ def _pieces(table: _Table, limits: Limits, depth: int) -> Iterator[Piece]:
 
 def _best_cut(table: _Table) -> tuple[str, float] | None:
     """Quantity and value whose two sides, fitted apart, leave the least error; None where that is not worth it."""
-    found = []
-    for name, values in table.quantities.items():
-        for value in dict.fromkeys(float(f"{v:.4g}") for v in np.quantile(values, QUANTILES)):
-            low = values < value
-            if min(low.sum(), (~low).sum()) >= LEAST_SAMPLES:
-                found.append((_error(table.part(low)) + _error(table.part(~low)), name, value))
+    found = [cut for name in table.quantities for cut in _cuts(table, name, QUANTILES)]
     best = min(found, default=None)
-    return None if best is None or best[0] > WORTH * _error(table) else best[1:]
+    if best is None or best[0] > WORTH * _error(table):
+        return None
+    # Where it is exactly, within a step to both sides.
+    share = float((table.quantities[best[1]] < best[2]).mean())
+    near = np.linspace(max(0.0, share - STEP), min(1.0, share + STEP), 13)
+    return min([best, *_cuts(table, best[1], near)])[1:]
+
+
+def _cuts(table: _Table, name: str, quantiles: NDArray[np.floating[Any]]) -> Iterator[tuple[float, str, float]]:
+    """Cuts at these quantiles of a quantity, each with the error that it leaves."""
+    values = table.quantities[name]
+    for value in dict.fromkeys(float(f"{v:.4g}") for v in np.quantile(values, quantiles)):
+        low = values < value
+        if min(low.sum(), (~low).sum()) >= LEAST_SAMPLES:
+            yield _error(table.part(low)) + _error(table.part(~low)), name, value
 
 
 def _solve(features: Vector, target: Vector) -> tuple[Vector, float]:

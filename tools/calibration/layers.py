@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,11 +79,16 @@ def _size(generator: np.random.Generator) -> tuple[int, int]:
     return height, height if generator.random() < 0.6 else int(generator.choice(SIDES))
 
 
+def _kernel(generator: np.random.Generator, kernels: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    height, width = kernels[int(generator.integers(len(kernels)))]
+    return height, width
+
+
 def _conv(generator: np.random.Generator, method: str, pointwise: bool) -> Sample:
     most = LARGE if generator.random() < 1 / LARGE else 1
     while True:
         height, width = _size(generator)
-        kernel = (1, 1) if pointwise else tuple(int(n) for n in generator.choice(np.array(KERNELS)))
+        kernel = (1, 1) if pointwise else _kernel(generator, KERNELS)
         depth = int(generator.choice(CHANNELS if pointwise else (1, 1, 1, 3, 3, *CHANNELS[:12])))
         channels = int(generator.choice(CHANNELS))
         step = 2 if generator.random() < (0.1 if pointwise else 0.3) else 1
@@ -108,12 +113,18 @@ def _conv(generator: np.random.Generator, method: str, pointwise: bool) -> Sampl
 
 
 def _depthwise(generator: np.random.Generator, method: str) -> Sample:
-    kind = generator.choice(("one", "two", "other"))
+    kind = generator.choice(("one", "two", "other", "multiplied"))
     while True:
         height, width = _size(generator)
-        kernel = (3, 3) if kind != "other" else tuple(int(n) for n in generator.choice(np.array(KERNELS[6:])))
-        step = 2 if kind == "two" or (kind == "other" and generator.random() < 0.3) else 1
+        kernel = (3, 3)
+        if kind == "other" or generator.random() < 0.1:
+            kernel = _kernel(generator, KERNELS[6:])
+        step = 2 if kind == "two" or (kind in ("other", "multiplied") and generator.random() < 0.3) else 1
         channels = int(generator.choice(CHANNELS))
+        depth = channels
+        if kind == "multiplied":
+            depth = int(generator.choice((1, 1, 3, 8)))
+            channels = depth * int(generator.choice((2, 4, 8, 16, 32, 64)))
         if height * width * channels * kernel[0] * kernel[1] // (step * step) <= MAX_PRODUCTS // 3:
             break
     bias = generator.integers(-2000, 2000, channels)
@@ -126,7 +137,7 @@ def _depthwise(generator: np.random.Generator, method: str) -> Sample:
             activation="RELU",
         )  # fmt: skip
 
-    return Sample(add, (1, height, width, channels), weights, method)
+    return Sample(add, (1, height, width, depth), weights, method)
 
 
 def _fully_connected(generator: np.random.Generator, method: str) -> Sample:

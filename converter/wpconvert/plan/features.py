@@ -8,11 +8,14 @@ whole one; those with "blocks" stand for work that is repeated for every block o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from wpconvert.model.layer import PLAIN, Layer, Storage
 
 Features = dict[str, float]
 
+_PLAIN = (PLAIN, "dense")
+"""Methods whose weights are computed with where they stand."""
 _BLOCK_NBYTES = 8192
 _BLOCK_ROWS = 64
 
@@ -25,8 +28,11 @@ def features_of(layer: Layer) -> Features:
     """The numbers of one layer."""
     if layer.weights is None:
         return _other(layer)
-    storage = _storage(layer.weights)
-    return {**storage, **_OPERATORS[layer.operator](layer, layer.weights)}
+    weights = layer.weights
+    if weights.method in _PLAIN:
+        # Zeros are multiplied like any other weight.
+        weights = replace(weights, nonzeros=0, nbytes=0)
+    return {**_storage(weights), **_OPERATORS[layer.operator](layer, weights)}
 
 
 def quantities_of(layer: Layer) -> dict[str, float]:
@@ -38,7 +44,7 @@ def quantities_of(layer: Layer) -> dict[str, float]:
         "pixels": layer.pixels,
         "rows": weights.rows,
         "cols": weights.cols,
-        "density": weights.nonzeros / (weights.rows * weights.cols),
+        "density": 1.0 if weights.method in _PLAIN else weights.nonzeros / (weights.rows * weights.cols),
         "activations per column": (layer.inputs + layer.outputs) / weights.cols,
     }
 
@@ -201,7 +207,7 @@ def family_of(layer: Layer) -> str:
     if layer.operator == "DEPTHWISE_CONV_2D":
         square = layer.kernel == (3, 3) and layer.dilation == (1, 1) and layer.stride[0] == layer.stride[1]
         plain = square and layer.input_size[2] == layer.output_size[2] and layer.stride[0] <= 2
-        window = f"3x3 stride {layer.stride[0]}" if plain else "windows"
-    # Plain weights are computed with where they stand, whether or not a blob is around them.
-    method = "dense" if layer.weights.method == PLAIN else layer.weights.method
+        multiplied = "multiplied" if layer.input_size[2] != layer.output_size[2] else "windows"
+        window = f"3x3 stride {layer.stride[0]}" if plain else multiplied
+    method = "dense" if layer.weights.method in _PLAIN else layer.weights.method
     return " ".join(part for part in (layer.operator, method, window) if part)
