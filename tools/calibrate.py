@@ -32,9 +32,10 @@ from wpconvert.bench.flash import BOARD, MODEL, PADDING  # noqa: E402
 from wpconvert.bench.measure import benchmark  # noqa: E402
 from wpconvert.engines.inputs import random_inputs  # noqa: E402
 from wpconvert.errors import UnsupportedError, WpconvertError  # noqa: E402
-from wpconvert.model.rules import Rules  # noqa: E402
+from wpconvert.model.rules import AUTO, Rules  # noqa: E402
 from wpconvert.plan.costs import INTERPRETER, cost_path, load_costs  # noqa: E402
 from wpconvert.plan.features import family_of  # noqa: E402
+from wpconvert.plan.goal import Goal  # noqa: E402
 from wpconvert.plan.predict import predict  # noqa: E402
 from wpconvert.target.board import Board, board_named, boards  # noqa: E402
 from wpconvert.target.tools import checked, find_tool, run_tool  # noqa: E402
@@ -105,8 +106,9 @@ def check(paths: Sequence[Path], board: Board) -> list[str]:
         data = path.read_bytes()
         sample = random_inputs(parse(data), 1, 0).samples[0]
         seen = set()
-        for method in methods():
-            version = convert(str(path), data, Settings(method, Rules(rules=[]))).data
+        for method in (*methods(), AUTO):
+            goal = Goal(board.name, board.core) if method == AUTO else None
+            version = convert(str(path), data, Settings(method, Rules(rules=[]), goal=goal)).data
             if version in seen:
                 continue
             seen.add(version)
