@@ -7,7 +7,7 @@ C_FOLDERS := kernels runtime native tests tools/qemu_plugin examples
 C_SOURCES = $(shell find $(C_FOLDERS) -name build -prune -o -type f \( -name '*.[ch]' -o -name '*.cc' \) -print)
 SCRIPTS = $(wildcard tools/*.sh kernels/bench/*.sh)
 
-.PHONY: setup demo test lint format bench bench-host calibrate results vectors schema fuzz clean
+.PHONY: setup demo test lint format bench bench-host calibrate vectors schema fuzz clean
 
 setup:
 	@sh tools/setup.sh $(VENV)
@@ -31,10 +31,10 @@ format: setup
 	$(PYTHON) -m ruff format $(PYTHON_SOURCES)
 	$(VENV)/bin/clang-format -i $(C_SOURCES)
 
-# Instructions, arena and flash on the simulated boards. MODELS adds folders with models of your own; WRITE=1 puts the
-# tables into docs/BENCH.md and README.md.
+# Bytes, instructions, arena and flash of every model by every method on the simulated boards. MODELS adds folders with
+# models of your own; WRITE=1 puts the tables and the plot into docs/ and README.md.
 bench: setup
-	$(PYTHON) tools/bench_targets.py $(if $(WRITE),--write) $(MODELS)
+	$(PYTHON) -m tools.benchmark $(if $(WRITE),--write) $(MODELS)
 
 # Encoding and decoding speed and memory of this machine, one core.
 bench-host: setup
@@ -44,10 +44,6 @@ bench-host: setup
 # shipped models. MODELS adds folders with models of your own; CHECK=1 compares only.
 calibrate: setup
 	$(PYTHON) tools/calibrate.py $(if $(CHECK),--check) $(MODELS)
-
-# Bytes of every model by method. MODELS adds folders with models of your own; WRITE=1 puts the table into README.md.
-results: setup
-	$(PYTHON) tools/results.py $(if $(WRITE),--write) $(MODELS)
 
 # Remake the golden vectors of tests/vectors.
 vectors: setup

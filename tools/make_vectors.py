@@ -35,7 +35,7 @@ class Case:
     weights: Weights
     row_dims: int = 1
     block_log2: int = 4
-    codecs: tuple[str, ...] = tuple(CODECS)
+    codecs: tuple[str, ...] = tuple(name for name in CODECS if name != "packed")
 
 
 def noise(count: int, seed: int) -> NDArray[np.int64]:
@@ -134,6 +134,43 @@ def _rle_leniency() -> tuple[Bytes, Weights]:
     return build(blob.codec, blob.layout, blob.block_log2, 0, [[section] for section in sections]), expected
 
 
+def _bitmap_leniency() -> tuple[Bytes, Weights]:
+    """Bits of columns 1, 7, 8, 10 of 11, the second with value 0, and a row index of u32."""
+    expected = np.zeros((1, 11), np.int8)
+    expected[0, [1, 8, 10]] = [3, -128, 127]
+    sections = [np.zeros(4, np.uint8), np.array([0x82, 0x05], np.uint8), np.array([3, 0, -128, 127], np.int8)]
+    layout = parse(encode("bitmap", expected, 1)).layout
+    return build(CODECS["bitmap"].number, layout, 0, 0b100, [[section] for section in sections]), expected
+
+
+def _codes(shape: tuple[int, ...], bits: int, seed: int) -> NDArray[np.int64]:
+    return noise(int(np.prod(shape)), seed).reshape(shape) % (1 << bits)
+
+
+def _int8(values: NDArray[np.int64]) -> Weights:
+    return values.astype(np.uint8).view(np.int8)
+
+
+def _packed() -> dict[str, tuple[Weights, int, str]]:
+    """Weights, row_dims and what they cover: every width, every mapping."""
+    cases = {
+        f"bits{bits}": (_int8(_codes((3, 37), bits, bits) - (1 << bits - 1)), 1, f"integers of {bits} bits, odd rows")
+        for bits in range(1, 8)
+    }
+    values = np.cumsum(1 + noise(256, 80) % 15)
+    cases["offset"] = (_int8(_codes((4, 40), 3, 81) + 120), 1, "integers from 120 to 127 in 3 bits")
+    cases["table"] = (_int8(values[_codes((4, 45), 4, 82)]), 1, "16 values anywhere in one table")
+    own = values[np.arange(6)[:, None] + 7 * _codes((6, 54), 2, 83)]
+    cases["row_tables"] = (_int8(own).reshape(6, 3, 3, 6), 1, "four values in each output channel")
+    own = values[np.arange(20) + 7 * _codes((49, 20), 2, 84)]
+    cases["column_tables"] = (
+        _int8(own).reshape(1, 7, 7, 20),
+        3,
+        "depthwise, four values in each channel",
+    )
+    return cases
+
+
 def _noisy_padding(raw: Bytes, garbage: int) -> Bytes:
     """What readers ignore set to ones: bytes between sections, dCSR lanes beyond a row and the missing odd group."""
     blob = parse(raw)
@@ -168,6 +205,9 @@ def blobs() -> dict[str, tuple[Bytes, Weights, str]]:
     five = np.arange(1, 6, dtype=np.int8).reshape(1, 5)
     noisy = _noisy_padding(encode("dcsr", five, 1), garbage=5)
     result["dcsr_noisy_padding"] = (noisy, five, "ones in everything that readers ignore")
+    for name, (weights, row_dims, covers) in _packed().items():
+        result[f"packed_{name}"] = (encode("packed", weights, row_dims), weights, covers)
+    result["bitmap_lenient"] = (*_bitmap_leniency(), "a stored value 0, a row index of u32")
     return result
 
 
@@ -192,10 +232,21 @@ TABLES: dict[str, RequantTable] = {
         activation_max=96,
         has_bias=False,
     ),
+    "table_narrow": RequantTable(
+        bias=np.array([2**20 + 77 * c * c for c in range(11)], np.int32),
+        multiplier=np.array([1100000000 + 12345678 * c for c in range(11)], np.int32),
+        shift=np.array([-8 - c % 3 for c in range(11)], np.int8),
+        input_zero_point=-5,
+        output_zero_point=6,
+        activation_min=-128,
+        activation_max=127,
+        has_bias=True,
+    ),
 }
 TABLES_COVER = {
     "table": "five channels with a multiplier each, a bias, the extremes of every field",
     "table_per_tensor": "one multiplier for three channels, no bias, a clamp",
+    "table_narrow": "eleven channels with fields of 13, 27 and 2 bits",
 }
 
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Run a file of kernels/tests/gemm_cases.py: run.sh host|m3|m4|m55 CASES [extra compiler flags]
 # WPK_OUT: the folder to build in, for runs at the same time.
+# WPK_QEMU_FLAGS: more flags for QEMU.
 # shellcheck disable=SC2086 # lists of flags and files
 set -eu
 target=$1 cases=$(realpath "$2")
@@ -8,12 +9,9 @@ shift 2
 root=$(realpath "$(dirname "$0")/../..")
 out=${WPK_OUT:-$root/build/kernels-bench/$target}
 mkdir -p "$out"
-kernels="blob table codec_dense codec_rle codec_dcsr codec_sparse conv conv_plan fully_connected gemm_portable gemm_thumb2 gemm_dsp gemm_mve lists finish dots"
 sources="$root/kernels/tests/gemm_cases.c"
-for name in $kernels; do
-    if [ -f "$root/kernels/src/$name.c" ]; then
-        sources="$sources $root/kernels/src/$name.c"
-    fi
+for file in "$root"/kernels/src/*.c; do
+    sources="$sources $file"
 done
 warnings="-std=c11 -Wall -Wextra -Werror -I$root/kernels/include"
 if [ "$target" = host ]; then
@@ -36,4 +34,4 @@ arm-none-eabi-gcc $flags -mthumb -O2 -ffunction-sections -fdata-sections $warnin
 cp "$cases" "$out/cases.bin"
 cd "$out"
 exec qemu-system-arm -M $machine -icount shift=0 -nographic -monitor none -serial none \
-    -semihosting-config enable=on,target=native -kernel cases.elf
+    -semihosting-config enable=on,target=native -kernel cases.elf ${WPK_QEMU_FLAGS:-}

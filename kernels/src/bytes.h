@@ -46,7 +46,16 @@ static inline void wpk_copy(int8_t *restrict dst, const int8_t *restrict src, ui
             : "lr", "memory", "q0");
     }
 #elif WPK_DSP || WPK_THUMB2
-    while (nbytes >= 16) {
+    if (nbytes < 4) {
+        if ((nbytes & 2) != 0) {
+            memcpy(dst, src, 2);
+        }
+        if ((nbytes & 1) != 0) {
+            dst[nbytes - 1] = src[nbytes - 1];
+        }
+        return;
+    }
+    while (nbytes >= 20) {
         const uint32_t a = wpk_load_u32(src), b = wpk_load_u32(src + 4);
         const uint32_t c = wpk_load_u32(src + 8), d = wpk_load_u32(src + 12);
         wpk_store_u32(dst, a);
@@ -57,11 +66,12 @@ static inline void wpk_copy(int8_t *restrict dst, const int8_t *restrict src, ui
         src += 16;
         nbytes -= 16;
     }
-    for (; nbytes >= 4; nbytes -= 4, dst += 4, src += 4) {
+    /* The last word overlaps the one before it. */
+    const uint32_t last = wpk_load_u32(src + nbytes - 4);
+    wpk_store_u32(dst + nbytes - 4, last);
+    for (const int8_t *const end = src + nbytes - 4; src < end; dst += 4, src += 4) {
         wpk_store_u32(dst, wpk_load_u32(src));
-    }
-    for (; nbytes > 0; --nbytes) {
-        *dst++ = *src++;
+        __asm__ volatile("" : "+r"(dst)); /* or the compiler makes it a call of memcpy */
     }
 #else
     memcpy(dst, src, nbytes);
@@ -119,9 +129,13 @@ static inline void wpk_fill(int8_t *dst, int8_t value, uint32_t nbytes) {
     }
     for (; nbytes >= 4; nbytes -= 4, dst += 4) {
         wpk_store_u32(dst, word);
+        __asm__ volatile("" : "+r"(dst)); /* the same of memset */
     }
-    for (; nbytes > 0; --nbytes) {
-        *dst++ = value;
+    if ((nbytes & 2) != 0) {
+        memcpy(dst, &word, 2);
+    }
+    if ((nbytes & 1) != 0) {
+        dst[nbytes - 1] = value;
     }
 #else
     memset(dst, value, nbytes);

@@ -207,6 +207,40 @@ static inline int32_t dot_row(reader *r, const int8_t *x) {
     return acc;
 }
 
+/* Entries of `used` lanes, 8 at most. */
+static inline void list_half(const int8_t *value, const uint8_t *column, uint32_t used,
+                             uint32_t scale, uint32_t base, wpk_entry *entries) {
+    const uint16x8_t offset =
+        vmlasq_n_u16(vldrbq_u16(column), vdupq_n_u16((uint16_t)scale), (uint16_t)(base * scale));
+    if (used >= LANES / 2) {
+        const uint16x8x2_t pairs = {{vreinterpretq_u16_s16(vldrbq_s16(value)), offset}};
+        vst2q_u16((uint16_t *)(void *)entries, pairs);
+        return;
+    }
+    const mve_pred16_t lanes_used = vctp16q(used);
+    const uint16x8_t at = vidupq_n_u16(0, 4);
+    vstrhq_scatter_offset_p_s16(&entries->value, at, vldrbq_z_s16(value, lanes_used), lanes_used);
+    vstrhq_scatter_offset_p_u16(&entries->offset, at, offset, lanes_used);
+}
+
+static inline void list_row(reader *r, uint32_t scale, wpk_entry *entries) {
+    const lanes line = line_of(r);
+    uint32_t base = 0;
+    for (int32_t left = (int32_t)r->left; left > 0; left -= LANES) {
+        uint8_t column[LANES];
+        base += (uint32_t)(int32_t)*r->minimum++;
+        vstrbq_u8(column, next_group(r, line));
+        list_half(r->value, column, (uint32_t)left, scale, base, entries);
+        if (left > LANES / 2) {
+            list_half(r->value + LANES / 2, column + LANES / 2, (uint32_t)left - LANES / 2, scale,
+                      base, entries + LANES / 2);
+        }
+        entries += LANES;
+        r->value += LANES;
+        base += LANES * r->slope;
+    }
+}
+
 #else
 
 typedef struct {
@@ -316,12 +350,6 @@ static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const
     return sum;
 }
 
-#if WPK_MVE
-
-#define list NULL
-
-#else
-
 static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uint32_t scale,
                      wpk_entry *entries, uint32_t capacity) {
     const wpk_counts counts = wpk_counts_of(blob);
@@ -337,8 +365,6 @@ static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uin
     close_row(blob, &r, elements, cursor);
     return elements;
 }
-
-#endif
 
 const wpk_codec wpk_codec_dcsr = {
     "dcsr", 2, check, decode, list, dot, WPK_LIST_KERNELS, wpk_sparse_stored, NULL, NULL};

@@ -54,28 +54,7 @@ static inline uint8x16_t steps_of(uint16x8_t pairs) {
     return vandq_u8(vreinterpretq_u8_u16(nibbles), vdupq_n_u8(15));
 }
 
-/* Columns from the column of the element before: prefix sums of the steps, at most 16 · 15. A
- * product with 0x01010101 makes them in each word; its top byte is what the word adds to those
- * behind it. */
-static inline uint8x16_t columns_of(uint8x16_t steps, uint32_t *total) {
-    const uint32x4_t words = vmulq_n_u32(vreinterpretq_u32_u8(steps), 0x01010101u);
-    uint32_t a, b, c, d;
-    uint32x4_t before;
-    __asm__(
-        "vmov %[a], %[c], %q[words][2], %q[words][0]\n\t"
-        "vmov %[b], %[d], %q[words][3], %q[words][1]\n\t"
-        "lsr %[a], %[a], #24\n\t"
-        "add %[b], %[a], %[b], lsr #24\n\t"
-        "add %[c], %[b], %[c], lsr #24\n\t"
-        "add %[d], %[c], %[d], lsr #24\n\t"
-        "vmov %q[before][2], %q[before][0], %[zero], %[b]\n\t"
-        "vmov %q[before][3], %q[before][1], %[a], %[c]\n\t"
-        : [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [before] "=&w"(before)
-        : [words] "w"(words), [zero] "r"(0));
-    *total = d;
-    return vreinterpretq_u8_u32(vaddq_u32(words, vmulq_n_u32(before, 0x01010101u)));
-}
-
+/* Columns are prefix sums of the steps, at most 16 · 15, from the column of the element before. */
 static void decode_row(const wpk_blob *blob, uint32_t begin, uint32_t end, int8_t *row) {
     const int8_t *value = (const int8_t *)blob->section[SECTION_VALUES] + begin;
     const uint8_t *step = blob->section[SECTION_STEPS] + begin / 2;
@@ -87,14 +66,14 @@ static void decode_row(const wpk_blob *blob, uint32_t begin, uint32_t end, int8_
     }
     for (; left >= LANES; left -= LANES, value += LANES, step += LANES / 2) {
         const uint8x16_t steps = steps_of(vldrbq_u16(step));
-        const uint8x16_t columns = columns_of(steps, &total);
+        const uint8x16_t columns = wpk_prefix_sums(steps, &total);
         vstrbq_scatter_offset_p_s8(row, columns, vldrbq_s8(value),
                                    vcmpneq_u8(steps, vdupq_n_u8(FILLER)));
         row += total;
     }
     if (left > 0) {
         const uint8x16_t steps = steps_of(vldrbq_z_u16(step, vctp16q((left + 1) / 2)));
-        const uint8x16_t columns = columns_of(steps, &total);
+        const uint8x16_t columns = wpk_prefix_sums(steps, &total);
         const int8x16_t values = vldrbq_z_s8(value, vctp8q(left));
         vstrbq_scatter_offset_p_s8(row, columns, values,
                                    vcmpneq_m_n_u8(steps, FILLER, vctp8q(left)));
@@ -113,13 +92,13 @@ static int32_t dot_row(const wpk_blob *blob, uint32_t begin, uint32_t end, const
     }
     /* Fillers have the value 0, and a column inside. */
     for (; left >= LANES; left -= LANES, value += LANES, step += LANES / 2) {
-        const uint8x16_t columns = columns_of(steps_of(vldrbq_u16(step)), &total);
+        const uint8x16_t columns = wpk_prefix_sums(steps_of(vldrbq_u16(step)), &total);
         acc = vmladavaq_s8(acc, vldrbq_gather_offset_s8(x, columns), vldrbq_s8(value));
         x += total;
     }
     if (left > 0) {
         const uint8x16_t steps = steps_of(vldrbq_z_u16(step, vctp16q((left + 1) / 2)));
-        const uint8x16_t columns = columns_of(steps, &total);
+        const uint8x16_t columns = wpk_prefix_sums(steps, &total);
         const mve_pred16_t used = vctp8q(left);
         acc = vmladavaq_s8(acc, vldrbq_gather_offset_z_s8(x, columns, used),
                            vldrbq_z_s8(value, used));
@@ -201,11 +180,15 @@ static void decode(const wpk_blob *blob, wpk_cursor *cursor, uint32_t first, uin
     }
 }
 
-#if WPK_MVE
-
-#define list NULL
-
-#else
+/* A filler may be followed by an element of the same column: it must not take a place of its own.
+ */
+static inline void add_entry(wpk_entry **entry, uint32_t step, uint32_t scale, uint32_t *offset,
+                             int8_t value) {
+    *offset += step * scale;
+    (*entry)->offset = (uint16_t)*offset;
+    (*entry)->value = value;
+    *entry += step != FILLER;
+}
 
 static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uint32_t scale,
                      wpk_entry *entries, uint32_t capacity) {
@@ -217,26 +200,27 @@ static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uin
     if (count > capacity) {
         return WPK_NO_ROOM;
     }
-    const int8_t *const value = (const int8_t *)blob->section[SECTION_VALUES];
-    const uint8_t *const steps = blob->section[SECTION_STEPS];
     const uint32_t begin = cursor->at[0], end = begin + count;
+    const int8_t *value = (const int8_t *)blob->section[SECTION_VALUES] + begin;
+    const int8_t *const last = value + count;
+    const uint8_t *steps = blob->section[SECTION_STEPS] + begin / 2;
     uint32_t offset = 0;
     wpk_entry *entry = entries;
-    for (uint32_t e = begin; e < end; ++e) {
-        const uint32_t step = wpk_nibble(steps, e);
-        offset += step * scale;
-        /* A filler may be followed by an element of the same column: it must not take a place of
-         * its own. */
-        entry->offset = (uint16_t)offset;
-        entry->value = value[e];
-        entry += step != FILLER;
+    if ((begin & 1) != 0 && value < last) {
+        add_entry(&entry, *steps++ & 15, scale, &offset, *value++);
+    }
+    for (; last - value >= 2; value += 2) {
+        const uint32_t pair = *steps++;
+        add_entry(&entry, pair >> 4, scale, &offset, value[0]);
+        add_entry(&entry, pair & 15, scale, &offset, value[1]);
+    }
+    if (value < last) {
+        add_entry(&entry, *steps >> 4, scale, &offset, *value);
     }
     cursor->at[0] = end;
     cursor->row = row + 1;
     return (uint32_t)(entry - entries);
 }
-
-#endif
 
 static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const int8_t *x) {
     const wpk_counts counts = wpk_counts_of(blob);

@@ -10,16 +10,20 @@ uint32_t wpk_sparse_stored(const wpk_blob *blob) {
     return blob->section_nbytes[SECTION_VALUES];
 }
 
+bool wpk_sparse_index_fits(const wpk_blob *blob, uint32_t streams) {
+    const uint64_t blocks =
+        ((uint64_t)blob->rows + (1u << blob->block_log2) - 1) >> blob->block_log2;
+    const uint32_t width = (blob->flags & FLAG_WIDE_INDEX) != 0 ? 4 : 2;
+    return blob->section_nbytes[SECTION_INDEX] == blocks * streams * width;
+}
+
 bool wpk_sparse_sections_fit(const wpk_blob *blob, uint32_t sections, uint32_t streams) {
     const uint32_t count_type = blob->flags & FLAG_COUNT_TYPE;
     if (blob->section_count != sections || count_type == 3 ||
         (blob->flags & ~(FLAG_COUNT_TYPE | FLAG_WIDE_INDEX)) != 0) {
         return false;
     }
-    const uint64_t blocks =
-        ((uint64_t)blob->rows + (1u << blob->block_log2) - 1) >> blob->block_log2;
-    const uint32_t index_width = (blob->flags & FLAG_WIDE_INDEX) != 0 ? 4 : 2;
-    return blob->section_nbytes[SECTION_INDEX] == blocks * streams * index_width &&
+    return wpk_sparse_index_fits(blob, streams) &&
            blob->section_nbytes[SECTION_COUNTS] == (uint64_t)blob->rows << count_type;
 }
 

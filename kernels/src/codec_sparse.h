@@ -46,6 +46,34 @@ static inline uint32_t wpk_nibble(const uint8_t *bytes, uint32_t i) {
     return (i & 1) == 0 ? (uint32_t)bytes[i >> 1] >> 4 : bytes[i >> 1] & 15u;
 }
 
+#if WPK_MVE
+
+/* Sums of bytes up to each lane, and of all of them; below 256. A product with 0x01010101 makes
+ * them in each word; its top byte is what the word adds to those behind it. */
+static inline uint8x16_t wpk_prefix_sums(uint8x16_t bytes, uint32_t *total) {
+    const uint32x4_t words = vmulq_n_u32(vreinterpretq_u32_u8(bytes), 0x01010101u);
+    uint32_t a, b, c, d;
+    uint32x4_t before;
+    __asm__(
+        "vmov %[a], %[c], %q[words][2], %q[words][0]\n\t"
+        "vmov %[b], %[d], %q[words][3], %q[words][1]\n\t"
+        "lsr %[a], %[a], #24\n\t"
+        "add %[b], %[a], %[b], lsr #24\n\t"
+        "add %[c], %[b], %[c], lsr #24\n\t"
+        "add %[d], %[c], %[d], lsr #24\n\t"
+        "vmov %q[before][2], %q[before][0], %[zero], %[b]\n\t"
+        "vmov %q[before][3], %q[before][1], %[a], %[c]\n\t"
+        : [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [before] "=&w"(before)
+        : [words] "w"(words), [zero] "r"(0));
+    *total = d;
+    return vreinterpretq_u8_u32(vmlaq_n_u32(words, before, 0x01010101u));
+}
+
+#endif
+
+/* The length of the row index. */
+bool wpk_sparse_index_fits(const wpk_blob *blob, uint32_t streams);
+
 /* Flags, section count, and the lengths of row index and row counts. */
 bool wpk_sparse_sections_fit(const wpk_blob *blob, uint32_t sections, uint32_t streams);
 

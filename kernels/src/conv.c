@@ -6,6 +6,7 @@
 #include "conv_plan.h"
 #include "gemm.h"
 #include "lists.h"
+#include "strip.h"
 
 /* Makes rows [first, first + count) ready, fewer if they do not fit. */
 static wpk_block load_block(const wpk_conv_plan *p, const wpk_weights *weights,
@@ -19,6 +20,7 @@ static wpk_block load_block(const wpk_conv_plan *p, const wpk_weights *weights,
         .count = count,
         .cols = cols,
         .stride = p->in_place ? cols : stride,
+        .order = p->strip ? (const uint16_t *)(const void *)(scratch + p->order_at) : NULL,
         .requant = requant,
         .channels = scratch + p->block_nbytes,
         .tile_pixels = p->tile_pixels,
@@ -90,9 +92,15 @@ static range clip(int32_t at, int32_t taps, int32_t size) {
 /* A window of neighbouring pixels with all their channels: each of its rows is one run of bytes. */
 static void gather_runs(const wpk_conv_shape *shape, const int8_t *x, int32_t row, int32_t column,
                         int8_t outside, int8_t *window) {
+    const int32_t depth = shape->in_c, run = shape->kernel_w * depth, pitch = shape->in_w * depth;
+    if (row >= 0 && row + shape->kernel_h <= shape->in_h && column >= 0 &&
+        column + shape->kernel_w <= shape->in_w) {
+        wpk_copy_rows(window, run, x + row * pitch + column * depth, pitch, (uint32_t)run,
+                      (uint32_t)shape->kernel_h);
+        return;
+    }
     const range rows = clip(row, shape->kernel_h, shape->in_h);
     const range columns = clip(column, shape->kernel_w, shape->in_w);
-    const int32_t depth = shape->in_c, run = shape->kernel_w * depth, pitch = shape->in_w * depth;
     const int32_t inside_rows = rows.end - rows.begin,
                   inside_run = (columns.end - columns.begin) * depth;
     if (inside_rows != shape->kernel_h || inside_run != run) {
@@ -149,8 +157,7 @@ static void multiply_pointwise(const wpk_conv_shape *shape, const wpk_conv_plan 
                                const wpk_cursor *start, const int8_t *x, int8_t *y,
                                uint8_t *scratch) {
     const uint32_t depth = (uint32_t)shape->in_c, y_stride = (uint32_t)shape->out_c;
-    if (shape->stride_h == 1 && shape->stride_w == 1 && shape->out_h == shape->in_h &&
-        shape->out_w == shape->in_w) {
+    if (wpk_conv_is_one_run(shape)) {
         const wpk_pixels pixels = {x, depth, wpk_conv_pixels(shape)};
         multiply(p, block, weights, start, &pixels, y, y_stride, scratch);
         return;
@@ -193,11 +200,36 @@ static void multiply_windows(const wpk_conv_shape *shape, const wpk_conv_plan *p
     }
 }
 
+#if WPK_MVE
+
+static void multiply_strips(const wpk_conv_shape *shape, const wpk_conv_plan *p,
+                            const wpk_block *block, const wpk_weights *weights,
+                            const wpk_cursor *start, const int8_t *x, int8_t *y, uint8_t *scratch) {
+    const uint32_t y_stride = (uint32_t)shape->out_c;
+    int8_t *const strip = (int8_t *)scratch + p->window_at;
+    const wpk_pixels pixels = {strip, wpk_strip_pitch(shape), (uint32_t)shape->out_w};
+    for (int32_t b = 0; b < shape->batch; ++b, x += shape->in_h * shape->in_w * shape->in_c) {
+        for (int32_t row = 0; row < shape->out_h; ++row, y += pixels.count * y_stride) {
+            wpk_strip_load(shape, x, row * shape->stride_h - shape->pad_top,
+                           block->requant->input_zero_point, strip);
+            multiply(p, block, weights, start, &pixels, y, y_stride, scratch);
+        }
+    }
+}
+
+#endif
+
 void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
                  const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
     const wpk_conv_plan p = wpk_conv_plan_of(shape, weights);
     const uint32_t rows = (uint32_t)shape->out_c;
     wpk_cursor cursor = wpk_first_row(weights, (uint8_t *)scratch + p.tables_at);
+#if WPK_MVE
+    if (p.strip) {
+        uint16_t *const order = (uint16_t *)(void *)((uint8_t *)scratch + p.order_at);
+        (p.lists != NULL ? wpk_strip_places : wpk_strip_columns)(shape, order);
+    }
+#endif
     for (uint32_t first = 0; first < rows;) {
         /* A block never reaches over the end of a group: its rows share their input channels. */
         const uint32_t group = first / p.group_rows;
@@ -208,6 +240,10 @@ void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
         const int8_t *const channels = x + group * (uint32_t)shape->kernel_c;
         if (p.pointwise) {
             multiply_pointwise(shape, &p, &block, weights, &cursor, channels, y + first, scratch);
+#if WPK_MVE
+        } else if (p.strip) {
+            multiply_strips(shape, &p, &block, weights, &cursor, channels, y + first, scratch);
+#endif
         } else {
             multiply_windows(shape, &p, &block, weights, &cursor, channels, y + first, scratch);
         }

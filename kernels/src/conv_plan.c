@@ -2,6 +2,7 @@
 
 #include "gemm_plan.h"
 #include "lists_plan.h"
+#include "strip_plan.h"
 
 /* Rows of one block. Where activations are converted once per block, larger blocks are faster, the
  * more rows the less so; a layer with small activations gets a small block, so that scratch does
@@ -9,8 +10,9 @@
 enum {
     MAX_BLOCK_NBYTES = 8192,
     GOOD_BLOCK_ROWS = 8,
-    MAX_GOOD_NBYTES = 16384,
+    MAX_GOOD_NBYTES = 8192,
     MAX_BLOCK_ROWS = 64,
+    MAX_BLOCK_LISTS = 256,
     TILE_SHARE = 15,
     SMALL_TILE_PIXELS = 4
 };
@@ -21,7 +23,31 @@ static uint64_t block_budget(const wpk_conv_plan *p, uint64_t group_nbytes, uint
     uint64_t good = GOOD_BLOCK_ROWS / WPK_ROW_GROUP * group_nbytes;
     good = good < MAX_GOOD_NBYTES ? good : MAX_GOOD_NBYTES;
     nbytes = nbytes < good ? good : nbytes;
+    if (p->strip) {
+        return MAX_BLOCK_NBYTES;
+    }
     return !WPK_REREADS && p->pointwise ? 0 : nbytes;
+}
+
+/* Windows that are gathered, or a strip and the order of its elements. */
+static uint64_t windows_nbytes(const wpk_conv_plan *p, const wpk_conv_shape *shape, uint32_t cols) {
+#if WPK_MVE
+    if (p->strip) {
+        return wpk_strip_order_nbytes(cols) + wpk_align16(wpk_strip_nbytes(shape));
+    }
+#endif
+    (void)shape;
+    return p->pointwise ? 0 : p->windows * wpk_align16(cols);
+}
+
+/* The same for lists, or what is left of memory that other layers need anyway. */
+static uint64_t list_budget(const wpk_conv_plan *p, const wpk_conv_shape *shape,
+                            const wpk_weights *weights, uint64_t activations) {
+    const uint64_t rest = wpk_gemm_channels_nbytes(MAX_BLOCK_LISTS) +
+                          windows_nbytes(p, shape, weights->cols) +
+                          wpk_lists_run_nbytes(weights->cols) + wpk_tables_nbytes(weights);
+    const uint64_t nbytes = WPK_MVE ? activations / 6 : block_budget(p, weights->cols, activations);
+    return nbytes + rest < shape->spare ? shape->spare - rest : nbytes;
 }
 
 static uint32_t rows_of_block(const wpk_conv_plan *p, uint64_t group_nbytes, uint64_t activations) {
@@ -47,6 +73,9 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
                   (shape->out_h - 1) * (int64_t)shape->stride_h < shape->in_h &&
                   (shape->out_w - 1) * (int64_t)shape->stride_w < shape->in_w;
     p.vector = wpk_conv_pixels(shape) < WPK_MIN_PACKED_PIXELS;
+#if WPK_MVE
+    p.strip = !p.pointwise && !p.vector && wpk_strip_fits(shape);
+#endif
     p.in_place = weights->dense != NULL && (p.vector || !WPK_PACKED);
     p.group_rows = (uint32_t)(shape->out_c / (shape->in_c / shape->kernel_c));
 
@@ -57,12 +86,20 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
         (uint64_t)shape->batch *
         ((uint64_t)shape->in_h * (uint64_t)shape->in_w * (uint64_t)shape->in_c +
          (uint64_t)shape->out_h * (uint64_t)shape->out_w * (uint64_t)shape->out_c);
-    const bool decodes = !p.vector && weights->dense == NULL;
-    p.lists = decodes && wpk_lists_pay(weights) ? weights->codec->list_kernels : NULL;
-    if (p.lists != NULL) {
-        p.block_rows = p.group_rows < MAX_BLOCK_ROWS ? p.group_rows : MAX_BLOCK_ROWS;
-        p.block_nbytes = wpk_lists_nbytes(weights, block_budget(&p, cols, activations));
-        p.windows = TILE_PIXELS;
+    const uint32_t runs = p.pointwise && wpk_conv_is_one_run(shape)
+                              ? 1
+                              : (uint32_t)shape->batch * (uint32_t)shape->out_h;
+    const bool may_list = !p.vector && weights->dense == NULL && weights->codec->list != NULL &&
+                          weights->codec->list_kernels != NULL;
+    if (may_list && wpk_lists_pay(weights, runs, wpk_conv_pixels(shape) / runs)) {
+        p.lists = weights->codec->list_kernels;
+        /* Without something to keep for each row, a block may have any number of them. */
+        const uint32_t rows =
+            WPK_MVE || p.group_rows < MAX_BLOCK_LISTS ? p.group_rows : MAX_BLOCK_LISTS;
+        p.windows = WPK_LIST_PIXELS;
+        p.block_nbytes =
+            wpk_lists_nbytes(weights, list_budget(&p, shape, weights, activations), rows);
+        p.block_rows = wpk_lists_rows(weights, p.block_nbytes, rows);
     } else {
         p.block_rows = rows_of_block(&p, group_nbytes, activations);
         p.block_nbytes =
@@ -76,8 +113,12 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
     p.row_at =
         p.block_nbytes + (p.vector ? 0 : wpk_align16(wpk_gemm_channels_nbytes(p.block_rows)));
     const bool unpacks = packed && p.lists == NULL && weights->dense == NULL;
-    p.window_at = p.row_at + (unpacks ? WPK_ROW_GROUP * wpk_align16(cols) : 0);
-    p.tile_at = p.window_at + (p.pointwise ? 0 : p.windows * wpk_align16(cols));
+    p.order_at = p.row_at + (unpacks ? WPK_ROW_GROUP * wpk_align16(cols) : 0);
+    p.window_at = p.order_at;
+#if WPK_MVE
+    p.window_at += p.strip ? wpk_strip_order_nbytes(weights->cols) : 0;
+#endif
+    p.tile_at = p.order_at + windows_nbytes(&p, shape, weights->cols);
     p.tables_at =
         p.tile_at + (p.vector          ? 0
                      : p.lists != NULL ? wpk_lists_run_nbytes(weights->cols)

@@ -12,16 +12,25 @@ typedef struct {
     bool in_place;  /* rows are read where they are, nothing is packed or decoded */
     bool pointwise; /* a window is one pixel of the image: no gathering */
     bool vector;    /* too few pixels to pack or decode rows for */
+    bool strip;     /* windows are parts of a strip: no gathering */
     const struct wpk_list_kernels *lists; /* for sparse rows as lists, or NULL */
     uint32_t group_rows, block_rows;
     uint32_t tile_pixels;
     uint32_t windows; /* gathered at a time */
-    /* In scratch: the block, channels, a decoded row group, windows, a tile, decode tables. */
-    uint64_t block_nbytes, row_at, window_at, tile_at, tables_at, nbytes;
+    /* In scratch: the block, channels, a decoded row group, an order, windows, a tile, decode
+     * tables. */
+    uint64_t block_nbytes, row_at, order_at, window_at, tile_at, tables_at, nbytes;
 } wpk_conv_plan;
 
 static inline uint32_t wpk_conv_pixels(const wpk_conv_shape *shape) {
     return (uint32_t)shape->batch * (uint32_t)shape->out_h * (uint32_t)shape->out_w;
+}
+
+/* Pointwise layers that skip no pixel multiply all of them in one run, others a row of outputs at a
+ * time. */
+static inline bool wpk_conv_is_one_run(const wpk_conv_shape *shape) {
+    return shape->stride_h == 1 && shape->stride_w == 1 && shape->out_h == shape->in_h &&
+           shape->out_w == shape->in_w;
 }
 
 wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *weights);

@@ -14,3 +14,39 @@ void wpk_elementwise_s8(wpk_elementwise run, const void *params, const wpk_broad
         }
     }
 }
+
+/* Decoded at a time, at least a row. */
+enum { BLOCK_NBYTES = 512 };
+
+static uint32_t block_rows(const wpk_weights *weights) {
+    const uint32_t rows = BLOCK_NBYTES / weights->cols;
+    return rows < 1 ? 1 : rows < weights->rows ? rows : weights->rows;
+}
+
+/* Of a block of rows. Below 2^31 weights, so no overflow. */
+static uint32_t decoded_nbytes(const wpk_weights *weights) {
+    return weights->dense != NULL ? 0 : (block_rows(weights) * weights->cols + 15) & ~15u;
+}
+
+uint32_t wpk_elementwise_scratch_nbytes(const wpk_weights *weights) {
+    return decoded_nbytes(weights) + wpk_tables_nbytes(weights);
+}
+
+void wpk_elementwise_weights_s8(wpk_elementwise run, const void *params, const wpk_weights *weights,
+                                uint32_t repeats, const int8_t *x, int8_t *y, void *scratch) {
+    const uint32_t cols = weights->cols, size = weights->rows * cols;
+    const uint32_t block = weights->dense != NULL ? weights->rows : block_rows(weights);
+    wpk_cursor cursor = wpk_first_row(weights, (uint8_t *)scratch + decoded_nbytes(weights));
+    for (uint32_t row = 0; row < weights->rows; row += block) {
+        const uint32_t left = weights->rows - row, count = left < block ? left : block;
+        const int8_t *constant = weights->dense;
+        if (constant == NULL) {
+            weights->codec->decode(&weights->blob, &cursor, row, count, scratch, cols);
+            constant = scratch;
+        }
+        for (uint32_t r = 0; r < repeats; ++r) {
+            const uint32_t at = r * size + row * cols;
+            run(params, x + at, 1, constant, 1, y + at, (int32_t)(count * cols));
+        }
+    }
+}

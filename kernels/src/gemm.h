@@ -19,7 +19,9 @@ typedef struct {
     uint32_t first;   /* output channel of the first one */
     uint32_t count;
     uint32_t cols;
-    uint32_t stride; /* bytes from row to row, if row-major */
+    uint32_t stride;       /* bytes from row to row, if row-major */
+    const uint16_t *order; /* Helium: the column of each element of a pixel, or the element of each
+                              column if rows are lists; NULL if they are the same */
     const wpk_requant *requant;
     const void *channels; /* what wpk_gemm_channels wrote */
     uint32_t tile_pixels; /* pixels to convert at a time: 4 or WPK_TILE_PIXELS */

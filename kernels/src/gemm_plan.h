@@ -47,7 +47,8 @@ enum { WPK_QUAD_NBYTES = 128 };
 
 /* Bytes of one packed row group of WPK_ROW_GROUP rows, a multiple of 16. */
 static inline uint64_t wpk_gemm_group_nbytes(uint32_t cols) {
-    return WPK_QUAD_NBYTES + WPK_ROW_GROUP * wpk_align16(cols);
+    /* A chunk more: the next one is loaded while the last one is multiplied. */
+    return WPK_QUAD_NBYTES + WPK_ROW_GROUP * wpk_align16(cols) + 16;
 }
 
 /* Bytes of what is computed once for each output channel, a multiple of 16. */

@@ -1,6 +1,6 @@
-/* Convolution with sparse rows kept as lists of their elements, for cores without Helium: a
- * multiply-accumulate is spent on stored elements alone. Eight pixels at a time are widened to 16
- * bits and interleaved, so that an element finds its column of all eight together. */
+/* Convolution with sparse rows kept as lists of their elements: a multiply-accumulate is spent on
+ * stored elements alone. Several pixels at a time are interleaved in a tile, so that an element
+ * finds its column of all of them together. */
 #ifndef WPK_SRC_LISTS_H
 #define WPK_SRC_LISTS_H
 
@@ -17,11 +17,7 @@ struct wpk_list_kernels {
                 void *scratch);
 };
 
-#if WPK_MVE
-#define WPK_LIST_KERNELS NULL
-#else
 extern const struct wpk_list_kernels wpk_lists;
 #define WPK_LIST_KERNELS (&wpk_lists)
-#endif
 
 #endif

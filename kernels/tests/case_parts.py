@@ -31,6 +31,20 @@ def int8(rng: Rng, shape: Sequence[int]) -> NDArray[np.int8]:
     return rng.integers(-128, 128, tuple(shape), dtype=np.int8)
 
 
+def few_values(rng: Rng, shape: Sequence[int], channel_axis: int) -> NDArray[np.int8]:
+    """Weights of at most 2^bits distinct values, 1 to 7 bits: consecutive ones, any, or any in each channel."""
+    count = 1 << int(rng.integers(1, 8))
+    codes = rng.integers(0, count, tuple(shape))
+    if rng.random() < 0.4:
+        first = -count // 2 if rng.random() < 0.5 else int(rng.integers(-128, 129 - count))
+        return np.asarray(codes + first, np.int8)
+    channels = shape[channel_axis] if rng.random() < 0.5 else 1
+    tables = np.stack([rng.permutation(256)[:count] for _ in range(channels)]).astype(np.uint8).view(np.int8)
+    axes = [1] * len(shape)
+    axes[channel_axis] = channels
+    return np.asarray(tables[np.arange(channels).reshape(axes), codes])
+
+
 def zero_point(rng: Rng) -> int:
     return int(rng.choice([-128, 127, 0, int(rng.integers(-128, 128))]))
 

@@ -13,7 +13,8 @@
 #include "wpk/requant.h"
 #include "wpk/weights.h"
 
-static const wpk_codec *const kCodecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr};
+static const wpk_codec *const kCodecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr,
+                                           &wpk_codec_bitmap, &wpk_codec_packed};
 
 static bool rows_agree(const wpk_blob *blob, const wpk_codec *codec, const wpk_cursor *start,
                        const int8_t *weights) {
@@ -116,26 +117,36 @@ static const char *try_blob(const uint8_t *data, uint32_t nbytes, bool accepted,
     return wrong;
 }
 
+static bool table_agrees(const wpk_table *packed, const uint8_t *expected) {
+    uint8_t *const scratch = malloc(wpk_table_scratch_nbytes(packed));
+    if (scratch == NULL) {
+        return false;
+    }
+    wpk_requant table;
+    const uint8_t *const end = wpk_table_unpack(packed, scratch, &table);
+    const int8_t fields[4] = {table.input_zero_point, table.output_zero_point, table.activation_min,
+                              table.activation_max};
+    const uint8_t *const bias = expected + 4;
+    const uint8_t *const multiplier = bias + 4 * (size_t)table.channels;
+    const bool same =
+        end == scratch + wpk_table_scratch_nbytes(packed) && memcmp(fields, expected, 4) == 0 &&
+        memcmp(table.bias, bias, 4 * (size_t)table.channels) == 0 &&
+        memcmp(table.multiplier, multiplier, 4 * (size_t)table.multipliers) == 0 &&
+        memcmp(table.shift, multiplier + 4 * (size_t)table.multipliers, table.multipliers) == 0;
+    free(scratch);
+    return same;
+}
+
 static const char *try_table(const uint8_t *data, uint32_t nbytes, bool accepted,
                              const uint8_t *expected) {
-    wpk_requant table;
+    wpk_table table;
     if (wpk_table_parse(data, nbytes, &table) != WPK_OK) {
         return accepted ? "refused" : NULL;
     }
     if (!accepted) {
         return "accepted";
     }
-    const int8_t fields[4] = {table.input_zero_point, table.output_zero_point, table.activation_min,
-                              table.activation_max};
-    const uint8_t *const bias = expected + 4;
-    const uint8_t *const multiplier = bias + 4 * (size_t)table.channels;
-    return memcmp(fields, expected, 4) == 0 &&
-                   memcmp(table.bias, bias, 4 * (size_t)table.channels) == 0 &&
-                   memcmp(table.multiplier, multiplier, 4 * (size_t)table.multipliers) == 0 &&
-                   memcmp(table.shift, multiplier + 4 * (size_t)table.multipliers,
-                          table.multipliers) == 0
-               ? NULL
-               : "has other fields";
+    return table_agrees(&table, expected) ? NULL : "has other fields";
 }
 
 static const char *try_rescale(const uint8_t *data, const uint8_t *expected) {

@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from case_parts import Rng, clamp, int8, record, zero_point
+from case_parts import Rng, clamp, few_values, int8, record, zero_point
 from numpy.typing import NDArray
 
-from wpconvert.codecs import dcsr, dense, rle
+from wpconvert.codecs import CODECS
 from wpconvert.codecs.blob import Layout
 from wpconvert.reference.convolution import add_bias, depthwise_accumulate
 from wpconvert.reference.window import window_geometry
 from wpconvert.tflite.arithmetic import requantise
 from wpconvert.tflite.schema import Padding
 from wpconvert.tflite.table import RequantTable
-
-_ENCODERS = {"dense": dense.encode, "rle": rle.encode, "dcsr": dcsr.encode}
 
 
 def depthwise(
@@ -39,6 +37,8 @@ def depthwise(
         weights[rng.random(weights.shape) < 0.6] = 0
     faint = rng.random(channels) < (rng.choice([0.1, 0.5, 0.9]) if kind == "mixed" else 0)
     weights[..., faint] = np.sign(weights[..., faint]) * (rng.random((1, *kernel, int(faint.sum()))) < 0.2)
+    if method == "packed":
+        weights = few_values(rng, weights.shape, 3)
     x, point = int8(rng, x_shape), zero_point(rng)
     (height, width), pads = window_geometry(x_shape[1:3], kernel, stride, padding, dilation)
     sums = depthwise_accumulate(x, weights, point, stride, padding, dilation)
@@ -65,17 +65,17 @@ def depthwise(
     stored: NDArray[Any] = weights
     if method != "rows":
         matrix = weights.reshape(kernel[0] * kernel[1], channels)
-        stored = np.asarray(_ENCODERS[method](matrix, Layout(weights.shape, 3), 2))
+        stored = np.asarray(CODECS[method].encode(matrix, Layout(weights.shape, 3), 2))
     fields = [
         method != "rows", rng.random() < 0.5, *x_shape, height, width, channels, *kernel, 1, *stride, *dilation,
-        pads.top, pads.left,
+        pads.top, pads.left, 0,
     ]  # fmt: skip
     return record("depthwise", name, fields, stored, table.pack(), bias, x, y)
 
 
 def random_depthwise(rng: Rng, name: str) -> bytes:
     padding = int(rng.choice([Padding.SAME, Padding.VALID]))
-    method = str(rng.choice(["rows", "rows", "dense", "rle", "dcsr"]))
+    method = str(rng.choice(["rows", "rows", *CODECS]))
     kind = str(rng.choice(["usual", "mixed", "mixed", "clamped", "extreme"]))
     batch = int(rng.choice([1, 1, 2]))
     channels = int(rng.integers(1, 40))

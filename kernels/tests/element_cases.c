@@ -64,21 +64,18 @@ static float as_float(int32_t bits) {
 }
 
 static const wpk_codec *find_codec(uint8_t number) {
-    static const wpk_codec *const codecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr};
-    return number < 3 ? codecs[number] : NULL;
+    static const wpk_codec *const codecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr,
+                                              &wpk_codec_bitmap, &wpk_codec_packed};
+    return number < sizeof codecs / sizeof codecs[0] ? codecs[number] : NULL;
 }
 
 static bool run_depthwise(call *c) {
     const int32_t *const f = c->field;
     wpk_conv_shape shape;
     memcpy(&shape, f + 2, sizeof shape);
-    wpk_requant requant;
-    if (wpk_table_parse(c->part[1], c->nbytes[1], &requant) != WPK_OK) {
+    wpk_table table;
+    if (wpk_table_parse(c->part[1], c->nbytes[1], &table) != WPK_OK) {
         return false;
-    }
-    if (f[1]) {
-        requant.bias = c->part[2];
-        requant.input_offset = requant.input_zero_point;
     }
     wpk_weights weights = {0};
     if (f[0]) {
@@ -96,9 +93,16 @@ static bool run_depthwise(call *c) {
         weights.rows = (uint32_t)(shape.kernel_h * shape.kernel_w);
         weights.cols = (uint32_t)shape.out_c;
     }
-    request_scratch(c, wpk_depthwise_scratch_nbytes(&shape, &weights));
+    request_scratch(
+        c, wpk_table_scratch_nbytes(&table) + wpk_depthwise_scratch_nbytes(&shape, &weights));
     const uint32_t before = instructions();
-    wpk_depthwise_s8(&shape, &weights, &requant, c->part[3], (int8_t *)c->y, c->scratch);
+    wpk_requant requant;
+    void *const rest = wpk_table_unpack(&table, c->scratch, &requant);
+    if (f[1]) {
+        requant.bias = c->part[2];
+        requant.input_offset = requant.input_zero_point;
+    }
+    wpk_depthwise_s8(&shape, &weights, &requant, c->part[3], (int8_t *)c->y, rest);
     c->cost = instructions() - before;
     return true;
 }

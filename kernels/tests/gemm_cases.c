@@ -28,8 +28,9 @@ typedef struct {
 } record;
 
 static const wpk_codec *find_codec(uint8_t number) {
-    static const wpk_codec *const codecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr};
-    return number < 3 ? codecs[number] : NULL;
+    static const wpk_codec *const codecs[] = {&wpk_codec_dense, &wpk_codec_rle, &wpk_codec_dcsr,
+                                              &wpk_codec_bitmap, &wpk_codec_packed};
+    return number < sizeof codecs / sizeof codecs[0] ? codecs[number] : NULL;
 }
 
 static bool is_intact(const uint8_t *canary) {
@@ -42,15 +43,11 @@ static bool is_intact(const uint8_t *canary) {
 }
 
 /* NULL or what is wrong. */
-static const char *run(const record *r, uint8_t *const *part, uint32_t *cost,
+static const char *run_case(const record *r, uint8_t *const *part, uint32_t *cost,
                        uint32_t *scratch_nbytes, uint8_t **scratch, uint8_t **output) {
-    wpk_requant requant;
-    if (wpk_table_parse(part[TABLE], r->nbytes[TABLE], &requant) != WPK_OK) {
+    wpk_table table;
+    if (wpk_table_parse(part[TABLE], r->nbytes[TABLE], &table) != WPK_OK) {
         return "table";
-    }
-    if (!r->folded) {
-        requant.bias = r->nbytes[BIAS] == 0 ? NULL : (const int32_t *)(const void *)part[BIAS];
-        requant.input_offset = requant.input_zero_point;
     }
     const wpk_conv_shape *const s = &r->shape;
     wpk_weights weights = {0};
@@ -69,9 +66,10 @@ static const char *run(const record *r, uint8_t *const *part, uint32_t *cost,
         weights.rows = (uint32_t)s->out_c;
         weights.cols = (uint32_t)(s->kernel_h * s->kernel_w * s->kernel_c);
     }
-    *scratch_nbytes = r->kind == 0
-                          ? wpk_conv_scratch_nbytes(s, &weights)
-                          : wpk_fully_connected_scratch_nbytes((uint32_t)s->batch, &weights);
+    *scratch_nbytes = wpk_table_scratch_nbytes(&table);
+    *scratch_nbytes += r->kind == 0
+                           ? wpk_conv_scratch_nbytes(s, &weights)
+                           : wpk_fully_connected_scratch_nbytes((uint32_t)s->batch, &weights);
     *scratch = allocate(*scratch_nbytes + CANARY_NBYTES);
     *output = allocate(r->nbytes[OUTPUT] + CANARY_NBYTES);
     if (*scratch == NULL || *output == NULL) {
@@ -83,10 +81,16 @@ static const char *run(const record *r, uint8_t *const *part, uint32_t *cost,
     int8_t *const y = (int8_t *)*output;
     const int8_t *const x = (const int8_t *)part[INPUT];
     const uint32_t before = instructions();
+    wpk_requant requant;
+    void *const rest = wpk_table_unpack(&table, *scratch, &requant);
+    if (!r->folded) {
+        requant.bias = r->nbytes[BIAS] == 0 ? NULL : (const int32_t *)(const void *)part[BIAS];
+        requant.input_offset = requant.input_zero_point;
+    }
     if (r->kind == 0) {
-        wpk_conv_s8(s, &weights, &requant, x, y, *scratch);
+        wpk_conv_s8(s, &weights, &requant, x, y, rest);
     } else {
-        wpk_fully_connected_s8((uint32_t)s->batch, &weights, &requant, x, y, *scratch);
+        wpk_fully_connected_s8((uint32_t)s->batch, &weights, &requant, x, y, rest);
     }
     *cost = instructions() - before;
     if (!is_intact(*scratch + *scratch_nbytes)) {
@@ -131,7 +135,7 @@ int main(int argc, char **argv) {
         }
         uint32_t cost = 0, scratch_nbytes = 0;
         const char *const wrong =
-            run(&r, memory, &cost, &scratch_nbytes, &memory[PARTS], &memory[PARTS + 1]);
+            run_case(&r, memory, &cost, &scratch_nbytes, &memory[PARTS], &memory[PARTS + 1]);
         char line[160];
         if (wrong != NULL || verbose) {
             const uint64_t macs = multiplications(&r.shape);

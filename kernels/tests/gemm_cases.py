@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from case_parts import few_values
 
-from wpconvert.codecs import dcsr, dense, rle
+from wpconvert.codecs import CODECS
 from wpconvert.codecs.blob import Layout
 from wpconvert.reference.convolution import add_bias, conv2d_accumulate
 from wpconvert.reference.window import window_geometry
@@ -20,7 +21,6 @@ from wpconvert.tflite.arithmetic import requantise
 from wpconvert.tflite.schema import Padding
 from wpconvert.tflite.table import RequantTable
 
-_ENCODERS = {"dense": dense.encode, "rle": rle.encode, "dcsr": dcsr.encode}
 Pair = tuple[int, int]
 
 
@@ -51,6 +51,8 @@ def record(layer: Layer, rng: np.random.Generator) -> bytes:
     shape = (layer.out_channels, *layer.kernel, depth)
     weights = rng.integers(-128, 128, shape, dtype=np.int8)
     weights[rng.random(shape) < layer.sparsity] = 0
+    if layer.method == "packed":
+        weights = few_values(rng, shape, 0) if not layer.plain else rng.integers(-8, 8, shape, dtype=np.int8)
     x = rng.integers(-128, 128, layer.x, dtype=np.int8)
     zero_point = int(rng.choice([-128, 127, 0, int(rng.integers(-128, 128))]))
     (height, width), pads = window_geometry(layer.x[1:3], layer.kernel, layer.stride, layer.padding, layer.dilation)
@@ -79,22 +81,22 @@ def record(layer: Layer, rng: np.random.Generator) -> bytes:
         stored = weights.reshape(-1).view(np.uint8)
     else:
         matrix = weights.reshape(layer.out_channels, -1)
-        stored = _ENCODERS[layer.method](matrix, Layout(shape, 1), layer.block_log2)
+        stored = CODECS[layer.method].encode(matrix, Layout(shape, 1), layer.block_log2)
     batch, in_h, in_w, in_c = layer.x
     fields = [
         int(layer.fully_connected), int(layer.method != "rows"), int(layer.method != "rows" or rng.random() < 0.3),
         batch, in_h, in_w, in_c, height, width, layer.out_channels, *layer.kernel, depth,
-        *layer.stride, *layer.dilation, pads.top, pads.left,
+        *layer.stride, *layer.dilation, pads.top, pads.left, 0 if layer.plain else int(rng.choice([0, 0, 1000, 20000])),
     ]  # fmt: skip
     plain = b"" if not bias.any() else bias.tobytes()
     parts = [stored.tobytes(), table.pack().tobytes(), plain, x.tobytes(), y.astype(np.int8).tobytes()]
-    head = struct.pack("<19i64s5I", *fields, layer.name.encode()[:63], *map(len, parts))
+    head = struct.pack("<20i64s5I", *fields, layer.name.encode()[:63], *map(len, parts))
     return head + b"".join(parts)
 
 
 def random_layer(rng: np.random.Generator, index: int) -> Layer:
     """A small layer of any kind."""
-    method = str(rng.choice(["rows", "rows", "dense", "rle", "dcsr"]))
+    method = str(rng.choice(["rows", "rows", *CODECS]))
     sparsity = float(rng.choice([0.0, 0.5, 0.8, 0.95, 0.99, 1.0]))
     extreme = bool(rng.random() < 0.15)
     block_log2 = int(rng.integers(0, 6))
@@ -152,10 +154,11 @@ def speed_layers() -> list[Layer]:
     ]
     layers = list(shapes)
     for shape in shapes:
-        for sparsity in (0.8, 0.9):
-            for method in ("rle", "dcsr"):
+        for sparsity in (0.7, 0.8, 0.9, 0.95):
+            for method in ("rle", "dcsr", "bitmap"):
                 name = f"{shape.name} {method}{round(sparsity * 100)}"
                 layers.append(replace(shape, name=name, method=method, sparsity=sparsity))
+        layers.append(replace(shape, name=f"{shape.name} packed4", method="packed"))
     return [replace(layer, plain=True) for layer in layers]
 
 

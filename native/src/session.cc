@@ -12,6 +12,7 @@
 #include "wpk/blob.h"
 #include "wpk/codec.h"
 #include "wpk/status.h"
+#include "wpk/weights.h"
 
 namespace wpconvert::native {
 

@@ -71,6 +71,10 @@ int PrepareContext::RequestScratch(uint32_t nbytes) {
     return program_.RequestScratch(node_, nbytes);
 }
 
+uint32_t PrepareContext::SpareScratch() const {
+    return program_.SpareScratch(node_);
+}
+
 TfLiteStatus PrepareContext::FailWith(const char *format, const ErrorArgument *arguments,
                                       uint32_t count) {
     return program_.FailWith(node_, format, arguments, count);

@@ -137,6 +137,20 @@ int Program::RequestScratch(uint32_t node, uint32_t nbytes) {
     return static_cast<int>(planned_size_ - 1 - activations_);
 }
 
+// Of activations at one time.
+uint32_t Program::LiveNbytes(uint32_t node) const {
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < activations_; i++) {
+        const PlannedBuffer &buffer = planned_[i];
+        sum += buffer.root == i && buffer.first <= node && node <= buffer.until ? buffer.nbytes : 0;
+    }
+    return sum;
+}
+
+uint32_t Program::SpareScratch(uint32_t node) const {
+    return peak_nbytes_ - LiveNbytes(node);
+}
+
 void Program::SetUserData(uint32_t node, void *user_data) {
     if (!dry_) {
         nodes_[node].user_data = user_data;
@@ -160,6 +174,11 @@ TfLiteStatus Program::AllocateTables() {
 }
 
 TfLiteStatus Program::PrepareOperators() {
+    peak_nbytes_ = 0;
+    for (uint32_t i = 0; i < operators_.size; i++) {
+        const uint32_t live = LiveNbytes(i);
+        peak_nbytes_ = live > peak_nbytes_ ? live : peak_nbytes_;
+    }
     for (uint32_t i = 0; i < operators_.size; i++) {
         PrepareContext context(*this, i);
         const TfLiteStatus status = RegistrationOf(i).prepare(context);

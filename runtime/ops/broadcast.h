@@ -2,19 +2,12 @@
 #ifndef WPCONVERT_OPS_BROADCAST_H_
 #define WPCONVERT_OPS_BROADCAST_H_
 
-#include "wpconvert/operator.h"
-
-extern "C" {
-#include "wpk/elementwise.h"
-}
+#include "elementwise.h"
 
 namespace wpconvert {
 
 // The operands of a binary operator, checked: int8, at most 4 dimensions, the output's shape is the
 // inputs' broadcast.
-struct Operands {
-    Tensor x1, x2, y;
-};
 bool CheckOperands(PrepareContext &context, Operands *operands);
 
 // How the kernel walks them, with dimensions joined where that is possible.

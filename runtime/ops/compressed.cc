@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "checks.h"
 #include "requantisation.h"
 #include "wpconvert/codecs.h"
 #include "wpconvert/flexbuffer.h"
@@ -40,28 +41,37 @@ bool ReadPadding(const FlexMap &map, Padding *padding) {
            (result == FlexMap::kFound && Equals(text, length, "VALID"));
 }
 
-// Options, and their agreement with blob and codec.
-TfLiteStatus ReadOptions(PrepareContext &context, const wpk_blob &blob, const char *codec,
-                         CompressedOptions *options) {
+// Options of a known version that name the blob's codec or none.
+TfLiteStatus OpenOptions(PrepareContext &context, const char *codec, FlexMap *map) {
     const FlatVector bytes = context.CustomOptions();
-    FlexMap map;
-    if (bytes.size == 0 || !map.Open(bytes.data, bytes.size)) {
+    if (bytes.size == 0 || !map->Open(bytes.data, bytes.size)) {
         return context.Fail("custom_options is not a FlexBuffer map");
     }
     int32_t version = 0;
-    if (map.Int("version", &version) != FlexMap::kFound || version != kVersion) {
+    if (map->Int("version", &version) != FlexMap::kFound || version != kVersion) {
         return context.Fail("custom_options has version %d, this runtime reads %d", version,
                             kVersion);
     }
     const char *name;
     uint32_t length;
-    if (map.String("codec", &name, &length) != FlexMap::kFound || !Equals(name, length, codec)) {
+    const FlexMap::Result result = map->String("codec", &name, &length);
+    if (result != FlexMap::kAbsent && (result != FlexMap::kFound || !Equals(name, length, codec))) {
         return context.Fail("custom_options names another codec than the weight blob (%s)", codec);
+    }
+    return kTfLiteOk;
+}
+
+// Options, and their agreement with blob and codec.
+TfLiteStatus ReadOptions(PrepareContext &context, const wpk_blob &blob, const char *codec,
+                         CompressedOptions *options) {
+    FlexMap map;
+    if (OpenOptions(context, codec, &map) != kTfLiteOk) {
+        return kTfLiteError;
     }
     int32_t filter[kMaxDims];
     uint32_t ndim = 0;
-    bool agrees =
-        map.Ints("filter", filter, kMaxDims, &ndim) == FlexMap::kFound && ndim == blob.ndim;
+    const FlexMap::Result result = map.Ints("filter", filter, kMaxDims, &ndim);
+    bool agrees = result == FlexMap::kAbsent || (result == FlexMap::kFound && ndim == blob.ndim);
     for (uint32_t i = 0; agrees && i < ndim; ++i) {
         agrees = filter[i] >= 0 && static_cast<uint32_t>(filter[i]) == blob.dims[i];
     }
@@ -79,6 +89,47 @@ TfLiteStatus ReadOptions(PrepareContext &context, const wpk_blob &blob, const ch
     return kTfLiteOk;
 }
 
+// A fused activation by its name in the schema, to its number there.
+bool ReadActivation(const FlexMap &map, int32_t *activation) {
+    static const char *const kNames[] = {"NONE", "RELU", "RELU_N1_TO_1", "RELU6"};
+    const char *text;
+    uint32_t length;
+    const FlexMap::Result result = map.String("activation", &text, &length);
+    *activation = 0;
+    if (result != FlexMap::kFound) {
+        return result == FlexMap::kAbsent;
+    }
+    for (const char *name : kNames) {
+        if (Equals(text, length, name)) {
+            return true;
+        }
+        ++*activation;
+    }
+    return false;
+}
+
+// The shape of a constant has as many elements as its blob.
+bool ShapeAgrees(const FlexMap &map, uint64_t elements) {
+    int32_t shape[kMaxDims];
+    uint32_t ndim = 0;
+    if (map.Ints("filter", shape, kMaxDims, &ndim) != FlexMap::kFound) {
+        return false;
+    }
+    uint64_t product = 1;  // below 2^31 · 2^31
+    for (uint32_t i = 0; i < ndim && product <= elements; ++i) {
+        product *= shape[i] < 1 ? 0 : static_cast<uint64_t>(shape[i]);
+    }
+    return product == elements;
+}
+
+TfLiteStatus CheckConstant(PrepareContext &context, int input) {
+    const Tensor constant = context.input(input);
+    if (!constant.present || !constant.is_constant || constant.type != TensorType::kUInt8) {
+        return context.Fail("input %d must be a constant UINT8 tensor", input);
+    }
+    return kTfLiteOk;
+}
+
 TfLiteStatus ReadBlob(PrepareContext &context, wpk_blob *blob, const wpk_codec **codec) {
     const Tensor tensor = context.input(1);
     if (wpk_blob_parse(tensor.as<uint8_t>(), tensor.nbytes, blob) != WPK_OK) {
@@ -86,7 +137,7 @@ TfLiteStatus ReadBlob(PrepareContext &context, wpk_blob *blob, const wpk_codec *
     }
     *codec = FindCodec(blob->codec);
     if (*codec == nullptr) {
-        static const char *const kNames[] = {"dense", "rle", "dcsr"};
+        static const char *const kNames[] = {"dense", "rle", "dcsr", "bitmap", "packed"};
         if (blob->codec < sizeof kNames / sizeof kNames[0]) {
             return context.Fail(
                 "its weights need a codec that was not added: AddCodec(&wpk_codec_%s)",
@@ -104,27 +155,21 @@ TfLiteStatus ReadBlob(PrepareContext &context, wpk_blob *blob, const wpk_codec *
 
 TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row_dims,
                             uint32_t channel_axis, CompressedOptions *options, wpk_weights *weights,
-                            wpk_requant *requant) {
+                            wpk_table *table) {
     if (context.inputs_size() != 3 || context.outputs_size() != 1) {
         return context.Fail("%d inputs and %d outputs, expected 3 and 1", context.inputs_size(),
                             context.outputs_size());
     }
-    const Tensor x = context.input(0), y = context.output(0), table = context.input(2);
+    const Tensor x = context.input(0), y = context.output(0), bytes = context.input(2);
     if (CheckActivation(context, x) != kTfLiteOk || CheckActivation(context, y) != kTfLiteOk) {
         return kTfLiteError;
     }
-    for (int i = 1; i <= 2; ++i) {
-        const Tensor constant = context.input(i);
-        if (!constant.present || !constant.is_constant || constant.type != TensorType::kUInt8) {
-            return context.Fail("input %d must be a constant UINT8 tensor", i);
-        }
+    if (CheckConstant(context, 1) != kTfLiteOk || CheckConstant(context, 2) != kTfLiteOk) {
+        return kTfLiteError;
     }
-    if (reinterpret_cast<uintptr_t>(table.data) % alignof(int32_t) != 0) {
-        return context.Fail("the requantisation table is not aligned to 4 bytes in the model");
-    }
-    if (wpk_table_parse(table.as<uint8_t>(), table.nbytes, requant) != WPK_OK) {
+    if (wpk_table_parse(bytes.as<uint8_t>(), bytes.nbytes, table) != WPK_OK) {
         return context.Fail(
-            "input 2 is not a requantisation table of version 1, or it is malformed");
+            "input 2 is not a requantisation table of version 2, or it is malformed");
     }
     wpk_blob blob;
     const wpk_codec *codec = nullptr;
@@ -133,16 +178,56 @@ TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row
         return kTfLiteError;
     }
     if (blob.ndim != ndim || blob.row_dims != row_dims ||
-        blob.dims[channel_axis] != requant->channels) {
+        blob.dims[channel_axis] != table->channels) {
         return context.Fail(
             "the shape of the weights does not fit the operator or the table's %d channels",
-            requant->channels);
+            table->channels);
     }
-    if (x.zero_point != requant->input_zero_point || y.zero_point != requant->output_zero_point) {
+    if (x.zero_point != table->input_zero_point || y.zero_point != table->output_zero_point) {
         return context.Fail("input or output has another zero point than the requantisation table");
     }
     *weights = wpk_weights_of_blob(&blob, codec);
     return kTfLiteOk;
+}
+
+TfLiteStatus ReadConstant(PrepareContext &context, Operands *operands, int32_t *activation,
+                          wpk_weights *weights, uint32_t *repeats) {
+    if (!CheckArity(context, 2, 2, 1)) {
+        return kTfLiteError;
+    }
+    *operands = {context.input(0), context.input(1), context.output(0)};
+    Tensor &x = operands->x1, &constant = operands->x2, &y = operands->y;
+    wpk_blob blob;
+    const wpk_codec *codec = nullptr;
+    FlexMap map;
+    if (CheckConstant(context, 1) != kTfLiteOk || ReadBlob(context, &blob, &codec) != kTfLiteOk ||
+        OpenOptions(context, codec->name, &map) != kTfLiteOk) {
+        return kTfLiteError;
+    }
+    constant.type = TensorType::kInt8;  // what the blob decodes to
+    if (CheckActivation(context, x) != kTfLiteOk ||
+        CheckActivation(context, constant) != kTfLiteOk ||
+        CheckActivation(context, y) != kTfLiteOk || !CheckShape(context, y, x.dims, x.rank)) {
+        return kTfLiteError;
+    }
+    const uint32_t elements = blob.rows * blob.cols;
+    if (!ReadActivation(map, activation) || !ShapeAgrees(map, elements)) {
+        return context.Fail("activation or filter in custom_options is malformed");
+    }
+    if (y.elements() % elements != 0) {
+        return context.Fail("a constant of %d elements does not fit an output of %d", elements,
+                            y.elements());
+    }
+    *repeats = y.elements() / elements;
+    *weights = wpk_weights_of_blob(&blob, codec);
+    return kTfLiteOk;
+}
+
+int RequestScratch(PrepareContext &context, const wpk_table &table, uint32_t kernel_nbytes) {
+    const uint32_t table_nbytes = wpk_table_scratch_nbytes(&table);
+    // A kernel's size that does not fit 32 bits stays one that no arena holds.
+    return context.RequestScratch(
+        kernel_nbytes > UINT32_MAX - table_nbytes ? UINT32_MAX : table_nbytes + kernel_nbytes);
 }
 
 }  // namespace wpconvert

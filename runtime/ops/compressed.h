@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "elementwise.h"
 #include "window.h"
 #include "wpconvert/operator.h"
 #include "wpk/table.h"
@@ -24,11 +25,20 @@ struct CompressedOptions {
 // channels.
 TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row_dims,
                             uint32_t channel_axis, CompressedOptions *options, wpk_weights *weights,
-                            wpk_requant *requant);
+                            wpk_table *table);
+
+// The same for WP_ADD and WP_MUL: `activation` is the fused one, its number in the schema.
+// `weights` fits the output `repeats` times, and input 0 has the output's shape. The quantisation
+// of the blob's tensor is that of the weights.
+TfLiteStatus ReadConstant(PrepareContext &context, Operands *operands, int32_t *activation,
+                          wpk_weights *weights, uint32_t *repeats);
+
+// Scratch for the unpacked table, which comes first, and for the kernel.
+int RequestScratch(PrepareContext &context, const wpk_table &table, uint32_t kernel_nbytes);
 
 // What Register_WP_…() give. The adapter to TensorFlow Lite Micro has functions of those names with
 // another result, so it refers to these.
-extern const Registration kWpConv2D, kWpDepthwiseConv2D, kWpFullyConnected;
+extern const Registration kWpAdd, kWpConv2D, kWpDepthwiseConv2D, kWpFullyConnected, kWpMul;
 
 }  // namespace wpconvert
 

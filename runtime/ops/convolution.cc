@@ -49,6 +49,7 @@ TfLiteStatus ConvShape(PrepareContext &context, const int32_t *filter, const int
     shape->stride_w = stride[1];
     shape->dilation_h = dilation[0];
     shape->dilation_w = dilation[1];
+    shape->spare = context.SpareScratch();
     return kTfLiteOk;
 }
 

@@ -1,6 +1,5 @@
 // MUL on int8.
 #include "broadcast.h"
-#include "requantisation.h"
 #include "wpconvert/operators.h"
 
 namespace wpconvert {
@@ -22,19 +21,8 @@ TfLiteStatus Prepare(PrepareContext &context) {
         !CheckOperands(context, &operands)) {
         return kTfLiteError;
     }
-    wpk_product *const product = &params->product;
-    const double real = static_cast<double>(operands.x1.scale) *
-                        static_cast<double>(operands.x2.scale) /
-                        static_cast<double>(operands.y.scale);
-    if (!QuantiseMultiplier(real, &product->multiplier, &product->shift)) {
-        return context.Fail("the ratio of the scales is out of range");
-    }
-    product->zero_point1 = operands.x1.zero_point;
-    product->zero_point2 = operands.x2.zero_point;
-    product->output_zero_point = operands.y.zero_point;
     params->shape = Broadcast(operands);
-    return ActivationRange(context, options.I8(kActivation), operands.y, &product->activation_min,
-                           &product->activation_max);
+    return PrepareProduct(context, operands, options.I8(kActivation), &params->product);
 }
 
 TfLiteStatus Invoke(InvokeContext &context) {

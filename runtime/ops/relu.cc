@@ -16,8 +16,8 @@ enum { kAlpha = 0 };       // slot of LeakyReluOptions in the schema
 enum { kClampToSix = 3 };  // ActivationFunctionType RELU6
 
 // The ratio of the scales, a float32, as the integers of a table.
-bool Ratio(PrepareContext &context, float ratio, int32_t *multiplier, int32_t *shift) {
-    if (!QuantiseMultiplier(static_cast<double>(ratio), multiplier, shift)) {
+bool Ratio(PrepareContext &context, double ratio, int32_t *multiplier, int32_t *shift) {
+    if (!QuantiseMultiplier(ratio, multiplier, shift)) {
         context.Fail("the ratio of the scales is out of range");
         return false;
     }
@@ -27,7 +27,8 @@ bool Ratio(PrepareContext &context, float ratio, int32_t *multiplier, int32_t *s
 TfLiteStatus PrepareRelu(PrepareContext &context) {
     Tensor x, y;
     int32_t multiplier, shift;
-    if (!CheckUnary(context, &x, &y) || !Ratio(context, x.scale / y.scale, &multiplier, &shift)) {
+    if (!CheckUnary(context, &x, &y) ||
+        !Ratio(context, static_cast<double>(x.scale / y.scale), &multiplier, &shift)) {
         return kTfLiteError;
     }
     int8_t *const table = AllocateTable(context, x.elements());
@@ -60,13 +61,14 @@ TfLiteStatus PrepareLeakyRelu(PrepareContext &context) {
     if (!CheckUnary(context, &x, &y) || !context.Options(OptionsType::kLeakyRelu, &options)) {
         return kTfLiteError;
     }
-    const float product = x.scale * options.F32(kAlpha);
-    const float slope = product / y.scale;
+    const double slope = static_cast<double>(x.scale) * static_cast<double>(options.F32(kAlpha)) /
+                         static_cast<double>(y.scale);
     wpk_leaky_relu params = {};
     params.input_zero_point = x.zero_point;
     params.output_zero_point = y.zero_point;
     params.negative_slope = slope < 0;
-    if (!Ratio(context, x.scale / y.scale, &params.positive_multiplier, &params.positive_shift) ||
+    if (!Ratio(context, static_cast<double>(x.scale / y.scale), &params.positive_multiplier,
+               &params.positive_shift) ||
         !Ratio(context, slope < 0 ? -slope : slope, &params.negative_multiplier,
                &params.negative_shift)) {
         return kTfLiteError;

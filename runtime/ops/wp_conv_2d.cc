@@ -12,15 +12,15 @@ namespace {
 struct Params {
     wpk_conv_shape shape;
     wpk_weights weights;
-    wpk_requant requant;
+    wpk_table table;
     int scratch;
 };
 
 TfLiteStatus Prepare(PrepareContext &context) {
     CompressedOptions options;
     Params *const params = context.AllocateUserData<Params>();
-    if (params == nullptr || ReadCompressed(context, 4, 1, 0, &options, &params->weights,
-                                            &params->requant) != kTfLiteOk) {
+    if (params == nullptr ||
+        ReadCompressed(context, 4, 1, 0, &options, &params->weights, &params->table) != kTfLiteOk) {
         return kTfLiteError;
     }
     int32_t filter[4];
@@ -31,15 +31,18 @@ TfLiteStatus Prepare(PrepareContext &context) {
                   &params->shape) != kTfLiteOk) {
         return kTfLiteError;
     }
-    params->scratch =
-        context.RequestScratch(wpk_conv_scratch_nbytes(&params->shape, &params->weights));
+    params->scratch = RequestScratch(context, params->table,
+                                     wpk_conv_scratch_nbytes(&params->shape, &params->weights));
     return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
 }
 
 TfLiteStatus Invoke(InvokeContext &context) {
     const Params *const params = context.user_data<Params>();
-    wpk_conv_s8(&params->shape, &params->weights, &params->requant, context.input<int8_t>(0),
-                context.output<int8_t>(0), context.scratch(params->scratch));
+    wpk_requant requant;
+    void *const scratch =
+        wpk_table_unpack(&params->table, context.scratch(params->scratch), &requant);
+    wpk_conv_s8(&params->shape, &params->weights, &requant, context.input<int8_t>(0),
+                context.output<int8_t>(0), scratch);
     return kTfLiteOk;
 }
 

@@ -15,15 +15,15 @@ namespace {
 struct Params {
     wpk_conv_shape shape;
     wpk_weights weights;
-    wpk_requant requant;
+    wpk_table table;
     int scratch;
 };
 
 TfLiteStatus Prepare(PrepareContext &context) {
     CompressedOptions options;
     Params *const params = context.AllocateUserData<Params>();
-    if (params == nullptr || ReadCompressed(context, 4, 3, 3, &options, &params->weights,
-                                            &params->requant) != kTfLiteOk) {
+    if (params == nullptr ||
+        ReadCompressed(context, 4, 3, 3, &options, &params->weights, &params->table) != kTfLiteOk) {
         return kTfLiteError;
     }
     int32_t filter[4];
@@ -34,15 +34,18 @@ TfLiteStatus Prepare(PrepareContext &context) {
                        options.padding, &params->shape) != kTfLiteOk) {
         return kTfLiteError;
     }
-    params->scratch =
-        context.RequestScratch(wpk_depthwise_scratch_nbytes(&params->shape, &params->weights));
+    params->scratch = RequestScratch(
+        context, params->table, wpk_depthwise_scratch_nbytes(&params->shape, &params->weights));
     return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
 }
 
 TfLiteStatus Invoke(InvokeContext &context) {
     const Params *const params = context.user_data<Params>();
-    wpk_depthwise_s8(&params->shape, &params->weights, &params->requant, context.input<int8_t>(0),
-                     context.output<int8_t>(0), context.scratch(params->scratch));
+    wpk_requant requant;
+    void *const scratch =
+        wpk_table_unpack(&params->table, context.scratch(params->scratch), &requant);
+    wpk_depthwise_s8(&params->shape, &params->weights, &requant, context.input<int8_t>(0),
+                     context.output<int8_t>(0), scratch);
     return kTfLiteOk;
 }
 

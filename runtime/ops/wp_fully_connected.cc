@@ -12,7 +12,7 @@ namespace {
 struct Params {
     uint32_t batch;
     wpk_weights weights;
-    wpk_requant requant;
+    wpk_table table;
     int scratch;
 };
 
@@ -20,22 +20,24 @@ TfLiteStatus Prepare(PrepareContext &context) {
     CompressedOptions options;
     Params *const params = context.AllocateUserData<Params>();
     if (params == nullptr ||
-        ReadCompressed(context, 2, 1, 0, &options, &params->weights, &params->requant) !=
-            kTfLiteOk ||
+        ReadCompressed(context, 2, 1, 0, &options, &params->weights, &params->table) != kTfLiteOk ||
         CheckMatrix(context, params->weights.cols, params->weights.rows, &params->batch) !=
             kTfLiteOk) {
         return kTfLiteError;
     }
     params->scratch =
-        context.RequestScratch(wpk_fully_connected_scratch_nbytes(params->batch, &params->weights));
+        RequestScratch(context, params->table,
+                       wpk_fully_connected_scratch_nbytes(params->batch, &params->weights));
     return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
 }
 
 TfLiteStatus Invoke(InvokeContext &context) {
     const Params *const params = context.user_data<Params>();
-    wpk_fully_connected_s8(params->batch, &params->weights, &params->requant,
-                           context.input<int8_t>(0), context.output<int8_t>(0),
-                           context.scratch(params->scratch));
+    wpk_requant requant;
+    void *const scratch =
+        wpk_table_unpack(&params->table, context.scratch(params->scratch), &requant);
+    wpk_fully_connected_s8(params->batch, &params->weights, &requant, context.input<int8_t>(0),
+                           context.output<int8_t>(0), scratch);
     return kTfLiteOk;
 }
 

@@ -40,6 +40,11 @@ int PrepareContext::RequestScratch(uint32_t nbytes) {
     return program_.RequestScratch(nbytes);
 }
 
+// TFLM does not tell how long other tensors live.
+uint32_t PrepareContext::SpareScratch() const {
+    return 0;
+}
+
 TfLiteStatus PrepareContext::FailWith(const char *format, const ErrorArgument *arguments,
                                       uint32_t count) {
     return program_.Fail(format, arguments, count);
@@ -80,11 +85,17 @@ constexpr TFLMRegistration Adapted() {
     return registration;
 }
 
+constexpr TFLMRegistration kAdd = Adapted<kWpAdd>();
 constexpr TFLMRegistration kConv2D = Adapted<kWpConv2D>();
 constexpr TFLMRegistration kDepthwiseConv2D = Adapted<kWpDepthwiseConv2D>();
 constexpr TFLMRegistration kFullyConnected = Adapted<kWpFullyConnected>();
+constexpr TFLMRegistration kMul = Adapted<kWpMul>();
 
 }  // namespace
+
+const TFLMRegistration *tflm::Register_WP_ADD() {
+    return &kAdd;
+}
 
 const TFLMRegistration *tflm::Register_WP_CONV_2D() {
     return &kConv2D;
@@ -96,6 +107,10 @@ const TFLMRegistration *tflm::Register_WP_DEPTHWISE_CONV_2D() {
 
 const TFLMRegistration *tflm::Register_WP_FULLY_CONNECTED() {
     return &kFullyConnected;
+}
+
+const TFLMRegistration *tflm::Register_WP_MUL() {
+    return &kMul;
 }
 
 }  // namespace wpconvert

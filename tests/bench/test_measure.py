@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,15 @@ from tests.support.models import ModelBuilder
 from wpconvert.bench.compare import layer_pairs
 from wpconvert.bench.cycles import OTHER
 from wpconvert.bench.flash import PARTS
-from wpconvert.bench.measure import NO_ERROR_TEXTS, benchmark
+from wpconvert.bench.measure import NO_ERROR_TEXTS, benchmark, benchmark_image
 from wpconvert.bench.result import Benchmark
 from wpconvert.cli.main import run
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
-from wpconvert.errors import UnsupportedError
+from wpconvert.errors import ToolError, UnsupportedError
 from wpconvert.model.rules import Rules
 from wpconvert.target.board import boards
+from wpconvert.target.image import build_image
 from wpconvert.target.runner import run_on
 from wpconvert.tflite.convert import Settings, convert
 from wpconvert.tflite.file import parse, serialise
@@ -114,6 +116,28 @@ def test_the_board_s_clock_agrees(measured: Benchmark, dense: bytes) -> None:
 
 def test_counts_are_the_same_each_time(measured: Benchmark, dense: bytes) -> None:
     assert bench(dense, measured.target) == measured
+
+
+def test_an_image_of_one_s_own_gives_the_same_operators(measured: Benchmark, dense: bytes) -> None:
+    model, board = parse(dense), boards()[measured.target]
+    sample = random_inputs(model, 1, seed=0).samples[0]
+    image = build_image(board, model, dense, defines=(NO_ERROR_TEXTS,))
+    found = benchmark_image("model.tflite", dense, model, board, sample, image.path)
+    assert (found.layers, found.outputs_sha256) == (measured.layers, measured.outputs_sha256)
+    assert (found.arena_nbytes, found.code_nbytes) == (measured.arena_nbytes, measured.code_nbytes)
+    # The way from Invoke to the clock, which counts where nobody knows what belongs to the program.
+    assert 0 < found.instructions - measured.instructions < 20
+
+
+def test_an_image_without_an_interpreter_is_refused(dense: bytes, tmp_path: Path) -> None:
+    source, image = tmp_path / "empty.S", tmp_path / "empty.elf"
+    source.write_text(".syntax unified\n.thumb\n.type f, %function\nf: nop\n")
+    flags = ["-mcpu=cortex-m3", "-nostdlib", "-Wl,-ef"]
+    subprocess.run(["arm-none-eabi-gcc", *flags, str(source), "-o", str(image)], check=True, timeout=60)
+    model = parse(dense)
+    sample = random_inputs(model, 1, seed=0).samples[0]
+    with pytest.raises(ToolError, match="lacks wpconvert::MicroInterpreter::Invoke"):
+        benchmark_image("model.tflite", dense, model, boards()["mps2-m3"], sample, image)
 
 
 def test_against(dense: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

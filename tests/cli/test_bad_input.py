@@ -158,7 +158,7 @@ USAGE: list[tuple[list[str], str]] = [
     (["model.tflite", "--dry-run", "--rules", "plan.yaml", "--dump-plan", "plan.yaml"], "plan.yaml is named twice"),
     (
         ["model.tflite", "--dry-run", "-m", "dscr"],
-        "unknown method 'dscr', expected one of auto, none, dense, rle, dcsr",
+        "unknown method 'dscr', expected one of auto, none, dense",
     ),
     (["model.tflite", "--dry-run", "--engine", "gpu"], "unknown engine 'gpu', expected one of reference, "),
     (["verify", "model.tflite", "small.tflite", "--engine", "gpu"], "unknown engine 'gpu'"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -25,6 +25,19 @@ class Case:
         """The weights as int8[rows, cols]."""
         rows = int(np.prod(self.weights.shape[: self.row_dims]))
         return self.weights.reshape(rows, -1)
+
+
+def storable(case: Case, codec: str) -> Case:
+    """The case as the codec can hold it: for `packed` with few distinct values, in one of its mappings and widths."""
+    if codec != "packed":
+        return case
+    matrix = case.matrix.astype(np.int64)
+    kind, bits = divmod((matrix.size + int(matrix.sum())) % 35, 7)
+    codes = matrix & (2 << bits) - 1
+    channel = np.arange(matrix.shape[0])[:, None] if case.row_dims == 1 else np.arange(matrix.shape[1])
+    integers = (codes - (1 << bits), codes + 128 - (2 << bits), codes + channel)
+    values = (*integers, 37 * codes, 37 * codes + 11 * channel)[kind]
+    return replace(case, weights=values.astype(np.uint8).view(np.int8).reshape(case.weights.shape))
 
 
 def _uniform(shape: tuple[int, int], density: float, generator: np.random.Generator) -> NDArray[np.bool_]:

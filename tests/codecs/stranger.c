@@ -35,8 +35,12 @@ static enum status answer_blob(const uint8_t *data, uint32_t nbytes, uint8_t **a
         status = decode_dense(&blob, weights);
     } else if (blob.codec == CODEC_RLE) {
         status = decode_rle(&blob, weights);
-    } else {
+    } else if (blob.codec == CODEC_DCSR) {
         status = decode_dcsr(&blob, weights);
+    } else if (blob.codec == CODEC_BITMAP) {
+        status = decode_bitmap(&blob, weights);
+    } else {
+        status = decode_packed(&blob, weights);
     }
     if (status != STATUS_OK) {
         free(weights);
@@ -47,34 +51,43 @@ static enum status answer_blob(const uint8_t *data, uint32_t nbytes, uint8_t **a
     return STATUS_OK;
 }
 
+/* Bit by bit: a field of `width` bits that starts at bit `at` of the stream. */
+static uint32_t read_bits(const uint8_t *stream, uint64_t at, uint32_t width) {
+    uint32_t value = 0;
+    for (uint32_t i = 0; i < width; ++i, ++at) {
+        value |= (uint32_t)(stream[at / 8] >> (at % 8) & 1) << i;
+    }
+    return value;
+}
+
 static enum status answer_table(const uint8_t *data, uint32_t nbytes, uint8_t **answer,
                                 uint32_t *answer_nbytes) {
-    if (nbytes < 20) {
+    if (nbytes < 32) {
         return STATUS_LENGTH;
     }
     if (memcmp(data, "WPRQ", 4) != 0) {
         return STATUS_MAGIC;
     }
-    if (data[4] != 1) {
+    if (data[4] != 2) {
         return STATUS_VERSION;
     }
-    const uint32_t channels = read_u32(data + 8);
-    const uint32_t multipliers = read_u32(data + 12);
-    if (data[5] > 1 || read_u16(data + 6) != 0 || channels == 0 ||
-        (multipliers != 1 && multipliers != channels) || read_i8(data + 18) > read_i8(data + 19)) {
+    const uint32_t channels = read_u32(data + 16);
+    if (data[5] > 3 || read_u16(data + 14) != 0 || channels == 0 || channels > 1u << 26 ||
+        data[6] > 32 || data[7] > 31 || data[8] > 6 || read_i8(data + 12) > read_i8(data + 13)) {
         return STATUS_HEADER;
     }
-    if (20 + 4 * (uint64_t)channels + 5 * (uint64_t)multipliers != nbytes) {
-        return STATUS_LENGTH;
+    const uint32_t multipliers = data[5] & 2 ? 1 : channels;
+    const uint32_t count[3] = {channels, multipliers, multipliers};
+    const int64_t base[3] = {read_i32(data + 20), read_i32(data + 24), read_i8(data + 9)};
+    if (base[1] < 0 || base[1] + ((int64_t)1 << data[7]) - 1 > INT32_MAX) {
+        return STATUS_ELEMENT;
     }
-    const uint8_t *const bias = data + 20;
-    const uint8_t *const multiplier = bias + 4 * (size_t)channels;
-    const uint8_t *const shift = multiplier + 4 * (size_t)multipliers;
-    for (uint32_t i = 0; i < multipliers; ++i) {
-        if (read_i32(multiplier + 4 * (size_t)i) < 0 || read_i8(shift + i) < -31 ||
-            read_i8(shift + i) > 30) {
-            return STATUS_ELEMENT;
-        }
+    uint64_t length = 32;
+    for (int i = 0; i < 3; ++i) {
+        length += ((uint64_t)count[i] * data[6 + i] + 7) / 8;
+    }
+    if (length != nbytes) {
+        return STATUS_LENGTH;
     }
     const size_t fields = 7 + (size_t)channels + 2 * (size_t)multipliers;
     uint8_t *const out = malloc(4 * fields);
@@ -82,19 +95,24 @@ static enum status answer_table(const uint8_t *data, uint32_t nbytes, uint8_t **
         return STATUS_EXPANSION;
     }
     uint8_t *at = out;
-    const uint32_t head[3] = {data[5], channels, multipliers};
+    const uint32_t head[3] = {data[5] & 1, channels, multipliers};
     for (int i = 0; i < 3; ++i, at += 4) {
         write_u32(at, head[i]);
     }
-    for (int i = 16; i < 20; ++i, at += 4) {
+    for (int i = 10; i < 14; ++i, at += 4) {
         write_u32(at, (uint32_t)read_i8(data + i));
     }
-    memcpy(at, bias, 4 * (size_t)channels);
-    at += 4 * (size_t)channels;
-    memcpy(at, multiplier, 4 * (size_t)multipliers);
-    at += 4 * (size_t)multipliers;
-    for (uint32_t i = 0; i < multipliers; ++i, at += 4) {
-        write_u32(at, (uint32_t)read_i8(shift + i));
+    const uint8_t *stream = data + 28;
+    for (int i = 0; i < 3; ++i) {
+        for (uint32_t j = 0; j < count[i]; ++j, at += 4) {
+            const uint32_t field = read_bits(stream, (uint64_t)j * data[6 + i], data[6 + i]);
+            if (i == 2 && (base[2] + field < -31 || base[2] + field > 30)) {
+                free(out);
+                return STATUS_ELEMENT;
+            }
+            write_u32(at, (uint32_t)base[i] + field);
+        }
+        stream += ((uint64_t)count[i] * data[6 + i] + 7) / 8;
     }
     *answer = out;
     *answer_nbytes = (uint32_t)(4 * fields);

@@ -22,11 +22,18 @@ enum status {
     STATUS_EXPANSION = 10 /* implausibly many weights for its length */
 };
 
-enum { CODEC_DENSE = 0, CODEC_RLE = 1, CODEC_DCSR = 2, CODEC_COUNT = 3 };
+enum {
+    CODEC_DENSE = 0,
+    CODEC_RLE = 1,
+    CODEC_DCSR = 2,
+    CODEC_BITMAP = 3,
+    CODEC_PACKED = 4,
+    CODEC_COUNT = 5
+};
 enum { MAX_DIMS = 4, MAX_SECTIONS = 8, LANES = 16, MAX_OFFSET = 255, FILLER = 15 };
 enum { FLAG_COUNT_TYPE = 3, FLAG_WIDE_INDEX = 4, COUNT_TYPES = 3 };
 
-static const uint32_t SECTION_COUNT[CODEC_COUNT] = {1, 4, 7};
+static const uint32_t SECTION_COUNT[CODEC_COUNT] = {1, 4, 7, 3, 2};
 
 struct section {
     const uint8_t *bytes;
@@ -112,6 +119,19 @@ static enum status check_shape(const uint8_t *data, const struct blob *blob) {
     return STATUS_OK;
 }
 
+static bool flags_are_known(uint32_t codec, uint32_t flags) {
+    switch (codec) {
+        case CODEC_DENSE:
+            return flags == 0;
+        case CODEC_BITMAP:
+            return (flags & ~(uint32_t)FLAG_WIDE_INDEX) == 0;
+        case CODEC_PACKED:
+            return (flags & 7) != 0 && flags >> 3 <= 4;
+        default:
+            return flags < 8 && (flags & FLAG_COUNT_TYPE) < COUNT_TYPES;
+    }
+}
+
 static enum status parse_blob(const uint8_t *data, uint32_t nbytes, struct blob *blob) {
     if (nbytes < 40) {
         return STATUS_LENGTH;
@@ -137,9 +157,7 @@ static enum status parse_blob(const uint8_t *data, uint32_t nbytes, struct blob 
     }
     blob->block_rows = 1u << data[21];
     blob->flags = data[23];
-    if (blob->codec == CODEC_DENSE
-            ? blob->flags != 0
-            : blob->flags >= 8 || (blob->flags & FLAG_COUNT_TYPE) >= COUNT_TYPES) {
+    if (!flags_are_known(blob->codec, blob->flags)) {
         return STATUS_HEADER;
     }
     const uint32_t section_count = data[22];
@@ -167,7 +185,7 @@ static enum status parse_blob(const uint8_t *data, uint32_t nbytes, struct blob 
     return STATUS_OK;
 }
 
-/* What every sparse codec shares: the total, the row counts and the row index. */
+/* What every sparse codec shares: the total and the row index, and, but for bitmap, row counts. */
 struct sparse {
     const struct blob *blob;
     uint32_t total;
@@ -177,19 +195,23 @@ struct sparse {
     uint32_t streams;
 };
 
-static enum status open_sparse(const struct blob *blob, uint32_t streams, struct sparse *sparse) {
+static enum status open_index(const struct blob *blob, uint32_t streams, struct sparse *sparse) {
     sparse->blob = blob;
     sparse->streams = streams;
     sparse->total = blob->sections[2].nbytes;
-    sparse->mean = sparse->total / blob->rows;
-    sparse->count_width = 1u << (blob->flags & FLAG_COUNT_TYPE);
     sparse->index_width = (blob->flags & FLAG_WIDE_INDEX) != 0 ? 4 : 2;
     const uint64_t blocks = ((uint64_t)blob->rows + blob->block_rows - 1) / blob->block_rows;
-    if (blob->sections[0].nbytes != blocks * streams * sparse->index_width ||
-        blob->sections[1].nbytes != (uint64_t)blob->rows * sparse->count_width) {
+    return blob->sections[0].nbytes == blocks * streams * sparse->index_width ? STATUS_OK
+                                                                              : STATUS_SECTION;
+}
+
+static enum status open_sparse(const struct blob *blob, uint32_t streams, struct sparse *sparse) {
+    sparse->mean = blob->sections[2].nbytes / blob->rows;
+    sparse->count_width = 1u << (blob->flags & FLAG_COUNT_TYPE);
+    if (blob->sections[1].nbytes != (uint64_t)blob->rows * sparse->count_width) {
         return STATUS_SECTION;
     }
-    return STATUS_OK;
+    return open_index(blob, streams, sparse);
 }
 
 /* The count of row r; `used` elements belong to the rows before it. */
@@ -378,6 +400,67 @@ static enum status decode_dcsr(const struct blob *blob, int8_t *weights) {
                    position[STREAM_MASK] == blob->sections[6].nbytes / 2
                ? STATUS_OK
                : STATUS_SECTION;
+}
+
+static enum status decode_bitmap(const struct blob *blob, int8_t *weights) {
+    struct sparse sparse;
+    const enum status status = open_index(blob, 1, &sparse);
+    const uint64_t row_nbytes = ((uint64_t)blob->cols + 7) / 8;
+    if (status != STATUS_OK || blob->sections[1].nbytes != blob->rows * row_nbytes) {
+        return STATUS_SECTION;
+    }
+    uint32_t element = 0;
+    for (uint32_t r = 0; r < blob->rows; ++r) {
+        const uint8_t *const bits = blob->sections[1].bytes + r * row_nbytes;
+        if (check_index(&sparse, r, &element) != STATUS_OK) {
+            return STATUS_INDEX;
+        }
+        for (uint64_t c = 0; c < 8 * row_nbytes; ++c) {
+            if ((bits[c / 8] >> c % 8 & 1u) == 0) {
+                continue;
+            }
+            if (c >= blob->cols) {
+                return STATUS_COLUMN;
+            }
+            if (element == sparse.total) {
+                return STATUS_COUNTS;
+            }
+            weights[(size_t)r * blob->cols + c] =
+                (int8_t)read_i8(blob->sections[2].bytes + element++);
+        }
+    }
+    return element == sparse.total ? STATUS_OK : STATUS_COUNTS;
+}
+
+static enum status decode_packed(const struct blob *blob, int8_t *weights) {
+    const uint32_t bits = blob->flags & 7, mapping = blob->flags >> 3;
+    const uint64_t row_nbytes = ((uint64_t)blob->cols * bits + 7) / 8;
+    const uint64_t tables = mapping == 2 ? 1 : mapping == 3 ? blob->rows : blob->cols;
+    const uint64_t table_nbytes = mapping < 2 ? mapping : tables << bits;
+    if (blob->sections[0].nbytes != table_nbytes ||
+        blob->sections[1].nbytes != blob->rows * row_nbytes) {
+        return STATUS_SECTION;
+    }
+    const uint8_t *const table = blob->sections[0].bytes;
+    if (mapping == 1 && read_i8(table) > 128 - (1 << bits)) {
+        return STATUS_ELEMENT;
+    }
+    for (uint32_t r = 0; r < blob->rows; ++r) {
+        const uint8_t *const row = blob->sections[1].bytes + r * row_nbytes;
+        for (uint32_t c = 0; c < blob->cols; ++c) {
+            int32_t code = 0;
+            for (uint32_t i = 0; i < bits; ++i) {
+                const uint64_t bit = (uint64_t)c * bits + i;
+                code |= (row[bit / 8] >> bit % 8 & 1) << i;
+            }
+            const size_t entry = (mapping == 3 ? r : mapping == 4 ? c : 0) * ((size_t)1 << bits);
+            const int32_t value = mapping == 0   ? code - (1 << (bits - 1))
+                                  : mapping == 1 ? read_i8(table) + code
+                                                 : read_i8(table + entry + code);
+            weights[(size_t)r * blob->cols + c] = (int8_t)value;
+        }
+    }
+    return STATUS_OK;
 }
 
 #endif

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.codecs.matrices import planes_row, random_case
+from tests.codecs.matrices import Case, planes_row, random_case, storable
 from tests.codecs.mutations import INTERESTING, header_fields, mutated, rebuild, with_field
 from wpconvert.codecs import CODECS, decode, decode_rows, encode, parse
 from wpconvert.errors import ModelError
@@ -26,7 +26,7 @@ def sample(name: str) -> Bytes:
     weights = random_case((7, 40), 1, 0.6, 21).weights.copy()
     weights[2] = 0
     weights[5, 5:] = 9
-    return encode(name, weights, 1, 1)
+    return encode(name, storable(Case(weights), name).weights, 1, 1)
 
 
 def survives(raw: Bytes) -> bool:
@@ -267,6 +267,71 @@ def test_dcsr_padding_lanes_and_the_missing_odd_group_are_ignored() -> None:
     sections[4][:5] |= 0x0F
     sections[5][0] |= 0x0F
     np.testing.assert_array_equal(decode(rebuild(blob, sections)), weights)
+
+
+def bitmap_row() -> Bytes:
+    """Columns 1, 8 and 10 of 11."""
+    return encode("bitmap", np.bincount([1, 8, 10]).astype(np.int8)[None], 1)
+
+
+def test_bitmap_bit_behind_the_last_column_is_refused() -> None:
+    raw = bitmap_row()
+    assert bytes(parse(raw).sections[1]) == bytes([0x02, 0x05])
+    np.testing.assert_array_equal(decode(with_section(raw, 1, 1, 0x06)).nonzero()[1], [1, 9, 10])
+    for bit in range(3, 8):
+        refused(with_section(raw, 1, 1, 0x01 | 1 << bit), "behind its 11 columns")
+
+
+def test_bitmap_with_more_or_fewer_bits_than_values_is_refused() -> None:
+    for byte in (0x00, 0x03):
+        refused(with_section(bitmap_row(), 1, 0, byte), "3 values")
+
+
+def test_bitmap_row_index_that_contradicts_the_bits_is_refused() -> None:
+    raw = sample("bitmap")
+    index = parse(raw).sections[0]
+    for position in range(len(index)):
+        refused(with_section(raw, 0, position, int(index[position]) ^ 1), "row index")
+
+
+@pytest.mark.parametrize("flag", [0, 1, 3, 7])
+def test_bitmap_has_no_flag_but_the_width_of_the_row_index(flag: int) -> None:
+    blob = parse(sample("bitmap"))
+    refused(rebuild(blob, flags=blob.flags | 1 << flag), "flags")
+
+
+@pytest.mark.parametrize("flags", [0, 8, 4 | 5 << 3, 4 | 7 << 3, 4 | 1 << 6, 4 | 1 << 7])
+def test_packed_without_bits_or_with_an_unknown_mapping_or_flag_is_refused(flags: int) -> None:
+    blob = parse(encode("packed", np.arange(-8, 8, dtype=np.int8).reshape(2, 8), 1))
+    assert blob.flags == 4
+    refused(rebuild(blob, flags=flags), "flags|mapping")
+
+
+def test_packed_codes_that_reach_beyond_127_are_refused() -> None:
+    blob = parse(encode("packed", np.arange(100, 116, dtype=np.int8).reshape(2, 8), 1))
+    assert (blob.flags, bytes(blob.sections[0])) == (4 | 1 << 3, b"\x64")
+    highest = rebuild(blob, [np.array([112], np.uint8), blob.sections[1]])
+    np.testing.assert_array_equal(decode(highest).reshape(-1), np.arange(112, 128))
+    refused(rebuild(blob, [np.array([113], np.uint8), blob.sections[1]]), "beyond 127")
+
+
+@pytest.mark.parametrize(("mapping", "nbytes"), list(enumerate([0, 1, 16, 48, 80])))
+def test_packed_table_of_another_length_than_its_mapping_has_is_refused(mapping: int, nbytes: int) -> None:
+    blob = parse(encode("packed", np.arange(-8, 7, dtype=np.int8).reshape(3, 5), 1))
+    for length in (0, 1, 16, 48, 80, 256):
+        raw = rebuild(blob, [np.full(length, 7, np.uint8), blob.sections[1]], flags=4 | mapping << 3)
+        if length == nbytes:
+            assert decode(raw).shape == (3, 5)
+        else:
+            refused(raw, "section 0")
+
+
+def test_packed_bits_behind_the_last_code_of_a_row_are_ignored() -> None:
+    weights = np.arange(-4, 2, dtype=np.int8).reshape(2, 3)
+    blob = parse(encode("packed", weights, 1))
+    assert [len(section) for section in blob.sections] == [0, 4]
+    noisy = [blob.sections[0], blob.sections[1] | np.array([0, 0xFE, 0, 0xFE], np.uint8)]
+    np.testing.assert_array_equal(decode(rebuild(blob, noisy)), weights)
 
 
 def short_blob_of(shape: tuple[int, ...], name: str) -> Bytes:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.codecs.matrices import SPECIAL, Case, cases, random_case
+from tests.codecs.matrices import SPECIAL, Case, cases, random_case, storable
 from wpconvert.codecs import CODECS, Layout, codec_of, decode, decode_rows, encode, parse, rows
 from wpconvert.errors import ModelError
 
@@ -21,6 +21,7 @@ def encoded(name: str, case: Case) -> np.ndarray[tuple[int], np.dtype[np.uint8]]
 
 
 def assert_round_trip(name: str, case: Case) -> None:
+    case = storable(case, name)
     result = decode(encoded(name, case))
     assert result.dtype == np.int8
     assert result.shape == case.weights.shape
@@ -44,6 +45,7 @@ def test_tensors_at_the_limits_come_back(name: str, case: Case) -> None:
 @given(case=cases(), data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_any_range_of_rows_equals_that_slice_of_the_whole(name: str, case: Case, data: st.DataObject) -> None:
+    case = storable(case, name)
     matrix = case.matrix
     first = data.draw(st.integers(0, len(matrix)))
     last = data.draw(st.integers(first, len(matrix)))
@@ -52,7 +54,7 @@ def test_any_range_of_rows_equals_that_slice_of_the_whole(name: str, case: Case,
 
 @every_codec
 def test_each_single_row_of_a_ragged_matrix_decodes_alone(name: str) -> None:
-    case = SPECIAL["empty rows"]
+    case = storable(SPECIAL["empty rows"], name)
     blob = encoded(name, case)
     for row, expected in enumerate(case.matrix):
         np.testing.assert_array_equal(decode_rows(blob, row, row + 1), expected[None])
@@ -62,13 +64,14 @@ def test_each_single_row_of_a_ragged_matrix_decodes_alone(name: str) -> None:
 @pytest.mark.parametrize(("first", "last"), [(-1, 2), (0, 10), (3, 2), (10, 10)])
 def test_rows_outside_the_matrix_are_an_index_error(name: str, first: int, last: int) -> None:
     with pytest.raises(IndexError, match="of 9"):
-        decode_rows(encoded(name, SPECIAL["empty rows"]), first, last)
+        decode_rows(encoded(name, storable(SPECIAL["empty rows"], name)), first, last)
 
 
 @every_codec
 @given(case=cases())
 @settings(max_examples=60, deadline=None)
 def test_header_describes_the_tensor_and_size_keeps_its_bounds(name: str, case: Case) -> None:
+    case = storable(case, name)
     raw = encoded(name, case)
     blob = parse(raw)
     assert raw.nbytes % 16 == 0
@@ -83,6 +86,7 @@ def test_header_describes_the_tensor_and_size_keeps_its_bounds(name: str, case: 
 @every_codec
 @every_special_case
 def test_minimum_size_is_a_lower_bound_at_the_limits(name: str, case: Case) -> None:
+    case = storable(case, name)
     layout = Layout(case.weights.shape, case.row_dims)
     nnz = int(np.count_nonzero(case.weights))
     assert CODECS[name].minimum_nbytes(layout, nnz) <= encoded(name, case).nbytes
@@ -92,6 +96,7 @@ def test_minimum_size_is_a_lower_bound_at_the_limits(name: str, case: Case) -> N
 @given(case=cases(), chunk=st.integers(1, 500))
 @settings(max_examples=60, deadline=None)
 def test_where_the_rows_are_cut_into_chunks_changes_nothing(name: str, case: Case, chunk: int) -> None:
+    case = storable(case, name)
     whole = encoded(name, case)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rows, "CHUNK_ELEMENTS", chunk)
@@ -110,7 +115,7 @@ def test_matrix_of_several_chunks_with_an_odd_number_of_elements_and_groups_in_e
 
 @every_codec
 def test_memory_order_of_the_argument_does_not_matter(name: str) -> None:
-    weights = random_case((12, 30), 1, 0.5, 11).weights
+    weights = storable(random_case((12, 30), 1, 0.5, 11), name).weights
     np.testing.assert_array_equal(encode(name, np.asfortranarray(weights), 1), encode(name, weights, 1))
 
 

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from tests.codecs.literal_dcsr import encode_sections
-from tests.codecs.matrices import SPECIAL, Case, planes_row, random_case
-from wpconvert.codecs import encode, parse
+from tests.codecs.matrices import SPECIAL, Case, cases, planes_row, random_case
+from wpconvert.codecs import decode, encode, parse
+from wpconvert.codecs.packed import Mapping
+from wpconvert.errors import ModelError
 
 
 def section_sizes(name: str, case: Case) -> list[int]:
@@ -42,6 +45,77 @@ def test_rle_stores_a_filler_for_every_15_columns_of_a_gap() -> None:
 @pytest.mark.parametrize(("distance", "elements"), [(14, 1), (15, 2), (16, 2), (29, 2), (30, 3), (45, 4)])
 def test_rle_elements_of_a_first_column(distance: int, elements: int) -> None:
     assert section_sizes("rle", Case(row_with(64, [distance])))[2] == elements
+
+
+def test_bitmap_stores_whole_bytes_of_bits_a_row_and_the_values() -> None:
+    weights = np.concatenate([row_with(11, [0, 8, 10]), row_with(11, [3])])
+    # Index 2, two bytes of bits a row, four values; header 40 + 3 · 4 → 64, three sections of 16.
+    assert section_sizes("bitmap", Case(weights)) == [2, 4, 4]
+    assert encode("bitmap", weights, 1).nbytes == 112
+    blob = parse(encode("bitmap", weights, 1))
+    assert bytes(blob.sections[1]) == bytes([0b1, 0b101, 0b1000, 0])
+    assert bytes(blob.sections[2]) == bytes([1, 2, 3, 1])
+
+
+@given(case=cases())
+@settings(max_examples=100, deadline=None)
+def test_bitmap_grows_by_a_bit_a_weight_and_four_bytes_a_block_at_most(case: Case) -> None:
+    rows, cols = case.matrix.shape
+    blocks = -(-rows // (1 << case.block_log2))
+    least = np.count_nonzero(case.matrix) + rows * -(-cols // 8)
+    assert encode("bitmap", case.weights, case.row_dims, case.block_log2).nbytes <= least + 4 * blocks + 64 + 3 * 15
+
+
+@pytest.mark.parametrize("bits", range(1, 8))
+def test_packed_codes_are_the_bits_of_a_row_lowest_first(bits: int) -> None:
+    codes = np.random.default_rng(bits).integers(0, 1 << bits, (5, 13))
+    codes[0, :2] = 0, (1 << bits) - 1
+    blob = parse(encode("packed", (codes - (1 << bits - 1)).astype(np.int8), 1))
+    assert blob.flags == bits
+    expected = b""
+    for row in codes.tolist():
+        expected += sum(code << bits * column for column, code in enumerate(row)).to_bytes(-(-13 * bits // 8), "little")
+    assert [bytes(section) for section in blob.sections] == [b"", expected]
+
+
+def mapping_of(weights: NDArray[np.int8], row_dims: int = 1) -> tuple[Mapping, int]:
+    """The mapping and the bits a weight that the encoder takes."""
+    raw = encode("packed", weights, row_dims)
+    np.testing.assert_array_equal(decode(raw), weights)
+    flags = parse(raw).flags
+    return Mapping(flags >> 3), flags & 7
+
+
+def test_packed_takes_the_smallest_mapping() -> None:
+    generator = np.random.default_rng(1)
+    codes = generator.integers(0, 16, (60, 300))
+    tables = np.stack([generator.permutation(256)[:16] for _ in range(300)]).astype(np.uint8).view(np.int8)
+    assert mapping_of((codes - 8).astype(np.int8)) == (Mapping.SIGNED, 4)
+    assert mapping_of((codes + 100).astype(np.int8)) == (Mapping.OFFSET, 4)
+    assert mapping_of(tables[0][codes]) == (Mapping.TABLE, 4)
+    assert mapping_of(np.take_along_axis(tables[:60], codes, axis=1)) == (Mapping.ROW_TABLES, 4)
+    by_tap = np.take_along_axis(tables, codes.T, axis=1).T.reshape(1, 10, 6, 300)
+    assert mapping_of(by_tap, 3) == (Mapping.COLUMN_TABLES, 4)
+
+
+def test_packed_counts_the_table() -> None:
+    # Five bits as integers, one through a table of 16 bytes: with one row of 8 and one of 200 columns.
+    few = np.array([-15, 15], np.int8)[np.arange(208) % 2]
+    assert mapping_of(few[None, :8]) == (Mapping.SIGNED, 5)
+    assert mapping_of(few[None, 8:]) == (Mapping.TABLE, 1)
+
+
+def test_packed_refuses_values_that_no_seven_bits_hold() -> None:
+    with pytest.raises(ModelError, match="its values from -128 to 127 are too many for codes of 7 bits"):
+        encode("packed", np.tile(np.arange(-128, 128), (2, 2)).astype(np.int8), 1)
+
+
+@given(case=cases())
+@settings(max_examples=100, deadline=None)
+def test_packed_needs_seven_eighths_of_a_byte_a_weight_at_most(case: Case) -> None:
+    rows, cols = case.matrix.shape
+    weights = case.weights >> 1
+    assert encode("packed", weights, case.row_dims).nbytes <= 48 + -(-(rows * -(-7 * cols // 8)) // 16) * 16
 
 
 def test_dcsr_of_evenly_spaced_columns_needs_no_extension_planes() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.codecs.matrices import SPECIAL, random_case
+from tests.codecs.matrices import SPECIAL, random_case, storable
 from tests.codecs.mutations import mutated
 from tests.codecs.stranger import Kind, Stranger
 from wpconvert.codecs import CODECS, decode, encode
@@ -29,7 +29,7 @@ def random_blobs(name: str, count: int, limit: int, seed: int) -> list[NDArray[n
         shape = tuple(int(d) for d in np.ceil(generator.uniform(0, 1, ndim) * limit ** (1 / ndim)))
         row_dims = int(generator.integers(1, ndim + 1))
         case = random_case(shape, row_dims, generator.random(), seed + index, int(generator.integers(0, 9)))
-        blobs.append(encode(name, case.weights, row_dims, case.block_log2))
+        blobs.append(encode(name, storable(case, name).weights, row_dims, case.block_log2))
     return blobs
 
 
@@ -61,7 +61,7 @@ def test_both_decoders_give_the_same_weights_for_random_tensors(name: str, stran
 
 @every_codec
 def test_both_decoders_give_the_same_weights_at_the_limits(name: str, stranger: Stranger) -> None:
-    blobs = [encode(name, case.weights, case.row_dims, case.block_log2) for case in SPECIAL.values()]
+    blobs = [encode(name, storable(case, name).weights, case.row_dims, case.block_log2) for case in SPECIAL.values()]
     assert assert_agree(blobs, stranger) == (len(blobs), 0)
 
 
@@ -79,10 +79,17 @@ def random_table(generator: np.random.Generator) -> RequantTable:
     channels = int(generator.integers(1, 9))
     multipliers = channels if generator.random() < 0.7 else 1
     low, high = sorted(int(v) for v in generator.integers(-128, 128, 2))
+
+    def fields(count: int, low: int, high: int) -> NDArray[np.int64]:
+        """Values from a range of any width between low and high."""
+        base = int(generator.integers(low, high))
+        span = 1 << int(generator.integers(0, (high - base).bit_length()))
+        return generator.integers(base, min(base + span, high), count)
+
     return RequantTable(
-        bias=generator.integers(-(2**31), 2**31, channels).astype(np.int32),
-        multiplier=generator.integers(0, 2**31, multipliers).astype(np.int32),
-        shift=generator.integers(-31, 31, multipliers).astype(np.int8),
+        bias=fields(channels, -(2**31), 2**31).astype(np.int32),
+        multiplier=fields(multipliers, 0, 2**31).astype(np.int32),
+        shift=fields(multipliers, -31, 31).astype(np.int8),
         input_zero_point=int(generator.integers(-128, 128)),
         output_zero_point=int(generator.integers(-128, 128)),
         activation_min=low,
@@ -118,7 +125,7 @@ def test_both_readers_agree_on_tables_good_and_damaged(stranger: Stranger) -> No
     for raw in tables[:]:
         for _ in range(10):
             damaged = bytearray(raw)
-            damaged[generator.integers(len(raw) if generator.random() < 0.5 else 20)] = generator.integers(256)
+            damaged[generator.integers(len(raw) if generator.random() < 0.5 else 28)] = generator.integers(256)
             cut = int(generator.integers(len(raw) + 1))
             tables.append(bytes(damaged if generator.random() < 0.8 else damaged[:cut] + b"\0" * (cut % 3)))
     answers = stranger.ask((Kind.TABLE, raw) for raw in tables)

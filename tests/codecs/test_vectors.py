@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tests.codecs.stranger import Kind, Stranger
 from tools import make_vectors
 from wpconvert.codecs import CODECS, codec_of, decode, encode, parse
+from wpconvert.codecs.packed import Mapping
 from wpconvert.tflite import table
 from wpconvert.tflite.arithmetic import multiply_double_rounding
 
@@ -74,6 +75,11 @@ def test_vectors_cover_what_their_names_say() -> None:
     for name in ("dcsr_far_weight", "dcsr_wide_rows"):
         assert (parse(blob_of(name)).sections[2] == 0).any()
     assert parse(blob_of("dcsr_wide_rows")).sections[6].size > 0
+    lenient = parse(blob_of("bitmap_lenient"))
+    assert (lenient.sections[2] == 0).any() and lenient.flags == 0b100
+    mappings = ("bits4", "offset", "table", "row_tables", "column_tables")
+    assert [parse(blob_of(f"packed_{name}")).flags >> 3 for name in mappings] == list(Mapping)
+    assert [parse(blob_of(f"packed_bits{bits}")).flags for bits in range(1, 8)] == list(range(1, 8))
     weights = weights_of("dcsr_noisy_padding").reshape(1, -1)
     assert bytes(blob_of("dcsr_noisy_padding")) != bytes(encode("dcsr", weights, 1))
 

@@ -34,6 +34,9 @@ def _edges() -> bytes:
     x = b.depthwise(x, sparse(2, (1, 5, 3, 8), 0.4), None, scale=0.4, weight_scales=0.01, stride=(2, 1))
     x = b.conv2d(x, sparse(3, (70, 3, 3, 8), 0.7), range(70), scale=0.3, weight_scales=scales(3, 70))
     x = b.op("HARD_SWISH", [x], [b.tensor((1, 4, 10, 70), "int8", 0.2, 1)], options("HardSwishOptions"))
+    for name in ("ADD", "MUL"):
+        constant = b.constant(sparse(5, (4, 10, 70), 0.5), 0.05)
+        x = b.op(name, [x, constant], [b.like(x)], options(f"{name.capitalize()}Options"))
     pool = options("Pool2DOptions", filterHeight=2, filterWidth=2, strideH=2, strideW=2)
     x = b.op("MAX_POOL_2D", [x], [b.like(x, (1, 2, 5, 70))], pool)
     y = b.fully_connected(b.reshape(x, (1, 700)), sparse(4, (9, 700), 0.8), range(9), scale=0.9, weight_scales=0.01)
@@ -69,8 +72,8 @@ def test_the_models_have_every_operator() -> None:
 
 def test_scratch_is_told_by_layer() -> None:
     prediction = predict(parse(_edges()), "mps2-m3")
-    assert list(prediction.scratch) == [1, 2, 3, 7]
-    assert prediction.scratch[2] == prediction.scratch[7] == 0 < prediction.scratch[1] < prediction.placed
+    assert list(prediction.scratch) == [1, 2, 3, 9]
+    assert prediction.scratch[2] == prediction.scratch[9] == 0 < prediction.scratch[1] < prediction.placed
     assert prediction.nbytes == prediction.placed + -(-prediction.persistent // 16) * 16
 
 

@@ -56,7 +56,7 @@ def methods(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str], P
 
 
 @every_board
-@pytest.mark.parametrize("method", ["none", "dense", "rle", "dcsr"])
+@pytest.mark.parametrize("method", ["none", "dense", "rle", "dcsr", "bitmap"])
 @pytest.mark.parametrize("model", ZOO, ids=lambda path: path.stem)
 @pytest.mark.usefixtures("device")
 def test_zoo_models_give_the_bits_of_the_reference(

@@ -23,7 +23,7 @@ from wpconvert.tflite.restore import restore
 from wpconvert.tflite.rewrite import rewrite
 from wpconvert.tflite.weights import find_weights
 
-METHODS = ("dcsr", "rle", "dense")
+METHODS = ("dcsr", "rle", "bitmap", "dense")
 
 
 def sparse(seed: int, shape: Sequence[int], zeros: float = 0.9) -> NDArray[np.int8]:

@@ -56,6 +56,12 @@ def test_options_that_contradict_the_blob_are_refused(options: OperatorOptions, 
         decode(options)
 
 
+def test_options_may_leave_out_what_the_blob_says() -> None:
+    parts = decode(OperatorOptions())
+    assert parts.codec == "rle"
+    assert np.array_equal(parts.weights, WEIGHTS)
+
+
 def test_table_for_another_number_of_channels_is_refused() -> None:
     with pytest.raises(ModelError, match="5 channels do not fit"):
         decode(requant=replace(TABLE, bias=np.zeros(5, np.int32)))

@@ -57,6 +57,7 @@ def test_packed_options_are_a_map_that_any_flexbuffer_reader_shows() -> None:
 
 def test_defaults_are_left_out() -> None:
     assert set(flexbuffers.Loads(OperatorOptions("rle", (2, 8)).pack().tobytes())) == {"version", "codec", "filter"}
+    assert set(flexbuffers.Loads(OperatorOptions().pack().tobytes())) == {"version"}
 
 
 def test_unknown_keys_are_ignored() -> None:
@@ -122,7 +123,7 @@ def test_damaged_options_are_read_or_refused(data: st.DataObject) -> None:
 )
 def test_builtin_options_become_ours_and_back(name: str, table: str, fields: dict[str, Any]) -> None:
     builtin = options(table, fusedActivationFunction=ActivationFunctionType.RELU6, **fields)
-    found, back = builtin_options(name, options_of(name, builtin, "rle", (1, 2)))
+    found, back = builtin_options(name, options_of(name, builtin))
     assert found == table
     assert vars(back) == vars(builtin)
 
@@ -133,7 +134,7 @@ def test_builtin_options_become_ours_and_back(name: str, table: str, fields: dic
 def test_builtin_options_out_of_range_are_unsupported(fields: dict[str, int]) -> None:
     valid = {"strideH": 1, "strideW": 1}
     with pytest.raises(UnsupportedError):
-        options_of("CONV_2D", options("Conv2DOptions", **(valid | fields)), "rle", (1, 1, 1, 1))
+        options_of("CONV_2D", options("Conv2DOptions", **(valid | fields)))
 
 
 def test_channel_sums_run_over_all_but_the_channel_dimension() -> None:

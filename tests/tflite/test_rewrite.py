@@ -27,7 +27,7 @@ from tests.tflite.harness import (
     sparse,
     tensor_named,
 )
-from wpconvert.tflite.compressed import read_compressed
+from wpconvert.tflite.compressed import Compressed, read_compressed
 from wpconvert.tflite.file import parse
 from wpconvert.tflite.operators import BUILTIN_NAMES
 from wpconvert.tflite.table import RequantTable
@@ -114,7 +114,12 @@ def tables(data: bytes) -> list[RequantTable]:
     found = []
     for index, operator in enumerate(model.root.subgraphs[0].operators):
         stored = model.operator_name(operator) in BUILTIN_NAMES
-        found.append(read_compressed(model, 0, index).table if stored else build_table(model, 0, index))
+        if stored:
+            parts = read_compressed(model, 0, index)
+            assert isinstance(parts, Compressed)
+            found.append(parts.table)
+        else:
+            found.append(build_table(model, 0, index))
     return found
 
 

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wpconvert.errors import ModelError
-from wpconvert.tflite.table import RequantTable, nbytes_of, unpack
+from wpconvert.tflite.table import RequantTable, unpack
+
+HEADER_NBYTES, TAIL_NBYTES = 28, 4
 
 TABLE = RequantTable(
     np.array([1, -2, 3], np.int32),
@@ -26,10 +28,30 @@ TABLE = RequantTable(
 
 
 def test_packed_table_is_laid_out_as_the_format_says() -> None:
-    expected = struct.pack("<4sBBHIIbbbb", b"WPRQ", 1, 1, 0, 3, 3, -3, 5, -128, 127)
-    expected += struct.pack("<3i3i3b", 1, -2, 3, 1 << 30, 0, (1 << 31) - 1, -31, 0, 30)
+    expected = struct.pack("<4sBBBBBbbbbbHIii", b"WPRQ", 2, 1, 3, 31, 6, -31, -3, 5, -128, 127, 0, 3, -2, 0)
+    expected += bits((3, 3), (0, 3), (5, 3))
+    expected += bits((1 << 30, 31), (0, 31), ((1 << 31) - 1, 31))
+    expected += bits((0, 6), (31, 6), (61, 6)) + bytes(TAIL_NBYTES)
     assert TABLE.pack().tobytes() == expected
-    assert len(expected) == nbytes_of(3, 3) == 20 + 4 * 3 + 5 * 3
+
+
+def bits(*fields: tuple[int, int]) -> bytes:
+    """Values and their widths, the first in the lowest bits, zeros behind."""
+    stream, at = 0, 0
+    for value, width in fields:
+        stream |= value << at
+        at += width
+    return stream.to_bytes((at + 7) // 8, "little")
+
+
+def test_equal_values_take_no_bits() -> None:
+    same = replace(
+        TABLE, bias=np.full(3, -7, np.int32), multiplier=np.full(3, 1 << 30, np.int32), shift=np.full(3, -5, np.int8)
+    )
+    assert same.pack().nbytes == HEADER_NBYTES + TAIL_NBYTES
+    found = unpack(same.pack())
+    for part in ("bias", "multiplier", "shift"):
+        np.testing.assert_array_equal(getattr(found, part), getattr(same, part))
 
 
 @given(
@@ -57,26 +79,32 @@ def test_unpacking_gives_back_what_was_packed(
     assert found.pack().tobytes() == table.pack().tobytes()
     assert (found.input_zero_point, found.output_zero_point) == small[:2]
     assert (found.activation_min, found.activation_max, found.has_bias) == (low, high, has_bias)
-    assert np.array_equal(found.bias, table.bias)
+    for part in ("bias", "multiplier", "shift"):
+        np.testing.assert_array_equal(getattr(found, part), getattr(table, part))
 
 
 @pytest.mark.parametrize(
     ("at", "fmt", "value", "message"),
     [
         (0, "<I", 0, "magic"),
-        (4, "<B", 2, "version 2"),
-        (5, "<B", 2, "flags 0x2"),
-        (6, "<H", 1, "not consistent"),
-        (8, "<I", 0, "0 channels"),
-        (8, "<I", 4, "4 channels, 3 multipliers"),
-        (8, "<I", 0xFFFFFFFF, "not consistent"),
-        (12, "<I", 2, "2 multipliers"),
-        (12, "<I", 1, "51 bytes|47 bytes|channels need"),
-        (18, "<b", 127, None),
-        (19, "<b", -128, None),
-        (32, "<i", -1, "multipliers must not be negative"),
-        (44, "<b", -32, "shifts lie in"),
-        (46, "<b", 31, "shifts lie in"),
+        (4, "<B", 1, "version 1"),
+        (5, "<B", 4, "flags 0x4"),
+        (5, "<B", 2, "channels need"),
+        (6, "<B", 33, "fields of 33"),
+        (6, "<B", 8, "channels need"),
+        (7, "<B", 32, "fields of 3, 32"),
+        (8, "<B", 7, "and 7 bits"),
+        (9, "<b", -32, "shifts must lie in"),
+        (9, "<b", -30, "shifts must lie in"),
+        (12, "<b", 127, None),
+        (13, "<b", -128, None),
+        (14, "<H", 1, "not consistent"),
+        (16, "<I", 0, "0 channels"),
+        (16, "<I", 4, "4 channels need"),
+        (16, "<I", 0xFFFFFFFF, "not consistent"),
+        (16, "<I", (1 << 26) + 1, "not consistent"),
+        (24, "<i", -1, "multipliers must lie in"),
+        (24, "<i", 1, "multipliers must lie in"),
     ],
 )
 def test_inconsistent_table_is_refused(at: int, fmt: str, value: int, message: str | None) -> None:
@@ -94,7 +122,7 @@ def test_activation_range_must_not_be_empty() -> None:
         unpack(replace(TABLE, activation_min=1, activation_max=0).pack())
 
 
-@pytest.mark.parametrize("size", [0, 19, 20, 46, 48])
+@pytest.mark.parametrize("size", [0, 27, 28, 47, 50])
 def test_wrong_length_is_refused(size: int) -> None:
     with pytest.raises(ModelError, match="requantisation table"):
         unpack(np.resize(TABLE.pack(), size))

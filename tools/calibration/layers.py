@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from tests.support.models import ModelBuilder
 from wpconvert.codecs import CODECS, encode
+from wpconvert.errors import ModelError
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.plan import Outcome
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.rewrite import rewrite
+from wpconvert.tflite.schema import options
 from wpconvert.tflite.weights import find_weights
 
 SIDES = (1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 28, 32, 48)
@@ -43,10 +45,22 @@ class Sample:
 
 def weights_of(generator: np.random.Generator, shape: tuple[int, ...], density: float) -> NDArray[np.int8]:
     """Weights as training leaves them: Laplace distributed, the smallest pruned."""
-    values = generator.laplace(0, generator.uniform(8, 30), shape)
+    values = generator.laplace(0, generator.choice((2, 8, 20, 30)), shape)
     cut = np.quantile(np.abs(values), 1 - density)
     rounded = np.clip(np.where(values < 0, np.floor(values), np.ceil(values)), -127, 127)
     return np.where(np.abs(values) >= cut, rounded, 0).astype(np.int8)
+
+
+def encodable(values: NDArray[np.int8], method: str) -> NDArray[np.int8]:
+    """The same weights, halved until the method holds them; zeros stay where they are."""
+    while method != PLAIN:
+        try:
+            encode(method, values.reshape(len(values), -1), 1)
+        except ModelError:
+            values = (np.sign(values) * np.maximum(np.abs(values) // 2, np.abs(values) > 0)).astype(np.int8)
+            continue
+        break
+    return values
 
 
 def methods() -> tuple[str, ...]:
@@ -55,7 +69,7 @@ def methods() -> tuple[str, ...]:
 
 
 def weighted(seed: int, count: int) -> Iterator[Sample]:
-    """For every method, `count` layers of each kind of operator that has weights, half as many fully connected."""
+    """For every method, `count` layers of each kind of convolution, fewer of the other operators that have weights."""
     for number, method in enumerate(methods()):
         generator = np.random.default_rng((seed, number))
         for index in range(count):
@@ -64,6 +78,9 @@ def weighted(seed: int, count: int) -> Iterator[Sample]:
             yield _depthwise(generator, method)
             if index % 2 == 0:
                 yield _fully_connected(generator, method)
+            if index % 5 == 0 and method != PLAIN:
+                yield _elementwise(generator, method, "ADD")
+                yield _elementwise(generator, method, "MUL")
 
 
 def _density(generator: np.random.Generator) -> float:
@@ -109,7 +126,7 @@ def _conv(generator: np.random.Generator, method: str, pointwise: bool) -> Sampl
             activation="RELU",
         )  # fmt: skip
 
-    return Sample(add, (1, height, width, depth), weights, method)
+    return Sample(add, (1, height, width, depth), encodable(weights, method), method)
 
 
 def _depthwise(generator: np.random.Generator, method: str) -> Sample:
@@ -137,7 +154,7 @@ def _depthwise(generator: np.random.Generator, method: str) -> Sample:
             activation="RELU",
         )  # fmt: skip
 
-    return Sample(add, (1, height, width, depth), weights, method)
+    return Sample(add, (1, height, width, depth), encodable(weights, method), method)
 
 
 def _fully_connected(generator: np.random.Generator, method: str) -> Sample:
@@ -153,7 +170,23 @@ def _fully_connected(generator: np.random.Generator, method: str) -> Sample:
         assert values is not None
         return builder.fully_connected(x, values, bias, scale=0.1, weight_scales=0.003)
 
-    return Sample(add, (batch, depth), weights, method)
+    return Sample(add, (batch, depth), encodable(weights, method), method)
+
+
+def _elementwise(generator: np.random.Generator, method: str, name: str) -> Sample:
+    """ADD or MUL of a constant that the last dimensions of the activation repeat."""
+    height, width = _size(generator)
+    channels = int(generator.choice(CHANNELS))
+    shape = (height, width, channels)[int(generator.integers(3)) :]
+    values = weights_of(generator, shape, _density(generator))
+
+    def add(builder: ModelBuilder, constant: NDArray[np.int8] | None, x: int) -> int:
+        assert constant is not None
+        inputs = [x, builder.constant(constant, 0.1, 3)]
+        output = builder.tensor(builder.shape(x), "int8", 0.15, 1)
+        return builder.op(name, inputs, [output], options(f"{name.capitalize()}Options"))
+
+    return Sample(add, (1, height, width, channels), encodable(values, method), method)
 
 
 def models(samples: Iterator[Sample], seed: int) -> Iterator[bytes]:

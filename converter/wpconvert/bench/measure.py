@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from wpconvert.bench.counts import parse_counts
 from wpconvert.bench.cycles import OTHER, cost_table, together
 from wpconvert.bench.disassembly import disassemble
-from wpconvert.bench.flash import flash_parts, read_map
+from wpconvert.bench.flash import Piece, flash_parts, read_map
 from wpconvert.bench.plugin import build_plugin, plugin_arguments
 from wpconvert.bench.profile import Inference, Profiler, find_markers, inferences, prepare_instructions
 from wpconvert.bench.program import load_program
@@ -19,8 +19,8 @@ from wpconvert.bench.result import Benchmark, LayerCount
 from wpconvert.engines.base import Sample
 from wpconvert.errors import DeviceError, ToolError, UnsupportedError
 from wpconvert.target.board import Board
-from wpconvert.target.image import Image, build_image
-from wpconvert.target.runner import DEFAULT_TIMEOUT_S, run_on
+from wpconvert.target.image import Image, Sizes, build_image
+from wpconvert.target.runner import DEFAULT_TIMEOUT_S, DeviceRun, run_image, run_on
 from wpconvert.target.simulator import Simulator, simulator_for
 from wpconvert.tflite.model import TfliteModel, text
 
@@ -47,20 +47,59 @@ def benchmark(
     ToolError when the image or the counts are not as expected.
     """
     image = build_image(board, model, data, defines=defines)
-    profiler = _profiler(board, image)
-    markers = find_markers(profiler.program, profiler.code)
-    with tempfile.TemporaryDirectory(prefix="wpconvert-") as folder:
-        out = Path(folder) / "counts.txt"
-        arguments = plugin_arguments(build_plugin(), out, markers.addresses)
-        simulator = _counting(board, arguments)
+    profiler = _profiler(board, image.path, read_map(image.path.with_suffix(".map"), load_program(image.path).sections))
+
+    def run(simulator: Simulator) -> DeviceRun:
         try:
-            run = run_on(board, model, [sample], data=data, simulator=simulator, timeout_s=timeout_s, defines=defines)
+            done = run_on(board, model, [sample], data=data, simulator=simulator, timeout_s=timeout_s, defines=defines)
         except UnsupportedError:
             # Without its texts the firmware refuses a model and cannot say why; with them it raises the same again.
             run_on(board, model, [sample], data=data, timeout_s=timeout_s)
             raise
-        if run.image.path != image.path:
+        if done.image.path != image.path:
             raise ToolError("the device sources changed between building and running; run again")
+        return done
+
+    return _measure(path, data, model, board, profiler, run)
+
+
+def benchmark_image(
+    path: str,
+    data: bytes,
+    model: TfliteModel,
+    board: Board,
+    sample: Sample,
+    elf: Path,
+    *,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+) -> Benchmark:
+    """The same for an image that was built elsewhere and has this model inside.
+
+    It speaks the protocol of runtime/ports/common/runner.cc, with wpconvert's interpreter or that of TensorFlow Lite
+    Micro. Its code is not divided into parts, and what its program does between Invoke and the clock counts. Raises
+    what running on a board raises, and ToolError when image or counts are not as expected.
+    """
+    image = Image(elf, board.arena_nbytes, Sizes(0, 0, 0))
+
+    def run(simulator: Simulator) -> DeviceRun:
+        return run_image(board, simulator, image, model, [sample], timeout_s)
+
+    return _measure(path, data, model, board, _profiler(board, elf, ()), run)
+
+
+def _measure(
+    path: str,
+    data: bytes,
+    model: TfliteModel,
+    board: Board,
+    profiler: Profiler,
+    run: Callable[[Simulator], DeviceRun],
+) -> Benchmark:
+    """Count one inference; `run` runs the profiler's image in the simulator it is given."""
+    markers = find_markers(profiler.program, profiler.code)
+    with tempfile.TemporaryDirectory(prefix="wpconvert-") as folder:
+        out = Path(folder) / "counts.txt"
+        device = run(_counting(board, plugin_arguments(build_plugin(), out, markers.addresses)))
         try:
             counts = parse_counts(out.read_text(encoding="ascii"))
         except OSError as error:
@@ -70,7 +109,7 @@ def benchmark(
     if len(found) != 1 or len(found[0].operators) != len(operators):
         raise ToolError(f"the profile shows {len(found)} inferences, expected one of {len(operators)} operators")
     inference = found[0]
-    _check_clock(run.instructions, inference)
+    _check_clock(device.instructions, inference)
     operators_modelled = [profiler.model(executions) for executions in inference.operators]
     interpreter_modelled = profiler.model(inference.interpreter)
     modelled = together([*operators_modelled, interpreter_modelled])
@@ -87,12 +126,12 @@ def benchmark(
         prepare_instructions=prepare_instructions(counts, markers, profiler.is_firmware),
         interpreter_instructions=inference.interpreter.total(),
         interpreter_modelled_cycles=interpreter_modelled.total,
-        arena_nbytes=run.arena_nbytes,
+        arena_nbytes=device.arena_nbytes,
         flash_nbytes=flash_parts(profiler.pieces, profiler.program.sections),
         layers=_layers(model, inference, [one.total for one in operators_modelled]),
         functions=profiler.functions(inference.total, modelled),
         classes=profiler.classes(inference.total, modelled),
-        outputs_sha256=hashlib.sha256(b"".join(output.tobytes() for output in run.outputs[0])).hexdigest(),
+        outputs_sha256=hashlib.sha256(b"".join(output.tobytes() for output in device.outputs[0])).hexdigest(),
         notes=notes,
     )
 
@@ -103,11 +142,9 @@ def _counting(board: Board, arguments: list[str]) -> Simulator:
     return replace(plain, command=lambda board, image: [*plain.command(board, image), *arguments])
 
 
-def _profiler(board: Board, image: Image) -> Profiler:
-    program = load_program(image.path)
-    pieces = read_map(image.path.with_suffix(".map"), program.sections)
+def _profiler(board: Board, elf: Path, pieces: Sequence[Piece]) -> Profiler:
     table = cost_table(board.core.lower())
-    return Profiler(program, disassemble(image.path, table.machine), pieces, table)
+    return Profiler(load_program(elf), disassemble(elf, table.machine), pieces, table)
 
 
 def _check_clock(measured: list[int] | None, inference: Inference) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +14,11 @@ from wpconvert.bench.program import Program
 from wpconvert.bench.result import ClassCount, FunctionCount
 from wpconvert.errors import ToolError
 
-INVOKE = "wpconvert::MicroInterpreter::Invoke"
+# Invoke of each interpreter whose images can be read, and the function in which it calls the operators.
+_INTERPRETERS = (
+    ("wpconvert::MicroInterpreter::Invoke", "wpconvert::MicroInterpreter::Invoke"),
+    ("tflite::MicroInterpreter::Invoke", "tflite::MicroInterpreterGraph::InvokeSubgraph"),
+)
 _CLOCK = "port_ticks"
 
 
@@ -23,8 +27,8 @@ class Markers:
     """Addresses at which the plugin ends an interval.
 
     invoke: the first instruction of MicroInterpreter::Invoke. clock: that of port_ticks, which the firmware calls
-    around AllocateTensors and around Invoke. calls: the calls through a pointer in Invoke, each with the instruction
-    behind it. Without an observer, only the call of an operator's kernel is executed.
+    around AllocateTensors and around Invoke. calls: the calls through a pointer where operators are called, each with
+    the instruction behind it.
     """
 
     invoke: int
@@ -47,11 +51,13 @@ class Inference:
 
 
 def find_markers(program: Program, code: Mapping[int, Instruction]) -> Markers:
-    """The markers of a firmware image. ToolError when it is not one of `wpconvert run`."""
-    invoke = next((f for f in program.functions if f.name == INVOKE), None)
-    if invoke is None or _CLOCK not in program.symbols:
-        raise ToolError(f"the firmware image lacks {INVOKE if invoke is None else _CLOCK}")
-    inside = [code[a] for a in range(invoke.address, invoke.address + invoke.nbytes, 2) if a in code]
+    """The markers of a firmware image. ToolError when it has no interpreter that is known, or no port_ticks."""
+    functions = {function.name: function for function in program.functions}
+    names = next((pair for pair in _INTERPRETERS if all(name in functions for name in pair)), None)
+    if names is None or _CLOCK not in program.symbols:
+        raise ToolError(f"the firmware image lacks {_CLOCK if names else _INTERPRETERS[0][0]}")
+    invoke, caller = (functions[name] for name in names)
+    inside = [code[a] for a in range(caller.address, caller.address + caller.nbytes, 2) if a in code]
     calls = {i.address: i.end for i in inside if i.mnemonic == "blx"}
     return Markers(invoke.address, program.symbols[_CLOCK] & ~1, calls)
 
@@ -74,15 +80,25 @@ def inferences(counts: Counts, markers: Markers, is_firmware: Callable[[int], bo
 def _inference(
     pieces: Sequence[tuple[int | None, Interval]], markers: Markers, is_firmware: Callable[[int], bool]
 ) -> Inference:
-    operators, around = [], []
-    for opener, interval in pieces:
-        kept = Interval(
-            interval.marker, Executions({a: n for a, n in interval.executions.items() if not is_firmware(a)})
+    kept = [
+        (
+            opener,
+            Interval(interval.marker, Counter({a: n for a, n in interval.executions.items() if not is_firmware(a)})),
         )
-        if opener is not None and opener in markers.calls and interval.marker == markers.calls[opener]:
-            operators.append(kept.executions)
+        for opener, interval in pieces
+    ]
+    called: Counter[int] = Counter()
+    for opener, interval in kept:
+        if opener is not None and markers.calls.get(opener) == interval.marker:
+            called[opener] += interval.instructions
+    # TFLM calls its allocator through a pointer as well: operators are called where most is executed.
+    site = called.most_common(1)[0][0] if called else None
+    operators, around = [], []
+    for opener, interval in kept:
+        if opener is not None and opener == site and interval.marker == markers.calls[opener]:
+            operators.append(interval.executions)
         else:
-            around.append(kept)
+            around.append(interval)
     interpreter = merged(around)
     total = interpreter.copy()
     for operator in operators:

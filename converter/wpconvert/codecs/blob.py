@@ -107,8 +107,8 @@ def build(
     Returns uint8[nbytes], nbytes a multiple of 16. Raises ModelError when the blob would pass 2^32 − 1 bytes.
     """
     sizes = [sum(part.nbytes for part in section) for section in sections]
-    start = _aligned(_FIXED.size + 4 * len(sizes))
-    total = start + sum(_aligned(size) for size in sizes)
+    start = aligned(_FIXED.size + 4 * len(sizes))
+    total = start + sum(aligned(size) for size in sizes)
     if total > 0xFFFFFFFF:
         raise ModelError(f"weight blob: {total} bytes do not fit its 32-bit size field")
     dims = (*layout.shape, *(0,) * (MAX_DIMS - len(layout.shape)))
@@ -136,7 +136,7 @@ def build(
         for part in section:
             out[cursor : cursor + part.nbytes] = np.ascontiguousarray(part).reshape(-1).view(np.uint8)
             cursor += part.nbytes
-        position += _aligned(size)
+        position += aligned(size)
     return out
 
 
@@ -176,17 +176,18 @@ def _split(raw: NDArray[np.uint8], n_sections: int) -> tuple[NDArray[np.uint8], 
     if n_sections > MAX_SECTIONS or table_end > raw.nbytes:
         raise ModelError(f"weight blob: {n_sections} sections, at most {MAX_SECTIONS} that fit {raw.nbytes} bytes")
     sizes = [int(size) for size in np.frombuffer(raw[_FIXED.size : table_end].tobytes(), "<u4")]
-    if _aligned(table_end) + sum(_aligned(size) for size in sizes) != raw.nbytes:
+    if aligned(table_end) + sum(aligned(size) for size in sizes) != raw.nbytes:
         raise ModelError(f"weight blob: sections of {sizes} bytes do not fill {raw.nbytes} bytes")
     sections = []
-    position = _aligned(table_end)
+    position = aligned(table_end)
     for size in sizes:
         sections.append(raw[position : position + size])
-        position += _aligned(size)
+        position += aligned(size)
     return tuple(sections)
 
 
-def _aligned(nbytes: int) -> int:
+def aligned(nbytes: int) -> int:
+    """The bytes that a section of `nbytes` takes."""
     return (nbytes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
 

@@ -18,7 +18,8 @@ CHUNK_ELEMENTS = 1 << 18
 DEFAULT_BLOCK_LOG2 = 4
 
 # Bits 0–1 of a sparse blob's flags: width of the row counts; bit 2: width of the row index.
-SPARSE_FLAGS = 0b111
+WIDE_INDEX = 0b100
+SPARSE_FLAGS = 0b011 | WIDE_INDEX
 
 _COUNT_TYPES = ("<i1", "<i2", "<i4")
 _CURSOR_TYPES = ("<u2", "<u4")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from wpconvert.codecs import CODECS
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.tflite.compressed import codec_name
 from wpconvert.tflite.model import TfliteModel
-from wpconvert.tflite.operators import BUILTIN_NAMES, unpack_options
+from wpconvert.tflite.operators import BUILTIN_NAMES
 
 # Methods of TFLM's resolver whose name is not the operator's in camel case.
 _SPECIAL = {
@@ -136,7 +134,7 @@ def operators_of(model: TfliteModel) -> list[tuple[str, bool]]:
 def codecs_of(model: TfliteModel) -> list[str]:
     """The codecs of the model's compressed weights, each once, sorted.
 
-    Raises ModelError for a rewritten operator whose options are corrupt or name a codec that does not exist.
+    Raises ModelError for a rewritten operator whose blob is missing, corrupt or of a codec that does not exist.
     """
     found = set()
     for number, graph in enumerate(model.root.subgraphs):
@@ -144,15 +142,10 @@ def codecs_of(model: TfliteModel) -> list[str]:
             name = model.operator_name(operator)
             if not model.is_custom(operator) or name not in BUILTIN_NAMES:
                 continue
-            raw = b"" if operator.customOptions is None else np.asarray(operator.customOptions, np.uint8).tobytes()
-            where = f"operator {index} ({name}, subgraph {number})"
             try:
-                codec = unpack_options(raw).codec
+                found.add(codec_name(model, number, index))
             except ModelError as error:
-                raise ModelError(f"{where}: {error}") from error
-            if codec not in CODECS:
-                raise ModelError(f"{where}: unknown codec {codec!r}, expected one of {', '.join(CODECS)}")
-            found.add(codec)
+                raise ModelError(f"operator {index} ({name}, subgraph {number}): {error}") from error
     return sorted(found)
 
 

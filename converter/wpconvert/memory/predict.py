@@ -12,7 +12,7 @@ from wpconvert.errors import UnsupportedError
 from wpconvert.memory.buffers import aligned
 from wpconvert.tflite.file import serialise
 from wpconvert.tflite.model import TfliteModel, shape_of
-from wpconvert.tflite.operators import BUILTIN_NAMES, CHANNEL_AXIS, CUSTOM_NAMES
+from wpconvert.tflite.operators import CHANNEL_AXIS, CUSTOM_NAMES
 from wpconvert.tflite.schema import TensorType
 
 # What stays in the arena on a 32-bit core, in bytes: runtime/include/wpconvert/program.h …
@@ -26,8 +26,8 @@ _PARAMS_NBYTES = {
     "ADD": 88,
     "AVERAGE_POOL_2D": 52,
     "CONCATENATION": _JOIN_NBYTES,
-    "CONV_2D": 96,
-    "DEPTHWISE_CONV_2D": 100,
+    "CONV_2D": 100,
+    "DEPTHWISE_CONV_2D": 104,
     "DEQUANTIZE": 16,
     "EXPAND_DIMS": 36,
     "FULLY_CONNECTED": 44,
@@ -53,12 +53,14 @@ _PARAMS_NBYTES = {
     "SUB": 88,
     "TANH": 4 + _LOOKUP_NBYTES,
     "TRANSPOSE": 48,
-    "WP_CONV_2D": 208,
-    "WP_DEPTHWISE_CONV_2D": 208,
-    "WP_FULLY_CONNECTED": 148,
+    "WP_ADD": 160,
+    "WP_CONV_2D": 196,
+    "WP_DEPTHWISE_CONV_2D": 196,
+    "WP_FULLY_CONNECTED": 132,
+    "WP_MUL": 144,
 }
-_LAYERS = frozenset({*CUSTOM_NAMES, *BUILTIN_NAMES})
-_WITH_SCRATCH = _LAYERS | {"SOFTMAX", "DEQUANTIZE"}
+_LAYERS = frozenset({*CHANNEL_AXIS, *(CUSTOM_NAMES[name] for name in CHANNEL_AXIS)})
+_WITH_SCRATCH = _LAYERS | {CUSTOM_NAMES["ADD"], CUSTOM_NAMES["MUL"], "SOFTMAX", "DEQUANTIZE"}
 _FOLDS_BIAS = frozenset({"Cortex-M55"})
 """Cores on which FULLY_CONNECTED keeps a bias of its own (WPK_WANTS_FOLDED_BIAS)."""
 

@@ -72,7 +72,7 @@ def _attempt(choice: Choice) -> Outcome:
     sparsity = weight.sparsity or 0.0
     if sparsity < choice.threshold:
         return Outcome(weight, "none", reason=f"{sparsity:.1%} zeros, below the threshold of {choice.threshold:.1%}")
-    layout = Layout(weight.shape, weight.row_dims)
+    layout = Layout(weight.values.shape, weight.row_dims)
     bound = CODECS[choice.method].minimum_nbytes(layout, int(np.count_nonzero(weight.values)))
     # Rewriting must pay for its table and options too. A codec whose point is fewer bytes must also shrink the weights
     # themselves; `dense` cannot, it lives on what the table saves.

@@ -23,7 +23,8 @@ class Weight:
     """One constant tensor that an operator multiplies with, or that is large enough to ask about.
 
     key: unique in the model (`subgraph:tensor` in a .tflite file). operators: names of the consuming operators.
-    values: int8 in the tensor's shape, None when `obstacle` says why the tensor cannot be rewritten.
+    values: int8 in the shape that a codec stores, the tensor's or a matrix of its elements; None when `obstacle` says
+    why the tensor cannot be rewritten.
     row_dims: the leading dimensions that make the rows of the stored matrix.
     overhead: bytes that rewriting adds beside the blob, net of what it removes.
     storage: weights with the same number share bytes in the file, so they are rewritten together or not at all.

@@ -32,7 +32,8 @@ def features_of(layer: Layer) -> Features:
     if weights.method in _PLAIN:
         # Zeros are multiplied like any other weight.
         weights = replace(weights, nonzeros=0, nbytes=0)
-    return {**_storage(weights), **_OPERATORS[layer.operator](layer, weights)}
+    operator = _OPERATORS.get(layer.operator)
+    return {**_storage(weights), **(_other(layer) if operator is None else operator(layer, weights))}
 
 
 def quantities_of(layer: Layer) -> dict[str, float]:
@@ -201,7 +202,7 @@ def family_of(layer: Layer) -> str:
     """What is calibrated together: the operator, how its weights are stored, and the shape of its windows."""
     if layer.weights is None:
         return f"{layer.operator} {layer.variant}".strip()
-    window = ""
+    window = layer.variant
     if layer.operator == "CONV_2D":
         window = "pointwise" if layer.pointwise else "windows"
     if layer.operator == "DEPTHWISE_CONV_2D":

@@ -42,9 +42,9 @@ class Item:
 def layers_with(outcome: Outcome) -> tuple[Layer, ...]:
     """The operators of a weight, with the weights stored as the outcome says."""
     weight = outcome.weight
-    if weight.values is None:
+    if weight.values is None or outcome.method == PLAIN:
         return weight.layers
-    rows = int(np.prod(weight.shape[: weight.row_dims]))
+    rows = int(np.prod(weight.values.shape[: weight.row_dims]))
     nonzeros = int(np.count_nonzero(weight.values))
     storage = Storage(outcome.method, rows, weight.values.size // rows, nonzeros, outcome.nbytes)
     return tuple(replace(layer, weights=storage) for layer in weight.layers)

@@ -70,11 +70,13 @@ def _relu6_table(context: OpContext) -> Table:
 
 
 def _leaky_relu_table(context: OpContext) -> Table:
-    """LEAKY_RELU: separate multipliers for the two half-lines, both ratios taken in float32."""
+    """LEAKY_RELU: separate multipliers for the two half-lines; LiteRT takes the negative one's ratio in float32."""
     input_scale, input_zero_point, output_scale, output_zero_point = _quantisation(context)
     alpha = np.float32(context.require_options("LeakyReluOptions").alpha)
     x = _INT8_VALUES - input_zero_point
-    slope = float(input_scale * alpha / output_scale)
+    slope = float(input_scale) * float(alpha) / float(output_scale)
+    if context.rounding == "litert":
+        slope = float(input_scale * alpha / output_scale)
     positive = _rescaled(float(input_scale / output_scale), x, output_zero_point)
     negative = multiply_double_rounding(x, *quantise_multiplier(abs(slope)))
     sign = -1 if slope < 0 else 1

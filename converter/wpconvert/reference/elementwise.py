@@ -28,7 +28,11 @@ _MAX_RANK = 4
 Multiplier = tuple[int, int]
 
 
-def _check_binary(context: OpContext) -> tuple[TensorInfo, TensorInfo, TensorInfo]:
+Operands = tuple[TensorInfo, TensorInfo, TensorInfo]
+"""Both inputs and the output of a binary operator."""
+
+
+def _check_binary(context: OpContext) -> Operands:
     context.arity(2)
     first, second, result = context.tensor(0), context.tensor(1), context.output()
     for info in (first, second, result):
@@ -43,9 +47,8 @@ def _check_binary(context: OpContext) -> tuple[TensorInfo, TensorInfo, TensorInf
     return first, second, result
 
 
-def _clamp(context: OpContext, table: str) -> tuple[int, int]:
-    scale, zero_point = context.output().per_tensor()
-    activation = context.require_options(table).fusedActivationFunction
+def _clamp(result: TensorInfo, activation: int) -> tuple[int, int]:
+    scale, zero_point = result.per_tensor()
     return activation_range(activation, scale, zero_point, np.dtype(np.int8))
 
 
@@ -75,9 +78,9 @@ def _below_one(real: float) -> Multiplier:
     return multiplier, shift
 
 
-def _sum_plan(context: OpContext, table: str) -> SumPlan:
+def sum_plan(operands: Operands, activation: int) -> SumPlan:
     """Ratios of the scales are taken in double precision."""
-    first, second, result = _check_binary(context)
+    first, second, result = operands
     (scale1, zero1), (scale2, zero2) = first.per_tensor(), second.per_tensor()
     output_scale, output_zero_point = result.per_tensor()
     common = 2.0 * float(max(scale1, scale2))
@@ -86,23 +89,24 @@ def _sum_plan(context: OpContext, table: str) -> SumPlan:
         _scaled_table(zero2, _below_one(float(scale2) / common)),
         _below_one(common / ((1 << _LEFT_SHIFT) * float(output_scale))),
         output_zero_point,
-        _clamp(context, table),
+        _clamp(result, activation),
     )
 
 
 def _add_plan(context: OpContext) -> SumPlan:
-    return _sum_plan(context, "AddOptions")
+    return sum_plan(_check_binary(context), context.require_options("AddOptions").fusedActivationFunction)
 
 
 def _sub_plan(context: OpContext) -> SumPlan:
-    return _sum_plan(context, "SubOptions")
+    return sum_plan(_check_binary(context), context.require_options("SubOptions").fusedActivationFunction)
 
 
-def _run_sum(
-    context: OpContext, plan: SumPlan, combine: Callable[[Int64Array, Int64Array], Int64Array]
+def run_sum(
+    plan: SumPlan, x1: NDArray[Any], x2: NDArray[Any], combine: Callable[[Int64Array, Int64Array], Int64Array]
 ) -> list[NDArray[Any]]:
-    first = plan.first[context.value(0).astype(np.int16) + 128]
-    second = plan.second[context.value(1).astype(np.int16) + 128]
+    """The int8 sum or difference of int8 arrays."""
+    first = plan.first[x1.astype(np.int16) + 128]
+    second = plan.second[x2.astype(np.int16) + 128]
     raw = multiply_double_rounding(combine(first, second), *plan.output_multiplier) + plan.output_zero_point
     return [np.clip(raw, *plan.activation).astype(np.int8)]
 
@@ -110,13 +114,13 @@ def _run_sum(
 @register("ADD", check=_add_plan)
 def add(context: OpContext) -> list[NDArray[Any]]:
     """int8 sum at a common scale of twice the larger input scale."""
-    return _run_sum(context, context.cached(_add_plan), np.add)
+    return run_sum(context.cached(_add_plan), context.value(0), context.value(1), np.add)
 
 
 @register("SUB", check=_sub_plan)
 def sub(context: OpContext) -> list[NDArray[Any]]:
     """int8 difference at a common scale of twice the larger input scale."""
-    return _run_sum(context, context.cached(_sub_plan), np.subtract)
+    return run_sum(context.cached(_sub_plan), context.value(0), context.value(1), np.subtract)
 
 
 @dataclass(frozen=True)
@@ -129,24 +133,34 @@ class MulPlan:
     activation: tuple[int, int]
 
 
-def _mul_plan(context: OpContext) -> MulPlan:
-    first, second, result = _check_binary(context)
+def product_plan(operands: Operands, activation: int, rounding: str) -> MulPlan:
+    """The ratio of the scales is taken as `rounding` says."""
+    first, second, result = operands
     (scale1, zero1), (scale2, zero2) = first.per_tensor(), second.per_tensor()
     output_scale, output_zero_point = result.per_tensor()
     # LiteRT takes the ratio in float32, TFLM in double precision.
     ratio = float(scale1) * float(scale2) / float(output_scale)
-    if context.rounding == "litert":
+    if rounding == "litert":
         ratio = float(scale1 * scale2 / output_scale)
     multiplier = quantise_multiplier(ratio)
-    return MulPlan((zero1, zero2), multiplier, output_zero_point, _clamp(context, "MulOptions"))
+    return MulPlan((zero1, zero2), multiplier, output_zero_point, _clamp(result, activation))
+
+
+def _mul_plan(context: OpContext) -> MulPlan:
+    operands = _check_binary(context)
+    return product_plan(operands, context.require_options("MulOptions").fusedActivationFunction, context.rounding)
+
+
+def run_product(plan: MulPlan, x1: NDArray[Any], x2: NDArray[Any]) -> list[NDArray[Any]]:
+    """The int8 product of int8 arrays."""
+    first = x1.astype(np.int64) - plan.zero_points[0]
+    second = x2.astype(np.int64) - plan.zero_points[1]
+    scaled = multiply_double_rounding(first * second, *plan.multiplier)
+    raw = wrap_int32(scaled + plan.output_zero_point)
+    return [np.clip(raw, *plan.activation).astype(np.int8)]
 
 
 @register("MUL", check=_mul_plan)
 def mul(context: OpContext) -> list[NDArray[Any]]:
     """int8 product of the inputs without their zero points."""
-    plan = context.cached(_mul_plan)
-    first = context.value(0).astype(np.int64) - plan.zero_points[0]
-    second = context.value(1).astype(np.int64) - plan.zero_points[1]
-    scaled = multiply_double_rounding(first * second, *plan.multiplier)
-    raw = wrap_int32(scaled + plan.output_zero_point)
-    return [np.clip(raw, *plan.activation).astype(np.int8)]
+    return run_product(context.cached(_mul_plan), context.value(0), context.value(1))

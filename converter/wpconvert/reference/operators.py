@@ -7,6 +7,7 @@ It is apart from the package's `__init__` so that modules on which operators dep
 from wpconvert.reference import (
     activations,
     compressed,
+    compressed_elementwise,
     convolution,
     elementwise,
     fully_connected,
@@ -21,6 +22,7 @@ from wpconvert.reference import (
 OPERATOR_MODULES = (
     activations,
     compressed,
+    compressed_elementwise,
     convolution,
     elementwise,
     fully_connected,

@@ -117,7 +117,7 @@ def _stored(model: TfliteModel) -> dict[str, tuple[str, NDArray[np.int8]]]:
         for index, operator in enumerate(graph.operators or []):
             if model.operator_name(operator) in BUILTIN_NAMES:
                 parts = read_compressed(model, s, index)
-                found[f"{s}:{operator.inputs[1]}"] = (parts.options.codec, parts.weights)
+                found[f"{s}:{operator.inputs[1]}"] = (parts.codec, parts.weights)
     return found
 
 

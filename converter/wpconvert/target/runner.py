@@ -73,13 +73,12 @@ def run_on(
     chosen = simulator if isinstance(simulator, Simulator) else simulator_for(board, simulator)
     # Fails early when the simulator is missing.
     chosen.command(board, Path("image.elf"))
-    ports = _ports(model)
-    _check_samples(ports[0], samples)
+    _check_samples(_ports(model)[0], samples)
     content = serialise(model) if data is None else data
 
     def attempt(samples: Sequence[Sample], arena: int | None) -> DeviceRun:
         image = build_image(board, model, content, arena, defines)
-        return _run_image(board, chosen, image, ports[1], samples, timeout_s)
+        return run_image(board, chosen, image, model, samples, timeout_s)
 
     try:
         return attempt(samples, arena_nbytes)
@@ -100,14 +99,16 @@ def _too_large_for(board: Board, needed: int) -> UnsupportedError:
     )
 
 
-def _run_image(
+def run_image(
     board: Board,
     simulator: Simulator,
     image: Image,
-    outputs: Sequence[Port],
+    model: TfliteModel,
     samples: Sequence[Sample],
-    timeout_s: float,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
 ) -> DeviceRun:
+    """Run an image that was built with this model inside; it may come from elsewhere. Raises what run_on raises."""
+    outputs = _ports(model)[1]
     with tempfile.TemporaryDirectory(prefix="wpconvert-") as name:
         folder = Path(name)
         (folder / "inputs.bin").write_bytes(_input_stream(samples))

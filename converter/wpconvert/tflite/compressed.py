@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert import codecs
+from wpconvert.codecs import Blob
 from wpconvert.errors import ModelError
 from wpconvert.tflite import table
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.operators import (
     BUILTIN_NAMES,
     CHANNEL_AXIS,
+    ELEMENTWISE,
     ROW_DIMS,
     OperatorOptions,
     channel_sums,
@@ -23,12 +26,19 @@ from wpconvert.tflite.table import RequantTable
 
 
 @dataclass(frozen=True)
-class Compressed:
+class Decoded:
     """A WP_* operator, decoded. `name` is the builtin operator it replaces; weights are in their original shape."""
 
     name: str
+    codec: str
     options: OperatorOptions
     weights: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Compressed(Decoded):
+    """A WP_* operator with a requantisation table."""
+
     table: RequantTable
 
     def bias(self) -> NDArray[np.int32]:
@@ -41,41 +51,73 @@ class Compressed:
 def decode_compressed(
     name: str, custom_options: bytes, raw_blob: NDArray[np.uint8], raw_table: NDArray[np.uint8]
 ) -> Compressed:
-    """Decode the parts of the custom operator that replaces builtin operator `name`.
+    """Decode the parts of the custom operator that replaces builtin operator `name`, one with a table.
 
     Raises ModelError when one is corrupt or they contradict each other.
     """
     options = unpack_options(custom_options)
     requant = table.unpack(raw_table)
     blob = codecs.parse(raw_blob)
-    codec = codecs.codec_of(blob)
     shape = blob.layout.shape
-    if options.filter_shape != shape or options.codec != codec.name:
-        raise ModelError(
-            f"the options say {options.codec!r} of shape {list(options.filter_shape)}, "
-            f"the weight blob is {codec.name!r} of shape {list(shape)}"
-        )
+    codec = _agreed_codec(options, blob, options.filter_shape in ((), shape))
     axis = CHANNEL_AXIS[name]
     if len(shape) <= axis or blob.layout.row_dims != ROW_DIMS[name] or shape[axis] != requant.channels:
         raise ModelError(
             f"the table's {requant.channels} channels do not fit weights of shape {list(shape)}, "
             f"{blob.layout.row_dims} dimensions of which are rows"
         )
-    return Compressed(name, options, codecs.decode(raw_blob), requant)
+    return Compressed(name, codec, options, codecs.decode(raw_blob), requant)
 
 
-def read_compressed(model: TfliteModel, subgraph: int, index: int) -> Compressed:
-    """Decode operator `index` of a subgraph, one with a WP_* custom code; ModelError names it when it is corrupt."""
+def decode_constant(name: str, custom_options: bytes, raw_blob: NDArray[np.uint8]) -> Decoded:
+    """The same for WP_ADD and WP_MUL."""
+    options = unpack_options(custom_options)
+    blob = codecs.parse(raw_blob)
+    shape = options.filter_shape
+    fits = min(shape, default=0) >= 1 and math.prod(shape) == math.prod(blob.layout.shape)
+    codec = _agreed_codec(options, blob, fits)
+    return Decoded(name, codec, options, codecs.decode(raw_blob).reshape(shape))
+
+
+def _agreed_codec(options: OperatorOptions, blob: Blob, shapes_agree: bool) -> str:
+    """The codec's name; ModelError where the options contradict the blob."""
+    codec = codecs.codec_of(blob).name
+    if not shapes_agree or options.codec not in ("", codec):
+        raise ModelError(
+            f"the options say {options.codec!r} of shape {list(options.filter_shape)}, "
+            f"the weight blob is {codec!r} of shape {list(blob.layout.shape)}"
+        )
+    return codec
+
+
+def _constants(model: TfliteModel, subgraph: int, index: int) -> list[NDArray[np.uint8]]:
+    """Blob and, where it has one, table of operator `index` of a subgraph, one with a WP_* custom code."""
     graph = model.root.subgraphs[subgraph]
     operator = graph.operators[index]
+    name = BUILTIN_NAMES[model.operator_name(operator)]
+    expected = 2 if name in ELEMENTWISE else 3
+    if len(operator.inputs) != expected or min(operator.inputs) < 0 or len(operator.outputs) != 1:
+        parts = "activation and weight blob" if expected == 2 else "activation, weight blob and table"
+        raise ModelError(f"expected {parts} as inputs and one output")
+    constants = [model.buffer(graph.tensors[t]) for t in operator.inputs[1:]]
+    if any(constant is None for constant in constants):
+        raise ModelError("weight blob and table must be constants")
+    return [constant for constant in constants if constant is not None]
+
+
+def codec_name(model: TfliteModel, subgraph: int, index: int) -> str:
+    """The codec of such an operator's weights; ModelError when it has none that is known."""
+    return codecs.codec_of(codecs.parse(_constants(model, subgraph, index)[0])).name
+
+
+def read_compressed(model: TfliteModel, subgraph: int, index: int) -> Decoded:
+    """Decode such an operator, to Compressed where it has a table; ModelError names it when it is corrupt."""
+    operator = model.root.subgraphs[subgraph].operators[index]
     custom = model.operator_name(operator)
+    name = BUILTIN_NAMES[custom]
     try:
-        if len(operator.inputs) != 3 or min(operator.inputs) < 0 or len(operator.outputs) != 1:
-            raise ModelError("expected activation, weight blob and table as inputs and one output")
-        blob, requant = (model.buffer(graph.tensors[operator.inputs[slot]]) for slot in (1, 2))
-        if blob is None or requant is None:
-            raise ModelError("weight blob and table must be constants")
         options = b"" if operator.customOptions is None else np.asarray(operator.customOptions, np.uint8).tobytes()
-        return decode_compressed(BUILTIN_NAMES[custom], options, blob, requant)
+        blob, *tables = _constants(model, subgraph, index)
+        return decode_compressed(name, options, blob, tables[0]) if tables else decode_constant(name, options, blob)
     except ModelError as error:
         raise ModelError(f"operator {index} ({custom}, subgraph {subgraph}): {error}") from error

@@ -159,7 +159,7 @@ def _stored(model: TfliteModel) -> dict[str, Stored]:
     for s, graph in enumerate(model.root.subgraphs):
         for index, operator in enumerate(graph.operators):
             if model.operator_name(operator) in BUILTIN_NAMES:
-                method = read_compressed(model, s, index).options.codec
+                method = read_compressed(model, s, index).codec
                 tensor = int(operator.inputs[WEIGHT_INPUT])
                 blob = model.buffer(graph.tensors[tensor])
                 assert blob is not None

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.tflite.compressed import read_compressed
+from wpconvert.tflite.elementwise import matrix_of
 from wpconvert.tflite.model import TfliteModel, element_count, shape_of
-from wpconvert.tflite.operators import (
-    BUILTIN_NAMES,
-    ROW_DIMS,
-    OperatorOptions,
-    options_of,
-)
+from wpconvert.tflite.operators import BUILTIN_NAMES, ELEMENTWISE, ROW_DIMS, OperatorOptions, options_of
 from wpconvert.tflite.schema import DTYPES
 from wpconvert.tflite.weights import WEIGHT_INPUT, table_of
 
@@ -33,13 +30,18 @@ def layers_of(model: TfliteModel) -> list[Layer]:
 
 def _layer(model: TfliteModel, index: int) -> Layer:
     """One operator of the first subgraph."""
-    graph = model.root.subgraphs[0]
-    operator = graph.operators[index]
-    name = model.operator_name(operator)
+    name = model.operator_name(model.root.subgraphs[0].operators[index])
     if name in BUILTIN_NAMES:
         return _rewritten(model, index)
     if table_of(model, 0, index) is not None:
         return _plain(model, index)
+    return _other(model, index, name)
+
+
+def _other(model: TfliteModel, index: int, name: str, weights: Storage | None = None) -> Layer:
+    """An operator whose shape does not say what it multiplies with."""
+    graph = model.root.subgraphs[0]
+    operator = graph.operators[index]
     computed = [graph.tensors[t] for t in operator.inputs if t >= 0 and model.buffer(graph.tensors[t]) is None]
     source = max(computed, key=lambda tensor: element_count(shape_of(tensor)), default=None)
     batch, input_size = _image((1,) if source is None else shape_of(source))
@@ -50,8 +52,12 @@ def _layer(model: TfliteModel, index: int) -> Layer:
         kernel, stride = (pool.filterHeight, pool.filterWidth), (pool.strideH, pool.strideW)
         return Layer(name, batch, input_size, output_size, kernel, stride)
     kind = "" if source is None else str(DTYPES.get(source.type, ""))
-    variant = " ".join(part for part in ("" if kind == "int8" else kind, _broadcast(graph, operator, name)) if part)
-    return Layer(name, 1, (1, batch * input_size[0] * input_size[1], input_size[2]), output_size, variant=variant)
+    broadcast = _broadcast(graph, operator, name)
+    if weights is not None:
+        broadcast = _fit_of((element_count(shape_of(source)), weights.rows * weights.cols))
+    variant = " ".join(part for part in ("" if kind == "int8" else kind, broadcast) if part)
+    flat = (1, batch * input_size[0] * input_size[1], input_size[2])
+    return Layer(name, 1, flat, output_size, variant=variant, weights=weights)
 
 
 def _broadcast(graph: Any, operator: Any, name: str) -> str:
@@ -59,6 +65,10 @@ def _broadcast(graph: Any, operator: Any, name: str) -> str:
     if name not in _BINARY:
         return ""
     sizes = [element_count(shape_of(graph.tensors[t])) for t in operator.inputs if t >= 0]
+    return _fit_of(sizes)
+
+
+def _fit_of(sizes: Sequence[int]) -> str:
     return "" if len(set(sizes)) < 2 else "scalar" if min(sizes) == 1 else "broadcast"
 
 
@@ -66,8 +76,12 @@ def _rewritten(model: TfliteModel, index: int) -> Layer:
     found = read_compressed(model, 0, index)
     graph = model.root.subgraphs[0]
     blob = graph.tensors[graph.operators[index].inputs[WEIGHT_INPUT]]
-    storage = storage_of(found.options.codec, found.weights, ROW_DIMS[found.name], element_count(shape_of(blob)))
-    return _weighted(graph, graph.operators[index], found.name, found.options, storage)
+    nbytes = element_count(shape_of(blob))
+    if found.name in ELEMENTWISE:
+        matrix = matrix_of(found.weights)
+        return _other(model, index, found.name, storage_of(found.codec, matrix, ROW_DIMS[found.name], nbytes))
+    storage = storage_of(found.codec, found.weights, ROW_DIMS[found.name], nbytes)
+    return _weighted(graph, graph.operators[index], found.name, found.options, found.weights.shape, storage)
 
 
 def _plain(model: TfliteModel, index: int) -> Layer:
@@ -76,18 +90,20 @@ def _plain(model: TfliteModel, index: int) -> Layer:
     name = model.operator_name(operator)
     values = model.constant(graph.tensors[operator.inputs[WEIGHT_INPUT]])
     assert values is not None
-    options = options_of(name, operator.builtinOptions, PLAIN, values.shape)
-    return _weighted(graph, operator, name, options, storage_of(PLAIN, values, ROW_DIMS[name], values.nbytes))
+    storage = storage_of(PLAIN, values, ROW_DIMS[name], values.nbytes)
+    return _weighted(graph, operator, name, options_of(name, operator.builtinOptions), values.shape, storage)
 
 
-def _weighted(graph: Any, operator: Any, name: str, options: OperatorOptions, storage: Storage) -> Layer:
+def _weighted(
+    graph: Any, operator: Any, name: str, options: OperatorOptions, shape: tuple[int, ...], storage: Storage
+) -> Layer:
     """A convolution or fully connected layer with constant int8 weights."""
     x, y = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
     if name == "FULLY_CONNECTED":
         count = element_count(shape_of(x)) // storage.cols
         return Layer(name, count, (1, 1, storage.cols), (1, 1, storage.rows), weights=storage)
     (batch, input_size), (_, output_size) = _image(shape_of(x)), _image(shape_of(y))
-    kernel = (options.filter_shape[1], options.filter_shape[2])
+    kernel = (shape[1], shape[2])
     padding = (0, 0)
     if options.padding == "SAME":
         top, left = (

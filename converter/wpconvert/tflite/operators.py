@@ -18,10 +18,14 @@ CUSTOM_NAMES = {
     "CONV_2D": "WP_CONV_2D",
     "DEPTHWISE_CONV_2D": "WP_DEPTHWISE_CONV_2D",
     "FULLY_CONNECTED": "WP_FULLY_CONNECTED",
+    "ADD": "WP_ADD",
+    "MUL": "WP_MUL",
 }
 BUILTIN_NAMES = {custom: builtin for builtin, custom in CUSTOM_NAMES.items()}
+ELEMENTWISE = ("ADD", "MUL")
+"""Operators whose constant meets each element once: no requantisation table, any matrix of the constant's elements."""
 CUSTOM_VERSION = 1
-ROW_DIMS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 1}
+ROW_DIMS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 1, "ADD": 1, "MUL": 1}
 """Leading dimensions of the weights that make matrix rows: output channels, or taps for depthwise convolutions."""
 CHANNEL_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 """Dimension of the weights that counts output channels."""
@@ -34,12 +38,14 @@ _MAX_OPTIONS = 4096
 class OperatorOptions:
     """What custom_options of a WP_* operator says. stride and dilation are (height, width).
 
+    codec and filter_shape repeat what the blob says, for viewers; they are empty where the options leave them out.
     filter_shape is the dense weight's: [out_channels, kernel_h, kernel_w, in_channels] for a convolution,
-    [1, kernel_h, kernel_w, channels] for a depthwise one, [out, in] for a fully connected layer.
+    [1, kernel_h, kernel_w, channels] for a depthwise one, [out, in] for a fully connected layer, the constant's for
+    the others, which never leave it out.
     """
 
-    codec: str
-    filter_shape: tuple[int, ...]
+    codec: str = ""
+    filter_shape: tuple[int, ...] = ()
     activation: str = "NONE"
     padding: str = "VALID"
     stride: tuple[int, int] = (1, 1)
@@ -48,32 +54,31 @@ class OperatorOptions:
     keep_num_dims: bool = False
 
     def pack(self) -> NDArray[np.uint8]:
-        """A FlexBuffer map; entries at their default are left out, except version, codec and filter."""
-        fields: dict[str, Any] = {
-            "version": CUSTOM_VERSION,
-            "codec": self.codec,
-            "filter": list(self.filter_shape),
-        }
-        default = OperatorOptions(self.codec, self.filter_shape)
-        for name in ("activation", "padding", "depth_multiplier", "keep_num_dims"):
+        """A FlexBuffer map; entries at their default are left out, except version."""
+        fields: dict[str, Any] = {"version": CUSTOM_VERSION}
+        default = OperatorOptions()
+        for name in ("codec", "activation", "padding", "depth_multiplier", "keep_num_dims"):
             if getattr(self, name) != getattr(default, name):
                 fields[name] = getattr(self, name)
-        for name in ("stride", "dilation"):
+        for name, key in (("filter_shape", "filter"), ("stride", "stride"), ("dilation", "dilation")):
             if getattr(self, name) != getattr(default, name):
-                fields[name] = list(getattr(self, name))
+                fields[key] = list(getattr(self, name))
         return np.frombuffer(bytes(flexbuffers.Dumps(fields)), np.uint8)
 
 
-def options_of(name: str, builtin: Any, codec: str, filter_shape: tuple[int, ...]) -> OperatorOptions:
-    """The options of a WP_* operator that replaces builtin operator `name` with options object `builtin`.
+def options_of(name: str, builtin: Any) -> OperatorOptions:
+    """The options of a WP_* operator that replaces builtin operator `name` with options object `builtin`, without
+    codec and filter shape.
 
     Raises UnsupportedError for values that the schema or the format does not know.
     """
     activation = ACTIVATION_NAMES.get(builtin.fusedActivationFunction)
     if activation is None:
         raise UnsupportedError(f"fused activation {builtin.fusedActivationFunction} is not one of the schema's")
+    if name in ELEMENTWISE:
+        return OperatorOptions(activation=activation)
     if name == "FULLY_CONNECTED":
-        return OperatorOptions(codec, filter_shape, activation, keep_num_dims=bool(builtin.keepNumDims))
+        return OperatorOptions(activation=activation, keep_num_dims=bool(builtin.keepNumDims))
     if builtin.padding not in _PADDING_NAMES:
         raise UnsupportedError(f"padding {builtin.padding} is not one of the schema's")
     stride = (int(builtin.strideH), int(builtin.strideW))
@@ -82,12 +87,17 @@ def options_of(name: str, builtin: Any, codec: str, filter_shape: tuple[int, ...
     if min(*stride, *dilation, multiplier) < 1:
         raise UnsupportedError(f"stride {stride}, dilation {dilation} or depth multiplier {multiplier} is not positive")
     padding = _PADDING_NAMES[builtin.padding]
-    return OperatorOptions(codec, filter_shape, activation, padding, stride, dilation, multiplier)
+    return OperatorOptions(
+        activation=activation, padding=padding, stride=stride, dilation=dilation, depth_multiplier=multiplier
+    )
 
 
 def builtin_options(name: str, source: OperatorOptions) -> tuple[str, Any]:
     """The builtin options table that `options_of` came from: its name and its object."""
     activation = getattr(ActivationFunctionType, source.activation)
+    if name in ELEMENTWISE:
+        table = f"{name.capitalize()}Options"
+        return table, options(table, fusedActivationFunction=activation)
     if name == "FULLY_CONNECTED":
         fields = {"fusedActivationFunction": activation, "keepNumDims": source.keep_num_dims}
         return "FullyConnectedOptions", options("FullyConnectedOptions", **fields)

@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.memory import offline
 from wpconvert.tflite import metadata
-from wpconvert.tflite.arithmetic import output_multipliers
 from wpconvert.tflite.checks import check
-from wpconvert.tflite.compressed import Compressed, read_compressed
+from wpconvert.tflite.compressed import Compressed, Decoded, read_compressed
 from wpconvert.tflite.metadata import Originals
-from wpconvert.tflite.model import TfliteModel, quantization_of, shape_of
-from wpconvert.tflite.operators import BUILTIN_NAMES, CHANNEL_AXIS, builtin_options
+from wpconvert.tflite.model import TfliteModel, shape_of
+from wpconvert.tflite.operators import BUILTIN_NAMES
+from wpconvert.tflite.reconstruct import Place, all_scales, reconstruct
 from wpconvert.tflite.rewrite import drop_unused_codes, operator_code
 from wpconvert.tflite.schema import (
     BufferT,
-    BuiltinOperator,
-    BuiltinOptions,
-    OperatorCodeT,
-    OperatorT,
-    QuantizationParametersT,
-    TensorT,
     TensorType,
 )
 from wpconvert.tflite.weights import table_of
-
-Place = tuple[int, int]
-"""Subgraph, and index of a tensor or operator in it."""
-
-_OPERATOR_VERSION = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4}
-"""Operator versions of int8 kernels in TFLite, for models without originals."""
-
-# A float32 scale behind a Q31 multiplier is found within a few units in the last place of the quotient.
-_SCALE_SEARCH = 4
 
 
 def is_rewritten(model: TfliteModel) -> bool:
@@ -68,14 +51,18 @@ def restore(model: TfliteModel, same_outputs: bool = False) -> list[str]:
         if model.operator_name(operator) in BUILTIN_NAMES
     }
     returning = {place for place in compressed if _fits(model, place, originals)}
-    tables = {(s, int(model.root.subgraphs[s].operators[index].inputs[2])) for s, index in compressed}
+    tables = {
+        (s, int(model.root.subgraphs[s].operators[index].inputs[2]))
+        for (s, index), parts in compressed.items()
+        if isinstance(parts, Compressed)
+    }
     buffers = {place: int(tensor.buffer) for place, tensor in originals.tensors.items()}
-    scales = _all_scales(model, {place: c for place, c in compressed.items() if place not in returning})
+    scales = all_scales(model, {place: c for place, c in compressed.items() if place not in returning})
     for (s, index), parts in compressed.items():
         if (s, index) in returning:
             _put_back(model, s, index, parts, originals)
         else:
-            _reconstruct(model, s, index, parts, scales)
+            reconstruct(model, s, index, parts, scales)
     for s, graph in enumerate(model.root.subgraphs):
         _drop_idle_tensors(graph, {table for owner, table in tables if owner == s})
     _share_again(model, originals, buffers)
@@ -136,21 +123,23 @@ def _fits(model: TfliteModel, place: Place, originals: Originals) -> bool:
     )
 
 
-def _put_back(model: TfliteModel, subgraph: int, index: int, parts: Compressed, originals: Originals) -> None:
+def _put_back(model: TfliteModel, subgraph: int, index: int, parts: Decoded, originals: Originals) -> None:
     graph = model.root.subgraphs[subgraph]
     operator = graph.operators[index]
-    weight, slot = int(operator.inputs[1]), int(operator.inputs[2])
+    weight = int(operator.inputs[1])
     kept = originals.tensors[subgraph, weight]
     if shape_of(kept) != parts.weights.shape or kept.type != TensorType.INT8:
         raise ModelError(f"operator {index}: the original weights {list(shape_of(kept))} do not fit the blob")
     kept.buffer = graph.tensors[weight].buffer
     graph.tensors[weight] = kept
     model.root.buffers[kept.buffer] = BufferT(data=parts.weights.reshape(-1).view(np.uint8))
-    bias = originals.tensors.get((subgraph, slot))
-    if bias is not None:
-        bias.buffer = graph.tensors[slot].buffer
-        graph.tensors[slot] = bias
-        model.root.buffers[bias.buffer] = BufferT(data=parts.bias().view(np.uint8))
+    if isinstance(parts, Compressed):
+        slot = int(operator.inputs[2])
+        bias = originals.tensors.get((subgraph, slot))
+        if bias is not None:
+            bias.buffer = graph.tensors[slot].buffer
+            graph.tensors[slot] = bias
+            model.root.buffers[bias.buffer] = BufferT(data=parts.bias().view(np.uint8))
     graph.operators[index] = originals.operators[subgraph, index]
 
 
@@ -170,7 +159,7 @@ def _hashes(model: TfliteModel) -> dict[Place, str]:
     return {} if provenance is None else {(r.subgraph, r.tensor): r.sha256 for r in provenance.tensors}
 
 
-def _check_hash(model: TfliteModel, place: Place, parts: Compressed, hashes: dict[Place, str]) -> None:
+def _check_hash(model: TfliteModel, place: Place, parts: Decoded, hashes: dict[Place, str]) -> None:
     """The weights that came back must be those that were rewritten."""
     subgraph, index = place
     weight = int(model.root.subgraphs[subgraph].operators[index].inputs[1])
@@ -179,11 +168,13 @@ def _check_hash(model: TfliteModel, place: Place, parts: Compressed, hashes: dic
         raise ModelError(f"{_where(place, parts)}: the decoded weights are not those that the metadata records")
 
 
-def _same_table(model: TfliteModel, place: Place, parts: Compressed, returned: bool) -> bool:
+def _same_table(model: TfliteModel, place: Place, parts: Decoded, returned: bool) -> bool:
     """Whether the restored operator computes what the rewritten one did: it gives the same table again.
 
-    Reconstructed scales may miss the multipliers; any other difference is a ModelError.
+    Reconstructed scales may miss the multipliers; any other difference is a ModelError. True where there is no table.
     """
+    if not isinstance(parts, Compressed):
+        return True
     found, wanted = table_of(model, *place), parts.table
     if found is None:
         raise ModelError(f"{_where(place, parts)}: its tensors and options do not make a {parts.name}")
@@ -196,93 +187,8 @@ def _same_table(model: TfliteModel, place: Place, parts: Compressed, returned: b
     return False
 
 
-def _where(place: Place, parts: Compressed) -> str:
+def _where(place: Place, parts: Decoded) -> str:
     return f"operator {place[1]} ({parts.name}, subgraph {place[0]})"
-
-
-def _reconstruct(
-    model: TfliteModel, subgraph: int, index: int, parts: Compressed, all_scales: dict[Place, NDArray[np.float32]]
-) -> None:
-    """Build the builtin operator from options and table alone."""
-    graph = model.root.subgraphs[subgraph]
-    operator = graph.operators[index]
-    weight, slot = int(operator.inputs[1]), int(operator.inputs[2])
-    scales = all_scales[subgraph, weight]
-    graph.tensors[weight] = _tensor(graph.tensors[weight], parts.weights, scales, CHANNEL_AXIS[parts.name])
-    model.root.buffers[graph.tensors[weight].buffer] = BufferT(data=parts.weights.reshape(-1).view(np.uint8))
-    inputs = [int(operator.inputs[0]), weight]
-    if parts.table.has_bias:
-        bias = parts.bias()
-        x = quantization_of(graph.tensors[operator.inputs[0]])
-        with np.errstate(all="ignore"):
-            bias_scales = scales if x is None else (x.scales[0] * scales).astype(np.float32)
-        graph.tensors[slot] = _tensor(graph.tensors[slot], bias, bias_scales, 0)
-        model.root.buffers[graph.tensors[slot].buffer] = BufferT(data=bias.view(np.uint8))
-        inputs.append(slot)
-    elif parts.name == "FULLY_CONNECTED":
-        inputs.append(-1)
-    code = OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = getattr(BuiltinOperator, parts.name)
-    code.version = _OPERATOR_VERSION[parts.name]
-    replacement = OperatorT()
-    replacement.opcodeIndex = operator_code(model, code)
-    replacement.inputs = np.array(inputs, np.int32)
-    replacement.outputs = operator.outputs
-    kind, replacement.builtinOptions = builtin_options(parts.name, parts.options)
-    replacement.builtinOptionsType = getattr(BuiltinOptions, kind)
-    graph.operators[index] = replacement
-
-
-def _tensor(old: Any, values: NDArray[Any], scales: NDArray[np.float32], axis: int) -> Any:
-    tensor = TensorT()
-    tensor.name = old.name
-    tensor.shape = np.array(values.shape, np.int32)
-    tensor.type = TensorType.INT8 if values.dtype == np.int8 else TensorType.INT32
-    tensor.buffer = old.buffer
-    tensor.quantization = QuantizationParametersT()
-    tensor.quantization.scale = scales
-    tensor.quantization.zeroPoint = np.zeros(len(scales), np.int64)
-    tensor.quantization.quantizedDimension = axis
-    return tensor
-
-
-def _all_scales(model: TfliteModel, compressed: dict[Place, Compressed]) -> dict[Place, NDArray[np.float32]]:
-    """Scales of every weight tensor that these operators read."""
-    users: dict[Place, list[tuple[Compressed, float, float]]] = {}
-    for (s, index), parts in compressed.items():
-        graph = model.root.subgraphs[s]
-        operator = graph.operators[index]
-        ends = [quantization_of(graph.tensors[t]) for t in (operator.inputs[0], operator.outputs[0])]
-        x, y = (0.0 if q is None else float(q.scales[0]) for q in ends)
-        if not (x > 0 and y > 0):
-            raise ModelError("input and output of a WP_* operator need a scale to restore it")
-        users.setdefault((s, int(operator.inputs[1])), []).append((parts, x, y))
-    return {weight: _scales(group) for weight, group in users.items()}
-
-
-def _scales(users: Sequence[tuple[Compressed, float, float]]) -> NDArray[np.float32]:
-    """Weight scales whose multipliers are those of all tables, float32[multipliers]; near ones where there are none.
-
-    users: the operators that read the weights, with the scales of their input and output.
-    """
-    if len({len(parts.table.multiplier) for parts, _, _ in users}) > 1:
-        raise ModelError("operators that share weights have tables with different numbers of multipliers")
-    first, x, y = users[0]
-    ratio = np.ldexp(first.table.multiplier.astype(np.float64), first.table.shift.astype(np.int32) - 31)
-    limits = np.finfo(np.float32)
-    # Away from the ends of float32, so that all neighbours are positive numbers.
-    guess = np.clip(ratio * (y / x), limits.tiny, limits.max / 2).astype(np.float32)
-    best, found = guess.copy(), np.zeros(len(guess), bool)
-    for step in sorted(range(-_SCALE_SEARCH, _SCALE_SEARCH + 1), key=abs):
-        candidate = (guess.view(np.int32) + step).view(np.float32)
-        hit = ~found
-        for parts, scale_in, scale_out in users:
-            with np.errstate(all="ignore"):
-                multiplier, exponent = output_multipliers(scale_in, candidate, scale_out)
-            hit &= (multiplier == parts.table.multiplier) & (exponent == parts.table.shift)
-        best[hit] = candidate[hit]
-        found |= hit
-    return best
 
 
 def _drop_idle_tensors(graph: Any, tables: set[int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,18 @@ from wpconvert.model.plan import Outcome
 from wpconvert.tflite import metadata
 from wpconvert.tflite.metadata import Originals, TensorRecord
 from wpconvert.tflite.model import TfliteModel
-from wpconvert.tflite.operators import CUSTOM_NAMES, CUSTOM_VERSION, options_of
+from wpconvert.tflite.operators import CUSTOM_NAMES, CUSTOM_VERSION, ELEMENTWISE, options_of
 from wpconvert.tflite.schema import (
     BufferT,
     BuiltinOperator,
     CustomOptionsFormat,
     OperatorCodeT,
     OperatorT,
+    QuantizationParametersT,
     TensorT,
     TensorType,
 )
+from wpconvert.tflite.strip import strip as strip_model
 from wpconvert.tflite.weights import BIAS_INPUT, Site, build_table, find_sites
 
 
@@ -38,23 +41,24 @@ def rewrite(
     sites = find_sites(model)
     chosen = [(sites[outcome.weight.key], outcome) for outcome in outcomes if outcome.blob is not None]
     if chosen:
-        rewriter = _Rewriter(model)
+        rewriter = _Rewriter(model, strip)
         # Tables first: they are computed from weights and quantisation that the blobs will replace.
         tables = {
             (site.subgraph, use.operator): build_table(model, site.subgraph, use.operator).pack()
             for site, _ in chosen
             for use in site.uses
+            if use.name not in ELEMENTWISE
         }
         for site, outcome in chosen:
             for use in site.uses:
-                rewriter.replace_operator(site, use.operator, outcome, tables[site.subgraph, use.operator])
+                rewriter.replace_operator(site, use.operator, outcome, tables.get((site.subgraph, use.operator)))
             rewriter.replace_weight(site, outcome)
         records = [_record(site, outcome) for site, outcome in chosen]
         metadata.write(model, strip, memory_plan is not None, records, rewriter.originals)
         drop_unused_codes(model)
         offline.fit(model)
     if strip:
-        strip_names(model)
+        strip_model(model)
 
 
 def _record(site: Site, outcome: Outcome) -> TensorRecord:
@@ -70,20 +74,43 @@ def _record(site: Site, outcome: Outcome) -> TensorRecord:
 class _Rewriter:
     """A rewriting in progress: what was replaced so far, and who else refers to a tensor or buffer."""
 
-    def __init__(self, model: TfliteModel) -> None:
+    def __init__(self, model: TfliteModel, strip: bool) -> None:
         self.originals = Originals(list(model.root.operatorCodes), {}, {})
         self._model = model
+        self._strip = strip
         self._readers = _readers(model)
         self._owners = Counter(int(tensor.buffer) for graph in model.root.subgraphs for tensor in graph.tensors)
         self._owners.update(int(entry.buffer) for entry in model.root.metadata or [])
         self._owners.update(() if model.root.metadataBuffer is None else map(int, model.root.metadataBuffer))
         self._blobs: dict[tuple[int, bytes], int] = {}
 
-    def replace_operator(self, site: Site, index: int, outcome: Outcome, table: NDArray[np.uint8]) -> None:
-        """Put the custom operator in the builtin one's place, and its table in the place of the bias."""
+    def replace_operator(self, site: Site, index: int, outcome: Outcome, table: NDArray[np.uint8] | None) -> None:
+        """Put the custom operator in the builtin one's place, and its table, if any, in the place of the bias."""
         graph = self._model.root.subgraphs[site.subgraph]
         operator = graph.operators[index]
         name = self._model.operator_name(operator)
+        inputs = [int(operator.inputs[0]), site.tensor]
+        if table is not None:
+            inputs.append(self._place_table(site, index, table))
+        self.originals.operators[site.subgraph, index] = operator
+        replacement = OperatorT()
+        replacement.opcodeIndex = _custom_code(self._model, CUSTOM_NAMES[name])
+        replacement.inputs = np.array(inputs, np.int32)
+        replacement.outputs = operator.outputs
+        options = options_of(name, operator.builtinOptions)
+        # The blob says these too; equal options stand in the file once.
+        if not self._strip:
+            options = replace(options, codec=outcome.method)
+        if not self._strip or name in ELEMENTWISE:
+            options = replace(options, filter_shape=outcome.weight.shape)
+        replacement.customOptions = options.pack()
+        replacement.customOptionsFormat = CustomOptionsFormat.FLEXBUFFERS
+        graph.operators[index] = replacement
+
+    def _place_table(self, site: Site, index: int, table: NDArray[np.uint8]) -> int:
+        """Put a table in the place of its operator's bias where no one else reads that; the table's tensor index."""
+        graph = self._model.root.subgraphs[site.subgraph]
+        operator = graph.operators[index]
         bias = int(operator.inputs[BIAS_INPUT]) if len(operator.inputs) > BIAS_INPUT else -1
         if bias >= 0 and self._readers[site.subgraph, bias] == 1:
             slot, tensor = bias, graph.tensors[bias]
@@ -97,15 +124,7 @@ class _Rewriter:
             slot, buffer = len(graph.tensors), self._new_buffer()
             graph.tensors.append(_bytes_tensor(f"wpconvert/table{index}", table.nbytes, buffer))
         self._model.root.buffers[buffer] = BufferT(data=table)
-        self.originals.operators[site.subgraph, index] = operator
-        replacement = OperatorT()
-        replacement.opcodeIndex = _custom_code(self._model, CUSTOM_NAMES[name])
-        replacement.inputs = np.array([operator.inputs[0], site.tensor, slot], np.int32)
-        replacement.outputs = operator.outputs
-        options = options_of(name, operator.builtinOptions, outcome.method, outcome.weight.shape)
-        replacement.customOptions = options.pack()
-        replacement.customOptionsFormat = CustomOptionsFormat.FLEXBUFFERS
-        graph.operators[index] = replacement
+        return slot
 
     def replace_weight(self, site: Site, outcome: Outcome) -> None:
         """Put the blob in the weight's place. Equal blobs of tensors that shared a buffer share one again."""
@@ -119,7 +138,12 @@ class _Rewriter:
             taken = any(old == key[0] for old, _ in self._blobs)
             self._blobs[key] = self._new_buffer() if taken else key[0]
             self._model.root.buffers[self._blobs[key]] = BufferT(data=blob)
-        graph.tensors[site.tensor] = _bytes_tensor(tensor.name, blob.nbytes, self._blobs[key])
+        stored = _bytes_tensor(tensor.name, blob.nbytes, self._blobs[key])
+        if any(use.name in ELEMENTWISE for use in site.uses):
+            stored.quantization = QuantizationParametersT()
+            stored.quantization.scale = tensor.quantization.scale
+            stored.quantization.zeroPoint = tensor.quantization.zeroPoint
+        graph.tensors[site.tensor] = stored
 
     def _new_buffer(self) -> int:
         self._model.root.buffers.append(BufferT())
@@ -178,21 +202,3 @@ def drop_unused_codes(model: TfliteModel) -> None:
     for operator in operators:
         operator.opcodeIndex = position[operator.opcodeIndex]
     model.root.operatorCodes = [model.root.operatorCodes[old] for old in used]
-
-
-def strip_names(model: TfliteModel) -> None:
-    """Drop what no runtime reads: names of tensors and subgraphs, calibration ranges, the description, idle buffers."""
-    model.root.description = None
-    used = {int(entry.buffer) for entry in model.root.metadata or []}
-    used |= {int(b) for b in (() if model.root.metadataBuffer is None else model.root.metadataBuffer)}
-    for graph in model.root.subgraphs:
-        graph.name = None
-        for tensor in graph.tensors:
-            used.add(int(tensor.buffer))
-            tensor.name = None
-            if tensor.quantization is not None:
-                tensor.quantization.min = None
-                tensor.quantization.max = None
-    for index, buffer in enumerate(model.root.buffers):
-        if index not in used:
-            buffer.data = None

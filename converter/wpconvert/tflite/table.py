@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from wpconvert.errors import ModelError
 
 MAGIC = b"WPRQ"
-VERSION = 1
-_HEADER = struct.Struct("<4sBBHIIbbbb")
-_HAS_BIAS = 1
+VERSION = 2
+MAX_CHANNELS = 1 << 26
+_HEADER = struct.Struct("<4sBBBBBbbbbbHIii")
+_HAS_BIAS, _PER_TENSOR = 1, 2
+_TAIL_NBYTES = 4
+_MIN_SHIFT, _MAX_SHIFT = -31, 30
 
 
 @dataclass(frozen=True)
@@ -39,26 +42,49 @@ class RequantTable:
         return len(self.bias)
 
     def pack(self) -> NDArray[np.uint8]:
-        """The table's bytes, uint8[20 + 4 · channels + 5 · multipliers]."""
+        """The table's bytes: a header of 28, then biases, multipliers and shifts in as few bits as they need."""
+        per_tensor = len(self.multiplier) < self.channels
+        bias, bias_base, bias_width = _fields(self.bias, 1 << 31)
+        multiplier, multiplier_base, multiplier_width = _fields(self.multiplier, 1 << 31)
+        shift, shift_base, shift_width = _fields(self.shift, 1 << 7)
         header = _HEADER.pack(
             MAGIC,
             VERSION,
-            _HAS_BIAS if self.has_bias else 0,
-            0,
-            self.channels,
-            len(self.multiplier),
+            (_HAS_BIAS if self.has_bias else 0) | (_PER_TENSOR if per_tensor else 0),
+            bias_width,
+            multiplier_width,
+            shift_width,
+            shift_base,
             self.input_zero_point,
             self.output_zero_point,
             self.activation_min,
             self.activation_max,
+            0,
+            self.channels,
+            bias_base,
+            multiplier_base,
         )
-        parts = (header, self.bias.astype("<i4"), self.multiplier.astype("<i4"), self.shift.astype("i1"))
-        return np.frombuffer(b"".join(bytes(part) for part in parts), np.uint8)
+        return np.frombuffer(header + bias + multiplier + shift + bytes(_TAIL_NBYTES), np.uint8)
 
 
-def nbytes_of(channels: int, multipliers: int) -> int:
-    """Size of a table in bytes."""
-    return _HEADER.size + 4 * channels + 5 * multipliers
+def _fields(values: NDArray[np.signedinteger], limit: int) -> tuple[bytes, int, int]:
+    """Values as base + unsigned fields: bytes of the fields, base, bits of a field. base + 2^bits is at most limit."""
+    wide = values.astype(np.int64)
+    width = int(wide.max() - wide.min()).bit_length()
+    base = min(int(wide.min()), limit - (1 << width))
+    bits = (wide - base)[:, None] >> np.arange(width) & 1
+    return np.packbits(bits.astype(np.uint8), bitorder="little").tobytes(), base, width
+
+
+def _fields_nbytes(count: int, width: int) -> int:
+    return (count * width + 7) // 8
+
+
+def _read_fields(raw: NDArray[np.uint8], at: int, count: int, width: int, base: int) -> NDArray[np.int64]:
+    """`count` fields from byte `at` on, int64[count]."""
+    stream = raw[at : at + _fields_nbytes(count, width)]
+    bits = np.unpackbits(stream, count=count * width, bitorder="little").reshape(count, width)
+    return base + bits.astype(np.int64) @ (1 << np.arange(width, dtype=np.int64))
 
 
 def unpack(raw: NDArray[np.uint8]) -> RequantTable:
@@ -66,24 +92,37 @@ def unpack(raw: NDArray[np.uint8]) -> RequantTable:
     if raw.nbytes < _HEADER.size:
         raise ModelError(f"requantisation table: {raw.nbytes} bytes, shorter than its {_HEADER.size}-byte header")
     header = _HEADER.unpack(raw[: _HEADER.size].tobytes())
-    magic, version, flags, reserved, channels, multipliers, in_zero, out_zero, low, high = header
+    magic, version, flags, bias_width, multiplier_width, shift_width, shift_base = header[:7]
+    in_zero, out_zero, low, high, reserved, channels, bias_base, multiplier_base = header[7:]
     if magic != MAGIC:
         raise ModelError(f"requantisation table: magic {magic!r}, expected {MAGIC!r}")
     if version != VERSION:
         raise ModelError(f"requantisation table: version {version}, this tool reads {VERSION}; use a newer wpconvert")
-    if flags & ~_HAS_BIAS or reserved or channels < 1 or multipliers not in (1, channels) or low > high:
+    if flags & ~(_HAS_BIAS | _PER_TENSOR) or reserved or not 1 <= channels <= MAX_CHANNELS or low > high:
         raise ModelError(
-            f"requantisation table: flags {flags:#x}, {channels} channels, {multipliers} multipliers, "
-            f"activation {low} to {high} are not consistent"
+            f"requantisation table: flags {flags:#x}, {channels} channels, activation {low} to {high} are not "
+            "consistent"
         )
-    if raw.nbytes != nbytes_of(channels, multipliers):
-        raise ModelError(
-            f"requantisation table: {raw.nbytes} bytes, {channels} channels need {nbytes_of(channels, multipliers)}"
-        )
-    data = raw.tobytes()
-    bias = np.frombuffer(data, "<i4", channels, _HEADER.size)
-    multiplier = np.frombuffer(data, "<i4", multipliers, _HEADER.size + 4 * channels)
-    shift = np.frombuffer(data, "i1", multipliers, _HEADER.size + 4 * channels + 4 * multipliers)
-    if int(multiplier.min()) < 0 or int(shift.min()) < -31 or int(shift.max()) > 30:
-        raise ModelError("requantisation table: multipliers must not be negative, shifts lie in −31 to 30")
-    return RequantTable(bias, multiplier, shift, in_zero, out_zero, low, high, bool(flags & _HAS_BIAS))
+    if bias_width > 32 or multiplier_width > 31 or shift_width > 6:
+        raise ModelError(f"requantisation table: fields of {bias_width}, {multiplier_width} and {shift_width} bits")
+    if multiplier_base < 0 or multiplier_base + (1 << multiplier_width) > 1 << 31:
+        raise ModelError("requantisation table: multipliers must lie in 0 to 2^31 − 1")
+    multipliers = 1 if flags & _PER_TENSOR else channels
+    multiplier_at = _HEADER.size + _fields_nbytes(channels, bias_width)
+    shift_at = multiplier_at + _fields_nbytes(multipliers, multiplier_width)
+    nbytes = shift_at + _fields_nbytes(multipliers, shift_width) + _TAIL_NBYTES
+    if raw.nbytes != nbytes:
+        raise ModelError(f"requantisation table: {raw.nbytes} bytes, {channels} channels need {nbytes}")
+    shift = _read_fields(raw, shift_at, multipliers, shift_width, shift_base)
+    if int(shift.min()) < _MIN_SHIFT or int(shift.max()) > _MAX_SHIFT:
+        raise ModelError("requantisation table: shifts must lie in −31 to 30")
+    return RequantTable(
+        _read_fields(raw, _HEADER.size, channels, bias_width, bias_base).astype(np.int32),
+        _read_fields(raw, multiplier_at, multipliers, multiplier_width, multiplier_base).astype(np.int32),
+        shift.astype(np.int8),
+        in_zero,
+        out_zero,
+        low,
+        high,
+        bool(flags & _HAS_BIAS),
+    )

@@ -11,8 +11,10 @@ from wpconvert.errors import WpconvertError
 from wpconvert.model.weight import Weight
 from wpconvert.tflite import table
 from wpconvert.tflite.arithmetic import activation_range, output_multipliers, wrap_int32
+from wpconvert.tflite.elementwise import check_elementwise, matrix_of
 from wpconvert.tflite.model import Quantization, TfliteModel, quantization_of, shape_of, text
-from wpconvert.tflite.operators import CHANNEL_AXIS, CUSTOM_NAMES, ROW_DIMS, channel_sums, options_of
+from wpconvert.tflite.obstacles import Obstacle, check_scale
+from wpconvert.tflite.operators import CHANNEL_AXIS, CUSTOM_NAMES, ELEMENTWISE, ROW_DIMS, channel_sums, options_of
 from wpconvert.tflite.schema import TYPE_NAMES, TensorType
 
 WEIGHT_INPUT = 1
@@ -25,6 +27,8 @@ _OPTIONS = {
     "CONV_2D": "Conv2DOptionsT",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptionsT",
     "FULLY_CONNECTED": "FullyConnectedOptionsT",
+    "ADD": "AddOptionsT",
+    "MUL": "MulOptionsT",
 }
 # What a rewritten operator costs beside blob and table: options, operator fields, its metadata.
 _OPERATOR_NBYTES = 192
@@ -48,10 +52,6 @@ class Site:
     uses: list[Use] = field(default_factory=list)
 
 
-class _Obstacle(Exception):
-    """Why a weight cannot be rewritten."""
-
-
 def key_of(subgraph: int, tensor: int) -> str:
     """The key of a weight: `subgraph:tensor`."""
     return f"{subgraph}:{tensor}"
@@ -66,10 +66,15 @@ def find_sites(model: TfliteModel) -> dict[str, Site]:
             for slot, t in enumerate(operator.inputs):
                 if t < 0:
                     continue
-                if model.buffer(graph.tensors[t]) is not None or (name in CUSTOM_NAMES and slot == WEIGHT_INPUT):
+                if model.buffer(graph.tensors[t]) is not None or _multiplies(name, slot):
                     site = sites.setdefault(key_of(s, int(t)), Site(s, int(t)))
                     site.uses.append(Use(o, slot, name))
     return sites
+
+
+def _multiplies(name: str, slot: int) -> bool:
+    """Whether the operator sums products with this input, constant or not."""
+    return name in CHANNEL_AXIS and slot == WEIGHT_INPUT
 
 
 def find_weights(model: TfliteModel, strip: bool = False) -> list[Weight]:
@@ -83,9 +88,9 @@ def find_weights(model: TfliteModel, strip: bool = False) -> list[Weight]:
 
 
 def _is_weight(model: TfliteModel, site: Site) -> bool:
-    if any(use.name in CUSTOM_NAMES and use.slot == WEIGHT_INPUT for use in site.uses):
+    if any(_multiplies(use.name, use.slot) for use in site.uses):
         return True
-    if all(use.name in CUSTOM_NAMES or use.name.startswith("WP_") for use in site.uses):
+    if all(use.name in CHANNEL_AXIS or use.name.startswith("WP_") for use in site.uses):
         return any(use.name.startswith("WP_") and use.slot == WEIGHT_INPUT for use in site.uses)
     data = model.buffer(model.root.subgraphs[site.subgraph].tensors[site.tensor])
     return data is not None and data.nbytes >= REPORTED_NBYTES
@@ -120,9 +125,11 @@ def _describe(model: TfliteModel, key: str, site: Site, kept: set[int], strip: b
         for use in site.uses:
             overhead += _check_use(model, site, use, strip)
         values = model.constant(tensor)
-    except (_Obstacle, WpconvertError) as obstacle:
+    except (Obstacle, WpconvertError) as obstacle:
         return replace(weight, obstacle=str(obstacle))
     name = site.uses[0].name
+    if name in ELEMENTWISE:
+        values = matrix_of(np.asarray(values))
     return replace(weight, values=values, row_dims=ROW_DIMS[name], overhead=overhead)
 
 
@@ -130,25 +137,25 @@ def _check_sharing(model: TfliteModel, site: Site, kept: set[int]) -> None:
     """Every reader must be an operator that can be rewritten, reading the tensor as its weights in one layout."""
     graph = model.root.subgraphs[site.subgraph]
     if model.buffer(graph.tensors[site.tensor]) is None:
-        raise _Obstacle("no constant: the weights are computed at run time, or there are none")
+        raise Obstacle("no constant: the weights are computed at run time, or there are none")
     for use in site.uses:
         if use.name.startswith("WP_"):
-            raise _Obstacle("already rewritten")
+            raise Obstacle("already rewritten")
         if use.name not in CUSTOM_NAMES:
-            raise _Obstacle(f"constants of {use.name} are not rewritten")
+            raise Obstacle(f"constants of {use.name} are not rewritten")
         if use.slot != WEIGHT_INPUT:
-            raise _Obstacle(f"used as input {use.slot} of {use.name}, not as its weights")
-    if len({ROW_DIMS[use.name] for use in site.uses}) > 1:
-        raise _Obstacle("used by operators with different weight layouts")
+            raise Obstacle(f"used as input {use.slot} of {use.name}, not as its weights")
+    if len({(ROW_DIMS[use.name], use.name in ELEMENTWISE) for use in site.uses}) > 1:
+        raise Obstacle("used by operators with different weight layouts")
     if site.tensor in list(graph.outputs) or site.tensor in list(graph.inputs):
-        raise _Obstacle("is an input or output of the model")
+        raise Obstacle("is an input or output of the model")
     tensor = graph.tensors[site.tensor]
     if tensor.isVariable:
-        raise _Obstacle("is a variable tensor")
+        raise Obstacle("is a variable tensor")
     if tensor.sparsity is not None:
-        raise _Obstacle("stored in TFLite's own sparse format")
+        raise Obstacle("stored in TFLite's own sparse format")
     if tensor.buffer in kept:
-        raise _Obstacle("shares its bytes with a tensor or metadata entry that is no weight")
+        raise Obstacle("shares its bytes with a tensor or metadata entry that is no weight")
 
 
 def _type_name(tensor: Any) -> str:
@@ -156,35 +163,40 @@ def _type_name(tensor: Any) -> str:
 
 
 def _check_use(model: TfliteModel, site: Site, use: Use, strip: bool) -> int:
-    """Raise _Obstacle unless the operator can be rewritten; else the bytes its rewriting adds beside the blob."""
+    """Raise Obstacle unless the operator can be rewritten; else the bytes its rewriting adds beside the blob."""
     graph = model.root.subgraphs[site.subgraph]
     operator = graph.operators[use.operator]
     weights = graph.tensors[site.tensor]
     if len(operator.inputs) not in (2, 3) or len(operator.outputs) != 1 or operator.inputs[0] < 0:
-        raise _Obstacle(f"{use.name} with {len(operator.inputs)} inputs and {len(operator.outputs)} outputs")
+        raise Obstacle(f"{use.name} with {len(operator.inputs)} inputs and {len(operator.outputs)} outputs")
     x, y = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
     if weights.type != TensorType.INT8:
-        raise _Obstacle(f"{_type_name(weights)} weights; only int8 weights are rewritten")
+        raise Obstacle(f"{_type_name(weights)} weights; only int8 weights are rewritten")
     if x.type != TensorType.INT8 or y.type != TensorType.INT8:
         kind = "hybrid: " if x.type == TensorType.FLOAT32 else ""
-        raise _Obstacle(f"{kind}{_type_name(x)} activations with int8 weights; int8 activations are supported")
+        raise Obstacle(f"{kind}{_type_name(x)} activations with int8 weights; int8 activations are supported")
     if type(operator.builtinOptions).__name__ != _OPTIONS[use.name]:
-        raise _Obstacle(f"{use.name} has no {_OPTIONS[use.name][:-1]}")
+        raise Obstacle(f"{use.name} has no {_OPTIONS[use.name][:-1]}")
     if use.name == "FULLY_CONNECTED" and operator.builtinOptions.weightsFormat != 0:
-        raise _Obstacle("shuffled weights format")
+        raise Obstacle("shuffled weights format")
+    if use.name in ELEMENTWISE:
+        check_elementwise(use.name, operator, x, weights, y)
+        return _OPERATOR_NBYTES
     shape = shape_of(weights)
     if len(shape) != _RANK[use.name] or (use.name == "DEPTHWISE_CONV_2D" and shape[0] != 1):
-        raise _Obstacle(f"shape {list(shape)} does not suit {use.name}")
-    options_of(use.name, operator.builtinOptions, "", shape)
+        raise Obstacle(f"shape {list(shape)} does not suit {use.name}")
+    options_of(use.name, operator.builtinOptions)
     _check_quantization(use.name, x, weights, y)
     channels = shape[CHANNEL_AXIS[use.name]]
+    if channels > table.MAX_CHANNELS:
+        raise Obstacle(f"{channels} output channels; a requantisation table has at most {table.MAX_CHANNELS}")
     bias = _bias_of(graph, operator)
     if bias is not None:
         constant = model.constant(bias)
         if constant is None or constant.dtype != np.int32 or constant.size != channels:
-            raise _Obstacle(f"bias is not a constant of {channels} int32 values")
-    build_table(model, site.subgraph, use.operator)
-    return _overhead(weights, bias, channels, strip)
+            raise Obstacle(f"bias is not a constant of {channels} int32 values")
+    requant = build_table(model, site.subgraph, use.operator)
+    return _overhead(weights, bias, requant, strip)
 
 
 def _bias_of(graph: Any, operator: Any) -> Any | None:
@@ -194,41 +206,32 @@ def _bias_of(graph: Any, operator: Any) -> Any | None:
 
 
 def _check_quantization(name: str, x: Any, weights: Any, y: Any) -> None:
-    for tensor, what in ((x, "input"), (y, "output"), (weights, "weights")):
-        quantization = quantization_of(tensor)
-        if quantization is None:
-            raise _Obstacle(f"the {what} has no scale")
-        if not (np.isfinite(quantization.scales).all() and (quantization.scales > 0).all()):
-            raise _Obstacle(f"the {what} has a scale that is not a positive number")
-        points = quantization.zero_points
-        if int(points.min()) < -128 or int(points.max()) > 127:
-            raise _Obstacle(f"the {what} has a zero point outside int8")
-        if tensor is weights:
-            shape, axis = shape_of(weights), CHANNEL_AXIS[name]
-            if len(points) > 1 and (quantization.axis != axis or len(points) != shape[axis]):
-                raise _Obstacle(
-                    f"{len(points)} scales along dimension {quantization.axis}, expected {shape[axis]} along {axis}"
-                )
-            if points.any():
-                raise _Obstacle("weights with a zero point other than 0")
-        elif len(points) != 1:
-            raise _Obstacle(f"the {what} has {len(points)} scales, expected one")
+    for tensor, what in ((x, "input"), (y, "output")):
+        check_scale(tensor, what, per_tensor=True)
+    quantization = check_scale(weights, "weights", per_tensor=False)
+    points = quantization.zero_points
+    shape, axis = shape_of(weights), CHANNEL_AXIS[name]
+    if len(points) > 1 and (quantization.axis != axis or len(points) != shape[axis]):
+        raise Obstacle(f"{len(points)} scales along dimension {quantization.axis}, expected {shape[axis]} along {axis}")
+    if points.any():
+        raise Obstacle("weights with a zero point other than 0")
 
 
-def _overhead(weights: Any, bias: Any | None, channels: int, strip: bool) -> int:
+def _overhead(weights: Any, bias: Any | None, requant: table.RequantTable, strip: bool) -> int:
     """Bytes of table, options and metadata, less those of the bias and of the quantisation that leaves the file."""
-    added = table.nbytes_of(channels, len(weights.quantization.scale)) + _OPERATOR_NBYTES
+    added = requant.pack().nbytes + _OPERATOR_NBYTES
     removed = 0
     for tensor in (weights, bias):
         if tensor is None or tensor.quantization is None:
             continue
         q = tensor.quantization
-        floats = sum(len(v) for v in (q.scale, q.min, q.max) if v is not None)
+        # What a stripped file drops anyway is not won by rewriting.
+        floats = sum(len(v) for v in (q.scale, *(() if strip else (q.min, q.max))) if v is not None)
         removed += 4 * floats + 8 * (0 if q.zeroPoint is None else len(q.zeroPoint))
         # For `restore`, scales and ranges stay in the file, deflated; floats hardly shrink. Zero points vanish.
         added += 0 if strip else 4 * floats
     if bias is not None:
-        removed += 4 * channels
+        removed += 4 * requant.channels
     return added - removed
 
 
@@ -236,12 +239,12 @@ def table_of(model: TfliteModel, subgraph: int, index: int) -> table.RequantTabl
     """The table that rewriting an operator would give it, None when it cannot be rewritten."""
     operator = model.root.subgraphs[subgraph].operators[index]
     name = model.operator_name(operator)
-    if name not in CUSTOM_NAMES or len(operator.inputs) <= WEIGHT_INPUT or operator.inputs[WEIGHT_INPUT] < 0:
+    if name not in CHANNEL_AXIS or len(operator.inputs) <= WEIGHT_INPUT or operator.inputs[WEIGHT_INPUT] < 0:
         return None
     try:
         _check_use(model, Site(subgraph, int(operator.inputs[WEIGHT_INPUT])), Use(index, WEIGHT_INPUT, name), False)
         return build_table(model, subgraph, index)
-    except (_Obstacle, WpconvertError):
+    except (Obstacle, WpconvertError):
         return None
 
 
@@ -267,7 +270,7 @@ def build_table(model: TfliteModel, subgraph: int, operator_index: int) -> table
     activation = operator.builtinOptions.fusedActivationFunction
     low, high = activation_range(activation, qy.scales[0], zero_out, np.dtype(np.int8))
     if low > high:
-        raise _Obstacle(f"the activation's range {low} to {high} is empty")
+        raise Obstacle(f"the activation's range {low} to {high} is empty")
     sums = channel_sums(name, values)
     folded = wrap_int32((0 if bias is None else bias.astype(np.int64)) - zero_in * sums)
     return table.RequantTable(

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "wpk/arch.h"
 #include "wpk/blob.h"
 #include "wpk/status.h"
 
@@ -25,10 +26,16 @@ typedef struct {
  * that has lists, and only then. */
 struct wpk_list_kernels;
 
-/* A stored element of a row, for kernels that multiply with those alone. */
+/* A stored element of a row, for kernels that multiply with those alone. Helium takes a scalar
+ * operand from the low half of a register, the DSP instructions an offset. */
 typedef struct {
-    uint16_t offset; /* column · scale */
+#if WPK_MVE
     int16_t value;
+    uint16_t offset; /* column · scale */
+#else
+    uint16_t offset;
+    int16_t value;
+#endif
 } wpk_entry;
 
 typedef struct wpk_codec {
@@ -51,8 +58,8 @@ typedef struct wpk_codec {
     uint32_t (*list)(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uint32_t scale,
                      wpk_entry *entries, uint32_t capacity);
 
-    /* Σ w · x of one row, modulo 2^32; x is [cols]. The cursor is as for decode. NULL if the codec
-     * stores all elements. */
+    /* Σ w · x of one row, modulo 2^32; x is [cols]. The cursor is as for decode. NULL for dense
+     * rows, which are read in place. */
     int32_t (*dot)(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const int8_t *x);
 
     const struct wpk_list_kernels *list_kernels; /* NULL if there are none for this core */
@@ -67,7 +74,8 @@ typedef struct wpk_codec {
     void (*load_tables)(const wpk_blob *blob, void *tables);
 } wpk_codec;
 
-extern const wpk_codec wpk_codec_dense, wpk_codec_rle, wpk_codec_dcsr;
+extern const wpk_codec wpk_codec_dense, wpk_codec_rle, wpk_codec_dcsr, wpk_codec_bitmap,
+    wpk_codec_packed;
 
 #ifdef __cplusplus
 }

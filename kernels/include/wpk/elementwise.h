@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "wpk/weights.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -22,6 +24,13 @@ typedef struct {
 
 void wpk_elementwise_s8(wpk_elementwise run, const void *params, const wpk_broadcast *shape,
                         const int8_t *x1, const int8_t *x2, int8_t *y);
+
+/* The second input is constant and repeated along the outer dimensions: element i meets weight i
+ * mod rows · cols. Rows of a blob are decoded in blocks. x and y are [repeats, rows, cols]; y may
+ * be x. scratch is aligned to 16 bytes and keeps nothing between calls. */
+uint32_t wpk_elementwise_scratch_nbytes(const wpk_weights *weights);
+void wpk_elementwise_weights_s8(wpk_elementwise run, const void *params, const wpk_weights *weights,
+                                uint32_t repeats, const int8_t *x, int8_t *y, void *scratch);
 
 /* ADD and SUB. Both inputs come to a common scale with 20 more bits, (x − zero_point) · 2^20
  * rescaled, before they are added or subtracted. Multipliers ≥ 0; shifts −31 … 0. */

@@ -31,9 +31,22 @@ typedef struct {
     int16_t input_offset;
 } wpk_requant;
 
-/* Read and check a whole table. The pointers lie in `data`, which must be aligned to 4 bytes.
- * WPK_OK or WPK_BAD_TABLE. */
-wpk_status wpk_table_parse(const uint8_t *data, uint32_t nbytes, wpk_requant *table);
+/* A checked table, still packed. */
+typedef struct {
+    const uint8_t *data;
+    uint32_t channels;
+    int8_t input_zero_point, output_zero_point;
+} wpk_table;
+
+/* Check a whole table; `data` may have any alignment. WPK_OK or WPK_BAD_TABLE. */
+wpk_status wpk_table_parse(const uint8_t *data, uint32_t nbytes, wpk_table *table);
+
+/* Scratch of wpk_table_unpack in bytes, a multiple of 16: at most 9 a channel, and 30. */
+uint32_t wpk_table_scratch_nbytes(const wpk_table *table);
+
+/* Unpack a table for one invocation of its layer: the pointers of `requant` lie in `scratch`,
+ * which is aligned to 16 bytes. Returns the end of the scratch that was used. */
+void *wpk_table_unpack(const wpk_table *table, void *scratch, wpk_requant *requant);
 
 #ifdef __cplusplus
 }

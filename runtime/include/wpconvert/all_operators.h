@@ -28,7 +28,8 @@ inline TfLiteStatus AddAllOperators(MicroMutableOpResolver<kAllOperators> *resol
 }
 
 inline bool AddAllCodecs() {
-    return AddCodec(&wpk_codec_dense) && AddCodec(&wpk_codec_rle) && AddCodec(&wpk_codec_dcsr);
+    return AddCodec(&wpk_codec_dense) && AddCodec(&wpk_codec_rle) && AddCodec(&wpk_codec_dcsr) &&
+           AddCodec(&wpk_codec_bitmap) && AddCodec(&wpk_codec_packed);
 }
 
 }  // namespace wpconvert

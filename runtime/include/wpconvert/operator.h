@@ -132,6 +132,9 @@ class PrepareContext {
     // InvokeContext::scratch, or −1 when the arena is full. Its content does not survive the call.
     // Size 0 is allowed; scratch() is then not to be dereferenced.
     int RequestScratch(uint32_t nbytes);
+    // Bytes of scratch that the operator may ask for without making the arena larger, as far as
+    // can be said before buffers are placed: another operator's activations need as much.
+    uint32_t SpareScratch() const;
 
     // Records why the operator cannot run ("operator 3 (ADD): …" is put in front), %d and %s
     // standing for the arguments, and returns kTfLiteError: `return context.Fail("input 0 is %s",

@@ -39,9 +39,11 @@
 
 // Custom operators, by custom code.
 #define WPCONVERT_CUSTOM_OPERATORS(X) \
+    X(WP_ADD)                         \
     X(WP_CONV_2D)                     \
     X(WP_DEPTHWISE_CONV_2D)           \
-    X(WP_FULLY_CONNECTED)
+    X(WP_FULLY_CONNECTED)             \
+    X(WP_MUL)
 
 namespace wpconvert {
 

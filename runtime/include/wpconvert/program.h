@@ -100,6 +100,7 @@ class Program {
     Tensor Declared(int32_t index, int node);
     void *AllocatePersistent(uint32_t nbytes, uint32_t alignment);
     int RequestScratch(uint32_t node, uint32_t nbytes);
+    uint32_t SpareScratch(uint32_t node) const;
     void SetUserData(uint32_t node, void *user_data);
     // Records an error; node −1 when it is about no operator.
     template <typename... Arguments>
@@ -148,6 +149,7 @@ class Program {
     void *Locate(int32_t index);
     uint32_t Room() const;
     bool GrowTransient(uint32_t nbytes);
+    uint32_t LiveNbytes(uint32_t node) const;
     TfLiteStatus AddBuffer(int node, uint32_t nbytes, uint32_t first, uint32_t last);
 
     FlatBuffer buffer_;
@@ -164,6 +166,7 @@ class Program {
     PlannedBuffer *planned_ = nullptr;
     uint32_t planned_size_ = 0;
     uint32_t activations_ = 0;  // the first so many of planned_ are tensors, the others scratch
+    uint32_t peak_nbytes_ = 0;  // of activations that are alive together
     uint32_t transient_nbytes_ = 0;
 
     // Upper end.

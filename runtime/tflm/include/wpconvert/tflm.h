@@ -19,9 +19,11 @@ namespace wpconvert {
 inline namespace tflm {
 
 // Constant objects; any number of resolvers may share them.
+const TFLMRegistration *Register_WP_ADD();
 const TFLMRegistration *Register_WP_CONV_2D();
 const TFLMRegistration *Register_WP_DEPTHWISE_CONV_2D();
 const TFLMRegistration *Register_WP_FULLY_CONNECTED();
+const TFLMRegistration *Register_WP_MUL();
 
 }  // namespace tflm
 }  // namespace wpconvert

@@ -1,0 +1,1 @@
+"""Every model by every method on every board: what `make bench` measures and writes."""
