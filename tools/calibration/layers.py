@@ -13,6 +13,7 @@ from wpconvert.codecs import CODECS, encode
 from wpconvert.errors import ModelError
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.plan import Outcome
+from wpconvert.tflite.elementwise import matrix_of
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.rewrite import rewrite
 from wpconvert.tflite.schema import options
@@ -51,11 +52,11 @@ def weights_of(generator: np.random.Generator, shape: tuple[int, ...], density: 
     return np.where(np.abs(values) >= cut, rounded, 0).astype(np.int8)
 
 
-def encodable(values: NDArray[np.int8], method: str) -> NDArray[np.int8]:
+def encodable(values: NDArray[np.int8], method: str, row_dims: int = 1) -> NDArray[np.int8]:
     """The same weights, halved until the method holds them; zeros stay where they are."""
     while method != PLAIN:
         try:
-            encode(method, values.reshape(len(values), -1), 1)
+            encode(method, values, row_dims)
         except ModelError:
             values = (np.sign(values) * np.maximum(np.abs(values) // 2, np.abs(values) > 0)).astype(np.int8)
             continue
@@ -154,7 +155,7 @@ def _depthwise(generator: np.random.Generator, method: str) -> Sample:
             activation="RELU",
         )  # fmt: skip
 
-    return Sample(add, (1, height, width, depth), encodable(weights, method), method)
+    return Sample(add, (1, height, width, depth), encodable(weights, method, row_dims=3), method)
 
 
 def _fully_connected(generator: np.random.Generator, method: str) -> Sample:
@@ -178,7 +179,7 @@ def _elementwise(generator: np.random.Generator, method: str, name: str) -> Samp
     height, width = _size(generator)
     channels = int(generator.choice(CHANNELS))
     shape = (height, width, channels)[int(generator.integers(3)) :]
-    values = weights_of(generator, shape, _density(generator))
+    values = encodable(matrix_of(weights_of(generator, shape, _density(generator))), method).reshape(shape)
 
     def add(builder: ModelBuilder, constant: NDArray[np.int8] | None, x: int) -> int:
         assert constant is not None
@@ -186,7 +187,7 @@ def _elementwise(generator: np.random.Generator, method: str, name: str) -> Samp
         output = builder.tensor(builder.shape(x), "int8", 0.15, 1)
         return builder.op(name, inputs, [output], options(f"{name.capitalize()}Options"))
 
-    return Sample(add, (1, height, width, channels), encodable(values, method), method)
+    return Sample(add, (1, height, width, channels), values, method)
 
 
 def models(samples: Iterator[Sample], seed: int) -> Iterator[bytes]:
