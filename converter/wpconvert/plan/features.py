@@ -127,7 +127,12 @@ def _conv_2d(layer: Layer, weights: Storage) -> Features:
 def _depthwise_conv_2d(layer: Layer, _: Storage) -> Features:
     channels, lines = layer.output_size[2], layer.batch * layer.output_size[0]
     inside = layer.batch * layer.inside[0] * layer.inside[1]
-    pairs, quads = (lines * _groups(layer.output_size[1], n) for n in (2, 4))
+    pairs, quads, octets = (lines * _groups(layer.output_size[1], n) for n in (2, 4, 8))
+    height, width = (
+        size * step + taps - 1
+        for size, step, taps in zip(layer.output_size[:2], layer.stride, layer.kernel, strict=True)
+    )
+    padded = layer.batch * height * width
     return {
         "channels": channels,
         "channels by 4": _groups(channels, 4),
@@ -145,6 +150,10 @@ def _depthwise_conv_2d(layer: Layer, _: Storage) -> Features:
         "quads by 16": quads * _groups(channels, 16),
         "channels by 16": _groups(channels, 16),
         "inputs by 16": layer.inputs // max(1, layer.input_size[2]) * _groups(layer.input_size[2], 16),
+        "octets by 4": octets * _groups(channels, 4),
+        "octets by 16": octets * _groups(channels, 16),
+        "padded by 4": padded * _groups(channels, 4),
+        "padded by 16": padded * _groups(channels, 16),
         "inputs": layer.inputs,
         "inputs by 4": layer.inputs // max(1, layer.input_size[2]) * _groups(layer.input_size[2], 4),
         "products": layer.outputs * layer.taps,
