@@ -7,7 +7,7 @@ C_FOLDERS := kernels runtime native tests tools/qemu_plugin examples
 C_SOURCES = $(shell find $(C_FOLDERS) -name build -prune -o -type f \( -name '*.[ch]' -o -name '*.cc' \) -print)
 SCRIPTS = $(wildcard tools/*.sh kernels/bench/*.sh)
 
-.PHONY: setup demo test lint format bench bench-host vectors schema fuzz clean
+.PHONY: setup demo test lint format bench bench-host calibrate vectors schema fuzz clean
 
 setup:
 	@sh tools/setup.sh $(VENV)
@@ -39,6 +39,11 @@ bench: setup
 # Encoding and decoding speed and memory of this machine, one core.
 bench-host: setup
 	$(PYTHON) tools/bench_host.py
+
+# Calibrate the cost model of -m auto on the simulated boards, and compare its predictions with measurements of the
+# shipped models. MODELS adds folders with models of your own; CHECK=1 compares only.
+calibrate: setup
+	$(PYTHON) tools/calibrate.py $(if $(CHECK),--check) $(MODELS)
 
 # Remake the golden vectors of tests/vectors.
 vectors: setup

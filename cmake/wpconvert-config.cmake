@@ -4,7 +4,7 @@
 #   wpconvert::runtime   the interpreter and its operators, with the kernels
 #   wpconvert::port      start-up, linker script and semihosting of the board WPCONVERT_BOARD (see arm-none-eabi.cmake)
 #
-#   wpconvert_add_model(NAME MODEL.tflite [METHOD dcsr] [OPTIONS --strip …])
+#   wpconvert_add_model(NAME MODEL.tflite [METHOD auto] [OPTIONS --strip …])
 #     a library NAME with the model as a C array; its header is NAME.h
 
 get_filename_component(_wpconvert_root "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)

@@ -51,3 +51,9 @@ class DeviceError(WpconvertError):
     """The program on the device faulted, hung or answered nonsense."""
 
     exit_code = 7
+
+
+class BudgetError(WpconvertError):
+    """No plan keeps to the flash, memory or slowdown that was asked for."""
+
+    exit_code = 8

@@ -158,7 +158,7 @@ USAGE: list[tuple[list[str], str]] = [
     (["model.tflite", "--dry-run", "--rules", "plan.yaml", "--dump-plan", "plan.yaml"], "plan.yaml is named twice"),
     (
         ["model.tflite", "--dry-run", "-m", "dscr"],
-        "unknown method 'dscr', expected one of none, dense, rle, dcsr, bitmap, packed",
+        "unknown method 'dscr', expected one of auto, none, dense",
     ),
     (["model.tflite", "--dry-run", "--engine", "gpu"], "unknown engine 'gpu', expected one of reference, "),
     (["verify", "model.tflite", "small.tflite", "--engine", "gpu"], "unknown engine 'gpu'"),
@@ -295,7 +295,7 @@ def test_running_out_of_memory_and_interrupts_end_cleanly(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("wpconvert.tflite.convert.encode_all", fail)
+    monkeypatch.setattr("wpconvert.tflite.convert.Planner", fail)
     with untouched(files):
         done = cli(files / "model.tflite", "-o", files / "out.tflite")
     assert done.code == (4 if isinstance(error, MemoryError) else 130)

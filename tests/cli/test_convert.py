@@ -21,9 +21,9 @@ from wpconvert.tflite.file import parse, read
 def test_default_command_rewrites_verifies_writes_and_reports(cli: Cli, tmp_path: Path) -> None:
     out = tmp_path / "out.tflite"
     done = cli.ok(MODEL, "-o", out)
-    assert rewritten_count(out.read_bytes()) == 5
-    assert out.stat().st_size < 0.6 * MODEL.stat().st_size
-    for part in ("classifier/weight", "dcsr", "would not shrink", "verified: identical outputs", f"wrote {out}"):
+    assert rewritten_count(out.read_bytes()) >= 5
+    assert out.stat().st_size < 0.65 * MODEL.stat().st_size
+    for part in ("block4/pointwise/conv", "predicted for corstone300", "verified: identical outputs", f"wrote {out}"):
         assert part in done.out
     assert f"file {MODEL.stat().st_size:,} → {out.stat().st_size:,} bytes" in done.out
     assert tree(tmp_path).keys() == {"out.tflite"}
@@ -55,7 +55,7 @@ def test_in_place_replaces_the_file_and_keeps_its_permissions_and_links(cli: Cli
     real.write_bytes(MODEL.read_bytes())
     real.chmod(0o640)
     link.symlink_to("real.tflite")
-    cli.ok(link, "--in-place")
+    cli.ok(link, "--in-place", "-m", "dcsr")
     assert link.is_symlink()
     assert rewritten_count(real.read_bytes()) == 5
     assert real.stat().st_mode & 0o777 == 0o640
@@ -90,7 +90,7 @@ def test_rules_choose_the_method_of_each_tensor(cli: Cli, tmp_path: Path) -> Non
         "rules:\n  - {operator: CONV_2D, method: rle}\n  - {name: block4, method: none}\n"
     )
     report = tmp_path / "report.json"
-    cli.ok(MODEL, "--rules", tmp_path / "rules.yaml", "-o", tmp_path / "out.tflite", "--report", report)
+    cli.ok(MODEL, "-m", "dcsr", "--rules", tmp_path / "rules.yaml", "-o", tmp_path / "out.tflite", "--report", report)
     methods = {tensor["name"]: tensor["method"] for tensor in json.loads(report.read_text())["tensors"]}
     chosen = {name.split("/")[0]: method for name, method in methods.items() if "depthwise" not in name}
     assert chosen == {
@@ -103,7 +103,11 @@ def test_rules_choose_the_method_of_each_tensor(cli: Cli, tmp_path: Path) -> Non
     }
 
 
-@pytest.mark.parametrize("options", [[], ["-m", "rle"], ["--strip"], ["--threshold", "0.885"], ["-m", "none"]], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [[], ["--optimize", "size"], ["-m", "rle"], ["--strip"], ["--threshold", "0.885"], ["-m", "none"]],
+    ids=str,
+)
 def test_dumped_plan_fed_back_gives_the_identical_file(options: list[str], cli: Cli, tmp_path: Path) -> None:
     first, again, plan = tmp_path / "a.tflite", tmp_path / "b.tflite", tmp_path / "plan.yaml"
     cli.ok(MODEL, *options, "-o", first, "--dump-plan", plan)
@@ -113,7 +117,7 @@ def test_dumped_plan_fed_back_gives_the_identical_file(options: list[str], cli: 
 
 
 def test_threshold_keeps_denser_tensors(cli: Cli, tmp_path: Path) -> None:
-    done = cli.ok(MODEL, "--threshold", "0.8835", "--dry-run")
+    done = cli.ok(MODEL, "-m", "dcsr", "--threshold", "0.8835", "--dry-run")
     assert "below the threshold of 88.3%" in done.out or "below the threshold of 88.4%" in done.out
     assert cli.ok(MODEL, "--threshold", "1", "--dry-run").out.count("below the threshold") == 10
     assert not tree(tmp_path)
@@ -132,7 +136,7 @@ def test_dry_run_reports_and_writes_no_model(cli: Cli, tmp_path: Path) -> None:
     with untouched(tmp_path):
         done = cli.ok(MODEL, "-o", tmp_path / "o.tflite", "--to-c", tmp_path / "m.c", "--dry-run")
     assert "dry run: the model was not written" in done.out
-    assert "5 of 10 tensors rewritten" in done.out
+    assert "of 10 tensors rewritten" in done.out
     assert "wrote" not in done.out
 
 
@@ -144,7 +148,7 @@ def test_dry_run_writes_the_report_and_the_plan_that_are_asked_for(cli: Cli, tmp
 
 
 def test_json_report_is_the_whole_result(cli: Cli, tmp_path: Path) -> None:
-    cli.ok(MODEL, "-o", tmp_path / "o.tflite", "--report", tmp_path / "r.json", "--random", "3")
+    cli.ok(MODEL, "-m", "dcsr", "-o", tmp_path / "o.tflite", "--report", tmp_path / "r.json", "--random", "3")
     report = json.loads((tmp_path / "r.json").read_text())
     assert (report["source"], report["method"]) == (str(MODEL), "dcsr")
     assert report["nbytes_before"] == MODEL.stat().st_size
@@ -157,7 +161,7 @@ def test_json_report_is_the_whole_result(cli: Cli, tmp_path: Path) -> None:
 
 def test_csv_report_has_a_line_per_tensor(cli: Cli, tmp_path: Path) -> None:
     cli.ok(MODEL, "--dry-run", "--report", tmp_path / "none.csv")
-    cli.ok(MODEL, "-o", tmp_path / "o.tflite", "--report", tmp_path / "r.csv")
+    cli.ok(MODEL, "-m", "dcsr", "-o", tmp_path / "o.tflite", "--report", tmp_path / "r.csv")
     with (tmp_path / "r.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 10

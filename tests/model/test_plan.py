@@ -15,7 +15,7 @@ from tests.tflite.harness import sparse
 from wpconvert.codecs import CODECS, encode
 from wpconvert.errors import ModelError
 from wpconvert.model.plan import Outcome, dump_plan, encode_all, kept
-from wpconvert.model.rules import METHODS, Choice, Rules
+from wpconvert.model.rules import Choice, Rules
 from wpconvert.model.weight import Stored, Weight
 
 
@@ -34,7 +34,7 @@ def outcome(w: Weight, method: str = "rle", threshold: float = 0.0) -> Outcome:
     st.integers(1, 40),
     st.integers(1, 300),
     st.sampled_from([0.0, 0.3, 0.5, 0.8, 1.0]),
-    st.sampled_from(METHODS),
+    st.sampled_from(("none", *CODECS)),
     st.integers(-500, 500),
 )
 def test_no_outcome_is_larger_than_the_dense_tensor_with_what_comes_beside(

@@ -67,7 +67,10 @@ def test_file_is_read(tmp_path: Path) -> None:
         ("rule: []", "rule: unknown key, expected one of rules|rules: Field required"),
         ("rules: [x]", r"rules\.0: "),
         ("rules: [{method: rle}]", r"rules\.0: a rule needs at least one of name, operator, tensor"),
-        ("rules: [{name: x, method: dscr}]", r"rules\.0\.method: unknown method 'dscr', expected one of none, dense"),
+        (
+            "rules: [{name: x, method: dscr}]",
+            r"rules\.0\.method: unknown method 'dscr', expected one of auto, none, dense",
+        ),
         (
             "rules: [{nmae: x, method: rle}]",
             r"rules\.0\.nmae: unknown key, expected one of method, name, operator, tensor",
@@ -110,6 +113,6 @@ def test_unreadable_file_is_a_file_error(content: bytes | None, tmp_path: Path) 
         load_rules(path)
 
 
-def test_none_and_every_codec_are_methods() -> None:
-    assert METHODS[0] == "none"
+def test_auto_none_and_every_codec_are_methods() -> None:
+    assert METHODS[:2] == ("auto", "none")
     assert {"dense", "rle", "dcsr"} < set(METHODS)

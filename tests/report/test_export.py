@@ -29,6 +29,8 @@ def test_json_is_the_whole_report() -> None:
         "nbytes_before": 1152,
         "nbytes_after": 400,
         "reason": None,
+        "cycles": None,
+        "cycles_dense": None,
     }
     assert (found["notes"], found["verification"]) == (["remark"], None)
 

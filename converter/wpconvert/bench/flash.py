@@ -29,12 +29,13 @@ _MODEL_SECTION = ".model"
 
 @dataclass(frozen=True)
 class Piece:
-    """What one object puts at one place: [address, address + nbytes)."""
+    """What one object, the file at `path`, puts at one place: [address, address + nbytes)."""
 
     section: str
     address: int
     nbytes: int
     origin: str
+    path: str = ""
 
 
 def part_of(path: str) -> str:
@@ -73,7 +74,7 @@ def _pieces(body: str, stored: Sequence[Section]) -> Iterator[Piece]:
         section = next((s for s in stored if s.address <= address < s.address + s.nbytes), None)
         # Debug sections are listed with addresses from 0 on: their names tell them apart.
         if section is not None and nbytes and not name.startswith(("*fill*", ".debug", ".comment", ".ARM.attributes")):
-            yield Piece(name, address, nbytes, MODEL if section.name == _MODEL_SECTION else part_of(path))
+            yield Piece(name, address, nbytes, MODEL if section.name == _MODEL_SECTION else part_of(path), path)
 
 
 def _lines(body: str) -> Iterator[tuple[str, int, int, str]]:

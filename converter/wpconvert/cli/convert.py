@@ -24,16 +24,18 @@ from wpconvert.emit import emit_c
 from wpconvert.emit.c_array import check_path, header_path
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.files import same_file, write_all
-from wpconvert.model.rules import METHODS, Rules, load_rules
+from wpconvert.model.rules import AUTO, METHODS, Rules, load_rules
+from wpconvert.plan.goal import BALANCED, DEFAULT_GOAL, DEFAULT_SLOWDOWN, OPTIMIZE, Goal
 from wpconvert.report.export import check_format, conversion_report
 from wpconvert.report.result import Conversion, Verification
 from wpconvert.report.text import print_conversion
+from wpconvert.target.board import board_named, boards
 from wpconvert.tflite.convert import Converted, Settings
 from wpconvert.tflite.convert import convert as convert_bytes
 from wpconvert.tflite.file import parse, read
 from wpconvert.verification import verify_models
 
-DEFAULT_METHOD = "dcsr"
+DEFAULT_METHOD = AUTO
 
 
 def _path_option(flag: str, metavar: str, text: str, *short: str) -> typer.models.OptionInfo:
@@ -60,6 +62,41 @@ def convert(
     dump_plan: Annotated[
         Path | None, _path_option("--dump-plan", "PLAN.yaml", "Write the resolved plan, a file for --rules.")
     ] = None,
+    optimize: Annotated[
+        str | None,
+        typer.Option(
+            "--optimize",
+            metavar="FOR",
+            help=f"What auto is to reach: {', '.join(OPTIMIZE)} ({BALANCED} by default).",
+            show_default=False,
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            metavar="T",
+            help=f"Whose speed auto predicts: {', '.join(boards())} ({DEFAULT_GOAL.target} by default).",
+            show_default=False,
+        ),
+    ] = None,
+    max_slowdown: Annotated[
+        float | None,
+        typer.Option(
+            "--max-slowdown",
+            metavar="F",
+            help=f"Most cycles that auto may take, times those of the dense model ({DEFAULT_SLOWDOWN:g} if balanced).",
+            show_default=False,
+        ),
+    ] = None,
+    flash: Annotated[
+        int | None,
+        typer.Option("--flash", min=1, metavar="BYTES", help="Model and code must fit this flash.", show_default=False),
+    ] = None,
+    ram: Annotated[
+        int | None,
+        typer.Option("--ram", min=1, metavar="BYTES", help="The arena must fit this memory.", show_default=False),
+    ] = None,
     threshold: Annotated[
         float,
         typer.Option(
@@ -81,10 +118,13 @@ def convert(
 
     The outputs of the rewritten model are compared bit for bit with the original's before anything is written.
     """
-    target = _target(model, output, in_place, to_c, dry_run)
+    destination = _destination(model, output, in_place, to_c, dry_run)
     _check_options(method, to_c, report, verbose, quiet)
-    _check_targets(model, target, to_c, dump_plan, report, rules, inputs)
-    settings = Settings(method, Rules(rules=[]) if rules is None else load_rules(rules), threshold, strip)
+    _check_paths(model, destination, to_c, dump_plan, report, rules, inputs)
+    chosen_rules = Rules(rules=[]) if rules is None else load_rules(rules)
+    automatic = AUTO in (method, *(rule.method for rule in chosen_rules.rules))
+    goal = _goal(automatic, optimize, target, max_slowdown, flash, ram)
+    settings = Settings(method, chosen_rules, threshold, strip, goal)
     chosen = engine_named(engine)
     data, original = read(model)
     converted = _convert(model, data, settings, quiet)
@@ -94,8 +134,8 @@ def convert(
         with progress_bar("verify", 2 * len(samples.samples), quiet) as bar:
             verification = verify_models(original, parse(converted.data), samples, chosen, bar.advance)
     files = {}
-    if target is not None and not dry_run:
-        files[target] = converted.data
+    if destination is not None and not dry_run:
+        files[destination] = converted.data
     if to_c is not None and not dry_run:
         files |= emit_c(to_c, converted.data, model.name)
     if dump_plan is not None:
@@ -109,21 +149,45 @@ def convert(
     if files and not failed:
         write_all(files)
     if not quiet:
-        print_conversion(OUT, result, verbose)
+        print_conversion(OUT, result, verbose, dry_run)
     if failed:
         raise VerificationError(f"{model}: the rewritten model does not compute the same; nothing was written")
 
 
 convert.epilog = (  # type: ignore[attr-defined]
     "Examples:\n\n"
-    "  wpconvert model.tflite -m dcsr -o small.tflite\n\n"
+    "  wpconvert model.tflite -o small.tflite\n\n"
+    "  wpconvert model.tflite --target mps2-m4 --optimize speed -o fast.tflite\n\n"
+    "  wpconvert model.tflite --target mps2-m3 --flash 65536 --strip -o fits.tflite\n\n"
+    "  wpconvert model.tflite --dry-run\n\n"
     "  wpconvert model.tflite -m rle --strip --to-c firmware/model.c\n\n"
     "  wpconvert model.tflite --rules rules.yaml --dry-run --dump-plan plan.yaml\n\n"
     f"Without --inputs, {DEFAULT_SAMPLES} random inputs verify the result."
 )
 
 
-def _target(model: Path, output: Path | None, in_place: bool, to_c: Path | None, dry_run: bool) -> Path | None:
+def _goal(
+    automatic: bool,
+    optimize: str | None,
+    target: str | None,
+    max_slowdown: float | None,
+    flash: int | None,
+    ram: int | None,
+) -> Goal | None:
+    """What the options ask of the planner; None where nothing is planned or predicted."""
+    if optimize is not None and optimize not in OPTIMIZE:
+        raise UsageError(f"unknown --optimize {optimize!r}, expected one of {', '.join(OPTIMIZE)}")
+    if optimize is not None and not automatic:
+        raise UsageError("--optimize is for -m auto, or a rule with method auto")
+    if max_slowdown is not None and not 0 < max_slowdown < float("inf"):
+        raise UsageError(f"--max-slowdown {max_slowdown:g}, expected a positive factor, 1.1 for a tenth slower")
+    if not automatic and (target, max_slowdown, flash, ram) == (None,) * 4:
+        return None
+    board = board_named(target or DEFAULT_GOAL.target)
+    return Goal(board.name, board.core, optimize or BALANCED, max_slowdown, flash, ram)
+
+
+def _destination(model: Path, output: Path | None, in_place: bool, to_c: Path | None, dry_run: bool) -> Path | None:
     if in_place and output is not None:
         raise UsageError("-o and --in-place exclude each other")
     if in_place:
@@ -146,7 +210,7 @@ def _check_options(method: str, to_c: Path | None, report: Path | None, verbose:
         check_format(report)
 
 
-def _check_targets(model: Path, target: Path | None, to_c: Path | None, *others: Path | None) -> None:
+def _check_paths(model: Path, target: Path | None, to_c: Path | None, *others: Path | None) -> None:
     """No two files of the command line may be one: written files must not overwrite inputs or each other."""
     written = [path for path in (target, to_c, None if to_c is None else header_path(to_c)) if path is not None]
     named = [*written, *(path for path in others if path is not None)]

@@ -25,8 +25,8 @@ custom operators, which a small runtime executes on microcontrollers.
 """
 _EPILOG = """Examples:
 
-  wpconvert model.tflite -m dcsr -o small.tflite\n
-  wpconvert model.tflite -m dcsr --to-c model.c\n
+  wpconvert model.tflite -o small.tflite\n
+  wpconvert model.tflite --flash 262144 --to-c model.c\n
   wpconvert inspect model.tflite\n
   wpconvert verify model.tflite small.tflite --random 10\n
   wpconvert run small.tflite --target corstone300\n

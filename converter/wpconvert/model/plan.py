@@ -37,10 +37,10 @@ def encode_all(choices: Sequence[Choice], progress: Progress | None = None) -> l
     """Encode every weight as chosen. No tensor grows: one that would keeps method `none` and the reason."""
     outcomes = []
     for choice in choices:
-        outcomes.append(_encode(choice))
+        outcomes.append(encode_choice(choice))
         if progress is not None:
             progress(choice.weight)
-    return _settle_shared(outcomes)
+    return settle_shared(outcomes)
 
 
 def kept(outcome: Outcome, reason: str) -> Outcome:
@@ -51,7 +51,8 @@ def kept(outcome: Outcome, reason: str) -> Outcome:
     return replace(outcome, method=stored.method, blob=stored.blob, reason=reason)
 
 
-def _encode(choice: Choice) -> Outcome:
+def encode_choice(choice: Choice) -> Outcome:
+    """Encode one weight by a codec, or leave it as the input has it and say why; `none` leaves it too."""
     outcome = _attempt(choice)
     stored = choice.weight.stored
     if stored is None or choice.weight.values is None:
@@ -94,7 +95,7 @@ def _would_grow(method: str, size: str, weight: Weight) -> str:
     return f"would not shrink: {method} needs {size} bytes{extra}"
 
 
-def _settle_shared(outcomes: list[Outcome]) -> list[Outcome]:
+def settle_shared(outcomes: list[Outcome]) -> list[Outcome]:
     """Weights that share storage are rewritten together, or the shared bytes would have to stay beside the blobs."""
     groups: defaultdict[int, list[int]] = defaultdict(list)
     for index, outcome in enumerate(outcomes):

@@ -15,8 +15,9 @@ from wpconvert.codecs import CODECS
 from wpconvert.errors import FileError, UsageError
 from wpconvert.model.weight import Weight
 
-METHODS: tuple[str, ...] = ("none", *CODECS)
-"""Everything `-m` and a rule's `method` accept; `none` leaves a tensor as it is."""
+AUTO = "auto"
+METHODS: tuple[str, ...] = (AUTO, "none", *CODECS)
+"""Everything `-m` and a rule's `method` accept; `none` leaves a tensor as it is, AUTO the choice to the planner."""
 
 
 class Rule(BaseModel):

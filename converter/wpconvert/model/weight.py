@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wpconvert.model.layer import Layer
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -26,7 +28,8 @@ class Weight:
     row_dims: the leading dimensions that make the rows of the stored matrix.
     overhead: bytes that rewriting adds beside the blob, net of what it removes.
     storage: weights with the same number share bytes in the file, so they are rewritten together or not at all.
-    nbytes: of the dense weights. stored: how the input has them where it was rewritten before.
+    nbytes: of the dense weights. stored: how the input has them where it was rewritten before. layers: the operators
+    that multiply with it, with plain weights.
     """
 
     key: str
@@ -41,6 +44,7 @@ class Weight:
     storage: int = 0
     obstacle: str | None = None
     stored: Stored | None = None
+    layers: tuple[Layer, ...] = ()
 
     @property
     def zeros(self) -> int | None:

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class TensorResult:
-    """One weight tensor. nbytes_before and nbytes_after count its data, not its quantisation."""
+    """One weight tensor. nbytes_before and nbytes_after count its data, not its quantisation.
+
+    cycles: predicted for the operators that multiply with it, cycles_dense with plain weights; None without a forecast.
+    """
 
     key: str
     name: str
@@ -19,6 +22,43 @@ class TensorResult:
     nbytes_before: int
     nbytes_after: int
     reason: str | None
+    cycles: int | None = None
+    cycles_dense: int | None = None
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """A plan that no other beats in both bytes of the file and cycles. `methods`: tensors by method."""
+
+    nbytes: int
+    cycles: int
+    methods: dict[str, int]
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What the cost model of a board's core says of an inference: of the rewritten model, and of the dense one.
+
+    code_nbytes: flash of kernels, runtime and C library, without the model and the board's own program. arena_nbytes:
+    None where the runtime does not have the model's operators. front: fewest bytes first. not_predicted: operators that
+    the cost model lacks.
+    """
+
+    target: str
+    core: str
+    optimize: str
+    max_slowdown: float | None
+    instructions: int
+    cycles: int
+    code_nbytes: int
+    arena_nbytes: int | None
+    instructions_dense: int
+    cycles_dense: int
+    code_nbytes_dense: int
+    arena_nbytes_dense: int | None
+    front: tuple[FrontPoint, ...]
+    not_predicted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +105,7 @@ class Conversion:
     notes: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
     verification: Verification | None = field(default=None)
+    forecast: Forecast | None = None
 
     @property
     def rewritten(self) -> int:

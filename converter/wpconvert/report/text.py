@@ -9,13 +9,14 @@ from rich.console import Console
 from rich.markup import escape as escape_markup
 from rich.table import Table
 
-from wpconvert.report.result import Conversion, OutputComparison, TensorResult, Verification
+from wpconvert.report.result import Conversion, Forecast, OutputComparison, TensorResult, Verification
 
 _NAME_WIDTH = 40
 # What the columns beside the names take.
 _ROW_WIDTH = 66
 _KEPT_ROW_WIDTH = 52
-WRAPPED = ("reason", "what it stores")
+_PREDICTED_ROW_WIDTH = 80
+WRAPPED = ("reason", "what it stores", "why", "tensors by method")
 # Last parts of the names that converters give to the weights among the parts of a fused layer.
 _WEIGHT_NAMES = ("conv2d", "depthwise", "matmul", "weight", "kernel")
 
@@ -65,8 +66,8 @@ def plain_table(columns: Sequence[tuple[str, bool]]) -> Table:
     return table
 
 
-def print_conversion(console: Console, report: Conversion, verbose: bool) -> None:
-    """The tables of weights, the totals, the notes and the verdict."""
+def print_conversion(console: Console, report: Conversion, verbose: bool, front: bool = False) -> None:
+    """The tables of weights, the totals, the forecast (with the `front` of plans), the notes and the verdict."""
     _print_rewritten(console, report, verbose)
     _print_kept(console, report, verbose)
     saved = report.nbytes_before - report.nbytes_after
@@ -79,6 +80,8 @@ def print_conversion(console: Console, report: Conversion, verbose: bool) -> Non
         f"[bold]file {report.nbytes_before:,} → {report.nbytes_after:,} bytes[/bold] "
         f"({percent(report.nbytes_after, report.nbytes_before)}, {saved:,} saved)"
     )
+    if report.forecast is not None:
+        print_forecast(console, report.forecast, front)
     for note in report.notes:
         console.print(f"note: {escape(note)}")
     if report.verification is not None:
@@ -92,19 +95,22 @@ def _name(tensor: TensorResult, verbose: bool, width: int) -> str:
 
 
 def _print_rewritten(console: Console, report: Conversion, verbose: bool) -> None:
-    titles = ("tensor", "operator", "shape", "zeros", "method", "before", "after")
-    table = plain_table([(title, title in ("zeros", "before", "after")) for title in titles])
-    width = name_width(console, _ROW_WIDTH)
+    predicted = report.forecast is not None
+    details = ("operator", "shape") if verbose or not predicted else ()
+    forecast = ("cycles", "why") if predicted else ()
+    titles = ("tensor", *details, "zeros", "method", "before", "after", *forecast)
+    table = plain_table([(title, title in ("zeros", "before", "after", "cycles")) for title in titles])
+    width = name_width(console, _PREDICTED_ROW_WIDTH if predicted else _ROW_WIDTH)
     for tensor in report.tensors:
         if tensor.method != "none":
             table.add_row(
                 _name(tensor, verbose, width),
-                escape("+".join(tensor.operators)),
-                shape_text(tensor.shape),
+                *((escape("+".join(tensor.operators)), shape_text(tensor.shape)) if details else ()),
                 share(tensor.sparsity),
                 tensor.method,
                 f"{tensor.nbytes_before:,}",
                 f"{tensor.nbytes_after:,}",
+                *((f"{tensor.cycles or 0:,}", escape(tensor.reason or "")) if predicted else ()),
             )
     if table.row_count:
         console.print(table, soft_wrap=False)
@@ -128,6 +134,37 @@ def _print_kept(console: Console, report: Conversion, verbose: bool) -> None:
             )
     if table.row_count:
         console.print(table, soft_wrap=False)
+
+
+def print_forecast(console: Console, forecast: Forecast, front: bool) -> None:
+    """What is predicted, against the dense model; with `front` also the plans to choose from."""
+    if front:
+        table = plain_table(
+            [("", False), ("file", True), ("cycles", True), ("of dense", True), ("tensors by method", False)]
+        )
+        for point in forecast.front:
+            methods = ", ".join(f"{count} {name}" for name, count in sorted(point.methods.items()))
+            table.add_row(
+                "→" if point.chosen else "",
+                f"{point.nbytes:,}",
+                f"{point.cycles:,}",
+                f"{point.cycles / max(1, forecast.cycles_dense):.3f} ×",
+                methods,
+            )
+        console.print(table, soft_wrap=False)
+    parts = [
+        ("instructions", forecast.instructions, forecast.instructions_dense),
+        ("cycles", forecast.cycles, forecast.cycles_dense),
+        ("bytes of code", forecast.code_nbytes, forecast.code_nbytes_dense),
+    ]
+    if forecast.arena_nbytes is not None and forecast.arena_nbytes_dense is not None:
+        parts.append(("bytes of arena", forecast.arena_nbytes, forecast.arena_nbytes_dense))
+    texts = (f"{dense:,} → {now:,} {what} ({100 * (now / max(1, dense) - 1):+.1f} %)" for what, now, dense in parts)
+    limit = "" if forecast.max_slowdown is None else f", at most {forecast.max_slowdown:g} × the cycles"
+    console.print(
+        f"predicted for {escape(forecast.target)} ({escape(forecast.core)}), {forecast.optimize}{limit}: "
+        + "; ".join(texts)
+    )
 
 
 def print_verification(console: Console, result: Verification) -> None:

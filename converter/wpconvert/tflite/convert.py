@@ -6,28 +6,47 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from wpconvert.memory.offline import memory_plan
+from wpconvert.model.layer import Layer
 from wpconvert.model.plan import Outcome, Progress, dump_plan, encode_all, kept
-from wpconvert.model.rules import Rules, choose
+from wpconvert.model.rules import AUTO, Rules, choose
 from wpconvert.model.weight import Stored, Weight
+from wpconvert.plan.costs import CostModel
+from wpconvert.plan.explain import explain, forecast
+from wpconvert.plan.goal import DEFAULT_GOAL, Goal
+from wpconvert.plan.options import cost_of, kept_plain
+from wpconvert.plan.planner import Planner
 from wpconvert.report.result import Conversion, TensorResult
 from wpconvert.tflite import metadata
 from wpconvert.tflite.compressed import read_compressed
 from wpconvert.tflite.file import parse, serialise
+from wpconvert.tflite.layers import layers_of
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.operators import BUILTIN_NAMES
+from wpconvert.tflite.overhead import with_overheads
+from wpconvert.tflite.planned import Input, Written, arena_of, write_planned
 from wpconvert.tflite.restore import restore
 from wpconvert.tflite.rewrite import rewrite
-from wpconvert.tflite.weights import WEIGHT_INPUT, find_weights, key_of
+from wpconvert.tflite.weights import WEIGHT_INPUT, Site, find_sites, find_weights, key_of
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to do: the method and least sparsity (0 to 1) where no rule says otherwise, and whether to strip."""
+    """What to do: the method and least sparsity (0 to 1) where no rule says otherwise, and whether to strip.
+
+    goal: what the planner is to reach, DEFAULT_GOAL where a method is AUTO; without either nothing is predicted.
+    """
 
     method: str
     rules: Rules
     threshold: float = 0.0
     strip: bool = False
+    goal: Goal | None = None
+
+    @property
+    def planned(self) -> Goal | None:
+        """The goal that holds."""
+        automatic = AUTO in (self.method, *(rule.method for rule in self.rules.rules))
+        return self.goal or (DEFAULT_GOAL if automatic else None)
 
 
 @dataclass(frozen=True)
@@ -37,6 +56,27 @@ class Converted:
     data: bytes
     report: Conversion
     plan: str
+
+
+@dataclass
+class _Source:
+    """The input, restored to a dense model, as often as one is needed to rewrite."""
+
+    data: bytes
+    model: TfliteModel
+    stored: dict[str, Stored]
+    notes: list[str]
+
+    @classmethod
+    def read(cls, data: bytes) -> _Source:
+        model = parse(data)
+        notes = []
+        provenance = metadata.read(model)
+        stored = _stored(model)
+        if stored:
+            notes.append(f"the input was rewritten before ({provenance.tool if provenance else 'by an unknown tool'})")
+            notes += restore(model, same_outputs=True)
+        return cls(data, model, stored, notes)
 
 
 def convert(
@@ -49,38 +89,68 @@ def convert(
     """Rewrite the bytes of a `.tflite` file. `source` names it in the report.
 
     `started` gets the weights before encoding starts, `progress` each weight when it is done. Raises ModelError,
-    UnsupportedError, and UsageError for a rule that matches nothing.
+    UnsupportedError, UsageError for a rule that matches nothing, and BudgetError when no plan keeps to the goal.
     """
-    model = parse(data)
-    notes = []
-    provenance = metadata.read(model)
-    stored = _stored(model)
-    if stored:
-        notes.append(f"the input was rewritten before ({provenance.tool if provenance else 'by an unknown tool'})")
-        notes += restore(model, same_outputs=True)
-    weights = [replace(w, stored=stored.get(w.key)) for w in find_weights(model, settings.strip)]
+    goal = settings.planned
+    start = _Source.read(data)
+    sites = find_sites(start.model)
+    layers = [] if goal is None else layers_of(start.model)
+    weights = [
+        replace(w, stored=start.stored.get(w.key), layers=_layers(sites[w.key], w, layers))
+        for w in find_weights(start.model, settings.strip)
+    ]
     choices = choose(weights, settings.rules, settings.method, settings.threshold)
     started(weights)
-    outcomes = encode_all(choices, progress)
-    plan = dump_plan(outcomes)
-    result = data
     asked = any(choice.method != "none" for choice in choices)
+    if goal is None:
+        outcomes = encode_all(choices, progress)
+        found, costs, prediction = _written(start, outcomes, settings, asked), None, None
+    else:
+        choices = with_overheads(choices, lambda: _Source.read(data).model, settings.strip)
+        weights = [choice.weight for choice in choices]
+        planner = Planner(choices, layers, goal, len(serialise(start.model)), progress)
+        given = Input(
+            weights,
+            sites,
+            lambda: _Source.read(data).model,
+            lambda planned: _written(_Source.read(data), planned, settings, asked),
+        )
+        plan = write_planned(planner, given)
+        outcomes, costs = plan.outcomes, planner.costs
+        reasoned, notes = explain(planner, plan.point, plan.written.outcomes)
+        found = replace(plan.written, outcomes=reasoned, notes=plan.written.notes + notes)
+        arena = arena_of(start.model, goal.target, needed=False)
+        prediction = forecast(planner, plan.point, len(found.data), plan.arena_nbytes, arena)
+    result, written, notes = found.data, found.outcomes, found.notes
+    if not any(outcome.blob is not None for outcome in written):
+        notes += _notes_of_nothing(written, asked, result is not data, settings.strip)
+    results = tuple(_result(o, costs) for o in written)
+    report = Conversion(source, settings.method, len(data), len(result), results, tuple(notes), forecast=prediction)
+    return Converted(result, report, dump_plan(outcomes))
+
+
+def _layers(site: Site, weight: Weight, layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The operators that multiply with a weight that can be rewritten."""
+    if not layers or site.subgraph != 0 or weight.values is None:
+        return ()
+    return tuple(layers[use.operator] for use in site.uses)
+
+
+def _written(source: _Source, outcomes: list[Outcome], settings: Settings, asked: bool) -> Written:
+    """The file with these outcomes, or the input as it was; `source` is used up."""
+    notes = list(source.notes)
+    result = source.data
     # A plain model is written anew also where no tensor is rewritten: aligned, and with equal vectors only once.
-    if settings.strip or not stored or (asked and any(outcome.blob is not None for outcome in outcomes)):
-        result, outcomes = _smallest(model, data, outcomes, settings, notes)
-    changed = result is not data
+    if settings.strip or not source.stored or (asked and any(outcome.blob is not None for outcome in outcomes)):
+        result, outcomes = _smallest(source.model, source.data, outcomes, settings, notes)
+    changed = result is not source.data
     if not changed:
         outcomes = [kept(o, o.reason or "the file was left as it is") if o.weight.stored else o for o in outcomes]
     if changed and settings.strip and any(outcome.blob is not None for outcome in outcomes):
         notes.append(
             "stripped: `restore` will not give back names, ranges and the original scales of rewritten tensors"
         )
-    if not any(outcome.blob is not None for outcome in outcomes):
-        notes += _notes_of_nothing(outcomes, asked, changed, settings.strip)
-    report = Conversion(
-        source, settings.method, len(data), len(result), tuple(_result(o) for o in outcomes), tuple(notes)
-    )
-    return Converted(result, report, plan)
+    return Written(result, outcomes, notes)
 
 
 def _stored(model: TfliteModel) -> dict[str, Stored]:
@@ -132,8 +202,10 @@ def _notes_of_nothing(outcomes: Sequence[Outcome], asked: bool, shrunk: bool, st
     return notes
 
 
-def _result(outcome: Outcome) -> TensorResult:
+def _result(outcome: Outcome, costs: CostModel | None) -> TensorResult:
     weight = outcome.weight
+    cycles = None if costs is None else round(cost_of(outcome, costs).cycles)
+    dense = None if costs is None else round(cost_of(kept_plain(outcome), costs).cycles)
     return TensorResult(
         weight.key,
         weight.name,
@@ -145,4 +217,6 @@ def _result(outcome: Outcome) -> TensorResult:
         weight.nbytes if weight.stored is None else weight.stored.blob.nbytes,
         outcome.nbytes,
         outcome.reason,
+        cycles,
+        dense,
     )

@@ -1,0 +1,91 @@
+"""An operator as the cost model sees it: its shape, and how its weights are stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PLAIN = "none"
+"""The method of weights that stand in the file as they were."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Weights as a matrix. `method`: a codec or PLAIN. nbytes: of the blob, or of the plain weights."""
+
+    method: str
+    rows: int
+    cols: int
+    nonzeros: int
+    nbytes: int
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One operator of a graph. `operator` is the builtin name, also of a rewritten one.
+
+    Sizes are those of an image in NHWC: (height, width, channels); of other tensors their last dimension is the
+    channels and the product of the others the width. kernel, stride and dilation are (height, width); padding is that
+    above and left of the image. variant: what else decides how it is computed, "float32" of a QUANTIZE.
+    weights: of an operator that multiplies with constant int8 weights.
+    """
+
+    operator: str
+    batch: int
+    input_size: tuple[int, int, int]
+    output_size: tuple[int, int, int]
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    variant: str = ""
+    weights: Storage | None = None
+
+    @property
+    def pixels(self) -> int:
+        """Output pixels, of all images."""
+        return self.batch * self.output_size[0] * self.output_size[1]
+
+    @property
+    def inputs(self) -> int:
+        """Elements of the (largest) input."""
+        return self.batch * self.input_size[0] * self.input_size[1] * self.input_size[2]
+
+    @property
+    def outputs(self) -> int:
+        """Elements of the output."""
+        return self.pixels * self.output_size[2]
+
+    @property
+    def taps(self) -> int:
+        """Elements of a window of one channel."""
+        return self.kernel[0] * self.kernel[1]
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether a window is one pixel of the image, so that nothing has to be gathered."""
+        return self.taps == 1
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """The names of what firmware must link for it: the operator as the file names it, and the codec."""
+        if self.weights is None or self.weights.method == PLAIN:
+            return (self.operator,)
+        return (f"WP_{self.operator}", self.weights.method)
+
+    @property
+    def inside(self) -> tuple[int, int]:
+        """Taps that lie inside the image, summed over the output's (rows, columns)."""
+        rows, columns = (sum(self._places(axis, tap, tap) for tap in range(self.kernel[axis])) for axis in (0, 1))
+        return rows, columns
+
+    @property
+    def whole(self) -> int:
+        """Windows of one image that lie inside it with all their taps."""
+        return self._places(0, 0, self.kernel[0] - 1) * self._places(1, 0, self.kernel[1] - 1)
+
+    def _places(self, axis: int, first: int, last: int) -> int:
+        """Outputs along an axis whose taps `first` to `last` lie inside the image."""
+        step, dilation, padding = self.stride[axis], self.dilation[axis], self.padding[axis]
+        begin = max(0, -(-(padding - first * dilation) // step))
+        end = min(self.output_size[axis] - 1, (self.input_size[axis] - 1 + padding - last * dilation) // step)
+        return max(0, end - begin + 1)

@@ -1,0 +1,94 @@
+"""Says what a plan was chosen for: a reason for each tensor, and the forecast of the whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from wpconvert.model.plan import Outcome
+from wpconvert.plan.options import Item, Option
+from wpconvert.plan.planner import Planner, Point
+from wpconvert.report.result import Forecast, FrontPoint
+
+
+def explain(planner: Planner, point: Point, written: Sequence[Outcome]) -> tuple[list[Outcome], list[str]]:
+    """The outcomes that were written with the reason of each choice, and notes."""
+    reasons: dict[str, str] = {}
+    for item, option in zip(planner.items, point.options, strict=True):
+        if len(item.options) > 1:
+            reasons.update((weight.key, _reason(item, option)) for weight in item.weights)
+    outcomes = [
+        replace(o, reason=reasons[o.weight.key]) if o.weight.key in reasons and o.reason in (None, _METHOD_NONE) else o
+        for o in written
+    ]
+    goal = planner.goal
+    notes = []
+    if not planner.within_slowdown(point):
+        notes.append(
+            f"no plan of at most {goal.slowdown:g} × the dense cycles fits the flash; this is the fastest one that does"
+        )
+    if planner.unknown:
+        notes.append(f"the forecast leaves out operators that the cost model lacks: {', '.join(planner.unknown)}")
+    return outcomes, notes
+
+
+_METHOD_NONE = "method none"
+
+
+def _reason(item: Item, chosen: Option) -> str:
+    """What the choice wins against leaving the weights as they are, or why they are left."""
+    before = item.before
+    if chosen.methods != before.methods:
+        return _difference(before, chosen)
+    smallest = min(item.options, key=lambda option: option.nbytes)
+    if smallest.methods == before.methods:
+        return "no method makes it smaller"
+    names = "+".join(sorted(smallest.methods))
+    return f"{names}: {_difference(before, smallest)}"
+
+
+def _difference(before: Option, after: Option) -> str:
+    """`-1,240 bytes, +0.3 % cycles`."""
+    size = f"{after.nbytes - before.nbytes:+,} bytes"
+    if before.cost.cycles <= 0:
+        return size
+    return f"{size}, {100 * (after.cost.cycles / before.cost.cycles - 1):+.1f} % cycles"
+
+
+def forecast(
+    planner: Planner, point: Point, file_nbytes: int, arena_nbytes: int | None, arena_nbytes_dense: int | None
+) -> Forecast:
+    """What is known of the plan before it runs, beside the dense model and the other plans."""
+    goal = planner.goal
+    shown = planner.front()
+    same = next((p for p in shown if p.methods == point.methods), None)
+    front = [
+        FrontPoint(
+            file_nbytes + other.nbytes - point.nbytes,
+            round(other.cost.cycles),
+            dict(Counter(other.methods)),
+            other is same,
+        )
+        for other in (*shown, *(() if same else (point,)))
+    ]
+    if same is None:
+        front[-1] = replace(front[-1], chosen=True)
+    front.sort(key=lambda p: (p.nbytes, p.cycles))
+    dense = planner.dense_point()
+    return Forecast(
+        goal.target,
+        goal.core,
+        goal.optimize,
+        goal.slowdown if goal.slowdown < float("inf") else None,
+        round(point.cost.instructions),
+        round(point.cost.cycles),
+        point.code_nbytes,
+        arena_nbytes,
+        round(dense.cost.instructions),
+        round(dense.cost.cycles),
+        dense.code_nbytes,
+        arena_nbytes_dense,
+        tuple(front),
+        planner.unknown,
+    )

@@ -1,0 +1,108 @@
+"""What can be done with each weight, and what it costs: the choices of which the planner takes one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from wpconvert.codecs import CODECS
+from wpconvert.model.layer import PLAIN, Layer, Storage
+from wpconvert.model.plan import Outcome, Progress, encode_choice, settle_shared
+from wpconvert.model.rules import AUTO, Choice
+from wpconvert.model.weight import Weight
+from wpconvert.plan.costs import Cost, CostModel, sum_of
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way to store the weights of an item. nbytes: in the file, less what the file has in any case."""
+
+    outcomes: tuple[Outcome, ...]
+    nbytes: int
+    cost: Cost
+
+    @property
+    def methods(self) -> frozenset[str]:
+        """Of its weights."""
+        return frozenset(outcome.method for outcome in self.outcomes)
+
+
+@dataclass(frozen=True)
+class Item:
+    """Weights that share their storage, mostly a single one. `before` leaves them as the input has them."""
+
+    weights: tuple[Weight, ...]
+    options: tuple[Option, ...]
+    before: Option
+
+
+def layers_with(outcome: Outcome) -> tuple[Layer, ...]:
+    """The operators of a weight, with the weights stored as the outcome says."""
+    weight = outcome.weight
+    if weight.values is None or outcome.method == PLAIN:
+        return weight.layers
+    rows = int(np.prod(weight.values.shape[: weight.row_dims]))
+    nonzeros = int(np.count_nonzero(weight.values))
+    storage = Storage(outcome.method, rows, weight.values.size // rows, nonzeros, outcome.nbytes)
+    return tuple(replace(layer, weights=storage) for layer in weight.layers)
+
+
+def kept_plain(outcome: Outcome) -> Outcome:
+    """The same weight in the dense model."""
+    return Outcome(outcome.weight, PLAIN)
+
+
+def cost_of(outcome: Outcome, costs: CostModel) -> Cost:
+    """Of all operators that multiply with the weight; those that the cost model lacks count as nothing."""
+    return sum_of(costs.cost(layer) for layer in layers_with(outcome))
+
+
+def items_of(choices: Sequence[Choice], costs: CostModel, progress: Progress | None = None) -> list[Item]:
+    """The options of every weight: all codecs where the choice is AUTO, else what was chosen."""
+    groups: defaultdict[int, list[Choice]] = defaultdict(list)
+    for choice in choices:
+        groups[choice.weight.storage].append(choice)
+    items = []
+    for members in groups.values():
+        automatic = any(choice.method == AUTO for choice in members)
+        methods = (PLAIN, *CODECS) if automatic else (PLAIN,)
+        tried = [option_of(_outcomes(members, method), costs) for method in methods]
+        options: list[Option] = []
+        for option in tried:
+            if not any(_same(option, other) for other in options):
+                options.append(option)
+        # Where nothing else can be done, a codec's answer says why.
+        options = options if len(options) > 1 else tried[-1:]
+        items.append(Item(tuple(choice.weight for choice in members), tuple(options), tried[0]))
+        if progress is not None:
+            for choice in members:
+                progress(choice.weight)
+    return items
+
+
+def in_order(options: Sequence[Option], weights: Sequence[Weight]) -> list[Outcome]:
+    """The outcomes of these options in the order of the model's weights."""
+    by_key = {outcome.weight.key: outcome for option in options for outcome in option.outcomes}
+    return [by_key[weight.key] for weight in weights]
+
+
+def _outcomes(members: Sequence[Choice], method: str) -> tuple[Outcome, ...]:
+    """Weights that share their storage, with one method where the choice is AUTO."""
+    return tuple(settle_shared([encode_choice(replace(c, method=method) if c.method == AUTO else c) for c in members]))
+
+
+def _same(option: Option, other: Option) -> bool:
+    return all(a.method == b.method for a, b in zip(option.outcomes, other.outcomes, strict=True))
+
+
+def option_of(outcomes: tuple[Outcome, ...], costs: CostModel) -> Option:
+    """Weights that share their storage, stored like this."""
+    blobs = {outcome.blob.tobytes() for outcome in outcomes if outcome.blob is not None}
+    nbytes = sum(map(len, blobs))
+    if any(outcome.blob is None for outcome in outcomes):
+        nbytes += outcomes[0].weight.nbytes
+    nbytes += sum(outcome.weight.overhead for outcome in outcomes if outcome.blob is not None)
+    return Option(outcomes, nbytes, sum_of(cost_of(outcome, costs) for outcome in outcomes))

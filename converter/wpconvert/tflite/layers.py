@@ -1,0 +1,132 @@
+"""The operators of a `.tflite` model as the cost model sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wpconvert.model.layer import PLAIN, Layer, Storage
+from wpconvert.tflite.compressed import read_compressed
+from wpconvert.tflite.elementwise import matrix_of
+from wpconvert.tflite.model import TfliteModel, element_count, shape_of
+from wpconvert.tflite.operators import BUILTIN_NAMES, ELEMENTWISE, ROW_DIMS, OperatorOptions, options_of
+from wpconvert.tflite.schema import DTYPES
+from wpconvert.tflite.weights import WEIGHT_INPUT, table_of
+
+_POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
+_BINARY = ("ADD", "SUB", "MUL")
+
+
+def layers_of(model: TfliteModel) -> list[Layer]:
+    """Every operator of the first subgraph, in the order of execution; weights as the model stores them.
+
+    ModelError for a rewritten operator that is corrupt. An operator with weights that could not be rewritten is
+    described like one without.
+    """
+    return [_layer(model, index) for index in range(len(model.root.subgraphs[0].operators or []))]
+
+
+def _layer(model: TfliteModel, index: int) -> Layer:
+    """One operator of the first subgraph."""
+    name = model.operator_name(model.root.subgraphs[0].operators[index])
+    if name in BUILTIN_NAMES:
+        return _rewritten(model, index)
+    if table_of(model, 0, index) is not None:
+        return _plain(model, index)
+    return _other(model, index, name)
+
+
+def _other(model: TfliteModel, index: int, name: str, weights: Storage | None = None) -> Layer:
+    """An operator whose shape does not say what it multiplies with."""
+    graph = model.root.subgraphs[0]
+    operator = graph.operators[index]
+    computed = [graph.tensors[t] for t in operator.inputs if t >= 0 and model.buffer(graph.tensors[t]) is None]
+    source = max(computed, key=lambda tensor: element_count(shape_of(tensor)), default=None)
+    batch, input_size = _image((1,) if source is None else shape_of(source))
+    output = graph.tensors[operator.outputs[0]] if len(operator.outputs) else source
+    _, output_size = _image((1,) if output is None else shape_of(output))
+    pool = operator.builtinOptions
+    if name in _POOLS and type(pool).__name__ == "Pool2DOptionsT":
+        kernel, stride = (pool.filterHeight, pool.filterWidth), (pool.strideH, pool.strideW)
+        return Layer(name, batch, input_size, output_size, kernel, stride)
+    kind = "" if source is None else str(DTYPES.get(source.type, ""))
+    broadcast = _broadcast(graph, operator, name)
+    if weights is not None:
+        broadcast = _fit_of((element_count(shape_of(source)), weights.rows * weights.cols))
+    variant = " ".join(part for part in ("" if kind == "int8" else kind, broadcast) if part)
+    flat = (1, batch * input_size[0] * input_size[1], input_size[2])
+    return Layer(name, 1, flat, output_size, variant=variant, weights=weights)
+
+
+def _broadcast(graph: Any, operator: Any, name: str) -> str:
+    """How the operands of a binary operator fit each other; "" where they are of one size."""
+    if name not in _BINARY:
+        return ""
+    sizes = [element_count(shape_of(graph.tensors[t])) for t in operator.inputs if t >= 0]
+    return _fit_of(sizes)
+
+
+def _fit_of(sizes: Sequence[int]) -> str:
+    return "" if len(set(sizes)) < 2 else "scalar" if min(sizes) == 1 else "broadcast"
+
+
+def _rewritten(model: TfliteModel, index: int) -> Layer:
+    found = read_compressed(model, 0, index)
+    graph = model.root.subgraphs[0]
+    blob = graph.tensors[graph.operators[index].inputs[WEIGHT_INPUT]]
+    nbytes = element_count(shape_of(blob))
+    if found.name in ELEMENTWISE:
+        matrix = matrix_of(found.weights)
+        return _other(model, index, found.name, storage_of(found.codec, matrix, ROW_DIMS[found.name], nbytes))
+    storage = storage_of(found.codec, found.weights, ROW_DIMS[found.name], nbytes)
+    return _weighted(graph, graph.operators[index], found.name, found.options, found.weights.shape, storage)
+
+
+def _plain(model: TfliteModel, index: int) -> Layer:
+    graph = model.root.subgraphs[0]
+    operator = graph.operators[index]
+    name = model.operator_name(operator)
+    values = model.constant(graph.tensors[operator.inputs[WEIGHT_INPUT]])
+    assert values is not None
+    storage = storage_of(PLAIN, values, ROW_DIMS[name], values.nbytes)
+    return _weighted(graph, operator, name, options_of(name, operator.builtinOptions), values.shape, storage)
+
+
+def _weighted(
+    graph: Any, operator: Any, name: str, options: OperatorOptions, shape: tuple[int, ...], storage: Storage
+) -> Layer:
+    """A convolution or fully connected layer with constant int8 weights."""
+    x, y = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+    if name == "FULLY_CONNECTED":
+        count = element_count(shape_of(x)) // storage.cols
+        return Layer(name, count, (1, 1, storage.cols), (1, 1, storage.rows), weights=storage)
+    (batch, input_size), (_, output_size) = _image(shape_of(x)), _image(shape_of(y))
+    kernel = (shape[1], shape[2])
+    padding = (0, 0)
+    if options.padding == "SAME":
+        top, left = (
+            max(0, (out - 1) * step + (taps - 1) * dilation + 1 - size) // 2
+            for out, step, taps, dilation, size in zip(
+                output_size[:2], options.stride, kernel, options.dilation, input_size[:2], strict=True
+            )
+        )
+        padding = (top, left)
+    return Layer(
+        name, batch, input_size, output_size, kernel, options.stride, options.dilation, padding, weights=storage
+    )
+
+
+def storage_of(method: str, values: Any, row_dims: int, nbytes: int) -> Storage:
+    """The weights (int8, any shape) as a stored matrix."""
+    rows = element_count(values.shape[:row_dims])
+    return Storage(method, rows, values.size // rows, int(np.count_nonzero(values)), nbytes)
+
+
+def _image(shape: tuple[int, ...]) -> tuple[int, tuple[int, int, int]]:
+    """Batch and (height, width, channels) of a tensor; those of four dimensions are images."""
+    if len(shape) == 4:
+        return shape[0], (shape[1], shape[2], shape[3])
+    channels = shape[-1] if shape else 1
+    return 1, (1, element_count(shape) // max(1, channels), channels)

@@ -1,0 +1,127 @@
+"""`wpconvert MODEL -m auto` and its options."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cli.harness import DENSE, MODEL, Cli, tree, untouched
+from wpconvert.codecs import CODECS
+from wpconvert.plan.costs import load_costs
+from wpconvert.plan.predict import predict
+from wpconvert.target.board import boards
+from wpconvert.tflite.file import read
+from wpconvert.tflite.layers import layers_of
+
+
+def report(cli: Cli, folder: Path, *options: str | Path) -> dict[str, Any]:
+    path = folder / "report.json"
+    cli.ok(MODEL, "-o", folder / "out.tflite", "--no-verify", "--report", path, *options)
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def test_size_is_as_small_as_every_single_method(cli: Cli, tmp_path: Path) -> None:
+    auto = report(cli, tmp_path, "--optimize", "size")["nbytes_after"]
+    assert auto <= min(report(cli, tmp_path, "-m", method)["nbytes_after"] for method in CODECS)
+
+
+@pytest.mark.parametrize("target", list(boards()))
+def test_forecast_is_what_the_cost_model_says_of_the_written_file(target: str, cli: Cli, tmp_path: Path) -> None:
+    forecast = report(cli, tmp_path, "--target", target)["forecast"]
+    for path, suffix in ((tmp_path / "out.tflite", ""), (MODEL, "_dense")):
+        found = predict(layers_of(read(path)[1]), load_costs(boards()[target].core)).total
+        assert forecast[f"cycles{suffix}"] == pytest.approx(found.cycles, abs=1)
+        assert forecast[f"instructions{suffix}"] == pytest.approx(found.instructions, abs=1)
+    assert forecast["cycles"] <= 1.1 * forecast["cycles_dense"] + 1
+    assert forecast["instructions"] <= 1.1 * forecast["instructions_dense"] + 1
+    chosen = [point for point in forecast["front"] if point["chosen"]]
+    assert [point["nbytes"] for point in chosen] == [(tmp_path / "out.tflite").stat().st_size]
+
+
+@pytest.mark.parametrize("target", list(boards()))
+def test_speed_is_as_fast_as_every_single_method(target: str, cli: Cli, tmp_path: Path) -> None:
+    fastest = report(cli, tmp_path, "--target", target, "--optimize", "speed")["forecast"]["cycles"]
+    # With dense, all weights are rewritten, and some of them take more bytes than before: no option of a plan.
+    for method in ("none", *(codec for codec in CODECS if codec != "dense")):
+        assert fastest <= report(cli, tmp_path, "--target", target, "-m", method)["forecast"]["cycles"]
+
+
+def test_more_slowdown_gives_no_more_bytes(cli: Cli, tmp_path: Path) -> None:
+    sizes = [report(cli, tmp_path, "--max-slowdown", limit)["nbytes_after"] for limit in ("1", "1.05", "1.2", "9")]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > sizes[-1]
+
+
+def test_dry_run_shows_the_front_and_the_choice(cli: Cli, tmp_path: Path) -> None:
+    with untouched(tmp_path):
+        text = cli.ok(MODEL, "--dry-run").out
+    assert "tensors by method" in text and "→" in text
+    assert "predicted for corstone300 (Cortex-M55), balanced, at most 1.1 × the cycles" in text
+    assert "% cycles" in text and "bytes of arena" in text
+
+
+def test_plan_names_concrete_methods_and_rules_may_say_auto(cli: Cli, tmp_path: Path) -> None:
+    plan, rules = tmp_path / "plan.yaml", tmp_path / "rules.yaml"
+    report(cli, tmp_path, "--dump-plan", plan)
+    assert {rule["method"] for rule in yaml.safe_load(plan.read_text())["rules"]} <= {"none", *CODECS}
+    rules.write_text("rules:\n  - {operator: CONV_2D, method: auto}\n  - {name: block2, method: dcsr}\n")
+    tensors = report(cli, tmp_path, "-m", "none", "--optimize", "size", "--rules", rules)["tensors"]
+    methods = {tensor["name"]: tensor["method"] for tensor in tensors}
+    assert methods["block2/pointwise/conv/weight"] == "dcsr"
+    assert methods["block3/pointwise/conv/weight"] in CODECS
+    assert methods["block3/depthwise/conv/weight"] == "none"
+
+
+def test_rewritten_models_are_planned_again_and_grow_nowhere(cli: Cli, tmp_path: Path) -> None:
+    cli.ok(MODEL, "-m", "rle", "-o", tmp_path / "rle.tflite", "-q")
+    cli.ok(tmp_path / "rle.tflite", "-o", tmp_path / "again.tflite", "--optimize", "size", "-q")
+    cli.ok("verify", MODEL, tmp_path / "again.tflite")
+    assert (tmp_path / "again.tflite").stat().st_size <= (tmp_path / "rle.tflite").stat().st_size
+
+
+@pytest.mark.parametrize("strip", [[], ["--strip"]], ids=["kept", "stripped"])
+def test_flash_is_kept_to_the_byte_or_told_what_is_missing(strip: list[str], cli: Cli, tmp_path: Path) -> None:
+    found = report(cli, tmp_path, "--optimize", "size", "--flash", "1000000", *strip)
+    least = found["nbytes_after"] + found["forecast"]["code_nbytes"]
+    dense = DENSE.stat().st_size + found["forecast"]["code_nbytes_dense"]
+    for limit in (dense - 1, (least + dense) // 2, least + 64):
+        found = report(cli, tmp_path, "--optimize", "speed", "--flash", str(limit), *strip)
+        assert found["nbytes_after"] + found["forecast"]["code_nbytes"] <= limit
+    (tmp_path / "out.tflite").write_bytes(b"precious")
+    with untouched(tmp_path):
+        line = cli.refused(8, MODEL, "-o", tmp_path / "out.tflite", "--flash", "30000", *strip)
+    assert "bytes of flash are missing: the smallest plan takes" in line
+
+
+def test_ram_is_kept_or_told_what_is_missing(cli: Cli, tmp_path: Path) -> None:
+    arena = report(cli, tmp_path)["forecast"]["arena_nbytes"]
+    assert report(cli, tmp_path, "--ram", str(arena))["forecast"]["arena_nbytes"] <= arena
+    line = cli.refused(8, MODEL, "-o", tmp_path / "other.tflite", "--ram", "2000")
+    assert "bytes of RAM are missing" in line
+    assert tree(tmp_path).keys() == {"out.tflite", "report.json"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--optimize", "fast"], "unknown --optimize 'fast', expected one of balanced, size, speed"),
+        (["-m", "rle", "--optimize", "size"], "--optimize is for -m auto"),
+        (["--max-slowdown", "0"], "--max-slowdown 0, expected a positive factor"),
+        (["--max-slowdown", "nan"], "--max-slowdown nan, expected a positive factor"),
+        (["--target", "toaster"], "unknown target 'toaster', expected one of corstone300"),
+        (["--flash", "0"], "Invalid value for '--flash'"),
+    ],
+    ids=str,
+)
+def test_wrong_options_are_refused(options: list[str], message: str, cli: Cli) -> None:
+    assert message in cli.refused(2, MODEL, "--dry-run", *options)
+
+
+def test_single_methods_are_predicted_where_a_target_is_named(cli: Cli) -> None:
+    assert "predicted for mps2-m4 (Cortex-M4)" in cli.ok(MODEL, "--dry-run", "-m", "rle", "--target", "mps2-m4").out
+    assert "predicted" not in cli.ok(MODEL, "--dry-run", "-m", "rle").out

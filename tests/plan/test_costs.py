@@ -1,0 +1,77 @@
+"""The cost files that ship, and what is made of a wrong one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wpconvert.codecs import CODECS
+from wpconvert.errors import ToolError, UnsupportedError
+from wpconvert.model.layer import Layer, Storage
+from wpconvert.plan import costs as module
+from wpconvert.plan.costs import Cost, load_costs
+from wpconvert.plan.goal import DEFAULT_GOAL
+from wpconvert.plan.predict import predict
+from wpconvert.target.board import boards
+from wpconvert.target.image import runtime_operators
+
+CORES = sorted({board.core for board in boards().values()})
+
+
+def conv(method: str, pixels: int, rows: int, cols: int, density: float) -> Layer:
+    nbytes = int(rows * cols * (density if method != "dense" else 1))
+    storage = Storage(method, rows, cols, int(rows * cols * density), nbytes)
+    return Layer("CONV_2D", 1, (1, pixels, cols), (1, pixels, rows), weights=storage)
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("method", ["none", *CODECS])
+def test_every_board_has_costs_of_every_codec_for_layers_of_any_size(core: str, method: str) -> None:
+    found = load_costs(core)
+    for pixels in (1, 2, 7, 100, 40_000):
+        for rows, cols, density in ((1, 1, 1.0), (3, 17, 0.0), (64, 64, 0.2), (1000, 5000, 0.9)):
+            cost = found.cost(conv(method, pixels, rows, cols, density))
+            assert cost is not None
+            assert cost.cycles > 0 and cost.instructions > 0
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_large_layers_cost_about_in_proportion(core: str) -> None:
+    found = load_costs(core)
+    small, large = found.cost(conv("dense", 1000, 64, 64, 1.0)), found.cost(conv("dense", 4000, 64, 64, 1.0))
+    assert small is not None and large is not None
+    assert 3 < large.cycles / small.cycles < 5
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_code_of_every_operator_is_known_and_counted_once(core: str) -> None:
+    found = load_costs(core)
+    names = {name for name, _ in runtime_operators()}
+    assert {name for code in found.code for name in code.used_by} == names | set(CODECS)
+    base = found.code_nbytes([])
+    conv_only = found.code_nbytes(["CONV_2D"])
+    assert 5_000 < base < conv_only < found.code_nbytes(["CONV_2D", "DEPTHWISE_CONV_2D"])
+    assert found.code_nbytes(names | set(CODECS)) == sum(code.nbytes for code in found.code)
+
+
+def test_operator_without_costs_is_named_and_counts_as_nothing() -> None:
+    found = load_costs(DEFAULT_GOAL.core)
+    strange = Layer("MINE", 1, (1, 1, 1), (1, 1, 1))
+    prediction = predict([strange], found)
+    assert prediction.unknown == ("MINE",)
+    assert prediction.layers == (Cost(0, 0),)
+    assert prediction.total == found.interpreter()
+
+
+def test_core_that_was_not_calibrated_is_unsupported() -> None:
+    with pytest.raises(UnsupportedError, match="no cost model of Cortex-M0"):
+        load_costs("Cortex-M0")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"core": "x", "families": {"a": [{}]}, "code": []}'], ids=str)
+def test_damaged_file_is_a_tool_error(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    (tmp_path / "broken.json").write_text(content)
+    with pytest.raises(ToolError, match=r"broken\.json: not a cost model"):
+        load_costs("Broken")

@@ -1,0 +1,78 @@
+"""Layers and their features: what the cost model sees of a model."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.models import ModelBuilder
+from tests.tflite.harness import conv_model, forced, sparse
+from wpconvert.model.layer import PLAIN, Layer
+from wpconvert.plan.features import family_of, features_of
+from wpconvert.tflite.file import parse
+from wpconvert.tflite.layers import layers_of
+
+PAIRS = st.tuples(st.integers(1, 4), st.integers(1, 4))
+SIZES = st.tuples(st.integers(1, 12), st.integers(1, 12), st.just(1))
+
+
+@settings(max_examples=200, deadline=None)
+@given(SIZES, SIZES, PAIRS, PAIRS, PAIRS, st.tuples(st.integers(0, 3), st.integers(0, 3)))
+def test_taps_inside_are_those_that_counting_finds(
+    image: tuple[int, int, int],
+    output: tuple[int, int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+    padding: tuple[int, int],
+) -> None:
+    layer = Layer("CONV_2D", 1, image, output, kernel, stride, dilation, padding)
+
+    def counts(axis: int) -> list[int]:
+        starts = [at * stride[axis] - padding[axis] for at in range(output[axis])]
+        taps = range(kernel[axis])
+        return [sum(0 <= start + tap * dilation[axis] < image[axis] for tap in taps) for start in starts]
+
+    assert layer.inside == (sum(counts(0)), sum(counts(1)))
+    assert layer.whole == counts(0).count(kernel[0]) * counts(1).count(kernel[1])
+
+
+def test_convolution_is_described_by_its_shape_and_its_weights_as_they_are_stored() -> None:
+    (plain,) = layers_of(parse(conv_model()))
+    assert plain.weights is not None
+    assert (plain.operator, plain.input_size, plain.output_size) == ("CONV_2D", (4, 4, 16), (4, 4, 32))
+    assert (plain.kernel, plain.padding, plain.pixels, plain.outputs) == ((3, 3), (1, 1), 16, 512)
+    assert (plain.weights.method, plain.weights.rows, plain.weights.cols) == (PLAIN, 32, 144)
+    assert plain.weights.nbytes == 32 * 144 and plain.code == ("CONV_2D",)
+    (stored,) = layers_of(parse(forced(conv_model(), "rle")))
+    assert stored.weights is not None
+    assert stored.weights.nonzeros == plain.weights.nonzeros < 32 * 144 / 10
+    assert stored.weights.nbytes < plain.weights.nbytes
+    assert stored.code == ("WP_CONV_2D", "rle")
+    assert (stored.operator, stored.kernel, stored.pixels) == (plain.operator, plain.kernel, plain.pixels)
+
+
+def test_families_keep_apart_what_is_computed_differently() -> None:
+    b = ModelBuilder()
+    x = b.input((1, 8, 8, 16), 0.5)
+    y = b.conv2d(x, sparse(1, (16, 1, 1, 16)), weight_scales=0.01)
+    y = b.depthwise(y, sparse(2, (1, 3, 3, 16)), weight_scales=0.01, stride=(2, 2))
+    y = b.depthwise(y, sparse(2, (1, 5, 3, 16)), weight_scales=0.01)
+    y = b.op("ADD", [y, b.constant(np.ones(16, np.int8), 0.1)], [b.like(y)])
+    b.output(b.fully_connected(b.reshape(y, (1, 256)), sparse(3, (4, 256)), weight_scales=0.01))
+    assert [family_of(layer) for layer in layers_of(b.build())] == [
+        "CONV_2D dense pointwise",
+        "DEPTHWISE_CONV_2D dense 3x3 stride 2",
+        "DEPTHWISE_CONV_2D dense windows",
+        "ADD broadcast",
+        "RESHAPE",
+        "FULLY_CONNECTED dense",
+    ]
+
+
+def test_features_are_numbers_of_zero_or_more() -> None:
+    for layer in layers_of(parse(forced(conv_model()))):
+        features = features_of(layer)
+        assert features["once"] == 1
+        assert all(np.isfinite(value) and value >= 0 for value in features.values())

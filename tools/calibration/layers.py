@@ -1,0 +1,232 @@
+"""Synthetic layers to calibrate with: every operator in many shapes, every method in many densities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.support.models import ModelBuilder
+from wpconvert.codecs import CODECS, encode
+from wpconvert.errors import ModelError
+from wpconvert.model.layer import PLAIN
+from wpconvert.model.plan import Outcome
+from wpconvert.tflite.elementwise import matrix_of
+from wpconvert.tflite.file import parse, serialise
+from wpconvert.tflite.rewrite import rewrite
+from wpconvert.tflite.schema import options
+from wpconvert.tflite.weights import find_weights
+
+SIDES = (1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 28, 32, 48)
+CHANNELS = (3, 8, 10, 12, 16, 24, 27, 32, 40, 48, 64, 72, 96, 128, 144, 192, 256, 276)
+KERNELS = ((3, 3),) * 6 + ((5, 5), (10, 4), (10, 4), (1, 3), (3, 1), (2, 2), (7, 7))
+MAX_PRODUCTS = 1_500_000
+MAX_WEIGHTS = 50_000
+LARGE = 6
+"""One layer in six may be so many times larger."""
+MODEL_INPUTS = 1_500_000
+MODEL_WEIGHTS = 1_500_000
+MODEL_LAYERS = 150
+
+Add = Callable[[ModelBuilder, NDArray[np.int8] | None, int], int]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A layer to measure. `add(builder, weights, input)` appends it; `scale` is the input's."""
+
+    add: Add
+    input_shape: tuple[int, ...]
+    weights: NDArray[np.int8] | None = None
+    method: str = PLAIN
+    dtype: str = "int8"
+
+
+def weights_of(generator: np.random.Generator, shape: tuple[int, ...], density: float) -> NDArray[np.int8]:
+    """Weights as training leaves them: Laplace distributed, the smallest pruned."""
+    values = generator.laplace(0, generator.choice((2, 8, 20, 30)), shape)
+    cut = np.quantile(np.abs(values), 1 - density)
+    rounded = np.clip(np.where(values < 0, np.floor(values), np.ceil(values)), -127, 127)
+    return np.where(np.abs(values) >= cut, rounded, 0).astype(np.int8)
+
+
+def encodable(values: NDArray[np.int8], method: str, row_dims: int = 1) -> NDArray[np.int8]:
+    """The same weights, halved until the method holds them; zeros stay where they are."""
+    while method != PLAIN:
+        try:
+            encode(method, values, row_dims)
+        except ModelError:
+            values = (np.sign(values) * np.maximum(np.abs(values) // 2, np.abs(values) > 0)).astype(np.int8)
+            continue
+        break
+    return values
+
+
+def methods() -> tuple[str, ...]:
+    """What weights can be stored as."""
+    return (PLAIN, *CODECS)
+
+
+def weighted(seed: int, count: int) -> Iterator[Sample]:
+    """For every method, `count` layers of each kind of convolution, fewer of the other operators that have weights."""
+    for number, method in enumerate(methods()):
+        generator = np.random.default_rng((seed, number))
+        for index in range(count):
+            yield _conv(generator, method, pointwise=True)
+            yield _conv(generator, method, pointwise=False)
+            yield _depthwise(generator, method)
+            if index % 2 == 0:
+                yield _fully_connected(generator, method)
+            if index % 5 == 0 and method != PLAIN:
+                yield _elementwise(generator, method, "ADD")
+                yield _elementwise(generator, method, "MUL")
+
+
+def _density(generator: np.random.Generator) -> float:
+    return float(generator.choice((generator.uniform(0.02, 0.3), generator.uniform(0.02, 1.0), 1.0), p=(0.4, 0.4, 0.2)))
+
+
+def _scales(channels: int) -> NDArray[np.float32]:
+    return np.linspace(0.002, 0.004, channels, dtype=np.float32)
+
+
+def _size(generator: np.random.Generator) -> tuple[int, int]:
+    height = int(generator.choice(SIDES))
+    return height, height if generator.random() < 0.6 else int(generator.choice(SIDES))
+
+
+def _kernel(generator: np.random.Generator, kernels: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    height, width = kernels[int(generator.integers(len(kernels)))]
+    return height, width
+
+
+def _conv(generator: np.random.Generator, method: str, pointwise: bool) -> Sample:
+    most = LARGE if generator.random() < 1 / LARGE else 1
+    while True:
+        height, width = _size(generator)
+        kernel = (1, 1) if pointwise else _kernel(generator, KERNELS)
+        depth = int(generator.choice(CHANNELS if pointwise else (1, 1, 1, 3, 3, *CHANNELS[:12])))
+        channels = int(generator.choice(CHANNELS))
+        step = 2 if generator.random() < (0.1 if pointwise else 0.3) else 1
+        cols = kernel[0] * kernel[1] * depth
+        pixels = -(-height // step) * -(-width // step)
+        products = pixels * cols * channels
+        if cols * channels > 2 * MAX_WEIGHTS or cols < 8:
+            continue
+        if products <= MAX_PRODUCTS if most == 1 else MAX_PRODUCTS < products <= LARGE * MAX_PRODUCTS:
+            break
+    bias = generator.integers(-2000, 2000, channels)
+    weights = weights_of(generator, (channels, *kernel, depth), _density(generator))
+
+    def add(builder: ModelBuilder, values: NDArray[np.int8] | None, x: int) -> int:
+        assert values is not None
+        return builder.conv2d(
+            x, values, bias, stride=(step, step), scale=0.1, zero_point=-128, weight_scales=_scales(channels),
+            activation="RELU",
+        )  # fmt: skip
+
+    return Sample(add, (1, height, width, depth), encodable(weights, method), method)
+
+
+def _depthwise(generator: np.random.Generator, method: str) -> Sample:
+    kind = generator.choice(("one", "two", "other", "multiplied"))
+    while True:
+        height, width = _size(generator)
+        kernel = (3, 3)
+        if kind == "other" or generator.random() < 0.1:
+            kernel = _kernel(generator, KERNELS[6:])
+        step = 2 if kind == "two" or (kind in ("other", "multiplied") and generator.random() < 0.3) else 1
+        channels = int(generator.choice(CHANNELS))
+        depth = channels
+        if kind == "multiplied":
+            depth = int(generator.choice((1, 1, 3, 8)))
+            channels = depth * int(generator.choice((2, 4, 8, 16, 32, 64)))
+        if height * width * channels * kernel[0] * kernel[1] // (step * step) <= MAX_PRODUCTS // 3:
+            break
+    bias = generator.integers(-2000, 2000, channels)
+    weights = weights_of(generator, (1, *kernel, channels), _density(generator))
+
+    def add(builder: ModelBuilder, values: NDArray[np.int8] | None, x: int) -> int:
+        assert values is not None
+        return builder.depthwise(
+            x, values, bias, stride=(step, step), scale=0.1, zero_point=-128, weight_scales=_scales(channels),
+            activation="RELU",
+        )  # fmt: skip
+
+    return Sample(add, (1, height, width, depth), encodable(weights, method, row_dims=3), method)
+
+
+def _fully_connected(generator: np.random.Generator, method: str) -> Sample:
+    while True:
+        depth, units = int(generator.choice((*CHANNELS, 640, 1280))), int(generator.choice(CHANNELS))
+        if depth * units <= MAX_WEIGHTS:
+            break
+    batch = int(generator.choice((1, 1, 1, 2, 5)))
+    bias = generator.integers(-2000, 2000, units)
+    weights = weights_of(generator, (units, depth), _density(generator))
+
+    def add(builder: ModelBuilder, values: NDArray[np.int8] | None, x: int) -> int:
+        assert values is not None
+        return builder.fully_connected(x, values, bias, scale=0.1, weight_scales=0.003)
+
+    return Sample(add, (batch, depth), encodable(weights, method), method)
+
+
+def _elementwise(generator: np.random.Generator, method: str, name: str) -> Sample:
+    """ADD or MUL of a constant that the last dimensions of the activation repeat."""
+    height, width = _size(generator)
+    channels = int(generator.choice(CHANNELS))
+    shape = (height, width, channels)[int(generator.integers(3)) :]
+    values = encodable(matrix_of(weights_of(generator, shape, _density(generator))), method).reshape(shape)
+
+    def add(builder: ModelBuilder, constant: NDArray[np.int8] | None, x: int) -> int:
+        assert constant is not None
+        inputs = [x, builder.constant(constant, 0.1, 3)]
+        output = builder.tensor(builder.shape(x), "int8", 0.15, 1)
+        return builder.op(name, inputs, [output], options(f"{name.capitalize()}Options"))
+
+    return Sample(add, (1, height, width, channels), values, method)
+
+
+def models(samples: Iterator[Sample], seed: int) -> Iterator[bytes]:
+    """`.tflite` files that hold the samples, mixed, each with an input of its own."""
+    order = list(samples)
+    np.random.default_rng(seed).shuffle(order)
+    part: list[Sample] = []
+    sizes = [0, 0]
+    for sample in order:
+        more = [int(np.prod(sample.input_shape)), 0 if sample.weights is None else sample.weights.size]
+        if part and (
+            sizes[0] + more[0] > MODEL_INPUTS or sizes[1] + more[1] > MODEL_WEIGHTS or len(part) == MODEL_LAYERS
+        ):
+            yield build(part)
+            part, sizes = [], [0, 0]
+        part.append(sample)
+        sizes = [a + b for a, b in zip(sizes, more, strict=True)]
+    if part:
+        yield build(part)
+
+
+def build(samples: list[Sample]) -> bytes:
+    """A model with one operator for each sample, weights stored as the samples say."""
+    builder = ModelBuilder("calibration")
+    stored: dict[str, str] = {}
+    for index, sample in enumerate(samples):
+        scale = 0.05 if sample.dtype == "int8" else None
+        x = builder.input(sample.input_shape, scale, dtype=sample.dtype)
+        y = sample.add(builder, sample.weights, x)
+        if sample.method != PLAIN:
+            operator = builder.graph.operators[-1]
+            stored[f"0:{int(operator.inputs[1])}"] = sample.method
+        if index == len(samples) - 1:
+            builder.output(y)
+    model = parse(builder.to_bytes())
+    outcomes = []
+    for weight in find_weights(model, strip=True):
+        method = stored.get(weight.key, PLAIN)
+        if method != PLAIN and weight.values is not None:
+            outcomes.append(Outcome(weight, method, encode(method, weight.values, weight.row_dims)))
+    rewrite(model, outcomes, strip=True)
+    return serialise(model)
