@@ -46,17 +46,23 @@ static uint64_t windows_nbytes(const wpk_conv_plan *p, const wpk_conv_shape *sha
     return p->pointwise ? 0 : p->windows * wpk_align16(cols);
 }
 
-/* The same for lists, or what is left of memory that other layers need anyway. */
+/* Or what is left of memory that other layers need anyway, beside `rest`. */
+static uint64_t or_spare(uint64_t nbytes, uint64_t rest, const wpk_conv_shape *shape) {
+    return nbytes + rest < shape->spare ? shape->spare - rest : nbytes;
+}
+
 static uint64_t list_budget(const wpk_conv_plan *p, wpk_row_form form, const wpk_conv_shape *shape,
                             const wpk_weights *weights, uint64_t activations) {
     const uint64_t rest = wpk_gemm_channels_nbytes(MAX_BLOCK_LISTS) +
                           windows_nbytes(p, shape, weights->cols) +
                           wpk_lists_run_nbytes(form, weights->cols) + wpk_tables_nbytes(weights);
     const uint64_t nbytes = WPK_MVE ? activations / 6 : block_budget(p, weights->cols, activations);
-    return nbytes + rest < shape->spare ? shape->spare - rest : nbytes;
+    return or_spare(nbytes, rest, shape);
 }
 
-static uint32_t rows_of_block(const wpk_conv_plan *p, uint64_t group_nbytes, uint64_t activations) {
+static uint32_t rows_of_block(const wpk_conv_plan *p, const wpk_conv_shape *shape,
+                              const wpk_weights *weights, uint64_t group_nbytes,
+                              uint64_t activations) {
     const uint32_t rows = p->group_rows < MAX_BLOCK_ROWS ? p->group_rows : MAX_BLOCK_ROWS;
     if (p->vector) {
         return p->group_rows;
@@ -64,7 +70,13 @@ static uint32_t rows_of_block(const wpk_conv_plan *p, uint64_t group_nbytes, uin
     if (p->in_place) {
         return rows;
     }
-    const uint64_t nbytes = block_budget(p, group_nbytes, activations);
+    uint64_t nbytes = block_budget(p, group_nbytes, activations);
+    if (WPK_REREADS) {
+        const uint64_t rest =
+            wpk_gemm_channels_nbytes(MAX_BLOCK_ROWS) + windows_nbytes(p, shape, weights->cols) +
+            wpk_gemm_run_nbytes(weights->cols, p->tile_pixels) + wpk_tables_nbytes(weights);
+        nbytes = or_spare(nbytes, rest, shape);
+    }
     const uint64_t most = nbytes / group_nbytes < 1 ? 1 : nbytes / group_nbytes;
     const uint32_t groups = (rows + WPK_ROW_GROUP - 1) / WPK_ROW_GROUP;
     const uint32_t blocks = (uint32_t)((groups + most - 1) / most);
@@ -112,14 +124,14 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
                                           list_budget(&p, form, shape, weights, activations), rows);
         p.block_rows = wpk_lists_rows(weights, p.block_nbytes, rows);
     } else {
-        p.block_rows = rows_of_block(&p, group_nbytes, activations);
-        p.block_nbytes =
-            p.in_place || p.vector ? 0 : wpk_align16(p.block_rows / WPK_ROW_GROUP * group_nbytes);
         p.tile_pixels = WPK_TILE_PIXELS;
         if (TILE_SHARE * wpk_gemm_run_nbytes(weights->cols, WPK_TILE_PIXELS) > activations) {
             p.tile_pixels = SMALL_TILE_PIXELS;
         }
         p.windows = p.vector ? 1 : p.tile_pixels;
+        p.block_rows = rows_of_block(&p, shape, weights, group_nbytes, activations);
+        p.block_nbytes =
+            p.in_place || p.vector ? 0 : wpk_align16(p.block_rows / WPK_ROW_GROUP * group_nbytes);
     }
     p.row_at =
         p.block_nbytes + (p.vector ? 0 : wpk_align16(wpk_gemm_channels_nbytes(p.block_rows)));
