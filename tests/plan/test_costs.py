@@ -55,6 +55,12 @@ def test_code_of_every_operator_is_known_and_counted_once(core: str) -> None:
     assert found.code_nbytes(names | set(CODECS)) == sum(code.nbytes for code in found.code)
 
 
+def test_blob_without_costs_is_an_error_and_not_free() -> None:
+    found = load_costs(DEFAULT_GOAL.core)
+    with pytest.raises(ToolError, match="lacks CONV_2D with future"):
+        found.cost(conv("future", 10, 4, 4, 1.0))
+
+
 def test_operator_without_costs_is_named_and_counts_as_nothing() -> None:
     found = load_costs(DEFAULT_GOAL.core)
     strange = Layer("MINE", 1, (1, 1, 1), (1, 1, 1))

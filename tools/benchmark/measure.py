@@ -17,6 +17,7 @@ from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import UnsupportedError, VerificationError
 from wpconvert.model.rules import Rules
+from wpconvert.plan.goal import BALANCED, SIZE, SPEED, Goal
 from wpconvert.report.inspection import entropy_bits
 from wpconvert.target.board import Board, boards
 from wpconvert.tflite.convert import Converted, Settings, convert
@@ -24,7 +25,8 @@ from wpconvert.tflite.file import parse
 from wpconvert.tflite.weights import find_weights
 
 DENSE = "as it is"
-METHODS = (DENSE, *CODECS)
+AUTO = {f"auto {optimize}": optimize for optimize in (SIZE, BALANCED, SPEED)}
+METHODS = (DENSE, *CODECS, *AUTO)
 _MULTIPLIED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 
 
@@ -93,15 +95,18 @@ def expected_sha256(path: Path) -> str:
 
 
 @cache
-def _converted(path: Path, method: str) -> Converted:
-    return convert(str(path), path.read_bytes(), Settings(method, Rules(rules=[]), strip=True))
+def _converted(path: Path, method: str, goal: Goal | None) -> Converted:
+    return convert(str(path), path.read_bytes(), Settings(method, Rules(rules=[]), strip=True, goal=goal))
 
 
-def stored(path: Path, method: str) -> tuple[bytes, int] | None:
-    """The file of a version, and bytes of its weights. None where the method rewrites nothing."""
+def stored(path: Path, method: str, board: Board) -> tuple[bytes, int] | None:
+    """The file of a version for a board, and bytes of its weights. None where the method rewrites nothing."""
     if method == DENSE:
         return path.read_bytes(), facts_of(path).weights
-    converted = _converted(path, method)
+    if method in AUTO:
+        converted = _converted(path, "auto", Goal(board.name, board.core, AUTO[method]))
+    else:
+        converted = _converted(path, method, None)
     if not converted.report.rewritten:
         return None
     tensors = [tensor for tensor in converted.report.tensors if _MULTIPLIED & {*tensor.operators}]
@@ -113,7 +118,7 @@ def measure(path: Path, method: str, board: Board) -> Row | None:
 
     Raises what benchmark raises, and VerificationError unless the outputs are those of the reference interpreter.
     """
-    version = stored(path, method)
+    version = stored(path, method, board)
     if version is None:
         return None
     data, weights_nbytes = version

@@ -35,7 +35,7 @@ _COLOURS = (
     "#f59e0b",
 )
 _MARKERS = "sDov^<>Pph"
-STYLES = dict(zip(METHODS, zip(_COLOURS, _MARKERS, strict=False), strict=False)) | {STOCK_NAME: (INK, "X")}
+STYLES = dict(zip(METHODS, zip(_COLOURS, _MARKERS, strict=True), strict=True)) | {STOCK_NAME: (INK, "X")}
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -9,7 +9,12 @@ from tools.benchmark.numbers import PUBLISHED, STOCK, Stock, published_nbytes, s
 from wpconvert.target.board import boards
 
 STOCK_NAME = "TFLM + CMSIS-NN"
-README_METHODS = ("huffman", "auto balanced", "auto speed")
+README_RATIOS = (
+    ("size, instructions", "auto size", "instructions"),
+    ("balanced, instructions", "auto balanced", "instructions"),
+    ("balanced, cycles", "auto balanced", "modelled_cycles"),
+)
+"""Columns of README.md: title, method, and what of stock's it is a part of."""
 
 
 def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:
@@ -34,8 +39,8 @@ def _against(text: str, count: int, base: int | None) -> str:
     return f"{text} ({count / base:.2f} ×)" if base else text
 
 
-def _against_stock(row: Row | None, stock: Stock | None) -> str:
-    return f"{row.instructions / stock.instructions:.2f}" if row and stock else "–"
+def _against_stock(row: Row | None, stock: Stock | None, unit: str) -> str:
+    return _ratio(getattr(row, unit, None), getattr(stock, unit, None))
 
 
 def facts_line(facts: Facts) -> str:
@@ -124,13 +129,10 @@ def report(models: Sequence[tuple[Facts, Sequence[Row]]], left_out: Sequence[str
 
 def readme_table(models: Sequence[tuple[Facts, Sequence[Row]]]) -> str:
     """One line a model: file sizes, then ratios to stock on all boards in a cell."""
-    titles = ["model", "file", "`xz -9e`", "smallest", "of entropy"]
-    titles += [f"`{method}`, instructions" for method in README_METHODS]
+    titles = ["model", "file", "`xz -9e`", "smallest", "of entropy", *(title for title, _, _ in README_RATIOS)]
     lines = []
     for facts, rows in models:
-        smallest = min(rows, key=lambda row: row.file_nbytes, default=None)
-        if smallest is None:
-            continue
+        smallest = min(rows, key=lambda row: row.file_nbytes)
         cells = [
             f"`{facts.name}`",
             f"{facts.file_nbytes:,}",
@@ -138,9 +140,9 @@ def readme_table(models: Sequence[tuple[Facts, Sequence[Row]]]) -> str:
             f"{smallest.file_nbytes:,}",
             _ratio(smallest.weights_nbytes, facts.entropy_nbytes),
         ]
-        for method in README_METHODS:
+        for _, method, unit in README_RATIOS:
             found = {row.board: row for row in rows if row.method == method}
-            ratios = [_against_stock(found.get(board), stock_of(facts.name, board)) for board in boards()]
+            ratios = [_against_stock(found.get(name), stock_of(facts.name, name), unit) for name in boards()]
             cells.append("–" if set(ratios) == {"–"} else " / ".join(ratios))
         lines.append(cells)
     return markdown(titles, lines)

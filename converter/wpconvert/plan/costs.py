@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wpconvert.errors import ToolError, UnsupportedError
-from wpconvert.model.layer import Layer
+from wpconvert.model.layer import PLAIN, Layer
 from wpconvert.plan.features import Features, family_of, features_of, quantities_of
 
 FOLDER = Path(__file__).resolve().parent / "costs"
@@ -83,9 +83,17 @@ class CostModel:
     code: tuple[Code, ...]
 
     def cost(self, layer: Layer) -> Cost | None:
-        """Of one operator, without the interpreter's part; None when the family was not calibrated."""
+        """Of one operator, without the interpreter's part; None when an operator without blob was not calibrated.
+
+        Raises ToolError for a blob of a codec that was not: nothing can be planned with it.
+        """
         pieces = self.families.get(family_of(layer))
         if pieces is None:
+            if layer.weights is not None and layer.weights.method != PLAIN:
+                raise ToolError(
+                    f"the cost model of {self.core} lacks {layer.operator} with {layer.weights.method}: "
+                    "make it anew with tools/calibrate.py"
+                )
             return None
         quantities = quantities_of(layer)
         # The pieces of a family cover everything.
