@@ -132,7 +132,7 @@ def row(source: str, codec: str) -> str:
     # For a small model the interpreter's own noise is larger than the weights.
     peaks = f"{there['peak']:8.2f} {back['peak']:8.2f}" if there["nbytes"] > 1e8 else f"{'–':>8} {'–':>8}"
     return (
-        f"{source:<10} {codec:<6} {there['nbytes'] / 1e6:8.1f} {there['stored'] / 1e6:8.2f}"
+        f"{source:<10} {codec:<7} {there['nbytes'] / 1e6:8.1f} {there['stored'] / 1e6:8.2f}"
         f" {there['mb_s']:12.0f} {back['mb_s']:12.0f} {peaks}"
     )
 
@@ -149,7 +149,7 @@ def main() -> None:
         print(json.dumps(measure_decoding(Path(child[1]))))
         return
     print("                  dense   stored       encode       decode     peak memory / dense")
-    print("weights    codec     MB       MB         MB/s         MB/s   encode   decode")
+    print("weights    codec      MB       MB         MB/s         MB/s   encode   decode")
     for source in SOURCES:
         if source == "mobilenet" and not MOBILENET.exists():
             print(f"{source:<10} skipped: no {MOBILENET.relative_to(ROOT.parent)} beside the repository")

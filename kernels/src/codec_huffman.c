@@ -17,14 +17,24 @@ static wpk_status check(const wpk_blob *blob) {
     }
     const uint32_t in_block = (1u << blob->block_log2) - 1;
     const bool runs = heads.codes == 2;
+    const uint32_t cols = wpk_huffman_cols(blob, &huffman);
     uint32_t position = huffman.start, pending = 0;
-    for (uint32_t r = 0; r < blob->rows; ++r) {
+    for (uint32_t r = 0, count; r < blob->rows; r += count) {
         if ((r & in_block) == 0 &&
             (pending != 0 ||
              wpk_huffman_block_start(blob, r >> blob->block_log2) != position - huffman.start ||
              (runs && !wpk_huffman_gap(&huffman, &position, &pending)))) {
             return WPK_BAD_BLOB;
         }
+        /* Empty rows at once: one gap may stand for a whole block of them. */
+        if (pending >= cols) {
+            const uint32_t left = blob->rows - r, block = in_block + 1 - (r & in_block);
+            const uint32_t most = left < block ? left : block;
+            count = pending / cols < most ? pending / cols : most;
+            pending -= count * cols;
+            continue;
+        }
+        count = 1;
         if (!wpk_huffman_skip_row(blob, &huffman, &position, &pending)) {
             return WPK_BAD_BLOB;
         }

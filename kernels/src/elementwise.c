@@ -36,7 +36,10 @@ void wpk_elementwise_weights_s8(wpk_elementwise run, const void *params, const w
                                 uint32_t repeats, const int8_t *x, int8_t *y, void *scratch) {
     const uint32_t cols = weights->cols, size = weights->rows * cols;
     const uint32_t block = weights->dense != NULL ? weights->rows : block_rows(weights);
-    wpk_cursor cursor = wpk_first_row(weights, (uint8_t *)scratch + decoded_nbytes(weights));
+    /* There need not be scratch for dense rows. */
+    void *const tables =
+        weights->dense != NULL ? NULL : (uint8_t *)scratch + decoded_nbytes(weights);
+    wpk_cursor cursor = wpk_first_row(weights, tables);
     for (uint32_t row = 0; row < weights->rows; row += block) {
         const uint32_t left = weights->rows - row, count = left < block ? left : block;
         const int8_t *constant = weights->dense;

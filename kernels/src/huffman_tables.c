@@ -2,6 +2,12 @@
 
 enum { VALUES = 1 << WPK_VALUE_NBITS, GAPS = 1 << WPK_GAP_NBITS };
 
+/* Room for the struct. The same on every core, whatever the size of a pointer, so that a host knows
+ * what scratch a board needs. */
+enum { TABLES_NBYTES = 192 };
+
+_Static_assert(sizeof(wpk_huffman_tables) <= TABLES_NBYTES, "the tables outgrew their room");
+
 /* Escapes of values. */
 static uint32_t escapes_of(const wpk_code *values) {
     return ((1u << WPK_CODE_NBITS) - values->limit[WPK_VALUE_NBITS]) >>
@@ -23,7 +29,7 @@ uint32_t wpk_huffman_tables_nbytes(const wpk_blob *blob) {
     if (heads.codes == 2) {
         pairs += GAPS + symbol_pairs(&heads.head[WPK_GAPS]);
     }
-    return sizeof(wpk_huffman_tables) + 2 * pairs;
+    return TABLES_NBYTES + 2 * pairs;
 }
 
 /* The entries of a code: from `first` on every 2^nbits-th. */

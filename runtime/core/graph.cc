@@ -380,8 +380,8 @@ TfLiteStatus Program::CheckGraph() {
     return kTfLiteOk;
 }
 
-// The plan counts the tensors of all subgraphs, and those of this one come first. One that does not
-// fit the model is none.
+// Version, subgraph and number of tensors come before the offsets. The plan counts the tensors of
+// all subgraphs, and those of this one come first. One that does not fit the model is none.
 FlatVector Program::OfflinePlan() const {
     const FlatVector entries = model_.Vector(schema::model::kMetadata, 4);
     for (uint32_t i = 0; i < entries.size; i++) {
@@ -394,7 +394,9 @@ FlatVector Program::OfflinePlan() const {
         const uint32_t number = static_cast<uint32_t>(entry.I32(schema::metadata::kBuffer));
         FlatVector words = model_.TableAt(buffers_, number).Vector(schema::buffer::kData, 1);
         words.size /= sizeof(int32_t);
-        if (words.size >= schema::kOfflinePlanHeader + tensors_.size) {
+        if (words.size >= schema::kOfflinePlanHeader + tensors_.size &&
+            words.I32(0) == schema::kOfflinePlanVersion && words.I32(1) == 0 &&
+            static_cast<uint32_t>(words.I32(2)) == words.size - schema::kOfflinePlanHeader) {
             return words;
         }
     }

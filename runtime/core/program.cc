@@ -137,14 +137,14 @@ int Program::RequestScratch(uint32_t node, uint32_t nbytes) {
     return static_cast<int>(planned_size_ - 1 - activations_);
 }
 
-// Of activations at one time.
+// Of activations at one time; UINT32_MAX if that is too small a number.
 uint32_t Program::LiveNbytes(uint32_t node) const {
-    uint32_t sum = 0;
+    uint64_t sum = 0;
     for (uint32_t i = 0; i < activations_; i++) {
         const PlannedBuffer &buffer = planned_[i];
         sum += buffer.root == i && buffer.first <= node && node <= buffer.until ? buffer.nbytes : 0;
     }
-    return sum;
+    return sum < UINT32_MAX ? static_cast<uint32_t>(sum) : UINT32_MAX;
 }
 
 uint32_t Program::SpareScratch(uint32_t node) const {
@@ -175,8 +175,9 @@ TfLiteStatus Program::AllocateTables() {
 
 TfLiteStatus Program::PrepareOperators() {
     peak_nbytes_ = 0;
-    for (uint32_t i = 0; i < operators_.size; i++) {
-        const uint32_t live = LiveNbytes(i);
+    // Some activation begins at the peak, and there are never many activations.
+    for (uint32_t i = 0; i < activations_; i++) {
+        const uint32_t live = LiveNbytes(planned_[i].first);
         peak_nbytes_ = live > peak_nbytes_ ? live : peak_nbytes_;
     }
     for (uint32_t i = 0; i < operators_.size; i++) {

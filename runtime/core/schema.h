@@ -12,6 +12,7 @@ constexpr uint32_t kVersion = 3;
 constexpr int32_t kCustom = 32;  // BuiltinOperator.CUSTOM
 // Metadata of TFLM: version, subgraph, number of tensors, then an offset for each, −1 for any.
 constexpr char kOfflinePlan[] = "OfflineMemoryAllocation";
+constexpr int32_t kOfflinePlanVersion = 1;
 constexpr uint32_t kOfflinePlanHeader = 3;
 
 namespace model {

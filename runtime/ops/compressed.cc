@@ -112,7 +112,7 @@ bool ReadActivation(const FlexMap &map, int32_t *activation) {
 bool ShapeAgrees(const FlexMap &map, uint64_t elements) {
     int32_t shape[kMaxDims];
     uint32_t ndim = 0;
-    if (map.Ints("filter", shape, kMaxDims, &ndim) != FlexMap::kFound) {
+    if (map.Ints("filter", shape, kMaxDims, &ndim) != FlexMap::kFound || ndim < 1) {
         return false;
     }
     uint64_t product = 1;  // below 2^31 · 2^31

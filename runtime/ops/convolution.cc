@@ -18,11 +18,21 @@ TfLiteStatus ConvShape(PrepareContext &context, const int32_t *filter, const int
     }
     *shape = wpk_conv_shape{};
     int32_t out_h, out_w;
-    if (!SolveWindow(x.dims[1], filter[1], stride[0], dilation[0], padding, &out_h,
+    shape->dilation_h = dilation[0];
+    shape->dilation_w = dilation[1];
+    if (!SolveWindow(x.dims[1], filter[1], stride[0], &shape->dilation_h, padding, &out_h,
                      &shape->pad_top) ||
-        !SolveWindow(x.dims[2], filter[2], stride[1], dilation[1], padding, &out_w,
+        !SolveWindow(x.dims[2], filter[2], stride[1], &shape->dilation_w, padding, &out_w,
                      &shape->pad_left)) {
         return context.Fail("the window does not fit into the input");
+    }
+    // Rows, columns and channels are each below 2^31, and so is the product of width and channels.
+    const uint64_t rows =
+        static_cast<uint64_t>(x.dims[1]) + static_cast<uint64_t>(shape->dilation_h);
+    const uint64_t pixels =
+        rows * static_cast<uint64_t>(x.dims[2]) + static_cast<uint64_t>(shape->dilation_w);
+    if (pixels > INT32_MAX / static_cast<uint64_t>(x.dims[3])) {
+        return context.Fail("its dilation reaches over more than 2^31 bytes");
     }
     if (y.dims[0] != x.dims[0] || y.dims[1] != out_h || y.dims[2] != out_w ||
         y.dims[3] != filter[0]) {
@@ -47,8 +57,6 @@ TfLiteStatus ConvShape(PrepareContext &context, const int32_t *filter, const int
     shape->kernel_c = depth;
     shape->stride_h = stride[0];
     shape->stride_w = stride[1];
-    shape->dilation_h = dilation[0];
-    shape->dilation_w = dilation[1];
     shape->spare = context.SpareScratch();
     return kTfLiteOk;
 }

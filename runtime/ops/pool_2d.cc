@@ -58,9 +58,10 @@ TfLiteStatus Prepare(PrepareContext &context) {
     pool->stride_h = options.I32(kStrideH);
     pool->stride_w = options.I32(kStrideW);
     const Padding kind = static_cast<Padding>(padding);
-    if (!SolveWindow(pool->in_h, pool->kernel_h, pool->stride_h, 1, kind, &pool->out_h,
+    int32_t dilation = 1;
+    if (!SolveWindow(pool->in_h, pool->kernel_h, pool->stride_h, &dilation, kind, &pool->out_h,
                      &pool->pad_top) ||
-        !SolveWindow(pool->in_w, pool->kernel_w, pool->stride_w, 1, kind, &pool->out_w,
+        !SolveWindow(pool->in_w, pool->kernel_w, pool->stride_w, &dilation, kind, &pool->out_w,
                      &pool->pad_left)) {
         return context.Fail("the window does not fit into the input");
     }

@@ -13,18 +13,21 @@ enum class Padding : uint8_t { kSame = 0, kValid = 1 };
 // milliseconds.
 constexpr uint64_t kWorkLimit = static_cast<uint64_t>(1) << 38;
 
-// Along one axis: output size, and padding before the image. False for parameters below 1 and for
-// windows that do not fit.
-inline bool SolveWindow(int32_t size, int32_t window, int32_t stride, int32_t dilation,
+// Along one axis: output size, and padding before the image. A dilation without effect becomes 1.
+// False for parameters below 1 and for windows that do not fit.
+inline bool SolveWindow(int32_t size, int32_t window, int32_t stride, int32_t *dilation,
                         Padding padding, int32_t *output, int32_t *before) {
-    if (size < 1 || window < 1 || stride < 1 || dilation < 1) {
+    if (size < 1 || window < 1 || stride < 1 || *dilation < 1) {
         return false;
     }
-    const int64_t extent = static_cast<int64_t>(window - 1) * dilation + 1;
-    // Kernels add window positions in 32 bits.
-    if (extent > INT32_MAX / 2) {
+    if (window == 1) {
+        *dilation = 1;
+    }
+    // Kernels add window positions in 32 bits, one step beyond the last too.
+    if (size + static_cast<int64_t>(window) * *dilation > INT32_MAX / 2) {
         return false;
     }
+    const int64_t extent = static_cast<int64_t>(window - 1) * *dilation + 1;
     const int64_t count = padding == Padding::kSame
                               ? (static_cast<int64_t>(size) + stride - 1) / stride
                           : size < extent ? 0

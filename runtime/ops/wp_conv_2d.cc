@@ -31,6 +31,10 @@ TfLiteStatus Prepare(PrepareContext &context) {
                   &params->shape) != kTfLiteOk) {
         return kTfLiteError;
     }
+    // The unpacked table takes its part of the spare memory first.
+    uint32_t &spare = params->shape.spare;
+    const uint32_t table_nbytes = wpk_table_scratch_nbytes(&params->table);
+    spare = spare > table_nbytes ? spare - table_nbytes : 0;
     params->scratch = RequestScratch(context, params->table,
                                      wpk_conv_scratch_nbytes(&params->shape, &params->weights));
     return params->scratch < 0 ? kTfLiteError : kTfLiteOk;

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.cli.harness import DENSE, MODEL, Cli, tree, untouched
+from tests.cli.harness import DENSE, MODEL, Cli, untouched
+from tests.support.models import ModelBuilder
 from wpconvert.codecs import CODECS
 from wpconvert.plan.costs import load_costs
 from wpconvert.plan.predict import predict
@@ -98,12 +100,57 @@ def test_flash_is_kept_to_the_byte_or_told_what_is_missing(strip: list[str], cli
     assert "bytes of flash are missing: the smallest plan takes" in line
 
 
-def test_ram_is_kept_or_told_what_is_missing(cli: Cli, tmp_path: Path) -> None:
-    arena = report(cli, tmp_path)["forecast"]["arena_nbytes"]
-    assert report(cli, tmp_path, "--ram", str(arena))["forecast"]["arena_nbytes"] <= arena
-    line = cli.refused(8, MODEL, "-o", tmp_path / "other.tflite", "--ram", "2000")
-    assert "bytes of RAM are missing" in line
-    assert tree(tmp_path).keys() == {"out.tflite", "report.json"}
+def missing(cli: Cli, model: Path, *options: str) -> int:
+    """The bytes that an error says are missing."""
+    line = cli.refused(8, model, "--dry-run", "--no-verify", *options)
+    found = re.match(r"([\d,]+) bytes? of RAM (?:is|are) missing: ", line)
+    assert found, line
+    return int(found[1].replace(",", ""))
+
+
+def test_ram_that_is_missing_is_told_to_the_byte_and_all_that_is_more_is_kept_to(cli: Cli, tmp_path: Path) -> None:
+    free = report(cli, tmp_path)["forecast"]["arena_nbytes"]
+    least = 2000 + missing(cli, MODEL, "--ram", "2000")
+    assert 2000 < least < free
+    for limit in (least, least + 1, (least + free) // 2, free - 1, free):
+        assert report(cli, tmp_path, "--ram", str(limit))["forecast"]["arena_nbytes"] <= limit
+    assert missing(cli, MODEL, "--ram", str(least - 500)) == 500
+    line = cli.refused(8, MODEL, "--dry-run", "--no-verify", "--ram", str(least - 1))
+    assert line == (
+        f"1 byte of RAM is missing: the smallest plan takes an arena of {least:,}, --ram allows {least - 1:,}"
+    )
+
+
+def test_auto_fits_the_ram_that_a_goal_or_a_single_method_fits(cli: Cli) -> None:
+    least = missing(cli, MODEL, "--ram", "1")
+    assert all(missing(cli, MODEL, "--ram", "1", "--optimize", goal) == least for goal in ("size", "speed"))
+    assert all(least <= missing(cli, MODEL, "--ram", "1", "-m", method) for method in ("none", *CODECS))
+
+
+def test_ram_of_a_single_method_is_that_of_the_model(cli: Cli) -> None:
+    line = cli.refused(8, MODEL, "--dry-run", "--no-verify", "-m", "rle", "--ram", "2000")
+    assert "the model takes an arena of" in line and "plan" not in line
+
+
+def test_missing_ram_is_told_of_a_model_without_weights(cli: Cli, tmp_path: Path) -> None:
+    b = ModelBuilder()
+    x = b.input((1, 64), 0.1)
+    b.output(b.op("LOGISTIC", [x], [b.tensor((1, 64), "int8", 1 / 256, -128)]))
+    path = tmp_path / "logistic.tflite"
+    path.write_bytes(b.to_bytes())
+    least = 10 + missing(cli, path, "--ram", "10")
+    cli.ok(path, "--dry-run", "--no-verify", "--ram", str(least))
+    assert missing(cli, path, "--ram", str(least - 1)) == 1
+
+
+def test_ram_is_refused_where_the_arena_cannot_be_predicted(cli: Cli, tmp_path: Path) -> None:
+    b = ModelBuilder()
+    x = b.input((1, 64), 0.1)
+    b.output(b.op("FLOOR", [x], [b.tensor((1, 64), "int8", 0.1)]))
+    path = tmp_path / "floor.tflite"
+    path.write_bytes(b.to_bytes())
+    line = cli.refused(4, path, "--dry-run", "--no-verify", "--ram", "10000")
+    assert "the arena for --ram cannot be predicted: operator 0" in line
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,10 @@ MODELS: dict[str, Callable[[], bytes]] = {
     "moves": moves,
     "edges": _edges,
     "edges_dcsr": lambda: forced(_edges()),
+    "edges_huffman": lambda: forced(_edges(), "huffman"),
     "zoo": partial(_zoo, "none"),
     "zoo_dcsr": partial(_zoo, "dcsr"),
+    "zoo_huffman": partial(_zoo, "huffman"),
 }
 
 
@@ -75,6 +77,21 @@ def test_scratch_is_told_by_layer() -> None:
     assert list(prediction.scratch) == [1, 2, 3, 9]
     assert prediction.scratch[2] == prediction.scratch[9] == 0 < prediction.scratch[1] < prediction.placed
     assert prediction.nbytes == prediction.placed + -(-prediction.persistent // 16) * 16
+
+
+@pytest.mark.parametrize("board", list(boards()))
+@pytest.mark.parametrize("method", ["rle", "dcsr"])
+def test_a_convolution_takes_no_more_than_other_layers_need(method: str, board: str) -> None:
+    b = ModelBuilder()
+    x = b.input((1, 32, 32, 16), 0.1, 3)
+    pool = options("Pool2DOptions", filterHeight=2, filterWidth=2, strideH=2, strideW=2)
+    for size in (16, 8, 4):
+        x = b.op("MAX_POOL_2D", [x], [b.like(x, (1, size, size, 16))], pool)
+    weights = sparse(3, (512, 3, 3, 16), 0.1)
+    b.output(b.conv2d(x, weights, range(512), scale=0.3, weight_scales=scales(3, 512)))
+    prediction = predict(parse(forced(b.to_bytes(), method)), board)
+    assert prediction.placed == (32 * 32 + 16 * 16) * 16
+    assert prediction.scratch[3] > 0
 
 
 def test_what_cannot_run_cannot_be_predicted() -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.native.chains import elements, moves
 from tests.reference.test_malformed import BIAS, INPUT, OUTPUT, WEIGHTS, conv_model, network, set_tensor
 from tests.support.models import ModelBuilder
-from tests.tflite.harness import METHODS, forced
+from tests.tflite.harness import METHODS, assert_same_outputs, forced, inputs_for, sparse
 from tools.fuzz import Seed, damaged_inside
 from tools.fuzz_native import damaged_structure
 from wpconvert import _native
@@ -74,6 +74,23 @@ def test_malformed_tensors_are_refused(change: Callable[[ModelBuilder], None]) -
 def test_malformed_options_are_refused(field: str, value: int) -> None:
     with pytest.raises(_native.Error, match=r"operator 0 \(CONV_2D\): "):
         _native.Interpreter(conv_model(**{field: value}).to_bytes())
+
+
+@pytest.mark.parametrize("dilation", [(2**29 - 1, 1), (1, 2**29 - 1), (2**31 - 1, 2**31 - 1)])
+@pytest.mark.parametrize("layer", [ModelBuilder.conv2d, ModelBuilder.depthwise])
+def test_a_dilation_counts_only_where_there_are_taps(layer: Callable[..., int], dilation: tuple[int, int]) -> None:
+    def model(kernel: tuple[int, int], dilation: tuple[int, int]) -> bytes:
+        b = ModelBuilder()
+        filters = (4, *kernel, 4) if layer is ModelBuilder.conv2d else (1, *kernel, 4)
+        b.output(layer(b, b.input((1, 8, 8, 4), 1.0), sparse(1, filters, 0.1), None, dilation=dilation))
+        return b.to_bytes()
+
+    kernel = (3 if dilation[0] == 1 else 1, 3 if dilation[1] == 1 else 1)
+    inputs = inputs_for(model(kernel, dilation))
+    wanted, got = (_native.Interpreter(model(kernel, d)).run(inputs) for d in ((1, 1), dilation))
+    assert_same_outputs(got, wanted)
+    with pytest.raises(_native.Error, match=r"does not fit|reaches over more than"):
+        _native.Interpreter(model((3, 3), dilation))
 
 
 @pytest.mark.parametrize("method", METHODS)

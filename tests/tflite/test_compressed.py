@@ -63,7 +63,7 @@ def test_options_may_leave_out_what_the_blob_says() -> None:
 
 
 def test_table_for_another_number_of_channels_is_refused() -> None:
-    with pytest.raises(ModelError, match="5 channels do not fit"):
+    with pytest.raises(ModelError, match="5 channels, the weights have"):
         decode(requant=replace(TABLE, bias=np.zeros(5, np.int32)))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from ai_edge_litert import schema_py_generated as schema
 
 from tests.support.models import ModelBuilder
@@ -29,7 +30,7 @@ from tests.tflite.test_file import assert_aligned, assert_same
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import ModelError, UsageError
-from wpconvert.model.rules import Rule
+from wpconvert.model.rules import METHODS, Rule, Rules
 from wpconvert.report.result import Conversion
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.schema import (
@@ -84,6 +85,20 @@ def test_real_model_keeps_every_promise(path: Path, method: str) -> None:
         verified(data, result.data)
         if path.parent.name in ("zoo", "ds_cnn_kws"):
             verified(data, stripped.data)
+
+
+@pytest.mark.parametrize("path", sorted(ZOO.glob("*.tflite")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("strip", [False, True], ids=["", "strip"])
+def test_every_rewritten_tensor_makes_the_file_smaller_than_leaving_it(path: Path, method: str, strip: bool) -> None:
+    data = path.read_bytes()
+    result = converted(data, method, strip=strip)
+    assert len(result.data) <= len(converted(data, "none", strip=strip).data)
+    plan = Rules.model_validate(yaml.safe_load(result.plan)).rules
+    for tensor in result.report.tensors:
+        if tensor.method != "none":
+            rules = [*plan, Rule(tensor=tensor.key, method="none")]
+            assert len(result.data) < len(converted(data, "none", strip=strip, rules=rules).data)
 
 
 @pytest.mark.skipif(not SHARED_MODELS.is_dir(), reason=f"{SHARED_MODELS} is not on this machine")

@@ -28,11 +28,13 @@ from tests.tflite.harness import (
     sparse,
 )
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.memory.offline import MemoryPlan
 from wpconvert.tflite import table
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.metadata import RESTORE_NAME
 from wpconvert.tflite.model import TfliteModel, text
 from wpconvert.tflite.restore import is_rewritten, restore
+from wpconvert.tflite.rewrite import rewrite
 from wpconvert.tflite.schema import ModelT
 
 
@@ -81,6 +83,13 @@ def test_nothing_is_lost_with_the_originals_and_stripping_is_said() -> None:
     assert losses(converted(conv_model()).data) == []
     (loss,) = losses(converted(conv_model(), strip=True).data)
     assert "1 operators: names, calibration ranges and original quantisation" in loss
+
+
+def test_without_a_rewritten_tensor_no_memory_plan_is_added_that_restore_could_not_remove() -> None:
+    model = parse(conv_model())
+    plan = MemoryPlan(np.zeros(len(model.root.subgraphs[0].tensors), np.int32), 1, 2, 3)
+    rewrite(model, [], False, plan)
+    assert serialise(model) == serialise(parse(conv_model()))
 
 
 def test_idle_operator_codes_come_back() -> None:

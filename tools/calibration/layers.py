@@ -224,7 +224,7 @@ def build(samples: list[Sample]) -> bytes:
             builder.output(y)
     model = parse(builder.to_bytes())
     outcomes = []
-    for weight in find_weights(model, strip=True):
+    for weight in find_weights(model):
         method = stored.get(weight.key, PLAIN)
         if method != PLAIN and weight.values is not None:
             outcomes.append(Outcome(weight, method, encode(method, weight.values, weight.row_dims)))

@@ -184,7 +184,8 @@ def _goal(
     if not automatic and (target, max_slowdown, flash, ram) == (None,) * 4:
         return None
     board = board_named(target or DEFAULT_GOAL.target)
-    return Goal(board.name, board.core, optimize or BALANCED, max_slowdown, flash, ram)
+    default = BALANCED if automatic else None
+    return Goal(board.name, board.core, optimize or default, max_slowdown, flash, ram)
 
 
 def _destination(model: Path, output: Path | None, in_place: bool, to_c: Path | None, dry_run: bool) -> Path | None:

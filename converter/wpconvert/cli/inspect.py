@@ -7,7 +7,7 @@ from rich.console import Console
 from wpconvert.cli.common import OUT, JsonOption, ModelArgument, progress_bar
 from wpconvert.codecs import CODECS
 from wpconvert.report.export import to_json
-from wpconvert.report.inspection import Inspection, TensorInfo, inspect_model
+from wpconvert.report.inspection import Inspection, TensorInfo, WeightInfo, inspect_model
 from wpconvert.report.text import escape, name_width, plain_table, shape_text, share, short_name
 from wpconvert.tflite.file import read
 
@@ -71,15 +71,23 @@ def _print_provenance(console: Console, result: Inspection) -> None:
     console.print(f"rewritten before: {len(stored)} tensors by {escape(by)} ({methods}{stripped})")
 
 
+def _smallest(weight: WeightInfo) -> tuple[str, str]:
+    """Fewest bytes of a weight, and the method that needs them."""
+    if not weight.methods:
+        return "–", ""
+    name = min(weight.methods, key=lambda method: weight.methods[method])
+    return f"{weight.methods[name]:,}", name
+
+
 def _print_weights(console: Console, result: Inspection) -> None:
-    """The weights with the bytes of every method; operator and shape only where the terminal is wide enough."""
+    """The weights and the method that needs fewest bytes; operator and shape where the terminal is wide enough."""
     wide = console.width >= _WIDE
     details = ("operator", "shape") if wide else ()
     entropy = ("bits/w",) if wide else ()
     form = ("as",) if any(weight.stored_as for weight in result.weights) else ()
-    titles = ("weights", *details, "zeros", *entropy, "bound", "now", *form, *CODECS)
-    table = plain_table([(title, title not in ("weights", "as", *details)) for title in titles])
-    width = name_width(console, _WIDE - 30 if wide else _NUMBERS_WIDTH)
+    titles = ("weights", *details, "zeros", *entropy, "bound", "now", *form, "smallest", "by")
+    table = plain_table([(title, title not in ("weights", "as", "by", *details)) for title in titles])
+    width = name_width(console, _WIDE - 22 if wide else _NUMBERS_WIDTH)
     totals = {"nbytes": 0, "bound": 0, **dict.fromkeys(CODECS, 0)}
     for weight in result.weights:
         table.add_row(
@@ -90,7 +98,7 @@ def _print_weights(console: Console, result: Inspection) -> None:
             "–" if weight.bound is None else f"{weight.bound:,}",
             f"{weight.nbytes:,}",
             *([weight.stored_as or ""] if form else []),
-            *(f"{weight.methods[name]:,}" if name in weight.methods else "–" for name in CODECS),
+            *_smallest(weight),
         )
         totals["nbytes"] += weight.nbytes
         totals["bound"] += weight.nbytes if weight.bound is None else weight.bound
@@ -100,11 +108,14 @@ def _print_weights(console: Console, result: Inspection) -> None:
     sums = (totals[name] for name in ("bound", "nbytes"))
     bound, now = (f"{value:,}" for value in sums)
     blank = ("",) * (len(details) + 1 + len(entropy))
-    table.add_row("total", *blank, bound, now, *("",) * len(form), *(f"{totals[name]:,}" for name in CODECS))
+    best = sum(min(w.nbytes, *w.methods.values()) if w.methods else w.nbytes for w in result.weights)
+    table.add_row("total", *blank, bound, now, *("",) * len(form), f"{best:,}", "")
     console.print(table, soft_wrap=False)
     console.print(
-        "bound: order-0 entropy of the weights in bytes. Totals take a tensor as it is where a method is larger."
+        "bound: order-0 entropy of the weights in bytes. smallest: of all methods, without tables and options"
     )
+    sizes = ", ".join(f"{name} {totals[name]:,}" for name in CODECS)
+    console.print(f"one method for all tensors, as they are where it is larger: {sizes} bytes")
     for weight in result.weights:
         if weight.obstacle:
             console.print(f"{escape(short_name(weight.name, weight.key))}: {escape(weight.obstacle)}")

@@ -33,7 +33,8 @@ _EPILOG = """Examples:
   wpconvert restore small.tflite -o dense.tflite
 
 Exit codes: 0 done · 1 verification failed · 2 wrong usage · 3 malformed model · 4 not supported · 5 file error
-· 6 a tool is missing or failed · 7 the device faulted or hung
+· 6 a tool is missing or failed · 7 the device faulted or hung · 8 no plan fits the budget
+· 130 interrupted
 """
 
 DEFAULT_COMMAND = "convert"

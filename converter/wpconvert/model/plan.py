@@ -105,7 +105,8 @@ def settle_shared(outcomes: list[Outcome]) -> list[Outcome]:
         if len(members) == 1 or len(dense) == len(members):
             continue
         blobs = {blob.tobytes() for i in members if (blob := outcomes[i].blob) is not None}
-        grows = sum(map(len, blobs)) >= outcomes[members[0]].weight.nbytes
+        beside = sum(outcomes[i].weight.overhead for i in members)
+        grows = sum(map(len, blobs)) + beside >= outcomes[members[0]].weight.nbytes
         if not dense and not grows:
             continue
         reason = (

@@ -25,9 +25,11 @@ def explain(planner: Planner, point: Point, written: Sequence[Outcome]) -> tuple
     goal = planner.goal
     notes = []
     if not planner.within_slowdown(point):
-        notes.append(
-            f"no plan of at most {goal.slowdown:g} × the dense cycles fits the flash; this is the fastest one that does"
-        )
+        taken = point.cost.cycles / max(1.0, planner.dense.cycles)
+        why = ""
+        if goal.flash_nbytes is not None or goal.ram_nbytes is not None:
+            why = "; no faster plan fits the memory that is allowed"
+        notes.append(f"the plan takes {taken:.2f} × the dense cycles, more than {goal.slowdown:g} ×{why}")
     if planner.unknown:
         notes.append(f"the forecast leaves out operators that the cost model lacks: {', '.join(planner.unknown)}")
     return outcomes, notes

@@ -18,6 +18,8 @@ _PLAIN = (PLAIN, "dense")
 """Methods whose weights are computed with where they stand."""
 _BLOCK_NBYTES = 8192
 _BLOCK_ROWS = 64
+_TILE_NBYTES = 16
+_ENTRY_NBYTES = 4
 
 
 def _groups(count: int, size: int) -> int:
@@ -55,6 +57,7 @@ def _storage(weights: Storage) -> Features:
     return {
         "once": 1,
         "rows": weights.rows,
+        "cols": weights.cols,
         "plain rows": weights.rows if weights.method == PLAIN else 0,
         "elements": weights.rows * weights.cols,
         "row vectors": weights.rows * _groups(weights.cols, 16),
@@ -78,6 +81,13 @@ def _product(rows: int, cols: int, nonzeros: int, pixels: int) -> Features:
         "products by 8 pixels": rows * cols * _groups(pixels, 8),
         "nonzeros by pixel": nonzeros * pixels,
         "nonzeros by 8": nonzeros * _groups(pixels, 8),
+        "nonzeros by whole 8": nonzeros * (pixels // 8),
+        "nonzeros of a rest below 3": nonzeros * (pixels % 8 if pixels % 8 < 3 else 0),
+        "rows of a rest": rows * (pixels % 8),
+        "nonzeros by whole 24": nonzeros * (pixels // 24),
+        "nonzeros of a rest by 8": nonzeros * _groups(pixels % 24, 8),
+        "rows by whole 24": rows * (pixels // 24),
+        "rows of a rest by 8": rows * _groups(pixels % 24, 8),
     }
 
 
@@ -87,20 +97,26 @@ def _conv_2d(layer: Layer, weights: Storage) -> Features:
     groups = max(1, layer.input_size[2] // channels)
     rows = _groups(weights.rows, groups)
     result = _product(weights.rows, cols, weights.nonzeros, pixels)
-    small, large = _groups(rows * cols, _BLOCK_NBYTES), _groups(rows, _BLOCK_ROWS)
+    # Blocks of decoded rows, and of lists of their elements, may take spare memory.
+    spare = layer.spare - cols * _TILE_NBYTES
+    small, large = _groups(rows * cols, max(_BLOCK_NBYTES, spare)), _groups(rows, _BLOCK_ROWS)
+    lists = _groups(_ENTRY_NBYTES * (weights.nonzeros // groups + 2 * rows), max(_BLOCK_NBYTES, spare))
     result |= {
         "pixels": groups * pixels,
         "activations": groups * pixels * cols,
         "activations by blocks": groups * pixels * cols * small,
         "activations by row blocks": groups * pixels * cols * large,
+        "activations by lists": groups * pixels * cols * lists,
         "activations by 8 rows": groups * pixels * cols * _groups(rows, 8),
         "pixels by blocks": groups * pixels * small,
         "pixels by row blocks": groups * pixels * large,
     }
     if not layer.pointwise:
         window_rows = groups * pixels * layer.kernel[0]
+        lines = layer.batch * layer.output_size[0]
+        strip = (layer.output_size[1] - 1) * layer.stride[1] + layer.kernel[1]
         run = layer.kernel[1] * channels
-        edge = layer.batch * groups * (pixels // layer.batch - layer.whole)
+        edge = groups * (pixels - layer.batch * layer.whole)
         result |= {
             "windows": groups * pixels,
             "windows by blocks": groups * pixels * small,
@@ -117,6 +133,16 @@ def _conv_2d(layer: Layer, weights: Storage) -> Features:
             "edges by row blocks": edge * large,
             "edge columns": edge * cols,
             "edge columns by row blocks": edge * cols * large,
+            "strip rows": lines * layer.kernel[0],
+            "strip rows by blocks": lines * layer.kernel[0] * small,
+            "strip columns": lines * layer.kernel[0] * strip,
+            "strip columns by blocks": lines * layer.kernel[0] * strip * small,
+            "strip vectors": lines * layer.kernel[0] * strip * _groups(channels, 16),
+            "strip vectors by blocks": lines * layer.kernel[0] * strip * _groups(channels, 16) * small,
+            "strip lines by 16": lines * layer.kernel[0] * _groups(strip * channels, 16),
+            "strip lines by 16 by blocks": lines * layer.kernel[0] * _groups(strip * channels, 16) * small,
+            "pairs of a line": lines * _groups(layer.output_size[1], 2) * _groups(rows, 4),
+            "products of a line": lines * _groups(layer.output_size[1], 2) * _groups(rows, 4) * _groups(cols, 16),
             "gathered": groups * pixels * cols,
             "gathered by blocks": groups * pixels * cols * small,
             "gathered by row blocks": groups * pixels * cols * large,
@@ -133,7 +159,12 @@ def _depthwise_conv_2d(layer: Layer, _: Storage) -> Features:
         for size, step, taps in zip(layer.output_size[:2], layer.stride, layer.kernel, strict=True)
     )
     padded = layer.batch * height * width
+    # Helium makes two lines of outputs at a time, in pairs.
+    strips = layer.batch * _groups(layer.output_size[0], 2) * _groups(channels, 16)
     return {
+        "strips": strips,
+        "strip columns": strips * width,
+        "pairs of strips": strips * _groups(layer.output_size[1], 2),
         "channels": channels,
         "channels by 4": _groups(channels, 4),
         "outputs": layer.outputs,

@@ -14,13 +14,14 @@ DEFAULT_SLOWDOWN = 1.10
 class Goal:
     """SIZE: fewest bytes. SPEED: fewest cycles. BALANCED: fewest bytes within the slowdown.
 
-    target: a board; its core's cost model is used. max_slowdown: most cycles and most instructions as a factor on those
-    of the dense model, None for the default. flash_nbytes: most bytes of model and code. ram_nbytes: largest arena.
+    None: nothing is left to choose. target: a board; its core's cost model is used. max_slowdown: most cycles and most
+    instructions as a factor on those of the dense model, None for the default. flash_nbytes: most bytes of model and
+    code. ram_nbytes: largest arena.
     """
 
     target: str
     core: str
-    optimize: str = BALANCED
+    optimize: str | None = BALANCED
     max_slowdown: float | None = None
     flash_nbytes: int | None = None
     ram_nbytes: int | None = None

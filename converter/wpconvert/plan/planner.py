@@ -115,6 +115,8 @@ class Planner:
 
     def within_slowdown(self, point: Point) -> bool:
         """Whether a plan keeps to the slowdown in cycles and instructions."""
+        if self.goal.slowdown == INF:
+            return True
         most = self.goal.slowdown + _ROUNDING
         return point.cost.cycles <= most * self.dense.cycles and (
             point.cost.instructions <= most * self.dense.instructions
@@ -208,8 +210,9 @@ class Planner:
         model = least.nbytes + self.rest_nbytes
         if limit is not None and model + least.code_nbytes > limit:
             short = model + least.code_nbytes - limit
+            missing = "1 byte of flash is missing" if short == 1 else f"{short:,} bytes of flash are missing"
             return (
-                f"{short:,} bytes of flash are missing: the smallest plan takes {model + least.code_nbytes:,} "
+                f"{missing}: the smallest plan takes {model + least.code_nbytes:,} "
                 f"({model:,} model, {least.code_nbytes:,} code), --flash allows {limit:,}"
             )
         if limit is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.codecs import CODECS, encode
+from wpconvert.errors import ModelError
 from wpconvert.model.weight import Weight
 from wpconvert.tflite import metadata
 from wpconvert.tflite.compressed import read_compressed
@@ -25,7 +27,8 @@ from wpconvert.tflite.weights import find_weights
 class WeightInfo:
     """One weight.
 
-    entropy: order-0, bits a weight. bound: entropy · weights, in bytes. methods: bytes of each method's blob.
+    entropy: order-0, bits a weight. bound: entropy · weights, in bytes. methods: bytes of the blob of each that can
+    hold it.
     """
 
     key: str
@@ -121,9 +124,18 @@ def _stored(model: TfliteModel) -> dict[str, tuple[str, NDArray[np.int8]]]:
     return found
 
 
+def _sizes(values: NDArray[np.int8], row_dims: int) -> dict[str, int]:
+    """Bytes of the blob of every codec that can hold the values."""
+    sizes = {}
+    for name in CODECS:
+        with suppress(ModelError):
+            sizes[name] = encode(name, values, row_dims).nbytes
+    return sizes
+
+
 def _info(weight: Weight) -> WeightInfo:
     values = weight.values
-    methods = {} if values is None else {name: encode(name, values, weight.row_dims).nbytes for name in CODECS}
+    methods = {} if values is None else _sizes(values, weight.row_dims)
     return _weight_info(weight, weight.shape, weight.dtype, values, methods, None, weight.obstacle)
 
 

@@ -47,7 +47,7 @@ class Forecast:
 
     target: str
     core: str
-    optimize: str
+    optimize: str | None
     max_slowdown: float | None
     instructions: int
     cycles: int

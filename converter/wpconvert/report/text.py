@@ -159,11 +159,11 @@ def print_forecast(console: Console, forecast: Forecast, front: bool) -> None:
     ]
     if forecast.arena_nbytes is not None and forecast.arena_nbytes_dense is not None:
         parts.append(("bytes of arena", forecast.arena_nbytes, forecast.arena_nbytes_dense))
-    texts = (f"{dense:,} → {now:,} {what} ({100 * (now / max(1, dense) - 1):+.1f} %)" for what, now, dense in parts)
+    texts = (f"{dense:,} → {now:,} {what} ({100 * (now / dense - 1):+.1f} %)" for what, now, dense in parts if dense)
+    goal = "" if forecast.optimize is None else f", {forecast.optimize}"
     limit = "" if forecast.max_slowdown is None else f", at most {forecast.max_slowdown:g} × the cycles"
     console.print(
-        f"predicted for {escape(forecast.target)} ({escape(forecast.core)}), {forecast.optimize}{limit}: "
-        + "; ".join(texts)
+        f"predicted for {escape(forecast.target)} ({escape(forecast.core)}){goal}{limit}: " + "; ".join(texts)
     )
 
 

@@ -24,6 +24,9 @@ from wpconvert.tflite.operators import (
 )
 from wpconvert.tflite.table import RequantTable
 
+_CLAMPS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
+"""Activations of operators without a table, whose bounds follow from the output's scale."""
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -56,16 +59,16 @@ def decode_compressed(
     Raises ModelError when one is corrupt or they contradict each other.
     """
     options = unpack_options(custom_options)
-    requant = table.unpack(raw_table)
     blob = codecs.parse(raw_blob)
     shape = blob.layout.shape
     codec = _agreed_codec(options, blob, options.filter_shape in ((), shape))
     axis = CHANNEL_AXIS[name]
-    if len(shape) <= axis or blob.layout.row_dims != ROW_DIMS[name] or shape[axis] != requant.channels:
+    if len(shape) <= axis or blob.layout.row_dims != ROW_DIMS[name]:
         raise ModelError(
-            f"the table's {requant.channels} channels do not fit weights of shape {list(shape)}, "
-            f"{blob.layout.row_dims} dimensions of which are rows"
+            f"weights of shape {list(shape)}, {blob.layout.row_dims} dimensions of which are rows, "
+            "do not fit the operator"
         )
+    requant = table.unpack(raw_table, shape[axis])
     return Compressed(name, codec, options, codecs.decode(raw_blob), requant)
 
 
@@ -74,6 +77,8 @@ def decode_constant(name: str, custom_options: bytes, raw_blob: NDArray[np.uint8
     options = unpack_options(custom_options)
     blob = codecs.parse(raw_blob)
     shape = options.filter_shape
+    if options.activation not in _CLAMPS:
+        raise ModelError(f"custom_options: activation {options.activation!r}, expected one of {', '.join(_CLAMPS)}")
     fits = min(shape, default=0) >= 1 and math.prod(shape) == math.prod(blob.layout.shape)
     codec = _agreed_codec(options, blob, fits)
     return Decoded(name, codec, options, codecs.decode(raw_blob).reshape(shape))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from wpconvert.memory.offline import memory_plan
+from wpconvert.memory.offline import MemoryPlan, memory_plan
 from wpconvert.model.layer import Layer
 from wpconvert.model.plan import Outcome, Progress, dump_plan, encode_all, kept
 from wpconvert.model.rules import AUTO, Rules, choose
@@ -17,14 +17,14 @@ from wpconvert.plan.options import cost_of, kept_plain
 from wpconvert.plan.planner import Planner
 from wpconvert.report.result import Conversion, TensorResult
 from wpconvert.tflite import metadata
-from wpconvert.tflite.compressed import read_compressed
+from wpconvert.tflite.compressed import codec_name
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.layers import layers_of
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.operators import BUILTIN_NAMES
 from wpconvert.tflite.overhead import with_overheads
 from wpconvert.tflite.planned import Input, Written, arena_of, write_planned
-from wpconvert.tflite.restore import restore
+from wpconvert.tflite.restore import is_rewritten, restore
 from wpconvert.tflite.rewrite import rewrite
 from wpconvert.tflite.weights import WEIGHT_INPUT, Site, find_sites, find_weights, key_of
 
@@ -58,25 +58,32 @@ class Converted:
     plan: str
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Source:
-    """The input, restored to a dense model, as often as one is needed to rewrite."""
+    """The input, and the file of its dense model. `plain`: the file with no tensor rewritten, stripped where asked."""
 
     data: bytes
-    model: TfliteModel
+    dense: bytes
+    plain: bytes
     stored: dict[str, Stored]
     notes: list[str]
 
     @classmethod
-    def read(cls, data: bytes) -> _Source:
+    def read(cls, data: bytes, strip: bool) -> _Source:
         model = parse(data)
-        notes = []
+        notes, stored, dense = [], {}, data
         provenance = metadata.read(model)
-        stored = _stored(model)
-        if stored:
+        if is_rewritten(model):
             notes.append(f"the input was rewritten before ({provenance.tool if provenance else 'by an unknown tool'})")
             notes += restore(model, same_outputs=True)
-        return cls(data, model, stored, notes)
+            # Restoring has proved every blob sound.
+            stored, dense = _stored(parse(data)), serialise(model)
+        rewrite(model, [], strip)
+        return cls(data, dense, serialise(model), stored, notes)
+
+    def model(self) -> TfliteModel:
+        """A new dense model."""
+        return parse(self.dense)
 
 
 def convert(
@@ -92,34 +99,29 @@ def convert(
     UnsupportedError, UsageError for a rule that matches nothing, and BudgetError when no plan keeps to the goal.
     """
     goal = settings.planned
-    start = _Source.read(data)
-    sites = find_sites(start.model)
-    layers = [] if goal is None else layers_of(start.model)
+    start = _Source.read(data, settings.strip)
+    model = start.model()
+    sites = find_sites(model)
+    layers = [] if goal is None else layers_of(model)
     weights = [
-        replace(w, stored=start.stored.get(w.key), layers=_layers(sites[w.key], w, layers))
-        for w in find_weights(start.model, settings.strip)
+        replace(w, stored=start.stored.get(w.key), layers=_layers(sites[w.key], w, layers)) for w in find_weights(model)
     ]
     choices = choose(weights, settings.rules, settings.method, settings.threshold)
     started(weights)
+    choices = with_overheads(choices, start.model, settings.strip)
     asked = any(choice.method != "none" for choice in choices)
     if goal is None:
         outcomes = encode_all(choices, progress)
         found, costs, prediction = _written(start, outcomes, settings, asked), None, None
     else:
-        choices = with_overheads(choices, lambda: _Source.read(data).model, settings.strip)
         weights = [choice.weight for choice in choices]
-        planner = Planner(choices, layers, goal, len(serialise(start.model)), progress)
-        given = Input(
-            weights,
-            sites,
-            lambda: _Source.read(data).model,
-            lambda planned: _written(_Source.read(data), planned, settings, asked),
-        )
+        planner = Planner(choices, layers, goal, len(start.plain), progress)
+        given = Input(weights, sites, start.model, lambda planned: _written(start, planned, settings, asked))
         plan = write_planned(planner, given)
         outcomes, costs = plan.outcomes, planner.costs
         reasoned, notes = explain(planner, plan.point, plan.written.outcomes)
         found = replace(plan.written, outcomes=reasoned, notes=plan.written.notes + notes)
-        arena = arena_of(start.model, goal.target, needed=False)
+        arena = arena_of(model, goal.target, needed=False)
         prediction = forecast(planner, plan.point, len(found.data), plan.arena_nbytes, arena)
     result, written, notes = found.data, found.outcomes, found.notes
     if not any(outcome.blob is not None for outcome in written):
@@ -137,12 +139,12 @@ def _layers(site: Site, weight: Weight, layers: Sequence[Layer]) -> tuple[Layer,
 
 
 def _written(source: _Source, outcomes: list[Outcome], settings: Settings, asked: bool) -> Written:
-    """The file with these outcomes, or the input as it was; `source` is used up."""
+    """The file with these outcomes, or the input as it was."""
     notes = list(source.notes)
     result = source.data
     # A plain model is written anew also where no tensor is rewritten: aligned, and with equal vectors only once.
     if settings.strip or not source.stored or (asked and any(outcome.blob is not None for outcome in outcomes)):
-        result, outcomes = _smallest(source.model, source.data, outcomes, settings, notes)
+        result, outcomes = _smallest(source, outcomes, settings.strip, notes)
     changed = result is not source.data
     if not changed:
         outcomes = [kept(o, o.reason or "the file was left as it is") if o.weight.stored else o for o in outcomes]
@@ -159,33 +161,42 @@ def _stored(model: TfliteModel) -> dict[str, Stored]:
     for s, graph in enumerate(model.root.subgraphs):
         for index, operator in enumerate(graph.operators):
             if model.operator_name(operator) in BUILTIN_NAMES:
-                method = read_compressed(model, s, index).codec
                 tensor = int(operator.inputs[WEIGHT_INPUT])
                 blob = model.buffer(graph.tensors[tensor])
                 assert blob is not None
-                found[key_of(s, tensor)] = Stored(method, blob)
+                found[key_of(s, tensor)] = Stored(codec_name(model, s, index), blob)
     return found
 
 
-def _smallest(
-    model: TfliteModel, data: bytes, outcomes: list[Outcome], settings: Settings, notes: list[str]
-) -> tuple[bytes, list[Outcome]]:
-    """The rewritten file, or the input as it was when the file would not shrink."""
-    plan = memory_plan(model)
-    rewrite(model, outcomes, settings.strip, plan)
-    result = serialise(model)
-    if len(result) < len(data):
+def _smallest(source: _Source, outcomes: list[Outcome], strip: bool, notes: list[str]) -> tuple[bytes, list[Outcome]]:
+    """The rewritten file where that is smaller than without these outcomes, else the smallest without."""
+    left = min(source.data, source.plain, key=len)
+    if not any(outcome.blob is not None for outcome in outcomes):
+        return left, outcomes
+    # Of an input that was rewritten before, the tensors would be left as they are.
+    left = source.data if source.stored else left
+    plan = memory_plan(source.model())
+    result = _rewritten(source, outcomes, strip, plan)
+    if plan is not None and not source.stored and len(result) >= len(left):
+        # No reason not to rewrite: the file can do without the plan.
+        plan, result = None, _rewritten(source, outcomes, strip, None)
+    if len(result) < len(left):
         if plan is not None:
             notes.append(
                 f"arena: with the memory plan that was added, activations take {plan.nbytes:,} bytes; without it "
                 f"{plan.stock_nbytes:,} in TFLM, {plan.bundled_nbytes:,} in the bundled runtime"
             )
         return result, outcomes
-    if not any(outcome.blob is not None for outcome in outcomes):
-        return data, outcomes
-    reason = f"the file would not shrink: {len(result):,} bytes, {len(data):,} before"
-    notes.append(f"{reason}; it was left as it is")
-    return data, [kept(o, reason) if o.blob is not None else o for o in outcomes]
+    reason = f"the file would not shrink: {len(result):,} bytes, {len(left):,} without"
+    if left is source.data:
+        notes.append(f"{reason}; it was left as it is")
+    return left, [kept(o, reason) if o.blob is not None else o for o in outcomes]
+
+
+def _rewritten(source: _Source, outcomes: list[Outcome], strip: bool, plan: MemoryPlan | None) -> bytes:
+    model = source.model()
+    rewrite(model, outcomes, strip, plan)
+    return serialise(model)
 
 
 def _notes_of_nothing(outcomes: Sequence[Outcome], asked: bool, shrunk: bool, strip: bool) -> list[str]:

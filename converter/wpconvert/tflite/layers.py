@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from wpconvert.errors import UnsupportedError
+from wpconvert.memory.lifetimes import activations
 from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.tflite.compressed import read_compressed
 from wpconvert.tflite.elementwise import matrix_of
@@ -25,7 +28,19 @@ def layers_of(model: TfliteModel) -> list[Layer]:
     ModelError for a rewritten operator that is corrupt. An operator with weights that could not be rewritten is
     described like one without.
     """
-    return [_layer(model, index) for index in range(len(model.root.subgraphs[0].operators or []))]
+    layers = [_layer(model, index) for index in range(len(model.root.subgraphs[0].operators or []))]
+    return [replace(layer, spare=spare) for layer, spare in zip(layers, _spare(model, len(layers)), strict=True)]
+
+
+def _spare(model: TfliteModel, count: int) -> list[int]:
+    """By operator, how far what is alive stays below the most that is alive at a time."""
+    try:
+        _, buffers = activations(model).shared()
+    except UnsupportedError:
+        # The runtime does not take such a model, so it has no arena.
+        return [0] * count
+    live = [sum(b.nbytes for b in buffers if b.first <= index <= b.last) for index in range(count)]
+    return [max(live, default=0) - nbytes for nbytes in live]
 
 
 def _layer(model: TfliteModel, index: int) -> Layer:

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from wpconvert.codecs import encode
 from wpconvert.errors import ModelError
+from wpconvert.model.layer import PLAIN
 from wpconvert.model.plan import Outcome
-from wpconvert.model.rules import AUTO, Choice
+from wpconvert.model.rules import Choice
 from wpconvert.tflite.file import serialise
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.rewrite import rewrite
@@ -18,7 +19,7 @@ _METHOD = "dense"
 
 
 def with_overheads(choices: Sequence[Choice], restored: Callable[[], TfliteModel], strip: bool) -> list[Choice]:
-    """The choices; where they are AUTO, with the overhead that the weight has beside other rewritten ones.
+    """The choices, each with the overhead that its weight has beside other rewritten ones.
 
     `restored` gives a new dense model. A difference in the bytes of files counts all: vectors that are stored once for
     many tensors, and what is deflated for `restore`.
@@ -49,9 +50,9 @@ def with_overheads(choices: Sequence[Choice], restored: Callable[[], TfliteModel
 
 
 def _outcome(choice: Choice) -> Outcome | None:
-    """A weight that the planner may rewrite, rewritten."""
+    """A weight that may be rewritten, rewritten."""
     weight = choice.weight
-    if choice.method != AUTO or weight.values is None or weight.sparsity is None or weight.sparsity < choice.threshold:
+    if choice.method == PLAIN or weight.values is None or weight.sparsity is None or weight.sparsity < choice.threshold:
         return None
     try:
         return Outcome(weight, _METHOD, encode(_METHOD, weight.values, weight.row_dims))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from wpconvert.codecs import CODECS
 from wpconvert.errors import BudgetError, UnsupportedError
-from wpconvert.memory import ArenaPrediction, predict
+from wpconvert.memory import predict
 from wpconvert.memory.buffers import Buffer
 from wpconvert.memory.lifetimes import activations
+from wpconvert.model.layer import PLAIN
 from wpconvert.model.plan import Outcome
 from wpconvert.model.weight import Weight
+from wpconvert.plan.goal import SIZE, SPEED
 from wpconvert.plan.options import Option, in_order
 from wpconvert.plan.planner import Planner, Point
 from wpconvert.tflite.file import parse
@@ -49,81 +52,143 @@ class Input:
 
 
 def write_planned(planner: Planner, source: Input) -> Planned:
-    """The best plan whose file keeps to the goal. BudgetError when there is none."""
-    goal, memory = planner.goal, None
+    """The best plan whose file keeps to the goal.
+
+    BudgetError when there is none, UnsupportedError when memory is limited and the arena cannot be predicted.
+    """
+    goal = planner.goal
     if goal.flash_nbytes is not None:
         smallest = planner.smallest()
         # The bytes of tables and options are estimates until a file is written.
         written = source.write(in_order(smallest.options, source.weights))
         planner.rest_nbytes = len(written.data) - planner.point_of(written.outcomes).nbytes
-    while True:
-        outcomes = in_order(planner.plan().options, source.weights)
-        written = source.write(outcomes)
-        point = planner.point_of(written.outcomes)
-        if goal.flash_nbytes is not None and (excess := len(written.data) + point.code_nbytes - goal.flash_nbytes) > 0:
-            planner.rest_nbytes += excess
-            continue
-        arena = arena_of(parse(written.data), goal.target, goal.ram_nbytes is not None)
-        if arena is None or goal.ram_nbytes is None or arena <= goal.ram_nbytes:
-            return Planned(point, outcomes, written, arena)
-        memory = memory or _Memory(planner, source)
-        memory.narrow(arena)
+    rest_nbytes = planner.rest_nbytes
+    found, _ = _write_best(planner, source)
+    if goal.ram_nbytes is None or found.arena_nbytes is None or found.arena_nbytes <= goal.ram_nbytes:
+        return found
+    planner.rest_nbytes = rest_nbytes
+    return _Memory(planner, source).narrowed(goal.ram_nbytes)
 
 
 def arena_of(model: TfliteModel, target: str, needed: bool) -> int | None:
     """The arena of a model on a board; None where it cannot be said, which is an error if it is `needed`."""
     try:
         return predict(model, target).nbytes
-    except UnsupportedError:
+    except UnsupportedError as error:
         if needed:
-            raise
+            raise UnsupportedError(f"the arena for --ram cannot be predicted: {error}") from error
         return None
 
 
+def _write_best(planner: Planner, source: Input) -> tuple[Planned, tuple[Option, ...]]:
+    """The best plan whose file keeps to the flash, and the options that it took. BudgetError when there is none."""
+    goal = planner.goal
+    while True:
+        chosen = planner.plan().options
+        outcomes = in_order(chosen, source.weights)
+        written = source.write(outcomes)
+        point = planner.point_of(written.outcomes)
+        if goal.flash_nbytes is not None and (excess := len(written.data) + point.code_nbytes - goal.flash_nbytes) > 0:
+            planner.rest_nbytes += excess
+            continue
+        arena = arena_of(parse(written.data), goal.target, goal.ram_nbytes is not None)
+        return Planned(point, outcomes, written, arena), chosen
+
+
 class _Memory:
-    """Takes from the planner's options those whose scratch does not fit beside the activations."""
+    """Takes away options until a plan keeps to the memory.
+
+    Which plans are tried does not depend on how much is allowed: one that fits is found with all that is more, too.
+    """
 
     def __init__(self, planner: Planner, source: Input) -> None:
-        self._planner, self._sites = planner, source.sites
-        model = source.restored()
-        self._live = activations(model).shared()[1]
-        self._predictions: dict[int, ArenaPrediction] = {}
+        self._planner, self._source = planner, source
+        self._items, self._rest_nbytes = planner.items, planner.rest_nbytes
+        self._chosen: tuple[Option, ...] = ()
+        self._live = activations(source.restored()).shared()[1]
         self._needs = {
             id(option): need
-            for number in range(max(len(item.options) for item in planner.items))
-            for option, need in self._measured(source, number)
+            for number in range(max((len(item.options) for item in self._items), default=0))
+            for option, need in self._measured(number)
         }
-        assert planner.goal.ram_nbytes is not None
-        self._limit = self._allowed = planner.goal.ram_nbytes
 
-    def _measured(self, source: Input, number: int) -> list[tuple[Option, int]]:
+    def _measured(self, number: int) -> list[tuple[Option, int]]:
         """For the option with this number of each item, what it needs: the activations beside it, and scratch."""
-        chosen = [(item, item.options[min(number, len(item.options) - 1)]) for item in self._planner.items]
-        model = source.restored()
-        rewrite(model, in_order([option for _, option in chosen], source.weights), strip=True)
-        found = predict(model, self._planner.goal.target)
-        return [(option, self._need(item.weights, found)) for item, option in chosen]
+        chosen = [(item, item.options[min(number, len(item.options) - 1)]) for item in self._items]
+        model = self._source.restored()
+        rewrite(model, in_order([option for _, option in chosen], self._source.weights), strip=True)
+        scratch = predict(model, self._planner.goal.target).scratch
+        return [(option, self._need(item.weights, scratch)) for item, option in chosen]
 
-    def _need(self, weights: Sequence[Weight], found: ArenaPrediction) -> int:
-        uses = [use.operator for weight in weights for use in self._sites[weight.key].uses]
-        return max(_beside(self._live, at) + found.scratch.get(at, 0) for at in uses) + found.persistent
+    def _need(self, weights: Sequence[Weight], scratch: Mapping[int, int]) -> int:
+        sites = [self._source.sites[weight.key] for weight in weights]
+        # The arena is that of subgraph 0.
+        uses = {use.operator for site in sites if site.subgraph == 0 for use in site.uses}
+        return max((_beside(self._live, at) + scratch.get(at, 0) for at in uses), default=0)
 
-    def narrow(self, arena_nbytes: int) -> None:
-        """Take away options, at least one; `arena_nbytes` is what the last plan takes. BudgetError when none can go."""
-        items = self._planner.items
-        while True:
-            kept = [[o for o in item.options if self._needs[id(o)] <= self._limit] for item in items]
-            if any(not options for options in kept):
-                needed = max(arena_nbytes, self._allowed + 1)
-                raise BudgetError(
-                    f"{needed - self._allowed:,} bytes of RAM are missing: the best plan takes an arena of "
-                    f"{needed:,}, --ram allows {self._allowed:,}, and no method needs less scratch"
+    def narrowed(self, allowed: int) -> Planned:
+        """The first plan that fits. BudgetError when none of those that are tried does."""
+        goal, least = self._planner.goal, []
+        try:
+            for optimize, options in self._restrictions():
+                # A goal gives way to the memory; a slowdown that was stated holds.
+                self._planner.goal = replace(goal, optimize=optimize)
+                self._planner.rest_nbytes = self._rest_nbytes
+                self._planner.restrict(options)
+                try:
+                    found, self._chosen = _write_best(self._planner, self._source)
+                except BudgetError:
+                    # What is left does not keep to the flash or the slowdown.
+                    self._chosen = ()
+                    continue
+                assert found.arena_nbytes is not None
+                if found.arena_nbytes <= allowed:
+                    return found
+                least.append(found.arena_nbytes)
+        finally:
+            self._planner.goal = goal
+        missing, plan = min(least) - allowed, "the smallest plan" if self._has_choice() else "the model"
+        raise BudgetError(
+            f"{missing:,} {'byte' if missing == 1 else 'bytes'} of RAM {'is' if missing == 1 else 'are'} missing: "
+            f"{plan} takes an arena of {min(least):,}, --ram allows {allowed:,}"
+        )
+
+    def _has_choice(self) -> bool:
+        return any(len(item.options) > 1 for item in self._items)
+
+    def _restrictions(self) -> Iterator[tuple[str | None, list[tuple[Option, ...]]]]:
+        """What to optimise, and the options of each item: less and less need, but always the least; single methods."""
+        own, full = self._planner.goal.optimize, [item.options for item in self._items]
+        if not self._has_choice():
+            yield own, full
+            return
+        needs = [[self._needs[id(option)] for option in options] for options in full]
+        for optimize in dict.fromkeys((own, SIZE, SPEED)):
+            yield optimize, full
+            while worst := self._worst(needs):
+                yield (
+                    optimize,
+                    [
+                        tuple(o for o, need in zip(options, of, strict=True) if need < worst or need == min(of))
+                        for options, of in zip(full, needs, strict=True)
+                    ],
                 )
-            if any(len(options) < len(item.options) for options, item in zip(kept, items, strict=True)):
-                self._planner.restrict([tuple(options) for options in kept])
-                return
-            # What lies between buffers is not in the sum of those that live together.
-            self._limit -= max(16, arena_nbytes - self._allowed)
+        # What stays in the arena beside buffers can be less with them.
+        for method in (PLAIN, *CODECS):
+            yield SIZE, [_with_method(options, method) for options in full]
+
+    def _worst(self, needs: Sequence[Sequence[int]]) -> int:
+        """The largest need of the last plan where an item has an option that needs less; 0 if there is none."""
+        taken = zip((self._needs[id(option)] for option in self._chosen), needs, strict=False)
+        return max((need for need, of in taken if need > min(of)), default=0)
+
+
+def _with_method(options: tuple[Option, ...], method: str) -> tuple[Option, ...]:
+    """Those that -m METHOD would take."""
+    for name in (method, PLAIN):
+        if found := tuple(option for option in options if name in option.methods):
+            return found
+    return options
 
 
 def _beside(live: Sequence[Buffer], operator: int) -> int:

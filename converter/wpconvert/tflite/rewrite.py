@@ -35,12 +35,15 @@ from wpconvert.tflite.weights import BIAS_INPUT, Site, build_table, find_sites
 def rewrite(
     model: TfliteModel, outcomes: Sequence[Outcome], strip: bool, memory_plan: MemoryPlan | None = None
 ) -> None:
-    """Rewrite a model in place: every outcome with a blob becomes custom operators. Tensors keep their indices."""
-    if memory_plan is not None:
-        offline.write(model, memory_plan)
+    """Rewrite a model in place: every outcome with a blob becomes custom operators. Tensors keep their indices.
+
+    The memory plan is added where a tensor is rewritten: only then is there an entry for `restore` to remove it by.
+    """
     sites = find_sites(model)
     chosen = [(sites[outcome.weight.key], outcome) for outcome in outcomes if outcome.blob is not None]
     if chosen:
+        if memory_plan is not None:
+            offline.write(model, memory_plan)
         rewriter = _Rewriter(model, strip)
         # Tables first: they are computed from weights and quantisation that the blobs will replace.
         tables = {

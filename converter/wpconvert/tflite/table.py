@@ -132,8 +132,12 @@ def _read_fields(raw: NDArray[np.uint8], at: int, count: int, width: int, base: 
     return base + bits.astype(np.int64) @ (1 << np.arange(width, dtype=np.int64))
 
 
-def unpack(raw: NDArray[np.uint8]) -> RequantTable:
-    """Read a table, uint8[nbytes]; ModelError when magic, version, counts, ranges or length are wrong."""
+def unpack(raw: NDArray[np.uint8], expected: int | None = None) -> RequantTable:
+    """Read a table, uint8[nbytes], of `expected` channels, or of as many as it says.
+
+    ModelError when magic, version, counts, ranges or length are wrong. Fields of no bits take no bytes: who reads a
+    model that is not trusted says how many channels there can be.
+    """
     if raw.nbytes < _HEADER.size:
         raise ModelError(f"requantisation table: {raw.nbytes} bytes, shorter than its {_HEADER.size}-byte header")
     header = _HEADER.unpack(raw[: _HEADER.size].tobytes())
@@ -154,6 +158,8 @@ def unpack(raw: NDArray[np.uint8]) -> RequantTable:
             f"requantisation table: flags {flags:#x}, {channels} channels, activation {low} to {high} are not "
             "consistent"
         )
+    if expected is not None and channels != expected:
+        raise ModelError(f"requantisation table: {channels} channels, the weights have {expected}")
     if bias_width > 32 or multiplier_width > 31 or shift_width > 6:
         raise ModelError(f"requantisation table: fields of {bias_width}, {multiplier_width} and {shift_width} bits")
     if is_scaled and (multiplier_width != _MANTISSA_WIDTH or multiplier_base < 1 << 31):

@@ -30,8 +30,6 @@ _OPTIONS = {
     "ADD": "AddOptionsT",
     "MUL": "MulOptionsT",
 }
-# What a rewritten operator costs beside blob and table: options, operator fields, its metadata.
-_OPERATOR_NBYTES = 192
 
 
 @dataclass(frozen=True)
@@ -77,14 +75,11 @@ def _multiplies(name: str, slot: int) -> bool:
     return name in CHANNEL_AXIS and slot == WEIGHT_INPUT
 
 
-def find_weights(model: TfliteModel, strip: bool = False) -> list[Weight]:
-    """The weights of a model, in execution order.
-
-    With `strip` the overhead counts that original scales and names need not be kept for `restore`.
-    """
+def find_weights(model: TfliteModel) -> list[Weight]:
+    """The weights of a model, in execution order."""
     sites = find_sites(model)
     kept = _kept_buffers(model, sites)
-    return [_describe(model, key, site, kept, strip) for key, site in sites.items() if _is_weight(model, site)]
+    return [_describe(model, key, site, kept) for key, site in sites.items() if _is_weight(model, site)]
 
 
 def _is_weight(model: TfliteModel, site: Site) -> bool:
@@ -106,7 +101,7 @@ def _kept_buffers(model: TfliteModel, sites: dict[str, Site]) -> set[int]:
     return kept
 
 
-def _describe(model: TfliteModel, key: str, site: Site, kept: set[int], strip: bool) -> Weight:
+def _describe(model: TfliteModel, key: str, site: Site, kept: set[int]) -> Weight:
     graph = model.root.subgraphs[site.subgraph]
     tensor = graph.tensors[site.tensor]
     data = model.buffer(tensor)
@@ -121,16 +116,15 @@ def _describe(model: TfliteModel, key: str, site: Site, kept: set[int], strip: b
     )
     try:
         _check_sharing(model, site, kept)
-        overhead = 0
         for use in site.uses:
-            overhead += _check_use(model, site, use, strip)
+            _check_use(model, site, use)
         values = model.constant(tensor)
     except (Obstacle, WpconvertError) as obstacle:
         return replace(weight, obstacle=str(obstacle))
     name = site.uses[0].name
     if name in ELEMENTWISE:
         values = matrix_of(np.asarray(values))
-    return replace(weight, values=values, row_dims=ROW_DIMS[name], overhead=overhead)
+    return replace(weight, values=values, row_dims=ROW_DIMS[name])
 
 
 def _check_sharing(model: TfliteModel, site: Site, kept: set[int]) -> None:
@@ -162,8 +156,8 @@ def _type_name(tensor: Any) -> str:
     return TYPE_NAMES.get(tensor.type, str(tensor.type)).lower()
 
 
-def _check_use(model: TfliteModel, site: Site, use: Use, strip: bool) -> int:
-    """Raise Obstacle unless the operator can be rewritten; else the bytes its rewriting adds beside the blob."""
+def _check_use(model: TfliteModel, site: Site, use: Use) -> None:
+    """Raise Obstacle unless the operator can be rewritten."""
     graph = model.root.subgraphs[site.subgraph]
     operator = graph.operators[use.operator]
     weights = graph.tensors[site.tensor]
@@ -181,7 +175,7 @@ def _check_use(model: TfliteModel, site: Site, use: Use, strip: bool) -> int:
         raise Obstacle("shuffled weights format")
     if use.name in ELEMENTWISE:
         check_elementwise(use.name, operator, x, weights, y)
-        return _OPERATOR_NBYTES
+        return
     shape = shape_of(weights)
     if len(shape) != _RANK[use.name] or (use.name == "DEPTHWISE_CONV_2D" and shape[0] != 1):
         raise Obstacle(f"shape {list(shape)} does not suit {use.name}")
@@ -195,8 +189,7 @@ def _check_use(model: TfliteModel, site: Site, use: Use, strip: bool) -> int:
         constant = model.constant(bias)
         if constant is None or constant.dtype != np.int32 or constant.size != channels:
             raise Obstacle(f"bias is not a constant of {channels} int32 values")
-    requant = build_table(model, site.subgraph, use.operator)
-    return _overhead(weights, bias, requant, strip)
+    build_table(model, site.subgraph, use.operator)
 
 
 def _bias_of(graph: Any, operator: Any) -> Any | None:
@@ -217,24 +210,6 @@ def _check_quantization(name: str, x: Any, weights: Any, y: Any) -> None:
         raise Obstacle("weights with a zero point other than 0")
 
 
-def _overhead(weights: Any, bias: Any | None, requant: table.RequantTable, strip: bool) -> int:
-    """Bytes of table, options and metadata, less those of the bias and of the quantisation that leaves the file."""
-    added = requant.pack(weights.quantization.scale).nbytes + _OPERATOR_NBYTES
-    removed = 0
-    for tensor in (weights, bias):
-        if tensor is None or tensor.quantization is None:
-            continue
-        q = tensor.quantization
-        # What a stripped file drops anyway is not won by rewriting.
-        floats = sum(len(v) for v in (q.scale, *(() if strip else (q.min, q.max))) if v is not None)
-        removed += 4 * floats + 8 * (0 if q.zeroPoint is None else len(q.zeroPoint))
-        # For `restore`, scales and ranges stay in the file, deflated; floats hardly shrink. Zero points vanish.
-        added += 0 if strip else 4 * floats
-    if bias is not None:
-        removed += 4 * requant.channels
-    return added - removed
-
-
 def table_of(model: TfliteModel, subgraph: int, index: int) -> table.RequantTable | None:
     """The table that rewriting an operator would give it, None when it cannot be rewritten."""
     operator = model.root.subgraphs[subgraph].operators[index]
@@ -242,7 +217,7 @@ def table_of(model: TfliteModel, subgraph: int, index: int) -> table.RequantTabl
     if name not in CHANNEL_AXIS or len(operator.inputs) <= WEIGHT_INPUT or operator.inputs[WEIGHT_INPUT] < 0:
         return None
     try:
-        _check_use(model, Site(subgraph, int(operator.inputs[WEIGHT_INPUT])), Use(index, WEIGHT_INPUT, name), False)
+        _check_use(model, Site(subgraph, int(operator.inputs[WEIGHT_INPUT])), Use(index, WEIGHT_INPUT, name))
         return build_table(model, subgraph, index)
     except (Obstacle, WpconvertError):
         return None

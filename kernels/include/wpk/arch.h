@@ -3,7 +3,7 @@
 #ifndef WPK_ARCH_H
 #define WPK_ARCH_H
 
-#if defined(WPK_MVE) /* All names are given: planning for a core that this code does not run on. */
+#if defined(WPK_MVE) /* All names are given: planning for a core that this does not run on. */
 #elif defined(WPK_PORTABLE)
 #define WPK_MVE 0
 #define WPK_DSP 0

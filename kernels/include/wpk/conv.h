@@ -11,17 +11,17 @@
 extern "C" {
 #endif
 
-/* All ≥ 1, except pads and spare, which are ≥ 0. Activations are [batch, in_h, in_w, in_c] and [batch, out_h,
- * out_w, out_c]. in_c is a multiple of kernel_c, out_c one of in_c / kernel_c, the number of
- * groups. Windows may reach over every edge of the image. No tensor has more than 2^31 − 1
+/* All ≥ 1, except pads and spare, which are ≥ 0. Activations are [batch, in_h, in_w, in_c] and
+ * [batch, out_h, out_w, out_c]. in_c is a multiple of kernel_c, out_c one of in_c / kernel_c, the
+ * number of groups. Windows may reach over every edge of the image. Tensors have less than 2^31
  * elements. */
 typedef struct {
     int32_t batch, in_h, in_w, in_c, out_h, out_w, out_c;
     int32_t kernel_h, kernel_w, kernel_c;
     int32_t stride_h, stride_w, dilation_h, dilation_w;
     int32_t pad_top, pad_left;
-    /* Bytes of scratch that cost nothing, since other layers need as much memory: a convolution takes
-     * more than it must where that makes it faster. 0 if not known. */
+    /* Bytes of scratch that cost nothing, since other layers need as much memory: a convolution
+     * takes more than it must where that makes it faster. 0 if not known. */
     uint32_t spare;
 } wpk_conv_shape;
 
