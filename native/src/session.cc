@@ -169,6 +169,16 @@ size_t Session::arena_nbytes() const {
     return state_->arena_nbytes;
 }
 
+// Names in a model may be anything, and the text of an error must be UTF-8.
+static std::string printable(std::string text) {
+    for (char &c : text) {
+        if (static_cast<unsigned char>(c) >= 0x80) {
+            c = '?';
+        }
+    }
+    return text;
+}
+
 LowerArena lower_arena(const uint8_t *model, size_t nbytes, const std::string &core) {
     const wpn_planning *planning = planning_of(core);
     if (planning == nullptr) {
@@ -189,7 +199,7 @@ LowerArena lower_arena(const uint8_t *model, size_t nbytes, const std::string &c
             return lower;
         }
         if (needed <= arena_nbytes || needed > Session::kMaxArenaNbytes) {
-            throw Error(program.error_text());
+            throw Error(printable(program.error_text()));
         }
         arena_nbytes = needed;
     }

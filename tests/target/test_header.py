@@ -68,9 +68,10 @@ def test_exactly_the_codecs_of_the_model(data: Callable[[], bytes], codecs: list
 
 def test_an_unknown_codec_is_refused(tmp_path: Path) -> None:
     model = parse(rewritten("dcsr"))
-    operator = next(op for op in model.root.subgraphs[0].operators if model.is_custom(op))
-    operator.customOptions = operator.customOptions.copy()
-    raw = operator.customOptions.tobytes().replace(b"dcsr", b"wxyz")
-    operator.customOptions[:] = bytearray(raw)
-    with pytest.raises(ModelError, match=r"operator \d+ \(WP_\w+, subgraph 0\): unknown codec 'wxyz', expected one of"):
+    graph = model.root.subgraphs[0]
+    operator = next(op for op in graph.operators if model.is_custom(op))
+    buffer = model.root.buffers[graph.tensors[operator.inputs[1]].buffer]
+    buffer.data = buffer.data.copy()
+    buffer.data[5] = 99
+    with pytest.raises(ModelError, match=r"operator \d+ \(WP_\w+, subgraph 0\): .*unknown codec 99"):
         emit_c(tmp_path / "model.c", serialise(model), "digits")
