@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 PLAIN = "none"
 """The method of weights that stand in the file as they were."""
@@ -17,6 +21,12 @@ class Storage:
     cols: int
     nonzeros: int
     nbytes: int
+
+    @classmethod
+    def of(cls, method: str, values: NDArray[np.int8], row_dims: int, nbytes: int) -> Storage:
+        """The weights (int8, any shape), the first `row_dims` dimensions rows, as a stored matrix."""
+        rows = math.prod(values.shape[:row_dims])
+        return cls(method, rows, values.size // rows, int(np.count_nonzero(values)), nbytes)
 
 
 @dataclass(frozen=True)

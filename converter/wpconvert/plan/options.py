@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from wpconvert.codecs import CODECS
 from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.model.plan import Outcome, Progress, encode_choice, settle_shared
@@ -44,9 +42,7 @@ def layers_with(outcome: Outcome) -> tuple[Layer, ...]:
     weight = outcome.weight
     if weight.values is None or outcome.method == PLAIN:
         return weight.layers
-    rows = int(np.prod(weight.values.shape[: weight.row_dims]))
-    nonzeros = int(np.count_nonzero(weight.values))
-    storage = Storage(outcome.method, rows, weight.values.size // rows, nonzeros, outcome.nbytes)
+    storage = Storage.of(outcome.method, weight.values, weight.row_dims, outcome.nbytes)
     return tuple(replace(layer, weights=storage) for layer in weight.layers)
 
 

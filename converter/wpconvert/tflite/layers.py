@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from wpconvert.errors import UnsupportedError
 from wpconvert.memory.lifetimes import activations
 from wpconvert.model.layer import PLAIN, Layer, Storage
@@ -94,8 +92,8 @@ def _rewritten(model: TfliteModel, index: int) -> Layer:
     nbytes = element_count(shape_of(blob))
     if found.name in ELEMENTWISE:
         matrix = matrix_of(found.weights)
-        return _other(model, index, found.name, storage_of(found.codec, matrix, ROW_DIMS[found.name], nbytes))
-    storage = storage_of(found.codec, found.weights, ROW_DIMS[found.name], nbytes)
+        return _other(model, index, found.name, Storage.of(found.codec, matrix, ROW_DIMS[found.name], nbytes))
+    storage = Storage.of(found.codec, found.weights, ROW_DIMS[found.name], nbytes)
     return _weighted(graph, graph.operators[index], found.name, found.options, found.weights.shape, storage)
 
 
@@ -105,7 +103,7 @@ def _plain(model: TfliteModel, index: int) -> Layer:
     name = model.operator_name(operator)
     values = model.constant(graph.tensors[operator.inputs[WEIGHT_INPUT]])
     assert values is not None
-    storage = storage_of(PLAIN, values, ROW_DIMS[name], values.nbytes)
+    storage = Storage.of(PLAIN, values, ROW_DIMS[name], values.nbytes)
     return _weighted(graph, operator, name, options_of(name, operator.builtinOptions), values.shape, storage)
 
 
@@ -131,12 +129,6 @@ def _weighted(
     return Layer(
         name, batch, input_size, output_size, kernel, options.stride, options.dilation, padding, weights=storage
     )
-
-
-def storage_of(method: str, values: Any, row_dims: int, nbytes: int) -> Storage:
-    """The weights (int8, any shape) as a stored matrix."""
-    rows = element_count(values.shape[:row_dims])
-    return Storage(method, rows, values.size // rows, int(np.count_nonzero(values)), nbytes)
 
 
 def _image(shape: tuple[int, ...]) -> tuple[int, tuple[int, int, int]]:
