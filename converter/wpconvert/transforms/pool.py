@@ -166,7 +166,7 @@ def fits(pool: NDArray[np.int8], lut_bits: int, lut_shift: int = 0) -> NDArray[n
     """Whether the entries of each pool vector, int8[K, 8], fit a look-up table of such bits: bool[K]."""
     lower, upper = sum_limits(lut_bits, lut_shift)
     wide = pool.astype(np.int64)
-    return (np.minimum(wide, 0).sum(axis=1) >= lower) & (np.maximum(wide, 0).sum(axis=1) <= upper)
+    return np.asarray((np.minimum(wide, 0).sum(axis=1) >= lower) & (np.maximum(wide, 0).sum(axis=1) <= upper))
 
 
 def quantise(pool: NDArray[np.floating], lut_bits: int) -> tuple[NDArray[np.int8], int]:
