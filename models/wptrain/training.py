@@ -59,7 +59,7 @@ def make_deterministic(seed: int, threads: int) -> None:
 
 def to_torch(split: Split) -> tuple[Tensor, Tensor]:
     """Images as [n, channels, height, width], and labels."""
-    images = torch.from_numpy(split.images).permute(0, 3, 1, 2).contiguous()
+    images = torch.from_numpy(split.real()).permute(0, 3, 1, 2).contiguous()
     return images, torch.from_numpy(split.labels)
 
 
