@@ -1,4 +1,4 @@
-"""Pooled operators against a literal implementation of docs/FORMAT.md, and against the dense operators of their weights."""
+"""Pooled operators against a literal implementation of docs/FORMAT.md, and against dense operators."""
 
 from __future__ import annotations
 
