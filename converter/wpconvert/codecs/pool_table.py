@@ -28,6 +28,21 @@ _RESERVED = bytes(6)
 _PATTERNS = 1 << LANES
 
 
+def rounded(sums: NDArray[np.int64], lut_shift: int) -> NDArray[np.int64]:
+    """Sums divided by 2^lut_shift, to the nearest integer, halves upwards."""
+    return (sums + (1 << lut_shift >> 1)) >> lut_shift
+
+
+def entries_of(vectors: NDArray[np.int8], lut_shift: int) -> NDArray[np.int16]:
+    """The look-up table of any number of vectors, int8[n, 8].
+
+    int16[256, n]: of each pattern P and vector the sum of the elements whose bit in P is set, rounded.
+    """
+    patterns = np.unpackbits(np.arange(_PATTERNS, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+    sums = patterns.astype(np.int64) @ vectors.T.astype(np.int64)
+    return rounded(sums, lut_shift).astype(np.int16)
+
+
 class Lut(IntEnum):
     """Where the look-up table is: nowhere, made in RAM by the device, or in the tensor."""
 
@@ -69,7 +84,7 @@ class Pool:
         # Entries grow with their sums, so those of all positive and of all negative elements are the extremes.
         wide = self.vectors.astype(np.int64)
         sums = np.stack([np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)])
-        entries = self._rounded(sums)
+        entries = rounded(sums, self.lut_shift)
         limit = 1 << self.lut_bits - 1
         outside = ((entries < -limit) | (entries >= limit)).any(axis=0)
         if outside.any():
@@ -101,13 +116,8 @@ class Pool:
         return start + (aligned(self.lut_nbytes) if self.lut is Lut.FLASH else 0)
 
     def entries(self) -> NDArray[np.int16]:
-        """int16[256, size]: of each pattern P and vector the sum of the elements whose bit in P is set, rounded."""
-        patterns = np.unpackbits(np.arange(_PATTERNS, dtype=np.uint8)[:, None], axis=1, bitorder="little")
-        sums = patterns.astype(np.int64) @ self.vectors.T.astype(np.int64)
-        return self._rounded(sums).astype(np.int16)
-
-    def _rounded(self, sums: NDArray[np.int64]) -> NDArray[np.int64]:
-        return (sums + (1 << self.lut_shift >> 1)) >> self.lut_shift
+        """The look-up table, int16[256, size]."""
+        return entries_of(self.vectors, self.lut_shift)
 
     def _table(self) -> NDArray[np.uint8]:
         """The look-up table as it is stored, uint8[lut_nbytes]."""

@@ -1,6 +1,6 @@
 """WP_CONV_2D, WP_DEPTHWISE_CONV_2D and WP_FULLY_CONNECTED: the arithmetic of rewritten operators (docs/FORMAT.md).
 
-All numbers come from blob, table and options; scales of the tensors are not looked at.
+All numbers come from blob, table, pool and options; scales of the tensors are not looked at.
 """
 
 from __future__ import annotations
@@ -27,23 +27,36 @@ from wpconvert.reference.fully_connected import (
     fully_connected_accumulate,
     prepare_fc_weights,
 )
+from wpconvert.reference.pool import LookupWeights, lookup_accumulate, prepare_lookup_weights
 from wpconvert.reference.registry import OpContext, expect_rank, expect_shape, expect_type, register
 from wpconvert.reference.window import window_geometry
 from wpconvert.tflite.arithmetic import Int32Array, requantise
 from wpconvert.tflite.compressed import Compressed, decode_compressed
+from wpconvert.tflite.levels import ACT_BITS, level_of, levels
 from wpconvert.tflite.operators import BUILTIN_NAMES
 from wpconvert.tflite.schema import Padding, TensorType
 
+_CONSTANTS = ("the weight blob", "the requantisation table", "the pool tensor")
 _PADDING = {"SAME": Padding.SAME, "VALID": Padding.VALID}
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A rewritten operator ready to run: decoded weights in the form its kernel wants, and the unfolded bias."""
+    """A rewritten operator ready to run: decoded weights in the form its kernel wants, and the bias that fits it."""
 
     parts: Compressed
-    weights: ConvWeights | DepthwiseWeights | FcWeights
+    weights: ConvWeights | DepthwiseWeights | FcWeights | LookupWeights
     bias: NDArray[np.int32]
+
+    @property
+    def zero_level(self) -> int:
+        """The level of an activation that is the zero point."""
+        return level_of(self.parts.table.input_zero_point, self.parts.options.act_bits)
+
+    def levels(self, x: NDArray[np.int8]) -> NDArray[np.int8]:
+        """The activations that the kernel multiplies with."""
+        bits = self.parts.options.act_bits
+        return x if bits == ACT_BITS else levels(x, bits, self.parts.table.input_zero_point)
 
     def finish(self, sums: Int32Array) -> NDArray[np.int8]:
         table = self.parts.table
@@ -58,13 +71,14 @@ class _Plan:
 
 
 def _decode(context: OpContext) -> Compressed:
-    context.arity(3)
+    context.arity((3, 4))
     expect_type(context.tensor(0), TensorType.INT8)
     expect_type(context.output(), TensorType.INT8)
-    blob, table = context.constant(1, "the weight blob"), context.constant(2, "the requantisation table")
-    for info in (context.tensor(1), context.tensor(2)):
-        expect_type(info, TensorType.UINT8)
-    parts = decode_compressed(BUILTIN_NAMES[context.name], context.custom_options, blob.reshape(-1), table.reshape(-1))
+    constants = []
+    for position, what in enumerate(_CONSTANTS[: len(context.input_tensors) - 1], 1):
+        constants.append(context.constant(position, what).reshape(-1))
+        expect_type(context.tensor(position), TensorType.UINT8)
+    parts = decode_compressed(BUILTIN_NAMES[context.name], context.custom_options, *constants)
     for info, stored in (
         (context.tensor(0), parts.table.input_zero_point),
         (context.output(), parts.table.output_zero_point),
@@ -89,8 +103,17 @@ def _conv_plan(context: OpContext) -> _Plan:
     if parts.weights.ndim != 4:
         raise ModelError(f"filters of shape {list(parts.weights.shape)}, expected 4 dimensions")
     _expect_window(context, parts, parts.weights.shape[0])
-    weights = prepare_conv_weights(parts.weights, context.tensor(0).shape[3])
-    return _Plan(parts, weights, parts.bias())
+    channels = context.tensor(0).shape[3]
+    if parts.pool is not None and parts.weights.shape[3] != channels:
+        raise ModelError(f"pooled filters of {parts.weights.shape[3]} channels, the input has {channels}")
+    if parts.lut_shift:
+        return _Plan(parts, prepare_lookup_weights(parts.weights, parts.lut_shift), parts.table.bias)
+    return _Plan(parts, prepare_conv_weights(parts.weights, channels), _unfolded(parts))
+
+
+def _unfolded(parts: Compressed) -> NDArray[np.int32]:
+    """The bias for kernels that subtract the zero point themselves, int32[channels]."""
+    return (parts.table.bias + parts.zero_sums()).astype(np.int32)
 
 
 def _depthwise_plan(context: OpContext) -> _Plan:
@@ -103,7 +126,7 @@ def _depthwise_plan(context: OpContext) -> _Plan:
             f"depth multiplier {parts.options.depth_multiplier}"
         )
     _expect_window(context, parts, channels)
-    return _Plan(parts, prepare_depthwise_weights(parts.weights), parts.bias())
+    return _Plan(parts, prepare_depthwise_weights(parts.weights), _unfolded(parts))
 
 
 def _fully_connected_plan(context: OpContext) -> _Plan:
@@ -116,14 +139,19 @@ def _fully_connected_plan(context: OpContext) -> _Plan:
         raise ModelError(
             f"input {list(x.shape)}, weights {[units, depth]} and output {list(y.shape)} do not fit together"
         )
-    return _Plan(parts, prepare_fc_weights(parts.weights), parts.bias())
+    if parts.lut_shift:
+        filters = parts.weights.reshape(units, 1, 1, depth)
+        return _Plan(parts, prepare_lookup_weights(filters, parts.lut_shift), parts.table.bias)
+    return _Plan(parts, prepare_fc_weights(parts.weights), _unfolded(parts))
 
 
 def _windowed(context: OpContext, plan: _Plan, accumulate: Callable[..., Int32Array]) -> list[NDArray[Any]]:
     options = plan.parts.options
-    zero_point, padding = plan.parts.table.input_zero_point, _PADDING[options.padding]
-    sums = accumulate(context.value(0), plan.weights, zero_point, options.stride, padding, options.dilation)
-    return [plan.finish(sums)]
+    window = (options.stride, _PADDING[options.padding], options.dilation)
+    x = plan.levels(context.value(0))
+    if isinstance(plan.weights, LookupWeights):
+        return [plan.finish(lookup_accumulate(x, plan.weights, plan.zero_level, options.act_bits, *window))]
+    return [plan.finish(accumulate(x, plan.weights, plan.zero_level, *window))]
 
 
 @register("WP_CONV_2D", check=_conv_plan)
@@ -142,7 +170,13 @@ def wp_depthwise_conv_2d(context: OpContext) -> list[NDArray[Any]]:
 def wp_fully_connected(context: OpContext) -> list[NDArray[Any]]:
     """int8 matrix product with stored weights."""
     plan = context.cached(_fully_connected_plan)
-    assert isinstance(plan.weights, FcWeights)
-    sums = fully_connected_accumulate(context.value(0), plan.weights, plan.parts.table.input_zero_point)
+    x = plan.levels(context.value(0))
+    if isinstance(plan.weights, LookupWeights):
+        pixels = x.reshape(-1, 1, 1, plan.parts.weights.shape[1])
+        bits = plan.parts.options.act_bits
+        sums = lookup_accumulate(pixels, plan.weights, plan.zero_level, bits, (1, 1), Padding.VALID)
+    else:
+        assert isinstance(plan.weights, FcWeights)
+        sums = fully_connected_accumulate(x, plan.weights, plan.zero_level)
     result = plan.finish(sums)
     return [result.reshape(context.output().shape)]

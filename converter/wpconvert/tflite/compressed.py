@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert import codecs
-from wpconvert.codecs import Blob
+from wpconvert.codecs import Blob, Pool, pool_table
 from wpconvert.errors import ModelError
 from wpconvert.tflite import table
+from wpconvert.tflite.levels import ACT_BITS, unfold_bias, unit_log2, zero_sums
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.operators import (
     BUILTIN_NAMES,
@@ -40,23 +41,39 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Compressed(Decoded):
-    """A WP_* operator with a requantisation table."""
+    """A WP_* operator with a requantisation table, and with a pool where the codec is `pool`."""
 
     table: RequantTable
+    pool: Pool | None = None
+
+    @property
+    def lut_shift(self) -> int:
+        """Sums are looked up divided by 2^this."""
+        return 0 if self.pool is None else self.pool.lut_shift
+
+    def zero_sums(self) -> NDArray[np.int64]:
+        """What the accumulators hold where all activations are the zero point, int64[channels]."""
+        point = self.table.input_zero_point
+        if self.pool is None:
+            return point * channel_sums(self.name, self.weights)
+        return zero_sums(self.weights, point, self.options.act_bits, self.lut_shift)
 
     def bias(self) -> NDArray[np.int32]:
-        """The original bias, int32[channels]: the table's, without the folded input zero point."""
-        wide = self.table.bias.astype(np.int64)
-        unfolded = wide + self.table.input_zero_point * channel_sums(self.name, self.weights)
-        return unfolded.astype(np.int32)
+        """The bias of the dense operator, int32[channels]: the table's, without the folded input zero point."""
+        unit = unit_log2(self.options.act_bits, self.lut_shift)
+        return unfold_bias(self.table.bias, self.zero_sums(), unit)
 
 
 def decode_compressed(
-    name: str, custom_options: bytes, raw_blob: NDArray[np.uint8], raw_table: NDArray[np.uint8]
+    name: str,
+    custom_options: bytes,
+    raw_blob: NDArray[np.uint8],
+    raw_table: NDArray[np.uint8],
+    raw_pool: NDArray[np.uint8] | None = None,
 ) -> Compressed:
     """Decode the parts of the custom operator that replaces builtin operator `name`, one with a table.
 
-    Raises ModelError when one is corrupt or they contradict each other.
+    raw_pool: the pool tensor, where it has one. Raises ModelError when a part is corrupt or they contradict each other.
     """
     options = unpack_options(custom_options)
     blob = codecs.parse(raw_blob)
@@ -68,8 +85,11 @@ def decode_compressed(
             f"weights of shape {list(shape)}, {blob.layout.row_dims} dimensions of which are rows, "
             "do not fit the operator"
         )
+    if raw_pool is not None and not codecs.CODECS[codec].pooled:
+        raise ModelError(f"there is a pool tensor, but the weight blob is {codec!r}")
+    pool = None if raw_pool is None else pool_table.unpack(raw_pool)
     requant = table.unpack(raw_table, shape[axis])
-    return Compressed(name, codec, options, codecs.decode(raw_blob), requant)
+    return Compressed(name, codec, options, codecs.decode(raw_blob, pool), requant, pool)
 
 
 def decode_constant(name: str, custom_options: bytes, raw_blob: NDArray[np.uint8]) -> Decoded:
@@ -92,21 +112,23 @@ def _agreed_codec(options: OperatorOptions, blob: Blob, shapes_agree: bool) -> s
             f"the options say {options.codec!r} of shape {list(options.filter_shape)}, "
             f"the weight blob is {codec!r} of shape {list(blob.layout.shape)}"
         )
+    if options.act_bits != ACT_BITS and not codecs.CODECS[codec].pooled:
+        raise ModelError(f"the options say activations of {options.act_bits} bits, the weight blob is {codec!r}")
     return codec
 
 
 def _constants(model: TfliteModel, subgraph: int, index: int) -> list[NDArray[np.uint8]]:
-    """Blob and, where it has one, table of operator `index` of a subgraph, one with a WP_* custom code."""
+    """Blob and, where it has them, table and pool of operator `index` of a subgraph, one with a WP_* custom code."""
     graph = model.root.subgraphs[subgraph]
     operator = graph.operators[index]
-    name = BUILTIN_NAMES[model.operator_name(operator)]
-    expected = 2 if name in ELEMENTWISE else 3
-    if len(operator.inputs) != expected or min(operator.inputs) < 0 or len(operator.outputs) != 1:
-        parts = "activation and weight blob" if expected == 2 else "activation, weight blob and table"
+    elementwise = BUILTIN_NAMES[model.operator_name(operator)] in ELEMENTWISE
+    expected = (2,) if elementwise else (3, 4)
+    if len(operator.inputs) not in expected or min(operator.inputs) < 0 or len(operator.outputs) != 1:
+        parts = "activation and weight blob" if elementwise else "activation, weight blob, table and perhaps pool"
         raise ModelError(f"expected {parts} as inputs and one output")
     constants = [model.buffer(graph.tensors[t]) for t in operator.inputs[1:]]
     if any(constant is None for constant in constants):
-        raise ModelError("weight blob and table must be constants")
+        raise ModelError("weight blob, table and pool must be constants")
     return [constant for constant in constants if constant is not None]
 
 
@@ -122,7 +144,7 @@ def read_compressed(model: TfliteModel, subgraph: int, index: int) -> Decoded:
     name = BUILTIN_NAMES[custom]
     try:
         options = b"" if operator.customOptions is None else np.asarray(operator.customOptions, np.uint8).tobytes()
-        blob, *tables = _constants(model, subgraph, index)
-        return decode_compressed(name, options, blob, tables[0]) if tables else decode_constant(name, options, blob)
+        parts = _constants(model, subgraph, index)
+        return decode_constant(name, options, *parts) if len(parts) == 1 else decode_compressed(name, options, *parts)
     except ModelError as error:
         raise ModelError(f"operator {index} ({custom}, subgraph {subgraph}): {error}") from error

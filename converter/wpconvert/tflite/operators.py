@@ -12,6 +12,7 @@ from flatbuffers import flexbuffers
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.tflite.levels import ACT_BITS
 from wpconvert.tflite.schema import ACTIVATION_NAMES, ActivationFunctionType, Padding, options
 
 CUSTOM_NAMES = {
@@ -41,7 +42,7 @@ class OperatorOptions:
     codec and filter_shape repeat what the blob says, for viewers; they are empty where the options leave them out.
     filter_shape is the dense weight's: [out_channels, kernel_h, kernel_w, in_channels] for a convolution,
     [1, kernel_h, kernel_w, channels] for a depthwise one, [out, in] for a fully connected layer, the constant's for
-    the others, which never leave it out.
+    the others, which never leave it out. act_bits: bits of an activation, 1 to 8; fewer than 8 only with codec pool.
     """
 
     codec: str = ""
@@ -52,12 +53,13 @@ class OperatorOptions:
     dilation: tuple[int, int] = (1, 1)
     depth_multiplier: int = 1
     keep_num_dims: bool = False
+    act_bits: int = ACT_BITS
 
     def pack(self) -> NDArray[np.uint8]:
         """A FlexBuffer map; entries at their default are left out, except version."""
         fields: dict[str, Any] = {"version": CUSTOM_VERSION}
         default = OperatorOptions()
-        for name in ("codec", "activation", "padding", "depth_multiplier", "keep_num_dims"):
+        for name in ("codec", "activation", "padding", "depth_multiplier", "keep_num_dims", "act_bits"):
             if getattr(self, name) != getattr(default, name):
                 fields[name] = getattr(self, name)
         for name, key in (("filter_shape", "filter"), ("stride", "stride"), ("dilation", "dilation")):
@@ -156,12 +158,15 @@ def _read_map(fields: Any) -> OperatorOptions:
         dilation=read("dilation", (1, 1), _integers),
         depth_multiplier=read("depth_multiplier", 1, _integer),
         keep_num_dims=read("keep_num_dims", False, lambda r: r.AsBool),
+        act_bits=read("act_bits", ACT_BITS, _integer),
     )
     counts = (*result.stride, *result.dilation, result.depth_multiplier)
     if len(result.stride) != 2 or len(result.dilation) != 2 or not all(0 < n < 1 << 31 for n in counts):
         raise ModelError(
             f"custom_options: stride {result.stride} and dilation {result.dilation} must be two positive numbers"
         )
+    if not 1 <= result.act_bits <= ACT_BITS:
+        raise ModelError(f"custom_options: activations of {result.act_bits} bits, expected 1 to {ACT_BITS}")
     if result.padding not in _PADDING_NAMES.values() or result.activation not in ACTIVATION_NAMES.values():
         raise ModelError(f"custom_options: padding {result.padding!r} or activation {result.activation!r} is not known")
     return result
