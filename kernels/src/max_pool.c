@@ -74,6 +74,6 @@ static void pixel(const wpk_pool_window *window, int8_t *y) {
 }
 #endif
 
-void wpk_max_pool_s8(const wpk_pool *params, const int8_t *x, int8_t *y) {
+void wpk_max_pool_s8(const wpk_pooling *params, const int8_t *x, int8_t *y) {
     wpk_pool_each(params, pixel, x, y);
 }

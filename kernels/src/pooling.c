@@ -8,7 +8,7 @@ static inline int32_t min_of(int32_t a, int32_t b) {
     return a < b ? a : b;
 }
 
-void wpk_pool_each(const wpk_pool *p, wpk_pool_pixel pixel, const int8_t *x, int8_t *y) {
+void wpk_pool_each(const wpk_pooling *p, wpk_pool_pixel pixel, const int8_t *x, int8_t *y) {
     wpk_pool_window window = {.pitch = p->in_w * p->channels,
                               .channels = p->channels,
                               .low = p->activation_min,

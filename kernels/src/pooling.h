@@ -16,6 +16,6 @@ typedef struct {
 typedef void (*wpk_pool_pixel)(const wpk_pool_window *window, int8_t *y);
 
 /* Call `pixel` for the window of every output pixel. */
-void wpk_pool_each(const wpk_pool *params, wpk_pool_pixel pixel, const int8_t *x, int8_t *y);
+void wpk_pool_each(const wpk_pooling *params, wpk_pool_pixel pixel, const int8_t *x, int8_t *y);
 
 #endif /* WPK_SRC_POOLING_H_ */

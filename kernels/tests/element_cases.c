@@ -122,10 +122,10 @@ static bool run_elementwise(call *c, wpk_elementwise run) {
     return true;
 }
 
-static bool run_pool(call *c, void (*run)(const wpk_pool *, const int8_t *, int8_t *)) {
+static bool run_pool(call *c, void (*run)(const wpk_pooling *, const int8_t *, int8_t *)) {
     const int32_t *const f = c->field;
-    const wpk_pool pool = {f[0], f[1], f[2], f[3],  f[4],  f[5],          f[6],
-                           f[7], f[8], f[9], f[10], f[11], (int8_t)f[12], (int8_t)f[13]};
+    const wpk_pooling pool = {f[0], f[1], f[2], f[3],  f[4],  f[5],          f[6],
+                              f[7], f[8], f[9], f[10], f[11], (int8_t)f[12], (int8_t)f[13]};
     const uint32_t before = instructions();
     run(&pool, c->part[0], (int8_t *)c->y);
     c->cost = instructions() - before;

@@ -69,7 +69,7 @@ def to_int8_tflite(network: nn.Module, calibration: Split) -> bytes:
     order.
     """
     module = ChannelsLast(network).eval()
-    images = torch.from_numpy(calibration.images)
+    images = torch.from_numpy(calibration.real())
     example = images[:1]
     quantiser = Quantiser().set_global(get_symmetric_quantization_config(is_per_channel=True))
     prepared = prepare_pt2e(torch.export.export(module, (example,)).module(), quantiser)

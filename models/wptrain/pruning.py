@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -115,3 +116,9 @@ class MagnitudePruner:
         with torch.no_grad():
             for name, mask in self._masks.items():
                 self._layers[name].weight.mul_(mask)
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(self._masks)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._masks = dict(state)

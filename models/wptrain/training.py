@@ -1,35 +1,65 @@
-"""The training loop: seeded, single-device, the best epoch chosen on the validation split."""
+"""The training loop: seeded, single-device, resumable, the best epoch chosen on the validation split."""
 
 from __future__ import annotations
 
 import copy
 import logging
-from dataclasses import dataclass
-from typing import Protocol
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .augmentation import flipped, shifted
 from .data.dataset import Dataset, Split
 
+EVALUATION_BATCH = 1000
 _log = logging.getLogger(__name__)
 
 
 class Hook(Protocol):
-    """Something that acts on the weights during training: pruning, weight pools, …"""
+    """Something that acts on the weights during training: pruning, weight pools, …
+
+    The state is what a resumed run needs besides the network's own parameters and buffers.
+    """
 
     def before_epoch(self, epoch: int) -> None: ...
 
     def after_step(self) -> None: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+class Observer(Protocol):
+    """Something that watches: a progress bar, a log of metrics."""
+
+    def start(self, epoch: int, steps: int) -> None: ...
+
+    def step(self) -> None: ...
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None: ...
+
+
+class Checkpoint(Protocol):
+    """Where the state of a run is kept between epochs; `load` gives None when nothing was kept."""
+
+    def load(self) -> dict[str, Any] | None: ...
+
+    def save(self, state: dict[str, Any]) -> None: ...
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """One training run.
 
-    `shift` moves each training image by up to that many pixels; `select_from` is the first epoch that may be
-    chosen, so that a pruning run cannot choose an epoch before its final sparsity.
+    `shift` moves each training image by up to that many pixels, `flip` mirrors each with probability one half;
+    `select_from` is the first epoch that may be chosen, so that a pruning run cannot choose an epoch before its
+    final sparsity.
     """
 
     epochs: int
@@ -38,6 +68,7 @@ class TrainConfig:
     weight_decay: float = 1e-2
     batch_size: int = 32
     shift: int = 1
+    flip: bool = False
     select_from: int = 0
 
 
@@ -49,82 +80,152 @@ class Selected:
     validation_accuracy: float
     validation_loss: float
 
+    def better_than(self, other: Selected | None) -> bool:
+        """Higher validation accuracy, or the same with lower validation loss."""
+        if other is None or self.validation_accuracy > other.validation_accuracy:
+            return True
+        return self.validation_accuracy == other.validation_accuracy and self.validation_loss < other.validation_loss
+
+
+def choose_device(name: str) -> torch.device:
+    """`cpu`, `cuda`, … as PyTorch names it; `auto` is a GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
 
 def make_deterministic(seed: int, threads: int) -> None:
     """Seed PyTorch and restrict it to deterministic algorithms on `threads` threads."""
+    # cuBLAS is deterministic only with a workspace of fixed size, read when CUDA starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(threads)
 
 
-def to_torch(split: Split) -> tuple[Tensor, Tensor]:
-    """Images as [n, channels, height, width], and labels."""
-    images = torch.from_numpy(split.images).permute(0, 3, 1, 2).contiguous()
-    return images, torch.from_numpy(split.labels)
+def to_torch(split: Split, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Images as uint8 [n, channels, height, width], stored with the channels last, and labels."""
+    images = torch.from_numpy(split.images).permute(0, 3, 1, 2)
+    return images.to(device), torch.from_numpy(split.labels).to(device)
 
 
 def evaluate(network: nn.Module, split: Split) -> tuple[float, float]:
-    """Top-1 accuracy in [0, 1] and mean cross-entropy of the float network."""
-    images, labels = to_torch(split)
+    """Top-1 accuracy in [0, 1] and mean cross-entropy of the float network, on the device where it is."""
+    images, labels = to_torch(split, next(network.parameters()).device)
     network.eval()
+    correct, loss = 0, 0.0
     with torch.no_grad():
-        logits = network(images)
-        loss = functional.cross_entropy(logits, labels)
-        correct = (logits.argmax(dim=1) == labels).sum()
-    return int(correct) / len(split), float(loss)
+        for batch, target in zip(images.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH), strict=True):
+            logits = network(batch.float() / split.pixel_max)
+            loss += float(functional.cross_entropy(logits, target)) * len(target)
+            correct += int((logits.argmax(dim=1) == target).sum())
+    return correct / len(split), loss / len(split)
 
 
-def fit(network: nn.Module, dataset: Dataset, config: TrainConfig, hook: Hook | None = None) -> Selected:
+def fit(
+    network: nn.Module,
+    dataset: Dataset,
+    config: TrainConfig,
+    hook: Hook | None = None,
+    *,
+    checkpoint: Checkpoint | None = None,
+    observer: Observer | None = None,
+    device: torch.device | None = None,
+) -> Selected:
     """Train `network` in place with AdamW and a cosine schedule; leave it with the weights of the best epoch.
 
-    Best is the highest validation accuracy, then the lowest validation loss. The test split is not read.
+    Best is the highest validation accuracy, then the lowest validation loss. The test split is not read. A run
+    that continues from a checkpoint ends with the same weights as one that was never interrupted.
 
     Raises ValueError when no epoch may be selected.
     """
     if config.select_from >= config.epochs:
         raise ValueError(f"select_from {config.select_from}: must be below epochs {config.epochs}")
-    generator = torch.Generator().manual_seed(config.seed)
-    images, labels = to_torch(dataset.train)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    steps = config.epochs * -(-len(images) // config.batch_size)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    best: Selected | None = None
-    best_state: dict[str, Tensor] = {}
-    for epoch in range(config.epochs):
+    device = device or torch.device("cpu")
+    network.to(device)
+    run = _Run(network, len(dataset.train), config, hook)
+    kept = checkpoint.load() if checkpoint is not None else None
+    if kept is not None:
+        run.load_state_dict(kept)
+    images, labels = to_torch(dataset.train, device)
+    for epoch in range(run.epoch, config.epochs):
+        batches = torch.randperm(len(images), generator=run.generator).split(config.batch_size)
         if hook is not None:
             hook.before_epoch(epoch)
+        if observer is not None:
+            observer.start(epoch, len(batches))
         network.train()
-        for batch in torch.randperm(len(images), generator=generator).split(config.batch_size):
-            logits = network(_shifted(images[batch], config.shift, generator))
-            loss = functional.cross_entropy(logits, labels[batch])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
+        for batch in batches:
+            chosen = flipped(shifted(images[batch], config.shift, run.generator), config.flip, run.generator)
+            run.step(chosen.float() / dataset.train.pixel_max, labels[batch])
             if hook is not None:
                 hook.after_step()
-        accuracy, validation_loss = evaluate(network, dataset.validation)
-        _log.info("epoch %d: validation accuracy %.4f, loss %.4f", epoch, accuracy, validation_loss)
-        if epoch < config.select_from:
-            continue
-        if best is None or (accuracy, -validation_loss) > (best.validation_accuracy, -best.validation_loss):
-            best = Selected(epoch, accuracy, validation_loss)
-            best_state = copy.deepcopy(network.state_dict())
-    assert best is not None
-    network.load_state_dict(best_state)
+            if observer is not None:
+                observer.step()
+        accuracy, loss = evaluate(network, dataset.validation)
+        _log.info("epoch %d: validation accuracy %.4f, loss %.4f", epoch, accuracy, loss)
+        run.finish(epoch, accuracy, loss)
+        if observer is not None:
+            observer.epoch(epoch, {"validation_accuracy": accuracy, "validation_loss": loss})
+        if checkpoint is not None:
+            checkpoint.save(run.state_dict())
+    assert run.best is not None
+    network.load_state_dict(run.best_state)
     network.eval()
-    return best
+    return run.best
 
 
-def _shifted(images: Tensor, shift: int, generator: torch.Generator) -> Tensor:
-    """Each image moved by its own random offset of at most `shift` pixels; what comes in is 0."""
-    if shift == 0:
-        return images
-    height, width = images.shape[-2:]
-    padded = functional.pad(images, (shift, shift, shift, shift))
-    offsets = torch.randint(0, 2 * shift + 1, (len(images), 2), generator=generator)
-    rows = offsets[:, :1] + torch.arange(height)
-    columns = offsets[:, 1:] + torch.arange(width)
-    sample = torch.arange(len(images))[:, None, None]
-    # The channel axis sits between two index axes, so advanced indexing moves it to the end.
-    return padded[sample, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+class _Run:
+    """Everything that a training run changes from step to step, and that a checkpoint therefore keeps."""
+
+    def __init__(self, network: nn.Module, images: int, config: TrainConfig, hook: Hook | None) -> None:
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.epoch = 0
+        self.best: Selected | None = None
+        self.best_state: dict[str, Tensor] = {}
+        self._network = network
+        self._hook = hook
+        self._select_from = config.select_from
+        self._optimiser = torch.optim.AdamW(
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        steps = config.epochs * -(-images // config.batch_size)
+        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimiser, steps)
+
+    def step(self, images: Tensor, labels: Tensor) -> None:
+        """One step of the optimiser on the loss of a batch."""
+        loss = functional.cross_entropy(self._network(images), labels)
+        self._optimiser.zero_grad()
+        loss.backward()
+        self._optimiser.step()
+        self._schedule.step()
+
+    def finish(self, epoch: int, accuracy: float, loss: float) -> None:
+        """Count `epoch` as done and keep its weights if they are the best so far."""
+        self.epoch = epoch + 1
+        now = Selected(epoch, accuracy, loss)
+        if epoch >= self._select_from and now.better_than(self.best):
+            self.best, self.best_state = now, copy.deepcopy(self._network.state_dict())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "epoch": self.epoch,
+            "network": self._network.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "generator": self.generator.get_state(),
+            "best": asdict(self.best) if self.best is not None else None,
+            "best_state": self.best_state,
+            "hook": self._hook.state_dict() if self._hook is not None else {},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.epoch = state["epoch"]
+        self._network.load_state_dict(state["network"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._schedule.load_state_dict(state["schedule"])
+        self.generator.set_state(state["generator"].cpu())
+        self.best = Selected(**state["best"]) if state["best"] is not None else None
+        self.best_state = state["best_state"]
+        if self._hook is not None:
+            self._hook.load_state_dict(state["hook"])

@@ -95,6 +95,8 @@ const char *text_of(wpk_status status) {
             return "malformed";
         case WPK_BAD_TABLE:
             return "of a malformed table";
+        case WPK_BAD_POOL:
+            return "of a malformed pool";
         case WPK_UNKNOWN_CODEC:
             return "of an unknown codec";
         case WPK_UNSUPPORTED:

@@ -40,7 +40,7 @@ TfLiteStatus Prepare(PrepareContext &context) {
         return kTfLiteError;
     }
     const Tensor x = context.input(0), y = context.output(0);
-    wpk_pool *const pool = context.AllocateUserData<wpk_pool>();
+    wpk_pooling *const pool = context.AllocateUserData<wpk_pooling>();
     if (pool == nullptr || !CheckQuantization(context, x, y)) {
         return kTfLiteError;
     }
@@ -79,13 +79,13 @@ TfLiteStatus Prepare(PrepareContext &context) {
 }
 
 TfLiteStatus InvokeMax(InvokeContext &context) {
-    wpk_max_pool_s8(context.user_data<wpk_pool>(), context.input<int8_t>(0),
+    wpk_max_pool_s8(context.user_data<wpk_pooling>(), context.input<int8_t>(0),
                     context.output<int8_t>(0));
     return kTfLiteOk;
 }
 
 TfLiteStatus InvokeAverage(InvokeContext &context) {
-    wpk_average_pool_s8(context.user_data<wpk_pool>(), context.input<int8_t>(0),
+    wpk_average_pool_s8(context.user_data<wpk_pooling>(), context.input<int8_t>(0),
                         context.output<int8_t>(0));
     return kTfLiteOk;
 }

@@ -6,8 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch not installed: pruning needs the training environment")
 
-from models.wptrain import pruning  # noqa: E402 - the import needs torch
-from models.wptrain.networks.ds_cnn import DsCnn  # noqa: E402
+from wptrain import pruning  # noqa: E402 - the import needs torch
+from wptrain.networks.ds_cnn import DsCnn  # noqa: E402
 
 
 def zeros(mask: object) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +30,6 @@ def run(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "wptrain.recipes.digits", "--out", str(out), *options],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": "models"},
         capture_output=True,
         text=True,
         check=False,

@@ -14,7 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
-from models.wptrain.data import digits
+from wptrain.data import digits
 
 ROOT = Path(__file__).resolve().parents[2]
 ZOO = ROOT / "models" / "zoo"
@@ -186,7 +186,7 @@ def test_digits_test_file_is_the_test_split(path: Path) -> None:
     source = subgraph.tensors[subgraph.inputs[0]].quantization
     _, images, labels = split_for(path)
     split = digits.load().test
-    real = split.images.astype(np.float64) / np.float64(source.scale[0])
+    real = split.real().astype(np.float64) / np.float64(source.scale[0])
     assert np.array_equal(images, np.clip(np.rint(real) + source.zeroPoint[0], -128, 127))
     assert np.array_equal(labels, split.labels)
 

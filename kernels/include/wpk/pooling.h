@@ -16,13 +16,13 @@ typedef struct {
     int32_t batch, in_h, in_w, channels, out_h, out_w;
     int32_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left;
     int8_t activation_min, activation_max;
-} wpk_pool;
+} wpk_pooling;
 
 /* Maximum of the pixels inside the image, clamped. */
-void wpk_max_pool_s8(const wpk_pool *params, const int8_t *x, int8_t *y);
+void wpk_max_pool_s8(const wpk_pooling *params, const int8_t *x, int8_t *y);
 
 /* Mean of the pixels inside the image, halves away from zero, clamped. */
-void wpk_average_pool_s8(const wpk_pool *params, const int8_t *x, int8_t *y);
+void wpk_average_pool_s8(const wpk_pooling *params, const int8_t *x, int8_t *y);
 
 #ifdef __cplusplus
 }

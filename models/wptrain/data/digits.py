@@ -11,7 +11,7 @@ from .dataset import Dataset, Split
 SPLIT_SEED = 0
 TEST_IMAGES = 360
 VALIDATION_IMAGES = 180
-PIXEL_MAX = 16.0
+PIXEL_MAX = 16
 
 
 def load() -> Dataset:
@@ -20,7 +20,7 @@ def load() -> Dataset:
     The split has a seed of its own: another training seed must not move images between the splits.
     """
     bunch = load_digits()
-    images = (bunch.images / PIXEL_MAX).astype(np.float32)[..., np.newaxis]
+    images = bunch.images.astype(np.uint8)[..., np.newaxis]
     labels = bunch.target.astype(np.int64)
     rest, test = train_test_split(
         np.arange(len(labels)), test_size=TEST_IMAGES, random_state=SPLIT_SEED, stratify=labels
@@ -40,7 +40,8 @@ def load() -> Dataset:
             f"two stratified `train_test_split` calls with random_state {SPLIT_SEED}: "
             f"{TEST_IMAGES} test images first, then {VALIDATION_IMAGES} validation images from the rest"
         ),
-        train=Split(images[train], labels[train]),
-        validation=Split(images[validation], labels[validation]),
-        test=Split(images[test], labels[test]),
+        classes=tuple(str(digit) for digit in bunch.target_names),
+        train=Split(images[train], labels[train], PIXEL_MAX),
+        validation=Split(images[validation], labels[validation], PIXEL_MAX),
+        test=Split(images[test], labels[test], PIXEL_MAX),
     )

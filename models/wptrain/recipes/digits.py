@@ -86,7 +86,7 @@ class Settings:
             for field in fields(self)
             if getattr(self, field.name) != getattr(defaults, field.name)
         ]
-        return f"PYTHONPATH=models python -m wptrain.recipes.digits --out {ZOO}{''.join(changed)}"
+        return f"python -m wptrain.recipes.digits --out {ZOO}{''.join(changed)}"
 
 
 def train(dataset: Dataset, settings: Settings) -> tuple[nn.Module, nn.Module]:
@@ -124,7 +124,7 @@ def build(settings: Settings) -> dict[str, bytes]:
     source = facts[SPARSE_FILE].input
     if facts[DENSE_FILE].input != source:
         raise RuntimeError(f"inputs differ, {TEST_FILE} cannot serve both: {facts[DENSE_FILE].input}, {source}")
-    images = quantise(dataset.test.images, source)
+    images = quantise(dataset.test.real(), source)
     labels = dataset.test.labels
     scores = {
         "float, dense": _float_score(dense, dataset.test),
