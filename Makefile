@@ -47,7 +47,7 @@ calibrate: setup
 
 # Remake the golden vectors of tests/vectors.
 vectors: setup
-	$(PYTHON) tools/make_vectors.py
+	$(PYTHON) -m tools.make_vectors
 
 # Remake the schema table after an upgrade of ai-edge-litert.
 schema: setup

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tests.codecs.stranger import Kind, Stranger
 from tools import make_vectors
+from tools.vectors.tables import WEIGHT_SCALES, table_fields
 from wpconvert.codecs import CODECS, codec_of, decode, encode, parse
 from wpconvert.codecs.huffman import FLAG_LIVE_COLUMNS, FLAG_RUNS, FLAG_WIDE_INDEX
 from wpconvert.codecs.packed import Mapping
@@ -95,8 +96,8 @@ def test_both_readers_give_the_fields_of_the_table(name: str, stranger: Stranger
     raw = (FOLDER / f"{name}.bin").read_bytes()
     expected = json.loads((FOLDER / f"{name}.json").read_text())
     unpacked = table.unpack(np.frombuffer(raw, np.uint8))
-    assert make_vectors.table_fields(unpacked) == expected
-    scales = make_vectors.WEIGHT_SCALES if name == "table_scaled" else None
+    assert table_fields(unpacked) == expected
+    scales = WEIGHT_SCALES if name == "table_scaled" else None
     assert unpacked.pack(scales).tobytes() == raw
     (answer,) = stranger.ask([(Kind.TABLE, raw)])
     flat = [number for value in expected.values() for number in (value if isinstance(value, list) else [value])]

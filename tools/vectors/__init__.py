@@ -1,0 +1,1 @@
+"""What tools/make_vectors.py writes, by kind."""
