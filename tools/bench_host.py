@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.codecs import CODECS, decode, encode, parse
+from wpconvert.codecs import STANDALONE, decode, encode, parse
 from wpconvert.tflite.file import read
 from wpconvert.tflite.weights import find_weights
 
@@ -154,7 +154,7 @@ def main() -> None:
         if source == "mobilenet" and not MOBILENET.exists():
             print(f"{source:<10} skipped: no {MOBILENET.relative_to(ROOT.parent)} beside the repository")
             continue
-        for codec in CODECS:
+        for codec in STANDALONE:
             # `packed` holds few distinct values only.
             if codec != "packed" or source == "four_bits":
                 print(row(source, codec), flush=True)

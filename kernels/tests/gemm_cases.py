@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 from case_parts import few_values
 
-from wpconvert.codecs import CODECS
-from wpconvert.codecs.blob import Layout
+from wpconvert.codecs import STANDALONE, encode
 from wpconvert.reference.convolution import add_bias, conv2d_accumulate
 from wpconvert.reference.window import window_geometry
 from wpconvert.tflite.arithmetic import requantise
@@ -85,8 +84,7 @@ def record(layer: Layer, rng: np.random.Generator) -> bytes:
     if layer.method == "rows":
         stored = weights.reshape(-1).view(np.uint8)
     else:
-        matrix = weights.reshape(layer.out_channels, -1)
-        stored = CODECS[layer.method].encode(matrix, Layout(shape, 1), layer.block_log2)
+        stored = encode(layer.method, weights, 1, layer.block_log2)
     batch, in_h, in_w, in_c = layer.x
     fields = [
         int(layer.fully_connected), int(layer.method != "rows"), int(layer.method != "rows" or rng.random() < 0.3),
@@ -115,7 +113,7 @@ def random_layer(rng: np.random.Generator, index: int) -> Layer:
     """A small layer of any kind."""
     if rng.random() < 0.35:
         return sparse_layer(rng, index)
-    method = str(rng.choice(["rows", "rows", *CODECS]))
+    method = str(rng.choice(["rows", "rows", *STANDALONE]))
     sparsity = float(rng.choice([0.0, 0.5, 0.8, 0.95, 0.99, 1.0]))
     extreme = bool(rng.random() < 0.15)
     block_log2 = int(rng.integers(0, 6))

@@ -12,7 +12,7 @@ import yaml
 
 from tests.cli.harness import DENSE, MODEL, Cli, untouched
 from tests.support.models import ModelBuilder
-from wpconvert.codecs import CODECS
+from wpconvert.codecs import CODECS, STANDALONE
 from wpconvert.plan.costs import load_costs
 from wpconvert.plan.predict import predict
 from wpconvert.target.board import boards
@@ -29,7 +29,7 @@ def report(cli: Cli, folder: Path, *options: str | Path) -> dict[str, Any]:
 
 def test_size_is_as_small_as_every_single_method(cli: Cli, tmp_path: Path) -> None:
     auto = report(cli, tmp_path, "--optimize", "size")["nbytes_after"]
-    assert auto <= min(report(cli, tmp_path, "-m", method)["nbytes_after"] for method in CODECS)
+    assert auto <= min(report(cli, tmp_path, "-m", method)["nbytes_after"] for method in STANDALONE)
 
 
 @pytest.mark.parametrize("target", list(boards()))
@@ -49,7 +49,7 @@ def test_forecast_is_what_the_cost_model_says_of_the_written_file(target: str, c
 def test_speed_is_as_fast_as_every_single_method(target: str, cli: Cli, tmp_path: Path) -> None:
     fastest = report(cli, tmp_path, "--target", target, "--optimize", "speed")["forecast"]["cycles"]
     # With dense, all weights are rewritten, and some of them take more bytes than before: no option of a plan.
-    for method in ("none", *(codec for codec in CODECS if codec != "dense")):
+    for method in ("none", *(codec for codec in STANDALONE if codec != "dense")):
         assert fastest <= report(cli, tmp_path, "--target", target, "-m", method)["forecast"]["cycles"]
 
 
@@ -124,7 +124,7 @@ def test_ram_that_is_missing_is_told_to_the_byte_and_all_that_is_more_is_kept_to
 def test_auto_fits_the_ram_that_a_goal_or_a_single_method_fits(cli: Cli) -> None:
     least = missing(cli, MODEL, "--ram", "1")
     assert all(missing(cli, MODEL, "--ram", "1", "--optimize", goal) == least for goal in ("size", "speed"))
-    assert all(least <= missing(cli, MODEL, "--ram", "1", "-m", method) for method in ("none", *CODECS))
+    assert all(least <= missing(cli, MODEL, "--ram", "1", "-m", method) for method in ("none", *STANDALONE))
 
 
 def test_ram_of_a_single_method_is_that_of_the_model(cli: Cli) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tflite.harness import sparse
-from wpconvert.codecs import CODECS, encode
+from wpconvert.codecs import CODECS, STANDALONE, encode
 from wpconvert.errors import ModelError
 from wpconvert.model.plan import Outcome, dump_plan, encode_all, kept
 from wpconvert.model.rules import Choice, Rules
@@ -34,7 +34,7 @@ def outcome(w: Weight, method: str = "rle", threshold: float = 0.0) -> Outcome:
     st.integers(1, 40),
     st.integers(1, 300),
     st.sampled_from([0.0, 0.3, 0.5, 0.8, 1.0]),
-    st.sampled_from(("none", *CODECS)),
+    st.sampled_from(("none", *STANDALONE)),
     st.integers(-500, 500),
 )
 def test_no_outcome_is_larger_than_the_dense_tensor_with_what_comes_beside(
@@ -97,7 +97,7 @@ def test_equal_blobs_of_shared_storage_count_once() -> None:
 def test_stored_form_stays_unless_the_new_one_is_smaller() -> None:
     w = weight()
     assert w.values is not None
-    blobs = {name: encode(name, w.values, 1) for name in CODECS}
+    blobs = {name: encode(name, w.values, 1) for name in STANDALONE}
     assert blobs["rle"].nbytes < blobs["dcsr"].nbytes
     stored = replace(w, stored=Stored("dcsr", blobs["dcsr"]))
     assert outcome(stored, "rle").method == "rle"

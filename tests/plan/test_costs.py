@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wpconvert.codecs import CODECS
+from wpconvert.codecs import STANDALONE
 from wpconvert.errors import ToolError, UnsupportedError
 from wpconvert.model.layer import Layer, Storage
 from wpconvert.plan import costs as module
@@ -26,7 +26,7 @@ def conv(method: str, pixels: int, rows: int, cols: int, density: float) -> Laye
 
 
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("method", ["none", *CODECS])
+@pytest.mark.parametrize("method", ["none", *STANDALONE])
 def test_every_board_has_costs_of_every_codec_for_layers_of_any_size(core: str, method: str) -> None:
     found = load_costs(core)
     for pixels in (1, 2, 7, 100, 40_000):
@@ -48,11 +48,11 @@ def test_large_layers_cost_about_in_proportion(core: str) -> None:
 def test_code_of_every_operator_is_known_and_counted_once(core: str) -> None:
     found = load_costs(core)
     names = {name for name, _ in runtime_operators()}
-    assert {name for code in found.code for name in code.used_by} == names | set(CODECS)
+    assert {name for code in found.code for name in code.used_by} == names | set(STANDALONE)
     base = found.code_nbytes([])
     conv_only = found.code_nbytes(["CONV_2D"])
     assert 5_000 < base < conv_only < found.code_nbytes(["CONV_2D", "DEPTHWISE_CONV_2D"])
-    assert found.code_nbytes(names | set(CODECS)) == sum(code.nbytes for code in found.code)
+    assert found.code_nbytes(names | set(STANDALONE)) == sum(code.nbytes for code in found.code)
 
 
 def test_blob_without_costs_is_an_error_and_not_free() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import conv_builder, conv_model, converted, sparse
-from wpconvert.codecs import CODECS, encode
+from wpconvert.codecs import STANDALONE, encode
 from wpconvert.report.export import to_json
 from wpconvert.report.inspection import Inspection, entropy_bits, inspect_model
 from wpconvert.tflite.file import parse, serialise
@@ -32,7 +32,7 @@ def test_weights_have_sparsity_entropy_bound_and_the_bytes_of_every_method() -> 
     assert weight.sparsity == pytest.approx(np.mean(values == 0))
     assert weight.entropy == pytest.approx(entropy_bits(values))
     assert weight.bound == int(np.ceil(entropy_bits(values) * values.size / 8))
-    assert weight.methods == {name: encode(name, values, 1).nbytes for name in CODECS}
+    assert weight.methods == {name: encode(name, values, 1).nbytes for name in STANDALONE}
     assert (weight.stored_as, weight.obstacle, weight.nbytes) == (None, None, values.size)
     assert (result.operators, result.provenance, result.nbytes) == ({"CONV_2D": 1}, None, len(conv_model()))
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from wpconvert.bench.measure import NO_ERROR_TEXTS, benchmark
-from wpconvert.codecs import CODECS
+from wpconvert.codecs import STANDALONE
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import UnsupportedError, VerificationError
@@ -26,7 +26,7 @@ from wpconvert.tflite.weights import find_weights
 
 DENSE = "as it is"
 AUTO = {f"auto {optimize}": optimize for optimize in (SIZE, BALANCED, SPEED)}
-METHODS = (DENSE, *CODECS, *AUTO)
+METHODS = (DENSE, *STANDALONE, *AUTO)
 _MULTIPLIED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 
 

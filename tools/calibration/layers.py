@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.support.models import ModelBuilder
-from wpconvert.codecs import CODECS, encode
+from wpconvert.codecs import STANDALONE, encode
 from wpconvert.errors import ModelError
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.plan import Outcome
@@ -66,7 +66,7 @@ def encodable(values: NDArray[np.int8], method: str, row_dims: int = 1) -> NDArr
 
 def methods() -> tuple[str, ...]:
     """What weights can be stored as."""
-    return (PLAIN, *CODECS)
+    return (PLAIN, *STANDALONE)
 
 
 def weighted(seed: int, count: int) -> Iterator[Sample]:

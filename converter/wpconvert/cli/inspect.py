@@ -88,7 +88,8 @@ def _print_weights(console: Console, result: Inspection) -> None:
     titles = ("weights", *details, "zeros", *entropy, "bound", "now", *form, "smallest", "by")
     table = plain_table([(title, title not in ("weights", "as", "by", *details)) for title in titles])
     width = name_width(console, _WIDE - 22 if wide else _NUMBERS_WIDTH)
-    totals = {"nbytes": 0, "bound": 0, **dict.fromkeys(CODECS, 0)}
+    methods = [name for name in CODECS if any(name in weight.methods for weight in result.weights)]
+    totals = {"nbytes": 0, "bound": 0, **dict.fromkeys(methods, 0)}
     for weight in result.weights:
         table.add_row(
             escape(short_name(weight.name, weight.key, width)),
@@ -102,7 +103,7 @@ def _print_weights(console: Console, result: Inspection) -> None:
         )
         totals["nbytes"] += weight.nbytes
         totals["bound"] += weight.nbytes if weight.bound is None else weight.bound
-        for method in CODECS:
+        for method in methods:
             totals[method] += min(weight.nbytes, weight.methods.get(method, weight.nbytes))
     table.add_section()
     sums = (totals[name] for name in ("bound", "nbytes"))
@@ -114,7 +115,7 @@ def _print_weights(console: Console, result: Inspection) -> None:
     console.print(
         "bound: order-0 entropy of the weights in bytes. smallest: of all methods, without tables and options"
     )
-    sizes = ", ".join(f"{name} {totals[name]:,}" for name in CODECS)
+    sizes = ", ".join(f"{name} {totals[name]:,}" for name in methods)
     console.print(f"one method for all tensors, as they are where it is larger: {sizes} bytes")
     for weight in result.weights:
         if weight.obstacle:

@@ -4,6 +4,20 @@ This package is the only place that knows the bytes of a blob. docs/FORMAT.md is
 """
 
 from wpconvert.codecs.blob import Blob, Layout, parse
-from wpconvert.codecs.registry import CODECS, Codec, codec_of, decode, decode_rows, encode
+from wpconvert.codecs.pool_table import Lut, Pool
+from wpconvert.codecs.registry import CODECS, STANDALONE, Codec, codec_of, decode, decode_rows, encode
 
-__all__ = ["CODECS", "Blob", "Codec", "Layout", "codec_of", "decode", "decode_rows", "encode", "parse"]
+__all__ = [
+    "CODECS",
+    "STANDALONE",
+    "Blob",
+    "Codec",
+    "Layout",
+    "Lut",
+    "Pool",
+    "codec_of",
+    "decode",
+    "decode_rows",
+    "encode",
+    "parse",
+]

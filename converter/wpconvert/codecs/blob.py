@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wpconvert.codecs.alignment import aligned
+from wpconvert.codecs.pool_table import Pool
 from wpconvert.errors import ModelError
 
 MAGIC = b"WPKB"
@@ -19,7 +21,6 @@ MAX_DIMS = 4
 MAX_SECTIONS = 8
 MAX_BLOCK_LOG2 = 15
 MAX_ELEMENTS = 0x7FFFFFFF
-ALIGNMENT = 16
 _FIXED = struct.Struct("<4sBBBBIIIBBBB4I")
 
 # A reader allocates rows · cols bytes before it has seen that many. Small tensors always decode; a larger one must be
@@ -50,7 +51,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class Blob:
-    """A parsed container: every section lies inside the blob and no byte is unaccounted for."""
+    """A parsed container: every section lies inside the blob and no byte is unaccounted for.
+
+    pool: what the weights are made of, attached by who has it; of codec pool only.
+    """
 
     codec: int
     layout: Layout
@@ -58,6 +62,7 @@ class Blob:
     flags: int
     sections: tuple[NDArray[np.uint8], ...]
     nbytes: int
+    pool: Pool | None = None
 
     @property
     def rows(self) -> int:
@@ -184,11 +189,6 @@ def _split(raw: NDArray[np.uint8], n_sections: int) -> tuple[NDArray[np.uint8], 
         sections.append(raw[position : position + size])
         position += aligned(size)
     return tuple(sections)
-
-
-def aligned(nbytes: int) -> int:
-    """The bytes that a section of `nbytes` takes."""
-    return (nbytes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
 
 def _product(dims: tuple[int, ...]) -> int:

@@ -1,6 +1,6 @@
 """Packed: each weight a code of 1 to 7 bits, an integer or a position in a table (docs/FORMAT.md, "Codec 4: packed").
 
-For weights of few distinct values: 4-bit models stored as int8, low-bit quantisation-aware training, weight pools.
+For weights of few distinct values: 4-bit models stored as int8, low-bit quantisation-aware training.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.codecs import blob as container
+from wpconvert.codecs.alignment import aligned
 from wpconvert.codecs.blob import Blob, Layout
+from wpconvert.codecs.codes import bits_for, pack, row_nbytes, unpack
 from wpconvert.codecs.rows import DEFAULT_BLOCK_LOG2, chunks
 from wpconvert.errors import ModelError
 
@@ -47,22 +49,13 @@ class _Choice:
         return -(1 << self.bits - 1) if self.mapping is Mapping.SIGNED else int(self.table[0])
 
     def nbytes(self, layout: Layout) -> int:
-        codes = layout.rows * _row_nbytes(layout.cols, self.bits)
-        return container.aligned(self.table.nbytes) + container.aligned(codes)
+        codes = layout.rows * row_nbytes(layout.cols, self.bits)
+        return aligned(self.table.nbytes) + aligned(codes)
 
 
 def minimum_nbytes(layout: Layout, nnz: int) -> int:  # noqa: ARG001 - one signature for all codecs
     """The codes, if one bit is enough."""
-    return layout.rows * _row_nbytes(layout.cols, 1)
-
-
-def _row_nbytes(cols: int, bits: int) -> int:
-    return (cols * bits + 7) // 8
-
-
-def _bits_for(values: int) -> int:
-    """Bits of a code that tells so many values apart, at least 1."""
-    return max(1, (values - 1).bit_length())
+    return layout.rows * row_nbytes(layout.cols, 1)
 
 
 def _choices(matrix: NDArray[np.int8], layout: Layout) -> Iterator[_Choice]:
@@ -71,7 +64,7 @@ def _choices(matrix: NDArray[np.int8], layout: Layout) -> Iterator[_Choice]:
     least = 1 + max((v if v >= 0 else ~v).bit_length() for v in extremes)
     if least <= MAX_BITS:
         yield _Choice(Mapping.SIGNED, least, np.zeros(0, np.int8))
-    bits = _bits_for(extremes[1] - extremes[0] + 1)
+    bits = bits_for(extremes[1] - extremes[0] + 1)
     if bits < least:
         yield _Choice(Mapping.OFFSET, bits, np.array([min(extremes[0], 128 - (1 << bits))], np.int8))
         least = bits
@@ -110,7 +103,7 @@ def _tables(matrix: NDArray[np.int8], mapping: Mapping, most_bits: int) -> NDArr
     for first, last in chunks(rows, cols):
         needed.reshape(-1)[_positions(matrix[first:last], _table_of(mapping, first, last, cols))] = True
         part = needed[first:last] if mapping is Mapping.ROW_TABLES else needed
-        bits = max(bits, _bits_for(int(np.count_nonzero(part, axis=1).max())))
+        bits = max(bits, bits_for(int(np.count_nonzero(part, axis=1).max())))
         if bits > most_bits:
             return None
     values = np.zeros((tables, 1 << bits), np.int8)
@@ -145,52 +138,9 @@ def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int = DEFAULT_B
             codes = values.view(np.uint8) - np.uint8(choice.base & 255)
         else:
             codes = np.take(lookup, _positions(values, _table_of(choice.mapping, first, last, layout.cols)))
-        packed.append(_pack(codes, choice.bits))
+        packed.append(pack(codes, choice.bits))
     flags = choice.bits | choice.mapping << _MAPPING_SHIFT
     return container.build(CODEC_ID, layout, block_log2, flags, [[choice.table], packed])
-
-
-def _steps(bits: int) -> list[tuple[np.uint64, np.uint64, np.uint64]]:
-    """How the codes of eight bytes come together: pairs, fours, all eight.
-
-    Of each step the way of every second field towards the field below it, and masks of fields that stay and that move.
-    """
-    steps = []
-    for width in (8, 16, 32):
-        field = bits * width // 8
-        stay = sum((1 << field) - 1 << at for at in range(0, 64, 2 * width))
-        steps.append((np.uint64(width - field), np.uint64(stay), np.uint64(stay << width)))
-    return steps
-
-
-def _pack(codes: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
-    """uint8[rows, cols] codes to uint8[rows, row_nbytes], the first code in the lowest bits."""
-    rows, cols = codes.shape
-    padded = np.zeros((rows, (cols + 7) // 8 * 8), np.uint8)
-    padded[:, :cols] = codes
-    eights = padded.view("<u8")
-    for way, stay, move in _steps(bits):
-        moved = (eights & move) >> way
-        eights &= stay
-        eights |= moved
-    groups = padded.reshape(rows, -1, 8)[:, :, :bits].reshape(rows, -1)
-    return np.ascontiguousarray(groups[:, : _row_nbytes(cols, bits)])
-
-
-def _unpack(packed: NDArray[np.uint8], bits: int, cols: int) -> NDArray[np.uint8]:
-    """The inverse of `_pack`; bits behind the last code are ignored."""
-    rows, nbytes = packed.shape
-    groups = (cols + 7) // 8
-    if nbytes != groups * bits:
-        packed = np.pad(packed, ((0, 0), (0, groups * bits - nbytes)))
-    spread = np.zeros((rows, groups, 8), np.uint8)
-    spread[:, :, :bits] = packed.reshape(rows, groups, bits)
-    eights = spread.view("<u8")
-    for way, stay, move in reversed(_steps(bits)):
-        moved = (eights << way) & move
-        eights &= stay
-        eights |= moved
-    return spread.reshape(rows, -1)[:, :cols]
 
 
 class Decoder:
@@ -209,12 +159,12 @@ class Decoder:
             self._table = blob.section(0, "i1", int(self._mapping))
             if self._mapping is Mapping.OFFSET and self._table[0] > 128 - (1 << bits):
                 raise ModelError(f"weight blob: codes of {bits} bits from {self._table[0]} on reach beyond 127")
-        nbytes = _row_nbytes(blob.cols, bits)
+        nbytes = row_nbytes(blob.cols, bits)
         self._codes = blob.section(1, "u1", blob.rows * nbytes).reshape(blob.rows, nbytes)
 
     def rows(self, first: int, last: int, out: NDArray[np.int8]) -> None:
         """Decode rows [first, last) into int8[last − first, cols] `out`."""
-        codes = _unpack(self._codes[first:last], self._bits, self._cols)
+        codes = unpack(self._codes[first:last], self._bits, self._cols)
         if self._mapping <= Mapping.OFFSET:
             base = _Choice(self._mapping, self._bits, self._table).base
             np.add(codes, np.uint8(base & 255), out=out.view(np.uint8))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.codecs import bitmap, dcsr, dense, huffman, huffman_decode, packed, rle
+from wpconvert.codecs import bitmap, dcsr, dense, huffman, huffman_decode, packed, pool, rle
 from wpconvert.codecs import blob as container
 from wpconvert.codecs.blob import Blob, Layout
+from wpconvert.codecs.pool_table import Pool
 from wpconvert.codecs.rows import chunks, default_block_log2
 from wpconvert.errors import ModelError
 
@@ -23,22 +24,31 @@ class RowDecoder(Protocol):
         """Decode rows [first, last) into the zeroed int8[last − first, cols] `out`."""
 
 
+Encode = Callable[[NDArray[np.int8], Layout, int, Pool | None], NDArray[np.uint8]]
+
+
 @dataclass(frozen=True)
 class Codec:
     """One storage format.
 
     `minimum_nbytes(layout, nnz)` bounds a blob's size from below without encoding; 2^block_log2(layout) rows are a row
-    block that suits the format.
+    block that suits the format. pooled: its blobs are read and written with a pool.
     """
 
     number: int
     name: str
     summary: str
     lossless: bool
-    encode: Callable[[NDArray[np.int8], Layout, int], NDArray[np.uint8]]
+    encode: Encode
     decoder: Callable[[Blob], RowDecoder]
     minimum_nbytes: Callable[[Layout, int], int]
     block_log2: Callable[[Layout], int] = default_block_log2
+    pooled: bool = False
+
+
+def _alone(encode: Callable[[NDArray[np.int8], Layout, int], NDArray[np.uint8]]) -> Encode:
+    """The encoder of a codec that is not pooled."""
+    return lambda matrix, layout, block_log2, _: encode(matrix, layout, block_log2)
 
 
 CODECS: dict[str, Codec] = {
@@ -49,7 +59,7 @@ CODECS: dict[str, Codec] = {
             "dense",
             "weights as they are; only scales, zero points and bias become a compact table",
             True,
-            dense.encode,
+            _alone(dense.encode),
             dense.Decoder,
             dense.minimum_nbytes,
         ),
@@ -58,7 +68,7 @@ CODECS: dict[str, Codec] = {
             "rle",
             "non-zero values and 4-bit column differences; smaller than dense from about 40 % zeros",
             True,
-            rle.encode,
+            _alone(rle.encode),
             rle.Decoder,
             rle.minimum_nbytes,
         ),
@@ -67,7 +77,7 @@ CODECS: dict[str, Codec] = {
             "dcsr",
             "delta-compressed sparse rows in SIMD groups of 16; smaller than dense from about 40 % zeros",
             True,
-            dcsr.encode,
+            _alone(dcsr.encode),
             dcsr.Decoder,
             dcsr.minimum_nbytes,
         ),
@@ -76,7 +86,7 @@ CODECS: dict[str, Codec] = {
             "bitmap",
             "one bit a weight and the non-zero values; smaller than dense from about 15 % zeros, than dcsr below 80 %",
             True,
-            bitmap.encode,
+            _alone(bitmap.encode),
             bitmap.Decoder,
             bitmap.minimum_nbytes,
         ),
@@ -85,7 +95,7 @@ CODECS: dict[str, Codec] = {
             "packed",
             "every weight in 1 to 7 bits, if need be through tables; for weights of at most 128 distinct values",
             True,
-            packed.encode,
+            _alone(packed.encode),
             packed.Decoder,
             packed.minimum_nbytes,
         ),
@@ -94,13 +104,25 @@ CODECS: dict[str, Codec] = {
             "huffman",
             "entropy code of all weights, or of the non-zero ones and the gaps between them; smallest of all",
             True,
-            huffman.encode,
+            _alone(huffman.encode),
             huffman_decode.Decoder,
             huffman.minimum_nbytes,
             huffman.block_log2_of,
         ),
+        Codec(
+            pool.CODEC_ID,
+            "pool",
+            "eight channels an index into a pool of up to 256 vectors; for weights made of such vectors",
+            True,
+            pool.encode,
+            pool.Decoder,
+            pool.minimum_nbytes,
+            pooled=True,
+        ),
     )
 }
+STANDALONE = tuple(name for name, codec in CODECS.items() if not codec.pooled)
+"""The codecs whose blobs need nothing beside them."""
 _BY_NUMBER = {codec.number: codec for codec in CODECS.values()}
 
 
@@ -113,11 +135,14 @@ def codec_of(blob: Blob) -> Codec:
     return codec
 
 
-def encode(name: str, weights: NDArray[np.int8], row_dims: int, block_log2: int | None = None) -> NDArray[np.uint8]:
+def encode(
+    name: str, weights: NDArray[np.int8], row_dims: int, block_log2: int | None = None, pool: Pool | None = None
+) -> NDArray[np.uint8]:
     """Encode an int8 tensor of 1 to 4 dimensions, the first `row_dims` of them rows, to a blob uint8[nbytes].
 
-    Row blocks have 2^block_log2 rows, or as many as suit the codec. Raises ModelError when no blob can hold the shape,
-    row_dims or block_log2, and for a tensor so large and empty that `decode` would take its blob for a hostile one.
+    Row blocks have 2^block_log2 rows, or as many as suit the codec. pool: for codec pool. Raises ModelError when no
+    blob can hold the shape, row_dims or block_log2, when the weights are not such that the codec can hold them, and for
+    a tensor so large and empty that `decode` would take its blob for a hostile one.
     """
     layout = Layout(weights.shape, row_dims)
     codec = CODECS[name]
@@ -125,28 +150,31 @@ def encode(name: str, weights: NDArray[np.int8], row_dims: int, block_log2: int 
     if block_log2 is None:
         block_log2 = codec.block_log2(layout)
     matrix = np.ascontiguousarray(weights).reshape(layout.rows, layout.cols)
-    blob = codec.encode(matrix, layout, block_log2)
+    blob = codec.encode(matrix, layout, block_log2, pool)
     container.parse(blob)
     return blob
 
 
-def decode(raw: NDArray[np.uint8]) -> NDArray[np.int8]:
-    """Decode a whole blob, uint8[nbytes], to the int8 tensor in its original shape; ModelError if it is corrupt."""
+def decode(raw: NDArray[np.uint8], pool: Pool | None = None) -> NDArray[np.int8]:
+    """Decode a whole blob, uint8[nbytes], to the int8 tensor in its original shape; ModelError if it is corrupt.
+
+    pool: what the weights of codec pool are made of.
+    """
     blob = container.parse(raw)
-    decoder = codec_of(blob).decoder(blob)
-    out = np.zeros((blob.rows, blob.cols), np.int8)
-    for first, last in chunks(blob.rows, blob.cols):
-        decoder.rows(first, last, out[first:last])
-    return out.reshape(blob.layout.shape)
+    return _rows(blob, 0, blob.rows, pool).reshape(blob.layout.shape)
 
 
-def decode_rows(raw: NDArray[np.uint8], first: int, last: int) -> NDArray[np.int8]:
+def decode_rows(raw: NDArray[np.uint8], first: int, last: int, pool: Pool | None = None) -> NDArray[np.int8]:
     """Decode rows [first, last) only, int8[last − first, cols]; IndexError when the range is outside the matrix."""
     blob = container.parse(raw)
     if not 0 <= first <= last <= blob.rows:
         raise IndexError(f"rows {first} to {last} of {blob.rows}")
-    decoder = codec_of(blob).decoder(blob)
+    return _rows(blob, first, last, pool)
+
+
+def _rows(blob: Blob, first: int, last: int, pool: Pool | None) -> NDArray[np.int8]:
+    decoder = codec_of(blob).decoder(replace(blob, pool=pool))
     out = np.zeros((last - first, blob.cols), np.int8)
-    if first < last:
-        decoder.rows(first, last, out)
+    for begin, end in chunks(last - first, blob.cols):
+        decoder.rows(first + begin, first + end, out[begin:end])
     return out

@@ -82,7 +82,7 @@ def _attempt(choice: Choice) -> Outcome:
     if bound >= budget:
         return Outcome(weight, "none", reason=_would_grow(choice.method, f"at least {bound:,}", weight))
     try:
-        blob = encode(choice.method, weight.values, weight.row_dims)
+        blob = encode(choice.method, weight.values, weight.row_dims, pool=weight.pool)
     except ModelError as error:
         return Outcome(weight, "none", reason=f"{choice.method} cannot hold it: {error}")
     if blob.nbytes >= budget:

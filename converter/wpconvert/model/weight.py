@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wpconvert.codecs import Pool
 from wpconvert.model.layer import Layer
 
 
@@ -29,7 +30,7 @@ class Weight:
     overhead: bytes that rewriting adds beside the blob, net of what it removes.
     storage: weights with the same number share bytes in the file, so they are rewritten together or not at all.
     nbytes: of the dense weights. stored: how the input has them where it was rewritten before. layers: the operators
-    that multiply with it, with plain weights.
+    that multiply with it, with plain weights. pool: the pool whose vectors the values are made of, where there is one.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Weight:
     obstacle: str | None = None
     stored: Stored | None = None
     layers: tuple[Layer, ...] = ()
+    pool: Pool | None = None
 
     @property
     def zeros(self) -> int | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from wpconvert.codecs import CODECS
+from wpconvert.codecs import CODECS, STANDALONE
 from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.model.plan import Outcome, Progress, encode_choice, settle_shared
 from wpconvert.model.rules import AUTO, Choice
@@ -64,7 +64,7 @@ def items_of(choices: Sequence[Choice], costs: CostModel, progress: Progress | N
     items = []
     for members in groups.values():
         automatic = any(choice.method == AUTO for choice in members)
-        methods = (PLAIN, *CODECS) if automatic else (PLAIN,)
+        methods = (PLAIN, *_codecs_of(members)) if automatic else (PLAIN,)
         tried = [option_of(_outcomes(members, method), costs) for method in methods]
         options: list[Option] = []
         for option in tried:
@@ -77,6 +77,11 @@ def items_of(choices: Sequence[Choice], costs: CostModel, progress: Progress | N
             for choice in members:
                 progress(choice.weight)
     return items
+
+
+def _codecs_of(members: Sequence[Choice]) -> Iterable[str]:
+    """The codecs to try: pooled ones only on weights that have a pool."""
+    return CODECS if all(choice.weight.pool is not None for choice in members) else STANDALONE
 
 
 def in_order(options: Sequence[Option], weights: Sequence[Weight]) -> list[Outcome]:

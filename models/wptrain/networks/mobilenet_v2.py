@@ -12,7 +12,7 @@ _STEM, _HEAD = 32, 1280
 
 
 class InvertedResidual(nn.Module):  # type: ignore[misc]
-    """1 x 1 expansion, 3 x 3 depthwise convolution, 1 x 1 projection without activation; shortcut where shapes agree."""
+    """1 x 1 expansion, 3 x 3 depthwise convolution, 1 x 1 linear projection; a shortcut where shapes agree."""
 
     def __init__(self, inputs: int, outputs: int, expansion: int, stride: int) -> None:
         super().__init__()

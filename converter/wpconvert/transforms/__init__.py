@@ -1,0 +1,1 @@
+"""Lossy transforms of weights. Knows no file format."""
