@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
+
 from wpconvert.transforms.pool import GROUP, cluster, cut, quantise
 
 from .networks.layers import ConvBnRelu
