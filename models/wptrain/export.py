@@ -108,7 +108,7 @@ def with_layer_names(data: bytes) -> bytes:
             names.setdefault(index, f"{layer}/{role}")
     for index, name in names.items():
         graph.tensors[index].name = name.encode()
-    return _serialise(model)
+    return serialise(model)
 
 
 def _layer_path(name: bytes) -> str | None:
@@ -142,7 +142,8 @@ class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
         return schema.BufferEnd(builder)
 
 
-def _serialise(model: Any) -> bytes:
+def serialise(model: Any) -> bytes:
+    """The model as bytes, every buffer on a 16-byte boundary."""
     model.buffers = [_AlignedBuffer(data=buffer.data) for buffer in model.buffers]
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), file_identifier=_FILE_IDENTIFIER)

@@ -1,0 +1,88 @@
+"""Pool the weights of a trained network and retrain it with the pool."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+from wpconvert.transforms.pool import LUT_BITS, MAX_SIZE
+
+from ..data.dataset import Dataset
+from ..trained import Pooling, Trained
+from ..training import Checkpoint, Observer, Selected, TrainConfig, choose_device, fit, make_deterministic
+from ..weight_pool import PoolKeeper, WeightPool, attach, cluster_weights, make_gains_positive
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """What decides the result; each field is an option of the command.
+
+    `refresh`: epochs after which the pool is made anew from the latent weights; 0: never.
+    """
+
+    pool_size: int = 64
+    lut_bits: int = 8
+    refresh: int = 0
+    seed: int = 0
+    epochs: int = 10
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    batch_size: int = 128
+    shift: int = 4
+    flip: bool = True
+    threads: int = 1
+    device: str = "auto"
+
+
+def pooled(trained: Trained, settings: PoolSettings) -> tuple[Trained, WeightPool]:
+    """A copy of a dense network with pooled weights, not retrained, and its pool.
+
+    Raises ValueError when the network is pooled already or the settings are outside their ranges.
+    """
+    if trained.pooling is not None:
+        raise ValueError(f"{trained.network_name}: is pooled already, expected a dense network")
+    if not 1 <= settings.pool_size <= MAX_SIZE:
+        raise ValueError(f"pool size {settings.pool_size}: expected 1 to {MAX_SIZE}")
+    if settings.lut_bits not in LUT_BITS:
+        raise ValueError(f"LUT bits {settings.lut_bits}: expected one of {', '.join(map(str, LUT_BITS))}")
+    network = copy.deepcopy(trained.network)
+    make_gains_positive(network)
+    pool = WeightPool(settings.pool_size, settings.lut_bits)
+    pool.fill(cluster_weights(network, settings.pool_size, settings.seed))
+    attach(network, pool)
+    pooling = Pooling(settings.pool_size, settings.lut_bits)
+    return Trained(trained.network_name, trained.image_shape, trained.classes, network, pooling), pool
+
+
+def pool(
+    trained: Trained,
+    dataset: Dataset,
+    settings: PoolSettings,
+    *,
+    checkpoint: Checkpoint | None = None,
+    observer: Observer | None = None,
+) -> tuple[Trained, Selected]:
+    """The retrained pooled network and its best epoch. Raises ValueError as `pooled` does."""
+    make_deterministic(settings.seed, settings.threads)
+    result, vectors = pooled(trained, settings)
+    config = TrainConfig(
+        epochs=settings.epochs,
+        seed=settings.seed,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        batch_size=settings.batch_size,
+        shift=settings.shift,
+        flip=settings.flip,
+    )
+    keeper = PoolKeeper(result.network, vectors, settings.refresh, settings.seed)
+    selected = fit(
+        result.network,
+        dataset,
+        config,
+        keeper,
+        checkpoint=checkpoint,
+        observer=observer,
+        device=choose_device(settings.device),
+    )
+    result.network.cpu()
+    return result, selected

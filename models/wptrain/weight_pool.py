@@ -1,0 +1,172 @@
+"""Convolutions whose weights are vectors of a pool, trained with a straight-through gradient.
+
+A pooled convolution keeps its weights as trainable latent ones. In the forward pass every vector of 8 latent
+weights along the input channels is replaced by the pool vector of highest cosine, times the least-squares scale of
+its output channel. The pool is shared by all pooled layers and is not trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parametrize
+
+from wpconvert.transforms.pool import GROUP, cluster, cut, quantise
+
+from .networks.layers import ConvBnRelu
+
+# The least gain of a batch normalisation behind a pooled convolution. Folding it into the weights multiplies them by
+# it, so a gain of another sign would ask for pool vectors that are not there.
+LEAST_GAIN = 1e-3
+# A channel's least scale, in ratios of the norms of its latent and of its pool weights.
+_LEAST_SCALE = 2.0**-10
+
+
+class WeightPool(nn.Module):  # type: ignore[misc]
+    """The pool: `vectors` float32 [size, 8] with integer values, whose look-up table fits `lut_bits`."""
+
+    def __init__(self, size: int, lut_bits: int) -> None:
+        super().__init__()
+        self.lut_bits = lut_bits
+        self.register_buffer("vectors", torch.zeros(size, GROUP))
+        self.register_buffer("lut_shift", torch.zeros((), dtype=torch.int64))
+
+    def fill(self, vectors: NDArray[np.float64]) -> None:
+        """Quantise real pool vectors, float64 [n, 8] with 1 <= n <= size, and keep them; too few are repeated."""
+        integers, shift = quantise(vectors, self.lut_bits)
+        rows = np.arange(len(self.vectors)) % len(integers)
+        self.vectors.copy_(torch.from_numpy(integers[rows].astype(np.float32)))
+        self.lut_shift.fill_(shift)
+
+
+class PooledWeight(nn.Module):  # type: ignore[misc]
+    """The parametrisation of a convolution's weight [out, in, kh, kw] by a pool; see the module."""
+
+    def __init__(self, pool: WeightPool) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def indices(self, latent: Tensor) -> Tensor:
+        """Which pool vector stands for each vector of `latent`: int64 [out, kh, kw, groups]."""
+        vectors = _grouped(latent)
+        lanes = functional.pad(torch.ones(latent.shape[1], device=latent.device), (0, -latent.shape[1] % GROUP))
+        # Of the last group only the lanes that have a channel count: [groups, size].
+        norms = (lanes.reshape(-1, 1, GROUP) * self.pool.vectors).norm(dim=2)
+        products = vectors @ self.pool.vectors.T
+        cosines = torch.where(norms > 0, products / norms.clamp_min(torch.finfo(norms.dtype).tiny), 0.0)
+        return torch.where(vectors.any(dim=-1), cosines.argmax(dim=-1), norms.argmin(dim=-1))
+
+    def integers(self, latent: Tensor) -> Tensor:
+        """The pool vectors in the shape of `latent`."""
+        joined = self.pool.vectors[self.indices(latent)].flatten(3)[..., : latent.shape[1]]
+        return joined.permute(0, 3, 1, 2)
+
+    def scales(self, latent: Tensor, integers: Tensor) -> Tensor:
+        """The least-squares scale of each output channel, positive: [out]."""
+        energy = integers.square().sum(dim=(1, 2, 3))
+        safe = torch.where(energy > 0, energy, 1.0)
+        least = _LEAST_SCALE * latent.flatten(1).norm(dim=1).clamp_min(LEAST_GAIN) / safe.sqrt()
+        best = (latent * integers).sum(dim=(1, 2, 3)) / safe
+        return torch.where(energy > 0, torch.maximum(best, least), 1.0)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        with torch.no_grad():
+            integers = self.integers(latent)
+            change = integers * self.scales(latent, integers)[:, None, None, None] - latent
+        return latent + change
+
+
+def _grouped(weight: Tensor) -> Tensor:
+    """[out, in, kh, kw] as vectors [out, kh, kw, groups, 8], the last group filled up with zeros."""
+    padded = functional.pad(weight.permute(0, 2, 3, 1), (0, -weight.shape[1] % GROUP))
+    return padded.unflatten(-1, (-1, GROUP))
+
+
+def poolable_layers(network: nn.Module) -> dict[str, nn.Conv2d]:
+    """The convolutions worth pooling: neither the first one nor depthwise or grouped ones. No linear layers."""
+    found = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+    return {name: module for name, module in found[1:] if module.groups == 1}
+
+
+def pooled_layers(network: nn.Module) -> dict[str, nn.Conv2d]:
+    """The convolutions whose weight is pooled."""
+    return {name: module for name, module in poolable_layers(network).items() if parametrize.is_parametrized(module)}
+
+
+def latent_weight(layer: nn.Conv2d) -> Tensor:
+    """The trainable weight of a convolution, pooled or not."""
+    return layer.parametrizations.weight.original if parametrize.is_parametrized(layer) else layer.weight
+
+
+def pooled_weight(layer: nn.Conv2d) -> PooledWeight:
+    """The parametrisation of a pooled convolution."""
+    return layer.parametrizations.weight[0]
+
+
+def attach(network: nn.Module, pool: WeightPool) -> None:
+    """Pool every poolable convolution of `network`, in place."""
+    for layer in poolable_layers(network).values():
+        parametrize.register_parametrization(layer, "weight", PooledWeight(pool))
+
+
+def cluster_weights(network: nn.Module, size: int, seed: int) -> NDArray[np.float64]:
+    """Real pool vectors, float64 [at most `size`, 8], by k-means over the weights of the poolable convolutions.
+
+    Each output channel counts with weights of mean square 1, as its scale is free.
+    """
+    parts = []
+    for layer in poolable_layers(network).values():
+        weight = latent_weight(layer).detach().cpu().double().permute(0, 2, 3, 1)
+        root = weight.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+        parts.append(cut((weight / torch.where(root > 0, root, 1.0)).numpy()))
+    return cluster(np.concatenate(parts), size, seed)
+
+
+def make_gains_positive(network: nn.Module) -> None:
+    """Turn filters whose batch normalisation has a negative gain around; the network computes the same.
+
+    Gains next to zero become LEAST_GAIN.
+    """
+    with torch.no_grad():
+        for block in network.modules():
+            if not isinstance(block, ConvBnRelu):
+                continue
+            sign = torch.where(block.bn.weight < 0, -1.0, 1.0)
+            latent_weight(block.conv).mul_(sign[:, None, None, None])
+            block.bn.running_mean.mul_(sign)
+            block.bn.weight.mul_(sign).clamp_min_(LEAST_GAIN)
+
+
+class PoolKeeper:
+    """A training hook that keeps the gains positive and, every `refresh` epochs, makes the pool anew.
+
+    `refresh` 0: the pool stays as it is.
+    """
+
+    def __init__(self, network: nn.Module, pool: WeightPool, refresh: int, seed: int) -> None:
+        self._network = network
+        self._pool = pool
+        self._refresh = refresh
+        self._seed = seed
+
+    def before_epoch(self, epoch: int) -> None:
+        if self._refresh and epoch and epoch % self._refresh == 0:
+            self._pool.fill(cluster_weights(self._network, len(self._pool.vectors), self._seed))
+
+    def after_step(self) -> None:
+        with torch.no_grad():
+            for block in self._network.modules():
+                if isinstance(block, ConvBnRelu):
+                    block.bn.weight.clamp_min_(LEAST_GAIN)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The pool is a buffer of the network; there is nothing else to restore."""
