@@ -7,10 +7,14 @@ C_FOLDERS := kernels runtime native tests tools/qemu_plugin examples
 C_SOURCES = $(shell find $(C_FOLDERS) -name build -prune -o -type f \( -name '*.[ch]' -o -name '*.cc' \) -print)
 SCRIPTS = $(wildcard tools/*.sh kernels/bench/*.sh)
 
-.PHONY: setup demo test lint format bench bench-host calibrate vectors schema fuzz clean
+.PHONY: setup setup-train demo test lint format bench bench-host calibrate vectors schema fuzz clean
 
 setup:
 	@sh tools/setup.sh $(VENV)
+
+# Adds PyTorch and what else training needs; about 2 GB.
+setup-train: setup
+	@sh tools/setup_train.sh $(VENV)
 
 demo: setup
 	@sh tools/demo.sh $(VENV) $(BUILD)/demo

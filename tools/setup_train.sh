@@ -11,8 +11,7 @@ if [ -f "$stamp" ] && [ -z "$(find pyproject.toml constraints.txt "$pins" tools/
 fi
 
 echo "setup: installing the training extra into $venv (some minutes, once)"
-# Without isolation, and with everything that is installed already: only what the extra adds is fetched.
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
     --constraint constraints.txt --constraint "$pins" \
     --no-build-isolation --config-settings=cmake.define.WPCONVERT_WERROR=ON --editable '.[train]'
-touch "$stamp" "$venv/.setup-stamp"
+touch "$stamp"
