@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-
-class ConvBnRelu(nn.Module):  # type: ignore[misc]
-    """Convolution without bias, batch normalisation, ReLU; the export folds the three into one operator."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, groups: int = 1) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False)
-        self.bn = nn.BatchNorm2d(outputs)
-        self.relu = nn.ReLU()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.relu(self.bn(self.conv(x)))
+from .layers import ConvBnRelu
 
 
 class SeparableBlock(nn.Module):  # type: ignore[misc]
