@@ -41,7 +41,8 @@ def verify_models(
     check_interfaces(original, rewritten)
     dense = _restored(rewritten)
     loss = loss_of(rewritten)
-    weights_equal = _weights_equal(_restored(original), dense, loss.places)
+    source = _restored(original)
+    weights_equal = _weights_equal(source, dense, loss.places)
     notes = list(inputs.notes)
     problems = engine.unsupported(original) + engine.unsupported(rewritten)
     used = engine
@@ -63,8 +64,11 @@ def verify_models(
         compare_output(text(graph.tensors[index].name), i, before, after, inputs.labels)
         for i, index in enumerate(graph.outputs)
     )
+    # A lossy file beside itself, or one whose original was as lossy, has lost nothing.
+    same = all(output.equal for output in outputs) and _weights_equal(source, dense, ())
+    lossy = loss.lossy and not (same and loss_of(original).reduced >= loss.reduced)
     kept = outputs
-    if loss.lossy and not loss.reduced:
+    if lossy and not loss.reduced:
         own = used.run(dense, inputs.samples, lambda: None)
         kept = tuple(compare_output(output.name, i, own, after, None) for i, output in enumerate(outputs))
         notes += [
@@ -72,10 +76,10 @@ def verify_models(
             for output in kept
             if not output.equal
         ]
-    passed = weights_equal and (loss.reduced or all(output.equal for output in kept))
-    promise = LOSSLESS if not loss.lossy else OF_FEW_BITS if loss.reduced else OF_DENSE
+    passed = weights_equal and ((lossy and loss.reduced) or all(output.equal for output in kept))
+    promise = LOSSLESS if not lossy else OF_FEW_BITS if loss.reduced else OF_DENSE
     count = len(inputs.samples)
-    return Verification(passed, promise, used.name, count, weights_equal, outputs, tuple(notes), loss.lossy)
+    return Verification(passed, promise, used.name, count, weights_equal, outputs, tuple(notes), lossy)
 
 
 def _restored(model: TfliteModel) -> TfliteModel:
