@@ -13,7 +13,7 @@ from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.pooled import Pooled, pool_weights
 from wpconvert.tflite.weights import find_weights
 
-_CONVOLUTION = "CONV_2D"
+_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _FULLY_CONNECTED = "FULLY_CONNECTED"
 
 
@@ -66,13 +66,13 @@ def pool_choices(dense: bytes, choices: Sequence[Choice], settings: PoolSettings
 
 def _by_default(choices: Sequence[Choice]) -> list[Choice]:
     """The choices, without the weights that only a rule pools: what depends on few weights, or needs them exact."""
-    convolutions = (c.weight.key for c in choices if _CONVOLUTION in c.weight.operators)
+    convolutions = (c.weight.key for c in choices if set(_CONVOLUTIONS) & set(c.weight.operators))
     first = next(convolutions, None)
     result = []
     for choice in choices:
         reason = None
         if choice.method == POOL and choice.rule is None and choice.weight.values is not None:
-            if choice.weight.key == first:
+            if choice.weight.key == first and choice.weight.operators == ("CONV_2D",):
                 reason = "kept: the first convolution; a rule can pool it"
             elif _FULLY_CONNECTED in choice.weight.operators:
                 reason = "kept: fully connected; a rule can pool it"
