@@ -48,7 +48,8 @@ def kept(outcome: Outcome, reason: str) -> Outcome:
     stored = outcome.weight.stored
     if stored is None:
         return replace(outcome, method="none", blob=None, reason=reason)
-    return replace(outcome, method=stored.method, blob=stored.blob, reason=reason)
+    weight = replace(outcome.weight, pool=stored.pool)
+    return replace(outcome, weight=weight, method=stored.method, blob=stored.blob, reason=reason)
 
 
 def encode_choice(choice: Choice) -> Outcome:

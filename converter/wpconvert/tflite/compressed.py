@@ -51,6 +51,11 @@ class Compressed(Decoded):
         """Sums are looked up divided by 2^this."""
         return 0 if self.pool is None else self.pool.lut_shift
 
+    @property
+    def unit(self) -> int:
+        """Accumulators count multiples of 2^this of what those of the dense operator count."""
+        return unit_log2(self.options.act_bits, self.lut_shift)
+
     def zero_sums(self) -> NDArray[np.int64]:
         """What the accumulators hold where all activations are the zero point, int64[channels]."""
         point = self.table.input_zero_point
@@ -60,8 +65,7 @@ class Compressed(Decoded):
 
     def bias(self) -> NDArray[np.int32]:
         """The bias of the dense operator, int32[channels]: the table's, without the folded input zero point."""
-        unit = unit_log2(self.options.act_bits, self.lut_shift)
-        return unfold_bias(self.table.bias, self.zero_sums(), unit)
+        return unfold_bias(self.table.bias, self.zero_sums(), self.unit)
 
 
 def decode_compressed(
