@@ -2,8 +2,8 @@
 #include "bytes.h"
 #include "pool_kernels.h"
 
-void wpk_pool_prepare(const wpk_pool *pool, void *prepared) {
-    (void)pool, (void)prepared;
+void wpk_pool_prepare(const wpk_pool *pool, uint32_t excess, void *prepared) {
+    (void)pool, (void)excess, (void)prepared;
 }
 
 /* A multiplication of two activations, 2^16 apart, with one weight: what is kept of both is in
