@@ -143,8 +143,14 @@ class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
 
 
 def serialise(model: Any) -> bytes:
-    """The model as bytes, every buffer on a 16-byte boundary."""
-    model.buffers = [_AlignedBuffer(data=buffer.data) for buffer in model.buffers]
+    """The model as bytes, every buffer on a 16-byte boundary. Buffers that nothing refers to are left out."""
+    holders = [tensor for graph in model.subgraphs for tensor in graph.tensors] + list(model.metadata or [])
+    # Buffer 0 is empty by convention.
+    used = sorted({0, *(int(holder.buffer) for holder in holders)})
+    place = {old: new for new, old in enumerate(used)}
+    for holder in holders:
+        holder.buffer = place[int(holder.buffer)]
+    model.buffers = [_AlignedBuffer(data=model.buffers[old].data) for old in used]
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), file_identifier=_FILE_IDENTIFIER)
     return bytes(builder.Output())
