@@ -15,7 +15,6 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn.utils import parametrize
 
 from .data.dataset import Split
 from .export import serialise, to_int8_tflite
@@ -43,9 +42,17 @@ def to_pooled_tflite(network: nn.Module, calibration: Split) -> bytes:
     """
     plain = copy.deepcopy(network).cpu().eval()
     folded = _fold(plain)
-    for layer in pooled_layers(plain).values():
-        parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+    for name, layer in pooled_layers(plain).items():
+        parent, _, attribute = name.rpartition(".")
+        setattr(plain.get_submodule(parent), attribute, _plain(layer))
     return _with_weights(to_int8_tflite(plain, calibration), folded)
+
+
+def _plain(layer: nn.Conv2d) -> nn.Conv2d:
+    # Removing the parametrisation would take the weight from the layer this one is a copy of: they share a class.
+    plain = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding, bias=False)
+    plain.weight.data = layer.weight.detach()
+    return plain.eval()
 
 
 def _fold(network: nn.Module) -> dict[str, _Folded]:
