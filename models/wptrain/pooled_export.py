@@ -108,6 +108,10 @@ def _with_weights(data: bytes, folded: dict[str, _Folded]) -> bytes:
         _fill(model, bias, np.clip(steps, limits.min, limits.max).astype("<i4"), bias_scales)
     if missing:
         raise ValueError(f"{', '.join(sorted(missing))}: pooled, but not found among the converted operators")
+    kept = {tensor.buffer for tensor in graph.tensors} | {entry.buffer for entry in model.metadata or []}
+    for index, buffer in enumerate(model.buffers):
+        if index not in kept:
+            buffer.data = None
     return serialise(model)
 
 
