@@ -8,8 +8,12 @@
 
 /* Bytes of what wpk_pool_prepare writes. */
 static inline uint32_t wpk_pool_prepared_nbytes(const wpk_pool *pool) {
+#if WPK_DSP || WPK_THUMB2
+    return 36 * pool->size;
+#else
     (void)pool;
     return 0;
+#endif
 }
 
 #endif
