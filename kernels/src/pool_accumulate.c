@@ -1,9 +1,12 @@
 /* Products of a row of pixels to the sums of a row of outputs. */
 #include "pool_kernels.h"
+#include "wpk/arch.h"
 
 static inline const uint32_t *at(const uint32_t *products, uint32_t offset) {
     return products + offset / 4;
 }
+
+#if !WPK_THUMB2 && !WPK_DSP
 
 void wpk_pool_accumulate(const uint32_t *products, const uint16_t *offsets, uint32_t filters,
                          uint32_t taps, uint32_t words, uint32_t headroom, uint32_t *sums) {
@@ -21,6 +24,8 @@ void wpk_pool_accumulate(const uint32_t *products, const uint16_t *offsets, uint
         }
     }
 }
+
+#endif
 
 void wpk_pool_accumulate_wide(const uint32_t *products, const uint16_t *offsets, uint32_t filters,
                               uint32_t taps, uint32_t words, uint32_t *sums) {

@@ -68,6 +68,7 @@ class Trained:
         except (
             pickle.UnpicklingError,
             EOFError,
+            IndexError,
             AttributeError,
             KeyError,
             TypeError,

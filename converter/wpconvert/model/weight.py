@@ -13,10 +13,15 @@ from wpconvert.model.layer import Layer
 
 @dataclass(frozen=True)
 class Stored:
-    """The compressed form in which the input file has a weight: method, and its blob, uint8[nbytes]."""
+    """The compressed form in which the input file has a weight: method, its blob, uint8[nbytes], and pool, if any.
+
+    lossy: the weights had been changed before they were stored.
+    """
 
     method: str
     blob: NDArray[np.uint8]
+    pool: Pool | None = None
+    lossy: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Weight:
     storage: weights with the same number share bytes in the file, so they are rewritten together or not at all.
     nbytes: of the dense weights. stored: how the input has them where it was rewritten before. layers: the operators
     that multiply with it, with plain weights. pool: the pool whose vectors the values are made of, where there is one.
+    act_bits: of the activations that they are multiplied with, where they are stored with the pool. snr_db: of values
+    that a transform changed, against those of the model.
     """
 
     key: str
@@ -47,6 +54,8 @@ class Weight:
     stored: Stored | None = None
     layers: tuple[Layer, ...] = ()
     pool: Pool | None = None
+    act_bits: int = 8
+    snr_db: float | None = None
 
     @property
     def zeros(self) -> int | None:
@@ -58,6 +67,11 @@ class Weight:
         """Share of zero weights, 0 to 1."""
         zeros = self.zeros
         return None if zeros is None or self.values is None else zeros / max(1, self.values.size)
+
+    @property
+    def lossy(self) -> bool:
+        """Whether the values are not those of the original model."""
+        return self.snr_db is not None or (self.stored is not None and self.stored.lossy)
 
     @property
     def label(self) -> str:

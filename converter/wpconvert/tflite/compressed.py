@@ -51,6 +51,11 @@ class Compressed(Decoded):
         """Sums are looked up divided by 2^this."""
         return 0 if self.pool is None else self.pool.lut_shift
 
+    @property
+    def unit(self) -> int:
+        """Accumulators count multiples of 2^this of what those of the dense operator count."""
+        return unit_log2(self.options.act_bits, self.lut_shift)
+
     def zero_sums(self) -> NDArray[np.int64]:
         """What the accumulators hold where all activations are the zero point, int64[channels]."""
         point = self.table.input_zero_point
@@ -60,8 +65,7 @@ class Compressed(Decoded):
 
     def bias(self) -> NDArray[np.int32]:
         """The bias of the dense operator, int32[channels]: the table's, without the folded input zero point."""
-        unit = unit_log2(self.options.act_bits, self.lut_shift)
-        return unfold_bias(self.table.bias, self.zero_sums(), unit)
+        return unfold_bias(self.table.bias, self.zero_sums(), self.unit)
 
 
 def decode_compressed(
@@ -135,6 +139,12 @@ def _constants(model: TfliteModel, subgraph: int, index: int) -> list[NDArray[np
 def codec_name(model: TfliteModel, subgraph: int, index: int) -> str:
     """The codec of such an operator's weights; ModelError when it has none that is known."""
     return codecs.codec_of(codecs.parse(_constants(model, subgraph, index)[0])).name
+
+
+def pool_of(model: TfliteModel, subgraph: int, index: int) -> NDArray[np.uint8] | None:
+    """The pool tensor of such an operator, uint8[nbytes], None where it has none."""
+    parts = _constants(model, subgraph, index)
+    return parts[2] if len(parts) > 2 else None
 
 
 def read_compressed(model: TfliteModel, subgraph: int, index: int) -> Decoded:

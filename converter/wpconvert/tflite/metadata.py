@@ -27,7 +27,10 @@ _MAX_ORIGINALS = 1 << 26
 
 @dataclass(frozen=True)
 class TensorRecord:
-    """One rewritten weight: where it is, what it was, how it is stored. sha256 is of the dense bytes."""
+    """One rewritten weight: where it is, what it was, how it is stored. sha256 is of the dense bytes.
+
+    lossy: those are not the bytes of the original model.
+    """
 
     subgraph: int
     tensor: int
@@ -37,16 +40,21 @@ class TensorRecord:
     type: str
     method: str
     sha256: str
+    lossy: bool = False
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """The entry "wpconvert". `tensors` is empty in a stripped file. planned: the memory plan is the tool's."""
+    """The entry "wpconvert". `tensors` is empty in a stripped file. planned: the memory plan is the tool's.
+
+    lossy: weights were changed before they were stored.
+    """
 
     tool: str
     stripped: bool
     tensors: tuple[TensorRecord, ...]
     planned: bool = False
+    lossy: bool = False
 
 
 @dataclass
@@ -68,13 +76,20 @@ def write(
     content: dict[str, Any] = {"version": VERSION, "tool": f"wpconvert {__version__}"}
     if planned:
         content["planned"] = True
+    if any(record.lossy for record in records):
+        content["lossy"] = True
     if stripped:
         content["stripped"] = True
     else:
-        content["tensors"] = [asdict(record) for record in records]
+        content["tensors"] = [_fields(record) for record in records]
     _append(model, NAME, json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode())
     if not stripped:
         _append(model, RESTORE_NAME, zlib.compress(_pack_originals(originals), 9))
+
+
+def _fields(record: TensorRecord) -> dict[str, Any]:
+    """What is stored of a record: `lossy` only where it is."""
+    return {key: value for key, value in asdict(record).items() if key != "lossy" or value}
 
 
 def read(model: TfliteModel) -> Provenance | None:
@@ -89,8 +104,8 @@ def read(model: TfliteModel) -> Provenance | None:
         tensors = tuple(TensorRecord(**record) for record in content.get("tensors", []))
         # JSON can escape what no text may hold: half of a surrogate pair.
         json.dumps(content, ensure_ascii=False).encode()
-        flags = (bool(content.get(key, False)) for key in ("stripped", "planned"))
-        return Provenance(str(content["tool"]), next(flags), tensors, next(flags))
+        flags = (bool(content.get(key, False)) for key in ("stripped", "planned", "lossy"))
+        return Provenance(str(content["tool"]), next(flags), tensors, *flags)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"metadata entry {NAME!r} is malformed: {error}") from error
 

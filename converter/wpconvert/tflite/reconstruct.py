@@ -109,14 +109,14 @@ def all_scales(model: TfliteModel, compressed: dict[Place, Decoded]) -> dict[Pla
         x, y = (0.0 if q is None else float(q.scales[0]) for q in ends)
         if not (x > 0 and y > 0):
             raise ModelError("input and output of a WP_* operator need a scale to restore it")
-        users.setdefault((s, int(operator.inputs[1])), []).append((parts, x, y))
+        users.setdefault((s, int(operator.inputs[1])), []).append((parts, float(np.ldexp(x, parts.unit)), y))
     return {weight: _scales(group) for weight, group in users.items()}
 
 
 def _scales(users: Sequence[tuple[Compressed, float, float]]) -> NDArray[np.float32]:
     """Weight scales whose multipliers are those of all tables, float32[multipliers]; near ones where there are none.
 
-    users: the operators that read the weights, with the scales of their input and output.
+    users: the operators that read the weights, with the scales of their input, times its unit, and output.
     """
     if len({len(parts.table.multiplier) for parts, _, _ in users}) > 1:
         raise ModelError("operators that share weights have tables with different numbers of multipliers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from wpconvert.memory import offline
 from wpconvert.tflite import metadata
 from wpconvert.tflite.checks import check
 from wpconvert.tflite.compressed import Compressed, Decoded, read_compressed
-from wpconvert.tflite.metadata import Originals
+from wpconvert.tflite.metadata import Originals, Provenance
 from wpconvert.tflite.model import TfliteModel, shape_of
 from wpconvert.tflite.operators import BUILTIN_NAMES
 from wpconvert.tflite.reconstruct import Place, all_scales, reconstruct
@@ -35,8 +36,9 @@ def is_rewritten(model: TfliteModel) -> bool:
 def restore(model: TfliteModel, same_outputs: bool = False) -> list[str]:
     """Undo `rewrite` in place. Returns what could not be given back, empty for a file with its originals.
 
-    Weight data, shape and type are always exact, and the restored model computes the same bits; the one exception,
-    multipliers that no float32 scales give, is among what is returned, and with `same_outputs` an UnsupportedError.
+    Weight data, shape and type are always exact, those of pooled weights as they were pooled. The restored model
+    computes the same bits; the exceptions, multipliers that no float32 scales give and pooled operators of fewer bits,
+    are among what is returned, and with `same_outputs` an UnsupportedError.
     Raises ModelError for corrupt blobs, tables and options, and for originals that contradict them.
     """
     if not is_rewritten(model):
@@ -51,10 +53,12 @@ def restore(model: TfliteModel, same_outputs: bool = False) -> list[str]:
         if model.operator_name(operator) in BUILTIN_NAMES
     }
     returning = {place for place in compressed if _fits(model, place, originals)}
+    # Tables and pools.
     tables = {
-        (s, int(model.root.subgraphs[s].operators[index].inputs[2]))
+        (s, int(tensor))
         for (s, index), parts in compressed.items()
         if isinstance(parts, Compressed)
+        for tensor in model.root.subgraphs[s].operators[index].inputs[2:]
     }
     buffers = {place: int(tensor.buffer) for place, tensor in originals.tensors.items()}
     scales = all_scales(model, {place: c for place, c in compressed.items() if place not in returning})
@@ -66,7 +70,7 @@ def restore(model: TfliteModel, same_outputs: bool = False) -> list[str]:
     for s, graph in enumerate(model.root.subgraphs):
         _drop_idle_tensors(graph, {table for owner, table in tables if owner == s})
     _share_again(model, originals, buffers)
-    hashes = _hashes(model)
+    provenance = metadata.read(model)
     metadata.remove(model)
     offline.fit(model)
     _drop_idle_buffers(model)
@@ -79,7 +83,13 @@ def restore(model: TfliteModel, same_outputs: bool = False) -> list[str]:
     check(model.root)
     inexact = [place for place, parts in compressed.items() if not _same_table(model, place, parts, place in returning)]
     for place in returning:
-        _check_hash(model, place, compressed[place], hashes)
+        _check_hash(model, place, compressed[place], _hashes(provenance))
+    reduced = [place for place, parts in compressed.items() if isinstance(parts, Compressed) and parts.unit]
+    if reduced and same_outputs:
+        raise UnsupportedError(
+            f"operator {reduced[0][1]} computes with fewer bits of activations, or with rounded look-ups, which no "
+            "other method can: `restore` gives its dense model, which can be converted"
+        )
     if inexact and same_outputs:
         index = inexact[0][1]
         raise UnsupportedError(f"operator {index}: no float32 scale gives its multipliers, it cannot be encoded anew")
@@ -93,7 +103,18 @@ def restore(model: TfliteModel, same_outputs: bool = False) -> list[str]:
             f"{len(compressed) - len(returning)} operators: names, calibration ranges and original quantisation of "
             "weights and biases were stripped; scales were reconstructed from the requantisation tables",
         )
+    if reduced:
+        losses.append(
+            f"operator {reduced[0][1]} {compressed[reduced[0]].name}{_and_others(reduced)}: fewer bits of activations, "
+            "or rounded look-ups; the dense model computes without that, so its outputs differ"
+        )
+    if provenance is not None and provenance.lossy:
+        losses.append("weights were pooled: this is the model of the pooled weights; the original ones are gone")
     return losses
+
+
+def _and_others(places: Sequence[Place]) -> str:
+    return f" and {len(places) - 1} others" if len(places) > 1 else ""
 
 
 def _merge_codes(model: TfliteModel, originals: Originals) -> None:
@@ -154,8 +175,7 @@ def _share_again(model: TfliteModel, originals: Originals, buffers: dict[Place, 
                 tensor.buffer = before
 
 
-def _hashes(model: TfliteModel) -> dict[Place, str]:
-    provenance = metadata.read(model)
+def _hashes(provenance: Provenance | None) -> dict[Place, str]:
     return {} if provenance is None else {(r.subgraph, r.tensor): r.sha256 for r in provenance.tensors}
 
 
@@ -175,7 +195,7 @@ def _same_table(model: TfliteModel, place: Place, parts: Decoded, returned: bool
     """
     if not isinstance(parts, Compressed):
         return True
-    found, wanted = table_of(model, *place), parts.table
+    found, wanted = table_of(model, *place, parts.options.act_bits, parts.lut_shift), parts.table
     if found is None:
         raise ModelError(f"{_where(place, parts)}: its tensors and options do not make a {parts.name}")
     if found.pack().tobytes() == wanted.pack().tobytes():

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wpconvert.codecs import CODECS, Pool
 from wpconvert.memory import offline
 from wpconvert.memory.offline import MemoryPlan
 from wpconvert.model.plan import Outcome
 from wpconvert.tflite import metadata
+from wpconvert.tflite.levels import ACT_BITS
 from wpconvert.tflite.metadata import Originals, TensorRecord
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.operators import CUSTOM_NAMES, CUSTOM_VERSION, ELEMENTWISE, options_of
@@ -47,10 +49,10 @@ def rewrite(
         rewriter = _Rewriter(model, strip)
         # Tables first: they are computed from weights and quantisation that the blobs will replace.
         tables = {
-            (site.subgraph, use.operator): build_table(model, site.subgraph, use.operator).pack(
+            (site.subgraph, use.operator): build_table(model, site.subgraph, use.operator, *_arithmetic(outcome)).pack(
                 model.root.subgraphs[site.subgraph].tensors[site.tensor].quantization.scale
             )
-            for site, _ in chosen
+            for site, outcome in chosen
             for use in site.uses
             if use.name not in ELEMENTWISE
         }
@@ -66,13 +68,32 @@ def rewrite(
         strip_model(model)
 
 
+def _pool_of(outcome: Outcome) -> Pool | None:
+    """The pool that an operator reads: weights that are stored otherwise need none."""
+    return outcome.weight.pool if CODECS[outcome.method].pooled else None
+
+
+def _arithmetic(outcome: Outcome) -> tuple[int, int]:
+    """Bits of activations, and shift of the look-up entries, of an operator with these weights."""
+    pool = _pool_of(outcome)
+    return (ACT_BITS, 0) if pool is None else (outcome.weight.act_bits, pool.lut_shift)
+
+
 def _record(site: Site, outcome: Outcome) -> TensorRecord:
     weight = outcome.weight
     assert weight.values is not None
     digest = hashlib.sha256(np.ascontiguousarray(weight.values).data).hexdigest()
     operator = "+".join(weight.operators)
     return TensorRecord(
-        site.subgraph, site.tensor, weight.name, operator, list(weight.shape), weight.dtype, outcome.method, digest
+        site.subgraph,
+        site.tensor,
+        weight.name,
+        operator,
+        list(weight.shape),
+        weight.dtype,
+        outcome.method,
+        digest,
+        weight.lossy,
     )
 
 
@@ -88,6 +109,9 @@ class _Rewriter:
         self._owners.update(int(entry.buffer) for entry in model.root.metadata or [])
         self._owners.update(() if model.root.metadataBuffer is None else map(int, model.root.metadataBuffer))
         self._blobs: dict[tuple[int, bytes], int] = {}
+        # The buffers of pools, and their tensors in each subgraph.
+        self._pools: dict[bytes, int] = {}
+        self._pool_tensors: dict[tuple[int, int], int] = {}
 
     def replace_operator(self, site: Site, index: int, outcome: Outcome, table: NDArray[np.uint8] | None) -> None:
         """Put the custom operator in the builtin one's place, and its table, if any, in the place of the bias."""
@@ -97,6 +121,8 @@ class _Rewriter:
         inputs = [int(operator.inputs[0]), site.tensor]
         if table is not None:
             inputs.append(self._place_table(site, index, table))
+        if (pool := _pool_of(outcome)) is not None:
+            inputs.append(self._place_pool(site.subgraph, pool))
         self.originals.operators[site.subgraph, index] = operator
         replacement = OperatorT()
         replacement.opcodeIndex = _custom_code(self._model, CUSTOM_NAMES[name])
@@ -108,6 +134,7 @@ class _Rewriter:
             options = replace(options, codec=outcome.method)
         if not self._strip or name in ELEMENTWISE:
             options = replace(options, filter_shape=outcome.weight.shape)
+        options = replace(options, act_bits=_arithmetic(outcome)[0])
         replacement.customOptions = options.pack()
         replacement.customOptionsFormat = CustomOptionsFormat.FLEXBUFFERS
         graph.operators[index] = replacement
@@ -130,6 +157,20 @@ class _Rewriter:
             graph.tensors.append(_bytes_tensor(f"wpconvert/table{index}", table.nbytes, buffer))
         self._model.root.buffers[buffer] = BufferT(data=table)
         return slot
+
+    def _place_pool(self, subgraph: int, pool: Pool) -> int:
+        """The tensor of a pool in a subgraph, appended once."""
+        packed = pool.pack()
+        raw = packed.tobytes()
+        if raw not in self._pools:
+            self._pools[raw] = self._new_buffer()
+            self._model.root.buffers[self._pools[raw]] = BufferT(data=packed)
+        buffer = self._pools[raw]
+        if (subgraph, buffer) not in self._pool_tensors:
+            tensors = self._model.root.subgraphs[subgraph].tensors
+            self._pool_tensors[subgraph, buffer] = len(tensors)
+            tensors.append(_bytes_tensor(f"wpconvert/pool{len(self._pools) - 1}", packed.nbytes, buffer))
+        return self._pool_tensors[subgraph, buffer]
 
     def replace_weight(self, site: Site, outcome: Outcome) -> None:
         """Put the blob in the weight's place. Equal blobs of tensors that shared a buffer share one again."""

@@ -10,8 +10,9 @@ import numpy as np
 from wpconvert.errors import WpconvertError
 from wpconvert.model.weight import Weight
 from wpconvert.tflite import table
-from wpconvert.tflite.arithmetic import activation_range, output_multipliers, wrap_int32
+from wpconvert.tflite.arithmetic import activation_range, output_multipliers
 from wpconvert.tflite.elementwise import check_elementwise, matrix_of
+from wpconvert.tflite.levels import ACT_BITS, fold_bias, unit_log2, zero_sums
 from wpconvert.tflite.model import Quantization, TfliteModel, quantization_of, shape_of, text
 from wpconvert.tflite.obstacles import Obstacle, check_scale
 from wpconvert.tflite.operators import CHANNEL_AXIS, CUSTOM_NAMES, ELEMENTWISE, ROW_DIMS, channel_sums, options_of
@@ -210,22 +211,30 @@ def _check_quantization(name: str, x: Any, weights: Any, y: Any) -> None:
         raise Obstacle("weights with a zero point other than 0")
 
 
-def table_of(model: TfliteModel, subgraph: int, index: int) -> table.RequantTable | None:
-    """The table that rewriting an operator would give it, None when it cannot be rewritten."""
+def table_of(
+    model: TfliteModel, subgraph: int, index: int, act_bits: int = ACT_BITS, lut_shift: int = 0
+) -> table.RequantTable | None:
+    """The table that rewriting an operator would give it, None when it cannot be rewritten.
+
+    act_bits and lut_shift: as in `build_table`.
+    """
     operator = model.root.subgraphs[subgraph].operators[index]
     name = model.operator_name(operator)
     if name not in CHANNEL_AXIS or len(operator.inputs) <= WEIGHT_INPUT or operator.inputs[WEIGHT_INPUT] < 0:
         return None
     try:
         _check_use(model, Site(subgraph, int(operator.inputs[WEIGHT_INPUT])), Use(index, WEIGHT_INPUT, name))
-        return build_table(model, subgraph, index)
+        return build_table(model, subgraph, index, act_bits, lut_shift)
     except (Obstacle, WpconvertError):
         return None
 
 
-def build_table(model: TfliteModel, subgraph: int, operator_index: int) -> table.RequantTable:
+def build_table(
+    model: TfliteModel, subgraph: int, operator_index: int, act_bits: int = ACT_BITS, lut_shift: int = 0
+) -> table.RequantTable:
     """The requantisation table of a builtin convolution or fully connected operator with constant int8 weights.
 
+    act_bits: of an activation, lut_shift: of the pool's look-up entries; other than 8 and 0 only for pooled weights.
     Raises UnsupportedError for an activation that is not a clamp, ModelError for impossible scales.
     """
     graph = model.root.subgraphs[subgraph]
@@ -240,16 +249,16 @@ def build_table(model: TfliteModel, subgraph: int, operator_index: int) -> table
     qx, qw, qy = (q for q in quantizations if isinstance(q, Quantization))
     # Scales that overflow float32 are refused by their infinite multiplier.
     with np.errstate(all="ignore"):
-        multiplier, shift = output_multipliers(qx.scales[0], qw.scales, qy.scales[0])
+        unit = unit_log2(act_bits, lut_shift)
+        multiplier, shift = output_multipliers(qx.scales[0], np.ldexp(qw.scales, unit), qy.scales[0])
     zero_in, zero_out = int(qx.zero_points[0]), int(qy.zero_points[0])
     activation = operator.builtinOptions.fusedActivationFunction
     low, high = activation_range(activation, qy.scales[0], zero_out, np.dtype(np.int8))
     if low > high:
         raise Obstacle(f"the activation's range {low} to {high} is empty")
-    sums = channel_sums(name, values)
-    folded = wrap_int32((0 if bias is None else bias.astype(np.int64)) - zero_in * sums)
+    sums = zero_sums(values, zero_in, act_bits, lut_shift) if unit else zero_in * channel_sums(name, values)
     return table.RequantTable(
-        folded.astype(np.int32),
+        fold_bias(np.zeros(len(sums), np.int32) if bias is None else bias, sums, unit),
         multiplier,
         shift.astype(np.int8),
         zero_in,

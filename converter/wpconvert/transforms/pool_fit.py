@@ -33,9 +33,10 @@ class Part:
         what they are in real numbers.
         """
         vectors = cut(weights).reshape(len(weights), -1, GROUP).astype(np.float64)
-        squares = np.broadcast_to(np.square(scales.astype(np.float64)), len(weights))
+        squares = np.broadcast_to(np.square(np.asarray(scales, np.float64)), len(weights))
         energy = float(squares @ np.square(vectors).sum(axis=(1, 2)))
-        return cls(vectors, lanes(weights.shape[1:]), squares / energy if energy > 0 else np.ones(len(weights)))
+        importance = np.asarray(squares / energy) if energy > 0 else np.ones(len(weights))
+        return cls(vectors, lanes(weights.shape[1:]), importance)
 
 
 def fit(parts: Sequence[Part], size: int, lut_bits: int, seed: int) -> tuple[NDArray[np.int8], int]:
@@ -50,7 +51,7 @@ def fit(parts: Sequence[Part], size: int, lut_bits: int, seed: int) -> tuple[NDA
             scales[index] = _scales(part.vectors, part.within, pool, chosen)
             _add(part, chosen, scales[index], sums, counts)
         # A vector that nothing chose stays as it is, and so does one of zeros: rows of nothing else rely on it.
-        pool = np.divide(sums, counts, out=pool.copy(), where=(counts > 0) & pool.any(axis=1)[:, None])
+        pool = np.divide(sums, counts, out=pool.copy(), where=(counts > 0) & (pool != 0).any(axis=1, keepdims=True))
     return quantise(pool, lut_bits)
 
 
@@ -81,7 +82,8 @@ def _directions(
 
 
 def _inside(within: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return np.asarray(np.arange(GROUP) < within[:, None])
+    """The lanes that count, bool[n, 8]."""
+    return np.asarray(np.arange(GROUP)[None] < np.reshape(within, (-1, 1)))
 
 
 def _scales(
@@ -113,7 +115,7 @@ def _add(
     sums: NDArray[np.float64],
     counts: NDArray[np.float64],
 ) -> None:
-    """Add what the members of each vector ask for to the sums, and to what these are to be divided by, float64[K, 8]."""
+    """Add what the members of each vector ask for, and what that is to be divided by, to float64[K, 8] each."""
     labels = chosen.reshape(-1)
     inside = _inside(part.within)
     for lane in range(GROUP):

@@ -13,6 +13,7 @@ from functools import partial
 
 from torch import nn
 
+from .ds_cnn import DsCnn
 from .mobilenet_v2 import MobileNetV2
 from .resnet import ResNet
 from .tiny_conv import TinyConv
@@ -24,4 +25,5 @@ NETWORKS: dict[str, Callable[[int, int], nn.Module]] = {
     "resnet-14": partial(ResNet, (64, 128, 256), 2, False),
     "mobilenet-v2": MobileNetV2,
     "tiny-conv": TinyConv,
+    "ds-cnn": DsCnn,
 }

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-
-class ConvBnRelu(nn.Module):  # type: ignore[misc]
-    """Convolution without bias, batch normalisation, ReLU; the export folds the three into one operator."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, groups: int = 1) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False)
-        self.bn = nn.BatchNorm2d(outputs)
-        self.relu = nn.ReLU()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.relu(self.bn(self.conv(x)))
+from .layers import ConvBnRelu
 
 
 class SeparableBlock(nn.Module):  # type: ignore[misc]
@@ -33,23 +22,23 @@ class SeparableBlock(nn.Module):  # type: ignore[misc]
 class DsCnn(nn.Module):  # type: ignore[misc]
     """Stem of 32 channels, four separable blocks of 64, 96, 96 and 96, average pool, linear classifier.
 
-    Input float32 [batch, 1, 8, 8], output logits [batch, 10].
+    Input float32 [batch, channels, 8, 8], output logits [batch, classes].
 
     The map is halved by an average pool, not by a stride of 2: PyTorch pads a strided convolution on both
     sides, TFLite's SAME padding only at the end, and the converter would bridge the difference with a PAD
     operator.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 1, classes: int = 10) -> None:
         super().__init__()
-        self.stem = ConvBnRelu(1, 32, kernel=3)
+        self.stem = ConvBnRelu(channels, 32, kernel=3)
         self.block1 = SeparableBlock(32, 64)
         self.halve = nn.AvgPool2d(2)
         self.block2 = SeparableBlock(64, 96)
         self.block3 = SeparableBlock(96, 96)
         self.block4 = SeparableBlock(96, 96)
         self.pool = nn.AvgPool2d(4)
-        self.classifier = nn.Linear(96, 10)
+        self.classifier = nn.Linear(96, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.halve(self.block1(self.stem(x)))

@@ -1,0 +1,171 @@
+"""Pooling the weights of a `.tflite` model: another dense model, whose weights consist of pool vectors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert.codecs import Lut, Pool
+from wpconvert.codecs.pool_table import LUT_BITS, MAX_SHIFT
+from wpconvert.errors import WpconvertError
+from wpconvert.model.pooling import DEFAULT_SIZE, NETWORK, POOLED_OPERATORS, PoolSettings
+from wpconvert.model.weight import Weight
+from wpconvert.tflite.model import TfliteModel, shape_of
+from wpconvert.tflite.obstacles import Obstacle
+from wpconvert.tflite.replace import Change, put, rescaled_biases, scales_of
+from wpconvert.tflite.weights import Site, find_sites
+from wpconvert.transforms.pool import cut, exact, fits, lanes
+from wpconvert.transforms.pool_fit import Part, fit, nearest
+
+# An exact pool that is larger than the default is taken for one if each of its vectors stands for so many.
+_LEAST_USES = 4
+# So that the ratio of nothing to nothing is a number.
+_LEAST_ENERGY = 1e-300
+
+
+@dataclass
+class Pooled:
+    """What became of the weights that were to be pooled, by key: their pool, signal-to-noise ratio in decibels where
+    their values changed, or the reason why they were not pooled. notes: for the user.
+    """
+
+    pools: dict[str, Pool] = field(default_factory=dict)
+    snr_db: dict[str, float] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def pool_weights(
+    model: TfliteModel, weights: Sequence[Weight], chosen: Collection[str], settings: PoolSettings
+) -> Pooled:
+    """Pool the weights of a model that are chosen by their keys, in place; `weights` are all of the model.
+
+    `act_bits` of the weights say which pools need a look-up table. Weights that consist of few enough vectors already
+    stay as they are.
+    """
+    result = Pooled()
+    sites = find_sites(model)
+    stored: defaultdict[int, list[Weight]] = defaultdict(list)
+    for weight in weights:
+        stored[weight.storage].append(weight)
+    groups: defaultdict[int, list[list[Weight]]] = defaultdict(list)
+    for storage, sharing in stored.items():
+        reasons = {
+            weight.key: _obstacle(model, sites[weight.key], weight, sharing, chosen)
+            for weight in sharing
+            if weight.key in chosen
+        }
+        if any(reasons.values()):
+            result.reasons |= {key: reason or "" for key, reason in reasons.items()}
+        elif reasons:
+            groups[0 if settings.scope == NETWORK else storage].append(sharing)
+    for group in groups.values():
+        members = [weight for sharing in group for weight in sharing]
+        pool = _exact_pool(members, settings, result.notes)
+        if pool is not None:
+            result.pools |= dict.fromkeys((weight.key for weight in members), pool)
+        else:
+            _pool_group(model, sites, group, settings, result)
+    return result
+
+
+def _obstacle(
+    model: TfliteModel, site: Site, weight: Weight, sharing: Sequence[Weight], chosen: Collection[str]
+) -> str | None:
+    """Why a weight cannot be pooled; `sharing` are those that share its bytes."""
+    if weight.values is None:
+        return weight.obstacle
+    for name in weight.operators:
+        if name not in POOLED_OPERATORS:
+            return f"weights of {name} cannot be pooled"
+    graph = model.root.subgraphs[site.subgraph]
+    for use in site.uses:
+        x = graph.tensors[graph.operators[use.operator].inputs[0]]
+        if use.name == "CONV_2D" and shape_of(x)[-1] != weight.shape[-1]:
+            return "weights of a grouped convolution cannot be pooled"
+    for other in sharing:
+        if other.key not in chosen or other.values is None or other.shape != weight.shape:
+            return f"shares its bytes with {other.label}, which is not pooled like it"
+    return None
+
+
+def _lut(members: Sequence[Weight], settings: PoolSettings, shift: int) -> Lut:
+    return settings.lut_for(min(weight.act_bits for weight in members), shift)
+
+
+def _exact_pool(members: Sequence[Weight], settings: PoolSettings, notes: list[str]) -> Pool | None:
+    """The pool that the weights are made of, if they are."""
+    values = [weight.values for weight in members if weight.values is not None]
+    vectors = np.concatenate([cut(v) for v in values])
+    found = exact(vectors, np.concatenate([lanes(v.shape) for v in values]))
+    if found is None:
+        return None
+    most = settings.size or max(DEFAULT_SIZE, len(vectors) // _LEAST_USES)
+    if len(found) > most:
+        return None
+    # Which pool it is is given: entries get the bits it takes.
+    bits, shift = next(
+        ((bits, shift) for bits, shift in _kinds(settings.lut_bits) if fits(found, bits, shift).all()), (16, 0)
+    )
+    if bits != settings.lut_bits:
+        notes.append(f"the weights' own pool needs look-up entries of {bits} bits, not {settings.lut_bits}")
+    which = "the weights" if settings.scope == NETWORK else members[0].label
+    notes.append(f"{which}: made of {len(found)} vectors already, an exact pool; no weight changes")
+    return Pool(found, bits, shift, _lut(members, settings, shift))
+
+
+def _kinds(lut_bits: int) -> list[tuple[int, int]]:
+    """Bits and shifts of entries, what was asked for first, then what holds more."""
+    return [(bits, shift) for bits in sorted(LUT_BITS) if bits >= lut_bits for shift in _shifts(bits)]
+
+
+def _shifts(bits: int) -> range:
+    return range(MAX_SHIFT + 1 if bits == min(LUT_BITS) else 1)
+
+
+def _pool_group(
+    model: TfliteModel,
+    sites: dict[str, Site],
+    group: Sequence[Sequence[Weight]],
+    settings: PoolSettings,
+    result: Pooled,
+) -> None:
+    """Fit a pool to weights, in lists of those that share their bytes, and put what is made of it in their place."""
+    members = [weight for sharing in group for weight in sharing]
+    scales = {weight.key: scales_of(model, sites[weight.key]) for weight in members}
+    parts = [Part.of(weight.values, scales[weight.key]) for weight in members if weight.values is not None]
+    vectors, shift = fit(parts, settings.size or DEFAULT_SIZE, settings.lut_bits, settings.seed)
+    pool = Pool(vectors, settings.lut_bits, shift, _lut(members, settings, shift))
+    for sharing in group:
+        before = sharing[0].values
+        assert before is not None
+        values, factors = nearest(before, vectors)
+        changes = [
+            Change(sites[weight.key], values, (scales[weight.key] * factors).astype(np.float32)) for weight in sharing
+        ]
+        try:
+            biases = [rescaled_biases(model, change) for change in changes]
+        except (Obstacle, WpconvertError) as error:
+            result.reasons |= {weight.key: f"cannot be pooled: {error}" for weight in sharing}
+            continue
+        for weight, change, bias in zip(sharing, changes, biases, strict=True):
+            put(model, change, bias)
+            result.pools[weight.key] = pool
+            result.snr_db[weight.key] = snr_db(before, scales[weight.key], values, change.scales)
+
+
+def snr_db(
+    weights: NDArray[np.int8], scales: NDArray[Any], pooled: NDArray[np.int8], pooled_scales: NDArray[Any]
+) -> float:
+    """Signal-to-noise ratio of pooled weights, real numbers, in decibels; int8[channels, …], scales of the channels."""
+    signal, noise = 0.0, 0.0
+    rows = (np.broadcast_to(np.asarray(each, np.float64), len(weights)) for each in (scales, pooled_scales))
+    for w, p, s, t in zip(weights, pooled, *rows, strict=True):
+        signal += float(np.square(w * s).sum())
+        noise += float(np.square(w * s - p * t).sum())
+    return float(10 * np.log10(max(signal, _LEAST_ENERGY) / max(noise, _LEAST_ENERGY)))

@@ -1,0 +1,74 @@
+"""Where an interrupted training run continues: one file, replaced whole after every epoch."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wpconvert.errors import FileError, UsageError
+from wpconvert.files import write_all
+
+from .errors import DataError
+
+_FORMAT = 1
+
+Value = str | int | float | bool | None
+
+
+class Checkpoint:
+    """The file at `path`, for a run with `settings`: everything that decides the result, by name."""
+
+    def __init__(self, path: Path, settings: Mapping[str, Value]) -> None:
+        self._path = path
+        self._settings = dict(settings)
+
+    def load(self) -> dict[str, Any] | None:
+        """The state that was saved last; None when there is no file.
+
+        Raises UsageError when the file is of a run with other settings, DataError when it is no checkpoint, FileError
+        when it cannot be read.
+        """
+        try:
+            # Weights only: a pickle could run code.
+            content = torch.load(io.BytesIO(self._path.read_bytes()), map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise FileError(f"{self._path}: cannot be read: {error.strerror}") from error
+        except Exception as error:
+            # A damaged pickle can end in almost any exception.
+            raise self._malformed() from error
+        if not isinstance(content, dict) or content.get("format") != _FORMAT:
+            raise self._malformed()
+        settings, state = content.get("settings"), content.get("state")
+        if not isinstance(settings, dict) or not isinstance(state, dict):
+            raise self._malformed()
+        self._compare(settings)
+        return state
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the file atomically; `state` holds tensors, numbers, texts, and dicts and lists of them."""
+        buffer = io.BytesIO()
+        torch.save({"format": _FORMAT, "settings": self._settings, "state": state}, buffer)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(f"{self._path.parent}: cannot be made: {error.strerror}") from error
+        write_all({self._path: buffer.getvalue()})
+
+    def _compare(self, kept: dict[str, Any]) -> None:
+        names = sorted({*kept, *self._settings}, key=str)
+        differing = [name for name in names if kept.get(name) != self._settings.get(name)]
+        if differing:
+            changes = ", ".join(f"{name} {kept.get(name)!r}, now {self._settings.get(name)!r}" for name in differing)
+            raise UsageError(
+                f"{self._path}: the checkpoint is of a run with other settings: {changes}; "
+                "use those, or another checkpoint folder"
+            )
+
+    def _malformed(self) -> DataError:
+        return DataError(f"{self._path}: not a checkpoint of wptrain, or damaged; delete it to start anew")

@@ -1,0 +1,180 @@
+"""The commands of `wptrain`: options, progress and files around the recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from wpconvert.errors import FileError, UsageError
+from wpconvert.files import write_all
+
+from .. import data
+from ..checkpoint import Checkpoint
+from ..data.dataset import Dataset
+from ..errors import DataError
+from ..networks import NETWORKS
+from ..recipes import export as export_recipe
+from ..recipes import pool as pool_recipe
+from ..recipes import pretrain as pretrain_recipe
+from ..tracking import Run, track
+from ..trained import Trained, build
+
+ERR = Console(stderr=True, highlight=False)
+PRETRAINED = "pretrained.pt"
+POOLED = "pooled.pt"
+_PRETRAIN = pretrain_recipe.PretrainSettings()
+_POOL = pool_recipe.PoolSettings()
+
+DatasetOption = Annotated[
+    str, typer.Option("--dataset", metavar="NAME[:PATH]", help=f"One of {', '.join(data.CHOICES)}.")
+]
+OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where network, checkpoint and runs go.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of weights, order, shifts and clustering.")]
+EpochsOption = Annotated[int, typer.Option("--epochs", min=1, help="Times that all training images are seen.")]
+ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads; another number, other last bits.")]
+DeviceOption = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="What computes.")]
+TrackOption = Annotated[bool, typer.Option("--track/--no-track", help="Keep parameters and metrics with MLflow.")]
+NetworkArgument = Annotated[Path, typer.Argument(metavar="NETWORK.pt", help="What wptrain wrote.", show_default=False)]
+
+
+@dataclass
+class _Watcher:
+    """Shows the steps of an epoch, and gives its metrics to the run."""
+
+    progress: Progress
+    run: Run
+    epochs: int
+    task: TaskID = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.task = self.progress.add_task("")
+
+    def start(self, epoch: int, steps: int) -> None:
+        self.progress.reset(self.task, total=steps, description=f"epoch {epoch + 1} of {self.epochs}")
+
+    def step(self) -> None:
+        self.progress.advance(self.task)
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        self.run.metrics(epoch, metrics)
+
+
+@contextmanager
+def _watched(
+    title: str, out: Path, tracked: bool, epochs: int, settings: Mapping[str, str | int | float | bool | None]
+) -> Iterator[tuple[_Watcher, Checkpoint]]:
+    """Progress bar, run and checkpoint of one training; a bad setting ends as UsageError."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        with (
+            track(tracked, out, title, settings) as run,
+            Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as progress,
+        ):
+            yield _Watcher(progress, run, epochs), Checkpoint(out / f"{title}.checkpoint", settings)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _dataset(choice: str) -> Dataset:
+    with ERR.status(f"reading {choice}"):
+        return data.load(choice)
+
+
+def _trained(path: Path) -> Trained:
+    try:
+        return Trained.load(path)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DataError(str(error)) from error
+
+
+def _check_fit(network: str, dataset: Dataset) -> None:
+    """UsageError when the network is unknown or its poolings leave nothing of the dataset's images."""
+    height, width, channels = dataset.image_shape
+    try:
+        build(network, channels, len(dataset.classes)).eval()(torch.zeros(1, channels, height, width))
+    except (RuntimeError, ValueError) as error:
+        known = network in NETWORKS
+        reason = f"does not take images of {height} x {width} pixels" if known else "unknown"
+        raise UsageError(f"network {network}: {reason}; expected one of {', '.join(NETWORKS)}") from error
+
+
+def _device(name: str) -> str:
+    if name not in {"auto", "cpu", "cuda"}:
+        raise UsageError(f"--device {name}: expected auto, cpu or cuda")
+    return name
+
+
+def pretrain(
+    dataset: DatasetOption = "digits",
+    network: Annotated[str, typer.Option("--network", help=f"One of {', '.join(NETWORKS)}.")] = _PRETRAIN.network,
+    epochs: EpochsOption = _PRETRAIN.epochs,
+    seed: SeedOption = _PRETRAIN.seed,
+    threads: ThreadsOption = _PRETRAIN.threads,
+    device: DeviceOption = _PRETRAIN.device,
+    out: OutOption = Path("wptrain-out"),
+    tracked: TrackOption = True,
+) -> None:
+    """Train a dense network: FOLDER/pretrained.pt. Run again, it continues after the last whole epoch."""
+    settings = pretrain_recipe.PretrainSettings(
+        network=network, seed=seed, epochs=epochs, threads=threads, device=_device(device)
+    )
+    images = _dataset(dataset)
+    _check_fit(network, images)
+    with _watched("pretrain", out, tracked, epochs, asdict(settings) | {"dataset": dataset}) as (watcher, checkpoint):
+        trained, best = pretrain_recipe.pretrain(images, settings, checkpoint=checkpoint, observer=watcher)
+        _save(trained, out / PRETRAINED, watcher.run)
+    typer.echo(f"{out / PRETRAINED}: epoch {best.epoch + 1}, validation accuracy {best.validation_accuracy:.4f}")
+
+
+def pool(
+    source: NetworkArgument,
+    dataset: DatasetOption = "digits",
+    pool_size: Annotated[int, typer.Option("--pool-size", help="Vectors in the pool.")] = _POOL.pool_size,
+    lut_bits: Annotated[int, typer.Option("--lut-bits", help="Bits of a look-up entry.")] = _POOL.lut_bits,
+    epochs: EpochsOption = _POOL.epochs,
+    seed: SeedOption = _POOL.seed,
+    threads: ThreadsOption = _POOL.threads,
+    device: DeviceOption = _POOL.device,
+    out: OutOption = Path("wptrain-out"),
+    tracked: TrackOption = True,
+) -> None:
+    """Pool a dense network's weights and retrain it: FOLDER/pooled.pt. Continues as pretrain does."""
+    settings = pool_recipe.PoolSettings(
+        pool_size=pool_size, lut_bits=lut_bits, seed=seed, epochs=epochs, threads=threads, device=_device(device)
+    )
+    dense = _trained(source)
+    decides = asdict(settings) | {"dataset": dataset, "network": dense.network_name}
+    with _watched("pool", out, tracked, epochs, decides) as (watcher, checkpoint):
+        trained, best = pool_recipe.pool(dense, _dataset(dataset), settings, checkpoint=checkpoint, observer=watcher)
+        _save(trained, out / POOLED, watcher.run)
+    typer.echo(f"{out / POOLED}: epoch {best.epoch + 1}, validation accuracy {best.validation_accuracy:.4f}")
+
+
+def export(
+    source: NetworkArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="OUT.tflite", help="The model.", show_default=False)],
+    dataset: DatasetOption = "digits",
+) -> None:
+    """Write a network as an int8 .tflite; pooled weights stay exactly pooled."""
+    try:
+        content = export_recipe.export(_trained(source), _dataset(dataset))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    write_all({out: content})
+    typer.echo(f"{out}: {len(content):,} bytes")
+
+
+def _save(trained: Trained, path: Path, run: Run) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    trained.save(path)
+    run.artifact(path)

@@ -1,0 +1,76 @@
+"""The program `wptrain`: train a network, pool its weights, export it for `wpconvert -m pool`."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from wpconvert.errors import ToolError, WpconvertError
+
+_NEEDED = ("torch", "litert_torch", "mlflow")
+_EPILOG = """Examples:
+
+  wptrain pretrain --dataset digits --network ds-cnn --epochs 20 --out digits\n
+  wptrain pool digits/pretrained.pt --dataset digits --pool-size 32 --epochs 20 --out digits\n
+  wptrain export digits/pooled.pt --dataset digits --out digits.tflite
+
+Exit codes: 0 done · 2 wrong usage · 3 malformed data, checkpoint or network · 5 file error · 6 the training extra is
+missing · 130 interrupted
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line (without the program's name); returns the exit code, having printed at most one error line."""
+    try:
+        code = _application()(args=list(arguments), prog_name="wptrain", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except WpconvertError as error:
+        return _fail(str(error), error.exit_code)
+    except typer.TyperException as error:
+        message = error.format_message()
+        return _fail(f"{message.rstrip('.')}; see wptrain --help", 2) if message else 2
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; run the same command again to continue from its checkpoint", 130)
+    except MemoryError:
+        return _fail("not enough memory for this dataset", 4)
+    except OSError as error:
+        return _fail(f"{error.filename or 'output'}: cannot be written: {error.strerror or error}", 5)
+
+
+def _application() -> typer.Typer:
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ToolError(
+            f"{', '.join(missing)} not installed: training needs the extra; "
+            "run `make setup-train` in a clone, or pip install 'wpconvert[train]'"
+        )
+    from . import commands  # noqa: PLC0415 - needs PyTorch
+
+    app = typer.Typer(
+        help="Train networks with weight pools.",
+        epilog=_EPILOG,
+        rich_markup_mode="rich",
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        add_completion=False,
+    )
+    for command in (commands.pretrain, commands.pool, commands.export):
+        app.command()(command)
+    return app
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"wptrain: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()
