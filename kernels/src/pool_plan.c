@@ -228,6 +228,9 @@ static uint64_t plan_gather(const layer *l, wpk_pool_plan *plan) {
 /* Tests force a schedule where it can be used at all: WPK_POOL_FORCE, and 1 or 0 for products by
  * look-up or not. */
 #ifdef WPK_POOL_FORCE
+#ifndef WPK_POOL_FORCE_LUT
+#define WPK_POOL_FORCE_LUT 0
+#endif
 static bool is_forced(const wpk_pool_plan *p) {
     return p->schedule == WPK_POOL_FORCE &&
            (p->schedule != WPK_POOL_PRODUCTS || p->looks_up == WPK_POOL_FORCE_LUT);
