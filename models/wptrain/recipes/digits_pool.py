@@ -63,8 +63,6 @@ class Settings:
             epochs=self.pool_epochs,
             learning_rate=self.learning_rate,
             batch_size=32,
-            shift=1,
-            flip=False,
             threads=self.threads,
             device="cpu",
         )
