@@ -37,6 +37,15 @@ InputsOption = Annotated[
         show_default=False,
     ),
 ]
+EvalOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--eval",
+        metavar="DATA.npz",
+        help="Inputs with `labels`, to tell the accuracy before and after.",
+        show_default=False,
+    ),
+]
 RandomOption = Annotated[
     int | None,
     typer.Option("--random", min=1, metavar="N", help=f"N random inputs ({DEFAULT_SAMPLES} by default)."),
@@ -85,10 +94,19 @@ def engine_named(name: str) -> Engine:
     return engine
 
 
-def read_inputs(path: Path | None, count: int | None, seed: int, model: TfliteModel) -> Inputs:
-    """The samples that --inputs or --random ask for."""
-    if path is not None and count is not None:
-        raise UsageError("--inputs and --random exclude each other")
+def read_inputs(
+    path: Path | None, count: int | None, seed: int, model: TfliteModel, evaluation: Path | None = None
+) -> Inputs:
+    """The samples that --inputs, --random or --eval ask for."""
+    given = [("--inputs", path), ("--eval", evaluation), ("--random", count)]
+    named = [name for name, value in given if value is not None]
+    if len(named) > 1:
+        raise UsageError(f"{named[0]} and {named[1]} exclude each other")
+    if evaluation is not None:
+        inputs = load_inputs(evaluation, model)
+        if inputs.labels is None:
+            raise UsageError(f"--eval {evaluation}: no array `labels`; use --inputs for inputs without")
+        return inputs
     if path is not None:
         return load_inputs(path, model)
     return random_inputs(model, DEFAULT_SAMPLES if count is None else count, seed)

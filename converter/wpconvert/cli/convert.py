@@ -12,6 +12,7 @@ from wpconvert.cli.common import (
     DEFAULT_SAMPLES,
     OUT,
     EngineOption,
+    EvalOption,
     InputsOption,
     ModelArgument,
     RandomOption,
@@ -20,10 +21,19 @@ from wpconvert.cli.common import (
     progress_bar,
     read_inputs,
 )
+from wpconvert.cli.pooling import (
+    ActBitsOption,
+    LutBitsOption,
+    LutOption,
+    PoolScopeOption,
+    PoolSizeOption,
+    pool_settings,
+)
 from wpconvert.emit import emit_c
 from wpconvert.emit.c_array import check_path, header_path
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.files import same_file, write_all
+from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, METHODS, Rules, load_rules
 from wpconvert.plan.goal import BALANCED, DEFAULT_GOAL, DEFAULT_SLOWDOWN, OPTIMIZE, Goal
 from wpconvert.report.export import check_format, conversion_report
@@ -97,6 +107,11 @@ def convert(
         int | None,
         typer.Option("--ram", min=1, metavar="BYTES", help="The arena must fit this memory.", show_default=False),
     ] = None,
+    pool_size: PoolSizeOption = None,
+    lut_bits: LutBitsOption = None,
+    act_bits: ActBitsOption = None,
+    pool_scope: PoolScopeOption = None,
+    lut: LutOption = None,
     threshold: Annotated[
         float,
         typer.Option(
@@ -108,6 +123,7 @@ def convert(
     report: Annotated[Path | None, _path_option("--report", "FILE.json|.csv", "Write the report to a file.")] = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not run the models.")] = False,
     inputs: InputsOption = None,
+    evaluation: EvalOption = None,
     random: RandomOption = None,
     seed: SeedOption = 0,
     engine: EngineOption = "reference",
@@ -116,21 +132,24 @@ def convert(
 ) -> None:
     """Rewrite a model: find its weights, compress them, verify the result, write it.
 
-    The outputs of the rewritten model are compared bit for bit with the original's before anything is written.
+    The outputs of the rewritten model are compared bit for bit with the original's before anything is written; where
+    weights are pooled, with those of the dense model of the pooled weights, and the loss is reported.
     """
     destination = _destination(model, output, in_place, to_c, dry_run)
     _check_options(method, to_c, report, verbose, quiet)
-    _check_paths(model, destination, to_c, dump_plan, report, rules, inputs)
+    _check_paths(model, destination, to_c, dump_plan, report, rules, inputs, evaluation)
     chosen_rules = Rules(rules=[]) if rules is None else load_rules(rules)
     automatic = AUTO in (method, *(rule.method for rule in chosen_rules.rules))
     goal = _goal(automatic, optimize, target, max_slowdown, flash, ram)
-    settings = Settings(method, chosen_rules, threshold, strip, goal)
+    pooling = POOL in (method, *(rule.method for rule in chosen_rules.rules))
+    pool = pool_settings(pooling, pool_size, lut_bits, act_bits, pool_scope, lut)
+    settings = Settings(method, chosen_rules, threshold, strip, goal, pool)
     chosen = engine_named(engine)
     data, original = read(model)
     converted = _convert(model, data, settings, quiet)
     verification = None
     if not no_verify:
-        samples = read_inputs(inputs, random, seed, original)
+        samples = read_inputs(inputs, random, seed, original, evaluation)
         with progress_bar("verify", 2 * len(samples.samples), quiet) as bar:
             verification = verify_models(original, parse(converted.data), samples, chosen, bar.advance)
     files = {}
@@ -161,6 +180,7 @@ convert.epilog = (  # type: ignore[attr-defined]
     "  wpconvert model.tflite --target mps2-m3 --flash 65536 --strip -o fits.tflite\n\n"
     "  wpconvert model.tflite --dry-run\n\n"
     "  wpconvert model.tflite -m rle --strip --to-c firmware/model.c\n\n"
+    "  wpconvert model.tflite -m pool --pool-size 64 --eval test.npz -o pooled.tflite\n\n"
     "  wpconvert model.tflite --rules rules.yaml --dry-run --dump-plan plan.yaml\n\n"
     f"Without --inputs, {DEFAULT_SAMPLES} random inputs verify the result."
 )

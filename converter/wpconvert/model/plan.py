@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import yaml
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from wpconvert.codecs import CODECS, Layout, encode
 from wpconvert.errors import ModelError
+from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Weight
 
@@ -69,7 +71,7 @@ def _attempt(choice: Choice) -> Outcome:
     if weight.values is None:
         return Outcome(weight, "none", reason=weight.obstacle)
     if choice.method == "none":
-        return Outcome(weight, "none", reason="method none")
+        return Outcome(weight, "none", reason=choice.reason or "method none")
     sparsity = weight.sparsity or 0.0
     if sparsity < choice.threshold:
         return Outcome(weight, "none", reason=f"{sparsity:.1%} zeros, below the threshold of {choice.threshold:.1%}")
@@ -126,5 +128,8 @@ def dump_plan(outcomes: Sequence[Outcome]) -> str:
     rules = []
     for outcome in outcomes:
         if outcome.weight.values is not None:
-            rules.append({"tensor": outcome.weight.key, "method": outcome.method, "threshold": 0.0})
+            rule: dict[str, Any] = {"tensor": outcome.weight.key, "method": outcome.method, "threshold": 0.0}
+            if outcome.method == POOL:
+                rule["act_bits"] = outcome.weight.act_bits
+            rules.append(rule)
     return yaml.safe_dump({"rules": rules}, sort_keys=False)

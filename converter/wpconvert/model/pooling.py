@@ -14,6 +14,9 @@ SCOPES = (NETWORK, LAYER)
 POOLED_OPERATORS = ("CONV_2D", "FULLY_CONNECTED")
 """Whose weights can be pooled."""
 DEFAULT_SIZE = 64
+MAX_SIZE = 256
+ACT_BITS = 8
+"""Bits of an activation, unless fewer are asked for."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class PoolSettings:
 
     size: int | None = None
     lut_bits: int = 8
-    act_bits: int = 8
+    act_bits: int = ACT_BITS
     scope: str = NETWORK
     lut: Lut | None = None
     seed: int = 0
@@ -36,4 +39,4 @@ class PoolSettings:
         """Where the table of a pool is whose operators use at least so many bits of activations."""
         if self.lut is not None and (self.lut is not Lut.NONE or not lut_shift):
             return self.lut
-        return Lut.RAM if lut_shift or act_bits < 8 or self.lut_bits == 4 else Lut.NONE
+        return Lut.RAM if lut_shift or act_bits < ACT_BITS or self.lut_bits == 4 else Lut.NONE

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from wpconvert.codecs import CODECS
 from wpconvert.errors import FileError, UsageError
+from wpconvert.model.pooling import ACT_BITS, POOL
 from wpconvert.model.weight import Weight
 
 AUTO = "auto"
@@ -21,7 +22,10 @@ METHODS: tuple[str, ...] = (AUTO, "none", *CODECS)
 
 
 class Rule(BaseModel):
-    """One rule. Every selector given must match: `name` (regular expression, searched), `operator`, `tensor` (key)."""
+    """One rule. Every selector given must match: `name` (regular expression, searched), `operator`, `tensor` (key).
+
+    act_bits: of the activations that pooled weights are multiplied with.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,6 +34,7 @@ class Rule(BaseModel):
     operator: str | None = None
     tensor: str | None = None
     threshold: float | None = Field(default=None, ge=0.0, le=1.0)
+    act_bits: int | None = Field(default=None, ge=1, le=ACT_BITS)
 
     @field_validator("method")
     @classmethod
@@ -52,6 +57,8 @@ class Rule(BaseModel):
     def _selects(self) -> Rule:
         if self.name is None and self.operator is None and self.tensor is None:
             raise ValueError("a rule needs at least one of name, operator, tensor")
+        if self.act_bits is not None and self.method != POOL:
+            raise ValueError(f"act_bits is for method {POOL}, not {self.method}")
         return self
 
     def matches(self, weight: Weight) -> bool:
@@ -76,11 +83,16 @@ class Rules(BaseModel):
 
 @dataclass(frozen=True)
 class Choice:
-    """What is to be tried on one weight: a method, and the least sparsity at which to try it."""
+    """What is to be tried on one weight: a method, and the least sparsity at which to try it.
+
+    rule: the rule that says so, if one does. reason: why the method is `none`, where nobody asked for that.
+    """
 
     weight: Weight
     method: str
     threshold: float
+    rule: Rule | None = None
+    reason: str | None = None
 
 
 def load_rules(path: Path) -> Rules:
@@ -124,7 +136,7 @@ def choose(weights: Sequence[Weight], rules: Rules, method: str, threshold: floa
         if matching:
             last = matching[-1]
             limit = threshold if last.threshold is None else last.threshold
-            choices.append(Choice(weight, last.method, limit))
+            choices.append(Choice(weight, last.method, limit, last))
         else:
             choices.append(Choice(weight, method, threshold))
     return choices

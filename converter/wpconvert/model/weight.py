@@ -13,11 +13,15 @@ from wpconvert.model.layer import Layer
 
 @dataclass(frozen=True)
 class Stored:
-    """The compressed form in which the input file has a weight: method, its blob, uint8[nbytes], and pool, if any."""
+    """The compressed form in which the input file has a weight: method, its blob, uint8[nbytes], and pool, if any.
+
+    lossy: the weights had been changed before they were stored.
+    """
 
     method: str
     blob: NDArray[np.uint8]
     pool: Pool | None = None
+    lossy: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,11 @@ class Weight:
         """Share of zero weights, 0 to 1."""
         zeros = self.zeros
         return None if zeros is None or self.values is None else zeros / max(1, self.values.size)
+
+    @property
+    def lossy(self) -> bool:
+        """Whether the values are not those of the original model."""
+        return self.snr_db is not None or (self.stored is not None and self.stored.lossy)
 
     @property
     def label(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from wpconvert.errors import ToolError, UnsupportedError
 from wpconvert.model.layer import PLAIN, Layer
+from wpconvert.model.pooling import POOL
 from wpconvert.plan.features import Features, family_of, features_of, quantities_of
 
 FOLDER = Path(__file__).resolve().parent / "costs"
@@ -85,11 +86,12 @@ class CostModel:
     def cost(self, layer: Layer) -> Cost | None:
         """Of one operator, without the interpreter's part; None when an operator without blob was not calibrated.
 
-        Raises ToolError for a blob of a codec that was not: nothing can be planned with it.
+        None too for pooled weights: how long those take is not known. Raises ToolError for a blob of another codec that
+        was not: nothing can be planned with it.
         """
         pieces = self.families.get(family_of(layer))
         if pieces is None:
-            if layer.weights is not None and layer.weights.method != PLAIN:
+            if layer.weights is not None and layer.weights.method not in (PLAIN, POOL):
                 raise ToolError(
                     f"the cost model of {self.core} lacks {layer.operator} with {layer.weights.method}: "
                     "make it anew with tools/calibrate.py"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wpconvert.model.plan import Outcome
+from wpconvert.model.pooling import POOL
 from wpconvert.plan.options import Item, Option
 from wpconvert.plan.planner import Planner, Point
 from wpconvert.report.result import Forecast, FrontPoint
@@ -32,6 +33,10 @@ def explain(planner: Planner, point: Point, written: Sequence[Outcome]) -> tuple
         notes.append(f"the plan takes {taken:.2f} × the dense cycles, more than {goal.slowdown:g} ×{why}")
     if planner.unknown:
         notes.append(f"the forecast leaves out operators that the cost model lacks: {', '.join(planner.unknown)}")
+    if any(outcome.method == POOL for outcome in outcomes):
+        notes.append(
+            "how long pooled weights take is not known: the forecast counts them as plain ones, without their code"
+        )
     return outcomes, notes
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from wpconvert.codecs import CODECS, STANDALONE
 from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.model.plan import Outcome, Progress, encode_choice, settle_shared
+from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, Choice
 from wpconvert.model.weight import Weight
 from wpconvert.plan.costs import Cost, CostModel, sum_of
@@ -52,8 +53,12 @@ def kept_plain(outcome: Outcome) -> Outcome:
 
 
 def cost_of(outcome: Outcome, costs: CostModel) -> Cost:
-    """Of all operators that multiply with the weight; those that the cost model lacks count as nothing."""
-    return sum_of(costs.cost(layer) for layer in layers_with(outcome))
+    """Of all operators that multiply with the weight; those that the cost model lacks count as nothing.
+
+    Pooled ones, which it lacks too, count like plain ones, so that a plan gains no time by what is not known.
+    """
+    method = PLAIN if outcome.method == POOL else outcome.method
+    return sum_of(costs.cost(layer) for layer in layers_with(replace(outcome, method=method)))
 
 
 def items_of(choices: Sequence[Choice], costs: CostModel, progress: Progress | None = None) -> list[Item]:

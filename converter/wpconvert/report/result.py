@@ -10,6 +10,8 @@ class TensorResult:
     """One weight tensor. nbytes_before and nbytes_after count its data, not its quantisation.
 
     cycles: predicted for the operators that multiply with it, cycles_dense with plain weights; None without a forecast.
+    Of pooled weights: snr_db, the signal-to-noise ratio of the weights in decibels, None where none changed; vectors of
+    the pool, bits of an index and of an activation.
     """
 
     key: str
@@ -24,6 +26,10 @@ class TensorResult:
     reason: str | None
     cycles: int | None = None
     cycles_dense: int | None = None
+    snr_db: float | None = None
+    pool_size: int | None = None
+    index_bits: int | None = None
+    act_bits: int | None = None
 
 
 @dataclass(frozen=True)

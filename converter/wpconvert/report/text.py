@@ -16,6 +16,7 @@ _NAME_WIDTH = 40
 _ROW_WIDTH = 66
 _KEPT_ROW_WIDTH = 52
 _PREDICTED_ROW_WIDTH = 80
+_NUMBERS = ("zeros", "before", "after", "pool", "bits", "weight SNR", "cycles")
 WRAPPED = ("reason", "what it stores", "why", "tensors by method")
 # Last parts of the names that converters give to the weights among the parts of a fused layer.
 _WEIGHT_NAMES = ("conv2d", "depthwise", "matmul", "weight", "kernel")
@@ -34,6 +35,16 @@ def percent(part: float, whole: float) -> str:
 def share(value: float | None) -> str:
     """A share of 0 to 1 in percent; a dash for None."""
     return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def number(value: int | None) -> str:
+    """With separators; a dash for None."""
+    return "–" if value is None else f"{value:,}"
+
+
+def decibels(value: float | None) -> str:
+    """A signal-to-noise ratio; `exact` for None, where there is no noise."""
+    return "exact" if value is None else f"{value:.1f} dB"
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
@@ -98,8 +109,10 @@ def _print_rewritten(console: Console, report: Conversion, verbose: bool) -> Non
     predicted = report.forecast is not None
     details = ("operator", "shape") if verbose or not predicted else ()
     forecast = ("cycles", "why") if predicted else ()
-    titles = ("tensor", *details, "zeros", "method", "before", "after", *forecast)
-    table = plain_table([(title, title in ("zeros", "before", "after", "cycles")) for title in titles])
+    pooled = any(tensor.pool_size is not None for tensor in report.tensors)
+    pool = ("pool", "bits", "weight SNR") if pooled else ()
+    titles = ("tensor", *details, "zeros", "method", "before", "after", *pool, *forecast)
+    table = plain_table([(title, title in _NUMBERS) for title in titles])
     width = name_width(console, _PREDICTED_ROW_WIDTH if predicted else _ROW_WIDTH)
     for tensor in report.tensors:
         if tensor.method != "none":
@@ -110,10 +123,18 @@ def _print_rewritten(console: Console, report: Conversion, verbose: bool) -> Non
                 tensor.method,
                 f"{tensor.nbytes_before:,}",
                 f"{tensor.nbytes_after:,}",
-                *((f"{tensor.cycles or 0:,}", escape(tensor.reason or "")) if predicted else ()),
+                *(_pool_cells(tensor) if pooled else ()),
+                *((number(tensor.cycles), escape(tensor.reason or "")) if predicted else ()),
             )
     if table.row_count:
         console.print(table, soft_wrap=False)
+
+
+def _pool_cells(tensor: TensorResult) -> tuple[str, str, str]:
+    """Vectors of the pool, bits of an index, and what pooling has left of the weights."""
+    if tensor.pool_size is None:
+        return "–", "–", "–"
+    return number(tensor.pool_size), number(tensor.index_bits), decibels(tensor.snr_db)
 
 
 def _print_kept(console: Console, report: Conversion, verbose: bool) -> None:

@@ -141,6 +141,12 @@ def codec_name(model: TfliteModel, subgraph: int, index: int) -> str:
     return codecs.codec_of(codecs.parse(_constants(model, subgraph, index)[0])).name
 
 
+def pool_of(model: TfliteModel, subgraph: int, index: int) -> NDArray[np.uint8] | None:
+    """The pool tensor of such an operator, uint8[nbytes], None where it has none."""
+    parts = _constants(model, subgraph, index)
+    return parts[2] if len(parts) > 2 else None
+
+
 def read_compressed(model: TfliteModel, subgraph: int, index: int) -> Decoded:
     """Decode such an operator, to Compressed where it has a table; ModelError names it when it is corrupt."""
     operator = model.root.subgraphs[subgraph].operators[index]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from wpconvert.codecs import pool_table
+from wpconvert.codecs.codes import bits_for
 from wpconvert.memory.offline import MemoryPlan, memory_plan
 from wpconvert.model.layer import Layer
 from wpconvert.model.plan import Outcome, Progress, dump_plan, encode_all, kept
+from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.rules import AUTO, Rules, choose
 from wpconvert.model.weight import Stored, Weight
 from wpconvert.plan.costs import CostModel
@@ -17,13 +20,14 @@ from wpconvert.plan.options import cost_of, kept_plain
 from wpconvert.plan.planner import Planner
 from wpconvert.report.result import Conversion, TensorResult
 from wpconvert.tflite import metadata
-from wpconvert.tflite.compressed import codec_name
+from wpconvert.tflite.compressed import codec_name, pool_of
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.layers import layers_of
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.operators import BUILTIN_NAMES
 from wpconvert.tflite.overhead import with_overheads
 from wpconvert.tflite.planned import Input, Written, arena_of, write_planned
+from wpconvert.tflite.pooling import pool_choices
 from wpconvert.tflite.restore import is_rewritten, restore
 from wpconvert.tflite.rewrite import rewrite
 from wpconvert.tflite.weights import WEIGHT_INPUT, Site, find_sites, find_weights, key_of
@@ -34,6 +38,7 @@ class Settings:
     """What to do: the method and least sparsity (0 to 1) where no rule says otherwise, and whether to strip.
 
     goal: what the planner is to reach, DEFAULT_GOAL where a method is AUTO; without either nothing is predicted.
+    pool: how weights with method `pool` are pooled.
     """
 
     method: str
@@ -41,6 +46,7 @@ class Settings:
     threshold: float = 0.0
     strip: bool = False
     goal: Goal | None = None
+    pool: PoolSettings = field(default_factory=PoolSettings)
 
     @property
     def planned(self) -> Goal | None:
@@ -77,7 +83,7 @@ class _Source:
             notes.append(f"the input was rewritten before ({provenance.tool if provenance else 'by an unknown tool'})")
             notes += restore(model, same_outputs=True)
             # Restoring has proved every blob sound.
-            stored, dense = _stored(parse(data)), serialise(model)
+            stored, dense = _stored(parse(data), provenance), serialise(model)
         rewrite(model, [], strip)
         return cls(data, dense, serialise(model), stored, notes)
 
@@ -110,6 +116,8 @@ def convert(
     started(weights)
     choices = with_overheads(choices, start.model, settings.strip)
     asked = any(choice.method != "none" for choice in choices)
+    pooled = pool_choices(start.dense, choices, settings.pool)
+    choices, start = pooled.choices, replace(start, dense=pooled.dense)
     if goal is None:
         outcomes = encode_all(choices, progress)
         found, costs, prediction = _written(start, outcomes, settings, asked), None, None
@@ -124,6 +132,8 @@ def convert(
         arena = arena_of(model, goal.target, needed=False)
         prediction = forecast(planner, plan.point, len(found.data), plan.arena_nbytes, arena)
     result, written, notes = found.data, found.outcomes, found.notes
+    if any(outcome.method == POOL for outcome in written):
+        notes += pooled.notes
     if not any(outcome.blob is not None for outcome in written):
         notes += _notes_of_nothing(written, asked, result is not data, settings.strip)
     results = tuple(_result(o, costs) for o in written)
@@ -155,16 +165,21 @@ def _written(source: _Source, outcomes: list[Outcome], settings: Settings, asked
     return Written(result, outcomes, notes)
 
 
-def _stored(model: TfliteModel) -> dict[str, Stored]:
+def _stored(model: TfliteModel, provenance: metadata.Provenance | None) -> dict[str, Stored]:
     """The blobs of a model that was rewritten before, by the key of their weight."""
     found = {}
+    lossy = {(r.subgraph, r.tensor) for r in provenance.tensors if r.lossy} if provenance is not None else set()
+    every = provenance is not None and provenance.lossy and provenance.stripped
     for s, graph in enumerate(model.root.subgraphs):
         for index, operator in enumerate(graph.operators):
             if model.operator_name(operator) in BUILTIN_NAMES:
                 tensor = int(operator.inputs[WEIGHT_INPUT])
                 blob = model.buffer(graph.tensors[tensor])
                 assert blob is not None
-                found[key_of(s, tensor)] = Stored(codec_name(model, s, index), blob)
+                pool = pool_table.unpack(raw) if (raw := pool_of(model, s, index)) is not None else None
+                found[key_of(s, tensor)] = Stored(
+                    codec_name(model, s, index), blob, pool, every or (s, tensor) in lossy
+                )
     return found
 
 
@@ -215,7 +230,7 @@ def _notes_of_nothing(outcomes: Sequence[Outcome], asked: bool, shrunk: bool, st
 
 def _result(outcome: Outcome, costs: CostModel | None) -> TensorResult:
     weight = outcome.weight
-    cycles = None if costs is None else round(cost_of(outcome, costs).cycles)
+    cycles = None if costs is None or outcome.method == POOL else round(cost_of(outcome, costs).cycles)
     dense = None if costs is None else round(cost_of(kept_plain(outcome), costs).cycles)
     return TensorResult(
         weight.key,
@@ -230,4 +245,13 @@ def _result(outcome: Outcome, costs: CostModel | None) -> TensorResult:
         outcome.reason,
         cycles,
         dense,
+        *_pooling(outcome),
     )
+
+
+def _pooling(outcome: Outcome) -> tuple[float | None, int | None, int | None, int | None]:
+    """Of a pooled weight: signal-to-noise ratio, vectors of its pool, bits of an index and of an activation."""
+    weight = outcome.weight
+    if outcome.method != POOL or weight.pool is None:
+        return None, None, None, None
+    return weight.snr_db, weight.pool.size, bits_for(weight.pool.size), weight.act_bits

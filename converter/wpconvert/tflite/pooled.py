@@ -15,7 +15,7 @@ from wpconvert.codecs.pool_table import LUT_BITS, MAX_SHIFT
 from wpconvert.errors import WpconvertError
 from wpconvert.model.pooling import DEFAULT_SIZE, NETWORK, POOLED_OPERATORS, PoolSettings
 from wpconvert.model.weight import Weight
-from wpconvert.tflite.model import TfliteModel
+from wpconvert.tflite.model import TfliteModel, shape_of
 from wpconvert.tflite.obstacles import Obstacle
 from wpconvert.tflite.replace import Change, put, rescaled_biases, scales_of
 from wpconvert.tflite.weights import Site, find_sites
@@ -55,7 +55,11 @@ def pool_weights(
         stored[weight.storage].append(weight)
     groups: defaultdict[int, list[list[Weight]]] = defaultdict(list)
     for storage, sharing in stored.items():
-        reasons = {weight.key: _obstacle(weight, sharing, chosen) for weight in sharing if weight.key in chosen}
+        reasons = {
+            weight.key: _obstacle(model, sites[weight.key], weight, sharing, chosen)
+            for weight in sharing
+            if weight.key in chosen
+        }
         if any(reasons.values()):
             result.reasons |= {key: reason or "" for key, reason in reasons.items()}
         elif reasons:
@@ -70,13 +74,20 @@ def pool_weights(
     return result
 
 
-def _obstacle(weight: Weight, sharing: Sequence[Weight], chosen: Collection[str]) -> str | None:
+def _obstacle(
+    model: TfliteModel, site: Site, weight: Weight, sharing: Sequence[Weight], chosen: Collection[str]
+) -> str | None:
     """Why a weight cannot be pooled; `sharing` are those that share its bytes."""
     if weight.values is None:
         return weight.obstacle
     for name in weight.operators:
         if name not in POOLED_OPERATORS:
             return f"weights of {name} cannot be pooled"
+    graph = model.root.subgraphs[site.subgraph]
+    for use in site.uses:
+        x = graph.tensors[graph.operators[use.operator].inputs[0]]
+        if use.name == "CONV_2D" and shape_of(x)[-1] != weight.shape[-1]:
+            return "weights of a grouped convolution cannot be pooled"
     for other in sharing:
         if other.key not in chosen or other.values is None or other.shape != weight.shape:
             return f"shares its bytes with {other.label}, which is not pooled like it"

@@ -93,7 +93,7 @@ def _record(site: Site, outcome: Outcome) -> TensorRecord:
         weight.dtype,
         outcome.method,
         digest,
-        weight.snr_db is not None,
+        weight.lossy,
     )
 
 

@@ -1,0 +1,140 @@
+"""Which weights of a `.tflite` model are pooled: those that are chosen, can be, and get smaller by it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from wpconvert.codecs import Pool
+from wpconvert.model.plan import Outcome, encode_choice, settle_shared
+from wpconvert.model.pooling import POOL, PoolSettings
+from wpconvert.model.rules import Choice
+from wpconvert.tflite.file import parse, serialise
+from wpconvert.tflite.pooled import Pooled, pool_weights
+from wpconvert.tflite.weights import find_weights
+
+_CONVOLUTION = "CONV_2D"
+_FULLY_CONNECTED = "FULLY_CONNECTED"
+
+
+@dataclass(frozen=True)
+class PooledModel:
+    """A dense file whose chosen weights consist of pool vectors, and the choices with these weights.
+
+    Where nothing is pooled the file is the one that was given.
+    """
+
+    dense: bytes
+    choices: list[Choice]
+    notes: list[str]
+
+
+def pool_choices(dense: bytes, choices: Sequence[Choice], settings: PoolSettings) -> PooledModel:
+    """Pool the weights whose choice is method `pool`; the others, and those that would not shrink, keep their values.
+
+    Choices that nothing comes of get method `none` and the reason. Deterministic.
+    """
+    choices = _by_default(choices)
+    while any(choice.method == POOL for choice in choices):
+        model = parse(dense)
+        ready = [replace(c, weight=replace(c.weight, act_bits=_act_bits(c, settings))) for c in choices]
+        chosen = {choice.weight.key for choice in choices if choice.method == POOL}
+        pooled = pool_weights(model, [choice.weight for choice in ready], chosen, settings)
+        values = {weight.key: weight.values for weight in find_weights(model)}
+        tried = [
+            replace(
+                c,
+                weight=replace(
+                    c.weight, values=values[c.weight.key], pool=pool, snr_db=pooled.snr_db.get(c.weight.key)
+                ),
+            )
+            for c in ready
+            if (pool := pooled.pools.get(c.weight.key)) is not None
+        ]
+        reasons = pooled.reasons | _not_worth_it(tried)
+        if not reasons:
+            by_key = {choice.weight.key: choice for choice in tried}
+            found = [by_key.get(choice.weight.key, choice) for choice in choices]
+            notes = [*pooled.notes, *map(_described, _distinct(pooled))]
+            return PooledModel(serialise(model) if pooled.snr_db else dense, found, notes)
+        # What stays as it is leaves the pool to the others: they are pooled anew, without it.
+        choices = [
+            replace(c, method="none", reason=reasons[c.weight.key]) if c.weight.key in reasons else c for c in choices
+        ]
+    return PooledModel(dense, list(choices), [])
+
+
+def _by_default(choices: Sequence[Choice]) -> list[Choice]:
+    """The choices, without the weights that only a rule pools: what depends on few weights, or needs them exact."""
+    convolutions = (c.weight.key for c in choices if _CONVOLUTION in c.weight.operators)
+    first = next(convolutions, None)
+    result = []
+    for choice in choices:
+        reason = None
+        if choice.method == POOL and choice.rule is None and choice.weight.values is not None:
+            if choice.weight.key == first:
+                reason = "kept: the first convolution; a rule can pool it"
+            elif _FULLY_CONNECTED in choice.weight.operators:
+                reason = "kept: fully connected; a rule can pool it"
+        result.append(choice if reason is None else replace(choice, method="none", reason=reason))
+    return result
+
+
+def _act_bits(choice: Choice, settings: PoolSettings) -> int:
+    """Bits of the activations that a weight is multiplied with."""
+    asked = None if choice.rule is None else choice.rule.act_bits
+    if choice.method != POOL:
+        return choice.weight.act_bits
+    return settings.act_bits if asked is None else asked
+
+
+def _not_worth_it(choices: Sequence[Choice]) -> dict[str, str]:
+    """Why weights that were pooled do not get smaller, by key: by their own blobs, or together with their pool."""
+    outcomes = settle_shared([encode_choice(choice) for choice in choices])
+    reasons = {}
+    groups: defaultdict[bytes, list[Outcome]] = defaultdict(list)
+    for choice, outcome in zip(choices, outcomes, strict=True):
+        pool = choice.weight.pool
+        assert pool is not None
+        if outcome.blob is None or outcome.weight.pool is not pool:
+            reasons[choice.weight.key] = outcome.reason or "would not shrink"
+        else:
+            groups[pool.pack().tobytes()].append(outcome)
+    if reasons:
+        return reasons
+    for packed, members in groups.items():
+        saved = _saved(members)
+        if saved <= len(packed):
+            reason = f"would not shrink: indices save {saved:,} bytes, their pool takes {len(packed):,}"
+            reasons |= {outcome.weight.key: reason for outcome in members}
+    return reasons
+
+
+def _saved(outcomes: Sequence[Outcome]) -> int:
+    """Bytes that these weights save, without their pool; shared ones count once."""
+    before, after = {}, {}
+    for outcome in outcomes:
+        stored, blob = outcome.weight.stored, outcome.blob
+        assert blob is not None
+        before[outcome.weight.storage] = outcome.weight.nbytes if stored is None else stored.blob.nbytes
+        after[outcome.weight.storage, blob.tobytes()] = blob.nbytes
+    overhead = sum(outcome.weight.overhead for outcome in outcomes if outcome.weight.stored is None)
+    return sum(before.values()) - sum(after.values()) - overhead
+
+
+def _distinct(pooled: Pooled) -> Iterable[tuple[Pool, int]]:
+    """Each pool, and the number of weights that are made of it."""
+    counts: dict[int, tuple[Pool, int]] = {}
+    for pool in pooled.pools.values():
+        counts[id(pool)] = (pool, counts.get(id(pool), (pool, 0))[1] + 1)
+    return counts.values()
+
+
+def _described(entry: tuple[Pool, int]) -> str:
+    pool, count = entry
+    where = ("no look-up table", "a look-up table made in RAM", "a look-up table in flash")[pool.lut]
+    return (
+        f"pool of {pool.size} vectors for {count} {'tensor' if count == 1 else 'tensors'}: "
+        f"{pool.nbytes:,} bytes, {where}, entries of {pool.lut_bits} bits"
+    )
