@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 from wpconvert.engines import ENGINES, Engine, Sample
 from wpconvert.engines.base import Advance
 from wpconvert.engines.inputs import Inputs
-from wpconvert.errors import UsageError
+from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.report.result import OutputComparison, Verification
 from wpconvert.tflite.file import parse, serialise
+from wpconvert.tflite.loss import loss_of
 from wpconvert.tflite.model import TfliteModel, shape_of, text
 from wpconvert.tflite.restore import restore
 
 LOSSLESS = "identical outputs"
+OF_DENSE = "the outputs of the dense model of its weights"
+OF_FEW_BITS = "weights and tables that agree; outputs of fewer bits have no dense model to be compared with"
 
 
 def verify_models(
@@ -30,14 +33,24 @@ def verify_models(
     """Run both models on the same samples and compare every output bit by bit.
 
     Where the engine lacks an operator, LiteRT runs the original and the restored model instead, and a note says so.
-    All methods so far are lossless, so the verdict needs equal weights and equal bits. `advance` is called twice a
-    sample. Raises UsageError when the models have different inputs or outputs, UnsupportedError when nothing runs them.
+    The verdict needs equal weights and equal bits. Of a lossy model, the weights that were not pooled have to be equal,
+    and the outputs to be those of its own dense model, unless it computes with fewer bits than any dense one. `advance`
+    is called twice a sample. Raises UsageError when the models have different inputs or outputs, UnsupportedError when
+    nothing runs them.
     """
     check_interfaces(original, rewritten)
-    weights_equal = _weights_equal(original, rewritten)
+    dense = _restored(rewritten)
+    loss = loss_of(rewritten)
+    source = _restored(original)
+    weights_equal = _weights_equal(source, dense, loss.places)
     notes = list(inputs.notes)
     problems = engine.unsupported(original) + engine.unsupported(rewritten)
     used = engine
+    if problems and loss.reduced:
+        raise UnsupportedError(
+            f"the {engine.name} engine cannot run this model: {problems[0]}; a model of fewer bits "
+            "needs one that can, such as reference"
+        )
     if problems:
         used = ENGINES["litert"]
         notes.append(f"the {engine.name} engine cannot run this model: {problems[0]}")
@@ -51,8 +64,29 @@ def verify_models(
         compare_output(text(graph.tensors[index].name), i, before, after, inputs.labels)
         for i, index in enumerate(graph.outputs)
     )
-    passed = weights_equal and all(output.equal for output in outputs)
-    return Verification(passed, LOSSLESS, used.name, len(inputs.samples), weights_equal, outputs, tuple(notes))
+    # A lossy file beside itself, or one whose original was as lossy, has lost nothing.
+    same = all(output.equal for output in outputs) and _weights_equal(source, dense, ())
+    lossy = loss.lossy and not (same and loss_of(original).reduced >= loss.reduced)
+    kept = outputs
+    if lossy and not loss.reduced:
+        own = used.run(dense, inputs.samples, lambda: None)
+        kept = tuple(compare_output(output.name, i, own, after, None) for i, output in enumerate(outputs))
+        notes += [
+            f"{output.name or 'output'}: {output.different:,} values are not those of the model's own dense form"
+            for output in kept
+            if not output.equal
+        ]
+    passed = weights_equal and ((lossy and loss.reduced) or all(output.equal for output in kept))
+    promise = LOSSLESS if not lossy else OF_FEW_BITS if loss.reduced else OF_DENSE
+    count = len(inputs.samples)
+    return Verification(passed, promise, used.name, count, weights_equal, outputs, tuple(notes), lossy)
+
+
+def _restored(model: TfliteModel) -> TfliteModel:
+    """The dense model, a copy."""
+    copy = parse(serialise(model))
+    restore(copy)
+    return copy
 
 
 def check_interfaces(original: TfliteModel, rewritten: TfliteModel) -> None:
@@ -70,24 +104,21 @@ def check_interfaces(original: TfliteModel, rewritten: TfliteModel) -> None:
             )
 
 
-def _weights_equal(original: TfliteModel, rewritten: TfliteModel) -> bool:
-    """Whether every constant that an operator reads is the same in both models, once both are restored."""
-    dense = []
-    for model in (original, rewritten):
-        copy = parse(serialise(model))
-        restore(copy)
-        dense.append(copy)
+def _weights_equal(original: TfliteModel, rewritten: TfliteModel, lossy: Collection[tuple[int, int]]) -> bool:
+    """Whether every constant that an operator reads is the same in two dense models, but of those that are lossy."""
+    dense = (original, rewritten)
     if len(dense[0].root.subgraphs) != len(dense[1].root.subgraphs):
         return False
-    for graphs in zip(dense[0].root.subgraphs, dense[1].root.subgraphs, strict=True):
+    for s, graphs in enumerate(zip(dense[0].root.subgraphs, dense[1].root.subgraphs, strict=True)):
         operators = [graph.operators or [] for graph in graphs]
         if len(operators[0]) != len(operators[1]):
             return False
-        for pair in zip(*operators, strict=True):
+        for index, pair in enumerate(zip(*operators, strict=True)):
             constants = [
                 _constants(model, graph, operator) for model, graph, operator in zip(dense, graphs, pair, strict=True)
             ]
-            if not _same(*constants) or dense[0].operator_name(pair[0]) != dense[1].operator_name(pair[1]):
+            same = (s, index) in lossy or _same(*constants)
+            if not same or dense[0].operator_name(pair[0]) != dense[1].operator_name(pair[1]):
                 return False
     return True
 

@@ -31,6 +31,10 @@ def test_json_is_the_whole_report() -> None:
         "reason": None,
         "cycles": None,
         "cycles_dense": None,
+        "snr_db": None,
+        "pool_size": None,
+        "index_bits": None,
+        "act_bits": None,
     }
     assert (found["notes"], found["verification"]) == (["remark"], None)
 

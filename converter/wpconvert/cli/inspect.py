@@ -53,6 +53,7 @@ def print_inspection(console: Console, result: Inspection) -> None:
     if result.metadata:
         console.print(f"metadata: {escape(', '.join(result.metadata))}")
     _print_provenance(console, result)
+    _print_pools(console, result)
     _print_weights(console, result)
 
 
@@ -69,6 +70,17 @@ def _print_provenance(console: Console, result: Inspection) -> None:
     stripped = ", stripped" if result.provenance is not None and result.provenance.stripped else ""
     methods = ", ".join(sorted({weight.stored_as for weight in stored if weight.stored_as}))
     console.print(f"rewritten before: {len(stored)} tensors by {escape(by)} ({methods}{stripped})")
+
+
+def _print_pools(console: Console, result: Inspection) -> None:
+    for pool in result.pools:
+        table = "no look-up table" if pool.lut == "none" else f"look-up table in {pool.lut}"
+        rounded = f", divided by {1 << pool.lut_shift}" if pool.lut_shift else ""
+        tensors = "1 tensor" if len(pool.tensors) == 1 else f"{len(pool.tensors)} tensors"
+        console.print(
+            f"pool: {pool.size} vectors, {pool.nbytes:,} bytes, for {tensors}; {table}, "
+            f"entries of {pool.lut_bits} bits{rounded}"
+        )
 
 
 def _smallest(weight: WeightInfo) -> tuple[str, str]:

@@ -13,5 +13,5 @@ def methods() -> None:
     table.add_row("auto", "lossless", "the best of these for each tensor, by predicted size and speed")
     table.add_row("none", "–", "no tensor changes; the file may still shrink, most with --strip")
     for codec in CODECS.values():
-        table.add_row(codec.name, "lossless" if codec.lossless else "lossy", codec.summary)
+        table.add_row(codec.name, "lossy, or exact" if codec.pooled else "lossless", codec.summary)
     OUT.print(table, soft_wrap=False)

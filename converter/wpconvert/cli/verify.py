@@ -56,5 +56,6 @@ def verify(
 verify.epilog = (  # type: ignore[attr-defined]
     "Examples:\n\n"
     "  wpconvert verify model.tflite small.tflite\n\n"
-    "  wpconvert verify model.tflite small.tflite --inputs test.npz --engine litert"
+    "  wpconvert verify model.tflite small.tflite --inputs test.npz --engine litert\n\n"
+    "  wpconvert verify model.tflite pooled.tflite --eval test.npz"
 )

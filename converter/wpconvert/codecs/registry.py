@@ -38,7 +38,6 @@ class Codec:
     number: int
     name: str
     summary: str
-    lossless: bool
     encode: Encode
     decoder: Callable[[Blob], RowDecoder]
     minimum_nbytes: Callable[[Layout, int], int]
@@ -58,7 +57,6 @@ CODECS: dict[str, Codec] = {
             dense.CODEC_ID,
             "dense",
             "weights as they are; only scales, zero points and bias become a compact table",
-            True,
             _alone(dense.encode),
             dense.Decoder,
             dense.minimum_nbytes,
@@ -67,7 +65,6 @@ CODECS: dict[str, Codec] = {
             rle.CODEC_ID,
             "rle",
             "non-zero values and 4-bit column differences; smaller than dense from about 40 % zeros",
-            True,
             _alone(rle.encode),
             rle.Decoder,
             rle.minimum_nbytes,
@@ -76,7 +73,6 @@ CODECS: dict[str, Codec] = {
             dcsr.CODEC_ID,
             "dcsr",
             "delta-compressed sparse rows in SIMD groups of 16; smaller than dense from about 40 % zeros",
-            True,
             _alone(dcsr.encode),
             dcsr.Decoder,
             dcsr.minimum_nbytes,
@@ -85,7 +81,6 @@ CODECS: dict[str, Codec] = {
             bitmap.CODEC_ID,
             "bitmap",
             "one bit a weight and the non-zero values; smaller than dense from about 15 % zeros, than dcsr below 80 %",
-            True,
             _alone(bitmap.encode),
             bitmap.Decoder,
             bitmap.minimum_nbytes,
@@ -94,7 +89,6 @@ CODECS: dict[str, Codec] = {
             packed.CODEC_ID,
             "packed",
             "every weight in 1 to 7 bits, if need be through tables; for weights of at most 128 distinct values",
-            True,
             _alone(packed.encode),
             packed.Decoder,
             packed.minimum_nbytes,
@@ -103,7 +97,6 @@ CODECS: dict[str, Codec] = {
             huffman.CODEC_ID,
             "huffman",
             "entropy code of all weights, or of the non-zero ones and the gaps between them; smallest of all",
-            True,
             _alone(huffman.encode),
             huffman_decode.Decoder,
             huffman.minimum_nbytes,
@@ -112,8 +105,7 @@ CODECS: dict[str, Codec] = {
         Codec(
             pool.CODEC_ID,
             "pool",
-            "eight channels an index into a pool of up to 256 vectors; for weights made of such vectors",
-            True,
+            "eight channels as one of up to 256 vectors; weights that are not made of so few are changed",
             pool.encode,
             pool.Decoder,
             pool.minimum_nbytes,

@@ -17,6 +17,7 @@ import numpy as np
 from wpconvert.engines.base import Advance, Sample
 from wpconvert.errors import UnsupportedError
 from wpconvert.tflite.file import parse, serialise
+from wpconvert.tflite.loss import loss_of
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.restore import restore
 
@@ -29,8 +30,9 @@ class LiteRtEngine:
     name = "litert"
     summary = "LiteRT's reference kernels (BUILTIN_REF); rewritten models are restored in memory first"
 
-    def unsupported(self, model: TfliteModel) -> list[str]:  # noqa: ARG002 - known only after trying
-        return []
+    def unsupported(self, model: TfliteModel) -> list[str]:
+        # Operators that it lacks are known only after trying.
+        return ["it has no operators of fewer bits"] if loss_of(model).reduced else []
 
     def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
         # A copy: restoring works in place.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.codecs import CODECS, encode
+from wpconvert.codecs.pool_table import unpack
 from wpconvert.errors import ModelError
 from wpconvert.model.weight import Weight
 from wpconvert.tflite import metadata
-from wpconvert.tflite.compressed import read_compressed
+from wpconvert.tflite.compressed import Compressed, Decoded, read_compressed
 from wpconvert.tflite.metadata import Provenance
 from wpconvert.tflite.model import TfliteModel, shape_of, text
 from wpconvert.tflite.operators import BUILTIN_NAMES
@@ -46,6 +47,21 @@ class WeightInfo:
 
 
 @dataclass(frozen=True)
+class PoolInfo:
+    """A weight pool. size: vectors. lut: where the look-up table is. tensors: keys of the weights made of it.
+
+    lut_bits: of an entry, which is a sum divided by 2^lut_shift. nbytes: of the tensor.
+    """
+
+    size: int
+    lut: str
+    lut_bits: int
+    lut_shift: int
+    nbytes: int
+    tensors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TensorInfo:
     """An input or output of the model."""
 
@@ -69,6 +85,7 @@ class Inspection:
     metadata: tuple[str, ...]
     provenance: Provenance | None
     weights: tuple[WeightInfo, ...]
+    pools: tuple[PoolInfo, ...] = ()
 
 
 def entropy_bits(values: NDArray[np.int8]) -> float:
@@ -92,7 +109,8 @@ def inspect_model(
     stored = _stored(model)
     infos = []
     for done, weight in enumerate(weights, 1):
-        infos.append(_stored_info(weight, *stored[weight.key]) if weight.key in stored else _info(weight))
+        parts = stored.get(weight.key)
+        infos.append(_info(weight) if parts is None else _stored_info(weight, parts.codec, parts.weights))
         advance(done, len(weights))
     return Inspection(
         path,
@@ -106,21 +124,35 @@ def inspect_model(
         tuple(text(entry.name) for entry in root.metadata or []),
         metadata.read(model),
         tuple(infos),
+        _pools(stored),
     )
+
+
+def _pools(stored: Mapping[str, Decoded]) -> tuple[PoolInfo, ...]:
+    """The pools of decoded weights, by key."""
+    found: defaultdict[bytes, list[str]] = defaultdict(list)
+    for key, parts in stored.items():
+        if isinstance(parts, Compressed) and parts.pool is not None:
+            found[parts.pool.pack().tobytes()].append(key)
+    infos = []
+    for packed, keys in found.items():
+        pool = unpack(np.frombuffer(packed, np.uint8))
+        lut = pool.lut.name.lower()
+        infos.append(PoolInfo(pool.size, lut, pool.lut_bits, pool.lut_shift, pool.nbytes, tuple(keys)))
+    return tuple(infos)
 
 
 def _tensor(tensor: Any) -> TensorInfo:
     return TensorInfo(text(tensor.name), shape_of(tensor), TYPE_NAMES.get(tensor.type, str(tensor.type)))
 
 
-def _stored(model: TfliteModel) -> dict[str, tuple[str, NDArray[np.int8]]]:
-    """Method and decoded weights of every rewritten tensor, by key."""
+def _stored(model: TfliteModel) -> dict[str, Decoded]:
+    """Every rewritten tensor with its operator, decoded, by key."""
     found = {}
     for s, graph in enumerate(model.root.subgraphs):
         for index, operator in enumerate(graph.operators or []):
             if model.operator_name(operator) in BUILTIN_NAMES:
-                parts = read_compressed(model, s, index)
-                found[f"{s}:{operator.inputs[1]}"] = (parts.codec, parts.weights)
+                found[f"{s}:{operator.inputs[1]}"] = read_compressed(model, s, index)
     return found
 
 

@@ -88,7 +88,10 @@ class OutputComparison:
 
 @dataclass(frozen=True)
 class Verification:
-    """Whether a rewritten model holds what its methods promise: `passed` is the verdict, `promise` says of what."""
+    """Whether a rewritten model holds what its methods promise: `passed` is the verdict, `promise` says of what.
+
+    weights_equal: of those that nothing was to change. lossy: whether the outputs may differ from the original's.
+    """
 
     passed: bool
     promise: str
@@ -97,6 +100,7 @@ class Verification:
     weights_equal: bool
     outputs: tuple[OutputComparison, ...]
     notes: tuple[str, ...] = ()
+    lossy: bool = False
 
 
 @dataclass(frozen=True)

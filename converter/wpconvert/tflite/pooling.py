@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from wpconvert.codecs import Pool
 from wpconvert.model.plan import Outcome, encode_choice, settle_shared
 from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.rules import Choice
@@ -14,7 +13,7 @@ from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.pooled import Pooled, pool_weights
 from wpconvert.tflite.weights import find_weights
 
-_CONVOLUTION = "CONV_2D"
+_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _FULLY_CONNECTED = "FULLY_CONNECTED"
 
 
@@ -56,8 +55,8 @@ def pool_choices(dense: bytes, choices: Sequence[Choice], settings: PoolSettings
         if not reasons:
             by_key = {choice.weight.key: choice for choice in tried}
             found = [by_key.get(choice.weight.key, choice) for choice in choices]
-            notes = [*pooled.notes, *map(_described, _distinct(pooled))]
-            return PooledModel(serialise(model) if pooled.snr_db else dense, found, notes)
+            file = serialise(model) if pooled.snr_db else dense
+            return PooledModel(file, found, [*pooled.notes, _described(pooled)])
         # What stays as it is leaves the pool to the others: they are pooled anew, without it.
         choices = [
             replace(c, method="none", reason=reasons[c.weight.key]) if c.weight.key in reasons else c for c in choices
@@ -67,13 +66,13 @@ def pool_choices(dense: bytes, choices: Sequence[Choice], settings: PoolSettings
 
 def _by_default(choices: Sequence[Choice]) -> list[Choice]:
     """The choices, without the weights that only a rule pools: what depends on few weights, or needs them exact."""
-    convolutions = (c.weight.key for c in choices if _CONVOLUTION in c.weight.operators)
+    convolutions = (c.weight.key for c in choices if set(_CONVOLUTIONS) & set(c.weight.operators))
     first = next(convolutions, None)
     result = []
     for choice in choices:
         reason = None
         if choice.method == POOL and choice.rule is None and choice.weight.values is not None:
-            if choice.weight.key == first:
+            if choice.weight.key == first and choice.weight.operators == ("CONV_2D",):
                 reason = "kept: the first convolution; a rule can pool it"
             elif _FULLY_CONNECTED in choice.weight.operators:
                 reason = "kept: fully connected; a rule can pool it"
@@ -123,18 +122,14 @@ def _saved(outcomes: Sequence[Outcome]) -> int:
     return sum(before.values()) - sum(after.values()) - overhead
 
 
-def _distinct(pooled: Pooled) -> Iterable[tuple[Pool, int]]:
-    """Each pool, and the number of weights that are made of it."""
-    counts: dict[int, tuple[Pool, int]] = {}
-    for pool in pooled.pools.values():
-        counts[id(pool)] = (pool, counts.get(id(pool), (pool, 0))[1] + 1)
-    return counts.values()
-
-
-def _described(entry: tuple[Pool, int]) -> str:
-    pool, count = entry
-    where = ("no look-up table", "a look-up table made in RAM", "a look-up table in flash")[pool.lut]
+def _described(pooled: Pooled) -> str:
+    """The pools in a line."""
+    pools = list({id(pool): pool for pool in pooled.pools.values()}.values())
+    first, tensors = pools[0], len(pooled.pools)
+    most = max(pool.size for pool in pools)
+    what = f"a pool of {most}" if len(pools) == 1 else f"{len(pools)} pools of at most {most}"
+    where = ("no look-up table", "a look-up table made in RAM", "a look-up table in flash")[first.lut]
     return (
-        f"pool of {pool.size} vectors for {count} {'tensor' if count == 1 else 'tensors'}: "
-        f"{pool.nbytes:,} bytes, {where}, entries of {pool.lut_bits} bits"
+        f"{what} vectors for {tensors} {'tensor' if tensors == 1 else 'tensors'}: "
+        f"{sum(pool.nbytes for pool in pools):,} bytes, {where}, entries of {first.lut_bits} bits"
     )

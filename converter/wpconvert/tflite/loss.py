@@ -1,0 +1,43 @@
+"""What of a rewritten model is not what the original has: its metadata and its operators say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wpconvert.tflite import metadata
+from wpconvert.tflite.compressed import Compressed, read_compressed
+from wpconvert.tflite.model import TfliteModel
+from wpconvert.tflite.operators import BUILTIN_NAMES
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What of a rewritten model is lossy: operators whose weights were changed, by subgraph and index, and whether
+    any computes with fewer bits than its dense form.
+    """
+
+    places: frozenset[tuple[int, int]]
+    reduced: bool
+
+    @property
+    def lossy(self) -> bool:
+        """Whether anything is."""
+        return self.reduced or bool(self.places)
+
+
+def loss_of(model: TfliteModel) -> Loss:
+    """What a model says of its loss. ModelError when an operator of ours is corrupt."""
+    provenance = metadata.read(model)
+    lossy = provenance is not None and provenance.lossy
+    records = {(r.subgraph, r.tensor) for r in provenance.tensors if r.lossy} if provenance is not None else set()
+    places, reduced = set(), False
+    for s, graph in enumerate(model.root.subgraphs):
+        for index, operator in enumerate(graph.operators or []):
+            if model.operator_name(operator) not in BUILTIN_NAMES:
+                continue
+            parts = read_compressed(model, s, index)
+            reduced = reduced or (isinstance(parts, Compressed) and parts.unit > 0)
+            # A stripped file does not say which weights.
+            if lossy and (not records or (s, int(operator.inputs[1])) in records):
+                places.add((s, index))
+    return Loss(frozenset(places), reduced)

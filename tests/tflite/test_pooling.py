@@ -1,0 +1,212 @@
+"""`-m pool` on files: what is pooled, what stays, what it does to the outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from numpy.typing import NDArray
+
+from tests.support.models import ModelBuilder
+from tests.support.pools import Pooled, random_pool
+from tests.tflite.harness import (
+    assert_same_outputs,
+    canonical,
+    converted,
+    inputs_for,
+    names,
+    reference,
+    restored,
+    rewritten_count,
+    scales,
+)
+from wpconvert.codecs import Lut
+from wpconvert.errors import UnsupportedError
+from wpconvert.model.pooling import LAYER, PoolSettings
+from wpconvert.model.rules import Rule
+from wpconvert.report.result import TensorResult
+from wpconvert.tflite.compressed import Compressed, read_compressed
+from wpconvert.tflite.convert import Converted
+from wpconvert.tflite.file import parse
+
+Weights = NDArray[np.int8]
+
+
+def random_weights(seed: int, shape: tuple[int, ...]) -> Weights:
+    values = np.random.default_rng(seed).normal(0, 30, shape)
+    return np.clip(np.rint(values), -127, 127).astype(np.int8)
+
+
+def pool_weights(seed: int, shape: tuple[int, ...], size: int = 16, lut_bits: int = 8) -> Weights:
+    """Weights made of vectors of a pool that is the same for all seeds."""
+    pool = random_pool(np.random.default_rng(99), size, lut_bits)
+    return Pooled.random(np.random.default_rng(seed), pool, shape).weights
+
+
+def chain(*weights: Weights, classes: Weights | None = None) -> bytes:
+    """3 × 3 convolutions one after the other, and a fully connected layer on them."""
+    b = ModelBuilder()
+    y = b.input((1, 4, 4, weights[0].shape[-1]), 0.5, -3)
+    for seed, w in enumerate(weights):
+        y = b.conv2d(
+            y, w, np.arange(len(w)), scale=20.0, zero_point=5, weight_scales=scales(seed, len(w)), name=f"c{seed}"
+        )
+    if classes is not None:
+        y = b.reshape(y, (1, 16 * len(weights[-1])))
+        y = b.fully_connected(y, classes, scale=200.0)
+    b.output(y)
+    return b.to_bytes()
+
+
+SHAPE = (32, 3, 3, 32)
+FIRST = random_weights(1, (32, 3, 3, 8))
+
+
+def trained() -> bytes:
+    """A model that was not made for a pool."""
+    return chain(FIRST, random_weights(2, SHAPE), random_weights(3, SHAPE), classes=random_weights(4, (10, 512)))
+
+
+def exact() -> bytes:
+    """A model whose second and third convolution are made of 16 vectors."""
+    return chain(FIRST, pool_weights(2, SHAPE), pool_weights(3, SHAPE))
+
+
+def by_shape(found: Converted, shape: tuple[int, ...]) -> list[TensorResult]:
+    return [tensor for tensor in found.report.tensors if tensor.shape == shape]
+
+
+def operators(data: bytes) -> list[Compressed]:
+    model = parse(data)
+    parts = [read_compressed(model, 0, i) for i, name in enumerate(names(data)) if name.startswith("WP_")]
+    return [part for part in parts if isinstance(part, Compressed)]
+
+
+def test_convolutions_but_the_first_get_one_pool_and_the_report_tells_what_is_left_of_them() -> None:
+    found = converted(trained(), "pool")
+    pools = [part.pool for part in operators(found.data)]
+    assert len(pools) == 2 and all(pool is not None and pool.size <= 64 for pool in pools)
+    assert len({pool.pack().tobytes() for pool in pools if pool is not None}) == 1
+    for tensor in by_shape(found, SHAPE):
+        assert (tensor.method, tensor.pool_size, tensor.index_bits, tensor.act_bits) == ("pool", 64, 6, 8)
+        assert tensor.snr_db is not None and 0 < tensor.snr_db < 30
+    assert "the first convolution" in (by_shape(found, FIRST.shape)[0].reason or "")
+    assert "fully connected; a rule can pool it" in (by_shape(found, (10, 512))[0].reason or "")
+
+
+def test_a_larger_pool_leaves_more_of_the_weights() -> None:
+    ratios = [
+        [tensor.snr_db or 0 for tensor in by_shape(converted(trained(), "pool", pool=PoolSettings(size=size)), SHAPE)]
+        for size in (4, 32, 128)
+    ]
+    assert sorted(ratios) == ratios and ratios[0][0] < ratios[1][0] < ratios[2][0]
+
+
+@pytest.mark.parametrize("strip", [False, True])
+def test_a_pooled_model_computes_what_its_restored_dense_model_does(strip: bool) -> None:
+    data = trained()
+    found = converted(data, "pool", strip=strip)
+    inputs = inputs_for(data)
+    assert_same_outputs(reference(found.data, inputs), reference(restored(found.data), inputs))
+    assert reference(found.data, inputs)[0].tobytes() != reference(data, inputs)[0].tobytes()
+
+
+def test_weights_made_of_few_vectors_are_stored_without_loss() -> None:
+    data = exact()
+    found = converted(data, "pool")
+    assert [tensor.snr_db for tensor in by_shape(found, SHAPE)] == [None, None]
+    assert any("an exact pool; no weight changes" in note for note in found.report.notes)
+    assert_same_outputs(reference(found.data, inputs_for(data)), reference(data, inputs_for(data)))
+    assert restored(found.data) == canonical(data)
+
+
+def test_an_exact_pool_gets_entries_that_hold_its_sums() -> None:
+    data = chain(FIRST, pool_weights(2, SHAPE, lut_bits=16))
+    pool = operators(converted(data, "pool").data)[0].pool
+    assert pool is not None and pool.lut_bits == 16
+
+
+def test_a_pool_for_each_layer() -> None:
+    found = converted(trained(), "pool", pool=PoolSettings(scope=LAYER))
+    packed = {part.pool.pack().tobytes() for part in operators(found.data) if part.pool is not None}
+    assert len(packed) == 2
+
+
+def test_look_up_entries_are_as_asked() -> None:
+    found = converted(trained(), "pool", pool=PoolSettings(lut_bits=4, lut=Lut.FLASH))
+    pool = operators(found.data)[0].pool
+    assert pool is not None
+    assert (pool.lut_bits, pool.lut) == (4, Lut.FLASH)
+    assert pool.lut_shift > 0
+
+
+def test_rules_pool_what_is_left_out_else_and_set_the_bits_of_activations() -> None:
+    data = trained()
+    key = by_shape(converted(data, "none"), SHAPE)[0].key
+    rules = [Rule(method="pool", operator="FULLY_CONNECTED"), Rule(method="pool", tensor=key, act_bits=5)]
+    found = converted(data, "none", rules=rules)
+    assert [(part.name, part.options.act_bits) for part in operators(found.data)] == [
+        ("CONV_2D", 5),
+        ("FULLY_CONNECTED", 8),
+    ]
+    plan = [Rule(**rule) for rule in yaml.safe_load(found.plan)["rules"]]
+    assert converted(data, "none", rules=plan).data == found.data
+
+
+def test_weights_that_cannot_be_pooled_say_why_also_where_a_rule_asks() -> None:
+    b = ModelBuilder()
+    x = b.input((1, 4, 4, 16), 0.5, 0)
+    y = b.depthwise(x, random_weights(1, (1, 3, 3, 16)), scale=10.0)
+    b.output(b.conv2d(y, random_weights(2, (32, 3, 3, 8)), scale=10.0))
+    found = converted(b.to_bytes(), "none", rules=[Rule(method="pool", name="")])
+    reasons = [tensor.reason or "" for tensor in found.report.tensors]
+    assert "weights of DEPTHWISE_CONV_2D cannot be pooled" in reasons[0]
+    assert "grouped convolution" in reasons[1]
+    assert rewritten_count(found.data) == 0
+
+
+def test_nothing_is_lost_where_pooling_does_not_pay() -> None:
+    data = chain(FIRST, random_weights(2, (32, 1, 1, 32)))
+    found = converted(data, "pool", pool=PoolSettings(size=256))
+    assert rewritten_count(found.data) == 0
+    assert "would not shrink" in (by_shape(found, (32, 1, 1, 32))[0].reason or "")
+    assert_same_outputs(reference(found.data, inputs_for(data)), reference(data, inputs_for(data)))
+
+
+def test_tensors_that_share_their_bytes_are_pooled_together() -> None:
+    b = ModelBuilder()
+    y = b.conv2d(b.input((1, 4, 4, 8), 0.5, -3), FIRST, scale=20.0)
+    shared = random_weights(2, SHAPE)
+    w = b.constant(shared, scales(3, 32))
+    for _ in range(2):
+        y = b.conv2d(y, w, scale=20.0)
+    b.output(y)
+    found = converted(b.to_bytes(), "pool")
+    first, second = operators(found.data)
+    assert np.array_equal(first.weights, second.weights)
+    assert not np.array_equal(first.weights, shared)
+    inputs = inputs_for(found.data)
+    assert_same_outputs(reference(found.data, inputs), reference(restored(found.data), inputs))
+
+
+def test_a_pooled_file_changes_to_another_method_and_stays_known_as_lossy() -> None:
+    pooled = converted(trained(), "pool").data
+    again = converted(pooled, "pool")
+    assert again.data == pooled
+    dense = restored(pooled)
+    other = converted(dense, "pool")
+    assert not any(tensor.snr_db for tensor in by_shape(other, SHAPE))
+    assert [part.codec for part in operators(other.data)] == ["pool", "pool"]
+
+
+def test_fewer_bits_cannot_change_to_another_method() -> None:
+    found = converted(trained(), "pool", pool=PoolSettings(act_bits=4))
+    with pytest.raises(UnsupportedError, match="fewer bits of activations"):
+        converted(found.data, "huffman")
+
+
+def test_the_same_file_every_time() -> None:
+    settings: dict[str, Any] = {"pool": PoolSettings(size=16)}
+    assert converted(trained(), "pool", **settings).data == converted(trained(), "pool", **settings).data
