@@ -14,6 +14,7 @@ import numpy as np
 
 from tools.vectors.blobs import Bytes, Weights, blobs
 from tools.vectors.numbers import rescale_csv
+from tools.vectors.pools import PoolVector, pool_sums_csv, pools
 from tools.vectors.tables import TABLES, TABLES_COVER, WEIGHT_SCALES, table_fields
 from wpconvert.codecs import parse
 
@@ -22,7 +23,7 @@ FOLDER = ROOT / "tests" / "vectors"
 COMMAND = "python -m tools.make_vectors"
 
 
-def _readme(vectors: dict[str, tuple[Bytes, Weights, str]]) -> bytes:
+def _readme(vectors: dict[str, tuple[Bytes, Weights, str]], pooled: dict[str, PoolVector]) -> bytes:
     lines = [
         "# Golden vectors",
         "",
@@ -45,6 +46,19 @@ def _readme(vectors: dict[str, tuple[Bytes, Weights, str]]) -> bytes:
         lines.append(f"| {case} | {', '.join(codecs)} | {list(weights.shape)} | {row_dims} | {covers} |")
     lines += [
         "",
+        "Of codec pool there is also `NAME.pool`, the pool tensor; every other blob stands alone.",
+        "",
+        "| NAME | shape | vectors | lut_bits | lut_shift | lut | covers |",
+        "|---|---|---|---|---|---|---|",
+        *(
+            f"| pool_{name} | {list(v.weights.shape)} | {v.pool.size} | {v.pool.lut_bits} | {v.pool.lut_shift} "
+            f"| {v.pool.lut.value} | {v.covers} |"
+            for name, v in pooled.items()
+        ),
+        "",
+        "`pool_sums.csv` has the levels of eight activations and their sum f with a vector of one of these pools, for",
+        "several act_bits and zero points.",
+        "",
         "`NAME.bin` is a requantisation table, `NAME.json` its fields.",
         "",
         "| name | covers |",
@@ -60,11 +74,15 @@ def _readme(vectors: dict[str, tuple[Bytes, Weights, str]]) -> bytes:
 
 def files() -> dict[str, bytes]:
     """The content of every file of the folder, by name."""
-    vectors = blobs()
-    result = {"README.md": _readme(vectors), "rescale.csv": rescale_csv()}
+    vectors, pooled = blobs(), pools()
+    result = {"README.md": _readme(vectors, pooled), "rescale.csv": rescale_csv(), "pool_sums.csv": pool_sums_csv()}
     for name, (raw, weights, _) in vectors.items():
         result[f"{name}.blob"] = raw.tobytes()
         result[f"{name}.weights"] = np.ascontiguousarray(weights).tobytes()
+    for name, vector in pooled.items():
+        result[f"pool_{name}.blob"] = vector.blob.tobytes()
+        result[f"pool_{name}.weights"] = vector.weights.tobytes()
+        result[f"pool_{name}.pool"] = vector.pool.pack().tobytes()
     for name, table in TABLES.items():
         result[f"{name}.bin"] = table.pack(WEIGHT_SCALES if name == "table_scaled" else None).tobytes()
         result[f"{name}.json"] = (json.dumps(table_fields(table), indent=1) + "\n").encode()

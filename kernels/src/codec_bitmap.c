@@ -261,4 +261,5 @@ static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uin
 }
 
 const wpk_codec wpk_codec_bitmap = {
-    "bitmap", 3, check, decode, list, dot, NULL, WPK_LIST_KERNELS, wpk_sparse_stored, NULL, NULL};
+    "bitmap",          3,    check, decode, list, dot, NULL, WPK_LIST_KERNELS,
+    wpk_sparse_stored, NULL, NULL,  NULL};

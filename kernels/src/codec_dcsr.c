@@ -412,4 +412,5 @@ static uint32_t groups(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, w
 #endif
 
 const wpk_codec wpk_codec_dcsr = {
-    "dcsr", 2, check, decode, list, dot, groups, WPK_LIST_KERNELS, wpk_sparse_stored, NULL, NULL};
+    "dcsr", 2,    check, decode, list, dot, groups, WPK_LIST_KERNELS, wpk_sparse_stored,
+    NULL,   NULL, NULL};

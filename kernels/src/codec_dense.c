@@ -24,4 +24,4 @@ static void decode(const wpk_blob *blob, wpk_cursor *cursor, uint32_t first, uin
 }
 
 const wpk_codec wpk_codec_dense = {"dense", 0,    check, decode, NULL, NULL,
-                                   NULL,    NULL, NULL,  NULL,   NULL};
+                                   NULL,    NULL, NULL,  NULL,   NULL, NULL};

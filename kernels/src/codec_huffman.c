@@ -234,4 +234,5 @@ const wpk_codec wpk_codec_huffman = {"huffman",
                                      WPK_LIST_KERNELS,
                                      stored,
                                      wpk_huffman_tables_nbytes,
-                                     wpk_huffman_load_tables};
+                                     wpk_huffman_load_tables,
+                                     NULL};

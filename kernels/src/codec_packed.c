@@ -110,4 +110,4 @@ static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const
 }
 
 const wpk_codec wpk_codec_packed = {"packed", 4,    check, decode, NULL, dot,
-                                    NULL,     NULL, NULL,  NULL,   NULL};
+                                    NULL,     NULL, NULL,  NULL,   NULL, NULL};

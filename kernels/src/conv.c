@@ -5,6 +5,7 @@
 #include "bytes.h"
 #include "conv_plan.h"
 #include "gemm.h"
+#include "layers.h"
 #include "lists.h"
 #include "strip.h"
 #include "windows.h"
@@ -135,6 +136,9 @@ static void multiply_windows(const wpk_conv_shape *shape, const wpk_conv_plan *p
             const int32_t column = at.column * shape->stride_w - shape->pad_left;
             wpk_gather_window(shape, image, row, column, outside, windows + i * pixels.stride);
         }
+        if (p->narrow) {
+            weights->codec->layers->narrow(weights, outside, windows, pixels.count * pixels.stride);
+        }
         multiply(p, block, weights, start, &pixels, y, (uint32_t)shape->out_c, scratch);
         y += pixels.count * (uint32_t)shape->out_c;
     }
@@ -152,6 +156,10 @@ static void multiply_strips(const wpk_conv_shape *shape, const wpk_conv_plan *p,
         for (int32_t row = 0; row < shape->out_h; ++row, y += pixels.count * y_stride) {
             wpk_strip_load(shape, x, row * shape->stride_h - shape->pad_top,
                            block->requant->input_zero_point, strip);
+            if (p->narrow) {
+                weights->codec->layers->narrow(weights, block->requant->input_zero_point, strip,
+                                               (uint32_t)wpk_strip_nbytes(shape));
+            }
             multiply(p, block, weights, start, &pixels, y, y_stride, scratch);
         }
     }
@@ -159,8 +167,8 @@ static void multiply_strips(const wpk_conv_shape *shape, const wpk_conv_plan *p,
 
 #endif
 
-void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
-                 const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
+void wpk_conv_rows_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
+                      const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
     const wpk_conv_plan p = wpk_conv_plan_of(shape, weights);
     const uint32_t rows = (uint32_t)shape->out_c;
     wpk_cursor cursor = wpk_first_row(weights, (uint8_t *)scratch + p.tables_at);
@@ -189,4 +197,10 @@ void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
         }
         first += block.count;
     }
+}
+
+void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
+                 const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
+    const struct wpk_layer_kernels *const layers = wpk_layers_of(weights);
+    (layers != NULL ? layers->conv : wpk_conv_rows_s8)(shape, weights, requant, x, y, scratch);
 }

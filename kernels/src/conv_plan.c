@@ -1,6 +1,7 @@
 #include "conv_plan.h"
 
 #include "gemm_plan.h"
+#include "layers.h"
 #include "lists.h"
 #include "lists_plan.h"
 #include "strip_plan.h"
@@ -86,8 +87,9 @@ static uint32_t rows_of_block(const wpk_conv_plan *p, const wpk_conv_shape *shap
 wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *weights) {
     wpk_conv_plan p = {0};
     const uint64_t cols = weights->cols;
-    p.pointwise = shape->kernel_h == 1 && shape->kernel_w == 1 && shape->pad_top == 0 &&
-                  shape->pad_left == 0 &&
+    p.narrow = wpk_layers_of(weights) != NULL && weights->act_bits < 8;
+    p.pointwise = !p.narrow && shape->kernel_h == 1 && shape->kernel_w == 1 &&
+                  shape->pad_top == 0 && shape->pad_left == 0 &&
                   (shape->out_h - 1) * (int64_t)shape->stride_h < shape->in_h &&
                   (shape->out_w - 1) * (int64_t)shape->stride_w < shape->in_w;
     p.vector = wpk_conv_pixels(shape) < WPK_MIN_PACKED_PIXELS;
@@ -150,7 +152,14 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
     return p;
 }
 
+uint64_t wpk_conv_rows_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights) {
+    return wpk_conv_plan_of(shape, weights).nbytes;
+}
+
 uint32_t wpk_conv_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights) {
-    const wpk_conv_plan p = wpk_conv_plan_of(shape, weights);
-    return p.nbytes < UINT32_MAX ? (uint32_t)p.nbytes : UINT32_MAX;
+    if (wpk_layers_of(weights) != NULL) {
+        return wpk_layers_of(weights)->conv_scratch_nbytes(shape, weights);
+    }
+    const uint64_t nbytes = wpk_conv_rows_scratch_nbytes(shape, weights);
+    return nbytes < UINT32_MAX ? (uint32_t)nbytes : UINT32_MAX;
 }

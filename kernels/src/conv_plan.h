@@ -14,6 +14,7 @@ typedef struct {
     bool vector;     /* too few pixels to pack or decode rows for */
     bool few_pixels; /* so few that what is done once per block counts */
     bool strip;      /* windows are parts of a strip: no gathering */
+    bool narrow;     /* activations lose bits after they are gathered, so none is read in place */
     const struct wpk_list_kernels *lists; /* for sparse rows as lists, or NULL */
     uint32_t group_rows, block_rows;
     uint32_t tile_pixels;
@@ -35,5 +36,10 @@ static inline bool wpk_conv_is_one_run(const wpk_conv_shape *shape) {
 }
 
 wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *weights);
+
+/* Convolution with rows, whatever the codec: wpk_conv_s8 of most codecs, and its scratch. */
+uint64_t wpk_conv_rows_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights);
+void wpk_conv_rows_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
+                      const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch);
 
 #endif

@@ -1,14 +1,23 @@
 #include "wpk/fully_connected.h"
 
 #include "gemm.h"
+#include "layers.h"
 
 uint32_t wpk_fully_connected_scratch_nbytes(uint32_t batch, const wpk_weights *weights) {
-    (void)batch;
+    const struct wpk_layer_kernels *const layers = wpk_layers_of(weights);
+    if (layers != NULL) {
+        return layers->fully_connected_scratch_nbytes(batch, weights);
+    }
     return wpk_tables_nbytes(weights);
 }
 
 void wpk_fully_connected_s8(uint32_t batch, const wpk_weights *weights, const wpk_requant *requant,
                             const int8_t *x, int8_t *y, void *scratch) {
+    const struct wpk_layer_kernels *const layers = wpk_layers_of(weights);
+    if (layers != NULL) {
+        layers->fully_connected(batch, weights, requant, x, y, scratch);
+        return;
+    }
     const wpk_cursor start = wpk_first_row(weights, scratch);
     const wpk_block block = {
         .rows = weights->dense,

@@ -50,8 +50,8 @@ void wpk_pool_vectors(const wpk_levels *levels, const int8_t *x, uint32_t stride
 void wpk_pool_planes(uint8_t *vectors, uint32_t count, uint32_t bits);
 
 /* A form of the pool that wpk_pool_products_mac reads, made once per layer; its size is in
- * pool_plan.h. */
-void wpk_pool_prepare(const wpk_pool *pool, void *prepared);
+ * pool_plan.h, it is aligned to 16 bytes. */
+void wpk_pool_prepare(const wpk_pool *pool, uint32_t excess, void *prepared);
 
 /* The products of 2 · words vectors with every pool vector by multiplication: of vectors[2i] to the
  * low half of word i, of vectors[2i + 1] to its high half. Vectors are levels. Needs lut_shift 0.

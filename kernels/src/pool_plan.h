@@ -3,13 +3,79 @@
 #ifndef WPK_SRC_POOL_PLAN_H
 #define WPK_SRC_POOL_PLAN_H
 
-#include "wpk/arch.h"
-#include "wpk/pool.h"
+#include <stdbool.h>
+
+#include "wpk/conv.h"
+
+typedef enum {
+    WPK_POOL_GATHER,  /* rows are decoded and multiplied as any others */
+    WPK_POOL_DIRECT,  /* every filter looks up every plane of every vector */
+    WPK_POOL_PRODUCTS /* products with all pool vectors first; filters add them up */
+} wpk_pool_schedule;
+
+enum { WPK_POOL_MAX_KERNEL = 16, WPK_POOL_MAX_STRIDE_W = 8, WPK_POOL_DIRECT_PIXELS = 4 };
+
+/* With a horizontal stride, a row of products has a segment for each column modulo the stride that
+ * a tap reads, so that neighbouring outputs read neighbouring words. In words. */
+typedef struct {
+    uint32_t phase, first, width;
+} wpk_pool_segment;
 
 /* Bytes of what wpk_pool_prepare writes. */
 static inline uint32_t wpk_pool_prepared_nbytes(const wpk_pool *pool) {
+#if WPK_DSP || WPK_THUMB2
+    return 36 * pool->size;
+#else
     (void)pool;
     return 0;
+#endif
 }
+
+/* A tile is `columns` columns of outputs of `filters` filters. It is computed in bands of `rows`
+ * rows from top to bottom; sums of the `slots` rows that a band's input rows add to are kept.
+ * Products of `groups` groups of channels are there at a time. */
+typedef struct {
+    wpk_pool_schedule schedule;
+    bool looks_up; /* products come from the look-up table */
+    bool builds;   /* the table is made in scratch */
+    bool wide;
+    uint32_t filters, columns, rows, groups, slots;
+    uint32_t words;   /* of a row of outputs of a tile */
+    uint32_t pitch;   /* of a row of products, in words */
+    uint32_t vectors; /* for one row of products */
+    /* Bytes from the start of scratch. */
+    uint64_t prepared_at, offsets_at, vectors_at, products_at, constants_at, sums_at, nbytes;
+} wpk_pool_plan;
+
+wpk_pool_plan wpk_pool_plan_of(const wpk_conv_shape *shape, const wpk_weights *weights);
+
+/* Segments of a row of products for `words` words of outputs, WPK_POOL_MAX_STRIDE_W at most, and
+ * how many there are. */
+uint32_t wpk_pool_segments(const wpk_conv_shape *shape, uint32_t words, wpk_pool_segment *segments);
+
+/* A fully connected layer is a convolution of a row of `batch` pixels. */
+static inline wpk_conv_shape wpk_pool_row_of_pixels(uint32_t batch, const wpk_weights *weights) {
+    const int32_t pixels = (int32_t)batch, depth = (int32_t)weights->cols;
+    const wpk_conv_shape shape = {
+        .batch = 1,
+        .in_h = 1,
+        .in_w = pixels,
+        .in_c = depth,
+        .out_h = 1,
+        .out_w = pixels,
+        .out_c = (int32_t)weights->rows,
+        .kernel_h = 1,
+        .kernel_w = 1,
+        .kernel_c = depth,
+        .stride_h = 1,
+        .stride_w = 1,
+        .dilation_h = 1,
+        .dilation_w = 1,
+    };
+    return shape;
+}
+
+uint32_t wpk_pool_conv_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights);
+uint32_t wpk_pool_fully_connected_scratch_nbytes(uint32_t batch, const wpk_weights *weights);
 
 #endif

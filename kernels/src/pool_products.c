@@ -1,9 +1,12 @@
 /* Products of activations with every vector of a pool, two to a word. */
 #include "bytes.h"
 #include "pool_kernels.h"
+#include "wpk/arch.h"
 
-void wpk_pool_prepare(const wpk_pool *pool, void *prepared) {
-    (void)pool, (void)prepared;
+#if !WPK_THUMB2 && !WPK_DSP
+
+void wpk_pool_prepare(const wpk_pool *pool, uint32_t excess, void *prepared) {
+    (void)pool, (void)excess, (void)prepared;
 }
 
 /* A multiplication of two activations, 2^16 apart, with one weight: what is kept of both is in
@@ -28,6 +31,8 @@ void wpk_pool_products_mac(const wpk_pool *pool, const void *prepared, uint32_t 
         }
     }
 }
+
+#endif
 
 /* Entries of a word of the look-up table that are summed side by side: `per_word` / 2 registers of
  * two halves of 16 bits, from the sign plane down. */

@@ -2,8 +2,9 @@
  * row by row from the last to the first, listed, and multiplied; of tables; of rescale. For hosts,
  * with sanitizers.
  *
- * A record: u32 kind (0 blob, 1 table, 2 rescale), length, whether the reference reader accepts it,
- * length of what it makes of it; then both. */
+ * A record: u32 kind (0 blob, 1 table, 2 rescale, 3 length of a pool tensor, the tensor and its
+ * blob, 4 pool tensor), length, whether the reference reader accepts it, length of what it makes of
+ * it; then both. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,9 +14,9 @@
 #include "wpk/requant.h"
 #include "wpk/weights.h"
 
-static const wpk_codec *const kCodecs[] = {&wpk_codec_dense,  &wpk_codec_rle,
-                                           &wpk_codec_dcsr,   &wpk_codec_bitmap,
-                                           &wpk_codec_packed, &wpk_codec_huffman};
+static const wpk_codec *const kCodecs[] = {&wpk_codec_dense,  &wpk_codec_rle,    &wpk_codec_dcsr,
+                                           &wpk_codec_bitmap, &wpk_codec_packed, &wpk_codec_huffman,
+                                           &wpk_codec_pool};
 
 static bool rows_agree(const wpk_blob *blob, const wpk_codec *codec, const wpk_cursor *start,
                        const int8_t *weights) {
@@ -99,10 +100,11 @@ static const char *try_rows(const wpk_blob *blob, const wpk_codec *codec, const 
     return NULL;
 }
 
-static const char *try_blob(const uint8_t *data, uint32_t nbytes, bool accepted,
-                            const uint8_t *weights) {
+static const char *try_blob(const uint8_t *data, uint32_t nbytes, const wpk_pool *pool,
+                            bool accepted, const uint8_t *weights) {
     wpk_blob blob;
     const bool parsed = wpk_blob_parse(data, nbytes, &blob) == WPK_OK;
+    blob.pool = pool;
     const bool known =
         parsed && blob.codec < sizeof kCodecs / sizeof kCodecs[0] && kCodecs[blob.codec] != NULL;
     if (!known || kCodecs[blob.codec]->check(&blob) != WPK_OK) {
@@ -117,6 +119,45 @@ static const char *try_blob(const uint8_t *data, uint32_t nbytes, bool accepted,
     const char *const wrong = try_rows(&blob, stored.codec, &start, (const int8_t *)weights);
     free(tables);
     return wrong;
+}
+
+/* A part of a record, in an allocation of its own. */
+static uint8_t *copy_of(const uint8_t *data, uint32_t nbytes) {
+    uint8_t *const copy = malloc(nbytes + (nbytes == 0));
+    memcpy(copy, data, nbytes);
+    return copy;
+}
+
+static const char *try_pooled_blob(const uint8_t *data, uint32_t nbytes, bool accepted,
+                                   const uint8_t *weights) {
+    uint32_t pool_nbytes;
+    memcpy(&pool_nbytes, data, sizeof pool_nbytes);
+    const uint32_t blob_nbytes = nbytes - 4 - pool_nbytes;
+    uint8_t *const tensor = copy_of(data + 4, pool_nbytes);
+    uint8_t *const blob = copy_of(data + 4 + pool_nbytes, blob_nbytes);
+    wpk_pool pool;
+    const char *const wrong = wpk_pool_parse(tensor, pool_nbytes, &pool) == WPK_OK
+                                  ? try_blob(blob, blob_nbytes, &pool, accepted, weights)
+                              : accepted ? "has its pool refused"
+                                         : NULL;
+    free(tensor);
+    free(blob);
+    return wrong;
+}
+
+static const char *try_pool(const uint8_t *data, uint32_t nbytes, bool accepted,
+                            const uint8_t *expected) {
+    wpk_pool pool;
+    if (wpk_pool_parse(data, nbytes, &pool) != WPK_OK) {
+        return accepted ? "refused" : NULL;
+    }
+    if (!accepted) {
+        return "accepted";
+    }
+    const uint32_t fields[4] = {pool.size, pool.lut_bits, pool.lut_shift, pool.lut_mode};
+    const bool same = memcmp(fields, expected, sizeof fields) == 0 &&
+                      memcmp(pool.vectors, expected + sizeof fields, 8 * (size_t)pool.size) == 0;
+    return same ? NULL : "has other fields";
 }
 
 static bool table_agrees(const wpk_table *packed, const uint8_t *expected) {
@@ -178,9 +219,13 @@ int main(int argc, char **argv) {
             fread(expected, 1, head[3], file) != head[3]) {
             return 2;
         }
-        const char *const wrong = head[0] == 0   ? try_blob(data, head[1], head[2] != 0, expected)
-                                  : head[0] == 1 ? try_table(data, head[1], head[2] != 0, expected)
-                                                 : try_rescale(data, expected);
+        const bool accepted = head[2] != 0;
+        const char *const wrong = head[0] == 0   ? try_blob(data, head[1], NULL, accepted, expected)
+                                  : head[0] == 1 ? try_table(data, head[1], accepted, expected)
+                                  : head[0] == 2 ? try_rescale(data, expected)
+                                  : head[0] == 3
+                                      ? try_pooled_blob(data, head[1], accepted, expected)
+                                      : try_pool(data, head[1], accepted, expected);
         if (wrong != NULL) {
             printf("record %lu %s\n", (unsigned long)i, wrong);
             ++failed;

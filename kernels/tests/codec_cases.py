@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert import codecs
+from wpconvert.codecs import pool_table
 from wpconvert.errors import ModelError
 from wpconvert.tflite import table
 
 _VECTORS = Path(__file__).parents[2] / "tests" / "vectors"
-_BLOB, _TABLE, _RESCALE = 0, 1, 2
+_BLOB, _TABLE, _RESCALE, _POOLED_BLOB, _POOL = range(5)
 _HEADER_NBYTES = 72
 
 
@@ -27,6 +28,12 @@ def _verdict(kind: int, raw: NDArray[np.uint8]) -> bytes | None:
     try:
         if kind == _BLOB:
             return codecs.decode(raw).tobytes()
+        if kind == _POOLED_BLOB:
+            nbytes = int(raw[:4].view("<u4")[0])
+            return codecs.decode(raw[4 + nbytes :], pool_table.unpack(raw[4 : 4 + nbytes])).tobytes()
+        if kind == _POOL:
+            pool = pool_table.unpack(raw)
+            return struct.pack("<4I", pool.size, pool.lut_bits, pool.lut_shift, pool.lut) + pool.vectors.tobytes()
         parsed = table.unpack(raw)
     except ModelError:
         return None
@@ -52,6 +59,22 @@ def _mutate(raw: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
     return out
 
 
+def _mutate_source(kind: int, raw: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A damaged copy; of a pool and a blob, either of them."""
+    if kind != _POOLED_BLOB:
+        return _mutate(raw, rng)
+    end = 4 + int(raw[:4].view("<u4")[0])
+    return (
+        _with_pool(raw[4:end], _mutate(raw[end:], rng))
+        if rng.random() < 0.8
+        else _with_pool(_mutate(raw[4:end], rng), raw[end:])
+    )
+
+
+def _with_pool(pool: NDArray[np.uint8], blob: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.concatenate([np.array([len(pool)], "<u4").view(np.uint8), pool, blob])
+
+
 def _record(kind: int, raw: bytes, expected: bytes | None) -> bytes:
     head = struct.pack("<4I", kind, len(raw), int(expected is not None), len(expected or b""))
     return head + raw + (expected or b"")
@@ -67,8 +90,14 @@ def main() -> None:
     sources: list[tuple[int, NDArray[np.uint8]]] = []
     records = []
     for path in sorted(_VECTORS.glob("*.blob")):
-        sources.append((_BLOB, np.fromfile(path, np.uint8)))
-        records.append(_record(_BLOB, path.read_bytes(), path.with_suffix(".weights").read_bytes()))
+        kind, raw = _BLOB, np.fromfile(path, np.uint8)
+        if path.with_suffix(".pool").exists():
+            pool = np.fromfile(path.with_suffix(".pool"), np.uint8)
+            kind, raw = _POOLED_BLOB, _with_pool(pool, raw)
+            sources.append((_POOL, pool))
+            records.append(_record(_POOL, pool.tobytes(), _verdict(_POOL, pool)))
+        sources.append((kind, raw))
+        records.append(_record(kind, raw.tobytes(), path.with_suffix(".weights").read_bytes()))
     for path in sorted(_VECTORS.glob("*.bin")):
         raw = np.fromfile(path, np.uint8)
         sources.append((_TABLE, raw))
@@ -79,7 +108,7 @@ def main() -> None:
             records.append(_record(_RESCALE, struct.pack("<3i", *values[:3]), struct.pack("<i", values[3])))
     for _ in range(arguments.count):
         kind, raw = sources[int(rng.integers(0, len(sources)))]
-        mutated = _mutate(raw, rng)
+        mutated = _mutate_source(kind, raw, rng)
         records.append(_record(kind, mutated.tobytes(), _verdict(kind, mutated)))
     arguments.file.write_bytes(struct.pack("<I", len(records)) + b"".join(records))
 

@@ -3,8 +3,8 @@
  * prints what each case costs there.
  *
  * A record: i32 kind (0 convolution, 1 fully connected), weights (0 dense rows, 1 blob), folded (0,
- * 1), 16 shape fields, name length; u32 lengths of weights, table, plain bias, input, output; then
- * these, each padded to 16 bytes.
+ * 1), 16 shape fields, act_bits, name length; u32 lengths of weights, table, plain bias, input,
+ * output, pool; then these, each padded to 16 bytes.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,20 +17,21 @@
 #include "wpk/fully_connected.h"
 
 enum { NAME_NBYTES = 64 };
-enum { WEIGHTS, TABLE, BIAS, INPUT, OUTPUT, PARTS };
+enum { WEIGHTS, TABLE, BIAS, INPUT, OUTPUT, POOL, PARTS };
 enum { CANARY_NBYTES = 16, CANARY = 0x5a };
 
 typedef struct {
     int32_t kind, blob, folded;
     wpk_conv_shape shape;
+    int32_t act_bits;
     char name[NAME_NBYTES];
     uint32_t nbytes[PARTS];
 } record;
 
 static const wpk_codec *find_codec(uint8_t number) {
-    static const wpk_codec *const codecs[] = {&wpk_codec_dense,  &wpk_codec_rle,
-                                              &wpk_codec_dcsr,   &wpk_codec_bitmap,
-                                              &wpk_codec_packed, &wpk_codec_huffman};
+    static const wpk_codec *const codecs[] = {
+        &wpk_codec_dense,  &wpk_codec_rle,     &wpk_codec_dcsr, &wpk_codec_bitmap,
+        &wpk_codec_packed, &wpk_codec_huffman, &wpk_codec_pool};
     return number < sizeof codecs / sizeof codecs[0] ? codecs[number] : NULL;
 }
 
@@ -52,16 +53,22 @@ static const char *run_case(const record *r, uint8_t *const *part, uint32_t *cos
     }
     const wpk_conv_shape *const s = &r->shape;
     wpk_weights weights = {0};
+    wpk_pool pool;
+    if (r->nbytes[POOL] != 0 && wpk_pool_parse(part[POOL], r->nbytes[POOL], &pool) != WPK_OK) {
+        return "pool";
+    }
     if (r->blob) {
         wpk_blob blob;
         if (wpk_blob_parse(part[WEIGHTS], r->nbytes[WEIGHTS], &blob) != WPK_OK) {
             return "blob";
         }
+        blob.pool = r->nbytes[POOL] != 0 ? &pool : NULL;
         const wpk_codec *const codec = find_codec(blob.codec);
         if (codec == NULL || codec->check(&blob) != WPK_OK) {
             return "check";
         }
         weights = wpk_weights_of_blob(&blob, codec);
+        weights.act_bits = (uint8_t)r->act_bits;
     } else {
         weights.dense = (const int8_t *)part[WEIGHTS];
         weights.rows = (uint32_t)s->out_c;

@@ -89,11 +89,12 @@ def record(layer: Layer, rng: np.random.Generator) -> bytes:
     fields = [
         int(layer.fully_connected), int(layer.method != "rows"), int(layer.method != "rows" or rng.random() < 0.3),
         batch, in_h, in_w, in_c, height, width, layer.out_channels, *layer.kernel, depth,
-        *layer.stride, *layer.dilation, pads.top, pads.left, 0 if layer.plain else int(rng.choice([0, 0, 1000, 20000])),
+        *layer.stride, *layer.dilation, pads.top, pads.left,
+        0 if layer.plain else int(rng.choice([0, 0, 1000, 20000])), 8,
     ]  # fmt: skip
     plain = b"" if not bias.any() else bias.tobytes()
-    parts = [stored.tobytes(), table.pack().tobytes(), plain, x.tobytes(), y.astype(np.int8).tobytes()]
-    head = struct.pack("<20i64s5I", *fields, layer.name.encode()[:63], *map(len, parts))
+    parts = [stored.tobytes(), table.pack().tobytes(), plain, x.tobytes(), y.astype(np.int8).tobytes(), b""]
+    head = struct.pack("<21i64s6I", *fields, layer.name.encode()[:63], *map(len, parts))
     return head + b"".join(parts)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from .data.dataset import Dataset
-from .litert import Endpoint, ModelFacts
+from .litert import Endpoint, ModelFacts, WeightPool
 
 _PACKAGES = (
     "torch",
@@ -38,8 +38,8 @@ class Card:
     """What a card states about one file.
 
     `scores` maps a label ("float, dense") to its score on the test split; `own_score` is the label of this
-    very file. `method` says in sentences how the weights came about; `limits` what the file must not be
-    trusted with.
+    very file, `pool` its weight pool, if it has one. `method` says in sentences how the weights came about;
+    `limits` what the file must not be trusted with.
     """
 
     file_name: str
@@ -55,6 +55,7 @@ class Card:
     scores: Mapping[str, Score]
     own_score: str
     limits: Sequence[str]
+    pool: WeightPool | None = None
 
 
 def render(card: Card) -> str:
@@ -68,6 +69,12 @@ def render(card: Card) -> str:
         "Test data": f"`{card.test_file}`",
         "Parameters": f"{facts.weights + facts.biases} ({facts.weights} weights, {facts.biases} biases)",
         "Zero weights": _share(facts.zeros, facts.weights),
+    }
+    if card.pool is not None:
+        table["Weight pool"] = (
+            f"{card.pool.vectors} vectors of {card.pool.length} weights in {', '.join(card.pool.tensors)}"
+        )
+    table |= {
         "Operators": ", ".join(f"{name} x {count}" for name, count in facts.operators.items()),
         "Input": _endpoint(facts.input),
         "Output": _endpoint(facts.output),

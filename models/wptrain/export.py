@@ -20,6 +20,7 @@ from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, SharedQu
 
 from .data.dataset import Split
 from .litert import WEIGHT_OPERATORS, operator_name
+from .same_padding import with_same_padding
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "logits"
@@ -82,11 +83,11 @@ def to_int8_tflite(network: nn.Module, calibration: Split) -> bytes:
     converted = litert_torch.convert(
         quantised, sample_kwargs={INPUT_NAME: example}, quant_config=QuantConfig(pt2e_quantizer=quantiser)
     )
-    return with_layer_names(converted.model_content())
+    return tidied(converted.model_content())
 
 
-def with_layer_names(data: bytes) -> bytes:
-    """The same model with tensors named after the network's attributes.
+def tidied(data: bytes) -> bytes:
+    """The same model with padding inside its convolutions and tensors named after the network's attributes.
 
     litert-torch names a tensor after every Python class on the way to it, or not at all
     (`tfl.pseudo_qconst3`); rules and reports of wpconvert match and print these names, so they should be
@@ -94,6 +95,7 @@ def with_layer_names(data: bytes) -> bytes:
     origin keep theirs.
     """
     model = schema.ModelT.InitFromPackedBuf(data, 0)
+    with_same_padding(model)
     graph = model.subgraphs[0]
     names: dict[int, str] = {int(graph.inputs[0]): INPUT_NAME, int(graph.outputs[0]): OUTPUT_NAME}
     for operator in graph.operators:
@@ -143,8 +145,14 @@ class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
 
 
 def serialise(model: Any) -> bytes:
-    """The model as bytes, every buffer on a 16-byte boundary."""
-    model.buffers = [_AlignedBuffer(data=buffer.data) for buffer in model.buffers]
+    """The model as bytes, every buffer on a 16-byte boundary. Buffers that nothing refers to are left out."""
+    holders = [tensor for graph in model.subgraphs for tensor in graph.tensors] + list(model.metadata or [])
+    # Buffer 0 is empty by convention.
+    used = sorted({0, *(int(holder.buffer) for holder in holders)})
+    place = {old: new for new, old in enumerate(used)}
+    for holder in holders:
+        holder.buffer = place[int(holder.buffer)]
+    model.buffers = [_AlignedBuffer(data=model.buffers[old].data) for old in used]
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), file_identifier=_FILE_IDENTIFIER)
     return bytes(builder.Output())

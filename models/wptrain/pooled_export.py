@@ -15,7 +15,6 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn.utils import parametrize
 
 from .data.dataset import Split
 from .export import serialise, to_int8_tflite
@@ -43,9 +42,17 @@ def to_pooled_tflite(network: nn.Module, calibration: Split) -> bytes:
     """
     plain = copy.deepcopy(network).cpu().eval()
     folded = _fold(plain)
-    for layer in pooled_layers(plain).values():
-        parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+    for name, layer in pooled_layers(plain).items():
+        parent, _, attribute = name.rpartition(".")
+        setattr(plain.get_submodule(parent), attribute, _plain(layer))
     return _with_weights(to_int8_tflite(plain, calibration), folded)
+
+
+def _plain(layer: nn.Conv2d) -> nn.Conv2d:
+    # Removing the parametrisation would take the weight from the layer this one is a copy of: they share a class.
+    plain = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding, bias=False)
+    plain.weight.data = layer.weight.detach()
+    return plain.eval()
 
 
 def _fold(network: nn.Module) -> dict[str, _Folded]:
@@ -101,6 +108,10 @@ def _with_weights(data: bytes, folded: dict[str, _Folded]) -> bytes:
         _fill(model, bias, np.clip(steps, limits.min, limits.max).astype("<i4"), bias_scales)
     if missing:
         raise ValueError(f"{', '.join(sorted(missing))}: pooled, but not found among the converted operators")
+    kept = {tensor.buffer for tensor in graph.tensors} | {entry.buffer for entry in model.metadata or []}
+    for index, buffer in enumerate(model.buffers):
+        if index not in kept:
+            buffer.data = None
     return serialise(model)
 
 

@@ -106,7 +106,8 @@ def latent_weight(layer: nn.Conv2d) -> Tensor:
 
 def pooled_weight(layer: nn.Conv2d) -> PooledWeight:
     """The parametrisation of a pooled convolution."""
-    return layer.parametrizations.weight[0]
+    parametrisation: PooledWeight = layer.parametrizations.weight[0]
+    return parametrisation
 
 
 def attach(network: nn.Module, pool: WeightPool) -> None:

@@ -9,16 +9,20 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from wpconvert.codecs import Pool, encode
+from wpconvert.tflite.levels import vectors_of
+
 Weights = NDArray[np.int8]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A tensor and how it is cut into rows and row blocks."""
+    """A tensor and how it is cut into rows and row blocks. pool: what codec pool makes it of."""
 
     weights: Weights
     row_dims: int = 1
     block_log2: int = 4
+    pool: Pool | None = None
 
     @property
     def matrix(self) -> Weights:
@@ -26,9 +30,19 @@ class Case:
         rows = int(np.prod(self.weights.shape[: self.row_dims]))
         return self.weights.reshape(rows, -1)
 
+    def encode(self, codec: str) -> NDArray[np.uint8]:
+        """The blob."""
+        return encode(codec, self.weights, self.row_dims, self.block_log2, self.pool)
+
 
 def storable(case: Case, codec: str) -> Case:
-    """The case as the codec can hold it: for `packed` with few distinct values, in one of its mappings and widths."""
+    """The case as the codec can hold it.
+
+    For `packed` with few distinct values, in one of its mappings and widths; for `pool` made of up to 256 vectors that
+    are in it, with a row for each entry of the first dimension.
+    """
+    if codec == "pool":
+        return _pooled(case)
     if codec != "packed":
         return case
     matrix = case.matrix.astype(np.int64)
@@ -38,6 +52,17 @@ def storable(case: Case, codec: str) -> Case:
     integers = (codes - (1 << bits), codes + 128 - (2 << bits), codes + channel)
     values = (*integers, 37 * codes, 37 * codes + 11 * channel)[kind]
     return replace(case, weights=values.astype(np.uint8).view(np.int8).reshape(case.weights.shape))
+
+
+def _pooled(case: Case) -> Case:
+    shape = case.weights.shape if case.weights.ndim == 4 else case.matrix.shape
+    cut = vectors_of(case.weights.reshape(shape))
+    vectors = cut.reshape(-1, 8)
+    total = case.matrix.size + int(case.matrix.sum(dtype=np.int64))
+    pool = Pool(vectors[: 1 + total % 256], lut_bits=16)
+    index = (np.arange(len(vectors)) * 7919 >> 3) % pool.size
+    lanes = pool.vectors[index].reshape(*shape[:-1], -1)
+    return replace(case, weights=np.ascontiguousarray(lanes[..., : shape[-1]]), row_dims=1, pool=pool)
 
 
 def _uniform(shape: tuple[int, int], density: float, generator: np.random.Generator) -> NDArray[np.bool_]:

@@ -13,15 +13,24 @@
  *
  * - kind 2, i32 triples accumulator, multiplier, shift: rescale() of each as i32.
  *
+ * - kind 3, u32 length of a pool tensor, the tensor, and a blob: its int8 weights in memory order.
+ *
+ * - kind 4, a pool tensor: size, lut_bits, lut_shift and lut as i32, and all entries, rows of
+ *   patterns, as i32.
+ *
+ * - kind 5, u32 length of a pool tensor, the tensor, and rows of i32: act_bits, zero point, vector
+ *   and eight activations: the eight levels and the sum of each as i32.
+ *
  * A status other than 0 is an enum status and comes with an empty payload. The program itself fails
  * only when it cannot read or write, never because of what a payload holds. All integers are
  * little-endian.
  */
 #include "stranger_blob.h"
 #include "stranger_huffman.h"
+#include "stranger_pool.h"
 
-static enum status answer_blob(const uint8_t *data, uint32_t nbytes, uint8_t **answer,
-                               uint32_t *answer_nbytes) {
+static enum status decode_blob(const uint8_t *data, uint32_t nbytes, const struct pool *pool,
+                               uint8_t **answer, uint32_t *answer_nbytes) {
     struct blob blob;
     enum status status = parse_blob(data, nbytes, &blob);
     if (status != STATUS_OK) {
@@ -42,8 +51,10 @@ static enum status answer_blob(const uint8_t *data, uint32_t nbytes, uint8_t **a
         status = decode_bitmap(&blob, weights);
     } else if (blob.codec == CODEC_PACKED) {
         status = decode_packed(&blob, weights);
-    } else {
+    } else if (blob.codec == CODEC_HUFFMAN) {
         status = decode_huffman(&blob, weights);
+    } else {
+        status = decode_pool(data, &blob, pool, weights);
     }
     if (status != STATUS_OK) {
         free(weights);
@@ -52,6 +63,34 @@ static enum status answer_blob(const uint8_t *data, uint32_t nbytes, uint8_t **a
     *answer = (uint8_t *)weights;
     *answer_nbytes = (uint32_t)count;
     return STATUS_OK;
+}
+
+static enum status answer_blob(const uint8_t *data, uint32_t nbytes, uint8_t **answer,
+                               uint32_t *answer_nbytes) {
+    return decode_blob(data, nbytes, NULL, answer, answer_nbytes);
+}
+
+/* A pool tensor, in an allocation of its own, and what comes behind it. */
+static enum status answer_with_pool(uint32_t kind, const uint8_t *data, uint32_t nbytes,
+                                    uint8_t **answer, uint32_t *answer_nbytes) {
+    if (nbytes < 4 || nbytes - 4 < read_u32(data)) {
+        return STATUS_LENGTH;
+    }
+    const uint32_t pool_nbytes = read_u32(data), rest = nbytes - 4 - pool_nbytes;
+    uint8_t *const tensor = malloc((size_t)pool_nbytes + (pool_nbytes == 0));
+    if (tensor == NULL) {
+        return STATUS_EXPANSION;
+    }
+    memcpy(tensor, data + 4, pool_nbytes);
+    struct pool pool;
+    const uint8_t *const behind = data + 4 + pool_nbytes;
+    enum status status = parse_pool(tensor, pool_nbytes, &pool);
+    if (status == STATUS_OK) {
+        status = kind == 3 ? decode_blob(behind, rest, &pool, answer, answer_nbytes)
+                           : answer_sums(behind, rest, &pool, answer, answer_nbytes);
+    }
+    free(tensor);
+    return status;
 }
 
 /* Bit by bit: a field of `width` bits that starts at bit `at` of the stream. */
@@ -194,7 +233,10 @@ static bool answer_record(uint32_t kind, const uint8_t *data, uint32_t nbytes, F
     uint8_t head[8];
     const enum status status = kind == 0   ? answer_blob(data, nbytes, &answer, &answer_nbytes)
                                : kind == 1 ? answer_table(data, nbytes, &answer, &answer_nbytes)
-                                           : answer_rescale(data, nbytes, &answer, &answer_nbytes);
+                               : kind == 2 ? answer_rescale(data, nbytes, &answer, &answer_nbytes)
+                               : kind == 4
+                                   ? answer_pool(data, nbytes, &answer, &answer_nbytes)
+                                   : answer_with_pool(kind, data, nbytes, &answer, &answer_nbytes);
     write_u32(head, status);
     write_u32(head + 4, answer_nbytes);
     const bool written = fwrite(head, 1, sizeof head, out) == sizeof head &&

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from wpconvert.codecs import Pool
+
 _SOURCE = Path(__file__).with_name("stranger.c")
 _SANITIZERS = "-fsanitize=address,undefined"
 _FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-g", _SANITIZERS, "-fno-sanitize-recover=all"]
@@ -26,6 +28,9 @@ class Kind(IntEnum):
     BLOB = 0
     TABLE = 1
     RESCALE = 2
+    POOLED_BLOB = 3
+    POOL = 4
+    POOL_SUMS = 5
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,14 @@ class Stranger:
         assert (result.returncode, result.stderr) == (0, ""), result.stderr
         return list(_split(answers.read_bytes()))
 
-    def decode(self, blobs: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.int8] | None]:
-        """The weights of each blob in memory order, None for a blob that is refused."""
-        answers = self.ask((Kind.BLOB, blob.tobytes()) for blob in blobs)
+    def decode(self, blobs: Sequence[NDArray[np.uint8]], pools: Sequence[Pool | None]) -> list[NDArray[np.int8] | None]:
+        """The weights of each blob, with its pool, in memory order; None for a blob that is refused."""
+        answers = self.ask(
+            (Kind.BLOB, blob.tobytes())
+            if pool is None
+            else (Kind.POOLED_BLOB, _with_pool(pool.pack().tobytes(), blob.tobytes()))
+            for blob, pool in zip(blobs, pools, strict=True)
+        )
         return [None if answer.status else np.frombuffer(answer.payload, np.int8) for answer in answers]
 
     def rescale(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -63,6 +73,16 @@ class Stranger:
         (answer,) = self.ask([(Kind.RESCALE, rows.astype("<i4").tobytes())])
         assert answer.status == 0
         return np.frombuffer(answer.payload, "<i4")
+
+    def pool_sums(self, tensor: bytes, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Eight levels and their sum, int32[n, 9], of rows of act_bits, zero point, vector and eight activations."""
+        (answer,) = self.ask([(Kind.POOL_SUMS, _with_pool(tensor, rows.astype("<i4").tobytes()))])
+        assert answer.status == 0
+        return np.frombuffer(answer.payload, "<i4").reshape(-1, 9)
+
+
+def _with_pool(tensor: bytes, rest: bytes) -> bytes:
+    return struct.pack("<I", len(tensor)) + tensor + rest
 
 
 def _split(data: bytes) -> Iterable[Answer]:

@@ -30,12 +30,13 @@ enum {
     CODEC_BITMAP = 3,
     CODEC_PACKED = 4,
     CODEC_HUFFMAN = 5,
-    CODEC_COUNT = 6
+    CODEC_POOL = 6,
+    CODEC_COUNT = 7
 };
 enum { MAX_DIMS = 4, MAX_SECTIONS = 8, LANES = 16, MAX_OFFSET = 255, FILLER = 15 };
 enum { FLAG_COUNT_TYPE = 3, FLAG_WIDE_INDEX = 4, COUNT_TYPES = 3 };
 
-static const uint32_t SECTION_COUNT[CODEC_COUNT] = {1, 4, 7, 3, 2, 1};
+static const uint32_t SECTION_COUNT[CODEC_COUNT] = {1, 4, 7, 3, 2, 1, 1};
 
 struct section {
     const uint8_t *bytes;
@@ -131,6 +132,8 @@ static bool flags_are_known(uint32_t codec, uint32_t flags) {
             return (flags & 7) != 0 && flags >> 3 <= 4;
         case CODEC_HUFFMAN:
             return flags < 8;
+        case CODEC_POOL:
+            return flags >= 1 && flags <= 8;
         default:
             return flags < 8 && (flags & FLAG_COUNT_TYPE) < COUNT_TYPES;
     }

@@ -21,32 +21,41 @@ FREE_NBYTES = 1 << 26
 """What a reader may allocate for a blob of any length."""
 
 
-def sample(name: str) -> Bytes:
-    """A small blob with empty rows, an odd number of groups and several row blocks."""
+def sample_case() -> Case:
+    """Empty rows, an odd number of groups and several row blocks."""
     weights = random_case((7, 40), 1, 0.6, 21).weights.copy()
     weights[2] = 0
     weights[5, 5:] = 9
-    return encode(name, storable(Case(weights), name).weights, 1, 1)
+    return Case(weights, block_log2=1)
+
+
+POOL = storable(sample_case(), "pool").pool
+"""Of the sample of codec pool; codecs without a pool do not look at it."""
+
+
+def sample(name: str) -> Bytes:
+    """A small blob."""
+    return storable(sample_case(), name).encode(name)
 
 
 def survives(raw: Bytes) -> bool:
     """Whether the blob decodes; its shape and type must fit the header, its rows decoded alone must equal the whole."""
     try:
-        weights = decode(raw)
+        weights = decode(raw, POOL)
     except ModelError:
         return False
     blob = parse(raw)
     assert weights.dtype == np.int8
     assert weights.shape == blob.layout.shape
     np.testing.assert_array_equal(
-        decode_rows(raw, blob.rows // 2, blob.rows), weights.reshape(blob.rows, -1)[blob.rows // 2 :]
+        decode_rows(raw, blob.rows // 2, blob.rows, POOL), weights.reshape(blob.rows, -1)[blob.rows // 2 :]
     )
     return True
 
 
 def refused(raw: Bytes, match: str) -> None:
     with pytest.raises(ModelError, match=match):
-        decode(raw)
+        decode(raw, POOL)
 
 
 @every_codec
@@ -336,7 +345,7 @@ def test_packed_bits_behind_the_last_code_of_a_row_are_ignored() -> None:
 
 def short_blob_of(shape: tuple[int, ...], name: str) -> Bytes:
     """A blob of one empty row whose header claims another shape with one row."""
-    raw = encode(name, np.zeros((1, 4), np.int8), 1)
+    raw = storable(Case(np.zeros((1, 4), np.int8)), name).encode(name)
     cols = int(np.prod(shape, dtype=np.int64))
     raw = with_field(with_field(raw, 12, 4, cols), 20, 1, 1 + len(shape))
     for position, dim in enumerate(shape):

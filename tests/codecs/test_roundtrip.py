@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,14 +17,9 @@ every_codec = pytest.mark.parametrize("name", CODECS)
 every_special_case = pytest.mark.parametrize("case", SPECIAL.values(), ids=SPECIAL.keys())
 
 
-def encoded(name: str, case: Case) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    blob: np.ndarray[tuple[int], np.dtype[np.uint8]] = encode(name, case.weights, case.row_dims, case.block_log2)
-    return blob
-
-
 def assert_round_trip(name: str, case: Case) -> None:
     case = storable(case, name)
-    result = decode(encoded(name, case))
+    result = decode(case.encode(name), case.pool)
     assert result.dtype == np.int8
     assert result.shape == case.weights.shape
     np.testing.assert_array_equal(result, case.weights)
@@ -49,22 +46,23 @@ def test_any_range_of_rows_equals_that_slice_of_the_whole(name: str, case: Case,
     matrix = case.matrix
     first = data.draw(st.integers(0, len(matrix)))
     last = data.draw(st.integers(first, len(matrix)))
-    np.testing.assert_array_equal(decode_rows(encoded(name, case), first, last), matrix[first:last])
+    np.testing.assert_array_equal(decode_rows(case.encode(name), first, last, case.pool), matrix[first:last])
 
 
 @every_codec
 def test_each_single_row_of_a_ragged_matrix_decodes_alone(name: str) -> None:
     case = storable(SPECIAL["empty rows"], name)
-    blob = encoded(name, case)
+    blob = case.encode(name)
     for row, expected in enumerate(case.matrix):
-        np.testing.assert_array_equal(decode_rows(blob, row, row + 1), expected[None])
+        np.testing.assert_array_equal(decode_rows(blob, row, row + 1, case.pool), expected[None])
 
 
 @every_codec
 @pytest.mark.parametrize(("first", "last"), [(-1, 2), (0, 10), (3, 2), (10, 10)])
 def test_rows_outside_the_matrix_are_an_index_error(name: str, first: int, last: int) -> None:
+    case = storable(SPECIAL["empty rows"], name)
     with pytest.raises(IndexError, match="of 9"):
-        decode_rows(encoded(name, storable(SPECIAL["empty rows"], name)), first, last)
+        decode_rows(case.encode(name), first, last, case.pool)
 
 
 @every_codec
@@ -72,7 +70,7 @@ def test_rows_outside_the_matrix_are_an_index_error(name: str, first: int, last:
 @settings(max_examples=60, deadline=None)
 def test_header_describes_the_tensor_and_size_keeps_its_bounds(name: str, case: Case) -> None:
     case = storable(case, name)
-    raw = encoded(name, case)
+    raw = case.encode(name)
     blob = parse(raw)
     assert raw.nbytes % 16 == 0
     assert blob.nbytes == raw.nbytes
@@ -89,7 +87,7 @@ def test_minimum_size_is_a_lower_bound_at_the_limits(name: str, case: Case) -> N
     case = storable(case, name)
     layout = Layout(case.weights.shape, case.row_dims)
     nnz = int(np.count_nonzero(case.weights))
-    assert CODECS[name].minimum_nbytes(layout, nnz) <= encoded(name, case).nbytes
+    assert CODECS[name].minimum_nbytes(layout, nnz) <= case.encode(name).nbytes
 
 
 @every_codec
@@ -97,10 +95,10 @@ def test_minimum_size_is_a_lower_bound_at_the_limits(name: str, case: Case) -> N
 @settings(max_examples=60, deadline=None)
 def test_where_the_rows_are_cut_into_chunks_changes_nothing(name: str, case: Case, chunk: int) -> None:
     case = storable(case, name)
-    whole = encoded(name, case)
+    whole = case.encode(name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rows, "CHUNK_ELEMENTS", chunk)
-        np.testing.assert_array_equal(encoded(name, case), whole)
+        np.testing.assert_array_equal(case.encode(name), whole)
         assert_round_trip(name, case)
 
 
@@ -115,8 +113,9 @@ def test_matrix_of_several_chunks_with_an_odd_number_of_elements_and_groups_in_e
 
 @every_codec
 def test_memory_order_of_the_argument_does_not_matter(name: str) -> None:
-    weights = storable(random_case((12, 30), 1, 0.5, 11), name).weights
-    np.testing.assert_array_equal(encode(name, np.asfortranarray(weights), 1), encode(name, weights, 1))
+    case = storable(random_case((12, 30), 1, 0.5, 11), name)
+    other = replace(case, weights=np.asfortranarray(case.weights))
+    np.testing.assert_array_equal(other.encode(name), case.encode(name))
 
 
 @every_codec

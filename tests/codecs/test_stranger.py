@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.codecs.matrices import SPECIAL, random_case, storable
+from tests.codecs.matrices import SPECIAL, Case, random_case, storable
 from tests.codecs.mutations import mutated
 from tests.codecs.stranger import Kind, Stranger
-from wpconvert.codecs import CODECS, decode, encode
+from tests.support.pools import random_pool
+from wpconvert.codecs import CODECS, Lut, Pool, decode, pool_table
 from wpconvert.errors import ModelError
 from wpconvert.tflite import table
 from wpconvert.tflite.arithmetic import multiply_double_rounding, output_multipliers
@@ -20,8 +22,17 @@ from wpconvert.tflite.table import RequantTable
 every_codec = pytest.mark.parametrize("name", CODECS)
 
 
-def random_blobs(name: str, count: int, limit: int, seed: int) -> list[NDArray[np.uint8]]:
-    """Blobs of random tensors of up to 4 dimensions, most with fewer than `limit` weights."""
+Stored = tuple[NDArray[np.uint8], Pool | None]
+"""A blob and, of codec pool, its pool."""
+
+
+def stored(name: str, case: Case) -> Stored:
+    case = storable(case, name)
+    return case.encode(name), case.pool
+
+
+def random_blobs(name: str, count: int, limit: int, seed: int) -> list[Stored]:
+    """Of random tensors of up to 4 dimensions, most with fewer than `limit` weights."""
     generator = np.random.default_rng(seed)
     blobs = []
     for index in range(count):
@@ -29,22 +40,23 @@ def random_blobs(name: str, count: int, limit: int, seed: int) -> list[NDArray[n
         shape = tuple(int(d) for d in np.ceil(generator.uniform(0, 1, ndim) * limit ** (1 / ndim)))
         row_dims = int(generator.integers(1, ndim + 1))
         case = random_case(shape, row_dims, generator.random(), seed + index, int(generator.integers(0, 9)))
-        blobs.append(encode(name, storable(case, name).weights, row_dims, case.block_log2))
+        blobs.append(stored(name, case))
     return blobs
 
 
-def decoded_or_none(raw: NDArray[np.uint8]) -> NDArray[np.int8] | None:
+def decoded_or_none(raw: NDArray[np.uint8], pool: Pool | None) -> NDArray[np.int8] | None:
     try:
-        return decode(raw)
+        return decode(raw, pool)
     except ModelError:
         return None
 
 
-def assert_agree(blobs: list[NDArray[np.uint8]], stranger: Stranger) -> tuple[int, int]:
+def assert_agree(blobs: list[Stored], stranger: Stranger) -> tuple[int, int]:
     """Both decoders accept or refuse each blob alike, with the same weights; returns how many of each."""
     accepted = 0
-    for index, (blob, theirs) in enumerate(zip(blobs, stranger.decode(blobs), strict=True)):
-        ours = decoded_or_none(blob)
+    answers = stranger.decode([blob for blob, _ in blobs], [pool for _, pool in blobs])
+    for index, ((blob, pool), theirs) in enumerate(zip(blobs, answers, strict=True)):
+        ours = decoded_or_none(blob, pool)
         verdicts = [weights is not None for weights in (ours, theirs)]
         assert verdicts[0] == verdicts[1], f"blob {index}: wpconvert, stranger accept: {verdicts}; {bytes(blob).hex()}"
         if ours is not None and theirs is not None:
@@ -61,7 +73,7 @@ def test_both_decoders_give_the_same_weights_for_random_tensors(name: str, stran
 
 @every_codec
 def test_both_decoders_give_the_same_weights_at_the_limits(name: str, stranger: Stranger) -> None:
-    blobs = [encode(name, storable(case, name).weights, case.row_dims, case.block_log2) for case in SPECIAL.values()]
+    blobs = [stored(name, case) for case in SPECIAL.values()]
     assert assert_agree(blobs, stranger) == (len(blobs), 0)
 
 
@@ -69,10 +81,39 @@ def test_both_decoders_give_the_same_weights_at_the_limits(name: str, stranger: 
 def test_both_decoders_agree_on_damaged_blobs(name: str, stranger: Stranger) -> None:
     generator = np.random.default_rng(2)
     originals = random_blobs(name, 250, 400, seed=3)
-    blobs = [mutated(raw, generator) for raw in originals for _ in range(12)]
+    blobs = [(mutated(raw, generator), pool) for raw, pool in originals for _ in range(12)]
     accepted, refused = assert_agree(blobs, stranger)
     # Otherwise the damage is too mild or too coarse to show anything.
     assert min(accepted, refused) > len(blobs) // 10
+
+
+def pool_fields(raw: bytes) -> bytes | None:
+    """The fields in the order of stranger.c's answer, None when wpconvert refuses the pool tensor."""
+    try:
+        pool = pool_table.unpack(np.frombuffer(raw, np.uint8))
+    except ModelError:
+        return None
+    head = struct.pack("<4i", pool.size, pool.lut_bits, pool.lut_shift, pool.lut)
+    return head + pool.entries().astype("<i4").tobytes()
+
+
+def test_both_readers_agree_on_pool_tensors_good_and_damaged(stranger: Stranger) -> None:
+    generator = np.random.default_rng(6)
+    tensors = []
+    for lut_bits, lut, size in itertools.product((4, 8, 16), Lut, (1, 2, 7, 8, 9, 33)):
+        shift = int(generator.integers(8)) if lut_bits == 4 and lut is not Lut.NONE else 0
+        tensors.append(random_pool(generator, size, lut_bits, shift, lut).pack().tobytes())
+    assert all(pool_fields(raw) is not None for raw in tensors)
+    for raw in tensors[:]:
+        for _ in range(20):
+            damaged = bytearray(raw)
+            damaged[generator.integers(len(raw) if generator.random() < 0.5 else 24)] = generator.integers(256)
+            cut = int(generator.integers(len(raw) + 1))
+            tensors.append(bytes(damaged if generator.random() < 0.8 else damaged[:cut] + b"\0" * (cut % 3)))
+    answers = stranger.ask((Kind.POOL, raw) for raw in tensors)
+    expected = [pool_fields(raw) for raw in tensors]
+    assert [None if answer.status else answer.payload for answer in answers] == expected
+    assert len(tensors) // 10 < expected.count(None) < len(tensors) * 9 // 10
 
 
 def random_table(generator: np.random.Generator) -> RequantTable:

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from tests.codecs.stranger import Kind, Stranger
 from tools import make_vectors
 from tools.vectors.tables import WEIGHT_SCALES, table_fields
-from wpconvert.codecs import CODECS, codec_of, decode, encode, parse
+from wpconvert.codecs import CODECS, Lut, Pool, codec_of, decode, encode, parse, pool_table
 from wpconvert.codecs.huffman import FLAG_LIVE_COLUMNS, FLAG_RUNS, FLAG_WIDE_INDEX
 from wpconvert.codecs.packed import Mapping
+from wpconvert.reference.pool import products
 from wpconvert.tflite import table
 from wpconvert.tflite.arithmetic import multiply_double_rounding
+from wpconvert.tflite.levels import levels
 
 FOLDER = Path(__file__).resolve().parents[1] / "vectors"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.blob"))
@@ -27,6 +29,11 @@ TABLES = sorted(path.stem for path in FOLDER.glob("*.bin"))
 
 def blob_of(name: str) -> NDArray[np.uint8]:
     return np.frombuffer((FOLDER / f"{name}.blob").read_bytes(), np.uint8)
+
+
+def pool_of(name: str) -> Pool | None:
+    path = FOLDER / f"{name}.pool"
+    return pool_table.unpack(np.fromfile(path, np.uint8)) if path.exists() else None
 
 
 def weights_of(name: str) -> NDArray[np.int8]:
@@ -49,7 +56,7 @@ def test_committed_files_are_what_the_tool_makes() -> None:
 
 
 def test_the_folder_stays_small() -> None:
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 80_000
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 100_000
 
 
 def test_every_codec_has_vectors() -> None:
@@ -58,11 +65,12 @@ def test_every_codec_has_vectors() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_wpconvert_decodes_the_vector(name: str) -> None:
-    np.testing.assert_array_equal(decode(blob_of(name)).reshape(-1), weights_of(name))
+    np.testing.assert_array_equal(decode(blob_of(name), pool_of(name)).reshape(-1), weights_of(name))
 
 
 def test_stranger_decodes_every_vector(stranger: Stranger) -> None:
-    for name, weights in zip(NAMES, stranger.decode([blob_of(name) for name in NAMES]), strict=True):
+    found = stranger.decode([blob_of(name) for name in NAMES], [pool_of(name) for name in NAMES])
+    for name, weights in zip(NAMES, found, strict=True):
         assert weights is not None, name
         np.testing.assert_array_equal(weights, weights_of(name), name)
 
@@ -87,6 +95,12 @@ def test_vectors_cover_what_their_names_say() -> None:
     assert parse(blob_of("huffman_long_codes")).flags == 0
     assert parse(blob_of("huffman_wide_index")).flags & FLAG_WIDE_INDEX
     assert sorted(np.bincount(weights_of("huffman_long_codes") + 6)) == [1, 1, *(1 << k for k in range(1, 12))]
+    assert [path.stem for path in sorted(FOLDER.glob("*.pool"))] == [n for n in NAMES if n.startswith("pool_")]
+    stored = {name: pool_of(f"pool_{name}") for name in ("conv", "rounded", "one_vector")}
+    assert all(pool is not None and pool.lut is Lut.FLASH for pool in stored.values())
+    assert sorted(pool.lut_bits for pool in stored.values() if pool is not None) == [4, 8, 16]
+    bits = {name: parse(blob_of(f"pool_{name}")).flags for name in ("conv", "lenient", "extremes", "largest")}
+    assert bits == {"conv": 2, "lenient": 8, "extremes": 1, "largest": 8}
     weights = weights_of("dcsr_noisy_padding").reshape(1, -1)
     assert bytes(blob_of("dcsr_noisy_padding")) != bytes(encode("dcsr", weights, 1))
 
@@ -113,3 +127,28 @@ def test_wpconvert_rescales_as_the_vectors_say() -> None:
 def test_stranger_rescales_as_the_vectors_say(stranger: Stranger) -> None:
     rows = rescale_rows()
     np.testing.assert_array_equal(stranger.rescale(rows[:, :3]), rows[:, 3])
+
+
+def pool_sums() -> dict[str, NDArray[np.int64]]:
+    """By vector name int64[n, 20]: act_bits, zero point, vector, eight activations, their levels, the sum."""
+    with (FOLDER / "pool_sums.csv").open(newline="") as file:
+        lines = list(csv.reader(file))[1:]
+    names = sorted({line[0] for line in lines})
+    return {name: np.array([[int(field) for field in line[1:]] for line in lines if line[0] == name]) for name in names}
+
+
+def test_wpconvert_narrows_and_sums_as_the_vectors_say() -> None:
+    for name, rows in pool_sums().items():
+        pool = pool_of(name)
+        assert pool is not None
+        entries = pool.entries().astype(np.int32)
+        for act_bits, point, s, *numbers, expected in rows.tolist():
+            narrow = levels(np.array(numbers[:8], np.int8), act_bits, point)
+            assert narrow.tolist() == numbers[8:]
+            assert products(narrow, entries, act_bits)[s] == expected
+
+
+def test_stranger_narrows_and_sums_as_the_vectors_say(stranger: Stranger) -> None:
+    for name, rows in pool_sums().items():
+        found = stranger.pool_sums((FOLDER / f"{name}.pool").read_bytes(), rows[:, :11])
+        np.testing.assert_array_equal(found, rows[:, 11:])

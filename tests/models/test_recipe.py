@@ -26,9 +26,9 @@ FILES = {
 }
 
 
-def run(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def run(out: Path, *options: str, recipe: str = "digits") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "wptrain.recipes.digits", "--out", str(out), *options],
+        [sys.executable, "-m", f"wptrain.recipes.{recipe}", "--out", str(out), *options],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -91,3 +91,12 @@ def test_impossible_sparsity_is_refused_before_training(tmp_path: Path) -> None:
     assert result.returncode != 0
     assert "never pruned" in result.stderr
     assert "epoch 0" not in result.stderr
+
+
+def test_pooled_model_has_the_pool_size_asked_for(tmp_path: Path) -> None:
+    result = run(tmp_path, "--epochs", "1", "--pool-epochs", "1", "--pool-size", "16", recipe="digits_pool")
+    assert result.returncode == 0, result.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"digits_pool.md", "digits_pool.tflite"}
+    card = (tmp_path / "digits_pool.md").read_text(encoding="utf-8")
+    assert "--out models/zoo --epochs 1 --pool-epochs 1 --pool-size 16\n" in card
+    assert "| Weight pool | 16 vectors of 8 weights in block1/pointwise/conv/weight, " in card

@@ -14,6 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
+from wpconvert.transforms.pool import exact
 from wptrain.data import digits
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,7 +87,9 @@ def litert_logits(path: Path, images: NDArray[np.int8]) -> NDArray[np.int8]:
 
 
 def test_the_zoo_has_the_demo_models() -> None:
-    assert {"digits_ds_cnn.tflite", "digits_ds_cnn_dense.tflite"} <= {path.name for path in MODELS}
+    assert {"digits_ds_cnn.tflite", "digits_ds_cnn_dense.tflite", "digits_pool.tflite"} <= {
+        path.name for path in MODELS
+    }
 
 
 @every_model
@@ -180,7 +183,7 @@ def test_buffers_are_aligned(path: Path) -> None:
             assert buffer._tab.Vector(buffer._tab.Offset(4)) % 16 == 0
 
 
-@pytest.mark.parametrize("path", sorted(ZOO.glob("digits_ds_cnn*.tflite")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(ZOO.glob("digits_*.tflite")), ids=lambda path: path.stem)
 def test_digits_test_file_is_the_test_split(path: Path) -> None:
     _, subgraph = graph(path)
     source = subgraph.tensors[subgraph.inputs[0]].quantization
@@ -198,12 +201,35 @@ def test_digits_splits_are_disjoint_and_complete() -> None:
     assert len(np.unique(images.reshape(len(images), -1), axis=0)) == 1797
 
 
+@pytest.mark.parametrize("path", [path for path in MODELS if "Weight pool" in rows(path)], ids=lambda path: path.stem)
+def test_weight_pool_is_as_stated(path: Path) -> None:
+    match = re.fullmatch(r"(\d+) vectors of (\d+) weights in (.+)", rows(path)["Weight pool"])
+    assert match is not None
+    length = int(match[2])
+    found = weights(path)
+    vectors = np.concatenate([found[name][1].reshape(-1, length) for name in match[3].split(", ")])
+    assert len(np.unique(vectors, axis=0)) == int(match[1])
+    pool = exact(vectors)
+    assert pool is not None
+    assert len(pool) == int(match[1])
+
+
+def accuracy(name: str) -> float:
+    return float(rows(ZOO / name)["Test accuracy"].partition(" ")[0])
+
+
+def test_pooled_digits_model_is_the_promised_one() -> None:
+    """Every convolution is pooled, the pool has at most 32 vectors, and at most one point is lost."""
+    card = rows(ZOO / "digits_pool.tflite")
+    size, _, names = card["Weight pool"].split(" ", 2)
+    assert int(size) <= 32
+    pooled = set(names.partition(" in ")[2].split(", "))
+    assert pooled == {name for name, row in card.items() if row.startswith("CONV_2D")}
+    assert accuracy("digits_ds_cnn_dense.tflite") - accuracy("digits_pool.tflite") <= 1.0
+
+
 def test_pruned_digits_model_is_the_promised_one() -> None:
     """The demo's promise: 80 % zeros, at least 96 % dense, and at most one point lost."""
-
-    def accuracy(name: str) -> float:
-        return float(rows(ZOO / name)["Test accuracy"].partition(" ")[0])
-
     zeros = float(rows(ZOO / "digits_ds_cnn.tflite")["Zero weights"].partition(" ")[0])
     assert zeros >= 80.0
     assert accuracy("digits_ds_cnn_dense.tflite") >= 96.0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.codecs.matrices import SPECIAL, Case, cases, storable
 from tests.codecs.mutations import mutated
 from wpconvert import _native
-from wpconvert.codecs import CODECS, decode, encode
+from wpconvert.codecs import CODECS, decode
 from wpconvert.errors import ModelError
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
@@ -26,7 +26,11 @@ def test_the_engine_has_every_codec() -> None:
 
 
 def _encoded(case: Case, codec: str) -> bytes:
-    return encode(codec, case.weights, case.row_dims, case.block_log2).tobytes()
+    return case.encode(codec).tobytes()
+
+
+def _pool(case: Case) -> bytes | None:
+    return None if case.pool is None else case.pool.pack().tobytes()
 
 
 @pytest.mark.parametrize("codec", CODEC_NAMES)
@@ -34,7 +38,7 @@ def _encoded(case: Case, codec: str) -> bytes:
 @given(case=cases())
 def test_any_weights(codec: str, case: Case) -> None:
     case = storable(case, codec)
-    decoded = _native.decode(_encoded(case, codec))
+    decoded = _native.decode(_encoded(case, codec), _pool(case))
     assert decoded.shape == case.weights.shape
     assert np.array_equal(decoded, case.weights)
 
@@ -48,7 +52,7 @@ def test_any_rows_in_steps_of_any_size(codec: str, case: Case, data: st.DataObje
     first = data.draw(st.integers(0, rows))
     last = data.draw(st.integers(first, rows))
     step = data.draw(st.integers(1, max(1, rows)))
-    decoded = _native.decode_rows(_encoded(case, codec), first, last, step)
+    decoded = _native.decode_rows(_encoded(case, codec), first, last, step, _pool(case))
     assert np.array_equal(decoded, case.matrix[first:last])
 
 
@@ -63,12 +67,14 @@ def test_rows_outside_the_matrix_are_refused() -> None:
 @pytest.mark.parametrize("name", SPECIAL)
 def test_weights_at_the_limits_of_the_formats(codec: str, name: str) -> None:
     case = storable(SPECIAL[name], codec)
-    assert np.array_equal(_native.decode(_encoded(case, codec)), case.weights)
+    assert np.array_equal(_native.decode(_encoded(case, codec), _pool(case)), case.weights)
 
 
 @pytest.mark.parametrize("path", sorted(VECTORS.glob("*.blob")), ids=lambda path: path.stem)
 def test_golden_vectors(path: Path) -> None:
-    assert _native.decode(path.read_bytes()).tobytes() == path.with_suffix(".weights").read_bytes()
+    pool = path.with_suffix(".pool")
+    decoded = _native.decode(path.read_bytes(), pool.read_bytes() if pool.exists() else None)
+    assert decoded.tobytes() == path.with_suffix(".weights").read_bytes()
 
 
 @pytest.mark.parametrize("codec", CODEC_NAMES)
@@ -76,14 +82,14 @@ def test_golden_vectors(path: Path) -> None:
 @given(case=cases(), seed=st.integers(0, 2**32 - 1))
 def test_damaged_blobs(codec: str, case: Case, seed: int) -> None:
     """Both readers give the same verdict on a damaged blob, and the same weights when they accept it."""
-    raw = encode(codec, storable(case, codec).weights, case.row_dims, case.block_log2)
-    damaged = mutated(raw, np.random.default_rng(seed))
+    case = storable(case, codec)
+    damaged = mutated(case.encode(codec), np.random.default_rng(seed))
     try:
-        expected = decode(damaged)
+        expected = decode(damaged, case.pool)
     except ModelError:
         with pytest.raises(_native.Error, match="weight blob"):
-            _native.decode(damaged.tobytes())
+            _native.decode(damaged.tobytes(), _pool(case))
     else:
-        found = _native.decode(damaged.tobytes())
+        found = _native.decode(damaged.tobytes(), _pool(case))
         assert found.shape == expected.shape
         assert np.array_equal(found, expected)

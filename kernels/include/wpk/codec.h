@@ -26,6 +26,9 @@ typedef struct {
  * that has lists, and only then. */
 struct wpk_list_kernels;
 
+/* Kernels of a codec for whole layers, inside the library as well. */
+struct wpk_layer_kernels;
+
 /* A stored element of a row, for kernels that multiply with those alone. Helium takes a scalar
  * operand from the low half of a register, the DSP instructions an offset. */
 typedef struct {
@@ -86,10 +89,13 @@ typedef struct wpk_codec {
      */
     uint32_t (*tables_nbytes)(const wpk_blob *blob);
     void (*load_tables)(const wpk_blob *blob, void *tables);
+
+    /* What wpk_conv_s8 and wpk_fully_connected_s8 leave these layers to; NULL for most codecs. */
+    const struct wpk_layer_kernels *layers;
 } wpk_codec;
 
 extern const wpk_codec wpk_codec_dense, wpk_codec_rle, wpk_codec_dcsr, wpk_codec_bitmap,
-    wpk_codec_packed, wpk_codec_huffman;
+    wpk_codec_packed, wpk_codec_huffman, wpk_codec_pool;
 
 #ifdef __cplusplus
 }

@@ -18,12 +18,13 @@ typedef struct {
     const wpk_codec *codec; /* of a checked blob; unused with dense rows */
     wpk_blob blob;
     uint32_t rows, cols;
+    uint8_t act_bits; /* of codec pool: the bits of an activation that count, 1 to 8 */
 } wpk_weights;
 
 /* Weights of a checked blob. Dense blobs are read in place. */
 static inline wpk_weights wpk_weights_of_blob(const wpk_blob *blob, const wpk_codec *codec) {
     const int8_t *const dense = blob->codec == 0 ? (const int8_t *)blob->section[0] : NULL;
-    const wpk_weights weights = {dense, codec, *blob, blob->rows, blob->cols};
+    const wpk_weights weights = {dense, codec, *blob, blob->rows, blob->cols, 8};
     return weights;
 }
 

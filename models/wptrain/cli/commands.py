@@ -10,39 +10,38 @@ from typing import Annotated
 
 import torch
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from wpconvert.errors import FileError, UsageError
+from wpconvert.errors import UsageError
 from wpconvert.files import write_all
 
-from .. import data
 from ..checkpoint import Checkpoint
 from ..data.dataset import Dataset
-from ..errors import DataError
 from ..networks import NETWORKS
 from ..recipes import export as export_recipe
 from ..recipes import pool as pool_recipe
 from ..recipes import pretrain as pretrain_recipe
 from ..tracking import Run, track
 from ..trained import Trained, build
+from .options import (
+    ERR,
+    DatasetOption,
+    DeviceOption,
+    EpochsOption,
+    NetworkArgument,
+    OutOption,
+    SeedOption,
+    ThreadsOption,
+    TrackOption,
+    checked_device,
+    load_dataset,
+    load_network,
+)
 
-ERR = Console(stderr=True, highlight=False)
 PRETRAINED = "pretrained.pt"
 POOLED = "pooled.pt"
 _PRETRAIN = pretrain_recipe.PretrainSettings()
 _POOL = pool_recipe.PoolSettings()
-
-DatasetOption = Annotated[
-    str, typer.Option("--dataset", metavar="NAME[:PATH]", help=f"One of {', '.join(data.CHOICES)}.")
-]
-OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where network, checkpoint and runs go.")]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of weights, order, shifts and clustering.")]
-EpochsOption = Annotated[int, typer.Option("--epochs", min=1, help="Times that all training images are seen.")]
-ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads; another number, other last bits.")]
-DeviceOption = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="What computes.")]
-TrackOption = Annotated[bool, typer.Option("--track/--no-track", help="Keep parameters and metrics with MLflow.")]
-NetworkArgument = Annotated[Path, typer.Argument(metavar="NETWORK.pt", help="What wptrain wrote.", show_default=False)]
 
 
 @dataclass
@@ -83,20 +82,6 @@ def _watched(
         raise UsageError(str(error)) from error
 
 
-def _dataset(choice: str) -> Dataset:
-    with ERR.status(f"reading {choice}"):
-        return data.load(choice)
-
-
-def _trained(path: Path) -> Trained:
-    try:
-        return Trained.load(path)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise DataError(str(error)) from error
-
-
 def _check_fit(network: str, dataset: Dataset) -> None:
     """UsageError when the network is unknown or its poolings leave nothing of the dataset's images."""
     height, width, channels = dataset.image_shape
@@ -108,15 +93,9 @@ def _check_fit(network: str, dataset: Dataset) -> None:
         raise UsageError(f"network {network}: {reason}; expected one of {', '.join(NETWORKS)}") from error
 
 
-def _device(name: str) -> str:
-    if name not in {"auto", "cpu", "cuda"}:
-        raise UsageError(f"--device {name}: expected auto, cpu or cuda")
-    return name
-
-
 def pretrain(
     dataset: DatasetOption = "digits",
-    network: Annotated[str, typer.Option("--network", help=f"One of {', '.join(NETWORKS)}.")] = _PRETRAIN.network,
+    network: Annotated[str, typer.Option("--network", help=f"One of {', '.join(NETWORKS)}.")] = "ds-cnn",
     epochs: EpochsOption = _PRETRAIN.epochs,
     seed: SeedOption = _PRETRAIN.seed,
     threads: ThreadsOption = _PRETRAIN.threads,
@@ -126,9 +105,9 @@ def pretrain(
 ) -> None:
     """Train a dense network: FOLDER/pretrained.pt. Run again, it continues after the last whole epoch."""
     settings = pretrain_recipe.PretrainSettings(
-        network=network, seed=seed, epochs=epochs, threads=threads, device=_device(device)
+        network=network, seed=seed, epochs=epochs, threads=threads, device=checked_device(device)
     )
-    images = _dataset(dataset)
+    images = load_dataset(dataset)
     _check_fit(network, images)
     with _watched("pretrain", out, tracked, epochs, asdict(settings) | {"dataset": dataset}) as (watcher, checkpoint):
         trained, best = pretrain_recipe.pretrain(images, settings, checkpoint=checkpoint, observer=watcher)
@@ -150,12 +129,14 @@ def pool(
 ) -> None:
     """Pool a dense network's weights and retrain it: FOLDER/pooled.pt. Continues as pretrain does."""
     settings = pool_recipe.PoolSettings(
-        pool_size=pool_size, lut_bits=lut_bits, seed=seed, epochs=epochs, threads=threads, device=_device(device)
+        pool_size=pool_size, lut_bits=lut_bits, seed=seed, epochs=epochs, threads=threads, device=checked_device(device)
     )
-    dense = _trained(source)
+    dense = load_network(source)
     decides = asdict(settings) | {"dataset": dataset, "network": dense.network_name}
     with _watched("pool", out, tracked, epochs, decides) as (watcher, checkpoint):
-        trained, best = pool_recipe.pool(dense, _dataset(dataset), settings, checkpoint=checkpoint, observer=watcher)
+        trained, best = pool_recipe.pool(
+            dense, load_dataset(dataset), settings, checkpoint=checkpoint, observer=watcher
+        )
         _save(trained, out / POOLED, watcher.run)
     typer.echo(f"{out / POOLED}: epoch {best.epoch + 1}, validation accuracy {best.validation_accuracy:.4f}")
 
@@ -167,7 +148,7 @@ def export(
 ) -> None:
     """Write a network as an int8 .tflite; pooled weights stay exactly pooled."""
     try:
-        content = export_recipe.export(_trained(source), _dataset(dataset))
+        content = export_recipe.export(load_network(source), load_dataset(dataset))
     except ValueError as error:
         raise UsageError(str(error)) from error
     write_all({out: content})

@@ -47,7 +47,7 @@ def _application() -> typer.Typer:
             f"{', '.join(missing)} not installed: training needs the extra; "
             "run `make setup-train` in a clone, or pip install 'wpconvert[train]'"
         )
-    from . import commands  # noqa: PLC0415 - needs PyTorch
+    from . import commands, sweeps  # noqa: PLC0415 - need PyTorch
 
     app = typer.Typer(
         help="Train networks with weight pools.",
@@ -57,8 +57,10 @@ def _application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
         add_completion=False,
     )
-    for command in (commands.pretrain, commands.pool, commands.export):
-        app.command()(command)
+    for training in (commands.pretrain, commands.pool, commands.export):
+        app.command()(training)
+    for sweep in (sweeps.sweep_pool, sweeps.sweep_lut, sweeps.sweep_act):
+        app.command()(sweep)
     return app
 
 

@@ -44,6 +44,8 @@ def load(path: Path) -> Dataset:
         train=Split(images[kept], labels[kept]),
         validation=Split(images[held], labels[held]),
         test=Split(*read(folder / f"test_batch{suffix}")),
+        shift=4,
+        flip=True,
     )
 
 

@@ -34,7 +34,8 @@ class Dataset:
     """Three disjoint splits and where they come from; label i means `classes[i]`.
 
     `train` fits weights and calibrates the quantisation, `validation` chooses among epochs and settings,
-    `test` is measured once, for the card.
+    `test` is measured once, for the card. A training image keeps its class when it is moved by up to `shift` pixels
+    and, where `flip` says so, when it is mirrored.
     """
 
     name: str
@@ -45,6 +46,8 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
+    shift: int
+    flip: bool
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -44,4 +44,6 @@ def load() -> Dataset:
         train=Split(images[train], labels[train], PIXEL_MAX),
         validation=Split(images[validation], labels[validation], PIXEL_MAX),
         test=Split(images[test], labels[test], PIXEL_MAX),
+        shift=1,
+        flip=False,
     )

@@ -47,6 +47,8 @@ def load(path: Path) -> Dataset:
         train=Split(images[train], labels[train]),
         validation=Split(images[validation], labels[validation]),
         test=Split(images[test], labels[test]),
+        shift=2,
+        flip=True,
     )
 
 

@@ -5,12 +5,11 @@ The files are small enough to ship: see models/zoo.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import io
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,19 +19,19 @@ from torch import nn
 
 from ..card import Card, Score, render
 from ..data import digits
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset
 from ..export import to_int8_tflite
 from ..litert import ModelFacts, correct, describe, quantise
 from ..networks.ds_cnn import DsCnn
 from ..pruning import MagnitudePruner, Schedule, Scope, prunable_layers, sparsity_within
-from ..training import TrainConfig, evaluate, fit, make_deterministic
+from ..training import TrainConfig, fit, make_deterministic
+from . import zoo
 
 SPARSE_FILE = "digits_ds_cnn.tflite"
 DENSE_FILE = "digits_ds_cnn_dense.tflite"
 TEST_FILE = "digits_test.npz"
-ZOO = "models/zoo"
 
-_ARCHITECTURE = (
+ARCHITECTURE = (
     "A depthwise-separable CNN: 3 x 3 stem with 32 channels; block 1 (64 channels) on the full 8 x 8 map; "
     "2 x 2 average pool; blocks 2 to 4 (96 channels) on 4 x 4; 4 x 4 average pool; linear classifier. A "
     "block is a 3 x 3 depthwise and a 1 x 1 pointwise convolution, each with batch normalisation (folded) "
@@ -40,21 +39,23 @@ _ARCHITECTURE = (
     "with depth multiplier 32. There is no softmax: the output is ten logits, the class is the index of the "
     "largest."
 )
-_QUANTISATION = (
+QUANTISATION = (
     "Quantised after training with PT2E and converted by litert-torch: weights int8, symmetric, per output "
     "channel; activations int8, ranges from the training split; input and output int8. Tensors are then "
     "renamed after the network's layers."
 )
-_LIMITS = (
+LIMITS = (
     "A demonstration and test model for compressing weights; not meant to read real documents.",
     "The data names no writers, so its 13 writers are spread over the splits: expect less on an unknown "
     "writer's digits.",
     "With 360 test images one image is 0.28 points; differences of one or two points mean little.",
-    "The recipe's default scope and learning rate were chosen among four combinations by validation loss; "
-    "their test accuracies (98.06 to 99.17 %, float, 40 epochs) were seen too, so the stated one may be "
-    "slightly optimistic.",
     "Expects 8 x 8 block counts 0 to 16 divided by 16, prepared as the data set was; images from elsewhere "
     "need the same preparation.",
+)
+_CHOICE = (
+    "The recipe's default scope and learning rate were chosen among four combinations by validation loss; "
+    "their test accuracies (98.06 to 99.17 %, float, 40 epochs) were seen too, so the stated one may be "
+    "slightly optimistic."
 )
 
 # Not __name__, which is "__main__" when the recipe is run as a command.
@@ -78,23 +79,20 @@ class Settings:
         """Sparsity rises in the first half of the pruning run; the second half trains with fixed masks."""
         return self.prune_epochs // 2
 
-    def command(self) -> str:
-        """The command that gives this result, written for the zoo folder whatever the folder was."""
-        defaults = Settings()
-        changed = [
-            f" --{field.name.replace('_', '-')} {getattr(self, field.name)}"
-            for field in fields(self)
-            if getattr(self, field.name) != getattr(defaults, field.name)
-        ]
-        return f"python -m wptrain.recipes.digits --out {ZOO}{''.join(changed)}"
+
+def train_dense(dataset: Dataset, settings: Settings) -> nn.Module:
+    """The dense network, the same for the same settings."""
+    make_deterministic(settings.seed, settings.threads)
+    network = DsCnn()
+    config = TrainConfig(epochs=settings.epochs, seed=settings.seed, learning_rate=settings.learning_rate)
+    _log.info("dense: %s", fit(network, dataset, config))
+    return network
 
 
 def train(dataset: Dataset, settings: Settings) -> tuple[nn.Module, nn.Module]:
     """The dense network, and the sparse one that continues from it."""
-    dense = DsCnn()
-    final = sparsity_within(dense, settings.sparsity)
-    config = TrainConfig(epochs=settings.epochs, seed=settings.seed, learning_rate=settings.learning_rate)
-    _log.info("dense: %s", fit(dense, dataset, config))
+    final = sparsity_within(DsCnn(), settings.sparsity)
+    dense = train_dense(dataset, settings)
     sparse = copy.deepcopy(dense)
     pruner = MagnitudePruner(
         prunable_layers(sparse),
@@ -113,7 +111,6 @@ def train(dataset: Dataset, settings: Settings) -> tuple[nn.Module, nn.Module]:
 
 def build(settings: Settings) -> dict[str, bytes]:
     """Every file that the recipe writes, by name."""
-    make_deterministic(settings.seed, settings.threads)
     dataset = digits.load()
     dense, sparse = train(dataset, settings)
     content = {
@@ -127,9 +124,9 @@ def build(settings: Settings) -> dict[str, bytes]:
     images = quantise(dataset.test.real(), source)
     labels = dataset.test.labels
     scores = {
-        "float, dense": _float_score(dense, dataset.test),
+        "float, dense": zoo.float_score(dense, dataset.test),
         "int8, dense": Score(correct(content[DENSE_FILE], images, labels), len(labels)),
-        "float, sparse": _float_score(sparse, dataset.test),
+        "float, sparse": zoo.float_score(sparse, dataset.test),
         "int8, sparse": Score(correct(content[SPARSE_FILE], images, labels), len(labels)),
     }
     for label, score in scores.items():
@@ -142,9 +139,13 @@ def build(settings: Settings) -> dict[str, bytes]:
     return content | texts | {TEST_FILE: archive.getvalue()}
 
 
-def _float_score(network: nn.Module, split: Split) -> Score:
-    accuracy, _ = evaluate(network, split)
-    return Score(round(accuracy * len(split)), len(split))
+def describe_dense(settings: Settings) -> str:
+    """How the dense network came about, for a card."""
+    return (
+        f"Trained dense for {settings.epochs} epochs: AdamW, cosine schedule from {settings.learning_rate}, "
+        "images shifted by up to one pixel. In each run the epoch with the best validation accuracy is "
+        "taken."
+    )
 
 
 def _cards(
@@ -154,11 +155,7 @@ def _cards(
     facts: dict[str, ModelFacts],
     scores: dict[str, Score],
 ) -> list[Card]:
-    dense = (
-        f"Trained dense for {settings.epochs} epochs: AdamW, cosine schedule from {settings.learning_rate}, "
-        "images shifted by up to one pixel. In each run the epoch with the best validation accuracy is "
-        "taken."
-    )
+    dense = describe_dense(settings)
     pruned = (
         f"Pruned from there by magnitude ({settings.scope} scope) in {settings.prune_epochs} epochs: "
         f"sparsity rises for {settings.ramp_epochs} epochs to {settings.sparsity:.0%} of all weights, then "
@@ -168,12 +165,12 @@ def _cards(
     card = partial(
         Card,
         test_file=TEST_FILE,
-        command=settings.command(),
+        command=zoo.command("digits", settings),
         seed=settings.seed,
         dataset=dataset,
-        architecture=_ARCHITECTURE,
+        architecture=ARCHITECTURE,
         scores=scores,
-        limits=_LIMITS,
+        limits=(*LIMITS, _CHOICE),
     )
     return [
         card(
@@ -181,7 +178,7 @@ def _cards(
             summary=f"An int8 classifier of handwritten digits with dense weights; `{SPARSE_FILE}` unpruned.",
             content=content[DENSE_FILE],
             facts=facts[DENSE_FILE],
-            method=(dense, _QUANTISATION),
+            method=(dense, QUANTISATION),
             own_score="int8, dense",
         ),
         card(
@@ -189,7 +186,7 @@ def _cards(
             summary="An int8 classifier of handwritten digits, pruned: most weights are zero.",
             content=content[SPARSE_FILE],
             facts=facts[SPARSE_FILE],
-            method=(dense, pruned, _QUANTISATION),
+            method=(dense, pruned, QUANTISATION),
             own_score="int8, sparse",
         ),
     ]
@@ -197,13 +194,8 @@ def _cards(
 
 def parse(arguments: Sequence[str] | None) -> tuple[Path, Settings]:
     defaults = Settings()
-    parser = argparse.ArgumentParser(
-        prog="python -m wptrain.recipes.digits",
-        description=__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    parser = zoo.parser("digits", __doc__)
     add = parser.add_argument
-    add("--out", type=Path, default=Path(ZOO), help="folder to write to, made if absent")
     add("--seed", type=int, default=defaults.seed, help="seed of weights, shuffling and shifts")
     add("--epochs", type=int, default=defaults.epochs, help="epochs of dense training")
     add("--prune-epochs", type=int, default=defaults.prune_epochs, help="epochs of the pruning run")
@@ -217,23 +209,14 @@ def parse(arguments: Sequence[str] | None) -> tuple[Path, Settings]:
         help="magnitudes compete within each layer or across all layers",
     )
     add("--threads", type=int, default=defaults.threads, help="CPU threads; another number, other last bits")
-    options = vars(parser.parse_args(arguments))
-    out: Path = options.pop("out")
-    for name in ("epochs", "prune_epochs", "threads"):
-        if options[name] < 1:
-            parser.error(f"--{name.replace('_', '-')} {options[name]}: must be at least 1")
+    out, options = zoo.parse(parser, arguments, ("epochs", "prune_epochs", "threads"))
     return out, Settings(**options)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     out, settings = parse(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    logging.getLogger("wptrain").setLevel(logging.INFO)
-    files = build(settings)
-    out.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (out / name).write_bytes(content)
-        print(f"{name}: {len(content)} bytes")
+    zoo.show_progress()
+    zoo.write(out, build(settings))
 
 
 if __name__ == "__main__":

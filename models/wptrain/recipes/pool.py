@@ -28,8 +28,6 @@ class PoolSettings:
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     batch_size: int = 128
-    shift: int = 4
-    flip: bool = True
     threads: int = 1
     device: str = "auto"
 
@@ -71,8 +69,8 @@ def pool(
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         batch_size=settings.batch_size,
-        shift=settings.shift,
-        flip=settings.flip,
+        shift=dataset.shift,
+        flip=dataset.flip,
     )
     keeper = PoolKeeper(result.network, vectors, settings.refresh, settings.seed)
     selected = fit(

@@ -19,8 +19,6 @@ class PretrainSettings:
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
     batch_size: int = 128
-    shift: int = 4
-    flip: bool = True
     threads: int = 1
     device: str = "auto"
 
@@ -42,8 +40,8 @@ def pretrain(
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         batch_size=settings.batch_size,
-        shift=settings.shift,
-        flip=settings.flip,
+        shift=dataset.shift,
+        flip=dataset.flip,
     )
     device = choose_device(settings.device)
     selected = fit(network, dataset, config, checkpoint=checkpoint, observer=observer, device=device)

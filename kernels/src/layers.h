@@ -1,0 +1,27 @@
+/* Layers that a codec computes in its own way. */
+#ifndef WPK_SRC_LAYERS_H
+#define WPK_SRC_LAYERS_H
+
+#include "wpk/conv.h"
+
+/* As wpk_conv_s8, wpk_fully_connected_s8 and what they need in scratch. */
+struct wpk_layer_kernels {
+    uint32_t (*conv_scratch_nbytes)(const wpk_conv_shape *shape, const wpk_weights *weights);
+    void (*conv)(const wpk_conv_shape *shape, const wpk_weights *weights,
+                 const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch);
+    uint32_t (*fully_connected_scratch_nbytes)(uint32_t batch, const wpk_weights *weights);
+    void (*fully_connected)(uint32_t batch, const wpk_weights *weights, const wpk_requant *requant,
+                            const int8_t *x, int8_t *y, void *scratch);
+
+    /* What the general kernels do to windows that they have gathered, n activations in place;
+     * called where act_bits is below 8. */
+    void (*narrow)(const wpk_weights *weights, int8_t zero_point, int8_t *x, uint32_t n);
+};
+
+static inline const struct wpk_layer_kernels *wpk_layers_of(const wpk_weights *weights) {
+    return weights->dense != NULL ? NULL : weights->codec->layers;
+}
+
+extern const struct wpk_layer_kernels wpk_pool_layers;
+
+#endif

@@ -1,0 +1,52 @@
+"""What the commands of `wptrain` share: options, and how they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from wpconvert.errors import FileError, UsageError
+
+from .. import data
+from ..data.dataset import Dataset
+from ..errors import DataError
+from ..trained import Trained
+
+ERR = Console(stderr=True, highlight=False)
+
+DatasetOption = Annotated[
+    str, typer.Option("--dataset", metavar="NAME[:PATH]", help=f"One of {', '.join(data.CHOICES)}.")
+]
+OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where network, checkpoint and runs go.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of weights, order, shifts and clustering.")]
+EpochsOption = Annotated[int, typer.Option("--epochs", min=1, help="Times that all training images are seen.")]
+ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads; another number, other last bits.")]
+DeviceOption = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="What computes.")]
+TrackOption = Annotated[bool, typer.Option("--track/--no-track", help="Keep parameters and metrics with MLflow.")]
+NetworkArgument = Annotated[Path, typer.Argument(metavar="NETWORK.pt", help="What wptrain wrote.", show_default=False)]
+
+
+def load_dataset(choice: str) -> Dataset:
+    """The dataset, or what `data.load` raises."""
+    with ERR.status(f"reading {choice}"):
+        return data.load(choice)
+
+
+def load_network(path: Path) -> Trained:
+    """The network of a file. Raises FileError when it cannot be read, DataError when it is none."""
+    try:
+        return Trained.load(path)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DataError(str(error)) from error
+
+
+def checked_device(name: str) -> str:
+    """The name. Raises UsageError when there is no such device."""
+    if name not in {"auto", "cpu", "cuda"}:
+        raise UsageError(f"--device {name}: expected auto, cpu or cuda")
+    return name

@@ -1,0 +1,89 @@
+"""The commands that print the tables of a weight pool's accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from wpconvert.errors import UsageError
+from wpconvert.transforms.pool import LUT_BITS
+
+from ..recipes import sweeps
+from ..recipes.pool import PoolSettings
+from .options import (
+    ERR,
+    DatasetOption,
+    DeviceOption,
+    EpochsOption,
+    NetworkArgument,
+    SeedOption,
+    ThreadsOption,
+    checked_device,
+    load_dataset,
+    load_network,
+)
+
+_POOL = PoolSettings()
+_SIZES = [32, 64, 128]
+_LUT_BITS = list(LUT_BITS)
+_ACT_BITS = [8, 7, 6, 5, 4, 3, 2, 1]
+
+
+def sweep_pool(
+    source: NetworkArgument,
+    dataset: DatasetOption = "digits",
+    sizes: Annotated[
+        list[int], typer.Option("--pool-size", help="Vectors in the pool; may be given several times.")
+    ] = _SIZES,
+    epochs: EpochsOption = _POOL.epochs,
+    seed: SeedOption = _POOL.seed,
+    threads: ThreadsOption = _POOL.threads,
+    device: DeviceOption = _POOL.device,
+) -> None:
+    """Accuracy of a dense network by size of the pool, before and after retraining."""
+    settings = PoolSettings(seed=seed, epochs=epochs, threads=threads, device=checked_device(device))
+    trained = load_network(source)
+    _show(sweeps.sweep_pool(trained, load_dataset(dataset), settings, sizes))
+
+
+def sweep_lut(
+    source: NetworkArgument,
+    dataset: DatasetOption = "digits",
+    lut_bits: Annotated[
+        list[int], typer.Option("--lut-bits", help="Bits of a look-up entry; may be given several times.")
+    ] = _LUT_BITS,
+) -> None:
+    """Accuracy of a pooled network by bits of an entry of its look-up table, not retrained."""
+    wrong = [bits for bits in lut_bits if bits not in LUT_BITS]
+    if wrong:
+        raise UsageError(f"--lut-bits {wrong[0]}: expected one of {', '.join(map(str, LUT_BITS))}")
+    trained = load_network(source)
+    _show(sweeps.sweep_lut(trained, load_dataset(dataset), lut_bits))
+
+
+def sweep_act(
+    source: NetworkArgument,
+    dataset: DatasetOption = "digits",
+    act_bits: Annotated[
+        list[int],
+        typer.Option("--act-bits", min=1, max=8, help="Bits of an activation; may be given several times."),
+    ] = _ACT_BITS,
+) -> None:
+    """Accuracy of a pooled network by bits of the activations that its pooled layers read, not retrained."""
+    trained = load_network(source)
+    _show(sweeps.sweep_act(trained, load_dataset(dataset), act_bits))
+
+
+def _show(rows: Iterator[sweeps.Row]) -> None:
+    """The finished rows as one table; progress goes to the terminal. A bad setting ends as UsageError."""
+    done = []
+    try:
+        with ERR.status("measuring") as status:
+            for row in rows:
+                done.append(row)
+                status.update(f"{row.setting}: test {100 * row.test:.2f} %")
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    typer.echo(sweeps.table(done))
