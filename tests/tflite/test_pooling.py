@@ -27,6 +27,7 @@ from wpconvert.errors import UnsupportedError
 from wpconvert.model.pooling import LAYER, PoolSettings
 from wpconvert.model.rules import Rule
 from wpconvert.report.result import TensorResult
+from wpconvert.tflite import metadata
 from wpconvert.tflite.compressed import Compressed, read_compressed
 from wpconvert.tflite.convert import Converted
 from wpconvert.tflite.file import parse
@@ -191,14 +192,31 @@ def test_tensors_that_share_their_bytes_are_pooled_together() -> None:
     assert_same_outputs(reference(found.data, inputs), reference(restored(found.data), inputs))
 
 
-def test_a_pooled_file_changes_to_another_method_and_stays_known_as_lossy() -> None:
+def test_a_pooled_file_is_not_pooled_again() -> None:
     pooled = converted(trained(), "pool").data
-    again = converted(pooled, "pool")
-    assert again.data == pooled
-    dense = restored(pooled)
-    other = converted(dense, "pool")
-    assert not any(tensor.snr_db for tensor in by_shape(other, SHAPE))
+    assert converted(pooled, "pool").data == pooled
+    other = converted(restored(pooled), "pool")
     assert [part.codec for part in operators(other.data)] == ["pool", "pool"]
+    assert not any(tensor.snr_db for tensor in by_shape(other, SHAPE))
+
+
+def test_pooling_more_of_a_pooled_file_leaves_what_is_pooled_as_it_is() -> None:
+    pooled = converted(trained(), "pool").data
+    found = converted(pooled, "pool", rules=[Rule(method="pool", operator="FULLY_CONNECTED")])
+    before, after = operators(pooled), operators(found.data)
+    assert [part.name for part in after] == ["CONV_2D", "CONV_2D", "FULLY_CONNECTED"]
+    for one, other in zip(before, after, strict=False):
+        assert np.array_equal(one.weights, other.weights)
+
+
+@pytest.mark.parametrize("method", ["pool", "none"])
+def test_a_lossy_file_stays_known_as_one(method: str) -> None:
+    stripped = converted(converted(trained(), "pool").data, method, strip=True)
+    assert rewritten_count(stripped.data) == 2
+    provenance = metadata.read(parse(stripped.data))
+    assert provenance is not None and provenance.lossy
+    exactly = metadata.read(parse(converted(exact(), "pool").data))
+    assert exactly is not None and not exactly.lossy
 
 
 def test_fewer_bits_cannot_change_to_another_method() -> None:

@@ -94,9 +94,11 @@ def _not_worth_it(choices: Sequence[Choice]) -> dict[str, str]:
     reasons = {}
     groups: defaultdict[bytes, list[Outcome]] = defaultdict(list)
     for choice, outcome in zip(choices, outcomes, strict=True):
-        pool = choice.weight.pool
+        pool, stored = choice.weight.pool, choice.weight.stored
         assert pool is not None
-        if outcome.blob is None or outcome.weight.pool is not pool:
+        if stored is not None and choice.weight.snr_db is not None and outcome.nbytes >= stored.blob.nbytes:
+            reasons[choice.weight.key] = f"would not shrink: its {stored.method} has {stored.blob.nbytes:,} bytes"
+        elif outcome.blob is None or outcome.weight.pool is not pool:
             reasons[choice.weight.key] = outcome.reason or "would not shrink"
         else:
             groups[pool.pack().tobytes()].append(outcome)
