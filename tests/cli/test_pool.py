@@ -90,6 +90,7 @@ def test_another_model_beside_a_pooled_one_does_not_pass(cli: Cli, tmp_path: Pat
         (("-m", "pool", "--lut", "rom"), "unknown --lut rom, expected one of none, ram, flash"),
         (("-m", "pool", "--pool-scope", "file"), "unknown --pool-scope file, expected one of network, layer"),
         (("-m", "pool", "--lut", "none", "--lut-bits", "4"), "--lut none contradicts --lut-bits 4"),
+        (("-m", "pool", "--eval", SAMPLES, "--no-verify"), "--eval and --no-verify exclude each other"),
         (("-m", "pool", "--eval", SAMPLES, "--random", "3"), "--eval and --random exclude each other"),
         (("-m", "pool", "--eval", SAMPLES, "--inputs", "other.npz"), "--inputs and --eval exclude each other"),
     ],

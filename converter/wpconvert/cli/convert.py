@@ -144,12 +144,14 @@ def convert(
     pooling = POOL in (method, *(rule.method for rule in chosen_rules.rules))
     pool = pool_settings(pooling, pool_size, lut_bits, act_bits, pool_scope, lut)
     settings = Settings(method, chosen_rules, threshold, strip, goal, pool)
+    if no_verify and evaluation is not None:
+        raise UsageError("--eval and --no-verify exclude each other: accuracies come from running the models")
     chosen = engine_named(engine)
     data, original = read(model)
+    samples = None if no_verify else read_inputs(inputs, random, seed, original, evaluation)
     converted = _convert(model, data, settings, quiet)
     verification = None
-    if not no_verify:
-        samples = read_inputs(inputs, random, seed, original, evaluation)
+    if samples is not None:
         with progress_bar("verify", 2 * len(samples.samples), quiet) as bar:
             verification = verify_models(original, parse(converted.data), samples, chosen, bar.advance)
     files = {}
