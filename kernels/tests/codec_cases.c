@@ -2,8 +2,8 @@
  * row by row from the last to the first, listed, and multiplied; of tables; of rescale. For hosts,
  * with sanitizers.
  *
- * A record: u32 kind (0 blob, 1 table, 2 rescale), length, whether the reference reader accepts it,
- * length of what it makes of it; then both. */
+ * A record: u32 kind (0 blob, 1 table, 2 rescale, 3 pool), length, whether the reference reader
+ * accepts it, length of what it makes of it, length of a blob's pool or 0; then these. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -100,9 +100,10 @@ static const char *try_rows(const wpk_blob *blob, const wpk_codec *codec, const 
 }
 
 static const char *try_blob(const uint8_t *data, uint32_t nbytes, bool accepted,
-                            const uint8_t *weights) {
+                            const uint8_t *weights, const wpk_pool *pool) {
     wpk_blob blob;
     const bool parsed = wpk_blob_parse(data, nbytes, &blob) == WPK_OK;
+    blob.pool = pool;
     const bool known =
         parsed && blob.codec < sizeof kCodecs / sizeof kCodecs[0] && kCodecs[blob.codec] != NULL;
     if (!known || kCodecs[blob.codec]->check(&blob) != WPK_OK) {
@@ -151,6 +152,25 @@ static const char *try_table(const uint8_t *data, uint32_t nbytes, bool accepted
     return table_agrees(&table, expected) ? NULL : "has other fields";
 }
 
+static const char *try_pool(const uint8_t *data, uint32_t nbytes, bool accepted,
+                            const uint8_t *vectors) {
+    wpk_pool pool;
+    if (wpk_pool_parse(data, nbytes, &pool) != WPK_OK) {
+        return accepted ? "refused" : NULL;
+    }
+    if (!accepted) {
+        return "accepted";
+    }
+    if (memcmp(pool.vectors, vectors, pool.size * WPK_POOL_LANES) != 0) {
+        return "has other vectors";
+    }
+    uint8_t *const lut = malloc(wpk_pool_lut_nbytes(&pool));
+    wpk_pool_build_lut(&pool, lut);
+    const bool same = pool.lut == NULL || memcmp(lut, pool.lut, wpk_pool_lut_nbytes(&pool)) == 0;
+    free(lut);
+    return same ? NULL : "makes another table than is stored";
+}
+
 static const char *try_rescale(const uint8_t *data, const uint8_t *expected) {
     int32_t argument[3], result;
     memcpy(argument, data, sizeof argument);
@@ -168,25 +188,42 @@ int main(int argc, char **argv) {
         return 2;
     }
     for (uint32_t i = 0; i < count; ++i) {
-        uint32_t head[4];
+        uint32_t head[5];
         if (fread(head, sizeof head, 1, file) != 1) {
             return 2;
         }
         /* Of the exact length, so that the sanitizer sees a byte too far. */
         uint8_t *const data = malloc(head[1]), *const expected = malloc(head[3]);
+        uint8_t *const beside = malloc(head[4]);
+        wpk_pool pool;
         if (fread(data, 1, head[1], file) != head[1] ||
-            fread(expected, 1, head[3], file) != head[3]) {
+            fread(expected, 1, head[3], file) != head[3] ||
+            fread(beside, 1, head[4], file) != head[4] ||
+            (head[4] != 0 && wpk_pool_parse(beside, head[4], &pool) != WPK_OK)) {
             return 2;
         }
-        const char *const wrong = head[0] == 0   ? try_blob(data, head[1], head[2] != 0, expected)
-                                  : head[0] == 1 ? try_table(data, head[1], head[2] != 0, expected)
-                                                 : try_rescale(data, expected);
+        const bool accepted = head[2] != 0;
+        const char *wrong;
+        switch (head[0]) {
+            case 0:
+                wrong = try_blob(data, head[1], accepted, expected, head[4] != 0 ? &pool : NULL);
+                break;
+            case 1:
+                wrong = try_table(data, head[1], accepted, expected);
+                break;
+            case 2:
+                wrong = try_rescale(data, expected);
+                break;
+            default:
+                wrong = try_pool(data, head[1], accepted, expected);
+        }
         if (wrong != NULL) {
             printf("record %lu %s\n", (unsigned long)i, wrong);
             ++failed;
         }
         free(data);
         free(expected);
+        free(beside);
     }
     fclose(file);
     printf("%lu records, %lu failed\n", (unsigned long)count, (unsigned long)failed);

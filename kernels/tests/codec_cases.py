@@ -1,4 +1,4 @@
-"""Blobs and tables for codec_cases.c: the golden vectors, and mutations of them with the reference reader's verdict.
+"""Cases for codec_cases.c: the golden vectors, and mutations of them with the verdict of the reference reader.
 
 python kernels/tests/codec_cases.py FILE [--count N] [--seed S]
 """
@@ -14,19 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert import codecs
+from wpconvert.codecs import pool_table
 from wpconvert.errors import ModelError
 from wpconvert.tflite import table
 
 _VECTORS = Path(__file__).parents[2] / "tests" / "vectors"
-_BLOB, _TABLE, _RESCALE = 0, 1, 2
+_BLOB, _TABLE, _RESCALE, _POOL = 0, 1, 2, 3
 _HEADER_NBYTES = 72
 
 
-def _verdict(kind: int, raw: NDArray[np.uint8]) -> bytes | None:
-    """What the reference reader makes of it; None if it refuses."""
+def _verdict(kind: int, raw: NDArray[np.uint8], pool: bytes) -> bytes | None:
+    """What the reference reader makes of it; None if it refuses. pool: what a blob is made of, or nothing."""
     try:
         if kind == _BLOB:
-            return codecs.decode(raw).tobytes()
+            beside = pool_table.unpack(np.frombuffer(pool, np.uint8)) if pool else None
+            return codecs.decode(raw, beside).tobytes()
+        if kind == _POOL:
+            return pool_table.unpack(raw).vectors.tobytes()
         parsed = table.unpack(raw)
     except ModelError:
         return None
@@ -52,9 +56,9 @@ def _mutate(raw: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
     return out
 
 
-def _record(kind: int, raw: bytes, expected: bytes | None) -> bytes:
-    head = struct.pack("<4I", kind, len(raw), int(expected is not None), len(expected or b""))
-    return head + raw + (expected or b"")
+def _record(kind: int, raw: bytes, expected: bytes | None, pool: bytes = b"") -> bytes:
+    head = struct.pack("<5I", kind, len(raw), int(expected is not None), len(expected or b""), len(pool))
+    return head + raw + (expected or b"") + pool
 
 
 def main() -> None:
@@ -64,23 +68,29 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)
-    sources: list[tuple[int, NDArray[np.uint8]]] = []
+    sources: list[tuple[int, NDArray[np.uint8], bytes]] = []
     records = []
     for path in sorted(_VECTORS.glob("*.blob")):
-        sources.append((_BLOB, np.fromfile(path, np.uint8)))
-        records.append(_record(_BLOB, path.read_bytes(), path.with_suffix(".weights").read_bytes()))
+        beside = path.with_suffix(".pool")
+        pool = beside.read_bytes() if beside.exists() else b""
+        sources.append((_BLOB, np.fromfile(path, np.uint8), pool))
+        records.append(_record(_BLOB, path.read_bytes(), path.with_suffix(".weights").read_bytes(), pool))
+    for path in sorted(_VECTORS.glob("*.pool")):
+        raw = np.fromfile(path, np.uint8)
+        sources.append((_POOL, raw, b""))
+        records.append(_record(_POOL, raw.tobytes(), _verdict(_POOL, raw, b"")))
     for path in sorted(_VECTORS.glob("*.bin")):
         raw = np.fromfile(path, np.uint8)
-        sources.append((_TABLE, raw))
-        records.append(_record(_TABLE, raw.tobytes(), _verdict(_TABLE, raw)))
+        sources.append((_TABLE, raw, b""))
+        records.append(_record(_TABLE, raw.tobytes(), _verdict(_TABLE, raw, b"")))
     with (_VECTORS / "rescale.csv").open() as file:
         for row in list(csv.reader(file))[1:]:
             values = [int(value) for value in row]
             records.append(_record(_RESCALE, struct.pack("<3i", *values[:3]), struct.pack("<i", values[3])))
     for _ in range(arguments.count):
-        kind, raw = sources[int(rng.integers(0, len(sources)))]
+        kind, raw, pool = sources[int(rng.integers(0, len(sources)))]
         mutated = _mutate(raw, rng)
-        records.append(_record(kind, mutated.tobytes(), _verdict(kind, mutated)))
+        records.append(_record(kind, mutated.tobytes(), _verdict(kind, mutated, pool), pool))
     arguments.file.write_bytes(struct.pack("<I", len(records)) + b"".join(records))
 
 
