@@ -18,28 +18,20 @@ enum {
     VISIT = 200,
     DIRECT = 400
 };
-#elif WPK_DSP
-enum {
-    DENSE = 56,
-    MULTIPLY = 900,
-    PLANE = 128,
-    LOOK_UP = 352,
-    ADD = 180,
-    VISIT = 180,
-    DIRECT = 400
-};
 #else
 enum {
-    DENSE = 110,
-    MULTIPLY = 900,
-    PLANE = 128,
-    LOOK_UP = 352,
+    DENSE = WPK_DSP ? 95 : 150,
+    MULTIPLY = 1000,
+    PLANE = 346,
+    LOOK_UP = 358,
     ADD = 180,
     VISIT = 180,
-    DIRECT = 400
+    DIRECT = 450
 };
 #endif
-enum { INDEX = 640, ENTRY = 800, VECTOR = 1600, CALL = 800 };
+/* Decoding an index, making an entry of the table, loading a vector, a call of the inner loop,
+ * dropping the lower bits of an activation of a window that was gathered. */
+enum { INDEX = 640, ENTRY = 4000, VECTOR = 1600, CALL = 800, NARROW = 1700 };
 
 /* Scratch that is taken where no memory is idle: a share of the activations, and what any layer
  * may have. */
@@ -196,7 +188,9 @@ static uint64_t plan_products(const layer *l, bool looks_up, wpk_pool_plan *plan
                        .builds = looks_up && pool->lut == NULL,
                        .wide = pool->lut_bits == 16};
     layer with = *l;
-    const uint64_t planes = PLANE * (uint64_t)l->weights->act_bits * pool->lut_bits / 8 + LOOK_UP;
+    /* More registers are needed for entries of 4 bits. */
+    const uint64_t plane = pool->lut_bits == 4 ? 2 * PLANE : PLANE;
+    const uint64_t planes = plane * l->weights->act_bits + LOOK_UP;
     with.word_cost = pool->size * (looks_up ? planes : MULTIPLY);
     const uint64_t cost = choose_cut(&with, &p);
     *plan = p;
@@ -222,7 +216,8 @@ static uint64_t plan_gather(const layer *l, wpk_pool_plan *plan) {
     const wpk_pool_plan p = {.schedule = WPK_POOL_GATHER,
                              .nbytes = wpk_conv_rows_scratch_nbytes(l->shape, l->weights)};
     *plan = p;
-    return rows * l->positions * 2 * INDEX + pixels * rows * l->weights->cols * DENSE;
+    const uint64_t narrow = l->weights->act_bits < 8 ? NARROW : 0;
+    return rows * l->positions * 2 * INDEX + pixels * l->weights->cols * (rows * DENSE + narrow);
 }
 
 /* Tests force a schedule where it can be used at all: WPK_POOL_FORCE, and 1 or 0 for products by
