@@ -40,10 +40,10 @@ class Interpreter:
     def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """One inference: new arrays, in order. ValueError for inputs that do not fit, Error when it fails."""
 
-def decode(blob: bytes) -> NDArray[np.int8]:
-    """The weights of a blob in their original shape; Error when it is malformed."""
+def decode(blob: bytes, pool: bytes | None = None) -> NDArray[np.int8]:
+    """The weights of a blob in their original shape; Error when it is malformed. pool: the tensor, of codec pool."""
 
-def decode_rows(blob: bytes, first: int, last: int, step: int) -> NDArray[np.int8]:
+def decode_rows(blob: bytes, first: int, last: int, step: int, pool: bytes | None = None) -> NDArray[np.int8]:
     """Rows [first, last) of a blob's matrix, decoded `step` rows at a time; Error or IndexError."""
 
 def lower_arena(model: bytes, core: str) -> tuple[int, list[int]]:

@@ -81,7 +81,7 @@ static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const
 }
 
 const wpk_codec wpk_codec_pool = {.name = "pool",
-                                  .number = 6,
+                                  .number = WPK_POOL_CODEC,
                                   .check = check,
                                   .decode = decode,
                                   .dot = dot,

@@ -32,11 +32,12 @@ static inline const uint8_t *wpk_pool_row(const wpk_blob *blob, uint32_t row) {
     return blob->section[0] + (size_t)(row * wpk_pool_row_nbytes(blob));
 }
 
-/* Index `position` of a row. */
+/* Index `position` of a row, in 32-bit arithmetic: eight indices are a whole number of bytes. */
 static inline uint32_t wpk_pool_index(const uint8_t *row, uint32_t bits, uint32_t position) {
-    const uint64_t at = (uint64_t)position * bits;
-    const uint32_t low = row[at / 8], high = row[(at + bits - 1) / 8];
-    return (low | high << 8) >> at % 8 & ((1u << bits) - 1);
+    const uint32_t bit = position % 8 * bits;
+    const uint8_t *const at = row + position / 8 * bits + bit / 8;
+    const uint32_t low = at[0], high = at[(bit % 8 + bits - 1) / 8];
+    return (low | high << 8) >> bit % 8 & ((1u << bits) - 1);
 }
 
 #endif

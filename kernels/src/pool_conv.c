@@ -52,18 +52,20 @@ static void decode_offsets(const work *w) {
     const wpk_blob *const blob = &w->weights->blob;
     const uint32_t bits = wpk_pool_index_bits(blob), all = wpk_pool_groups(blob);
     const uint32_t kernel_w = (uint32_t)w->shape->kernel_w;
-    const uint32_t rows = wpk_pool_rows(w->pool), pitch = w->plan->pitch;
+    const uint32_t rows = wpk_pool_rows(w->pool), pitch = 4 * w->plan->pitch;
     const uint32_t row_of_taps = w->filters * w->groups * kernel_w;
     for (uint32_t f = 0; f < w->filters; ++f) {
         const uint8_t *const row = wpk_pool_row(blob, w->first + f);
         uint16_t *to = w->offsets + f * w->groups * kernel_w;
-        uint32_t position = w->group;
+        uint32_t tap = w->group;
         for (int32_t i = 0; i < w->shape->kernel_h; ++i, to += row_of_taps) {
-            for (uint32_t j = 0; j < kernel_w; ++j, position += all) {
-                for (uint32_t g = 0; g < w->groups; ++g) {
-                    const uint32_t index = wpk_pool_index(row, bits, position + g);
-                    to[g * kernel_w + j] =
-                        (uint16_t)(4 * ((g * rows + index) * pitch + w->shifts[j]));
+            for (uint32_t j = 0; j < kernel_w; ++j, tap += all) {
+                uint32_t table = 4 * w->shifts[j];
+                uint16_t *at = to + j;
+                const uint32_t end = tap + w->groups;
+                for (uint32_t position = tap; position < end; ++position, at += kernel_w) {
+                    *at = (uint16_t)(table + wpk_pool_index(row, bits, position) * pitch);
+                    table += rows * pitch;
                 }
             }
         }

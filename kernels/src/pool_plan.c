@@ -29,9 +29,9 @@ enum {
     DIRECT = 450
 };
 #endif
-/* Decoding an index, making an entry of the table, loading a vector, a call of the inner loop,
- * dropping the lower bits of an activation of a window that was gathered. */
-enum { INDEX = 640, ENTRY = 4000, VECTOR = 1600, CALL = 800, NARROW = 1700 };
+/* Dropping the lower bits of an activation of a window that was gathered, decoding an index, making
+ * an entry of the table, loading a vector, a call of the inner loop. */
+enum { NARROW = WPK_MVE ? 200 : 640, INDEX = 1400, ENTRY = 4000, VECTOR = 5000, CALL = 800 };
 
 /* Scratch that is taken where no memory is idle: a share of the activations, and what any layer
  * may have. */
@@ -84,29 +84,26 @@ typedef struct {
     const wpk_pool *pool;
     uint64_t activations, budget;
     uint32_t group_rows, groups, positions;
-    uint64_t word_cost;  /* of products of one word with the whole pool */
-    uint64_t table_cost; /* of making the look-up table */
+    uint32_t reach;            /* rows of outputs below its own that an input row adds to */
+    uint32_t segments, margin; /* of a row of products; words beside those of the outputs */
+    uint64_t word_cost;        /* of products of one word with the whole pool */
+    uint64_t table_cost;       /* of making the look-up table */
     uint64_t table_nbytes;
 } layer;
 
-static uint64_t ceil_div(uint64_t a, uint64_t b) {
-    return (a + b - 1) / b;
+static uint32_t ceil_div(uint32_t a, uint32_t b) {
+    return a / b + (a % b != 0);
 }
 
 /* The rest of a plan of given filters, columns, rows and groups; false if offsets would not fit. */
 static bool lay_out(const layer *l, wpk_pool_plan *p) {
     const wpk_conv_shape *const shape = l->shape;
-    wpk_pool_segment segments[WPK_POOL_MAX_STRIDE_W];
     /* Inner loops take four words at a time. */
     p->words = p->wide ? p->columns : (p->columns + 1) / 2;
     p->words = p->words > 2 ? (p->words + 3) & ~3u : p->words;
-    const uint32_t count = wpk_pool_segments(shape, p->words, segments);
-    p->pitch = segments[count - 1].first + segments[count - 1].width;
+    p->pitch = l->segments * p->words + l->margin;
     p->vectors = p->wide ? p->pitch : 2 * p->pitch;
-    const uint64_t reach =
-        (uint64_t)(shape->kernel_h - 1) * (uint64_t)shape->dilation_h / (uint64_t)shape->stride_h;
-    p->slots = (uint32_t)(p->rows + reach < (uint64_t)shape->out_h ? p->rows + reach
-                                                                   : (uint64_t)shape->out_h);
+    p->slots = smaller(p->rows + l->reach, (uint32_t)shape->out_h);
     const uint64_t products = 4ull * p->groups * wpk_pool_rows(l->pool) * p->pitch;
     const uint64_t taps = (uint64_t)shape->kernel_h * (uint64_t)shape->kernel_w;
     p->prepared_at = p->builds ? wpk_pool_lut_nbytes(l->pool) : 0;
@@ -123,7 +120,7 @@ static bool lay_out(const layer *l, wpk_pool_plan *p) {
 
 static uint64_t cost_of(const layer *l, const wpk_pool_plan *p) {
     const wpk_conv_shape *const s = l->shape;
-    const uint64_t tiles = ceil_div((uint64_t)s->out_w, p->columns) * (uint64_t)s->batch;
+    const uint64_t tiles = ceil_div((uint32_t)s->out_w, p->columns) * (uint64_t)s->batch;
     const uint64_t blocks =
         ceil_div(l->group_rows, p->filters) * ((uint64_t)s->in_c / (uint64_t)s->kernel_c);
     const uint64_t reached = (uint64_t)s->out_h * (uint64_t)s->stride_h + (uint64_t)s->kernel_h;
@@ -135,7 +132,7 @@ static uint64_t cost_of(const layer *l, const wpk_pool_plan *p) {
     const uint64_t adds =
         visits * (CALL + p->words * ((uint64_t)s->kernel_w * p->groups * ADD + VISIT));
     const uint64_t indices =
-        ceil_div((uint64_t)s->out_h, p->rows) * l->positions * p->filters * (uint64_t)INDEX;
+        ceil_div((uint32_t)s->out_h, p->rows) * l->positions * p->filters * (uint64_t)INDEX;
     return tiles * blocks * (products + adds + indices);
 }
 
@@ -192,6 +189,10 @@ static uint64_t plan_products(const layer *l, bool looks_up, wpk_pool_plan *plan
     const uint64_t plane = pool->lut_bits == 4 ? 2 * PLANE : PLANE;
     const uint64_t planes = plane * l->weights->act_bits + LOOK_UP;
     with.word_cost = pool->size * (looks_up ? planes : MULTIPLY);
+    wpk_pool_segment segments[WPK_POOL_MAX_STRIDE_W];
+    with.segments = wpk_pool_segments(l->shape, 0, segments);
+    with.margin = segments[with.segments - 1].first + segments[with.segments - 1].width;
+    with.reach = (uint32_t)((l->shape->kernel_h - 1) * l->shape->dilation_h / l->shape->stride_h);
     const uint64_t cost = choose_cut(&with, &p);
     *plan = p;
     return cost == UINT64_MAX ? cost : cost + (p.builds ? l->table_cost : 0);
@@ -207,7 +208,7 @@ static uint64_t plan_direct(const layer *l, wpk_pool_plan *plan) {
     *plan = p;
     const uint64_t rows = l->group_rows;
     return pixels * l->positions * (VECTOR + rows * l->weights->act_bits * DIRECT) +
-           ceil_div(pixels, WPK_POOL_DIRECT_PIXELS) * rows * l->positions * INDEX +
+           ceil_div((uint32_t)pixels, WPK_POOL_DIRECT_PIXELS) * rows * l->positions * INDEX +
            (p.builds ? l->table_cost : 0);
 }
 
@@ -223,6 +224,9 @@ static uint64_t plan_gather(const layer *l, wpk_pool_plan *plan) {
 /* Tests force a schedule where it can be used at all: WPK_POOL_FORCE, and 1 or 0 for products by
  * look-up or not. */
 #ifdef WPK_POOL_FORCE
+#ifndef WPK_POOL_FORCE_LUT
+#define WPK_POOL_FORCE_LUT 0
+#endif
 static bool is_forced(const wpk_pool_plan *p) {
     return p->schedule == WPK_POOL_FORCE &&
            (p->schedule != WPK_POOL_PRODUCTS || p->looks_up == WPK_POOL_FORCE_LUT);

@@ -13,9 +13,9 @@
 #include "wpk/requant.h"
 #include "wpk/weights.h"
 
-static const wpk_codec *const kCodecs[] = {&wpk_codec_dense,  &wpk_codec_rle,
-                                           &wpk_codec_dcsr,   &wpk_codec_bitmap,
-                                           &wpk_codec_packed, &wpk_codec_huffman};
+static const wpk_codec *const kCodecs[] = {&wpk_codec_dense,  &wpk_codec_rle,    &wpk_codec_dcsr,
+                                           &wpk_codec_bitmap, &wpk_codec_packed, &wpk_codec_huffman,
+                                           &wpk_codec_pool};
 
 static bool rows_agree(const wpk_blob *blob, const wpk_codec *codec, const wpk_cursor *start,
                        const int8_t *weights) {

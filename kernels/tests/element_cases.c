@@ -64,9 +64,9 @@ static float as_float(int32_t bits) {
 }
 
 static const wpk_codec *find_codec(uint8_t number) {
-    static const wpk_codec *const codecs[] = {&wpk_codec_dense,  &wpk_codec_rle,
-                                              &wpk_codec_dcsr,   &wpk_codec_bitmap,
-                                              &wpk_codec_packed, &wpk_codec_huffman};
+    static const wpk_codec *const codecs[] = {
+        &wpk_codec_dense,  &wpk_codec_rle,     &wpk_codec_dcsr, &wpk_codec_bitmap,
+        &wpk_codec_packed, &wpk_codec_huffman, &wpk_codec_pool};
     return number < sizeof codecs / sizeof codecs[0] ? codecs[number] : NULL;
 }
 

@@ -167,18 +167,26 @@ class Interpreter {
     std::mutex running_;
 };
 
-WeightBlob blob_of(const nb::bytes &blob) {
-    return {static_cast<const uint8_t *>(blob.data()), blob.size()};
+using Pool = std::optional<nb::bytes>;
+
+const uint8_t *data_of(const nb::bytes &bytes) {
+    return static_cast<const uint8_t *>(bytes.data());
 }
 
-Output decode(const nb::bytes &bytes) {
-    const WeightBlob blob = blob_of(bytes);
+WeightBlob blob_of(const nb::bytes &blob, const Pool &pool) {
+    return {data_of(blob), blob.size(), pool.has_value() ? data_of(*pool) : nullptr,
+            pool.has_value() ? pool->size() : 0};
+}
+
+Output decode(const nb::bytes &bytes, const Pool &pool) {
+    const WeightBlob blob = blob_of(bytes, pool);
     const std::vector<int8_t> values = blob.decode(0, blob.rows(), blob.rows());
     return array_of(copy_of(values.data(), values.size()), blob.shape(), nb::dtype<int8_t>());
 }
 
-Output decode_rows(const nb::bytes &bytes, size_t first, size_t last, size_t step) {
-    const WeightBlob blob = blob_of(bytes);
+Output decode_rows(const nb::bytes &bytes, size_t first, size_t last, size_t step,
+                   const Pool &pool) {
+    const WeightBlob blob = blob_of(bytes, pool);
     const std::vector<int8_t> values = blob.decode(first, last, step);
     return array_of(copy_of(values.data(), values.size()), {last - first, blob.cols()},
                     nb::dtype<int8_t>());
@@ -207,9 +215,9 @@ NB_MODULE(_native, m) {
         .def_prop_ro("arena_nbytes",
                      [](const Interpreter &self) { return self.session().arena_nbytes(); })
         .def("run", &Interpreter::run, nb::arg("inputs"));
-    m.def("decode", &decode, nb::arg("blob"));
+    m.def("decode", &decode, nb::arg("blob"), nb::arg("pool") = nb::none());
     m.def("decode_rows", &decode_rows, nb::arg("blob"), nb::arg("first"), nb::arg("last"),
-          nb::arg("step"));
+          nb::arg("step"), nb::arg("pool") = nb::none());
     m.def("lower_arena", &lower_arena, nb::arg("model"), nb::arg("core"));
     m.def("operators", &wpconvert::native::operator_names);
     m.def("codecs", &wpconvert::native::codec_names);

@@ -14,6 +14,7 @@ typedef struct {
     const char *core; /* as in board.json */
     uint32_t (*conv)(const wpk_conv_shape *shape, const wpk_weights *weights);
     uint32_t (*depthwise)(const wpk_conv_shape *shape, const wpk_weights *weights);
+    uint32_t (*fully_connected)(uint32_t batch, const wpk_weights *weights);
     uint32_t (*dequantise)(uint32_t n);
 } wpn_planning;
 

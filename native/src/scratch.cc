@@ -7,7 +7,7 @@ namespace {
 constexpr const wpn_planning *kCores[] = {&wpn_planning_m55, &wpn_planning_m4, &wpn_planning_m3};
 
 const wpn_planning kHost = {"host", wpk_conv_scratch_nbytes, wpk_depthwise_scratch_nbytes,
-                            wpk_dequantise_scratch_nbytes};
+                            wpk_fully_connected_scratch_nbytes, wpk_dequantise_scratch_nbytes};
 
 thread_local const wpn_planning *current = &kHost;
 thread_local std::vector<uint32_t> *recorded = nullptr;
@@ -32,7 +32,7 @@ uint32_t wpn_depthwise_scratch_nbytes(const wpk_conv_shape *shape, const wpk_wei
 }
 
 uint32_t wpn_fully_connected_scratch_nbytes(uint32_t batch, const wpk_weights *weights) {
-    return record(wpk_fully_connected_scratch_nbytes(batch, weights));
+    return record(current->fully_connected(batch, weights));
 }
 
 uint32_t wpn_dequantise_scratch_nbytes(uint32_t n) {

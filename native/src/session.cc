@@ -208,14 +208,16 @@ LowerArena lower_arena(const uint8_t *model, size_t nbytes, const std::string &c
 }
 
 struct WeightBlob::State {
-    Aligned bytes;
+    Aligned bytes, pool_bytes;
+    wpk_pool pool;
     wpk_blob blob;
     const wpk_codec *codec;
 };
 
-WeightBlob::WeightBlob(const uint8_t *data, size_t nbytes) : state_(std::make_unique<State>()) {
+WeightBlob::WeightBlob(const uint8_t *data, size_t nbytes, const uint8_t *pool, size_t pool_nbytes)
+    : state_(std::make_unique<State>()) {
     all_operators();
-    if (nbytes > UINT32_MAX) {
+    if (nbytes > UINT32_MAX || pool_nbytes > UINT32_MAX) {
         throw Error("weight blob: it has 2^32 bytes or more");
     }
     state_->bytes = copy_of(data, nbytes);
@@ -225,6 +227,12 @@ WeightBlob::WeightBlob(const uint8_t *data, size_t nbytes) : state_(std::make_un
     if (count > kFreeWeights && count > kMaxExpansion * nbytes) {
         throw Error("weight blob: " + std::to_string(nbytes) + " bytes claim to hold " +
                     std::to_string(count) + " weights");
+    }
+    if (pool != nullptr) {
+        state_->pool_bytes = copy_of(pool, pool_nbytes);
+        expect_sound(wpk_pool_parse(state_->pool_bytes.get(), static_cast<uint32_t>(pool_nbytes),
+                                    &state_->pool));
+        blob.pool = &state_->pool;
     }
     state_->codec = FindCodec(blob.codec);
     expect_sound(state_->codec == nullptr ? WPK_UNKNOWN_CODEC : state_->codec->check(&blob));

@@ -32,8 +32,9 @@ struct Port {
 // A checked blob of weights.
 class WeightBlob {
    public:
-    // Copies the bytes. Throws Error when they are malformed.
-    WeightBlob(const uint8_t *data, size_t nbytes);
+    // Copies the bytes, and those of the pool tensor unless `pool` is null. Throws Error when they
+    // are malformed.
+    WeightBlob(const uint8_t *data, size_t nbytes, const uint8_t *pool, size_t pool_nbytes);
     ~WeightBlob();
     WeightBlob(const WeightBlob &) = delete;
     WeightBlob &operator=(const WeightBlob &) = delete;

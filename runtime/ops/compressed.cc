@@ -14,6 +14,8 @@ namespace {
 
 constexpr int32_t kVersion = 1;
 constexpr uint32_t kMaxDims = 4;
+constexpr int32_t kActBits = 8;
+constexpr int kPoolInput = 3;
 
 bool Equals(const char *text, uint32_t length, const char *expected) {
     return length == strlen(expected) && memcmp(text, expected, length) == 0;
@@ -41,8 +43,9 @@ bool ReadPadding(const FlexMap &map, Padding *padding) {
            (result == FlexMap::kFound && Equals(text, length, "VALID"));
 }
 
-// Options of a known version that name the blob's codec or none.
-TfLiteStatus OpenOptions(PrepareContext &context, const char *codec, FlexMap *map) {
+// Options of a known version that name the blob's codec or none; the bits of an activation.
+TfLiteStatus OpenOptions(PrepareContext &context, const wpk_codec &codec, FlexMap *map,
+                         int32_t *act_bits) {
     const FlatVector bytes = context.CustomOptions();
     if (bytes.size == 0 || !map->Open(bytes.data, bytes.size)) {
         return context.Fail("custom_options is not a FlexBuffer map");
@@ -55,17 +58,28 @@ TfLiteStatus OpenOptions(PrepareContext &context, const char *codec, FlexMap *ma
     const char *name;
     uint32_t length;
     const FlexMap::Result result = map->String("codec", &name, &length);
-    if (result != FlexMap::kAbsent && (result != FlexMap::kFound || !Equals(name, length, codec))) {
-        return context.Fail("custom_options names another codec than the weight blob (%s)", codec);
+    if (result != FlexMap::kAbsent &&
+        (result != FlexMap::kFound || !Equals(name, length, codec.name))) {
+        return context.Fail("custom_options names another codec than the weight blob (%s)",
+                            codec.name);
+    }
+    *act_bits = kActBits;
+    const FlexMap::Result bits = map->Int("act_bits", act_bits);
+    if (bits == FlexMap::kMalformed || *act_bits < 1 || *act_bits > kActBits) {
+        return context.Fail("act_bits in custom_options must be 1 to %d", kActBits);
+    }
+    if (*act_bits != kActBits && codec.number != WPK_POOL_CODEC) {
+        return context.Fail("act_bits in custom_options is for codec pool, the weight blob is %s",
+                            codec.name);
     }
     return kTfLiteOk;
 }
 
 // Options, and their agreement with blob and codec.
-TfLiteStatus ReadOptions(PrepareContext &context, const wpk_blob &blob, const char *codec,
-                         CompressedOptions *options) {
+TfLiteStatus ReadOptions(PrepareContext &context, const wpk_blob &blob, const wpk_codec &codec,
+                         CompressedOptions *options, int32_t *act_bits) {
     FlexMap map;
-    if (OpenOptions(context, codec, &map) != kTfLiteOk) {
+    if (OpenOptions(context, codec, &map, act_bits) != kTfLiteOk) {
         return kTfLiteError;
     }
     int32_t filter[kMaxDims];
@@ -130,6 +144,33 @@ TfLiteStatus CheckConstant(PrepareContext &context, int input) {
     return kTfLiteOk;
 }
 
+// Attaches the pool tensor, which weights of codec pool have, and no others.
+TfLiteStatus ReadPool(PrepareContext &context, wpk_blob *blob) {
+    const bool pooled = context.inputs_size() > kPoolInput;
+    if (pooled != (blob->codec == WPK_POOL_CODEC)) {
+        return context.Fail(pooled ? "there is a pool tensor, but the weights are of codec %d"
+                                   : "weights of codec %d need a pool tensor as input 3",
+                            blob->codec);
+    }
+    if (!pooled) {
+        return kTfLiteOk;
+    }
+    if (CheckConstant(context, kPoolInput) != kTfLiteOk) {
+        return kTfLiteError;
+    }
+    auto *const pool =
+        static_cast<wpk_pool *>(context.AllocatePersistent(sizeof(wpk_pool), alignof(wpk_pool)));
+    if (pool == nullptr) {
+        return kTfLiteError;
+    }
+    const Tensor tensor = context.input(kPoolInput);
+    if (wpk_pool_parse(tensor.as<uint8_t>(), tensor.nbytes, pool) != WPK_OK) {
+        return context.Fail("input 3 is not a pool tensor of version 1, or it is malformed");
+    }
+    blob->pool = pool;
+    return kTfLiteOk;
+}
+
 TfLiteStatus ReadBlob(PrepareContext &context, wpk_blob *blob, const wpk_codec **codec) {
     const Tensor tensor = context.input(1);
     if (wpk_blob_parse(tensor.as<uint8_t>(), tensor.nbytes, blob) != WPK_OK) {
@@ -137,13 +178,17 @@ TfLiteStatus ReadBlob(PrepareContext &context, wpk_blob *blob, const wpk_codec *
     }
     *codec = FindCodec(blob->codec);
     if (*codec == nullptr) {
-        static const char *const kNames[] = {"dense", "rle", "dcsr", "bitmap", "packed", "huffman"};
+        static const char *const kNames[] = {"dense",  "rle",     "dcsr", "bitmap",
+                                             "packed", "huffman", "pool"};
         if (blob->codec < sizeof kNames / sizeof kNames[0]) {
             return context.Fail(
                 "its weights need a codec that was not added: AddCodec(&wpk_codec_%s)",
                 kNames[blob->codec]);
         }
         return context.Fail("its weights need codec %d, which was not added", blob->codec);
+    }
+    if (ReadPool(context, blob) != kTfLiteOk) {
+        return kTfLiteError;
     }
     if ((*codec)->check(blob) != WPK_OK) {
         return context.Fail("the weight blob is malformed (codec %s)", (*codec)->name);
@@ -156,8 +201,9 @@ TfLiteStatus ReadBlob(PrepareContext &context, wpk_blob *blob, const wpk_codec *
 TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row_dims,
                             uint32_t channel_axis, CompressedOptions *options, wpk_weights *weights,
                             wpk_table *table) {
-    if (context.inputs_size() != 3 || context.outputs_size() != 1) {
-        return context.Fail("%d inputs and %d outputs, expected 3 and 1", context.inputs_size(),
+    const int inputs = context.inputs_size();
+    if ((inputs != kPoolInput && inputs != kPoolInput + 1) || context.outputs_size() != 1) {
+        return context.Fail("%d inputs and %d outputs, expected 3 or, with a pool, 4 and 1", inputs,
                             context.outputs_size());
     }
     const Tensor x = context.input(0), y = context.output(0), bytes = context.input(2);
@@ -173,8 +219,9 @@ TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row
     }
     wpk_blob blob;
     const wpk_codec *codec = nullptr;
+    int32_t act_bits;
     if (ReadBlob(context, &blob, &codec) != kTfLiteOk ||
-        ReadOptions(context, blob, codec->name, options) != kTfLiteOk) {
+        ReadOptions(context, blob, *codec, options, &act_bits) != kTfLiteOk) {
         return kTfLiteError;
     }
     if (blob.ndim != ndim || blob.row_dims != row_dims ||
@@ -187,6 +234,7 @@ TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row
         return context.Fail("input or output has another zero point than the requantisation table");
     }
     *weights = wpk_weights_of_blob(&blob, codec);
+    weights->act_bits = static_cast<uint8_t>(act_bits);
     return kTfLiteOk;
 }
 
@@ -200,8 +248,9 @@ TfLiteStatus ReadConstant(PrepareContext &context, Operands *operands, int32_t *
     wpk_blob blob;
     const wpk_codec *codec = nullptr;
     FlexMap map;
+    int32_t act_bits;
     if (CheckConstant(context, 1) != kTfLiteOk || ReadBlob(context, &blob, &codec) != kTfLiteOk ||
-        OpenOptions(context, codec->name, &map) != kTfLiteOk) {
+        OpenOptions(context, *codec, &map, &act_bits) != kTfLiteOk) {
         return kTfLiteError;
     }
     constant.type = TensorType::kInt8;  // what the blob decodes to

@@ -31,6 +31,10 @@ TfLiteStatus Prepare(PrepareContext &context) {
                   &params->shape) != kTfLiteOk) {
         return kTfLiteError;
     }
+    if (params->weights.blob.pool != nullptr && params->shape.kernel_c != params->shape.in_c) {
+        return context.Fail("pooled filters of %d channels, the input has %d",
+                            params->shape.kernel_c, params->shape.in_c);
+    }
     // The unpacked table takes its part of the spare memory first.
     uint32_t &spare = params->shape.spare;
     const uint32_t table_nbytes = wpk_table_scratch_nbytes(&params->table);

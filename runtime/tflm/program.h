@@ -46,7 +46,7 @@ class Program {
 
    private:
     // As many as WP_* operators have. More are counted, but not read.
-    static constexpr int kMaxInputs = 3;
+    static constexpr int kMaxInputs = 4;
     static constexpr int kMaxOutputs = 1;
 
     TfLiteStatus Read(const TfLiteIntArray *indices, int limit, bool outputs, Tensor *tensors);

@@ -30,6 +30,7 @@ class Suite:
 
 
 GEMM = Suite("gemm", "run.sh", 250, 20)
+POOL = Suite("pool", "run.sh", 200, 23)
 ELEMENT = Suite("element", "element.sh", 300, 21)
 CODEC = Suite("codec", "codec.sh", 1500, 22)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernels.conftest import MakeCases
-from tests.kernels.harness import CODEC, ELEMENT, GEMM, Build, Suite, run
+from tests.kernels.harness import CODEC, ELEMENT, GEMM, POOL, Build, Suite, run
 
 _BUILDS = {
     "host": Build("host"),
@@ -18,7 +18,7 @@ _BUILDS = {
 }
 
 
-@pytest.mark.parametrize("suite", [GEMM, ELEMENT], ids=lambda suite: suite.name)
+@pytest.mark.parametrize("suite", [GEMM, POOL, ELEMENT], ids=lambda suite: suite.name)
 @pytest.mark.parametrize("build", _BUILDS.values(), ids=_BUILDS)
 def test_every_path_gives_the_bits_of_the_reference(
     suite: Suite, build: Build, make_cases: MakeCases, tmp_path: Path
@@ -26,6 +26,24 @@ def test_every_path_gives_the_bits_of_the_reference(
     """Random layers: no output differs, nothing behind scratch or output is written, no sanitizer reports."""
     outcome = run(suite, build, make_cases(suite), tmp_path)
     assert (outcome.returncode, outcome.cases, outcome.failed) == (0, suite.count, 0), outcome.text
+
+
+_SCHEDULES = {
+    "gather": ("-DWPK_POOL_FORCE=WPK_POOL_GATHER",),
+    "direct": ("-DWPK_POOL_FORCE=WPK_POOL_DIRECT",),
+    "products multiplied": ("-DWPK_POOL_FORCE=WPK_POOL_PRODUCTS", "-DWPK_POOL_FORCE_LUT=0"),
+    "products looked up": ("-DWPK_POOL_FORCE=WPK_POOL_PRODUCTS", "-DWPK_POOL_FORCE_LUT=1"),
+}
+
+
+@pytest.mark.parametrize("schedule", _SCHEDULES.values(), ids=_SCHEDULES)
+@pytest.mark.parametrize("target", ["host", "m3", "m4", "m55"])
+def test_every_schedule_of_pooled_layers_gives_the_bits_of_the_reference(
+    target: str, schedule: tuple[str, ...], make_cases: MakeCases, tmp_path: Path
+) -> None:
+    """Not only the one that a plan would choose, wherever it can be used at all."""
+    outcome = run(POOL, Build(target, schedule), make_cases(POOL), tmp_path)
+    assert (outcome.returncode, outcome.cases, outcome.failed) == (0, POOL.count, 0), outcome.text
 
 
 def test_the_path_without_floating_point_gives_the_bits_of_the_reference(make_cases: MakeCases, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from wpconvert.errors import UnsupportedError
 from wpconvert.memory.buffers import aligned
 from wpconvert.tflite.file import serialise
 from wpconvert.tflite.model import TfliteModel, shape_of
-from wpconvert.tflite.operators import CHANNEL_AXIS, CUSTOM_NAMES
+from wpconvert.tflite.operators import BUILTIN_NAMES, CHANNEL_AXIS, CUSTOM_NAMES
 from wpconvert.tflite.schema import TensorType
 
 # What stays in the arena on a 32-bit core, in bytes: runtime/include/wpconvert/program.h …
@@ -53,12 +53,14 @@ _PARAMS_NBYTES = {
     "SUB": 88,
     "TANH": 4 + _LOOKUP_NBYTES,
     "TRANSPOSE": 48,
-    "WP_ADD": 160,
-    "WP_CONV_2D": 196,
-    "WP_DEPTHWISE_CONV_2D": 196,
-    "WP_FULLY_CONNECTED": 132,
-    "WP_MUL": 144,
+    "WP_ADD": 168,
+    "WP_CONV_2D": 204,
+    "WP_DEPTHWISE_CONV_2D": 204,
+    "WP_FULLY_CONNECTED": 140,
+    "WP_MUL": 152,
 }
+_POOL_NBYTES = 20
+_POOL_INPUT = 3
 _LAYERS = frozenset({*CHANNEL_AXIS, *(CUSTOM_NAMES[name] for name in CHANNEL_AXIS)})
 _WITH_SCRATCH = _LAYERS | {CUSTOM_NAMES["ADD"], CUSTOM_NAMES["MUL"], "SOFTMAX", "DEQUANTIZE"}
 _FOLDS_BIAS = frozenset({"Cortex-M55"})
@@ -140,6 +142,8 @@ def _arrays(graph: Any, name: str, operator: Any, core: str) -> Iterator[tuple[i
         yield multipliers, 1
         if name == "FULLY_CONNECTED" and core in _FOLDS_BIAS:
             yield shape_of(weights)[CHANNEL_AXIS[name]] * 4, 4
+    elif name in BUILTIN_NAMES and len(operator.inputs) > _POOL_INPUT:
+        yield _POOL_NBYTES, 4
     elif name in ("CONCATENATION", "PACK"):
         yield len(operator.inputs) * 4, 4
     elif name == "QUANTIZE" and graph.tensors[operator.inputs[0]].type == TensorType.INT8:

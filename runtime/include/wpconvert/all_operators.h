@@ -30,7 +30,7 @@ inline TfLiteStatus AddAllOperators(MicroMutableOpResolver<kAllOperators> *resol
 inline bool AddAllCodecs() {
     return AddCodec(&wpk_codec_dense) && AddCodec(&wpk_codec_rle) && AddCodec(&wpk_codec_dcsr) &&
            AddCodec(&wpk_codec_bitmap) && AddCodec(&wpk_codec_packed) &&
-           AddCodec(&wpk_codec_huffman);
+           AddCodec(&wpk_codec_huffman) && AddCodec(&wpk_codec_pool);
 }
 
 }  // namespace wpconvert
