@@ -18,28 +18,20 @@ enum {
     VISIT = 200,
     DIRECT = 400
 };
-#elif WPK_DSP
-enum {
-    DENSE = 56,
-    MULTIPLY = 900,
-    PLANE = 128,
-    LOOK_UP = 352,
-    ADD = 180,
-    VISIT = 180,
-    DIRECT = 400
-};
 #else
 enum {
-    DENSE = 110,
-    MULTIPLY = 900,
-    PLANE = 128,
-    LOOK_UP = 352,
+    DENSE = WPK_DSP ? 95 : 150,
+    MULTIPLY = 1000,
+    PLANE = 346,
+    LOOK_UP = 358,
     ADD = 180,
     VISIT = 180,
-    DIRECT = 400
+    DIRECT = 450
 };
 #endif
-enum { NARROW = WPK_MVE ? 200 : 640, INDEX = 1400, ENTRY = 800, VECTOR = 5000, CALL = 800 };
+/* Dropping the lower bits of an activation of a window that was gathered, decoding an index, making
+ * an entry of the table, loading a vector, a call of the inner loop. */
+enum { NARROW = WPK_MVE ? 200 : 640, INDEX = 1400, ENTRY = 4000, VECTOR = 5000, CALL = 800 };
 
 /* Scratch that is taken where no memory is idle: a share of the activations, and what any layer
  * may have. */
@@ -193,7 +185,9 @@ static uint64_t plan_products(const layer *l, bool looks_up, wpk_pool_plan *plan
                        .builds = looks_up && pool->lut == NULL,
                        .wide = pool->lut_bits == 16};
     layer with = *l;
-    const uint64_t planes = PLANE * (uint64_t)l->weights->act_bits * pool->lut_bits / 8 + LOOK_UP;
+    /* More registers are needed for entries of 4 bits. */
+    const uint64_t plane = pool->lut_bits == 4 ? 2 * PLANE : PLANE;
+    const uint64_t planes = plane * l->weights->act_bits + LOOK_UP;
     with.word_cost = pool->size * (looks_up ? planes : MULTIPLY);
     wpk_pool_segment segments[WPK_POOL_MAX_STRIDE_W];
     with.segments = wpk_pool_segments(l->shape, 0, segments);
