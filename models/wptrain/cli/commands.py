@@ -121,6 +121,9 @@ def pool(
     pool_size: Annotated[int, typer.Option("--pool-size", help="Vectors in the pool.")] = _POOL.pool_size,
     lut_bits: Annotated[int, typer.Option("--lut-bits", help="Bits of a look-up entry.")] = _POOL.lut_bits,
     epochs: EpochsOption = _POOL.epochs,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", min=0.0, help="At the start.")] = (
+        _POOL.learning_rate
+    ),
     seed: SeedOption = _POOL.seed,
     threads: ThreadsOption = _POOL.threads,
     device: DeviceOption = _POOL.device,
@@ -129,7 +132,13 @@ def pool(
 ) -> None:
     """Pool a dense network's weights and retrain it: FOLDER/pooled.pt. Continues as pretrain does."""
     settings = pool_recipe.PoolSettings(
-        pool_size=pool_size, lut_bits=lut_bits, seed=seed, epochs=epochs, threads=threads, device=checked_device(device)
+        pool_size=pool_size,
+        lut_bits=lut_bits,
+        seed=seed,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        threads=threads,
+        device=checked_device(device),
     )
     dense = load_network(source)
     decides = asdict(settings) | {"dataset": dataset, "network": dense.network_name}
