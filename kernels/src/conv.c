@@ -46,6 +46,15 @@ static wpk_block load_block(const wpk_conv_plan *p, const wpk_weights *weights,
     for (uint32_t r = 0; r < count; r += WPK_ROW_GROUP) {
         group.first = first + r;
         group.count = count - r < WPK_ROW_GROUP ? count - r : WPK_ROW_GROUP;
+#if WPK_MVE
+        if (p->indexed) {
+            const uint16_t *const places = (const uint16_t *)(const void *)(scratch + p->order_at);
+            weights->codec->layers->pack(&weights->blob, places, group.first, group.count,
+                                         wpk_gemm_pack_channels(&group, packed));
+            packed += wpk_gemm_group_nbytes(cols);
+            continue;
+        }
+#endif
         if (weights->dense != NULL) {
             group.rows = weights->dense + group.first * cols;
             group.stride = cols;
@@ -173,8 +182,11 @@ void wpk_conv_rows_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
     const uint32_t rows = (uint32_t)shape->out_c;
     wpk_cursor cursor = wpk_first_row(weights, (uint8_t *)scratch + p.tables_at);
 #if WPK_MVE
-    if (p.strip) {
-        uint16_t *const order = (uint16_t *)(void *)((uint8_t *)scratch + p.order_at);
+    uint16_t *const order = (uint16_t *)(void *)((uint8_t *)scratch + p.order_at);
+    if (p.indexed) {
+        weights->codec->layers->places(&weights->blob, (uint32_t)shape->kernel_h,
+                                       (uint32_t)shape->kernel_w, p.strip, order);
+    } else if (p.strip) {
         (p.lists != NULL ? wpk_strip_places : wpk_strip_columns)(shape, order);
     }
 #endif

@@ -1,5 +1,6 @@
 #include "conv_plan.h"
 
+#include "codec_pool.h"
 #include "gemm_plan.h"
 #include "layers.h"
 #include "lists.h"
@@ -36,11 +37,25 @@ static uint64_t block_budget(const wpk_conv_plan *p, uint64_t group_nbytes, uint
     return nbytes;
 }
 
-/* Windows that are gathered, or a strip and the order of its elements. */
+/* The order of a row's elements, or of its indices. */
+static uint64_t order_nbytes(const wpk_conv_plan *p, const wpk_weights *weights) {
+#if WPK_MVE
+    if (p->indexed) {
+        return wpk_pool_places_nbytes(&weights->blob);
+    }
+    if (p->strip) {
+        return wpk_strip_order_nbytes(weights->cols);
+    }
+#endif
+    (void)p, (void)weights;
+    return 0;
+}
+
+/* Windows that are gathered, or a strip. */
 static uint64_t windows_nbytes(const wpk_conv_plan *p, const wpk_conv_shape *shape, uint32_t cols) {
 #if WPK_MVE
     if (p->strip) {
-        return wpk_strip_order_nbytes(cols) + wpk_align16(wpk_strip_nbytes(shape));
+        return wpk_align16(wpk_strip_nbytes(shape));
     }
 #endif
     (void)shape;
@@ -54,7 +69,7 @@ static uint64_t or_spare(uint64_t nbytes, uint64_t rest, const wpk_conv_shape *s
 
 static uint64_t list_budget(const wpk_conv_plan *p, wpk_row_form form, const wpk_conv_shape *shape,
                             const wpk_weights *weights, uint64_t activations) {
-    const uint64_t rest = wpk_gemm_channels_nbytes(MAX_BLOCK_LISTS) +
+    const uint64_t rest = wpk_gemm_channels_nbytes(MAX_BLOCK_LISTS) + order_nbytes(p, weights) +
                           windows_nbytes(p, shape, weights->cols) +
                           wpk_lists_run_nbytes(form, weights->cols) + wpk_tables_nbytes(weights);
     const uint64_t nbytes = WPK_MVE ? activations / 6 : block_budget(p, weights->cols, activations);
@@ -94,6 +109,8 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
                   (shape->out_w - 1) * (int64_t)shape->stride_w < shape->in_w;
     p.vector = wpk_conv_pixels(shape) < WPK_MIN_PACKED_PIXELS;
 #if WPK_MVE
+    p.indexed = wpk_layers_of(weights) != NULL && wpk_pool_packs(&weights->blob);
+    p.vector = p.vector && !p.indexed;
     p.strip = !p.pointwise && !p.vector && wpk_strip_fits(shape);
 #endif
     p.few_pixels = wpk_conv_pixels(shape) <= FEW_PIXELS;
@@ -137,13 +154,11 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
     }
     p.row_at =
         p.block_nbytes + (p.vector ? 0 : wpk_align16(wpk_gemm_channels_nbytes(p.block_rows)));
-    const bool unpacks = packed && form == WPK_ROWS_DENSE && weights->dense == NULL;
+    const bool unpacks = packed && form == WPK_ROWS_DENSE && weights->dense == NULL && !p.indexed;
     p.order_at = p.row_at + (unpacks ? WPK_ROW_GROUP * wpk_align16(cols) : 0);
     p.window_at = p.order_at;
-#if WPK_MVE
-    p.window_at += p.strip ? wpk_strip_order_nbytes(weights->cols) : 0;
-#endif
-    p.tile_at = p.order_at + windows_nbytes(&p, shape, weights->cols);
+    p.window_at += order_nbytes(&p, weights);
+    p.tile_at = p.window_at + windows_nbytes(&p, shape, weights->cols);
     p.tables_at =
         p.tile_at + (p.vector                 ? 0
                      : form != WPK_ROWS_DENSE ? wpk_lists_run_nbytes(form, weights->cols)

@@ -112,6 +112,13 @@ static void fully_connected(uint32_t batch, const wpk_weights *weights, const wp
     conv(&shape, weights, requant, x, y, scratch);
 }
 
-const struct wpk_layer_kernels wpk_pool_layers = {wpk_pool_conv_scratch_nbytes, conv,
+const struct wpk_layer_kernels wpk_pool_layers = {wpk_pool_conv_scratch_nbytes,
+                                                  conv,
                                                   wpk_pool_fully_connected_scratch_nbytes,
-                                                  fully_connected, narrow};
+                                                  fully_connected,
+                                                  narrow,
+#if WPK_MVE
+                                                  wpk_pool_places,
+                                                  wpk_pool_pack
+#endif
+};

@@ -2,12 +2,17 @@
 
 #include "bytes.h"
 #include "pool_kernels.h"
+#include "wpk/arch.h"
+
+#if !WPK_MVE
 
 void wpk_narrow(const wpk_levels *levels, int8_t *x, uint32_t n) {
     for (uint32_t i = 0; i < n; ++i) {
         x[i] = wpk_level(levels, x[i]);
     }
 }
+
+#endif
 
 void wpk_pool_vectors(const wpk_levels *levels, const int8_t *x, uint32_t stride, uint32_t lanes,
                       uint32_t count, uint8_t *vectors, uint32_t step) {
