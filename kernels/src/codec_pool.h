@@ -52,19 +52,26 @@ static inline bool wpk_pool_packs(const wpk_blob *blob) {
            4 * wpk_pool_row_nbytes(blob) <= UINT16_MAX;
 }
 
-/* Bytes of what wpk_pool_places writes, a multiple of 16. */
-static inline uint64_t wpk_pool_places_nbytes(const wpk_blob *blob) {
-    return ((uint64_t)wpk_pool_positions(blob) + 1) / 2 * 48;
+/* Where the indices of a row group are, in the order in which the matrix product takes them. */
+typedef struct {
+    uint32_t row_nbytes;
+    uint32_t chunks;   /* of 16 columns */
+    uint32_t mask;     /* of an index, times the bytes of a vector */
+    uint32_t reserved; /* three vectors of u16 for each chunk follow */
+} wpk_pool_order;
+
+/* Bytes of an order, a multiple of 16. */
+static inline uint64_t wpk_pool_order_nbytes(const wpk_blob *blob) {
+    return sizeof(wpk_pool_order) + ((uint64_t)wpk_pool_positions(blob) + 1) / 2 * 48;
 }
 
-/* Where the indices of a row group are, in the order in which the matrix product takes them: that
- * of rows, or of the transposition of [kernel_h, kernel_w]. */
-void wpk_pool_places(const wpk_blob *blob, uint32_t kernel_h, uint32_t kernel_w, bool transposed,
-                     uint16_t *places);
+/* The order of rows, or of the transposition of [kernel_h, kernel_w]. */
+void wpk_pool_order_of(const wpk_blob *blob, uint32_t kernel_h, uint32_t kernel_w, bool transposed,
+                       wpk_pool_order *order);
 
 /* The rows of a packed row group: rows [first, first + count) of a checked blob, 1 to 4 of them. */
-void wpk_pool_pack(const wpk_blob *blob, const uint16_t *places, uint32_t first, uint32_t count,
-                   int8_t *packed);
+void wpk_pool_pack(const wpk_blob *blob, const wpk_pool_order *order, uint32_t first,
+                   uint32_t count, int8_t *packed);
 
 #endif
 

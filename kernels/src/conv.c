@@ -48,9 +48,9 @@ static wpk_block load_block(const wpk_conv_plan *p, const wpk_weights *weights,
         group.count = count - r < WPK_ROW_GROUP ? count - r : WPK_ROW_GROUP;
 #if WPK_MVE
         if (p->indexed) {
-            const uint16_t *const places = (const uint16_t *)(const void *)(scratch + p->order_at);
-            weights->codec->layers->pack(&weights->blob, places, group.first, group.count,
-                                         wpk_gemm_pack_channels(&group, packed));
+            weights->codec->layers->pack(
+                &weights->blob, (const wpk_pool_order *)(const void *)(scratch + p->order_at),
+                group.first, group.count, wpk_gemm_pack_channels(&group, packed));
             packed += wpk_gemm_group_nbytes(cols);
             continue;
         }
@@ -182,10 +182,10 @@ void wpk_conv_rows_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
     const uint32_t rows = (uint32_t)shape->out_c;
     wpk_cursor cursor = wpk_first_row(weights, (uint8_t *)scratch + p.tables_at);
 #if WPK_MVE
-    uint16_t *const order = (uint16_t *)(void *)((uint8_t *)scratch + p.order_at);
+    void *const order = (uint8_t *)scratch + p.order_at;
     if (p.indexed) {
-        weights->codec->layers->places(&weights->blob, (uint32_t)shape->kernel_h,
-                                       (uint32_t)shape->kernel_w, p.strip, order);
+        weights->codec->layers->order_of(&weights->blob, (uint32_t)shape->kernel_h,
+                                         (uint32_t)shape->kernel_w, p.strip, order);
     } else if (p.strip) {
         (p.lists != NULL ? wpk_strip_places : wpk_strip_columns)(shape, order);
     }

@@ -41,7 +41,7 @@ static uint64_t block_budget(const wpk_conv_plan *p, uint64_t group_nbytes, uint
 static uint64_t order_nbytes(const wpk_conv_plan *p, const wpk_weights *weights) {
 #if WPK_MVE
     if (p->indexed) {
-        return wpk_pool_places_nbytes(&weights->blob);
+        return wpk_pool_order_nbytes(&weights->blob);
     }
     if (p->strip) {
         return wpk_strip_order_nbytes(weights->cols);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "codec_pool.h"
 #include "wpk/conv.h"
 
 /* As wpk_conv_s8, wpk_fully_connected_s8 and what they need in scratch. */
@@ -20,10 +21,10 @@ struct wpk_layer_kernels {
     void (*narrow)(const wpk_weights *weights, int8_t zero_point, int8_t *x, uint32_t n);
 
 #if WPK_MVE
-    /* wpk_pool_places and wpk_pool_pack. */
-    void (*places)(const wpk_blob *blob, uint32_t kernel_h, uint32_t kernel_w, bool transposed,
-                   uint16_t *places);
-    void (*pack)(const wpk_blob *blob, const uint16_t *places, uint32_t first, uint32_t count,
+    /* wpk_pool_order_of and wpk_pool_pack. */
+    void (*order_of)(const wpk_blob *blob, uint32_t kernel_h, uint32_t kernel_w, bool transposed,
+                     wpk_pool_order *order);
+    void (*pack)(const wpk_blob *blob, const wpk_pool_order *order, uint32_t first, uint32_t count,
                  int8_t *packed);
 #endif
 };

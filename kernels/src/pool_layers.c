@@ -93,8 +93,12 @@ static void conv_direct(const wpk_conv_shape *shape, const wpk_weights *weights,
 
 static void conv(const wpk_conv_shape *shape, const wpk_weights *weights,
                  const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
-    const wpk_pool_plan p = wpk_pool_plan_of(shape, weights);
     const wpk_pool *const pool = weights->blob.pool;
+    if (wpk_pool_just_gathers(pool)) {
+        wpk_conv_rows_s8(shape, weights, requant, x, y, scratch);
+        return;
+    }
+    const wpk_pool_plan p = wpk_pool_plan_of(shape, weights);
     if (p.schedule == WPK_POOL_GATHER) {
         wpk_conv_rows_s8(shape, weights, requant, x, y, scratch);
         return;
@@ -118,7 +122,7 @@ const struct wpk_layer_kernels wpk_pool_layers = {wpk_pool_conv_scratch_nbytes,
                                                   fully_connected,
                                                   narrow,
 #if WPK_MVE
-                                                  wpk_pool_places,
+                                                  wpk_pool_order_of,
                                                   wpk_pool_pack
 #endif
 };

@@ -6,34 +6,34 @@
 #if WPK_MVE
 
 /* A chunk of 16 columns of four rows is two vectors of each: eight indices. Lane r is the first one
- * of row r, lane 4 + r the second. `places` has three vectors of u16 for each chunk: offsets of the
+ * of row r, lane 4 + r the second. An order has three vectors of u16 for each chunk: offsets of the
  * bytes where indices start and where they end, and shifts that leave index · 8 of two bytes. */
 enum { ROWS = WPK_ROW_GROUP, LANES = 8, CHUNK = 2 * WPK_POOL_LANES, INDEX_SHIFT = 3 };
 
-void wpk_pool_places(const wpk_blob *blob, uint32_t kernel_h, uint32_t kernel_w, bool transposed,
-                     uint16_t *places) {
+void wpk_pool_order_of(const wpk_blob *blob, uint32_t kernel_h, uint32_t kernel_w, bool transposed,
+                       wpk_pool_order *order) {
     const uint32_t bits = wpk_pool_index_bits(blob), positions = wpk_pool_positions(blob);
-    const uint32_t groups = wpk_pool_groups(blob);
-    const uint32_t columns = transposed ? kernel_w : 1;
-    const uint32_t run = transposed ? groups : positions;
-    const uint32_t rows = transposed ? kernel_h : 1;
-    const uint16x8_t row_at =
-        vmulq_n_u16(viwdupq_n_u16(0, ROWS, 1), (uint16_t)wpk_pool_row_nbytes(blob));
-    const mve_pred16_t second = 0xff00;
-    uint32_t count = 0;
+    const uint32_t rows = transposed ? kernel_h : 1, columns = transposed ? kernel_w : 1;
+    const uint32_t run = positions / (rows * columns);
+    order->row_nbytes = (uint32_t)wpk_pool_row_nbytes(blob);
+    order->chunks = (positions + 1) / 2;
+    order->mask = ((1u << bits) - 1) << INDEX_SHIFT;
+    const uint16x8_t row_at = vmulq_n_u16(viwdupq_n_u16(0, ROWS, 1), (uint16_t)order->row_nbytes);
+    uint16_t *to = (uint16_t *)(order + 1);
+    const mve_pred16_t both = 0xffff, second = 0xff00;
+    bool first = true;
     for (uint32_t j = 0; j < columns; ++j) {
         for (uint32_t i = 0; i < rows; ++i) {
-            const uint32_t tap = (i * columns + j) * run;
-            for (uint32_t position = tap; position < tap + run; ++position, ++count) {
-                const uint32_t bit = position % 8 * bits;
-                const uint32_t at = position / 8 * bits;
-                const mve_pred16_t lanes = count % 2 == 0 ? 0xffff : second;
-                uint16_t *const to = places + count / 2 * 3 * LANES;
-                vstrhq_p_u16(to, vaddq_n_u16(row_at, (uint16_t)(at + bit / 8)), lanes);
-                vstrhq_p_u16(to + LANES, vaddq_n_u16(row_at, (uint16_t)(at + (bit + bits - 1) / 8)),
+            uint32_t bit = (i * columns + j) * run * bits;
+            for (const uint32_t end = bit + run * bits; bit < end; bit += bits) {
+                const mve_pred16_t lanes = first ? both : second;
+                vstrhq_p_u16(to, vaddq_n_u16(row_at, (uint16_t)(bit / 8)), lanes);
+                vstrhq_p_u16(to + LANES, vaddq_n_u16(row_at, (uint16_t)((bit + bits - 1) / 8)),
                              lanes);
                 vstrhq_p_u16(to + 2 * LANES,
                              vdupq_n_u16((uint16_t)(INDEX_SHIFT - (int32_t)(bit % 8))), lanes);
+                to += first ? 0 : 3 * LANES;
+                first = !first;
             }
         }
     }
@@ -93,16 +93,15 @@ static void pack_unaligned(const uint8_t *rows, const uint16_t *places, uint32_t
     }
 }
 
-void wpk_pool_pack(const wpk_blob *blob, const uint16_t *places, uint32_t first, uint32_t count,
-                   int8_t *packed) {
-    const uint8_t *const rows = wpk_pool_row(blob, first);
+void wpk_pool_pack(const wpk_blob *blob, const wpk_pool_order *order, uint32_t first,
+                   uint32_t count, int8_t *packed) {
+    const uint8_t *const rows = blob->section[0] + first * order->row_nbytes;
     const int8_t *const vectors = blob->pool->vectors;
-    const uint32_t chunks = (blob->cols + CHUNK - 1) / CHUNK;
-    const uint32_t mask = ((1u << wpk_pool_index_bits(blob)) - 1) << INDEX_SHIFT;
+    const uint16_t *const places = (const uint16_t *)(order + 1);
     if ((uintptr_t)vectors % WPK_POOL_LANES == 0) {
-        pack(rows, places, chunks, vctp16q(count) * 0x101u, mask, vectors, packed);
+        pack(rows, places, order->chunks, vctp16q(count) * 0x101u, order->mask, vectors, packed);
     } else {
-        pack_unaligned(rows, places, chunks, count, mask, vectors, packed);
+        pack_unaligned(rows, places, order->chunks, count, order->mask, vectors, packed);
     }
 }
 

@@ -29,12 +29,6 @@ enum {
     DIRECT = 450
 };
 #endif
-/* Helium multiplies decoded rows faster than plain C does anything else. */
-#ifdef WPK_POOL_FORCE
-enum { ALWAYS_GATHERS = 0 };
-#else
-enum { ALWAYS_GATHERS = WPK_MVE };
-#endif
 /* Dropping the lower bits of an activation of a window that was gathered, decoding an index, making
  * an entry of the table, loading a vector, a call of the inner loop. */
 enum { NARROW = WPK_MVE ? 200 : 640, INDEX = 1400, ENTRY = 4000, VECTOR = 5000, CALL = 800 };
@@ -266,7 +260,7 @@ wpk_pool_plan wpk_pool_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
     const bool multiplies = pool->lut_shift == 0, looks_up = pool->lut_mode != WPK_LUT_NONE;
     const bool products = products_fit(shape);
     costs[0] = multiplies ? plan_gather(&l, &ways[0]) : UINT64_MAX;
-    if (ALWAYS_GATHERS && multiplies) {
+    if (wpk_pool_just_gathers(pool)) {
         return ways[0];
     }
     costs[1] = looks_up ? plan_direct(&l, &ways[1]) : UINT64_MAX;
