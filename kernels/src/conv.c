@@ -106,6 +106,34 @@ static void multiply(const wpk_conv_plan *p, const wpk_block *block, const wpk_w
     }
 }
 
+/* Pixels of the image: some at a time are copied where they lose bits. */
+static void multiply_pixels(const wpk_conv_plan *p, const wpk_block *block,
+                            const wpk_weights *weights, const wpk_cursor *start,
+                            const wpk_pixels *pixels, int8_t *y, uint32_t y_stride,
+                            uint8_t *scratch) {
+    if (!p->narrow) {
+        multiply(p, block, weights, start, pixels, y, y_stride, scratch);
+        return;
+    }
+    const uint32_t cols = block->cols;
+    const int8_t *x = pixels->data;
+    wpk_pixels copies = {(const int8_t *)scratch + p->window_at, cols, 0};
+    for (uint32_t left = pixels->count; left > 0; left -= copies.count) {
+        int8_t *const to = (int8_t *)scratch + p->window_at;
+        copies.count = left < p->windows ? left : p->windows;
+        if (pixels->stride == cols) {
+            wpk_copy(to, x, copies.count * cols);
+        } else {
+            wpk_copy_rows(to, (int32_t)cols, x, (int32_t)pixels->stride, cols, copies.count);
+        }
+        weights->codec->layers->narrow(weights, block->requant->input_zero_point, to,
+                                       copies.count * cols);
+        multiply(p, block, weights, start, &copies, y, y_stride, scratch);
+        x += copies.count * pixels->stride;
+        y += copies.count * y_stride;
+    }
+}
+
 /* Windows are pixels of the image: in one run, or in one a row of the output if pixels are skipped.
  */
 static void multiply_pointwise(const wpk_conv_shape *shape, const wpk_conv_plan *p,
@@ -115,7 +143,7 @@ static void multiply_pointwise(const wpk_conv_shape *shape, const wpk_conv_plan 
     const uint32_t depth = (uint32_t)shape->in_c, y_stride = (uint32_t)shape->out_c;
     if (wpk_conv_is_one_run(shape)) {
         const wpk_pixels pixels = {x, depth, wpk_conv_pixels(shape)};
-        multiply(p, block, weights, start, &pixels, y, y_stride, scratch);
+        multiply_pixels(p, block, weights, start, &pixels, y, y_stride, scratch);
         return;
     }
     for (int32_t b = 0; b < shape->batch; ++b) {
@@ -123,7 +151,7 @@ static void multiply_pointwise(const wpk_conv_shape *shape, const wpk_conv_plan 
             const int32_t from = (b * shape->in_h + row * shape->stride_h) * shape->in_w;
             const wpk_pixels pixels = {x + (uint32_t)from * depth,
                                        (uint32_t)shape->stride_w * depth, (uint32_t)shape->out_w};
-            multiply(p, block, weights, start, &pixels, y, y_stride, scratch);
+            multiply_pixels(p, block, weights, start, &pixels, y, y_stride, scratch);
             y += (uint32_t)shape->out_w * y_stride;
         }
     }

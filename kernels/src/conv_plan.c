@@ -19,6 +19,7 @@ enum {
     MAX_BLOCK_ROWS = 64,
     MAX_BLOCK_LISTS = 256,
     TILE_SHARE = 15,
+    COPIED_NBYTES = 4096,
     SMALL_TILE_PIXELS = 4
 };
 
@@ -28,7 +29,7 @@ static uint64_t block_budget(const wpk_conv_plan *p, uint64_t group_nbytes, uint
     uint64_t good = GOOD_BLOCK_ROWS / WPK_ROW_GROUP * group_nbytes;
     good = good < MAX_GOOD_NBYTES ? good : MAX_GOOD_NBYTES;
     nbytes = nbytes < good ? good : nbytes;
-    if (p->strip) {
+    if (p->strip || (WPK_MVE && p->pointwise && p->narrow)) {
         return MAX_BLOCK_NBYTES;
     }
     if (!WPK_REREADS && p->pointwise) {
@@ -59,7 +60,7 @@ static uint64_t windows_nbytes(const wpk_conv_plan *p, const wpk_conv_shape *sha
     }
 #endif
     (void)shape;
-    return p->pointwise ? 0 : p->windows * wpk_align16(cols);
+    return p->pointwise && !p->narrow ? 0 : p->windows * wpk_align16(cols);
 }
 
 /* Or what is left of memory that other layers need anyway, beside `rest`. */
@@ -103,8 +104,8 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
     wpk_conv_plan p = {0};
     const uint64_t cols = weights->cols;
     p.narrow = wpk_layers_of(weights) != NULL && weights->act_bits < 8;
-    p.pointwise = !p.narrow && shape->kernel_h == 1 && shape->kernel_w == 1 &&
-                  shape->pad_top == 0 && shape->pad_left == 0 &&
+    p.pointwise = shape->kernel_h == 1 && shape->kernel_w == 1 && shape->pad_top == 0 &&
+                  shape->pad_left == 0 &&
                   (shape->out_h - 1) * (int64_t)shape->stride_h < shape->in_h &&
                   (shape->out_w - 1) * (int64_t)shape->stride_w < shape->in_w;
     p.vector = wpk_conv_pixels(shape) < WPK_MIN_PACKED_PIXELS;
@@ -148,6 +149,12 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
             p.tile_pixels = SMALL_TILE_PIXELS;
         }
         p.windows = p.vector ? 1 : p.tile_pixels;
+        if (WPK_MVE && p.pointwise) {
+            const uint32_t run = runs == 1 ? wpk_conv_pixels(shape) : (uint32_t)shape->out_w;
+            const uint32_t most = COPIED_NBYTES / weights->cols;
+            p.windows = run < most ? run : most;
+            p.windows = p.windows < WPK_TILE_PIXELS ? WPK_TILE_PIXELS : p.windows;
+        }
         p.block_rows = rows_of_block(&p, shape, weights, group_nbytes, activations);
         p.block_nbytes =
             p.in_place || p.vector ? 0 : wpk_align16(p.block_rows / WPK_ROW_GROUP * group_nbytes);

@@ -136,8 +136,8 @@ int main(int argc, char **argv) {
         uint8_t *memory[PARTS + 2] = {0};
         uint8_t *part[PARTS];
         for (uint32_t p = 0; p < PARTS; ++p) {
-            /* A pool may have any alignment. */
-            const uint32_t offset = p == POOL ? i % POOL_OFFSETS : 0;
+            /* A pool may have any alignment; what is measured has the one that files have. */
+            const uint32_t offset = p == POOL && !verbose ? i % POOL_OFFSETS : 0;
             memory[p] = allocate(r.nbytes[p] + offset);
             part[p] = memory[p] + offset;
             if (memory[p] == NULL || !get(part[p], r.nbytes[p])) {
