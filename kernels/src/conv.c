@@ -187,16 +187,14 @@ static void multiply_strips(const wpk_conv_shape *shape, const wpk_conv_plan *p,
                             const wpk_block *block, const wpk_weights *weights,
                             const wpk_cursor *start, const int8_t *x, int8_t *y, uint8_t *scratch) {
     const uint32_t y_stride = (uint32_t)shape->out_c;
+    const int8_t outside = block->requant->input_zero_point;
+    const wpk_levels levels = wpk_levels_of(weights->act_bits, outside);
     int8_t *const strip = (int8_t *)scratch + p->window_at;
     const wpk_pixels pixels = {strip, wpk_strip_pitch(shape), (uint32_t)shape->out_w};
     for (int32_t b = 0; b < shape->batch; ++b, x += shape->in_h * shape->in_w * shape->in_c) {
         for (int32_t row = 0; row < shape->out_h; ++row, y += pixels.count * y_stride) {
-            wpk_strip_load(shape, x, row * shape->stride_h - shape->pad_top,
-                           block->requant->input_zero_point, strip);
-            if (p->narrow) {
-                weights->codec->layers->narrow(weights, block->requant->input_zero_point, strip,
-                                               (uint32_t)wpk_strip_nbytes(shape));
-            }
+            wpk_strip_load(shape, x, row * shape->stride_h - shape->pad_top, outside,
+                           p->narrow ? &levels : NULL, strip);
             multiply(p, block, weights, start, &pixels, y, y_stride, scratch);
         }
     }

@@ -8,19 +8,17 @@ void wpk_narrow(const wpk_levels *levels, int8_t *x, uint32_t n) {
     if (n == 0) {
         return;
     }
-    /* An addition that saturates leaves the top level. */
     __asm__ volatile(
-        "vdup.8 q1, %[minus_drop]\n\t"
         "dlstp.8 lr, %[n]\n\t"
         "1:\n\t"
         "vldrb.8 q0, [%[x]]\n\t"
         "vqadd.s8 q0, q0, %[round]\n\t"
-        "vshl.s8 q0, q0, q1\n\t"
+        "vshl.s8 q0, q0, %q[drop]\n\t"
         "vstrb.8 q0, [%[x]], #16\n\t"
         "letp lr, 1b\n\t"
         : [x] "+r"(x)
-        : [n] "r"(n), [round] "r"(levels->add - 128), [minus_drop] "r"(-levels->drop)
-        : "lr", "memory", "q0", "q1");
+        : [n] "r"(n), [round] "r"(wpk_levels_round(levels)), [drop] "w"(wpk_levels_drop(levels))
+        : "lr", "memory", "q0");
 }
 
 #endif
