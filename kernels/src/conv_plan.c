@@ -52,6 +52,12 @@ static uint64_t order_nbytes(const wpk_conv_plan *p, const wpk_weights *weights)
     return 0;
 }
 
+/* A row group that is decoded before it is packed. */
+static uint64_t decoded_nbytes(const wpk_conv_plan *p, const wpk_weights *weights) {
+    const bool decodes = WPK_PACKED && !p->vector && weights->dense == NULL && !p->indexed;
+    return decodes ? WPK_ROW_GROUP * wpk_align16(weights->cols) : 0;
+}
+
 /* Windows that are gathered, or a strip. */
 static uint64_t windows_nbytes(const wpk_conv_plan *p, const wpk_conv_shape *shape, uint32_t cols) {
 #if WPK_MVE
@@ -88,10 +94,11 @@ static uint32_t rows_of_block(const wpk_conv_plan *p, const wpk_conv_shape *shap
         return rows;
     }
     uint64_t nbytes = block_budget(p, group_nbytes, activations);
-    if (WPK_REREADS) {
-        const uint64_t rest =
-            wpk_gemm_channels_nbytes(MAX_BLOCK_ROWS) + windows_nbytes(p, shape, weights->cols) +
-            wpk_gemm_run_nbytes(weights->cols, p->tile_pixels) + wpk_tables_nbytes(weights);
+    if (WPK_REREADS || p->strip) {
+        const uint64_t rest = wpk_gemm_channels_nbytes(MAX_BLOCK_ROWS) + order_nbytes(p, weights) +
+                              decoded_nbytes(p, weights) + windows_nbytes(p, shape, weights->cols) +
+                              wpk_gemm_run_nbytes(weights->cols, p->tile_pixels) +
+                              wpk_tables_nbytes(weights);
         nbytes = or_spare(nbytes, rest, shape);
     }
     const uint64_t most = nbytes / group_nbytes < 1 ? 1 : nbytes / group_nbytes;
@@ -161,8 +168,7 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
     }
     p.row_at =
         p.block_nbytes + (p.vector ? 0 : wpk_align16(wpk_gemm_channels_nbytes(p.block_rows)));
-    const bool unpacks = packed && form == WPK_ROWS_DENSE && weights->dense == NULL && !p.indexed;
-    p.order_at = p.row_at + (unpacks ? WPK_ROW_GROUP * wpk_align16(cols) : 0);
+    p.order_at = p.row_at + (form == WPK_ROWS_DENSE ? decoded_nbytes(&p, weights) : 0);
     p.window_at = p.order_at;
     p.window_at += order_nbytes(&p, weights);
     p.tile_at = p.window_at + windows_nbytes(&p, shape, weights->cols);
