@@ -161,7 +161,7 @@ void wpk_pool_conv_products(const wpk_conv_shape *shape, const wpk_weights *weig
     wpk_fill(w.outside, requant->input_zero_point, WPK_POOL_LANES);
     find_taps(&w);
     if (!plan->looks_up) {
-        wpk_pool_prepare(pool, w.excess, w.prepared);
+        wpk_pool_prepare(pool, w.excess, w.levels.bits, w.prepared);
     }
     const uint32_t rows = (uint32_t)shape->out_c;
     const uint32_t group_rows = rows / (uint32_t)(shape->in_c / shape->kernel_c);

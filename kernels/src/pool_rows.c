@@ -50,7 +50,8 @@ static void multiply(const wpk_pool_work *w, uint32_t g, uint32_t words) {
     } else if (p->wide) {
         wpk_pool_products_mac_wide(w->pool, w->excess, w->vectors, words, to, p->pitch);
     } else {
-        wpk_pool_products_mac(w->pool, w->prepared, w->excess, w->vectors, words, to, p->pitch);
+        wpk_pool_products_mac(w->pool, w->prepared, w->excess, w->levels.bits, w->vectors, words,
+                              to, p->pitch);
     }
 }
 
