@@ -19,8 +19,8 @@ from wpconvert.transforms.pool import quantise
 
 _SEED = 1
 _ZERO_POINT = {"RELU": -128, "NONE": 0}
-# Of every activation. Weights are scaled so that outputs spread like inputs, over some 40 of the 256 values.
-_SCALE, _SPREAD = 0.05, 40.0
+# Of every activation. Weights are scaled so that outputs spread like inputs.
+_SCALE = 0.05
 
 
 class NetworkBuilder:
@@ -101,7 +101,7 @@ class NetworkBuilder:
     def _scales(self, weights: NDArray[np.int8], axis: int) -> NDArray[np.float32]:
         channels = weights.shape[axis]
         energy = np.square(np.moveaxis(weights, axis, 0).reshape(channels, -1).astype(np.float64)).sum(axis=1)
-        return (1.0 / np.sqrt(energy + 1.0)).astype(np.float32)
+        return np.asarray(1.0 / np.sqrt(energy + 1.0), np.float32)
 
 
 def _basic_block(net: NetworkBuilder, x: int, outputs: int, stride: int) -> int:
@@ -146,13 +146,10 @@ def _mobilenet_v2(name: str, pool_size: int) -> bytes:
 
 
 NETWORKS: dict[str, Callable[[int], bytes]] = {
-    name: partial(build, name)
-    for name, build in {
-        "tiny-conv": _tiny_conv,
-        "resnet-s": partial(_resnet, (16, 32, 64), True),
-        "resnet-10": partial(_resnet, (64, 128), False),
-        "resnet-14": partial(_resnet, (64, 128, 256), False),
-        "mobilenet-v2": _mobilenet_v2,
-    }.items()
+    "tiny-conv": partial(_tiny_conv, "tiny-conv"),
+    "resnet-s": partial(_resnet, (16, 32, 64), True, "resnet-s"),
+    "resnet-10": partial(_resnet, (64, 128), False, "resnet-10"),
+    "resnet-14": partial(_resnet, (64, 128, 256), False, "resnet-14"),
+    "mobilenet-v2": partial(_mobilenet_v2, "mobilenet-v2"),
 }
 """By name; called with the vectors of the pool, they give the dense file."""

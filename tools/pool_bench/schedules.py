@@ -9,8 +9,8 @@ from tools.pool_bench.measure import Row, Version, layers_with_pool, pooled, run
 from tools.pool_bench.networks import NetworkBuilder
 
 POOL_SIZE = 64
-_FIRST = 8
-"""Channels of the network's input: what comes first is not pooled."""
+IDLE = 3
+"""Memory that other layers need and this one may use, in parts of its own activations."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,14 @@ class Result:
 def layer_model(shape: Shape, again: bool) -> bytes:
     """A file whose second convolution has this shape.
 
-    Without using products again: the 1 × 1 convolution of all taps side by side, whose products are used once. Gathering
-    the taps is not part of it.
+    Without using products again: the 1 × 1 convolution of all taps side by side, whose products are used once.
+    Gathering the taps is not part of it.
     """
     inputs, kernel = shape.inputs, shape.kernel
     if not again:
         inputs, kernel = inputs * kernel * kernel, 1
-    net = NetworkBuilder("layer", POOL_SIZE, (shape.side, shape.side, _FIRST))
+    # The first convolution is not pooled; its input is idle memory for the second.
+    net = NetworkBuilder("layer", POOL_SIZE, (shape.side, shape.side, (1 + IDLE) * (shape.inputs + shape.outputs)))
     return net.finished(net.conv(net.conv(net.input, inputs, 1), shape.outputs, kernel))
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from tools.pool_bench.measure import Version, converted
 from tools.pool_bench.networks import NETWORKS
 from wpconvert.model.pooling import POOL
+from wpconvert.model.rules import Rules
 from wpconvert.tflite.compressed import pool_of
 from wpconvert.tflite.convert import Settings, convert
-from wpconvert.model.rules import Rules
 from wpconvert.tflite.file import parse
+from wpconvert.tflite.operators import BUILTIN_NAMES
 
 KINDS = {"pool": ("none", 8), "LUT of 4 bits": ("flash", 4), "LUT of 8 bits": ("flash", 8)}
 """What is stored beside the indices: where the look-up table is, and bits of its entries."""
@@ -19,8 +20,10 @@ KINDS = {"pool": ("none", 8), "LUT of 4 bits": ("flash", 4), "LUT of 8 bits": ("
 
 @dataclass(frozen=True)
 class Size:
-    """One network with a pool. All in bytes. weights: int8, of all layers. pooled: those of them with a pool, as int8.
-    indices: what is stored for these. tables: pool tensor by kind. file: stripped, dense; files: with the pool, by kind.
+    """One network with a pool, in bytes.
+
+    weights: of all layers, int8. pooled: those of them with a pool, as int8; indices: what is stored for these.
+    tables: the pool tensor, by kind. file: stripped, dense; files: with the pool, by kind.
     """
 
     network: str
@@ -73,5 +76,9 @@ def size_of(network: str, pool_size: int) -> Size:
 def _pool_nbytes(data: bytes) -> int:
     """Of the pool tensor of a file."""
     model = parse(data)
-    found = (pool_of(model, 0, index) for index in range(len(model.root.subgraphs[0].operators)))
-    return next(pool.nbytes for pool in found if pool is not None)
+    for index, operator in enumerate(model.root.subgraphs[0].operators):
+        if model.operator_name(operator) in BUILTIN_NAMES:
+            pool = pool_of(model, 0, index)
+            if pool is not None:
+                return pool.nbytes
+    return 0

@@ -29,8 +29,8 @@ def stock_of(network: str, board: str) -> Stock:
     """The recorded numbers."""
     entry: dict[str, Any] = STOCK["networks"][network]
     column = STOCK["targets"].index(board)
-    totals = (entry[key][column] for key in ("instructions", "modelled_cycles", "arena_nbytes"))
-    return Stock(*totals, {name: counts[column] for _, name, counts, _ in entry["layers"]})
+    layers = {name: counts[column] for _, name, counts, _ in entry["layers"]}
+    return Stock(entry["instructions"][column], entry["modelled_cycles"][column], entry["arena_nbytes"][column], layers)
 
 
 @cache
