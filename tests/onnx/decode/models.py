@@ -45,7 +45,9 @@ def _runtime(level: ort.GraphOptimizationLevel) -> Callable[[onnx.ModelProto], A
 
 
 def _reference(model: onnx.ModelProto) -> Array:
-    return np.asarray(ReferenceEvaluator(model).run(None, {})[0])
+    results = ReferenceEvaluator(model).run(None, {})
+    assert isinstance(results, list)
+    return np.asarray(results[0])
 
 
 ENGINES: dict[str, Callable[[onnx.ModelProto], Array]] = {

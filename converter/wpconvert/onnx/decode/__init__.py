@@ -12,8 +12,8 @@ from wpconvert.onnx.decode.decoder import (
     Decoder,
     Encoded,
     Settings,
+    make_node,
 )
-from wpconvert.onnx.decode.functions import make_node
 from wpconvert.onnx.decode.registry import BY_OP_TYPE, DECODERS
 
 __all__ = [

@@ -6,12 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import onnx
 
 from wpconvert.errors import ModelError
-from wpconvert.onnx.decode import functions
-from wpconvert.onnx.decode.checks import bits_of, check_encodable, check_input, shape_of
-from wpconvert.onnx.decode.decoder import MIN_OPSET, Array, Encoded, Settings
+from wpconvert.onnx.decode.decoder import Array, Decoder, Settings, bits_of
 
 # Elements that the most common one is looked for in.
 _SAMPLE = 1 << 14
@@ -64,31 +61,23 @@ _BODY = """
 """
 
 
-class Bitmap:
+class Bitmap(Decoder):
     """`DecodeBitmap`."""
 
     op_type = "DecodeBitmap"
     input_names = ("bits", "values", "shape")
-    dtypes = frozenset({"int8", "uint8", "float16", "float32"})
-    since_opset = MIN_OPSET
 
-    def encode(self, values: Array, settings: Settings) -> Encoded:  # noqa: ARG002 - one signature for all decoders
-        """Encode a tensor; ModelError says why it cannot hold it."""
-        check_encodable(self, values)
-        flat = np.ascontiguousarray(values).reshape(-1)
+    def _encode(self, values: Array, settings: Settings) -> tuple[Array, ...]:  # noqa: ARG002
+        flat = values.reshape(-1)
         fill = most_common(flat)
         stored = bits_of(flat) != bits_of(fill)
-        bits = np.packbits(stored, bitorder="little")
-        inputs = (bits, np.concatenate((fill, flat[stored])), np.array(values.shape, np.int64))
-        return Encoded(self.op_type, tuple(zip(self.input_names, inputs, strict=True)))
+        return np.packbits(stored, bitorder="little"), np.concatenate((fill, flat[stored]))
 
-    def decode(self, inputs: Sequence[Array]) -> Array:
-        """The tensor; ModelError when the inputs are corrupt."""
-        shape = shape_of(self, inputs)
-        bits, values, _ = inputs
+    def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
+        bits, values = inputs
         total = math.prod(shape)
-        check_input(self, "bits", bits, ("uint8",), (total + 7) // 8)
-        check_input(self, "values", values, sorted(self.dtypes))
+        self._check_input("bits", bits, ("uint8",), (total + 7) // 8)
+        self._check_input("values", values, sorted(self.dtypes))
         if total % 8 and bits[-1] >> total % 8:
             raise ModelError(f"{self.op_type}: bits are set behind its {total} elements")
         stored = np.unpackbits(bits, count=total, bitorder="little").view(np.bool_)
@@ -99,9 +88,8 @@ class Bitmap:
         out[stored] = values[1:]
         return out.reshape(shape)
 
-    def function(self, opset: int) -> onnx.FunctionProto:
-        """The body in operators of this version of the default operator set."""
-        return functions.body(self, opset, _BODY)
+    def _body(self, opset: int) -> str:  # noqa: ARG002
+        return _BODY
 
 
 def most_common(flat: Array) -> Array:
