@@ -118,7 +118,6 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
     p.vector = wpk_conv_pixels(shape) < WPK_MIN_PACKED_PIXELS;
 #if WPK_MVE
     p.indexed = wpk_layers_of(weights) != NULL && wpk_pool_packs(&weights->blob);
-    p.vector = p.vector && !p.indexed;
     p.strip = !p.pointwise && !p.vector && wpk_strip_fits(shape);
 #endif
     p.few_pixels = wpk_conv_pixels(shape) <= FEW_PIXELS;
@@ -156,7 +155,7 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
             p.tile_pixels = SMALL_TILE_PIXELS;
         }
         p.windows = p.vector ? 1 : p.tile_pixels;
-        if (WPK_MVE && p.pointwise) {
+        if (WPK_MVE && p.pointwise && !p.vector) {
             const uint32_t run = runs == 1 ? wpk_conv_pixels(shape) : (uint32_t)shape->out_w;
             const uint32_t most = COPIED_NBYTES / weights->cols;
             p.windows = run < most ? run : most;
