@@ -98,10 +98,14 @@ static void add_row(const wpk_pool_work *w, int32_t padded) {
         }
         multiplied = true;
         const uint32_t slot = (uint32_t)(at / shape->stride_h) % p->slots;
-        uint32_t *const sums = w->sums + slot * wpk_pool_sums_of_row(w);
+        uint32_t *const sums = wpk_pool_sums(w, slot), *const constants =
+                                                           wpk_pool_constants(w, slot);
         if (!inside) {
-            add_constants(w, offsets, w->constants + slot * p->filters);
-        } else if (p->wide) {
+            add_constants(w, offsets, constants);
+            continue;
+        }
+        constants[p->filters] += taps * w->excess;
+        if (p->wide) {
             wpk_pool_accumulate_wide(w->products, offsets, w->filters, taps, p->words, sums);
         } else {
             wpk_pool_accumulate(w->products, offsets, w->filters, taps, p->words, w->headroom,
@@ -116,7 +120,7 @@ static void run_tile(wpk_pool_work *w) {
     const wpk_pool_plan *const p = w->plan;
     const uint32_t groups = wpk_pool_groups(&w->weights->blob);
     int32_t begin = 0;
-    clear(w->constants, p->slots * p->filters);
+    clear(w->constants, p->slots * (p->filters + 1));
     clear(w->sums, p->slots * wpk_pool_sums_of_row(w));
     for (int32_t top = 0, bottom; top < shape->out_h; top = bottom) {
         const int32_t left = shape->out_h - top;
@@ -130,9 +134,7 @@ static void run_tile(wpk_pool_work *w) {
                 add_row(w, row);
             }
         }
-        for (int32_t row = top; row < bottom; ++row) {
-            wpk_pool_finish_row(w, row);
-        }
+        wpk_pool_finish_rows(w, top, bottom);
         begin = end;
     }
 }

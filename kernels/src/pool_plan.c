@@ -112,7 +112,7 @@ static bool lay_out(const layer *l, wpk_pool_plan *p) {
     p->vectors_at = p->offsets_at + wpk_align16(2 * taps * p->groups * p->filters);
     p->products_at = p->vectors_at + wpk_align16(8ull * p->vectors);
     p->constants_at = p->products_at + products;
-    p->sums_at = p->constants_at + wpk_align16(4ull * p->slots * p->filters);
+    p->sums_at = p->constants_at + wpk_align16(4ull * p->slots * (p->filters + 1));
     p->nbytes =
         p->sums_at + wpk_align16((p->wide ? 4ull : 8ull) * p->slots * p->filters * p->words);
     return products <= MAX_OFFSET + 1;
