@@ -62,4 +62,4 @@ fi
 echo "setup: installing wpconvert and its tools into $venv (a minute or two, once)"
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 install nanobind scikit-build-core
-install_wpconvert --editable '.[test]'
+install_wpconvert --editable '.[batch,test]'

@@ -23,12 +23,7 @@ typedef struct {
 
 /* Bytes of what wpk_pool_prepare writes. */
 static inline uint32_t wpk_pool_prepared_nbytes(const wpk_pool *pool) {
-#if WPK_DSP || WPK_THUMB2
-    return 36 * pool->size;
-#else
-    (void)pool;
-    return 0;
-#endif
+    return (WPK_DSP ? 20 : WPK_THUMB2 ? 32 : 0) * pool->size;
 }
 
 /* A tile is `columns` columns of outputs of `filters` filters. It is computed in bands of `rows`

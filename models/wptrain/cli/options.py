@@ -14,6 +14,7 @@ from .. import data
 from ..data.dataset import Dataset
 from ..errors import DataError
 from ..trained import Trained
+from ..training import PRECISIONS
 
 ERR = Console(stderr=True, highlight=False)
 
@@ -21,9 +22,13 @@ DatasetOption = Annotated[
     str, typer.Option("--dataset", metavar="NAME[:PATH]", help=f"One of {', '.join(data.CHOICES)}.")
 ]
 OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where network, checkpoint and runs go.")]
+RateOption = Annotated[float, typer.Option("--learning-rate", min=0.0, help="At the start.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of weights, order, shifts and clustering.")]
 EpochsOption = Annotated[int, typer.Option("--epochs", min=1, help="Times that all training images are seen.")]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads; another number, other last bits.")]
+PrecisionOption = Annotated[
+    str, typer.Option("--precision", metavar="|".join(PRECISIONS), help="Of operators in training.")
+]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="What computes.")]
 TrackOption = Annotated[bool, typer.Option("--track/--no-track", help="Keep parameters and metrics with MLflow.")]
 NetworkArgument = Annotated[Path, typer.Argument(metavar="NETWORK.pt", help="What wptrain wrote.", show_default=False)]

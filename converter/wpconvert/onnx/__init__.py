@@ -1,0 +1,1 @@
+""".onnx files: reading, finding weights, rewriting and writing them."""
