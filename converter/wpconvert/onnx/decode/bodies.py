@@ -23,13 +23,12 @@ def shaped(elements: str) -> str:
     """
 
 
-def scattered(positions: str) -> str:
-    """The weight from `values` whose first one is the fill, and the positions of the others, int32."""
-    return f"""
-    end = Shape(values)
-    fill = Slice(values, first, second)
-    stored = Slice(values, second, end)
-    empty = Expand(fill, total)
-    full = ScatterElements<axis = 0>(empty, {positions}, stored)
-    weight = Reshape(full, shape)
-    """
+NIBBLES = """
+    low_first = Constant<value = uint8[2] {0, 4}>()
+    sixteen = Constant<value = uint8 {16}>()
+    nibble_octets = Reshape(steps, column)
+    nibble_shifted = BitShift<direction = "RIGHT">(nibble_octets, low_first)
+    nibble_pairs = Mod(nibble_shifted, sixteen)
+    nibble = Reshape(nibble_pairs, flat)
+"""
+"""The nibbles of `steps`, low ones first: `nibble`, uint8."""

@@ -135,6 +135,12 @@ class Decoder(ABC):
         if size is not None and len(array) != size:
             raise ModelError(f"{self.op_type}: {len(array)} {name}, expected {size}")
 
+    def _check_fill(self, values: Array) -> None:
+        """ModelError unless this is a vector of a type that the decoder has, of at least one element."""
+        self._check_input("values", values, sorted(self.dtypes))
+        if not len(values):
+            raise ModelError(f"{self.op_type}: no values, expected at least the fill")
+
 
 def make_node(encoded: Encoded, inputs: Sequence[str], output: str, name: str = "") -> onnx.NodeProto:
     """The node that decodes `encoded`; inputs: the names under which its arrays are stored."""
