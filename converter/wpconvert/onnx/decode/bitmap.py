@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,26 +20,6 @@ from wpconvert.onnx.decode.decoder import Array, Decoder, Encoded, Settings, bit
 _SAMPLE = 1 << 14
 # A second level has to save a sixteenth of the first level's bytes: it brings another function along.
 _WORTH = 16
-
-# Of each octet of a bitmap and each of its bits, `rank` is the number of set bits up to it, 1 … 8.
-_TABLE = """
-    start = Constant<value = int32 {0}>()
-    limit = Constant<value = int32 {256}>()
-    delta = Constant<value = int32 {1}>()
-    powers = Constant<value = int32[8] {1, 2, 4, 8, 16, 32, 64, 128}>()
-    two = Constant<value = int32 {2}>()
-    one = Constant<value = int64 {1}>()
-    seven = Constant<value = int64[1] {7}>()
-    eight = Constant<value = int64[1] {8}>()
-    octets = Range(start, limit, delta)
-    octet_column = Reshape(octets, column)
-    shifted = Div(octet_column, powers)
-    bit = Mod(shifted, two)
-    set = Cast<to = 9>(bit)
-    rank = CumSum(bit, one)
-    ranks = Slice(rank, seven, eight, second)
-    popcount = Reshape(ranks, flat)
-"""
 
 
 def _level(name: str, bits: str, values: str) -> str:
@@ -68,7 +49,7 @@ class Bitmap(Decoder):
     """`DecodeBitmap`."""
 
     op_type = "DecodeBitmap"
-    input_names = ("bits", "values", "shape")
+    input_names: ClassVar[tuple[str, ...]] = ("bits", "values", "shape")
 
     def encode(self, values: Array, settings: Settings) -> Encoded:
         """Encode a tensor, with two levels where that pays; ModelError says why it cannot hold it."""
@@ -86,10 +67,10 @@ class Bitmap(Decoder):
         bits, values = inputs
         self._check_input("values", values, sorted(self.dtypes))
         stored = self._mask("bits", bits, math.prod(shape))
-        return _joined(stored, values[:1], self._stored(values, 1 + np.count_nonzero(stored))[1:]).reshape(shape)
+        return _joined(stored, values[:1], self._stored(values, 1 + int(np.count_nonzero(stored)))[1:]).reshape(shape)
 
     def _body(self, opset: int) -> str:  # noqa: ARG002
-        return bodies.CONSTANTS + _TABLE + _level("elements", "bits", "values") + bodies.shaped("elements")
+        return bodies.CONSTANTS + bodies.OCTETS + _level("elements", "bits", "values") + bodies.shaped("elements")
 
     def _mask(self, name: str, bits: Array, total: int) -> NDArray[np.bool_]:
         """The bits of this input as bool[total]; ModelError unless there are so many and zeros behind them."""
@@ -116,11 +97,11 @@ class NestedBitmap(Bitmap):
         self._check_input("values", values, sorted(self.dtypes))
         stored = self._mask("bits", bits, math.prod(shape))
         inner = self._mask("inner_bits", inner_bits, int(np.count_nonzero(stored)))
-        self._stored(values, 2 + np.count_nonzero(inner))
+        self._stored(values, 2 + int(np.count_nonzero(inner)))
         return _joined(stored, values[:1], _joined(inner, values[1:2], values[2:])).reshape(shape)
 
     def _body(self, opset: int) -> str:  # noqa: ARG002
-        return f"""{bodies.CONSTANTS} {_TABLE}
+        return f"""{bodies.CONSTANTS} {bodies.OCTETS}
     all_size = Shape(values)
     inner_values = Slice(values, second, all_size)
     {_level("inner", "inner_bits", "inner_values")}

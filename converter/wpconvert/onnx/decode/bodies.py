@@ -32,3 +32,24 @@ NIBBLES = """
     nibble = Reshape(nibble_pairs, flat)
 """
 """The nibbles of `steps`, low ones first: `nibble`, uint8."""
+
+OCTETS = """
+    start = Constant<value = int32 {0}>()
+    limit = Constant<value = int32 {256}>()
+    delta = Constant<value = int32 {1}>()
+    powers = Constant<value = int32[8] {1, 2, 4, 8, 16, 32, 64, 128}>()
+    two = Constant<value = int32 {2}>()
+    across = Constant<value = int64 {1}>()
+    seven = Constant<value = int64[1] {7}>()
+    eight = Constant<value = int64[1] {8}>()
+    octets = Range(start, limit, delta)
+    octet_column = Reshape(octets, column)
+    shifted = Div(octet_column, powers)
+    bit = Mod(shifted, two)
+    set = Cast<to = 9>(bit)
+    rank = CumSum(bit, across)
+    ranks = Slice(rank, seven, eight, second)
+    popcount = Reshape(ranks, flat)
+"""
+"""Of each octet and each of its bits, lowest first: `set`, bool[256, 8], and `rank`, int32[256, 8], the set bits up to
+and including it. Of each octet: `popcount`, int32[256]."""

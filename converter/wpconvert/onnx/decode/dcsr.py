@@ -72,7 +72,7 @@ class Dcsr(Decoder):
         masks = np.packbits(lanes, axis=2, bitorder="little")
         present = masks.any(axis=2)
         flags = np.packbits(present.reshape(-1), bitorder="little")
-        return pack_nibbles(grid.reshape(-1) & 15), flags, masks[present].reshape(-1), stored
+        return pack_nibbles(grid.reshape(-1) & np.uint8(15)), flags, masks[present].reshape(-1), stored
 
     def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
         low, flags, masks, values = inputs

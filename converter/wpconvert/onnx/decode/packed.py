@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wpconvert.codecs.codes import bits_for, pack, unpack
 from wpconvert.errors import ModelError
@@ -72,15 +73,10 @@ class Packed(Decoder):
     input_names = ("codes", "table", "shape")
 
     def _encode(self, values: Array, settings: Settings) -> tuple[Array, ...]:  # noqa: ARG002
-        flat = bits_of(values).reshape(-1)
         limit = min(_MAX_VALUES, 1 << (8 * values.itemsize - 1))
-        table = _distinct(flat, limit)
-        bits = bits_for(len(table))
-        codes = np.zeros(-(-len(flat) // 8) * 8, np.uint8)
-        for first in range(0, len(flat), _CHUNK):
-            part = flat[first : first + _CHUNK]
-            codes[first : first + len(part)] = np.searchsorted(table, part)
-        return pack(codes.reshape(-1, 8), bits).reshape(-1), table.view(values.dtype)
+        codes, table = codes_of(bits_of(values).reshape(-1), limit)
+        padded = np.append(codes, np.zeros(-len(codes) % 8, np.uint8))
+        return pack(padded.reshape(-1, 8), bits_for(len(table))).reshape(-1), table.view(values.dtype)
 
     def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
         codes, table = inputs
@@ -109,11 +105,17 @@ class Packed(Decoder):
     {bodies.shaped("elements")}"""
 
 
-def _distinct(flat: Array, limit: int) -> Array:
-    """The distinct elements of unsigned integers, sorted; ModelError when there are more than `limit`."""
+def codes_of(flat: Array, limit: int) -> tuple[NDArray[np.uint8], Array]:
+    """Unsigned integers as positions, uint8[n], in the list of the distinct ones, sorted.
+
+    ModelError when there are more than `limit`, at most 256.
+    """
     table = np.zeros(0, flat.dtype)
     for first in range(0, len(flat), _CHUNK):
         table = np.union1d(table, np.unique(flat[first : first + _CHUNK]))
         if len(table) > limit:
             raise ModelError(f"it has more than {limit} distinct values")
-    return table
+    codes = np.empty(len(flat), np.uint8)
+    for first in range(0, len(flat), _CHUNK):
+        codes[first : first + _CHUNK] = np.searchsorted(table, flat[first : first + _CHUNK])
+    return codes, table
