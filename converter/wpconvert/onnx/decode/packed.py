@@ -81,28 +81,26 @@ class Packed(Decoder):
     def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
         codes, table = inputs
         self._check_input("table", table, sorted(self.dtypes))
-        index = self._indices(codes, math.prod(shape), len(table))
-        return table[index].reshape(shape)
-
-    def _indices(self, codes: Array, total: int, limit: int) -> Array:
-        """uint8[total] codes; ModelError unless all are below the limit."""
         self._check_input("codes", codes, ("uint8",))
-        groups = -(-total // 8)
-        bits, rest = divmod(len(codes), groups)
-        if rest or not 1 <= bits <= 8:
-            raise ModelError(
-                f"{self.op_type}: {len(codes)} bytes of codes, expected 1 to 8 for each 8 of {total} elements"
-            )
-        index = unpack(codes.reshape(groups, bits), bits, 8).reshape(-1)
-        # Bodies look up what fills the last group too.
-        if int(index.max()) >= limit:
-            raise ModelError(f"{self.op_type}: code {index.max()}, expected at most {limit - 1}")
-        return index[:total]
+        return table[unpacked(self.op_type, codes, math.prod(shape), len(table))].reshape(shape)
 
     def _body(self, opset: int) -> str:  # noqa: ARG002
         return f"""{bodies.CONSTANTS} {CODES}
     elements = Gather(table, index)
     {bodies.shaped("elements")}"""
+
+
+def unpacked(what: str, codes: NDArray[np.uint8], total: int, limit: int) -> NDArray[np.uint8]:
+    """The codes, uint8[total]; ModelError unless all are below the limit. what: the operator, for messages."""
+    groups = -(-total // 8)
+    bits, rest = divmod(len(codes), groups)
+    if rest or not 1 <= bits <= 8:
+        raise ModelError(f"{what}: {len(codes)} bytes of codes, expected 1 to 8 for each 8 of {total}")
+    index = unpack(codes.reshape(groups, bits), bits, 8).reshape(-1)
+    # Bodies look up what fills the last group too.
+    if int(index.max()) >= limit:
+        raise ModelError(f"{what}: code {index.max()}, expected at most {limit - 1}")
+    return index[:total]
 
 
 def codes_of(flat: Array, limit: int) -> tuple[NDArray[np.uint8], Array]:
