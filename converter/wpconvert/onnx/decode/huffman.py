@@ -71,7 +71,8 @@ class Huffman(Decoder):
         octets, leaves = (part.astype(np.int64) for part in np.split(levels, 2))
         # What is left of a level without its leaves, filled up to whole octets, is the next one.
         rest = 8 * octets - leaves
-        if octets[0] != -(-total // 8) or rest[-1] or rest.min() < 0 or (octets[1:] != -(-rest[:-1] // 8)).any():
+        fits = octets[0] == -(-total // 8) and not rest[-1] and (octets[1:] == -(-rest[:-1] // 8)).all()
+        if not fits or levels.min() < 0 or rest.min() < 0:
             raise ModelError(f"{self.op_type}: levels {levels.tolist()} do not make {total} elements")
         self._check_input("bits", bits, ("uint8",), int(octets.sum()))
         wide = counts.astype(np.int64)
