@@ -15,7 +15,7 @@ from wpconvert.onnx import metadata
 from wpconvert.onnx.compressed import find_compressed, is_rewritten
 from wpconvert.onnx.decode import DECODERS
 from wpconvert.onnx.file import OnnxModel, read
-from wpconvert.onnx.files import DataFile, data_path, write
+from wpconvert.onnx.files import DataFile, Target, write
 from wpconvert.onnx.restore import restore
 from wpconvert.onnx.rewrite import rewrite
 from wpconvert.onnx.trials import Outcome, Stored, measure, settle, trials_of
@@ -42,28 +42,28 @@ class Settings:
 
 @dataclass(frozen=True)
 class Converted:
-    """The new files in the folder that was given, the model first; what was done; the resolved plan as a rules file."""
+    """What was done, the resolved plan as a rules file, and whether the model is another than the input."""
 
-    files: tuple[Path, ...]
     report: Conversion
     plan: str
+    changed: bool
 
 
 def convert(
     source: Path,
     settings: Settings,
-    folder: Path,
-    name: str,
+    target: Target,
     started: Callable[[Sequence[Weight]], None] = lambda _: None,
     progress: Progress | None = None,
 ) -> Converted:
-    """Rewrite an `.onnx` file into `folder`, as `name` and, where it has external data, `name`.data.
+    """Rewrite an `.onnx` file into a target in a folder of its own; with external data where the input has such data.
 
     `started` gets the weights before encoding starts, `progress` each weight when it is done. Raises FileError,
     ModelError, UnsupportedError, and UsageError for a rule that matches nothing.
     """
     given = read(source)
     nbytes = given.total_nbytes
+    folder = target.model.parent
     model, stored, notes = _dense(given, folder)
     found = find_weights(model)
     choices = choose([f.weight for f in found], settings.rules, settings.method, settings.threshold)
@@ -74,7 +74,7 @@ def convert(
     trials = measure(trials, folder, settings.processes, lambda trial: tell(trial.found.weight))
     outcomes = settle(model, trials, folder)
     results = [_result(outcome) for outcome in outcomes]
-    files, size = _written(model, outcomes, folder, name)
+    size = _written(model, outcomes, target)
     changed = any(outcome.replacement is not None for outcome in outcomes)
     if changed and size >= nbytes:
         notes.append(f"the file would not shrink: {size:,} bytes, {nbytes:,} without; it was left as it is")
@@ -82,12 +82,13 @@ def convert(
     if not any(outcome.replacement is not None for outcome in outcomes):
         results = [_result(outcome) for outcome in outcomes]
         notes += _notes_of_nothing(results, choices)
-        files, size = _written(read(source), [], folder, name)
+        size = _written(read(source), [], target)
     if stored and all(outcome.replacement is None for outcome in outcomes):
         results = [replace(r, method=stored[r.key].method) if r.key in stored else r for r in results]
     report = Conversion(str(source), settings.method, nbytes, size, tuple(results), tuple(notes))
     plan = plan_of((r.key, r.method, None) for r, c in zip(results, choices, strict=True) if c.weight.obstacle is None)
-    return Converted(files, report, plan)
+    changed = any(outcome.replacement is not None for outcome in outcomes)
+    return Converted(report, plan, changed)
 
 
 def _check_methods(choices: Sequence[Choice]) -> None:
@@ -106,22 +107,19 @@ def _dense(given: OnnxModel, folder: Path) -> tuple[OnnxModel, dict[str, Stored]
         key_of(c.number, c.name): Stored(c.method, c.nbytes, (c.number, c.name) in lossy)
         for c in find_compressed(given)
     }
-    path = folder / "dense.onnx"
-    with DataFile(data_path(path)) as target:
-        losses = restore(given, target)
-    write(given.proto, path)
+    dense = Target.beside(folder / "restored" / "dense.onnx")
+    dense.model.parent.mkdir()
+    losses = restore(given, dense)
     by = provenance.tool if provenance else "by an unknown tool"
-    return read(path), stored, [f"the input was rewritten before ({by})", *losses]
+    return read(dense.model), stored, [f"the input was rewritten before ({by})", *losses]
 
 
-def _written(model: OnnxModel, outcomes: Sequence[Outcome], folder: Path, name: str) -> tuple[tuple[Path, ...], int]:
-    """Write the model with these outcomes, in place; returns the files and their bytes in all."""
-    path = folder / name
-    with DataFile(data_path(path)) as target:
-        rewrite(model, [o.replacement for o in outcomes if o.replacement is not None], target)
-    write(model.proto, path)
-    files = (path, target.path) if target.path.exists() else (path,)
-    return files, sum(file.stat().st_size for file in files)
+def _written(model: OnnxModel, outcomes: Sequence[Outcome], target: Target) -> int:
+    """Write the model with these outcomes, in place; returns the bytes of its files."""
+    with DataFile(target.data) as data:
+        rewrite(model, [o.replacement for o in outcomes if o.replacement is not None], data)
+    write(model.proto, target.model)
+    return sum(file.stat().st_size for file in target.files)
 
 
 def _notes_of_nothing(results: Sequence[TensorResult], choices: Sequence[Choice]) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -10,6 +12,7 @@ from google.protobuf.message import EncodeError
 from onnx import ModelProto
 
 from wpconvert.errors import UnsupportedError
+from wpconvert.files import same_file
 from wpconvert.onnx.data import Data, Span
 from wpconvert.onnx.external import ExternalFiles, locate
 from wpconvert.onnx.graphs import every_tensor
@@ -22,9 +25,29 @@ _MAPPED_NBYTES = 1 << 20
 _CHUNK = 1 << 24
 
 
-def data_path(model: Path) -> Path:
-    """Where the external data of a model file goes."""
-    return model.with_name(f"{model.name}.data")
+@dataclass(frozen=True)
+class Target:
+    """Where a model goes, and its external data if it has any: beside it, as the model says it is there by name."""
+
+    model: Path
+    data: Path
+
+    @classmethod
+    def beside(cls, model: Path, taken: Collection[Path] = ()) -> Target:
+        """`model`.data beside a model, or if that is one of the files in `taken`, `model`.2.data and so on."""
+        names = (f"{model.name}{number}.data" for number in ("", *(f".{i}" for i in range(2, len(taken) + 3))))
+        return cls(
+            model, next(path for path in map(model.with_name, names) if not any(same_file(path, t) for t in taken))
+        )
+
+    def within(self, folder: Path) -> Target:
+        """The same names in another folder."""
+        return Target(folder / self.model.name, folder / self.data.name)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those that were written, the model last: it says what is in the other."""
+        return tuple(path for path in (self.data, self.model) if path.exists())
 
 
 class DataFile:

@@ -12,19 +12,26 @@ from wpconvert.onnx.compressed import Compressed, find_compressed, is_ours
 from wpconvert.onnx.decode import DOMAIN
 from wpconvert.onnx.external import locate
 from wpconvert.onnx.file import OnnxModel
-from wpconvert.onnx.files import DataFile, rehome
+from wpconvert.onnx.files import DataFile, Target, rehome, write
 from wpconvert.onnx.metadata import Provenance, Record
 from wpconvert.onnx.tensors import EXTERNAL, fits, raw_of, set_data
 
 _UNKNOWN = Record(0, "", -1, "")
 
 
-def restore(model: OnnxModel, target: DataFile) -> list[str]:
-    """Undo `rewrite`, in place; external data goes to `target`. Returns what could not be given back.
+def restore(model: OnnxModel, target: Target) -> list[str]:
+    """Undo `rewrite`, in place, and write the dense model. Returns what could not be given back.
 
     The message becomes the original one, but for where external data is. One weight at a time is decoded. Raises
     ModelError for corrupt weights, and for metadata that contradicts them.
     """
+    with DataFile(target.data) as data:
+        losses = _restore(model, data)
+    write(model.proto, target.model)
+    return losses
+
+
+def _restore(model: OnnxModel, target: DataFile) -> list[str]:
     provenance = metadata.read(model.proto)
     records = {} if provenance is None else {(record.graph, record.name): record for record in provenance.tensors}
     returned = []
