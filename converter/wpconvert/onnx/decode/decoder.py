@@ -106,9 +106,8 @@ class Decoder(ABC):
         if opset < self.since_opset:
             raise ValueError(f"{self.op_type} needs opset {self.since_opset}, not {opset}")
         signature = f"({', '.join(self.input_names)}) => (weight)"
-        return parser.parse_function(
-            f'<domain: "{DOMAIN}", opset_import: ["" : {opset}]> {self.op_type} {signature} {{ {self._body(opset)} }}'
-        )
+        header = f'<domain: "{DOMAIN}", opset_import: ["" : {opset}]> {self.op_type} {signature}'
+        return _shortened(parser.parse_function(f"{header} {{ {self._body(opset)} }}"))
 
     @abstractmethod
     def _encode(self, values: Array, settings: Settings) -> tuple[Array, ...]:
@@ -135,6 +134,12 @@ class Decoder(ABC):
         if size is not None and len(array) != size:
             raise ModelError(f"{self.op_type}: {len(array)} {name}, expected {size}")
 
+    def _check_fill(self, values: Array) -> None:
+        """ModelError unless this is a vector of a type that the decoder has, of at least one element."""
+        self._check_input("values", values, sorted(self.dtypes))
+        if not len(values):
+            raise ModelError(f"{self.op_type}: no values, expected at least the fill")
+
 
 def make_node(encoded: Encoded, inputs: Sequence[str], output: str, name: str = "") -> onnx.NodeProto:
     """The node that decodes `encoded`; inputs: the names under which its arrays are stored."""
@@ -144,3 +149,14 @@ def make_node(encoded: Encoded, inputs: Sequence[str], output: str, name: str = 
 def bits_of(array: Array) -> Array:
     """The elements as unsigned integers of the same bits, so that −0.0 differs from 0.0 and a NaN equals itself."""
     return array.view(f"u{array.dtype.itemsize}")
+
+
+def _shortened(function: onnx.FunctionProto) -> onnx.FunctionProto:
+    """The function with short names of its intermediate results: each model carries them."""
+    names = {name: name for name in (*function.input, *function.output)}
+    for node in function.node:
+        for name in node.output:
+            names.setdefault(name, f"{len(names):x}")
+        node.input[:] = [names[name] for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+    return function
