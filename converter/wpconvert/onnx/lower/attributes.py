@@ -41,6 +41,6 @@ class Attributes:
         if attribute is None:
             return default
         if attribute.type != kind:
-            wanted = AttributeProto.AttributeType.Name(kind)  # type: ignore[arg-type]
+            wanted = AttributeProto.AttributeType.Name(kind)
             raise ModelError(f"{self._where}: attribute {name!r} is not of type {wanted}")
         return onnx.helper.get_attribute_value(attribute)

@@ -137,16 +137,16 @@ class Emitter:
         for storage in self.stored[activation]:
             if layout.order_of(storage, shape) == wanted:
                 return self._kept(activation, self.reshaped(activation, storage.tensor, memory), perm)
-        found = ((storage, layout.order_of(storage, shape)) for storage in self.stored[activation])
-        storage, order = next(((storage, order) for storage, order in found if order is not None), (None, None))
-        if storage is None or order is None:
-            self._row_major(activation)
-            return self.laid_out(activation, perm)
-        source = layout.completed(order, shape)
-        tensor = self.reshaped(activation, storage.tensor, tuple(shape[axis] for axis in source))
-        axes = tuple(source.index(axis) for axis in perm)
-        moved = self._transposed(activation, tensor, tuple(shape[axis] for axis in source), axes)
-        return self._kept(activation, moved, perm)
+        for storage in self.stored[activation]:
+            order = layout.order_of(storage, shape)
+            if order is not None:
+                source = layout.completed(order, shape)
+                seen = tuple(shape[axis] for axis in source)
+                tensor = self.reshaped(activation, storage.tensor, seen)
+                axes = tuple(source.index(axis) for axis in perm)
+                return self._kept(activation, self._transposed(activation, tensor, seen, axes), perm)
+        self._row_major(activation)
+        return self.laid_out(activation, perm)
 
     def _row_major(self, activation: Activation) -> None:
         """Store an activation also in the order of its elements, for shapes that the order in memory cuts across."""

@@ -66,7 +66,8 @@ def _evaluate(node: onnx.NodeProto, values: list[NDArray[Any] | None], opset: in
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
     try:
-        result = np.asarray(ReferenceEvaluator(model).run(None, feeds)[0])  # type: ignore[call-overload]
+        outputs = ReferenceEvaluator(model).run(None, feeds)
+        result = np.asarray(outputs[0] if isinstance(outputs, list) else None)
     except Exception as error:
         # The evaluator raises whatever NumPy raises for the arguments of a malformed node.
         raise ModelError(f"{where}: cannot be computed from its constants: {error}") from error

@@ -84,15 +84,14 @@ class Constant:
     def centred(self) -> NDArray[np.int64]:
         """Integers without their zero point."""
         points = np.zeros(1, np.int64) if self.zero_points is None else self.zero_points
-        centred: NDArray[np.int64] = self.values.astype(np.int64) - self.spread(points)
-        return centred
+        values: NDArray[np.int64] = self.values.astype(np.int64)
+        return values - self.spread(points)
 
     def real(self) -> NDArray[np.float64]:
         """The values as real numbers."""
         if self.scales is None:
             return self.values.astype(np.float64)
-        real: NDArray[np.float64] = self.centred() * self.spread(self.scales).astype(np.float64)
-        return real
+        return self.centred().astype(np.float64) * self.spread(self.scales).astype(np.float64)
 
 
 Operand = Activation | Constant

@@ -29,7 +29,7 @@ from wpconvert.tflite.model import element_count
 _DOMAINS = ("", "ai.onnx", "com.microsoft")
 _MIN_OPSET = 11
 _MAX_RANK = 8
-_TYPES = {
+_TYPES: dict[int, str] = {
     onnx.TensorProto.FLOAT: "float32",
     onnx.TensorProto.INT8: "int8",
     onnx.TensorProto.UINT8: "uint8",

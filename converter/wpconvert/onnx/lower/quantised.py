@@ -59,6 +59,8 @@ def quantised_constant(
     scales, (points, _) = _scales(scale, where), _zero_points(zero_point, where)
     if constant.values.dtype.kind == "f" or constant.scales is not None:
         raise ModelError(f"{where}: {constant.name!r} holds no integers")
+    if scales.size == points.size == 1:
+        return Constant(constant.name, constant.values, scales, points)
     rank = constant.values.ndim
     if not -max(rank, 1) <= axis < max(rank, 1):
         raise ModelError(f"{where}: axis {axis} of {constant.name!r}, which has {rank} dimensions")

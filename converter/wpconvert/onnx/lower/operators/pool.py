@@ -10,6 +10,7 @@ from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Node, Shape
 from wpconvert.onnx.lower.layout import NHWC, Storage
 from wpconvert.onnx.lower.operators.pad import surrounded
+from wpconvert.onnx.lower.operators.reduce import emit_mean
 from wpconvert.onnx.lower.operators.registry import register
 from wpconvert.onnx.lower.operators.unary import FINEST
 from wpconvert.onnx.lower.operators.window import Window, read_window
@@ -50,18 +51,20 @@ def emit_max(emitter: Emitter, node: Node) -> None:
 
 
 def emit_average(emitter: Emitter, node: Node) -> None:
-    """AVERAGE_POOL_2D, then QUANTIZE where the output has a scale of its own."""
+    """AVERAGE_POOL_2D, then QUANTIZE where the output has a scale of its own; MEAN where the window is the image."""
     x, settings = node.activation(0), node.settings
     wanted = node.output.quant
+    if settings.window.kernel == x.shape[2:] and not settings.window.is_padded:
+        emit_mean(emitter, node, (2, 3), keep=True)
+        return
     if float(x.quant.scale) > FINEST * float(wanted.scale):
         raise UnsupportedError(
-            f"{node}: its output has scale {float(wanted.scale):g}, its input {float(x.quant.scale):g}; the mean can be "
-            "rescaled to no less than half of the input's scale"
+            f"{node}: its output has scale {float(wanted.scale):g}, its input {float(x.quant.scale):g}; "
+            "the mean can be rescaled to no less than half of the input's scale"
         )
     tensor, window = emitter.laid_out(x, NHWC), settings.window
     padding = window.padding((x.shape[2], x.shape[3]))
-    padded = window.before != (0, 0) or window.after != (0, 0)
-    if padded and settings.counts_padding:
+    if window.is_padded and settings.counts_padding:
         tensor, padding = surrounded(emitter, x, tensor, window), Padding.VALID
     if padding is None:
         raise UnsupportedError(

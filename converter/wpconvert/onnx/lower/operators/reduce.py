@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.onnx.lower import layout
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Node, Shape
@@ -49,16 +49,20 @@ def read_mean(node: Node, attributes: Attributes, _opset: int) -> Shape:
 
 
 def emit(emitter: Emitter, node: Node) -> None:
-    """MEAN in the layout of the input."""
-    settings: Mean = node.settings
+    """MEAN over the node's axes."""
+    emit_mean(emitter, node, node.settings.axes, keep=node.settings.keep)
+
+
+def emit_mean(emitter: Emitter, node: Node, reduced: Sequence[int], *, keep: bool) -> None:
+    """MEAN in the layout of the input; `reduced` are ONNX axes, which stay with length 1 where `keep` says so."""
     x = node.activation(0)
     tensor, perm = emitter.plain(x)
-    places = sorted(perm.index(axis) for axis in settings.axes)
+    places = sorted(perm.index(axis) for axis in reduced)
     axes = emitter.indices(f"{node.output.name}/axes", places)
-    if not settings.keep:
-        kept = [axis for axis in range(x.rank) if axis not in settings.axes]
-        perm = tuple(kept.index(axis) for axis in perm if axis in kept) or layout.identity(0)
-    emitter.result(node, "MEAN", [tensor, axes], perm, options("ReducerOptions", keepDims=settings.keep))
+    if not keep:
+        kept = [axis for axis in range(x.rank) if axis not in reduced]
+        perm = tuple(kept.index(axis) for axis in perm if axis in kept)
+    emitter.result(node, "MEAN", [tensor, axes], perm, options("ReducerOptions", keepDims=keep))
 
 
 register("GlobalAveragePool", read_global, emit)

@@ -22,6 +22,10 @@ class Window:
     before: Pair
     after: Pair
 
+    @property
+    def is_padded(self) -> bool:
+        return (self.before, self.after) != ((0, 0), (0, 0))
+
     def output(self, size: Pair) -> Pair:
         """Output (height, width) for an input of that size."""
         spans = zip(size, self.before, self.after, self.kernel, self.dilations, self.strides, strict=True)
@@ -39,7 +43,7 @@ class Window:
 
     def padding(self, size: Pair) -> int | None:
         """VALID or SAME where TFLite pads as this window does, else None."""
-        if self.before == self.after == (0, 0):
+        if not self.is_padded:
             return int(Padding.VALID)
         for axis in range(2):
             output = -(-size[axis] // self.strides[axis])
