@@ -67,7 +67,7 @@ def _evaluate(node: onnx.NodeProto, values: list[NDArray[Any] | None], opset: in
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
     try:
         outputs = ReferenceEvaluator(model).run(None, feeds)
-        result = np.asarray(outputs[0] if isinstance(outputs, list) else None)
+        result = np.asarray(next(iter(outputs.values() if isinstance(outputs, dict) else outputs)))
     except Exception as error:
         # The evaluator raises whatever NumPy raises for the arguments of a malformed node.
         raise ModelError(f"{where}: cannot be computed from its constants: {error}") from error

@@ -84,8 +84,8 @@ class Constant:
     def centred(self) -> NDArray[np.int64]:
         """Integers without their zero point."""
         points = np.zeros(1, np.int64) if self.zero_points is None else self.zero_points
-        values: NDArray[np.int64] = self.values.astype(np.int64)
-        return values - self.spread(points)
+        centred: NDArray[np.int64] = np.subtract(self.values.astype(np.int64), self.spread(points), dtype=np.int64)
+        return centred
 
     def real(self) -> NDArray[np.float64]:
         """The values as real numbers."""
