@@ -287,13 +287,9 @@ def quantised_operator(dtype: str) -> onnx.ModelProto:
     y = b.op("QLinearAdd", y, *quant, y, *quant, *own, domain="com.microsoft")
     y = b.op("MaxPool", y, kernel_shape=[2, 2], strides=[2, 2])
     rough = b.parameters(0.05, 0)
-    y = b.op(
-        "QLinearSigmoid",
-        b.op("QLinearMul", y, *own, y, *own, *rough, domain="com.microsoft"),
-        *rough,
-        *(final := b.parameters(1 / 256, -128)),
-        domain="com.microsoft",
-    )
+    y = b.op("QLinearMul", y, *own, y, *own, *rough, domain="com.microsoft")
+    final = b.parameters(1 / 256, -128)
+    y = b.op("QLinearSigmoid", y, *rough, *final, domain="com.microsoft")
     y = b.op("Flatten", y)
     dense = (b.constant(integers(1, 64, 5)), b.constant(np.float32(0.01)), b.constant(np.int8(0)))
     result = b.parameters(0.02, 1)

@@ -149,14 +149,15 @@ class Emitter:
         return self.laid_out(activation, perm)
 
     def _row_major(self, activation: Activation) -> None:
-        """Store an activation also in the order of its elements, for shapes that the order in memory cuts across."""
+        """Store an activation also in the order of its elements, when no order of its axes describes its memory."""
         storage = self.stored[activation][0]
         back = tuple(storage.perm.index(axis) for axis in range(len(storage.base)))
         flat = self._transposed(activation, storage.tensor, storage.shape, back)
-        self._kept(activation, flat, layout.identity(len(storage.base)), storage.base)
+        seen = self.reshaped(activation, flat, activation.shape)
+        self._kept(activation, seen, layout.identity(activation.rank))
 
-    def _kept(self, activation: Activation, tensor: int, perm: Perm, base: Shape | None = None) -> int:
-        storage = Storage(tensor, activation.shape if base is None else base, perm)
+    def _kept(self, activation: Activation, tensor: int, perm: Perm) -> int:
+        storage = Storage(tensor, activation.shape, perm)
         if storage not in self.stored[activation]:
             self.stored[activation].append(storage)
         return tensor

@@ -63,6 +63,9 @@ def _stored_factors(storage: Storage, edges: Sequence[int]) -> list[int]:
 
 def order_of(storage: Storage, shape: Shape) -> Perm | None:
     """The order in memory of `shape`'s axes longer than 1; None when no order describes it."""
+    inside = restricted(storage.perm, storage.base)
+    if inside == tuple(sorted(inside)):
+        return restricted(identity(len(shape)), shape)
     edges = _common_edges(storage.base, shape)
     if edges is None:
         return None
