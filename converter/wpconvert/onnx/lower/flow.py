@@ -14,7 +14,7 @@ from wpconvert.onnx.lower.graph import Activation, Network, Node, Port
 from wpconvert.onnx.lower.importer import read_network
 from wpconvert.onnx.lower.layout import Perm, Storage
 from wpconvert.onnx.lower.pads import merge_pads
-from wpconvert.reference.interpreter import Interpreter
+from wpconvert.reference.interpreter import Interpreter, shielded
 from wpconvert.tflite.file import parse, serialise
 
 METADATA_NAME = "wpconvert.onnx"
@@ -57,17 +57,21 @@ def lower(model: onnx.ModelProto, source: str) -> Lowered:
     models and for what the runtime cannot do, ModelError for malformed models.
     """
     try:
-        if not _is_quantised(model.graph):
-            raise UnsupportedError(
-                "a float model; quantise it first with onnxruntime.quantization.quantize_static or --calibrate DATA.npz"
-            )
-        network = read_network(model)
-        merge_pads(network)
-        lowered = _emit(network)
-        # What the runtime would refuse is refused here.
-        Interpreter(parse(lowered.data))
+        return shielded(_lower, model)
     except (ModelError, UnsupportedError) as error:
         raise type(error)(f"{source}: {error}") from error
+
+
+def _lower(model: onnx.ModelProto) -> Lowered:
+    if not _is_quantised(model.graph):
+        raise UnsupportedError(
+            "a float model; quantise it first with onnxruntime.quantization.quantize_static or --calibrate DATA.npz"
+        )
+    network = read_network(model)
+    merge_pads(network)
+    lowered = _emit(network)
+    # What the runtime would refuse is refused here.
+    Interpreter(parse(lowered.data))
     return lowered
 
 
