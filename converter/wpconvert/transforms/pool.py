@@ -169,13 +169,18 @@ def fits(pool: NDArray[np.int8], lut_bits: int, lut_shift: int = 0) -> NDArray[n
     return np.asarray((np.minimum(wide, 0).sum(axis=1) >= lower) & (np.maximum(wide, 0).sum(axis=1) <= upper))
 
 
+def shift_for(lut_bits: int) -> int:
+    """How far the entries of a table of so many bits are shifted when the pool may be chosen for it."""
+    return _SHIFT_OF_4_BITS if lut_bits == 4 else 0
+
+
 def quantise(pool: NDArray[np.floating], lut_bits: int) -> tuple[NDArray[np.int8], int]:
     """The pool, float[K, 8], as int8[K, 8] of one common step, and the shift of its look-up table's entries.
 
     Entries fit `lut_bits`. The step is the one with the least squared error: the vectors that are too long for it are
     shortened. The step itself is lost; the scales of the channels absorb it.
     """
-    shift = _SHIFT_OF_4_BITS if lut_bits == 4 else 0
+    shift = shift_for(lut_bits)
     values = np.asarray(pool, np.float64)
     needed = _lengths(values, lut_bits, shift)
     if not needed.any():
