@@ -1,1 +1,1 @@
-"""ONNX models: read, find weights, rewrite, restore. The format's own library is used for protobuf alone."""
+""".onnx files: reading, finding weights, rewriting and writing them."""

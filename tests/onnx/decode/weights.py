@@ -1,0 +1,32 @@
+"""Weights for the tests of decoders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+DTYPES = ("int8", "uint8", "float16", "float32")
+
+
+@st.composite
+def weights(draw: st.DrawFn, dtypes: tuple[str, ...] = DTYPES) -> Array:
+    """A tensor of 0 to 4 dimensions of any bits, −0.0, infinities and NaNs with payloads included.
+
+    Most elements are one value; how many, and how many values the others have, is drawn.
+    """
+    dtype = np.dtype(draw(st.sampled_from(dtypes)))
+    shape = tuple(draw(st.lists(st.integers(1, 9), max_size=4)))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    size = int(np.prod(shape))
+    distinct = draw(st.sampled_from((1, 2, 3, 16, 200, 1 << 16)))
+    values = generator.integers(0, 256, (distinct, dtype.itemsize), dtype=np.uint8).view(dtype).reshape(-1)
+    values[0] = draw(st.sampled_from((0, 0, 1)))
+    if dtype.kind == "f" and draw(st.booleans()):
+        values[-1] = -0.0
+    others = generator.random(size) < draw(st.sampled_from((0.0, 0.05, 0.3, 0.7, 1.0)))
+    return np.ascontiguousarray(values[np.where(others, generator.integers(0, distinct, size), 0)].reshape(shape))
