@@ -10,10 +10,10 @@ import pytest
 
 from tests.onnx.lower.builder import Builder
 from tests.support.oracles import LiteRtOracle, TflmOracle
+from tests.tflite.harness import forced
 from wpconvert.engines.native import NativeEngine
 from wpconvert.onnx.lower import Lowered, lower
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.convert import Settings, convert
 from wpconvert.tflite.file import parse
 
 
@@ -75,7 +75,7 @@ def test_litert_runs_it(lowered: Lowered) -> None:
 
 @pytest.mark.parametrize("method", ["dcsr", "bitmap", "huffman"])
 def test_a_lowered_model_can_be_compressed(lowered: Lowered, method: str) -> None:
-    rewritten = parse(convert("network", lowered.data, Settings(method)).data)
+    rewritten = parse(forced(lowered.data, method))
     for sample in images():
         assert (Interpreter(rewritten).run(sample)[0] == Interpreter(parse(lowered.data)).run(sample)[0]).all()
 
