@@ -22,16 +22,20 @@ static void find_taps(wpk_pool_work *w) {
 }
 
 /* The offsets of one tap and group of `count` filters: their indices are `step` bytes apart, from
- * bit `bit` of a byte on, and offsets lie `to_step` apart. */
-static void decode_column(const uint8_t *from, uint32_t step, uint32_t bits, uint32_t bit,
-                          uint32_t count, uint32_t pitch, uint32_t start, uint16_t *to,
-                          uint32_t to_step) {
+ * bit `bit` of a byte on, and offsets lie `to_step` apart. Its loops need all registers for
+ * themselves. */
+__attribute__((noinline)) static void decode_column(const uint8_t *from, uint32_t step,
+                                                    uint32_t bits, uint32_t bit, uint32_t count,
+                                                    uint32_t pitch, uint32_t start, uint16_t *to,
+                                                    uint32_t to_step) {
     const uint32_t mask = (1u << bits) - 1;
     if (bit + bits <= 8) {
+#pragma GCC unroll 4
         for (; count > 0; --count, from += step, to += to_step) {
             *to = (uint16_t)((*from >> bit & mask) * pitch + start);
         }
     } else {
+#pragma GCC unroll 4
         for (; count > 0; --count, from += step, to += to_step) {
             *to = (uint16_t)((wpk_load_u16(from) >> bit & mask) * pitch + start);
         }
@@ -62,14 +66,16 @@ static void decode_offsets(const wpk_pool_work *w) {
 
 /* What a row of taps outside of the image adds to all outputs of a filter. */
 static void add_constants(const wpk_pool_work *w, const uint16_t *offsets, uint32_t *constants) {
-    const uint32_t kernel_w = (uint32_t)w->shape->kernel_w;
+    const uint32_t mask = w->plan->wide ? UINT32_MAX : UINT16_MAX, *const shifts = w->shifts;
+    const uint32_t kernel_w = (uint32_t)w->shape->kernel_w, *const products = w->products;
     for (uint32_t f = 0; f < w->filters; ++f) {
-        for (uint32_t g = 0; g < w->groups; ++g) {
+        uint32_t sum = 0;
+        for (const uint16_t *const end = offsets + w->groups * kernel_w; offsets != end;) {
             for (uint32_t j = 0; j < kernel_w; ++j) {
-                const uint32_t product = w->products[*offsets++ / 4 - w->shifts[j]];
-                constants[f] += (w->plan->wide ? product : product & 0xffff) - w->excess;
+                sum += products[*offsets++ / 4 - shifts[j]] & mask;
             }
         }
+        constants[f] += sum;
     }
 }
 
@@ -98,9 +104,11 @@ static void add_row(const wpk_pool_work *w, int32_t padded) {
         }
         multiplied = true;
         const uint32_t slot = (uint32_t)(at / shape->stride_h) % p->slots;
-        uint32_t *const sums = w->sums + slot * wpk_pool_sums_of_row(w);
+        uint32_t *const sums = wpk_pool_sums(w, slot), *const constants =
+                                                           wpk_pool_constants(w, slot);
+        constants[p->filters] += taps * w->excess;
         if (!inside) {
-            add_constants(w, offsets, w->constants + slot * p->filters);
+            add_constants(w, offsets, constants);
         } else if (p->wide) {
             wpk_pool_accumulate_wide(w->products, offsets, w->filters, taps, p->words, sums);
         } else {
@@ -116,7 +124,7 @@ static void run_tile(wpk_pool_work *w) {
     const wpk_pool_plan *const p = w->plan;
     const uint32_t groups = wpk_pool_groups(&w->weights->blob);
     int32_t begin = 0;
-    clear(w->constants, p->slots * p->filters);
+    clear(w->constants, p->slots * (p->filters + 1));
     clear(w->sums, p->slots * wpk_pool_sums_of_row(w));
     for (int32_t top = 0, bottom; top < shape->out_h; top = bottom) {
         const int32_t left = shape->out_h - top;
@@ -130,9 +138,7 @@ static void run_tile(wpk_pool_work *w) {
                 add_row(w, row);
             }
         }
-        for (int32_t row = top; row < bottom; ++row) {
-            wpk_pool_finish_row(w, row);
-        }
+        wpk_pool_finish_rows(w, top, bottom);
         begin = end;
     }
 }

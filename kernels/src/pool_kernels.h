@@ -65,6 +65,12 @@ void wpk_pool_products_lut(const wpk_pool *pool, const uint8_t *lut, uint32_t bi
                            const uint8_t *vectors, uint32_t words, uint32_t *products,
                            uint32_t pitch);
 
+/* The same for lut_bits 8 and up to WPK_POOL_LUT_8_BITS planes; WPK_THUMB2 and WPK_DSP only. */
+enum { WPK_POOL_LUT_8_BITS = 4 };
+void wpk_pool_products_lut_8(const wpk_pool *pool, const uint8_t *lut, uint32_t bits,
+                             const uint8_t *vectors, uint32_t words, uint32_t *products,
+                             uint32_t pitch);
+
 /* A word for each of `words` vectors. */
 void wpk_pool_products_mac_wide(const wpk_pool *pool, uint32_t excess, const uint8_t *vectors,
                                 uint32_t words, uint32_t *products, uint32_t pitch);

@@ -1,18 +1,8 @@
 /* Sums of products to outputs. */
-#include "codec_pool.h"
+#include <stdbool.h>
+
 #include "finish.h"
 #include "pool_work.h"
-
-/* How many products, each with an excess, a sum of this row of outputs is made of. */
-static uint32_t products_of_row(const wpk_pool_work *w, int32_t row) {
-    const wpk_conv_shape *const shape = w->shape;
-    uint32_t rows = 0;
-    for (int32_t i = 0; i < shape->kernel_h; ++i) {
-        const int32_t at = row * shape->stride_h + i * shape->dilation_h - shape->pad_top;
-        rows += at >= 0 && at < shape->in_h;
-    }
-    return rows * (uint32_t)shape->kernel_w * wpk_pool_groups(&w->weights->blob);
-}
 
 /* An output channel of a row, and the distance of its outputs. */
 typedef struct {
@@ -23,12 +13,11 @@ typedef struct {
 } filter;
 
 /* `count` sums without the start, `sums_step` words apart, which become zero. */
-static int8_t *finish_words(const filter *f, uint32_t *sums, uint32_t count, int8_t *y) {
+static void finish_words(const filter *f, uint32_t *sums, uint32_t count, int8_t *y) {
     for (const uint32_t *const end = sums + count; sums != end; y += f->step) {
         *y = wpk_finish(f->requant, &f->channel, (int32_t)(f->start + *sums));
         *sums++ = 0;
     }
-    return y;
 }
 
 /* A pair of sums: the low halves' and the high halves'. */
@@ -69,27 +58,43 @@ static void finish_pairs(const filter *f, uint32_t *sums, uint32_t words, uint32
     }
 }
 
-void wpk_pool_finish_row(const wpk_pool_work *w, int32_t row) {
-    const wpk_conv_shape *const shape = w->shape;
+/* The part of a row of outputs that a tile has: `highs` high halves and `lows` low ones. */
+typedef struct {
+    uint32_t lows, highs;
+    uint32_t words_of_filter;
+    bool wide;
+} tile;
+
+static void finish_row(const tile *t, const filter *f, uint32_t *sums, int8_t *y) {
+    if (t->wide) {
+        finish_words(f, sums, t->lows, y);
+    } else {
+        finish_pairs(f, sums, t->lows, t->highs, t->words_of_filter / 2 * f->step, y);
+    }
+}
+
+void wpk_pool_finish_rows(const wpk_pool_work *w, int32_t top, int32_t bottom) {
     const wpk_pool_plan *const p = w->plan;
-    const uint32_t slot = (uint32_t)row % p->slots, pixel = (uint32_t)shape->out_c;
-    const uint32_t left = (uint32_t)shape->out_w - w->column;
-    const uint32_t width = left < p->columns ? left : p->columns;
-    const uint32_t excess = products_of_row(w, row) * w->excess;
-    const uint32_t sums_of_filter = p->wide ? p->words : 2 * p->words;
-    uint32_t *const constants = w->constants + slot * p->filters;
-    uint32_t *sums = w->sums + slot * wpk_pool_sums_of_row(w);
-    int8_t *y = w->y + ((uint32_t)row * (uint32_t)shape->out_w + w->column) * pixel + w->first;
-    for (uint32_t i = 0; i < w->filters; ++i, ++y, sums += sums_of_filter) {
+    const uint32_t pixel = (uint32_t)w->shape->out_c, width = (uint32_t)w->shape->out_w;
+    const uint32_t left = width - w->column, columns = left < p->columns ? left : p->columns;
+    const uint32_t lows = columns < p->words ? columns : p->words;
+    const tile t = {lows, columns - lows, (p->wide ? 1 : 2) * p->words, p->wide};
+    const uint32_t first = (uint32_t)top % p->slots, last = p->slots - 1;
+    int8_t *y = w->y + ((uint32_t)top * width + w->column) * pixel + w->first;
+    for (uint32_t i = 0; i < w->filters; ++i, ++y) {
         filter f = {w->requant, wpk_channel_of(w->requant, w->first + i, w->weights->cols), 0,
                     pixel};
-        f.start = (uint32_t)f.channel.bias + constants[i] - excess;
-        constants[i] = 0;
-        if (p->wide) {
-            finish_words(&f, sums, width, y);
-        } else {
-            const uint32_t lows = width < p->words ? width : p->words;
-            finish_pairs(&f, sums, lows, width - lows, p->words * pixel, y);
+        int8_t *to = y;
+        uint32_t slot = first;
+        for (int32_t row = top; row < bottom; ++row, to += width * pixel) {
+            uint32_t *const constants = wpk_pool_constants(w, slot);
+            f.start = (uint32_t)f.channel.bias + constants[i] - constants[p->filters];
+            constants[i] = 0;
+            finish_row(&t, &f, wpk_pool_sums(w, slot) + i * t.words_of_filter, to);
+            slot = slot == last ? 0 : slot + 1;
         }
+    }
+    for (int32_t row = top; row < bottom; ++row) {
+        wpk_pool_constants(w, (uint32_t)row % p->slots)[p->filters] = 0;
     }
 }

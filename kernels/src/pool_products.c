@@ -72,6 +72,12 @@ static inline void products_lut(const wpk_pool *pool, const uint8_t *lut, uint32
 void wpk_pool_products_lut(const wpk_pool *pool, const uint8_t *lut, uint32_t bits,
                            const uint8_t *vectors, uint32_t words, uint32_t *products,
                            uint32_t pitch) {
+#if WPK_THUMB2 || WPK_DSP
+    if (pool->lut_bits == 8 && bits <= WPK_POOL_LUT_8_BITS) {
+        wpk_pool_products_lut_8(pool, lut, bits, vectors, words, products, pitch);
+        return;
+    }
+#endif
     if (pool->lut_bits == 8) {
         products_lut(pool, lut, bits, 8, vectors, words, products, pitch);
     } else {

@@ -21,6 +21,7 @@ static void pair_up(const uint8_t *vectors, uint32_t start, uint32_t words, uint
     const int8_t *x = (const int8_t *)vectors;
     for (; words > 0; --words, x += WPK_POOL_LANES) {
         *pairs++ = start;
+#pragma GCC unroll 8
         for (uint32_t j = 0; j < WPK_POOL_LANES; ++j, ++x) {
             *pairs++ = (uint32_t)x[0] + ((uint32_t)x[WPK_POOL_LANES] << 16);
         }

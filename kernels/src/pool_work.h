@@ -42,7 +42,18 @@ static inline uint32_t wpk_pool_sums_of_row(const wpk_pool_work *work) {
     return (work->plan->wide ? 1 : 2) * work->plan->filters * work->plan->words;
 }
 
-/* Sums of a finished row of outputs to outputs; clears them. */
-void wpk_pool_finish_row(const wpk_pool_work *work, int32_t row);
+/* Those of slot `slot`. */
+static inline uint32_t *wpk_pool_sums(const wpk_pool_work *work, uint32_t slot) {
+    return work->sums + slot * wpk_pool_sums_of_row(work);
+}
+
+/* What a row of outputs gets from rows outside of the image, by filter, and behind that the excess
+ * of all products in one of its sums. */
+static inline uint32_t *wpk_pool_constants(const wpk_pool_work *work, uint32_t slot) {
+    return work->constants + slot * (work->plan->filters + 1);
+}
+
+/* Sums of rows [top, bottom) of outputs, which are finished, to outputs; clears them. */
+void wpk_pool_finish_rows(const wpk_pool_work *work, int32_t top, int32_t bottom);
 
 #endif

@@ -21,8 +21,8 @@ _HEAD = """\
 
 Made by `{command}`; the same numbers as data: [pool_bench.json](pool_bench.json). The networks have the shapes of
 `wptrain`'s, TinyConv one input channel and 100 classes, the others three and ten. Their weights are random vectors of
-a pool, for nothing has to be trained: instructions depend on shapes, hardly on values. All convolutions but the first
-are pooled.
+a pool, for nothing has to be trained: instructions depend on shapes, hardly on values. All convolutions are pooled but
+the first, and those that would not shrink.
 
 Instructions are measured: one inference on a simulated board, exact. Every output was the reference interpreter's, bit
 for bit. Only the cycles in [one table](#cycles-and-memory) are modelled ([CYCLE_MODEL.md](CYCLE_MODEL.md)).

@@ -18,7 +18,6 @@ from wpconvert.files import write_all
 from ..checkpoint import Checkpoint
 from ..data.dataset import Dataset
 from ..networks import NETWORKS
-from ..recipes import export as export_recipe
 from ..recipes import pool as pool_recipe
 from ..recipes import pretrain as pretrain_recipe
 from ..tracking import Run, track
@@ -39,6 +38,7 @@ from .options import (
     checked_device,
     load_dataset,
     load_network,
+    quiet_converters,
 )
 
 PRETRAINED = "pretrained.pt"
@@ -67,6 +67,8 @@ class _Watcher:
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         self.run.metrics(epoch, metrics)
+        told = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in metrics.items())
+        self.progress.console.print(f"epoch {epoch + 1} of {self.epochs}: {told}")
 
 
 @contextmanager
@@ -176,8 +178,12 @@ def export(
     dataset: DatasetOption = "digits",
 ) -> None:
     """Write a network as an int8 .tflite; pooled weights stay exactly pooled."""
+    quiet_converters()
+    # Takes seconds, which only this command needs to spend.
+    from ..recipes.export import export as to_tflite  # noqa: PLC0415
+
     try:
-        content = export_recipe.export(load_network(source), load_dataset(dataset))
+        content = to_tflite(load_network(source), load_dataset(dataset))
     except ValueError as error:
         raise UsageError(str(error)) from error
     write_all({out: content})

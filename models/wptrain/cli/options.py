@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +51,17 @@ def load_network(path: Path) -> Trained:
         raise FileError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise DataError(str(error)) from error
+
+
+def quiet_converters() -> None:
+    """Keep from the terminal what PyTorch, torchao and the converter's compiler say of themselves when loaded."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    for name in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # An exported graph has no mode; it was exported in evaluation mode.
+    logging.getLogger().addFilter(lambda record: "converted in training mode" not in record.getMessage())
 
 
 def checked_device(name: str) -> str:
