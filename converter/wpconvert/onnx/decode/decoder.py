@@ -36,15 +36,15 @@ Array = NDArray[Any]
 class Settings:
     """How to encode.
 
-    Of codec pool: channel_axis: of the output channels, 0 or 1; the other one has the input channels. pool: vectors,
-    [at most 256, 8], to make the weights of; without it the weight gets vectors of its own. pool_size: how many vectors
-    float weights are clustered to where they are not made of 256; None leaves them. seed: of the clustering.
+    Of codec pool: channel_axis: of the output channels, 0 or 1; the other one has the input channels. pool_size: how
+    many vectors float weights are clustered to where they are not made of 256; None leaves them. seed: of the
+    clustering. pool: vectors, [at most 256, 8], to make the weights of; without it the weight gets vectors of its own.
     """
 
     channel_axis: int = 0
-    pool: Array | None = None
     pool_size: int | None = None
     seed: int = 0
+    pool: Array | None = None
 
 
 @dataclass(frozen=True)

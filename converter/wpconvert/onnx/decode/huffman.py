@@ -75,7 +75,7 @@ class Huffman(Decoder):
             raise ModelError(f"{self.op_type}: levels {levels.tolist()} do not make {total} elements")
         self._check_input("bits", bits, ("uint8",), int(octets.sum()))
         wide = counts.astype(np.int64)
-        if len(symbols) < 2 or wide.min() < 1 or int(wide.sum()) != int(leaves.sum()):
+        if not 2 <= len(symbols) <= MAX_VALUES or wide.min() < 1 or int(wide.sum()) != int(leaves.sum()):
             raise ModelError(f"{self.op_type}: the counts of its {len(symbols)} symbols do not make the leaves")
         runs = np.split(np.repeat(symbols, wide), np.cumsum(leaves)[:-1])
         sequence = symbols[:0]

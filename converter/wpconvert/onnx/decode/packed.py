@@ -82,6 +82,8 @@ class Packed(Decoder):
         codes, table = inputs
         self._check_input("table", table, sorted(self.dtypes))
         self._check_input("codes", codes, ("uint8",))
+        if len(table) > MAX_VALUES:
+            raise ModelError(f"{self.op_type}: a table of {len(table)} values, expected at most {MAX_VALUES}")
         return table[unpacked(self.op_type, codes, math.prod(shape), len(table))].reshape(shape)
 
     def _body(self, opset: int) -> str:  # noqa: ARG002
