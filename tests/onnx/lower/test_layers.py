@@ -63,7 +63,7 @@ def test_convolutions(
 ) -> None:
     b = Builder(dtype)
     weights = integers(seed, *geometry["weights"])
-    channels = weights.shape[0]
+    channels = int(geometry["weights"][0])
     scales = np.random.default_rng(seed).uniform(0.005, 0.02, channels if per_channel else ()).astype(np.float32)
     bias = np.random.default_rng(seed).integers(-3000, 3000, channels).astype(np.int32)
     x = b.input("x", geometry["shape"], 0.02, 3)
@@ -273,8 +273,8 @@ def quantised_operator(dtype: str) -> onnx.ModelProto:
     """Conv, Add, pools and Gemm in QOperator form."""
     b = Builder(dtype)
     b.input("x", (1, 3, 8, 8))
-    x, scale, point = (b.nodes[0].output[0], *b.nodes[0].input[1:])
     b.nodes.pop()
+    x, scale, point = b.nodes[0].output[0], b.nodes[0].input[1], b.nodes[0].input[2]
     weights = (
         b.constant(integers(0, 4, 3, 3, 3)),
         b.constant(np.full(4, 0.01, np.float32)),

@@ -86,6 +86,8 @@ class _Importer:
         if not isinstance(value, Activation):
             what = "missing" if value is None else "a constant"
             raise ModelError(f"output {info.name!r} is {what}, expected the result of a node")
+        if value.source is not None:
+            value.name = info.name
         return Port(info.name, _TYPES.get(info.type.tensor_type.elem_type, "float32"), value)
 
     def _read(self, proto: onnx.NodeProto, where: str) -> None:

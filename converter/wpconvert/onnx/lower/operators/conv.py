@@ -67,17 +67,17 @@ def emit(emitter: Emitter, node: Node) -> None:
         op_options.depthMultiplier = weights.shape[0] // x.shape[1]
     values = kernels.symmetric_int8(node, weights).transpose(axes)
     scales = kernels.channel_scales(node, weights, 0)
-    inputs = [source, emitter.constant(weights.name, values, scales, channel_axis)]
-    bias = node.optional(2)
-    if bias is not None:
-        inputs.append(_bias(emitter, node, node.constant(2), weights))
+    inputs = [source, emitter.constant(weights.name, values, scales, channel_axis), _bias(emitter, node, weights)]
     emitter.result(node, "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D", inputs, NHWC, op_options)
 
 
-def _bias(emitter: Emitter, node: Node, bias: Constant, weights: Constant) -> int:
+def _bias(emitter: Emitter, node: Node, weights: Constant) -> int:
+    """LiteRT wants a bias: zeros where there is none."""
     scales = kernels.bias_scales(node.activation(0).quant, kernels.channel_scales(node, weights, 0))
-    steps: np.ndarray[tuple[int], np.dtype[np.int32]] = kernels.int32_bias(node, bias, scales, weights.shape[0])
-    return emitter.constant(bias.name, steps, scales)
+    if node.optional(2) is None:
+        return emitter.constant(f"{weights.name}/bias", np.zeros(weights.shape[0], np.int32), scales)
+    bias = node.constant(2)
+    return emitter.constant(bias.name, kernels.int32_bias(node, bias, scales, weights.shape[0]), scales)
 
 
 register("Conv", read, emit)
