@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.onnx.decode import literal
 from tests.onnx.decode.models import ENGINES, OPSETS, assert_same_bits, model_of
 from tests.onnx.decode.weights import Array, int4_weights, weights
 from wpconvert.errors import ModelError
@@ -34,6 +35,15 @@ def decoded(encoded: Encoded) -> Array:
 @settings(max_examples=200, deadline=None)
 def test_decoding_gives_the_encoded_bits_back(method: str, values: Array) -> None:
     assert_same_bits(decoded(encoded_if_possible(method, values)), values)
+
+
+@every_decoder
+@given(values=st.one_of(weights(), int4_weights()))
+@settings(max_examples=60, deadline=None)
+def test_a_decoder_written_from_the_description_gives_the_same_bits(method: str, values: Array) -> None:
+    encoded = encoded_if_possible(method, values)
+    result = literal.decode(encoded.op_type, [array for _, array in encoded.inputs], values.dtype)
+    assert_same_bits(result, values)
 
 
 @every_opset
