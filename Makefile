@@ -40,9 +40,10 @@ format: setup
 bench: setup
 	$(PYTHON) -m tools.benchmark $(if $(WRITE),--write) $(MODELS)
 
-# Encoding and decoding speed and memory of this machine, one core.
+# Encoding and decoding speed and memory of this machine, one core; and those of rewriting an ONNX model of 3 GB.
 bench-host: setup
 	$(PYTHON) tools/bench_host.py
+	$(PYTHON) tools/bench_host_onnx.py
 
 # Calibrate the cost model of -m auto on the simulated boards, and compare its predictions with measurements of the
 # shipped models. MODELS adds folders with models of your own; CHECK=1 compares only.

@@ -265,7 +265,8 @@ def test_any_weight_comes_back_bit_for_bit_and_nothing_grows(
     weight = numpy_helper.from_array(array, "w")
     if typed and not external:
         values = (array.view("u2") if data_type == TensorProto.FLOAT16 else array).reshape(-1).tolist()
-        weight = TensorProto(name="w", data_type=data_type, dims=[rows, cols], **{TYPED[data_type]: values})
+        weight = TensorProto(name="w", data_type=data_type, dims=[rows, cols])
+        getattr(weight, TYPED[data_type]).extend(values)
     source = save(matmul_model(weight), tmp_path_factory.mktemp("any") / "model.onnx", external)
     target, done = converted(source, method)
     assert all(tensor.nbytes_after <= tensor.nbytes_before for tensor in done.report.tensors)
