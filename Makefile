@@ -7,7 +7,7 @@ C_FOLDERS := kernels runtime native tests tools/qemu_plugin examples
 C_SOURCES = $(shell find $(C_FOLDERS) -name build -prune -o -type f \( -name '*.[ch]' -o -name '*.cc' \) -print)
 SCRIPTS = $(wildcard tools/*.sh kernels/bench/*.sh)
 
-.PHONY: setup setup-train demo test lint format bench bench-host calibrate vectors schema fuzz clean
+.PHONY: setup setup-train demo test lint format bench bench-pool bench-host calibrate vectors schema fuzz clean
 
 setup:
 	@sh tools/setup.sh $(VENV)
@@ -39,6 +39,11 @@ format: setup
 # models of your own; WRITE=1 puts the tables and the plot into docs/ and README.md.
 bench: setup
 	$(PYTHON) -m tools.benchmark $(if $(WRITE),--write) $(MODELS)
+
+# Instructions and bytes of networks with weight pools, against dense ones, on the simulated boards. WRITE=1 puts tables
+# and plot into docs/; OPTIONS="--networks resnet-s --pool-size 64" measures less.
+bench-pool: setup
+	$(PYTHON) -m tools.pool_bench $(if $(WRITE),--write) $(OPTIONS)
 
 # Encoding and decoding speed and memory of this machine, one core; and those of rewriting an ONNX model of 3 GB.
 bench-host: setup

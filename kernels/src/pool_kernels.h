@@ -49,21 +49,27 @@ void wpk_pool_vectors(const wpk_levels *levels, const int8_t *x, uint32_t stride
  * on become anything. */
 void wpk_pool_planes(uint8_t *vectors, uint32_t count, uint32_t bits);
 
-/* A form of the pool that wpk_pool_products_mac reads, made once per layer; its size is in
- * pool_plan.h, it is aligned to 16 bytes. */
-void wpk_pool_prepare(const wpk_pool *pool, uint32_t excess, void *prepared);
+/* A form of the pool that wpk_pool_products_mac reads with levels of these bits, made once per
+ * layer; its size is in pool_plan.h, it is aligned to 16 bytes. */
+void wpk_pool_prepare(const wpk_pool *pool, uint32_t excess, uint32_t bits, void *prepared);
 
 /* The products of 2 · words vectors with every pool vector by multiplication: of vectors[2i] to the
  * low half of word i, of vectors[2i + 1] to its high half. Vectors are levels. Needs lut_shift 0.
  */
 void wpk_pool_products_mac(const wpk_pool *pool, const void *prepared, uint32_t excess,
-                           const uint8_t *vectors, uint32_t words, uint32_t *products,
-                           uint32_t pitch);
+                           uint32_t bits, const uint8_t *vectors, uint32_t words,
+                           uint32_t *products, uint32_t pitch);
 
 /* The same through the look-up table `lut` of lut_bits 4 or 8; vectors are bit planes. */
 void wpk_pool_products_lut(const wpk_pool *pool, const uint8_t *lut, uint32_t bits,
                            const uint8_t *vectors, uint32_t words, uint32_t *products,
                            uint32_t pitch);
+
+/* The same for lut_bits 8 and up to WPK_POOL_LUT_8_BITS planes; WPK_THUMB2 and WPK_DSP only. */
+enum { WPK_POOL_LUT_8_BITS = 4 };
+void wpk_pool_products_lut_8(const wpk_pool *pool, const uint8_t *lut, uint32_t bits,
+                             const uint8_t *vectors, uint32_t words, uint32_t *products,
+                             uint32_t pitch);
 
 /* A word for each of `words` vectors. */
 void wpk_pool_products_mac_wide(const wpk_pool *pool, uint32_t excess, const uint8_t *vectors,

@@ -23,12 +23,7 @@ typedef struct {
 
 /* Bytes of what wpk_pool_prepare writes. */
 static inline uint32_t wpk_pool_prepared_nbytes(const wpk_pool *pool) {
-#if WPK_DSP || WPK_THUMB2
-    return 36 * pool->size;
-#else
-    (void)pool;
-    return 0;
-#endif
+    return (WPK_DSP ? 20 : WPK_THUMB2 ? 32 : 0) * pool->size;
 }
 
 /* A tile is `columns` columns of outputs of `filters` filters. It is computed in bands of `rows`
@@ -46,6 +41,16 @@ typedef struct {
     /* Bytes from the start of scratch. */
     uint64_t prepared_at, offsets_at, vectors_at, products_at, constants_at, sums_at, nbytes;
 } wpk_pool_plan;
+
+/* Helium multiplies decoded rows faster than anything else. */
+static inline bool wpk_pool_just_gathers(const wpk_pool *pool) {
+#ifdef WPK_POOL_FORCE
+    (void)pool;
+    return false;
+#else
+    return WPK_MVE && pool->lut_shift == 0;
+#endif
+}
 
 wpk_pool_plan wpk_pool_plan_of(const wpk_conv_shape *shape, const wpk_weights *weights);
 

@@ -5,16 +5,16 @@
 
 #if !WPK_THUMB2 && !WPK_DSP
 
-void wpk_pool_prepare(const wpk_pool *pool, uint32_t excess, void *prepared) {
-    (void)pool, (void)excess, (void)prepared;
+void wpk_pool_prepare(const wpk_pool *pool, uint32_t excess, uint32_t bits, void *prepared) {
+    (void)pool, (void)excess, (void)bits, (void)prepared;
 }
 
 /* A multiplication of two activations, 2^16 apart, with one weight: what is kept of both is in
  * 0 … 2^16 − 1, so that no carry of the sum, which is exact modulo 2^32, stays between them. */
 void wpk_pool_products_mac(const wpk_pool *pool, const void *prepared, uint32_t excess,
-                           const uint8_t *vectors, uint32_t words, uint32_t *products,
-                           uint32_t pitch) {
-    (void)prepared;
+                           uint32_t bits, const uint8_t *vectors, uint32_t words,
+                           uint32_t *products, uint32_t pitch) {
+    (void)prepared, (void)bits;
     for (uint32_t i = 0; i < words; ++i, vectors += 2 * WPK_POOL_LANES, ++products) {
         const int8_t *const x = (const int8_t *)vectors, *w = pool->vectors;
         uint32_t pairs[WPK_POOL_LANES];
@@ -72,6 +72,12 @@ static inline void products_lut(const wpk_pool *pool, const uint8_t *lut, uint32
 void wpk_pool_products_lut(const wpk_pool *pool, const uint8_t *lut, uint32_t bits,
                            const uint8_t *vectors, uint32_t words, uint32_t *products,
                            uint32_t pitch) {
+#if WPK_THUMB2 || WPK_DSP
+    if (pool->lut_bits == 8 && bits <= WPK_POOL_LUT_8_BITS) {
+        wpk_pool_products_lut_8(pool, lut, bits, vectors, words, products, pitch);
+        return;
+    }
+#endif
     if (pool->lut_bits == 8) {
         products_lut(pool, lut, bits, 8, vectors, words, products, pitch);
     } else {

@@ -50,6 +50,8 @@ class FakeQuant(nn.Module):  # type: ignore[misc]
 
     def forward(self, x: Tensor) -> Tensor:
         zero_point = int(self.zero_point)
+        # Lower precision cannot hold all levels.
+        x = x.float()
         with torch.no_grad():
             stored = torch.round(x / self.scale) + zero_point
             clipped = stored.clamp(LOWEST, HIGHEST)

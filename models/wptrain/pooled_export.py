@@ -70,7 +70,7 @@ def _fold_one(name: str, block: ConvBnRelu | None) -> _Folded:
         raise ValueError(f"{name}: {int((gain <= 0).sum())} gains of its batch normalisation are not positive")
     latent = latent_weight(block.conv)
     pooled = pooled_weight(block.conv)
-    integers = pooled.integers(latent)
+    integers = pooled.integers(latent).detach()
     return _Folded(
         np.ascontiguousarray(integers.permute(0, 2, 3, 1).numpy().astype(np.int8)),
         _numbers(pooled.scales(latent, integers)) * gain,

@@ -17,6 +17,9 @@ from .augmentation import flipped, shifted
 from .data.dataset import Dataset, Split
 
 EVALUATION_BATCH = 1000
+PRECISIONS = ("float32", "bfloat16")
+# Of the teacher's and the network's logits; soft enough to show what the wrong classes have in common with the image.
+_TEMPERATURE = 4.0
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +62,8 @@ class TrainConfig:
 
     `shift` moves each training image by up to that many pixels, `flip` mirrors each with probability one half;
     `select_from` is the first epoch that may be chosen, so that a pruning run cannot choose an epoch before its
-    final sparsity.
+    final sparsity. `distil`: the teacher's share of the loss, 0 to 1. `precision`: of the network's operators in
+    training, a name in PRECISIONS.
     """
 
     epochs: int
@@ -70,6 +74,8 @@ class TrainConfig:
     shift: int = 1
     flip: bool = False
     select_from: int = 0
+    distil: float = 0.0
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -122,12 +128,19 @@ def evaluate(network: nn.Module, split: Split) -> tuple[float, float]:
     return correct / len(split), loss / len(split)
 
 
+def distillation(logits: Tensor, taught: Tensor) -> Tensor:
+    """The loss of Hinton et al. (arXiv 1503.02531): how far softened logits [n, classes] are from the teacher's."""
+    soft, goal = (functional.log_softmax(each / _TEMPERATURE, dim=1) for each in (logits, taught))
+    return _TEMPERATURE**2 * functional.kl_div(soft, goal, reduction="batchmean", log_target=True)
+
+
 def fit(
     network: nn.Module,
     dataset: Dataset,
     config: TrainConfig,
     hook: Hook | None = None,
     *,
+    teacher: nn.Module | None = None,
     checkpoint: Checkpoint | None = None,
     observer: Observer | None = None,
     device: torch.device | None = None,
@@ -137,13 +150,19 @@ def fit(
     Best is the highest validation accuracy, then the lowest validation loss. The test split is not read. A run
     that continues from a checkpoint ends with the same weights as one that was never interrupted.
 
-    Raises ValueError when no epoch may be selected.
+    `teacher` is a trained network, which `config.distil` needs.
+
+    Raises ValueError when no epoch may be selected, or for settings out of their ranges.
     """
     if config.select_from >= config.epochs:
         raise ValueError(f"select_from {config.select_from}: must be below epochs {config.epochs}")
+    if config.precision not in PRECISIONS:
+        raise ValueError(f"precision {config.precision}: expected one of {', '.join(PRECISIONS)}")
+    if not 0 <= config.distil <= 1 or (config.distil > 0 and teacher is None):
+        raise ValueError(f"distil {config.distil:g}: expected 0 to 1, and a teacher above 0")
     device = device or torch.device("cpu")
     network.to(device)
-    run = _Run(network, len(dataset.train), config, hook)
+    run = _Run(network, len(dataset.train), config, hook, teacher)
     kept = checkpoint.load() if checkpoint is not None else None
     if kept is not None:
         run.load_state_dict(kept)
@@ -178,14 +197,17 @@ def fit(
 class _Run:
     """Everything that a training run changes from step to step, and that a checkpoint therefore keeps."""
 
-    def __init__(self, network: nn.Module, images: int, config: TrainConfig, hook: Hook | None) -> None:
+    def __init__(
+        self, network: nn.Module, images: int, config: TrainConfig, hook: Hook | None, teacher: nn.Module | None
+    ) -> None:
         self.generator = torch.Generator().manual_seed(config.seed)
         self.epoch = 0
         self.best: Selected | None = None
         self.best_state: dict[str, Tensor] = {}
         self._network = network
         self._hook = hook
-        self._select_from = config.select_from
+        self._teacher = copy.deepcopy(teacher).eval() if teacher is not None and config.distil else None
+        self._config = config
         self._optimiser = torch.optim.AdamW(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -194,17 +216,28 @@ class _Run:
 
     def step(self, images: Tensor, labels: Tensor) -> None:
         """One step of the optimiser on the loss of a batch."""
-        loss = functional.cross_entropy(self._network(images), labels)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self._config.precision == "bfloat16"):
+            logits = self._network(images)
+            taught = self._taught(images)
+        loss = functional.cross_entropy(logits.float(), labels)
+        if taught is not None:
+            loss = (1 - self._config.distil) * loss + self._config.distil * distillation(logits.float(), taught)
         self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.step()
         self._schedule.step()
 
+    def _taught(self, images: Tensor) -> Tensor | None:
+        if self._teacher is None:
+            return None
+        with torch.no_grad():
+            return self._teacher.to(images.device)(images).float()
+
     def finish(self, epoch: int, accuracy: float, loss: float) -> None:
         """Count `epoch` as done and keep its weights if they are the best so far."""
         self.epoch = epoch + 1
         now = Selected(epoch, accuracy, loss)
-        if epoch >= self._select_from and now.better_than(self.best):
+        if epoch >= self._config.select_from and now.better_than(self.best):
             self.best, self.best_state = now, copy.deepcopy(self._network.state_dict())
 
     def state_dict(self) -> dict[str, Any]:

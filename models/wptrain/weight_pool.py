@@ -2,7 +2,7 @@
 
 A pooled convolution keeps its weights as trainable latent ones. In the forward pass every vector of 8 latent
 weights along the input channels is replaced by the pool vector of highest cosine, times the least-squares scale of
-its output channel. The pool is shared by all pooled layers and is not trained.
+its output channel. The pool is shared by all pooled layers. It stays as it is, or is trained too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from wpconvert.transforms.pool import GROUP, cluster, cut, quantise
+from wpconvert.transforms.pool import GROUP, cluster, cut, quantise, shift_for, sum_limits
 
 from .networks.layers import ConvBnRelu
 
@@ -26,23 +26,50 @@ from .networks.layers import ConvBnRelu
 LEAST_GAIN = 1e-3
 # A channel's least scale, in ratios of the norms of its latent and of its pool weights.
 _LEAST_SCALE = 2.0**-10
+# A vector in centroids: the learning rate of the weights then suits them too.
+_UNITS = 32.0
 
 
 class WeightPool(nn.Module):  # type: ignore[misc]
-    """The pool: `vectors` float32 [size, 8] with integer values, whose look-up table fits `lut_bits`."""
+    """A pool of `size` vectors of 8, whose look-up table fits entries of `lut_bits`.
+
+    `centroids` float32 [size, 8] are what can be trained; the vectors are 32 times those, rounded.
+    """
 
     def __init__(self, size: int, lut_bits: int) -> None:
         super().__init__()
         self.lut_bits = lut_bits
-        self.register_buffer("vectors", torch.zeros(size, GROUP))
-        self.register_buffer("lut_shift", torch.zeros((), dtype=torch.int64))
+        self.centroids = nn.Parameter(torch.zeros(size, GROUP), requires_grad=False)
+        self._limits = sum_limits(lut_bits, shift_for(lut_bits))
 
     def fill(self, vectors: NDArray[np.float64]) -> None:
         """Quantise real pool vectors, float64 [n, 8] with 1 <= n <= size, and keep them; too few are repeated."""
-        integers, shift = quantise(vectors, self.lut_bits)
-        rows = np.arange(len(self.vectors)) % len(integers)
-        self.vectors.copy_(torch.from_numpy(integers[rows].astype(np.float32)))
-        self.lut_shift.fill_(shift)
+        integers, _ = quantise(vectors, self.lut_bits)
+        rows = np.arange(len(self.centroids)) % len(integers)
+        self.centroids.data.copy_(torch.from_numpy(integers[rows].astype(np.float32)) / _UNITS)
+
+    @property
+    def vectors(self) -> Tensor:
+        """The pool vectors: whole numbers, float32 [size, 8], without gradient."""
+        return self().detach()
+
+    def forward(self) -> Tensor:
+        """The pool vectors; their gradient passes through the rounding to the centroids.
+
+        A vector that is too long for the table is shortened until it fits however it is rounded.
+        """
+        real = self.centroids * _UNITS
+        with torch.no_grad():
+            rounded = real.round()
+            share = torch.ones_like(real[:, :1])
+            for sign, limit in zip((-1, 1), self._limits, strict=True):
+                most = abs(limit)
+                sums = (sign * rounded).clamp_min(0).sum(dim=1, keepdim=True)
+                # Rounding adds at most one half to each of the vector's numbers.
+                fitting = (most - GROUP / 2) / (sign * real).clamp_min(0).sum(dim=1, keepdim=True)
+                share = torch.where(sums > most, torch.minimum(share, fitting), share)
+            rounded = (real * share).round()
+        return real * share + (rounded - real * share).detach()
 
 
 class PooledWeight(nn.Module):  # type: ignore[misc]
@@ -54,17 +81,17 @@ class PooledWeight(nn.Module):  # type: ignore[misc]
 
     def indices(self, latent: Tensor) -> Tensor:
         """Which pool vector stands for each vector of `latent`: int64 [out, kh, kw, groups]."""
+        pool = self.pool.vectors
         vectors = _grouped(latent)
         lanes = functional.pad(torch.ones(latent.shape[1], device=latent.device), (0, -latent.shape[1] % GROUP))
         # Of the last group only the lanes that have a channel count: [groups, size].
-        norms = (lanes.reshape(-1, 1, GROUP) * self.pool.vectors).norm(dim=2)
-        products = vectors @ self.pool.vectors.T
-        cosines = torch.where(norms > 0, products / norms.clamp_min(torch.finfo(norms.dtype).tiny), 0.0)
+        norms = (lanes.reshape(-1, 1, GROUP) * pool).norm(dim=2)
+        cosines = torch.where(norms > 0, vectors @ pool.T / norms.clamp_min(torch.finfo(norms.dtype).tiny), 0.0)
         return torch.where(vectors.any(dim=-1), cosines.argmax(dim=-1), norms.argmin(dim=-1))
 
     def integers(self, latent: Tensor) -> Tensor:
         """The pool vectors in the shape of `latent`."""
-        joined = self.pool.vectors[self.indices(latent)].flatten(3)[..., : latent.shape[1]]
+        joined = self.pool()[self.indices(latent)].flatten(3)[..., : latent.shape[1]]
         return joined.permute(0, 3, 1, 2)
 
     def scales(self, latent: Tensor, integers: Tensor) -> Tensor:
@@ -76,10 +103,13 @@ class PooledWeight(nn.Module):  # type: ignore[misc]
         return torch.where(energy > 0, torch.maximum(best, least), 1.0)
 
     def forward(self, latent: Tensor) -> Tensor:
-        with torch.no_grad():
+        # In full precision, or training would choose other vectors than evaluation does.
+        with torch.autocast(latent.device.type, enabled=False):
             integers = self.integers(latent)
-            change = integers * self.scales(latent, integers)[:, None, None, None] - latent
-        return latent + change
+            with torch.no_grad():
+                scales = self.scales(latent, integers)[:, None, None, None]
+            # Straight through to the latent weights; to the pool by the chain rule.
+            return latent - latent.detach() + integers * scales
 
 
 def _grouped(weight: Tensor) -> Tensor:
@@ -147,18 +177,18 @@ def make_gains_positive(network: nn.Module) -> None:
 class PoolKeeper:
     """A training hook that keeps the gains positive and, every `refresh` epochs, makes the pool anew.
 
-    `refresh` 0: the pool stays as it is.
+    `refresh` 0: never.
     """
 
-    def __init__(self, network: nn.Module, pool: WeightPool, refresh: int, seed: int) -> None:
+    def __init__(self, network: nn.Module, refresh: int, seed: int) -> None:
         self._network = network
-        self._pool = pool
+        self._pool = pooled_weight(next(iter(pooled_layers(network).values()))).pool
         self._refresh = refresh
         self._seed = seed
 
     def before_epoch(self, epoch: int) -> None:
         if self._refresh and epoch and epoch % self._refresh == 0:
-            self._pool.fill(cluster_weights(self._network, len(self._pool.vectors), self._seed))
+            self._pool.fill(cluster_weights(self._network, len(self._pool.centroids), self._seed))
 
     def after_step(self) -> None:
         with torch.no_grad():
@@ -170,4 +200,4 @@ class PoolKeeper:
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The pool is a buffer of the network; there is nothing else to restore."""
+        """The pool is a parameter of the network; there is nothing else to restore."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from wpconvert.tflite.levels import level_of, levels
+from wpconvert.transforms.pool import fits, quantise, shift_for
 
 if importlib.util.find_spec("torch") is None:
     pytest.skip("torch not installed: training needs `make setup-train`", allow_module_level=True)
@@ -15,16 +16,19 @@ if importlib.util.find_spec("torch") is None:
 import torch
 from torch import nn
 
+from wptrain import data
 from wptrain.activation import FakeQuant, level
 from wptrain.recipes.pool import PoolSettings, pooled
+from wptrain.recipes.pool import pool as pool_recipe
 from wptrain.trained import Trained, build
+from wptrain.training import distillation
 from wptrain.weight_pool import LEAST_GAIN, PooledWeight, WeightPool, make_gains_positive, pooled_layers, pooled_weight
 
 
 def some_pool() -> WeightPool:
     pool = WeightPool(16, 8)
     vectors = np.random.default_rng(0).integers(-15, 16, (16, 8))
-    pool.vectors.copy_(torch.from_numpy(vectors.astype(np.float32)))
+    pool.centroids.data.copy_(torch.from_numpy(vectors.astype(np.float32)) / 32)
     return pool
 
 
@@ -64,6 +68,49 @@ def test_pooling_pooled_weights_changes_nothing(channels: int) -> None:
     assert torch.allclose(parametrisation(once), once, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("lut_bits", [4, 8, 16])
+def test_trained_pools_stay_whole_numbers_that_fit_the_table(lut_bits: int) -> None:
+    pool = WeightPool(32, lut_bits)
+    pool.centroids.data.normal_(std=40.0, generator=torch.Generator().manual_seed(4))
+    vectors = pool.vectors
+    assert torch.equal(vectors, vectors.round())
+    assert fits(vectors.int().numpy(), lut_bits, shift_for(lut_bits)).all()
+
+
+def test_a_pool_that_fits_is_kept_as_it_was_filled() -> None:
+    pool = WeightPool(16, 8)
+    real = np.random.default_rng(7).normal(size=(16, 8))
+    pool.fill(real)
+    assert np.array_equal(pool.vectors.numpy(), quantise(real, 8)[0])
+
+
+def test_training_moves_the_vectors_of_a_pool_unless_it_is_frozen() -> None:
+    torch.manual_seed(0)
+    digits = data.load("digits")
+    dense = Trained("ds-cnn", (8, 8, 1), 10, build("ds-cnn", 1, 10).eval())
+    before = pooled(dense, PoolSettings(pool_size=8))[1].vectors
+    for train_pool in (True, False):
+        settings = PoolSettings(pool_size=8, epochs=1, learning_rate=0.02, train_pool=train_pool, precision="bfloat16")
+        trained, _ = pool_recipe(dense, digits, settings)
+        after = pooled_weight(next(iter(pooled_layers(trained.network).values()))).pool.vectors
+        assert torch.equal(before, after) is not train_pool
+
+
+def test_distillation_is_least_for_the_teachers_own_outputs() -> None:
+    taught = torch.randn(5, 10, generator=torch.Generator().manual_seed(8))
+    assert abs(float(distillation(taught, taught))) < 1e-6
+    assert float(distillation(taught + 1.0, taught)) < 1e-4
+    assert float(distillation(taught.flip(1), taught)) > 0.1
+
+
+def test_lower_precision_does_not_change_the_choice_of_vectors() -> None:
+    latent = torch.randn(64, 64, 3, 3, generator=torch.Generator().manual_seed(9))
+    parametrisation = PooledWeight(some_pool())
+    with torch.autocast("cpu", torch.bfloat16):
+        narrow = parametrisation(latent)
+    assert torch.equal(parametrisation(latent), narrow)
+
+
 def test_turning_gains_around_leaves_the_network_as_it_was() -> None:
     network = build("ds-cnn", 1, 10).eval()
     with torch.no_grad():
@@ -100,7 +147,6 @@ def test_exported_weights_are_exactly_pool_vectors() -> None:
     from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415
 
     from wpconvert.transforms.pool import cut  # noqa: PLC0415
-    from wptrain import data  # noqa: PLC0415
     from wptrain.litert import WEIGHT_OPERATORS, operator_name  # noqa: PLC0415
     from wptrain.recipes.export import export  # noqa: PLC0415
 

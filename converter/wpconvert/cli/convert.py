@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,10 @@ from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, METHODS, Rules, load_rules
 from wpconvert.onnx.convert import Settings as OnnxSettings
 from wpconvert.onnx.file import is_onnx
+from wpconvert.onnx.file import read as read_onnx
+from wpconvert.onnx.lowered import lowered
+from wpconvert.onnx.mixed import samples_for
+from wpconvert.onnx.ports import ports_of as onnx_ports_of
 from wpconvert.plan.goal import BALANCED, DEFAULT_GOAL, DEFAULT_SLOWDOWN, OPTIMIZE, Goal
 from wpconvert.report.export import check_format, conversion_report
 from wpconvert.report.text import print_conversion
@@ -116,6 +121,10 @@ def convert(
     act_bits: ActBitsOption = None,
     pool_scope: PoolScopeOption = None,
     lut: LutOption = None,
+    calibration: Annotated[
+        Path | None,
+        _path_option("--calibrate", "DATA.npz", "Quantise a float .onnx model with these samples, then lower it."),
+    ] = None,
     threshold: Annotated[
         float,
         typer.Option(
@@ -150,10 +159,12 @@ def convert(
     settings = Settings(method, chosen_rules, threshold, strip, goal, pool)
     if no_verify and evaluation is not None:
         raise UsageError("--eval and --no-verify exclude each other: accuracies come from running the models")
-    if is_onnx(model):
+    lowering = is_onnx(model) and (to_c is not None or (output is not None and output.suffix.lower() == ".tflite"))
+    if calibration is not None and not lowering:
+        raise UsageError("--calibrate is for .onnx models that become .tflite ones: give -o OUT.tflite or --to-c FILE.c")
+    if is_onnx(model) and not lowering:
         _refuse_tflite_options(
             {
-                "--to-c": to_c,
                 "--optimize": optimize,
                 "--target": target,
                 "--max-slowdown": max_slowdown,
@@ -175,13 +186,26 @@ def convert(
         )
         return
     chosen = engine_named(engine)
-    data, original = read(model)
-    samples = None if no_verify else read_inputs(inputs, random, seed, ports_of(original), evaluation)
+    if lowering:
+        data = lowered(model, calibration)
+        original = parse(data)
+    else:
+        data, original = read(model)
+    samples = None
+    if not no_verify and lowering:
+        samples = read_inputs(inputs, random, seed, onnx_ports_of(read_onnx(model)), evaluation)
+        samples = replace(samples, samples=samples_for(original, samples.samples))
+    elif not no_verify:
+        samples = read_inputs(inputs, random, seed, ports_of(original), evaluation)
     converted = _convert(model, data, settings, quiet)
     verification = None
     if samples is not None:
         with progress_bar("verify", 2 * len(samples.samples), quiet) as bar:
             verification = verify_models(original, parse(converted.data), samples, chosen, bar.advance)
+    report_so_far = converted.report
+    if lowering:
+        note = f"lowered to a .tflite model of {len(data):,} bytes, with which the result was compared"
+        report_so_far = replace(report_so_far, notes=(note, *report_so_far.notes))
     files: dict[Path, bytes | Path] = {}
     if destination is not None and not dry_run:
         files[destination] = converted.data
@@ -190,7 +214,7 @@ def convert(
     if dump_plan is not None:
         files[dump_plan] = converted.plan.encode()
     written = [*files, *([report] if report is not None else [])]
-    result = with_outcome(converted.report, verification, written, dry_run)
+    result = with_outcome(report_so_far, verification, written, dry_run)
     if report is not None:
         # A path that is no text becomes escapes, which JSON knows too.
         files[report] = conversion_report(report, result).encode("utf-8", "backslashreplace")
@@ -209,6 +233,8 @@ convert.epilog = (  # type: ignore[attr-defined]
     "  wpconvert model.tflite --target mps2-m4 --optimize speed -o fast.tflite\n\n"
     "  wpconvert model.tflite --target mps2-m3 --flash 65536 --strip -o fits.tflite\n\n"
     "  wpconvert model.tflite --dry-run\n\n"
+    "  wpconvert model.onnx -o small.onnx\n\n"
+    "  wpconvert model.onnx -o model.tflite --calibrate samples.npz\n\n"
     "  wpconvert model.tflite -m rle --strip --to-c firmware/model.c\n\n"
     "  wpconvert model.tflite -m pool --pool-size 64 --eval test.npz -o pooled.tflite\n\n"
     "  wpconvert model.tflite --rules rules.yaml --dry-run --dump-plan plan.yaml\n\n"

@@ -18,11 +18,11 @@ from wpconvert.files import write_all
 from ..checkpoint import Checkpoint
 from ..data.dataset import Dataset
 from ..networks import NETWORKS
-from ..recipes import export as export_recipe
 from ..recipes import pool as pool_recipe
 from ..recipes import pretrain as pretrain_recipe
 from ..tracking import Run, track
 from ..trained import Trained, build
+from ..training import Selected, evaluate
 from .options import (
     ERR,
     DatasetOption,
@@ -30,12 +30,15 @@ from .options import (
     EpochsOption,
     NetworkArgument,
     OutOption,
+    PrecisionOption,
+    RateOption,
     SeedOption,
     ThreadsOption,
     TrackOption,
     checked_device,
     load_dataset,
     load_network,
+    quiet_converters,
 )
 
 PRETRAINED = "pretrained.pt"
@@ -64,6 +67,8 @@ class _Watcher:
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         self.run.metrics(epoch, metrics)
+        told = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in metrics.items())
+        self.progress.console.print(f"epoch {epoch + 1} of {self.epochs}: {told}")
 
 
 @contextmanager
@@ -96,6 +101,7 @@ def _check_fit(network: str, dataset: Dataset) -> None:
 def pretrain(
     dataset: DatasetOption = "digits",
     network: Annotated[str, typer.Option("--network", help=f"One of {', '.join(NETWORKS)}.")] = "ds-cnn",
+    precision: PrecisionOption = _PRETRAIN.precision,
     epochs: EpochsOption = _PRETRAIN.epochs,
     seed: SeedOption = _PRETRAIN.seed,
     threads: ThreadsOption = _PRETRAIN.threads,
@@ -105,14 +111,19 @@ def pretrain(
 ) -> None:
     """Train a dense network: FOLDER/pretrained.pt. Run again, it continues after the last whole epoch."""
     settings = pretrain_recipe.PretrainSettings(
-        network=network, seed=seed, epochs=epochs, threads=threads, device=checked_device(device)
+        network=network,
+        precision=precision,
+        seed=seed,
+        epochs=epochs,
+        threads=threads,
+        device=checked_device(device),
     )
     images = load_dataset(dataset)
     _check_fit(network, images)
     with _watched("pretrain", out, tracked, epochs, asdict(settings) | {"dataset": dataset}) as (watcher, checkpoint):
         trained, best = pretrain_recipe.pretrain(images, settings, checkpoint=checkpoint, observer=watcher)
         _save(trained, out / PRETRAINED, watcher.run)
-    typer.echo(f"{out / PRETRAINED}: epoch {best.epoch + 1}, validation accuracy {best.validation_accuracy:.4f}")
+    _tell(out / PRETRAINED, trained, images, best)
 
 
 def pool(
@@ -120,10 +131,18 @@ def pool(
     dataset: DatasetOption = "digits",
     pool_size: Annotated[int, typer.Option("--pool-size", help="Vectors in the pool.")] = _POOL.pool_size,
     lut_bits: Annotated[int, typer.Option("--lut-bits", help="Bits of a look-up entry.")] = _POOL.lut_bits,
+    train_pool: Annotated[
+        bool, typer.Option("--train-pool/--freeze-pool", help="Train the pool's vectors too, or keep them.")
+    ] = _POOL.train_pool,
+    refresh: Annotated[
+        int, typer.Option("--refresh", min=0, metavar="N", help="Cluster anew every N epochs; 0: never.")
+    ] = _POOL.refresh,
+    distil: Annotated[
+        float, typer.Option("--distil", min=0.0, max=1.0, help="Share of the loss that follows the dense network.")
+    ] = _POOL.distil,
+    precision: PrecisionOption = _POOL.precision,
     epochs: EpochsOption = _POOL.epochs,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", min=0.0, help="At the start.")] = (
-        _POOL.learning_rate
-    ),
+    learning_rate: RateOption = _POOL.learning_rate,
     seed: SeedOption = _POOL.seed,
     threads: ThreadsOption = _POOL.threads,
     device: DeviceOption = _POOL.device,
@@ -134,6 +153,10 @@ def pool(
     settings = pool_recipe.PoolSettings(
         pool_size=pool_size,
         lut_bits=lut_bits,
+        train_pool=train_pool,
+        refresh=refresh,
+        distil=distil,
+        precision=precision,
         seed=seed,
         epochs=epochs,
         learning_rate=learning_rate,
@@ -143,11 +166,10 @@ def pool(
     dense = load_network(source)
     decides = asdict(settings) | {"dataset": dataset, "network": dense.network_name}
     with _watched("pool", out, tracked, epochs, decides) as (watcher, checkpoint):
-        trained, best = pool_recipe.pool(
-            dense, load_dataset(dataset), settings, checkpoint=checkpoint, observer=watcher
-        )
+        images = load_dataset(dataset)
+        trained, best = pool_recipe.pool(dense, images, settings, checkpoint=checkpoint, observer=watcher)
         _save(trained, out / POOLED, watcher.run)
-    typer.echo(f"{out / POOLED}: epoch {best.epoch + 1}, validation accuracy {best.validation_accuracy:.4f}")
+    _tell(out / POOLED, trained, images, best)
 
 
 def export(
@@ -156,12 +178,23 @@ def export(
     dataset: DatasetOption = "digits",
 ) -> None:
     """Write a network as an int8 .tflite; pooled weights stay exactly pooled."""
+    quiet_converters()
+    # Takes seconds, which only this command needs to spend.
+    from ..recipes.export import export as to_tflite  # noqa: PLC0415
+
     try:
-        content = export_recipe.export(load_network(source), load_dataset(dataset))
+        content = to_tflite(load_network(source), load_dataset(dataset))
     except ValueError as error:
         raise UsageError(str(error)) from error
     write_all({out: content})
     typer.echo(f"{out}: {len(content):,} bytes")
+
+
+def _tell(path: Path, trained: Trained, dataset: Dataset, best: Selected) -> None:
+    test, _ = evaluate(trained.network, dataset.test)
+    typer.echo(
+        f"{path}: epoch {best.epoch + 1}, validation accuracy {best.validation_accuracy:.4f}, test accuracy {test:.4f}"
+    )
 
 
 def _save(trained: Trained, path: Path, run: Run) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +17,7 @@ from .. import data
 from ..data.dataset import Dataset
 from ..errors import DataError
 from ..trained import Trained
+from ..training import PRECISIONS
 
 ERR = Console(stderr=True, highlight=False)
 
@@ -21,9 +25,13 @@ DatasetOption = Annotated[
     str, typer.Option("--dataset", metavar="NAME[:PATH]", help=f"One of {', '.join(data.CHOICES)}.")
 ]
 OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where network, checkpoint and runs go.")]
+RateOption = Annotated[float, typer.Option("--learning-rate", min=0.0, help="At the start.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of weights, order, shifts and clustering.")]
 EpochsOption = Annotated[int, typer.Option("--epochs", min=1, help="Times that all training images are seen.")]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads; another number, other last bits.")]
+PrecisionOption = Annotated[
+    str, typer.Option("--precision", metavar="|".join(PRECISIONS), help="Of operators in training.")
+]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="What computes.")]
 TrackOption = Annotated[bool, typer.Option("--track/--no-track", help="Keep parameters and metrics with MLflow.")]
 NetworkArgument = Annotated[Path, typer.Argument(metavar="NETWORK.pt", help="What wptrain wrote.", show_default=False)]
@@ -43,6 +51,17 @@ def load_network(path: Path) -> Trained:
         raise FileError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise DataError(str(error)) from error
+
+
+def quiet_converters() -> None:
+    """Keep from the terminal what PyTorch, torchao and the converter's compiler say of themselves when loaded."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    for name in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # An exported graph has no mode; it was exported in evaluation mode.
+    logging.getLogger().addFilter(lambda record: "converted in training mode" not in record.getMessage())
 
 
 def checked_device(name: str) -> str:

@@ -18,6 +18,8 @@ from .options import (
     DeviceOption,
     EpochsOption,
     NetworkArgument,
+    PrecisionOption,
+    RateOption,
     SeedOption,
     ThreadsOption,
     checked_device,
@@ -38,12 +40,21 @@ def sweep_pool(
         list[int], typer.Option("--pool-size", help="Vectors in the pool; may be given several times.")
     ] = _SIZES,
     epochs: EpochsOption = _POOL.epochs,
+    learning_rate: RateOption = _POOL.learning_rate,
+    precision: PrecisionOption = _POOL.precision,
     seed: SeedOption = _POOL.seed,
     threads: ThreadsOption = _POOL.threads,
     device: DeviceOption = _POOL.device,
 ) -> None:
     """Accuracy of a dense network by size of the pool, before and after retraining."""
-    settings = PoolSettings(seed=seed, epochs=epochs, threads=threads, device=checked_device(device))
+    settings = PoolSettings(
+        seed=seed,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        precision=precision,
+        threads=threads,
+        device=checked_device(device),
+    )
     trained = load_network(source)
     _show(sweeps.sweep_pool(trained, load_dataset(dataset), settings, sizes))
 
@@ -70,10 +81,24 @@ def sweep_act(
         list[int],
         typer.Option("--act-bits", min=1, max=8, help="Bits of an activation; may be given several times."),
     ] = _ACT_BITS,
+    epochs: Annotated[int, typer.Option("--epochs", min=0, help="Of training with so few bits; 0: none.")] = 0,
+    learning_rate: RateOption = _POOL.learning_rate,
+    precision: PrecisionOption = _POOL.precision,
+    seed: SeedOption = _POOL.seed,
+    threads: ThreadsOption = _POOL.threads,
+    device: DeviceOption = _POOL.device,
 ) -> None:
-    """Accuracy of a pooled network by bits of the activations that its pooled layers read, not retrained."""
+    """Accuracy of a pooled network by bits of the activations that its pooled layers read."""
+    settings = PoolSettings(
+        seed=seed,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        precision=precision,
+        threads=threads,
+        device=checked_device(device),
+    )
     trained = load_network(source)
-    _show(sweeps.sweep_act(trained, load_dataset(dataset), act_bits))
+    _show(sweeps.sweep_act(trained, load_dataset(dataset), settings, act_bits))
 
 
 def _show(rows: Iterator[sweeps.Row]) -> None:

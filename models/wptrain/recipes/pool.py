@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 
+from torch import nn
+
 from wpconvert.transforms.pool import LUT_BITS, MAX_SIZE
 
 from ..data.dataset import Dataset
@@ -17,12 +19,17 @@ from ..weight_pool import PoolKeeper, WeightPool, attach, cluster_weights, make_
 class PoolSettings:
     """What decides the result; each field is an option of the command.
 
-    `refresh`: epochs after which the pool is made anew from the latent weights; 0: never.
+    `refresh`: epochs after which the pool is made anew from the latent weights; 0: never. `train_pool`: the vectors
+    of the pool are trained with the weights. `distil`: share of the loss that asks for the dense network's outputs
+    instead of the labels. `precision`: of operators in training.
     """
 
     pool_size: int = 64
     lut_bits: int = 8
     refresh: int = 0
+    train_pool: bool = True
+    distil: float = 0.7
+    precision: str = "float32"
     seed: int = 0
     epochs: int = 10
     learning_rate: float = 2e-3
@@ -63,6 +70,21 @@ def pool(
     """The retrained pooled network and its best epoch. Raises ValueError as `pooled` does."""
     make_deterministic(settings.seed, settings.threads)
     result, vectors = pooled(trained, settings)
+    vectors.centroids.requires_grad_(settings.train_pool)
+    selected = retrain(result, dataset, settings, trained.network, checkpoint=checkpoint, observer=observer)
+    return result, selected
+
+
+def retrain(
+    trained: Trained,
+    dataset: Dataset,
+    settings: PoolSettings,
+    teacher: nn.Module,
+    *,
+    checkpoint: Checkpoint | None = None,
+    observer: Observer | None = None,
+) -> Selected:
+    """Train a pooled network in place, `teacher` showing what its outputs should be; its best epoch."""
     config = TrainConfig(
         epochs=settings.epochs,
         seed=settings.seed,
@@ -71,16 +93,18 @@ def pool(
         batch_size=settings.batch_size,
         shift=dataset.shift,
         flip=dataset.flip,
+        distil=settings.distil,
+        precision=settings.precision,
     )
-    keeper = PoolKeeper(result.network, vectors, settings.refresh, settings.seed)
     selected = fit(
-        result.network,
+        trained.network,
         dataset,
         config,
-        keeper,
+        PoolKeeper(trained.network, settings.refresh, settings.seed),
+        teacher=teacher,
         checkpoint=checkpoint,
         observer=observer,
         device=choose_device(settings.device),
     )
-    result.network.cpu()
-    return result, selected
+    trained.network.cpu()
+    return selected

@@ -19,6 +19,7 @@ class PretrainSettings:
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
     batch_size: int = 128
+    precision: str = "float32"
     threads: int = 1
     device: str = "auto"
 
@@ -42,6 +43,7 @@ def pretrain(
         batch_size=settings.batch_size,
         shift=dataset.shift,
         flip=dataset.flip,
+        precision=settings.precision,
     )
     device = choose_device(settings.device)
     selected = fit(network, dataset, config, checkpoint=checkpoint, observer=observer, device=device)

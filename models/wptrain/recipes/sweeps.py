@@ -11,7 +11,7 @@ from ..data.dataset import Dataset
 from ..lut import attach as attach_lut
 from ..trained import Trained
 from ..training import evaluate, to_torch
-from .pool import PoolSettings, pool, pooled
+from .pool import PoolSettings, pool, pooled, retrain
 
 # Images that activation ranges are measured on.
 CALIBRATION_IMAGES = 512
@@ -50,15 +50,19 @@ def sweep_lut(trained: Trained, dataset: Dataset, lut_bits: Iterable[int]) -> It
         yield _row(f"{bits} bits", 0, changed, dataset)
 
 
-def sweep_act(trained: Trained, dataset: Dataset, act_bits: Iterable[int]) -> Iterator[Row]:
-    """Table 6: a pooled network whose pooled convolutions read activations of so many bits, not retrained.
+def sweep_act(trained: Trained, dataset: Dataset, settings: PoolSettings, act_bits: Iterable[int]) -> Iterator[Row]:
+    """Table 6: a pooled network whose pooled convolutions read activations of so many bits.
 
-    Raises ValueError for a dense network.
+    Each is measured as it is and, where `settings` has epochs, after so many of training with those bits and a pool
+    that stays as it is. Raises ValueError for a dense network.
     """
     for bits in act_bits:
         changed = _copy(trained)
         calibrated(changed, dataset, bits)
         yield _row(f"{bits} bits", 0, changed, dataset)
+        if settings.epochs:
+            retrain(changed, dataset, settings, trained.network)
+            yield _row(f"{bits} bits", settings.epochs, changed, dataset)
 
 
 def calibrated(trained: Trained, dataset: Dataset, bits: int) -> None:

@@ -36,12 +36,13 @@ Array = NDArray[Any]
 class Settings:
     """How to encode.
 
-    channel_axis: the axis of output channels, which codec pool has scales for. pool_size: with codec pool, the vectors
-    of a pool that the weights are clustered to; None stores only weights that are made of 256 vectors as they are.
-    seed: of the clustering.
+    Of codec pool: channel_axis: of the output channels, 0 or 1; the other one has the input channels. pool: vectors,
+    [at most 256, 8], to make the weights of; without it the weight gets vectors of its own. pool_size: how many vectors
+    float weights are clustered to where they are not made of 256; None leaves them. seed: of the clustering.
     """
 
     channel_axis: int = 0
+    pool: Array | None = None
     pool_size: int | None = None
     seed: int = 0
 
@@ -50,11 +51,13 @@ class Settings:
 class Encoded:
     """A weight as its decoder takes it.
 
-    op_type: of the node that decodes it. inputs: name and array of each of its inputs, in order.
+    op_type: of the node that decodes it. inputs: name and array of each of its inputs, in order. lossy: it decodes to
+    other weights.
     """
 
     op_type: str
     inputs: tuple[tuple[str, Array], ...]
+    lossy: bool = False
 
     @property
     def nbytes(self) -> int:

@@ -1,0 +1,260 @@
+#include "pool_cut.h"
+
+#include "codec_pool.h"
+#include "conv_plan.h"
+#include "gemm_plan.h"
+#include "pool_kernels.h"
+
+/* Instructions, by core, in 64ths: of a word of products by multiplication (with up to four bits:
+ * NARROW), and for each pool vector and run of words beside; by look-up, for each plane and beside,
+ * with a loop for the core (FAST) and without, and for each pool vector and run. Of a chunk of
+ * words that is added for a tap, and of a visit of its sums, where the halves of words are added by
+ * themselves and where they are not. */
+#if WPK_MVE
+enum {
+    MULTIPLY = 1100,
+    NARROW = 1100,
+    RUN = 0,
+    RUN_WORDS = 8,
+    PLANE = 200,
+    LOOK_UP = 500,
+    FAST_PLANE = 200,
+    FAST_LOOK_UP = 500,
+    FAST_RUN = 0,
+    CHUNK_WORDS = 1,
+    SPLIT_TAP = 200,
+    SPLIT_VISIT = 200,
+    PACKED_TAP = 200,
+    PACKED_VISIT = 200,
+    VISIT_TAPS = 64
+};
+#else
+enum {
+    MULTIPLY = 768,
+    NARROW = WPK_DSP ? 512 : 768,
+    RUN = WPK_DSP ? 512 : 640,
+    RUN_WORDS = 8,
+    PLANE = 346,
+    LOOK_UP = 358,
+    FAST_PLANE = 128,
+    FAST_LOOK_UP = WPK_DSP ? 224 : 256,
+    FAST_RUN = 160,
+    CHUNK_WORDS = 4,
+    SPLIT_TAP = 704,
+    SPLIT_VISIT = 768,
+    PACKED_TAP = 448,
+    PACKED_VISIT = 960,
+    VISIT_TAPS = 12
+};
+#endif
+/* Of two words rather than four, in fourths of those; of a row of products
+ * and group: preparing the loops; of a column of indices; of a call that adds products; of a
+ * channel and of a row of its outputs. */
+enum { TWO_WORDS = 3, ROW = 16000, COLUMN = 3500, CALL = 5000, CHANNEL = 4000, OUTPUT_ROW = 3000 };
+
+enum {
+    MAX_OFFSET = UINT16_MAX,
+    MAX_GROUPS = 8,
+    MAX_BLOCKS = 8,
+    MAX_COLUMNS = 128,
+    MIN_COLUMNS = 8,
+    MAX_HALVINGS = 5
+};
+
+static uint32_t smaller(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
+uint32_t wpk_pool_segments(const wpk_conv_shape *shape, uint32_t words,
+                           wpk_pool_segment *segments) {
+    uint32_t count = 0, first = 0;
+    for (int32_t phase = 0; phase < shape->stride_w; ++phase) {
+        int32_t last = -1;
+        for (int32_t j = 0; j < shape->kernel_w; ++j) {
+            const int32_t column = j * shape->dilation_w;
+            last = column % shape->stride_w == phase ? column / shape->stride_w : last;
+        }
+        if (last >= 0) {
+            const wpk_pool_segment segment = {(uint32_t)phase, first, words + (uint32_t)last};
+            first += segment.width;
+            segments[count++] = segment;
+        }
+    }
+    return count;
+}
+
+bool wpk_pool_products_fit(const wpk_conv_shape *shape) {
+    return shape->kernel_h <= WPK_POOL_MAX_KERNEL && shape->kernel_w <= WPK_POOL_MAX_KERNEL &&
+           shape->dilation_h <= WPK_POOL_MAX_KERNEL && shape->dilation_w <= WPK_POOL_MAX_KERNEL &&
+           shape->stride_w <= WPK_POOL_MAX_STRIDE_W;
+}
+
+/* What does not depend on the cut, and costs of it. */
+typedef struct {
+    const wpk_pool_layer *layer;
+    uint32_t reach;            /* rows of outputs below its own that an input row adds to */
+    uint32_t segments, margin; /* of a row of products; words beside those of the outputs */
+    uint32_t input_rows;       /* that are multiplied */
+    uint32_t tiles;            /* of a whole width, with all groups of filters */
+    uint64_t word, run;        /* of products with the whole pool */
+    uint32_t tap, visit;       /* of a chunk of words */
+    uint32_t visit_taps;
+} work;
+
+/* All that depends on filters, columns and groups; false if offsets would not fit. */
+static bool lay_out(const work *w, wpk_pool_plan *p) {
+    const wpk_conv_shape *const shape = w->layer->shape;
+    const wpk_pool *const pool = w->layer->pool;
+    /* Inner loops take four words at a time. */
+    p->words = p->wide ? p->columns : (p->columns + 1) / 2;
+    p->words = p->words > 2 ? (p->words + 3) & ~3u : p->words;
+    p->pitch = w->segments * p->words + w->margin;
+    p->vectors = p->wide ? p->pitch : 2 * p->pitch;
+    const uint64_t products = 4ull * p->groups * wpk_pool_rows(pool) * p->pitch;
+    const uint32_t taps = (uint32_t)(shape->kernel_h * shape->kernel_w);
+    p->prepared_at = p->builds ? wpk_pool_lut_nbytes(pool) : 0;
+    p->offsets_at =
+        p->prepared_at + (p->looks_up ? 0 : wpk_align16(wpk_pool_prepared_nbytes(pool)));
+    p->vectors_at = p->offsets_at + wpk_align16(2ull * taps * p->groups * p->filters);
+    p->products_at = p->vectors_at + wpk_align16(8ull * p->vectors);
+    p->constants_at = p->products_at + products;
+    return products <= MAX_OFFSET + 1;
+}
+
+/* Rows of outputs of a band: as many as fit the budget, in bands of equal height. */
+static bool choose_rows(const work *w, wpk_pool_plan *p) {
+    const uint32_t budget = w->layer->budget, height = (uint32_t)w->layer->shape->out_h;
+    const uint64_t constants = 4ull * (p->filters + 1);
+    const uint64_t sums = (p->wide ? 4ull : 8ull) * p->filters * p->words;
+    /* Both are aligned. */
+    const uint64_t fixed = p->constants_at + 32;
+    uint32_t slots = 0;
+    if (fixed + constants + sums <= budget) {
+        slots = (budget - (uint32_t)fixed) / (uint32_t)(constants + sums);
+    }
+    p->rows = slots >= height ? height : slots > w->reach ? slots - w->reach : 1;
+    p->rows = wpk_pool_ceil_div(height, wpk_pool_ceil_div(height, p->rows));
+    p->slots = smaller(p->rows + w->reach, height);
+    p->sums_at = p->constants_at + wpk_align16(constants * p->slots);
+    p->nbytes = p->sums_at + wpk_align16(sums * p->slots);
+    return p->nbytes <= budget;
+}
+
+/* Adding up products of a row of taps for a row of outputs of a filter. */
+static uint64_t cost_of_sums(const work *w, const wpk_pool_plan *p) {
+    const uint32_t taps = (uint32_t)w->layer->shape->kernel_w * p->groups;
+    const uint64_t chunk =
+        (uint64_t)taps * w->tap + (uint64_t)wpk_pool_ceil_div(taps, w->visit_taps) * w->visit;
+    return p->words < CHUNK_WORDS ? chunk * TWO_WORDS / 4 : chunk * (p->words / CHUNK_WORDS);
+}
+
+static uint64_t cost_of(const work *w, const wpk_pool_plan *p) {
+    const wpk_pool_layer *const l = w->layer;
+    const uint32_t height = (uint32_t)l->shape->out_h, kernel_h = (uint32_t)l->shape->kernel_h;
+    const uint32_t bands = wpk_pool_ceil_div(height, p->rows);
+    const uint32_t blocks = wpk_pool_ceil_div(l->group_rows, p->filters);
+    const uint32_t tiles = wpk_pool_ceil_div((uint32_t)l->shape->out_w, p->columns);
+    const uint64_t products = w->word * p->pitch + w->run * wpk_pool_ceil_div(p->pitch, RUN_WORDS) +
+                              (uint64_t)p->vectors * WPK_POOL_VECTOR + ROW;
+    const uint64_t visits = (uint64_t)height * kernel_h * wpk_pool_ceil_div(l->groups, p->groups);
+    const uint64_t offsets =
+        (uint64_t)bands * l->positions * (COLUMN + (uint64_t)p->filters * WPK_POOL_INDEX);
+    const uint64_t outputs =
+        (uint64_t)p->filters * (bands * (uint64_t)CHANNEL + height * (uint64_t)OUTPUT_ROW);
+    return (uint64_t)w->tiles * tiles * blocks *
+           ((uint64_t)w->input_rows * l->groups * products +
+            visits * (CALL + p->filters * cost_of_sums(w, p)) + offsets + outputs);
+}
+
+/* Widths of tiles: all of a row, or a power of two below. Returns how many. */
+static uint32_t widths_of(uint32_t width, uint32_t *columns) {
+    uint32_t count = 0;
+    if (width <= MAX_COLUMNS) {
+        columns[count++] = width;
+    }
+    for (uint32_t part = MAX_COLUMNS; part >= MIN_COLUMNS; part /= 2) {
+        if (part < width) {
+            columns[count++] = part;
+        }
+    }
+    return count;
+}
+
+/* The cheapest of all, `start` having what does not depend on the cut. */
+static uint64_t search(const work *w, const wpk_pool_plan *start, wpk_pool_plan *best) {
+    const wpk_pool_layer *const l = w->layer;
+    uint32_t columns[1 + MAX_HALVINGS];
+    const uint32_t widths = widths_of((uint32_t)l->shape->out_w, columns);
+    uint64_t least = UINT64_MAX;
+    bool found = false;
+    for (uint32_t groups = 1; groups <= MAX_GROUPS && groups < 2 * l->groups; groups *= 2) {
+        for (uint32_t i = 0; i < widths; ++i) {
+            bool whole = false;
+            for (uint32_t blocks = 1; blocks <= MAX_BLOCKS && !whole; ++blocks) {
+                wpk_pool_plan p = *start;
+                p.groups = smaller(groups, l->groups);
+                p.columns = columns[i];
+                p.filters = wpk_pool_ceil_div(l->group_rows, blocks);
+                if (!lay_out(w, &p)) {
+                    break;
+                }
+                const bool fits = choose_rows(w, &p);
+                const uint64_t cost = fits ? cost_of(w, &p) : p.nbytes;
+                if ((fits && !found) || (fits == found && cost < least)) {
+                    found = fits;
+                    least = cost;
+                    *best = p;
+                }
+                /* Fewer filters would only be slower. */
+                whole = fits && p.rows == (uint32_t)l->shape->out_h;
+            }
+        }
+    }
+    return least == UINT64_MAX ? least : cost_of(w, best);
+}
+
+static uint32_t rows_of_input(const wpk_conv_shape *s) {
+    const uint64_t rows_of_taps = (uint64_t)s->out_h * (uint64_t)s->kernel_h;
+    const uint64_t reached = (uint64_t)s->out_h * (uint64_t)s->stride_h + (uint64_t)s->kernel_h;
+    const uint64_t least = rows_of_taps < reached ? rows_of_taps : reached;
+    return least < (uint64_t)s->in_h ? (uint32_t)least : (uint32_t)s->in_h;
+}
+
+uint64_t wpk_pool_cut(const wpk_pool_layer *layer, bool looks_up, wpk_pool_plan *plan) {
+    const wpk_pool *const pool = layer->pool;
+    const wpk_conv_shape *const shape = layer->shape;
+    const uint32_t bits = layer->weights->act_bits;
+    const wpk_pool_plan start = {.schedule = WPK_POOL_PRODUCTS,
+                                 .looks_up = looks_up,
+                                 .builds = looks_up && pool->lut == NULL,
+                                 .wide = pool->lut_bits == 16};
+    wpk_pool_segment segments[WPK_POOL_MAX_STRIDE_W];
+    work w = {
+        .layer = layer,
+        .reach = (uint32_t)((shape->kernel_h - 1) * shape->dilation_h / shape->stride_h),
+        .segments = wpk_pool_segments(shape, 0, segments),
+        .input_rows = rows_of_input(shape),
+        .tiles = (uint32_t)shape->batch * (uint32_t)(shape->in_c / shape->kernel_c),
+    };
+    w.margin = segments[w.segments - 1].first + segments[w.segments - 1].width;
+    if (looks_up && pool->lut_bits == 8 && bits <= WPK_POOL_LUT_8_BITS) {
+        w.word = (uint64_t)pool->size * (FAST_PLANE * bits + FAST_LOOK_UP);
+        w.run = (uint64_t)pool->size * FAST_RUN;
+    } else if (looks_up) {
+        /* More registers are needed for entries of 4 bits. */
+        const uint32_t plane = pool->lut_bits == 4 ? 2 * PLANE : PLANE;
+        w.word = (uint64_t)pool->size * (plane * bits + LOOK_UP);
+    } else {
+        w.word = (uint64_t)pool->size * (bits <= 4 ? NARROW : MULTIPLY);
+        w.run = (uint64_t)pool->size * RUN;
+    }
+    const uint32_t headroom = start.wide ? 1 : wpk_pool_headroom(pool, bits);
+    const bool split = headroom <= 2;
+    w.tap = split ? SPLIT_TAP : PACKED_TAP;
+    w.visit = split ? SPLIT_VISIT : PACKED_VISIT;
+    w.visit_taps = split ? VISIT_TAPS : smaller(headroom, VISIT_TAPS);
+    const uint64_t cost = search(&w, &start, plan);
+    const uint64_t outputs = (uint64_t)wpk_conv_pixels(shape) * (uint64_t)shape->out_c;
+    const uint64_t table = start.builds ? wpk_pool_table_cost(pool) : 0;
+    return cost == UINT64_MAX ? cost : cost + outputs * WPK_POOL_OUTPUT + table;
+}

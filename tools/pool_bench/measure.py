@@ -1,0 +1,104 @@
+"""One network with or without a pool on one board: instructions by layer, outputs compared."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from tools.pool_bench.networks import NETWORKS
+from wpconvert.bench.measure import NO_ERROR_TEXTS, benchmark
+from wpconvert.codecs import Lut
+from wpconvert.engines.inputs import random_inputs
+from wpconvert.engines.reference import ReferenceEngine
+from wpconvert.errors import VerificationError
+from wpconvert.model.pooling import POOL, PoolSettings
+from wpconvert.model.rules import Rules
+from wpconvert.target.board import boards
+from wpconvert.tflite.convert import Converted, Settings, convert
+from wpconvert.tflite.file import parse
+
+
+@dataclass(frozen=True)
+class Version:
+    """How a network is stored. lut: "none", "ram" or "flash"; lut_bits: of a look-up entry."""
+
+    pool_size: int
+    act_bits: int = 8
+    lut: str = "none"
+    lut_bits: int = 8
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One operator during an inference. name: of its output. pooled: whether its weights are."""
+
+    operator: str
+    name: str
+    pooled: bool
+    instructions: int
+    modelled_cycles: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network on one board; version None: dense."""
+
+    network: str
+    board: str
+    version: Version | None
+    instructions: int
+    modelled_cycles: int
+    arena_nbytes: int
+    layers: tuple[Layer, ...]
+
+
+@cache
+def converted(network: str, version: Version, strip: bool = False) -> Converted:
+    """The network with its pool."""
+    return pooled(NETWORKS[network](version.pool_size), version, strip)
+
+
+def pooled(dense: bytes, version: Version, strip: bool = False) -> Converted:
+    """A dense file whose weights are vectors of such a pool, with the pool."""
+    settings = PoolSettings(version.pool_size, version.lut_bits, version.act_bits, lut=Lut[version.lut.upper()])
+    return convert("network", dense, Settings(POOL, Rules(rules=[]), strip=strip, pool=settings))
+
+
+def layers_with_pool(found: Converted) -> set[str]:
+    """Names of the outputs of the pooled layers."""
+    return {tensor.name.removesuffix("/weights") for tensor in found.report.tensors if tensor.method == POOL}
+
+
+def measure(network: str, version: Version | None, board: str) -> Row:
+    """One inference on a random input. Raises what `run` raises."""
+    if version is None:
+        return run(network, NETWORKS[network](64), version, board)
+    found = converted(network, version)
+    return run(network, found.data, version, board, layers_with_pool(found))
+
+
+def run(
+    name: str,
+    data: bytes,
+    version: Version | None,
+    board: str,
+    with_pool: Iterable[str] = (),
+    defines: tuple[str, ...] = (),
+) -> Row:
+    """The row of a file. Raises what `benchmark` raises, and VerificationError unless the outputs are those of the
+    reference interpreter.
+    """
+    model = parse(data)
+    sample = random_inputs(model, 1, seed=0).samples[0]
+    result = benchmark(name, data, model, boards()[board], sample, defines=(NO_ERROR_TEXTS, *defines))
+    outputs = ReferenceEngine().run(model, [sample], lambda: None)[0]
+    if result.outputs_sha256 != hashlib.sha256(b"".join(output.tobytes() for output in outputs)).hexdigest():
+        raise VerificationError(f"{name}, {version} on {board}: not the outputs of the reference interpreter")
+    names = set(with_pool)
+    layers = tuple(
+        Layer(layer.operator, layer.name, layer.name in names, layer.instructions, layer.modelled_cycles)
+        for layer in result.layers
+    )
+    return Row(name, board, version, result.instructions, result.modelled_cycles, result.arena_nbytes, layers)
