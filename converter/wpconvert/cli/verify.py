@@ -21,9 +21,9 @@ from wpconvert.cli.common import (
     read_inputs,
 )
 from wpconvert.engines.inputs import ports_of
+from wpconvert.errors import UsageError
 from wpconvert.onnx.file import is_onnx
 from wpconvert.onnx.file import read as read_onnx
-from wpconvert.errors import UsageError
 from wpconvert.onnx.mixed import verify_mixed
 from wpconvert.onnx.ports import ports_of as onnx_ports_of
 from wpconvert.onnx.verify import verify_onnx
@@ -46,8 +46,8 @@ def verify(
     """Run two models on the same inputs and compare every output bit by bit; compare all weights.
 
     Exit code 0 only if all are equal. Of a model with pooled weights, the loss is reported, and exit code 0 says that
-    it computes what its own dense model does. Of an .onnx model and the .tflite model it was lowered to, which round
-    differently, outputs are compared in steps of the latter, and 0 says that their largest values are in the same place.
+    it computes what its own dense model does. An .onnx model and the .tflite model it was lowered to round differently:
+    outputs are compared in steps of the latter, and 0 says that their largest values are in the same place.
     """
     if is_onnx(original) and is_onnx(rewritten):
         check_onnx_engine(engine)

@@ -103,7 +103,7 @@ def _value(value: NDArray[Any], mapping: Mapping, tensor: Any) -> NDArray[Any]:
         if quantization is None:
             raise ModelError(f"tensor {text(tensor.name)!r} has no scale")
         steps = np.rint(moved / np.float32(quantization.scales[0])) + quantization.zero_points[0]
-        return np.clip(steps, -128, 127).astype(np.int8)
+        return np.asarray(np.clip(steps, -128, 127).astype(np.int8))
     if mapping.dtype == "uint8":
         return (moved.astype(np.int16) - 128).astype(np.int8)
     return np.ascontiguousarray(moved)

@@ -210,6 +210,7 @@ def print_verification(console: Console, result: Verification) -> None:
     broken = ["weights differ"] if result.weights_equal is False else []
     if not result.lossy:
         broken += [f"output {o.name or i} differs" for i, o in enumerate(result.outputs) if not o.equal]
+    broken = broken or ["outputs differ more than that"]
     console.print(f"[bold red]NOT verified[/bold red]: {'; '.join(broken)}; promised: {result.promise}")
 
 
