@@ -21,7 +21,7 @@ def with_weights(model: ModelProto) -> ModelProto:
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     filled = [node for node in model.graph.node if node.op_type == "ConstantOfShape"]
     for seed, node in enumerate(filled):
-        shape = values[node.input[0]]
+        shape = [int(side) for side in values[node.input[0]]]
         weight = sparse(shape, "float32", seed=seed) if len(shape) > 1 else np.zeros(shape, np.float32)
         model.graph.node.remove(node)
         model.graph.initializer.append(numpy_helper.from_array((weight / 16).astype(np.float32), node.output[0]))
