@@ -50,6 +50,7 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             model = onnx.load(path)
             samples_by_name = _matched(model, _read(samples), samples)
             _drop_constant_inputs(model.graph)
+            _name_sums(model.graph)
             onnx.save(model, source)
             # Folds batch normalisation into convolutions, which the quantiser does not.
             quant_pre_process(source, prepared, skip_symbolic_shape=True)
@@ -77,6 +78,13 @@ def _drop_constant_inputs(graph: onnx.GraphProto) -> None:
     kept = [info for info in graph.input if info.name not in initializers]
     del graph.input[:]
     graph.input.extend(kept)
+
+
+def _name_sums(graph: onnx.GraphProto) -> None:
+    """The quantiser knows the sum of two as Add alone."""
+    for node in graph.node:
+        if node.op_type == "Sum" and len(node.input) == 2:
+            node.op_type = "Add"
 
 
 def _read(samples: Path) -> dict[str, NDArray[Any]]:
