@@ -12,18 +12,23 @@ from onnx import GraphProto, NodeProto, TensorProto
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.data import load
-from wpconvert.onnx.decode import DECODERS, DOMAIN
+from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, DOMAIN
 from wpconvert.onnx.file import OnnxModel
+from wpconvert.onnx.graphs import Scope
 from wpconvert.onnx.tensors import bits_of, data_of, nbytes_of, type_name, values_of
 
-_METHODS = {decoder.op_type: method for method, decoder in DECODERS.items()}
+_METHODS = {
+    op_type: next(method for method, encoder in DECODERS.items() if isinstance(decoder, type(encoder)))
+    for op_type, decoder in BY_OP_TYPE.items()
+}
 
 
 @dataclass(frozen=True)
 class Compressed:
-    """One Decode node: the number of its graph, its name for the weight, how it is stored and in which tensors."""
+    """One Decode node: the number of its graph, the scope and the graph, how it stores its weight, in which tensors."""
 
     number: int
+    scope: Scope
     graph: GraphProto
     node: NodeProto
     method: str
@@ -48,7 +53,7 @@ class Compressed:
                 raise ModelError(f"{self._where}: tensor {tensor.name!r} is {type_name(tensor.data_type)}")
             inputs.append(values_of(tensor.data_type, tuple(tensor.dims), np.asarray(load(data))))
         try:
-            return DECODERS[self.method].decode(inputs)
+            return BY_OP_TYPE[self.node.op_type].decode(inputs)
         except ModelError as error:
             raise ModelError(f"{self._where}: {error}") from error
 
@@ -85,4 +90,4 @@ def find_compressed(model: OnnxModel) -> Iterator[Compressed]:
             if missing is not None:
                 raise ModelError(f"weight {node.output[0]!r}: its input {missing!r} is no initializer of the graph")
             tensors = tuple(initializers[name] for name in node.input)
-            yield Compressed(scope.number, graph, node, method, tensors)
+            yield Compressed(scope.number, scope, graph, node, method, tensors)

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from wpconvert.errors import ModelError
 from wpconvert.model.pooling import DEFAULT_SIZE, POOL
 from wpconvert.onnx.data import Data, Span, load
-from wpconvert.onnx.decode import DECODERS, Encoded, Settings
+from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, Encoded, Settings
 from wpconvert.onnx.tensors import raw_of, values_of
 
 POOL_FROM_NBYTES = 1 << 26
@@ -51,8 +51,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Form:
-    """A weight as one method stores it. sha256: of the dense bytes it decodes to, where these are not the weight's."""
+    """A weight as one method stores it. op_type: of the node that decodes it.
 
+    sha256: of the dense bytes that it decodes to, snr_db: how far they are from the weight's, where they are others.
+    """
+
+    op_type: str
     parts: tuple[Part, ...]
     sha256: str | None = None
     snr_db: float | None = None
@@ -132,9 +136,9 @@ def encode(job: Job, spool: Path | None) -> Measured:
         except ModelError as error:
             reasons[method] = f"{method} cannot hold it: {error}"
             continue
-        form = Form(tuple(_part(suffix, array) for suffix, array in encoded.inputs))
+        form = Form(encoded.op_type, tuple(_part(suffix, array) for suffix, array in encoded.inputs))
         if method == POOL:
-            decoded = DECODERS[method].decode([array for _, array in encoded.inputs])
+            decoded = BY_OP_TYPE[encoded.op_type].decode([array for _, array in encoded.inputs])
             form = _with_loss(form, values, job.data_type, decoded)
         forms[method] = _without_data(form)
         if best is None or form.nbytes < best[1].nbytes:

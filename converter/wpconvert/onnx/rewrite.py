@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from wpconvert.onnx import metadata
-from wpconvert.onnx.decode import DECODERS, DOMAIN, MIN_IR_VERSION, VERSION, Encoded, make_node
+from wpconvert.onnx.decode import BY_OP_TYPE, DOMAIN, MIN_IR_VERSION, VERSION, Encoded, make_node
 from wpconvert.onnx.encode import Form
 from wpconvert.onnx.external import locate
 from wpconvert.onnx.file import OnnxModel
@@ -77,7 +77,7 @@ def pieces_of(replacement: Replacement, names: Names) -> Pieces:
     for part in form.parts:
         tensor = TensorProto(name=names.new(f"{weight.name}/{part.suffix}"), data_type=part.data_type, dims=part.shape)
         tensors.append(tensor)
-    encoded = Encoded(DECODERS[replacement.method].op_type, ())
+    encoded = Encoded(form.op_type, ())
     node = make_node(encoded, [tensor.name for tensor in tensors], weight.name)
     rest = without_data(weight)
     for field in ("name", "dims", "data_type"):
@@ -89,9 +89,9 @@ def pieces_of(replacement: Replacement, names: Names) -> Pieces:
     return Pieces(node, tuple(tensors), record)
 
 
-def function_nbytes(method: str, opset: int) -> int:
-    """Bytes that the decoder of a method takes in a model, once."""
-    return int(DECODERS[method].function(opset).ByteSize()) + 4
+def function_nbytes(op_type: str, opset: int) -> int:
+    """Bytes that the body of a decoder takes in a model, once."""
+    return int(BY_OP_TYPE[op_type].function(opset).ByteSize()) + 4
 
 
 def rewrite(model: OnnxModel, replacements: Sequence[Replacement], target: DataFile) -> None:
@@ -124,18 +124,18 @@ def rewrite(model: OnnxModel, replacements: Sequence[Replacement], target: DataF
                 graphs[number].initializer.append(tensor)
         for index in reversed(indices):
             graphs[number].node.insert(0, pieces[index].node)
-    methods = dict.fromkeys(replacement.method for replacement in replacements)
-    _equip(model, methods, [piece.record for piece in pieces])
+    operators = dict.fromkeys(replacement.form.op_type for replacement in replacements)
+    _equip(model, operators, [piece.record for piece in pieces])
 
 
-def _equip(model: OnnxModel, methods: Iterable[str], records: Sequence[Record]) -> None:
+def _equip(model: OnnxModel, operators: Iterable[str], records: Sequence[Record]) -> None:
     """Add what the nodes need, and the metadata."""
     proto, opset = model.proto, model.opset
     version = proto.ir_version
     inputs = _without_constant_inputs(proto) if version < FIRST_CONSTANT_IR else []
     proto.ir_version = max(version, MIN_IR_VERSION)
     proto.opset_import.add(domain=DOMAIN, version=VERSION)
-    proto.functions.extend(DECODERS[method].function(opset) for method in methods)
+    proto.functions.extend(BY_OP_TYPE[op_type].function(opset) for op_type in operators)
     metadata.write(proto, version, records, inputs)
 
 

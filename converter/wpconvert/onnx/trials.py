@@ -13,7 +13,7 @@ from wpconvert.onnx.decode import DECODERS, Settings
 from wpconvert.onnx.encode import Form, Job, Measured, encode, encode_all
 from wpconvert.onnx.file import OnnxModel
 from wpconvert.onnx.rewrite import Names, Replacement, function_nbytes, pieces_of
-from wpconvert.onnx.selection import fewest_bytes
+from wpconvert.onnx.selection import Cost, fewest_bytes
 from wpconvert.onnx.weights import Found
 
 LOSSLESS = tuple(method for method in DECODERS if method != POOL)
@@ -105,8 +105,8 @@ def settle(model: OnnxModel, trials: Sequence[Trial], spool: Path) -> list[Outco
     """Choose for each weight the form with which the file has the fewest bytes; a form without data is made again."""
     dense = [_dense_nbytes(trial) for trial in trials]
     costs = [_costs(trial) for trial in trials]
-    methods = {method for cost in costs for method in cost}
-    decoders = {method: function_nbytes(method, model.opset) for method in methods}
+    operators = {cost.op_type for weight in costs for cost in weight.values()}
+    decoders = {op_type: function_nbytes(op_type, model.opset) for op_type in operators}
     shared: dict[int, str] = {}
     while True:
         chosen = fewest_bytes(dense, costs, decoders, _BASE_NBYTES)
@@ -141,12 +141,12 @@ def _dense_nbytes(trial: Trial) -> int:
     return int(place.tensor.ByteSize()) + outside
 
 
-def _costs(trial: Trial) -> dict[str, int]:
+def _costs(trial: Trial) -> dict[str, Cost]:
     """Bytes of everything that stands for the weight in each of its forms."""
     if trial.measured is None:
         return {}
     return {
-        method: _beside(trial, method, form) + sum(part.nbytes for part in form.parts)
+        method: Cost(_beside(trial, method, form) + form.nbytes, form.op_type)
         for method, form in trial.measured.forms.items()
     }
 
@@ -157,7 +157,7 @@ def _beside(trial: Trial, method: str, form: Form) -> int:
 
 
 def _shared_and_not_smaller(
-    trials: Sequence[Trial], dense: Sequence[int], costs: Sequence[Mapping[str, int]], chosen: Sequence[str | None]
+    trials: Sequence[Trial], dense: Sequence[int], costs: Sequence[Mapping[str, Cost]], chosen: Sequence[str | None]
 ) -> dict[int, str]:
     """Weights that share bytes of a data file, of which not all are to be rewritten, or that would grow together."""
     groups: defaultdict[int, list[int]] = defaultdict(list)
@@ -170,7 +170,7 @@ def _shared_and_not_smaller(
             continue
         once = min(trials[index].found.weight.nbytes for index in members)
         before = sum(dense[index] for index in members) - (len(members) - 1) * once
-        after = sum(costs[i][method] for i in members if (method := chosen[i]) is not None)
+        after = sum(costs[i][method].nbytes for i in members if (method := chosen[i]) is not None)
         if left:
             reason = f"shares its bytes with {trials[left[0]].found.weight.label}, which stays as it is"
         elif after >= before:
@@ -181,17 +181,17 @@ def _shared_and_not_smaller(
     return refused
 
 
-def _reason(trial: Trial, dense: int, costs: Mapping[str, int]) -> str:
+def _reason(trial: Trial, dense: int, costs: Mapping[str, Cost]) -> str:
     """Why a weight stays as it is."""
     reasons = {**trial.reasons, **(trial.measured.reasons if trial.measured is not None else {})}
     if not costs or trial.measured is None:
         return next(iter(reasons.values()))
-    method = min(costs, key=lambda name: costs[name])
-    if costs[method] < dense:
+    method = min(costs, key=lambda name: costs[name].nbytes)
+    if costs[method].nbytes < dense:
         return f"the decoder of {method} would need more bytes than it saves"
-    needed = sum(part.nbytes for part in trial.measured.forms[method].parts)
+    needed = trial.measured.forms[method].nbytes
     smallest = "the smallest, " if len(costs) > 1 else ""
     return (
-        f"would not shrink: {smallest}{method}, needs {needed:,} bytes and {costs[method] - needed:,} "
+        f"would not shrink: {smallest}{method}, needs {needed:,} bytes and {costs[method].nbytes - needed:,} "
         "for node, names and metadata"
     )

@@ -90,7 +90,7 @@ def find_weights(model: OnnxModel) -> list[Found]:
             raise ModelError(f"initializer {twice!r} is there twice")
         inputs = {value.name for value in graph.input}
         for index, tensor in enumerate(graph.initializer):
-            operators = _multipliers(uses, scope, tensor.name)
+            operators = multipliers_of(uses, scope, tensor.name)
             nbytes = nbytes_of(tensor)
             if not operators and nbytes < REPORTED_NBYTES:
                 continue
@@ -118,7 +118,7 @@ def find_weights(model: OnnxModel) -> list[Found]:
     return found
 
 
-def _multipliers(uses: Uses, scope: Scope, name: str) -> tuple[str, ...]:
+def multipliers_of(uses: Uses, scope: Scope, name: str) -> tuple[str, ...]:
     """The operators that multiply with a value, in the order of the walk."""
     operators: dict[str, None] = {}
     seen: set[tuple[int, str]] = set()

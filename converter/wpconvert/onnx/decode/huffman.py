@@ -19,11 +19,10 @@ from wpconvert.codecs.prefix_code import limited_lengths
 from wpconvert.errors import ModelError
 from wpconvert.onnx.decode import bodies
 from wpconvert.onnx.decode.decoder import Array, Decoder, Settings, bits_of
-from wpconvert.onnx.decode.packed import codes_of
+from wpconvert.onnx.decode.packed import MAX_VALUES, codes_of
 
 LEVELS = 12
 """The longest code."""
-MAX_SYMBOLS = 256
 
 _COUNT_TYPES = (np.uint8, np.uint16, np.int32)
 
@@ -35,7 +34,7 @@ class Huffman(Decoder):
     input_names = ("bits", "levels", "counts", "symbols", "shape")
 
     def _encode(self, values: Array, settings: Settings) -> tuple[Array, ...]:  # noqa: ARG002
-        codes, table = codes_of(bits_of(values).reshape(-1), MAX_SYMBOLS)
+        codes, table = codes_of(bits_of(values).reshape(-1), MAX_VALUES)
         if len(table) < 2:
             raise ModelError("all its weights are equal")
         code = _assign(limited_lengths(np.bincount(codes, minlength=len(table)), LEVELS))
@@ -54,9 +53,9 @@ class Huffman(Decoder):
             bits.append(np.packbits(bit, bitorder="little"))
             octets.append(len(bits[-1]))
             leaves = int(code.leaves[level])
-            sequence = np.concatenate((sequence[~bit], sequence[bit]))
-            sequence = sequence[np.count_nonzero(sequence < first + leaves) :]
             first += leaves
+            zeros, ones = sequence[~bit], sequence[bit]
+            sequence = np.concatenate((zeros[zeros >= first], ones[ones >= first]))
         runs = [int(part.sum()) for part in np.split(counts, np.cumsum(code.leaves)[:-1])]
         dtype = next(t for t in _COUNT_TYPES if counts.max() <= np.iinfo(t).max)
         symbols = table[code.symbols].view(values.dtype)

@@ -13,7 +13,7 @@ from wpconvert.errors import ModelError
 from wpconvert.onnx.decode import bodies
 from wpconvert.onnx.decode.decoder import Array, Decoder, Settings, bits_of
 
-_MAX_VALUES = 256
+MAX_VALUES = 256
 _CHUNK = 1 << 18
 
 # Eight codes of `width` bits are `width` bytes. Lane j starts at bit `shift` of byte `byte`. Where it goes on into the
@@ -73,7 +73,7 @@ class Packed(Decoder):
     input_names = ("codes", "table", "shape")
 
     def _encode(self, values: Array, settings: Settings) -> tuple[Array, ...]:  # noqa: ARG002
-        limit = min(_MAX_VALUES, 1 << (8 * values.itemsize - 1))
+        limit = min(MAX_VALUES, 1 << (8 * values.itemsize - 1))
         codes, table = codes_of(bits_of(values).reshape(-1), limit)
         padded = np.append(codes, np.zeros(-len(codes) % 8, np.uint8))
         return pack(padded.reshape(-1, 8), bits_for(len(table))).reshape(-1), table.view(values.dtype)
@@ -108,12 +108,32 @@ def codes_of(flat: Array, limit: int) -> tuple[NDArray[np.uint8], Array]:
 
     ModelError when there are more than `limit`, at most 256.
     """
+    table = _distinct(flat)
+    if len(table) > limit:
+        raise ModelError(f"it has more than {limit} distinct values")
+    codes = np.empty(len(flat), np.uint8)
+    positions = np.zeros(1 << 8 * min(flat.itemsize, 2), np.uint8)
+    if flat.itemsize <= 2:
+        positions[table] = np.arange(len(table))
+    for first in range(0, len(flat), _CHUNK):
+        part = flat[first : first + _CHUNK]
+        codes[first : first + _CHUNK] = positions[part] if flat.itemsize <= 2 else np.searchsorted(table, part)
+    return codes, table
+
+
+def _distinct(flat: Array) -> Array:
+    """The distinct ones of unsigned integers, sorted; of more than 256 of 4 bytes, only some."""
+    if flat.itemsize <= 2:
+        present = np.zeros(1 << 8 * flat.itemsize, np.bool_)
+        for first in range(0, len(flat), _CHUNK):
+            present[flat[first : first + _CHUNK]] = True
+        return np.flatnonzero(present).astype(flat.dtype)
     table = np.zeros(0, flat.dtype)
     for first in range(0, len(flat), _CHUNK):
-        table = np.union1d(table, np.unique(flat[first : first + _CHUNK]))
-        if len(table) > limit:
-            raise ModelError(f"it has more than {limit} distinct values")
-    codes = np.empty(len(flat), np.uint8)
-    for first in range(0, len(flat), _CHUNK):
-        codes[first : first + _CHUNK] = np.searchsorted(table, flat[first : first + _CHUNK])
-    return codes, table
+        part = flat[first : first + _CHUNK]
+        at = np.searchsorted(table, part) % max(1, len(table))
+        new = part[table[at] != part] if len(table) else part
+        table = np.union1d(table, new)
+        if len(table) > MAX_VALUES:
+            break
+    return table
