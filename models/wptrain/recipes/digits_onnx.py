@@ -11,6 +11,7 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -62,7 +63,8 @@ def build(settings: digits.Settings) -> dict[str, bytes]:
     for label, score in scores.items():
         _log.info("test accuracy %s: %s", label, score)
     archive = io.BytesIO()
-    np.savez_compressed(archive, **{INPUT_NAME: images}, labels=labels.astype(np.uint8))
+    arrays: dict[str, Any] = {INPUT_NAME: images, "labels": labels.astype(np.uint8)}
+    np.savez_compressed(archive, **arrays)
     card = Card(
         file_name=ONNX_FILE,
         summary="An int8 ONNX classifier of handwritten digits, pruned: most weights are zero.",
@@ -106,7 +108,8 @@ def to_int8_onnx(network: nn.Module, calibration: Split) -> onnx.ModelProto:
             output_names=[OUTPUT_NAME],
             dynamic_axes={INPUT_NAME: {0: "batch"}, OUTPUT_NAME: {0: "batch"}},
         )
-        np.savez(samples, **{INPUT_NAME: images})
+        arrays: dict[str, Any] = {INPUT_NAME: images}
+        np.savez(samples, **arrays)
         return calibrate(path, samples)
 
 

@@ -11,9 +11,17 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnxruntime import quantization
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from wpconvert.errors import FileError, UnsupportedError, UsageError
+
+_QUANTISED = sorted((set(QDQRegistry) | set(QLinearOpsRegistry)) - {"AveragePool"})
+"""All that ONNX Runtime quantises but AveragePool, whose output would get the scale of its input.
+
+With that scale a quarter of the means of 2 x 2 values are ties, and ONNX Runtime rounds ties to even, the device away
+from zero.
+"""
 
 _LABELS = "labels"
 """An array that evaluation files hold beside the samples."""
@@ -59,6 +67,7 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
                 quantised,
                 _Samples(samples_by_name),
                 quant_format=quantization.QuantFormat.QDQ,
+                op_types_to_quantize=_QUANTISED,
                 per_channel=True,
                 activation_type=quantization.QuantType.QInt8,
                 weight_type=quantization.QuantType.QInt8,
