@@ -33,6 +33,12 @@ void wpk_gemm_channels(const wpk_block *block, void *channels);
 /* Pack one row group: a block of at most WPK_ROW_GROUP row-major rows. */
 void wpk_gemm_pack(const wpk_block *group, void *packed);
 
+#if WPK_MVE
+/* What a packed row group starts with, whatever group->rows is; returns where its rows go. Needs
+ * input_offset 0. */
+int8_t *wpk_gemm_pack_channels(const wpk_block *group, void *packed);
+#endif
+
 /* Equally spaced pixels: pixel p at data + p · stride. */
 typedef struct {
     const int8_t *data;

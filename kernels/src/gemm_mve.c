@@ -95,6 +95,11 @@ static void pack_in_order(const int8_t *from, const uint16_t *order, uint32_t co
         : "lr", "memory", "q0", "q1", "q2");
 }
 
+int8_t *wpk_gemm_pack_channels(const wpk_block *group, void *packed) {
+    set_quad(group, packed);
+    return (int8_t *)packed + sizeof(wpk_quad);
+}
+
 void wpk_gemm_pack(const wpk_block *group, void *packed) {
     set_quad(group, packed);
     if (group->requant->input_offset != 0) {

@@ -2,6 +2,9 @@
 #ifndef WPK_SRC_LAYERS_H
 #define WPK_SRC_LAYERS_H
 
+#include <stdbool.h>
+
+#include "codec_pool.h"
 #include "wpk/conv.h"
 
 /* As wpk_conv_s8, wpk_fully_connected_s8 and what they need in scratch. */
@@ -16,6 +19,14 @@ struct wpk_layer_kernels {
     /* What the general kernels do to windows that they have gathered, n activations in place;
      * called where act_bits is below 8. */
     void (*narrow)(const wpk_weights *weights, int8_t zero_point, int8_t *x, uint32_t n);
+
+#if WPK_MVE
+    /* wpk_pool_order_of and wpk_pool_pack. */
+    void (*order_of)(const wpk_blob *blob, uint32_t kernel_h, uint32_t kernel_w, bool transposed,
+                     wpk_pool_order *order);
+    void (*pack)(const wpk_blob *blob, const wpk_pool_order *order, uint32_t first, uint32_t count,
+                 int8_t *packed);
+#endif
 };
 
 static inline const struct wpk_layer_kernels *wpk_layers_of(const wpk_weights *weights) {

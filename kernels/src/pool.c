@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "bytes.h"
+#include "pool_table.h"
 
 enum { HEADER_NBYTES = 16, RESERVED_AT = 10, VERSION = 1, MAX_LUT_SHIFT = 7 };
 
@@ -16,63 +17,6 @@ static bool entry_fits(const wpk_pool *pool, int32_t sum) {
     const int32_t half = 1 << (pool->lut_bits - 1);
     const int32_t entry = (sum + ((1 << pool->lut_shift) >> 1)) >> pool->lut_shift;
     return entry >= -half && entry < half;
-}
-
-/* As stored: excess 2^(lut_bits − 1). */
-static uint32_t stored_entry(const wpk_pool *pool, int32_t sum) {
-    const int32_t entry = (sum + ((1 << pool->lut_shift) >> 1)) >> pool->lut_shift;
-    return (uint32_t)(entry + (1 << (pool->lut_bits - 1)));
-}
-
-static uint32_t load_entry(const wpk_pool *pool, const uint8_t *lut, uint32_t at) {
-    switch (pool->lut_bits) {
-        case 4:
-            return lut[at / 2] >> 4 * (at % 2) & 15;
-        case 8:
-            return lut[at];
-        default:
-            return wpk_load_u16(lut + 2 * at);
-    }
-}
-
-/* The lower nibble of a byte is written first, and the upper one becomes zero. */
-static void store_entry(const wpk_pool *pool, uint8_t *lut, uint32_t at, uint32_t entry) {
-    switch (pool->lut_bits) {
-        case 4:
-            lut[at / 2] = (uint8_t)(at % 2 == 0 ? entry : lut[at / 2] | entry << 4);
-            break;
-        case 8:
-            lut[at] = (uint8_t)entry;
-            break;
-        default:
-            lut[2 * at] = (uint8_t)entry;
-            lut[2 * at + 1] = (uint8_t)(entry >> 8);
-    }
-}
-
-/* All patterns of one pool vector, each one element away from the one before; of no vector: its
- * entries are zero. Stores them, or tells whether they are what is stored. */
-static bool walk_entries(const wpk_pool *pool, uint32_t s, const uint8_t *stored, uint8_t *lut) {
-    uint32_t pattern = 0;
-    int32_t sum = 0;
-    for (uint32_t step = 1;; ++step) {
-        const uint32_t at = pattern * pool->pitch + s, entry = stored_entry(pool, sum);
-        if (lut != NULL) {
-            store_entry(pool, lut, at, entry);
-        } else if (load_entry(pool, stored, at) != entry) {
-            return false;
-        }
-        if (step == WPK_POOL_PATTERNS) {
-            return true;
-        }
-        uint32_t bit = 0;
-        while ((step >> bit & 1) == 0) {
-            ++bit;
-        }
-        const int32_t element = s < pool->size ? pool->vectors[s * WPK_POOL_LANES + bit] : 0;
-        pattern ^= 1u << bit;
-        sum += (pattern >> bit & 1) != 0 ? element : -element;
-    }
 }
 
 /* Every entry fits lut_bits: those of all positive and of all negative elements are the extremes.
@@ -135,16 +79,5 @@ wpk_status wpk_pool_parse(const uint8_t *data, uint32_t nbytes, wpk_pool *pool) 
     if (end != nbytes || !vectors_fit(pool)) {
         return WPK_BAD_POOL;
     }
-    for (uint32_t s = 0; pool->lut != NULL && s < pool->pitch; ++s) {
-        if (!walk_entries(pool, s, pool->lut, NULL)) {
-            return WPK_BAD_POOL;
-        }
-    }
-    return WPK_OK;
-}
-
-void wpk_pool_build_lut(const wpk_pool *pool, uint8_t *lut) {
-    for (uint32_t s = 0; s < pool->pitch; ++s) {
-        walk_entries(pool, s, NULL, lut);
-    }
+    return pool->lut == NULL || wpk_pool_lut_is_right(pool) ? WPK_OK : WPK_BAD_POOL;
 }

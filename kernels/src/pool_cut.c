@@ -6,9 +6,10 @@
 #include "pool_kernels.h"
 
 /* Instructions, by core, in 64ths: of a word of products by multiplication (with up to four bits:
- * NARROW), and for each pool vector and run of words beside; by look-up, for each plane and beside.
- * Of a chunk of words that is added for a tap, and of a visit of its sums, where the halves of
- * words are added by themselves and where they are not. */
+ * NARROW), and for each pool vector and run of words beside; by look-up, for each plane and beside,
+ * with a loop for the core (FAST) and without, and for each pool vector and run. Of a chunk of
+ * words that is added for a tap, and of a visit of its sums, where the halves of words are added by
+ * themselves and where they are not. */
 #if WPK_MVE
 enum {
     MULTIPLY = 1100,
@@ -17,6 +18,9 @@ enum {
     RUN_WORDS = 8,
     PLANE = 200,
     LOOK_UP = 500,
+    FAST_PLANE = 200,
+    FAST_LOOK_UP = 500,
+    FAST_RUN = 0,
     CHUNK_WORDS = 1,
     SPLIT_TAP = 200,
     SPLIT_VISIT = 200,
@@ -32,6 +36,9 @@ enum {
     RUN_WORDS = 8,
     PLANE = 346,
     LOOK_UP = 358,
+    FAST_PLANE = 128,
+    FAST_LOOK_UP = WPK_DSP ? 224 : 256,
+    FAST_RUN = 160,
     CHUNK_WORDS = 4,
     SPLIT_TAP = 704,
     SPLIT_VISIT = 768,
@@ -230,7 +237,10 @@ uint64_t wpk_pool_cut(const wpk_pool_layer *layer, bool looks_up, wpk_pool_plan 
         .tiles = (uint32_t)shape->batch * (uint32_t)(shape->in_c / shape->kernel_c),
     };
     w.margin = segments[w.segments - 1].first + segments[w.segments - 1].width;
-    if (looks_up) {
+    if (looks_up && pool->lut_bits == 8 && bits <= WPK_POOL_LUT_8_BITS) {
+        w.word = (uint64_t)pool->size * (FAST_PLANE * bits + FAST_LOOK_UP);
+        w.run = (uint64_t)pool->size * FAST_RUN;
+    } else if (looks_up) {
         /* More registers are needed for entries of 4 bits. */
         const uint32_t plane = pool->lut_bits == 4 ? 2 * PLANE : PLANE;
         w.word = (uint64_t)pool->size * (plane * bits + LOOK_UP);

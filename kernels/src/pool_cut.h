@@ -6,7 +6,7 @@
 
 /* Instructions in 64ths, whatever the schedule: reading an index; loading a vector of activations;
  * an output from its sum; an entry of a look-up table that is made. */
-enum { WPK_POOL_INDEX = 600, WPK_POOL_VECTOR = 2600, WPK_POOL_OUTPUT = 900, WPK_POOL_ENTRY = 4000 };
+enum { WPK_POOL_INDEX = 600, WPK_POOL_VECTOR = 2600, WPK_POOL_OUTPUT = 900, WPK_POOL_ENTRY = 200 };
 
 /* What does not depend on how the layer is cut. */
 typedef struct {

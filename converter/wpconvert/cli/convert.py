@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,10 +16,13 @@ from wpconvert.cli.common import (
     ModelArgument,
     RandomOption,
     SeedOption,
+    check_onnx_engine,
     engine_named,
     progress_bar,
     read_inputs,
+    with_outcome,
 )
+from wpconvert.cli.convert_onnx import Outputs, Sampling, convert_onnx
 from wpconvert.cli.pooling import (
     ActBitsOption,
     LutBitsOption,
@@ -31,13 +33,15 @@ from wpconvert.cli.pooling import (
 )
 from wpconvert.emit import emit_c
 from wpconvert.emit.c_array import check_path, header_path
+from wpconvert.engines.inputs import ports_of
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.files import same_file, write_all
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, METHODS, Rules, load_rules
+from wpconvert.onnx.convert import Settings as OnnxSettings
+from wpconvert.onnx.file import is_onnx
 from wpconvert.plan.goal import BALANCED, DEFAULT_GOAL, DEFAULT_SLOWDOWN, OPTIMIZE, Goal
 from wpconvert.report.export import check_format, conversion_report
-from wpconvert.report.result import Conversion, Verification
 from wpconvert.report.text import print_conversion
 from wpconvert.target.board import board_named, boards
 from wpconvert.tflite.convert import Converted, Settings
@@ -59,7 +63,7 @@ def convert(
         str,
         typer.Option("-m", "--method", metavar="METHOD", help=f"How weights are stored: {', '.join(METHODS)}."),
     ] = DEFAULT_METHOD,
-    output: Annotated[Path | None, _path_option("--output", "OUT.tflite", "The rewritten model.", "-o")] = None,
+    output: Annotated[Path | None, _path_option("--output", "OUT", "The rewritten model.", "-o")] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace MODEL itself, atomically.")] = False,
     to_c: Annotated[
         Path | None,
@@ -126,7 +130,7 @@ def convert(
     evaluation: EvalOption = None,
     random: RandomOption = None,
     seed: SeedOption = 0,
-    engine: EngineOption = "reference",
+    engine: EngineOption = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="One table with all tensors, full names.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> None:
@@ -146,15 +150,39 @@ def convert(
     settings = Settings(method, chosen_rules, threshold, strip, goal, pool)
     if no_verify and evaluation is not None:
         raise UsageError("--eval and --no-verify exclude each other: accuracies come from running the models")
+    if is_onnx(model):
+        _refuse_tflite_options(
+            {
+                "--to-c": to_c,
+                "--optimize": optimize,
+                "--target": target,
+                "--max-slowdown": max_slowdown,
+                "--flash": flash,
+                "--ram": ram,
+                "--lut-bits": lut_bits,
+                "--act-bits": act_bits,
+                "--pool-scope": pool_scope,
+                "--lut": lut,
+                "--strip": strip or None,
+            }
+        )
+        check_onnx_engine(engine)
+        convert_onnx(
+            model,
+            OnnxSettings(method, chosen_rules, threshold, pool),
+            Outputs(None if dry_run else destination, dump_plan, report, verbose, quiet),
+            Sampling(no_verify, inputs, evaluation, random, seed),
+        )
+        return
     chosen = engine_named(engine)
     data, original = read(model)
-    samples = None if no_verify else read_inputs(inputs, random, seed, original, evaluation)
+    samples = None if no_verify else read_inputs(inputs, random, seed, ports_of(original), evaluation)
     converted = _convert(model, data, settings, quiet)
     verification = None
     if samples is not None:
         with progress_bar("verify", 2 * len(samples.samples), quiet) as bar:
             verification = verify_models(original, parse(converted.data), samples, chosen, bar.advance)
-    files = {}
+    files: dict[Path, bytes | Path] = {}
     if destination is not None and not dry_run:
         files[destination] = converted.data
     if to_c is not None and not dry_run:
@@ -162,7 +190,7 @@ def convert(
     if dump_plan is not None:
         files[dump_plan] = converted.plan.encode()
     written = [*files, *([report] if report is not None else [])]
-    result = _result(converted.report, verification, written, dry_run)
+    result = with_outcome(converted.report, verification, written, dry_run)
     if report is not None:
         # A path that is no text becomes escapes, which JSON knows too.
         files[report] = conversion_report(report, result).encode("utf-8", "backslashreplace")
@@ -186,6 +214,12 @@ convert.epilog = (  # type: ignore[attr-defined]
     "  wpconvert model.tflite --rules rules.yaml --dry-run --dump-plan plan.yaml\n\n"
     f"Without --inputs, {DEFAULT_SAMPLES} random inputs verify the result."
 )
+
+
+def _refuse_tflite_options(options: dict[str, object]) -> None:
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise UsageError(f"{given[0]} is for .tflite models")
 
 
 def _goal(
@@ -254,12 +288,3 @@ def _convert(model: Path, data: bytes, settings: Settings, quiet: bool) -> Conve
             lambda weights: bar.total(len(weights)),
             lambda _: bar.advance(),
         )
-
-
-def _result(report: Conversion, verification: Verification | None, written: list[Path], dry_run: bool) -> Conversion:
-    notes = list(report.notes)
-    if dry_run:
-        notes.append("dry run: the model was not written")
-    if verification is None:
-        notes.append("not verified (--no-verify)")
-    return replace(report, notes=tuple(notes), verification=verification, written=tuple(map(str, written)))

@@ -15,10 +15,16 @@ from wpconvert.cli.common import (
     JsonOption,
     RandomOption,
     SeedOption,
+    check_onnx_engine,
     engine_named,
     progress_bar,
     read_inputs,
 )
+from wpconvert.engines.inputs import ports_of
+from wpconvert.onnx.file import is_onnx
+from wpconvert.onnx.file import read as read_onnx
+from wpconvert.onnx.ports import ports_of as onnx_ports_of
+from wpconvert.onnx.verify import verify_onnx
 from wpconvert.report.export import to_json
 from wpconvert.report.text import print_verification
 from wpconvert.tflite.file import read
@@ -32,7 +38,7 @@ def verify(
     evaluation: EvalOption = None,
     random: RandomOption = None,
     seed: SeedOption = 0,
-    engine: EngineOption = "reference",
+    engine: EngineOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run two models on the same inputs and compare every output bit by bit; compare all weights.
@@ -40,11 +46,17 @@ def verify(
     Exit code 0 only if all are equal. Of a model with pooled weights, the loss is reported, and exit code 0 says that
     it computes what its own dense model does.
     """
-    chosen = engine_named(engine)
-    (_, first), (_, second) = read(original), read(rewritten)
-    samples = read_inputs(inputs, random, seed, first, evaluation)
-    with progress_bar("verify", 2 * len(samples.samples), as_json) as bar:
-        result = verify_models(first, second, samples, chosen, bar.advance)
+    if is_onnx(original) and is_onnx(rewritten):
+        check_onnx_engine(engine)
+        samples = read_inputs(inputs, random, seed, onnx_ports_of(read_onnx(original)), evaluation)
+        with progress_bar("verify", 2 * len(samples.samples), as_json) as bar:
+            result = verify_onnx(original, rewritten, samples, bar.advance)
+    else:
+        chosen = engine_named(engine)
+        (_, first), (_, second) = read(original), read(rewritten)
+        samples = read_inputs(inputs, random, seed, ports_of(first), evaluation)
+        with progress_bar("verify", 2 * len(samples.samples), as_json) as bar:
+            result = verify_models(first, second, samples, chosen, bar.advance)
     if as_json:
         OUT.file.write(to_json(result))
     else:
@@ -57,5 +69,6 @@ verify.epilog = (  # type: ignore[attr-defined]
     "Examples:\n\n"
     "  wpconvert verify model.tflite small.tflite\n\n"
     "  wpconvert verify model.tflite small.tflite --inputs test.npz --engine litert\n\n"
-    "  wpconvert verify model.tflite pooled.tflite --eval test.npz"
+    "  wpconvert verify model.tflite pooled.tflite --eval test.npz\n\n"
+    "  wpconvert verify model.onnx small.onnx --inputs test.npz"
 )

@@ -36,12 +36,13 @@ Array = NDArray[Any]
 class Settings:
     """How to encode.
 
-    channel_axis: the axis of output channels, which codec pool has scales for. pool_size: with codec pool, the vectors
-    of a pool that the weights are clustered to; None stores only weights that are made of 256 vectors as they are.
-    seed: of the clustering.
+    Of codec pool: channel_axis: of the output channels, 0 or 1; the other one has the input channels. pool: vectors,
+    [at most 256, 8], to make the weights of; without it the weight gets vectors of its own. pool_size: how many vectors
+    float weights are clustered to where they are not made of 256; None leaves them. seed: of the clustering.
     """
 
     channel_axis: int = 0
+    pool: Array | None = None
     pool_size: int | None = None
     seed: int = 0
 
@@ -50,11 +51,13 @@ class Settings:
 class Encoded:
     """A weight as its decoder takes it.
 
-    op_type: of the node that decodes it. inputs: name and array of each of its inputs, in order.
+    op_type: of the node that decodes it. inputs: name and array of each of its inputs, in order. lossy: it decodes to
+    other weights.
     """
 
     op_type: str
     inputs: tuple[tuple[str, Array], ...]
+    lossy: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -106,9 +109,8 @@ class Decoder(ABC):
         if opset < self.since_opset:
             raise ValueError(f"{self.op_type} needs opset {self.since_opset}, not {opset}")
         signature = f"({', '.join(self.input_names)}) => (weight)"
-        return parser.parse_function(
-            f'<domain: "{DOMAIN}", opset_import: ["" : {opset}]> {self.op_type} {signature} {{ {self._body(opset)} }}'
-        )
+        header = f'<domain: "{DOMAIN}", opset_import: ["" : {opset}]> {self.op_type} {signature}'
+        return _shortened(parser.parse_function(f"{header} {{ {self._body(opset)} }}"))
 
     @abstractmethod
     def _encode(self, values: Array, settings: Settings) -> tuple[Array, ...]:
@@ -135,6 +137,12 @@ class Decoder(ABC):
         if size is not None and len(array) != size:
             raise ModelError(f"{self.op_type}: {len(array)} {name}, expected {size}")
 
+    def _check_fill(self, values: Array) -> None:
+        """ModelError unless this is a vector of a type that the decoder has, of at least one element."""
+        self._check_input("values", values, sorted(self.dtypes))
+        if not len(values):
+            raise ModelError(f"{self.op_type}: no values, expected at least the fill")
+
 
 def make_node(encoded: Encoded, inputs: Sequence[str], output: str, name: str = "") -> onnx.NodeProto:
     """The node that decodes `encoded`; inputs: the names under which its arrays are stored."""
@@ -144,3 +152,14 @@ def make_node(encoded: Encoded, inputs: Sequence[str], output: str, name: str = 
 def bits_of(array: Array) -> Array:
     """The elements as unsigned integers of the same bits, so that −0.0 differs from 0.0 and a NaN equals itself."""
     return array.view(f"u{array.dtype.itemsize}")
+
+
+def _shortened(function: onnx.FunctionProto) -> onnx.FunctionProto:
+    """The function with short names of its intermediate results: each model carries them."""
+    names = {name: name for name in (*function.input, *function.output)}
+    for node in function.node:
+        for name in node.output:
+            names.setdefault(name, f"{len(names):x}")
+        node.input[:] = [names[name] for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+    return function
