@@ -8,10 +8,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.onnx.decode import literal
+from tests.onnx.decode.examples import encodings
 from tests.onnx.decode.models import ENGINES, OPSETS, assert_same_bits, model_of
 from tests.onnx.decode.weights import Array, int4_weights, weights
 from wpconvert.errors import ModelError
 from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, MAX_OPSET, MIN_OPSET, Encoded, Settings
+from wpconvert.onnx.decode.decoder import INT4
 
 every_decoder = pytest.mark.parametrize("method", DECODERS)
 every_opset = pytest.mark.parametrize("opset", OPSETS)
@@ -55,6 +57,19 @@ def test_the_body_gives_the_encoded_bits_back_in_every_engine(method: str, opset
     model = model_of(encoded, values.dtype, values.shape, opset)
     for run in ENGINES.values():
         assert_same_bits(run(model), values)
+
+
+@every_opset
+@pytest.mark.parametrize("op_type", BY_OP_TYPE)
+def test_each_operator_decodes_alike_in_every_engine(op_type: str, opset: int) -> None:
+    if opset < BY_OP_TYPE[op_type].since_opset:
+        pytest.skip("no such weights in this opset")
+    for encoded in encodings(op_type):
+        expected = decoded(encoded)
+        int4 = expected.dtype.name in INT4
+        model = model_of(encoded, expected.dtype, expected.shape, opset, dequantised=int4)
+        for run in ENGINES.values():
+            assert_same_bits(run(model), expected.astype(np.float32) if int4 else expected)
 
 
 @pytest.mark.parametrize("opset", [opset for opset in OPSETS if opset >= 21])
