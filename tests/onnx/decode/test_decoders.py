@@ -95,6 +95,18 @@ def test_weights_that_are_longer_than_any_chunk_come_back(method: str, dtype: st
     assert_same_bits(ENGINES["optimised"](model_of(encoded, values.dtype, values.shape, 17)), values)
 
 
+@pytest.mark.parametrize("method", ["bitmap", "rle", "dcsr", "huffman"])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_a_signalling_nan_that_is_the_most_common_element_keeps_its_bits(method: str, dtype: str) -> None:
+    values = np.arange(800, dtype=dtype)
+    nan = np.array([{"float16": 0x7D01, "float32": 0x7FA00001}[dtype]], f"u{values.itemsize}").view(dtype)
+    values[20:] = nan
+    encoded = DECODERS[method].encode(values, Settings())
+    model = model_of(encoded, values.dtype, values.shape, 17)
+    for run in ENGINES.values():
+        assert_same_bits(run(model), values)
+
+
 def test_zeros_of_both_signs_take_two_bits_at_most() -> None:
     values = np.random.default_rng(0).normal(size=(100, 100)).astype(np.float32)
     values[:, 20:] *= 0

@@ -13,9 +13,12 @@ import numpy as np
 
 from wpconvert.errors import ModelError
 from wpconvert.onnx.decode import bodies, steps, wavelet
-from wpconvert.onnx.decode.decoder import Array, Decoder, Encoded, Settings
+from wpconvert.onnx.decode.bitmap import most_common
+from wpconvert.onnx.decode.decoder import Array, Decoder, Encoded, Settings, bits_of
 
 _REACH = 256
+# No code is shorter than a bit. Where the most common element is rarer than this, that is no waste.
+_RUNS_FROM = 0.5
 # Runs have to save a sixteenth of the bytes: they bring another function along.
 _WORTH = 16
 
@@ -30,6 +33,8 @@ class Huffman(Decoder):
     def _encode(self, values: Array, settings: Settings) -> Encoded:  # noqa: ARG002
         flat = values.reshape(-1)
         plain = self._encoded(values.shape, *wavelet.encode(flat))
+        if np.count_nonzero(bits_of(flat) == bits_of(most_common(flat))) < len(flat) * _RUNS_FROM:
+            return plain
         step, stored = steps.steps_of(flat, _REACH)
         try:
             *codes, symbols = wavelet.encode(stored[1:])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from wpconvert.codecs.prefix_code import limited_lengths
 from wpconvert.errors import ModelError
-from wpconvert.onnx.decode.decoder import Array, bits_of
+from wpconvert.onnx.decode.decoder import Array, bits_of, insert, selected
 from wpconvert.onnx.decode.packed import MAX_VALUES, codes_of
 
 LEVELS = 12
@@ -44,8 +44,8 @@ def encode(values: Array) -> tuple[Array, Array, Array, Array]:
         bits.append(np.packbits(bit, bitorder="little"))
         octets.append(len(bits[-1]))
         first += int(code.leaves[level])
-        zeros, ones = sequence[~bit], sequence[bit]
-        sequence = np.concatenate((zeros[zeros >= first], ones[ones >= first]))
+        left = sequence >= first
+        sequence = np.concatenate((selected(sequence, left & ~bit), selected(sequence, left & bit)))
     runs = [int(part.sum()) for part in np.split(counts, np.cumsum(code.leaves)[:-1])]
     dtype = next(t for t in COUNT_TYPES if counts.max() <= np.iinfo(t).max)
     symbols = table[code.symbols].view(values.dtype)
@@ -75,8 +75,8 @@ def decode(total: int, bits: Array, levels: Array, counts: Array, symbols: Array
         ordered = np.concatenate((run, sequence))
         zeros = len(bit) - int(np.count_nonzero(bit))
         sequence = np.empty(len(bit), symbols.dtype)
-        sequence[~bit] = ordered[:zeros]
-        sequence[bit] = ordered[zeros : len(bit)]
+        insert(ordered[:zeros], sequence, ~bit)
+        insert(ordered[zeros:], sequence, bit)
     return sequence[:total]
 
 
