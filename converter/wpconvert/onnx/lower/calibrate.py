@@ -11,9 +11,17 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnxruntime import quantization
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from wpconvert.errors import FileError, UnsupportedError, UsageError
+
+_QUANTISED = sorted((set(QDQRegistry) | set(QLinearOpsRegistry)) - {"AveragePool"})
+"""All that ONNX Runtime quantises but AveragePool, whose output would get the scale of its input.
+
+With that scale a quarter of the means of 2 x 2 values are ties, and ONNX Runtime rounds ties to even, the device away
+from zero.
+"""
 
 _LABELS = "labels"
 """An array that evaluation files hold beside the samples."""
@@ -43,16 +51,23 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
     and largest values seen. Raises FileError, UsageError for samples that do not fit, UnsupportedError.
     """
     with tempfile.TemporaryDirectory(prefix="wpconvert-") as folder:
-        prepared, quantised = Path(folder) / "prepared.onnx", Path(folder) / "quantised.onnx"
+        source, prepared, quantised = (
+            Path(folder) / name for name in ("model.onnx", "prepared.onnx", "quantised.onnx")
+        )
         try:
+            model = onnx.load(path)
+            samples_by_name = _matched(model, _read(samples), samples)
+            _drop_constant_inputs(model.graph)
+            _name_sums(model.graph)
+            onnx.save(model, source)
             # Folds batch normalisation into convolutions, which the quantiser does not.
-            quant_pre_process(path, prepared, skip_symbolic_shape=True)
-            model = onnx.load(prepared)
+            quant_pre_process(source, prepared, skip_symbolic_shape=True)
             quantization.quantize_static(
                 prepared,
                 quantised,
-                _Samples(_matched(model, _read(samples), samples)),
+                _Samples(samples_by_name),
                 quant_format=quantization.QuantFormat.QDQ,
+                op_types_to_quantize=_QUANTISED,
                 per_channel=True,
                 activation_type=quantization.QuantType.QInt8,
                 weight_type=quantization.QuantType.QInt8,
@@ -64,6 +79,21 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             reason = " ".join(str(error).split())[:_SHOWN]
             raise UnsupportedError(f"{path}: ONNX Runtime cannot quantise it: {reason}") from error
         return onnx.load(quantised)
+
+
+def _drop_constant_inputs(graph: onnx.GraphProto) -> None:
+    """Initializers that are inputs, too, would stay inputs when they are folded."""
+    initializers = {tensor.name for tensor in graph.initializer}
+    kept = [info for info in graph.input if info.name not in initializers]
+    del graph.input[:]
+    graph.input.extend(kept)
+
+
+def _name_sums(graph: onnx.GraphProto) -> None:
+    """The quantiser knows the sum of two as Add alone."""
+    for node in graph.node:
+        if node.op_type == "Sum" and len(node.input) == 2:
+            node.op_type = "Add"
 
 
 def _read(samples: Path) -> dict[str, NDArray[Any]]:

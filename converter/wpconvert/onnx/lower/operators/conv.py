@@ -44,31 +44,39 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
 
 
 def emit(emitter: Emitter, node: Node) -> None:
-    """Depthwise where every input channel is a group of its own; paddings TFLite lacks become a PAD."""
+    """Depthwise where every input channel is a group of its own."""
     settings: Conv = node.settings
     x, weights = node.activation(0), node.constant(1)
     depthwise = settings.groups == x.shape[1] and settings.groups > 1
-    source, window = emitter.laid_out(x, NHWC), settings.window
+    axes, channel_axis = ((1, 2, 3, 0), 3) if depthwise else ((0, 2, 3, 1), 0)
+    values = kernels.symmetric_int8(node, weights).transpose(axes)
+    kernel = emitter.constant(weights.name, values, kernels.channel_scales(node, weights, 0), channel_axis)
+    multiplier = weights.shape[0] // x.shape[1] if depthwise else None
+    convolve(emitter, node, settings.window, (kernel, _bias(emitter, node, weights)), multiplier)
+
+
+def convolve(
+    emitter: Emitter, node: Node, window: Window, constants: tuple[int, int], multiplier: int | None = None
+) -> None:
+    """CONV_2D, or DEPTHWISE_CONV_2D with a depth multiplier, of kernel and bias; paddings TFLite lacks become a PAD."""
+    x = node.activation(0)
+    source = emitter.laid_out(x, NHWC)
     padding = window.padding((x.shape[2], x.shape[3]))
     if padding is None:
         source = surrounded(emitter, x, source, window)
         padding = Padding.VALID
-    table = "DepthwiseConv2DOptions" if depthwise else "Conv2DOptions"
     op_options = options(
-        table,
+        "Conv2DOptions" if multiplier is None else "DepthwiseConv2DOptions",
         strideH=window.strides[0],
         strideW=window.strides[1],
         dilationHFactor=window.dilations[0],
         dilationWFactor=window.dilations[1],
         padding=padding,
     )
-    axes, channel_axis = ((1, 2, 3, 0), 3) if depthwise else ((0, 2, 3, 1), 0)
-    if depthwise:
-        op_options.depthMultiplier = weights.shape[0] // x.shape[1]
-    values = kernels.symmetric_int8(node, weights).transpose(axes)
-    scales = kernels.channel_scales(node, weights, 0)
-    inputs = [source, emitter.constant(weights.name, values, scales, channel_axis), _bias(emitter, node, weights)]
-    emitter.result(node, "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D", inputs, NHWC, op_options)
+    if multiplier is not None:
+        op_options.depthMultiplier = multiplier
+    name = "CONV_2D" if multiplier is None else "DEPTHWISE_CONV_2D"
+    emitter.result(node, name, [source, *constants], NHWC, op_options)
 
 
 def _bias(emitter: Emitter, node: Node, weights: Constant) -> int:

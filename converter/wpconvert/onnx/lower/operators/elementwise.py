@@ -73,5 +73,14 @@ def _constant(emitter: Emitter, node: Node, constant: Constant, shape: Shape, pe
     return emitter.constant(constant.name, values.transpose(perm), scales)
 
 
+def read_sum(node: Node, attributes: Attributes, opset: int) -> Shape:
+    """A sum of two is an Add."""
+    if len(node.inputs) != 2:
+        raise UnsupportedError(f"{node}: {len(node.inputs)} terms, supported are 2")
+    node.op = "Add"
+    return read(node, attributes, opset)
+
+
 for _name in _TABLES:
     register(_name, read, emit)
+register("Sum", read_sum, emit)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+import numpy as np
 
 from wpconvert.errors import UnsupportedError
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Node, Shape
-from wpconvert.onnx.lower.layout import NHWC, Storage
+from wpconvert.onnx.lower.layout import NHWC
+from wpconvert.onnx.lower.operators.conv import convolve
 from wpconvert.onnx.lower.operators.pad import surrounded
 from wpconvert.onnx.lower.operators.reduce import emit_mean
 from wpconvert.onnx.lower.operators.registry import register
-from wpconvert.onnx.lower.operators.unary import FINEST
 from wpconvert.onnx.lower.operators.window import Window, read_window
+from wpconvert.onnx.lower.weights import bias_scales
 from wpconvert.tflite.schema import Padding, options
 
 
@@ -51,30 +55,38 @@ def emit_max(emitter: Emitter, node: Node) -> None:
 
 
 def emit_average(emitter: Emitter, node: Node) -> None:
-    """AVERAGE_POOL_2D, then QUANTIZE where the output has a scale of its own; MEAN where the window is the image."""
+    """AVERAGE_POOL_2D keeps the quantisation; where the output has its own, MEAN or a convolution rounds only once."""
     x, settings = node.activation(0), node.settings
-    wanted = node.output.quant
-    if settings.window.kernel == x.shape[2:] and not settings.window.is_padded:
+    window = settings.window
+    if window.kernel == x.shape[2:] and not window.is_padded:
         emit_mean(emitter, node, (2, 3), keep=True)
-        return
-    if float(x.quant.scale) > FINEST * float(wanted.scale):
-        raise UnsupportedError(
-            f"{node}: its output has scale {float(wanted.scale):g}, its input {float(x.quant.scale):g}; "
-            "the mean can be rescaled to no less than half of the input's scale"
-        )
+    elif x.quant == node.output.quant:
+        _pool(emitter, node)
+    elif settings.counts_padding or not window.is_padded:
+        _convolve(emitter, node)
+    else:
+        raise UnsupportedError(f"{node}: padding that it does not count, and an output with a scale of its own")
+
+
+def _pool(emitter: Emitter, node: Node) -> None:
+    x, settings = node.activation(0), node.settings
     tensor, window = emitter.laid_out(x, NHWC), settings.window
     padding = window.padding((x.shape[2], x.shape[3]))
     if window.is_padded and settings.counts_padding:
         tensor, padding = surrounded(emitter, x, tensor, window), Padding.VALID
     if padding is None:
-        raise UnsupportedError(
-            f"{node}: a mean over the image alone, with padding that TFLite's SAME does not describe"
-        )
-    shape = tuple(node.output.shape[axis] for axis in NHWC)
-    mean = emitter.tensor(f"{node.output.name}/mean", shape, x.quant)
-    emitter.operator("AVERAGE_POOL_2D", [tensor], mean, _options(window, padding))
-    rescaled = emitter.rescaled(node.output.name, mean, wanted)
-    emitter.alias(node, [Storage(rescaled, node.output.shape, NHWC)])
+        raise UnsupportedError(f"{node}: padding that it does not count, other than TFLite's SAME")
+    emitter.result(node, "AVERAGE_POOL_2D", [tensor], NHWC, _options(window, padding))
+
+
+def _convolve(emitter: Emitter, node: Node) -> None:
+    """A depthwise convolution with equal weights."""
+    x, window = node.activation(0), node.settings.window
+    channels, name = x.shape[1], node.output.name
+    scales = np.array([1 / math.prod(window.kernel)], np.float32)
+    kernel = emitter.constant(f"{name}/ones", np.ones((1, *window.kernel, channels), np.int8), scales, axis=3)
+    zeros = emitter.constant(f"{name}/zeros", np.zeros(channels, np.int32), bias_scales(x.quant, scales))
+    convolve(emitter, node, window, (kernel, zeros), multiplier=1)
 
 
 def _options(window: Window, padding: int) -> object:

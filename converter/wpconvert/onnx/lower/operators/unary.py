@@ -12,7 +12,7 @@ from wpconvert.onnx.lower.layout import Storage
 from wpconvert.onnx.lower.operators.registry import register
 from wpconvert.tflite.schema import options
 
-FINEST = 2.0
+_FINEST = 2.0
 """How many times finer than an operator's own step the output may be quantised.
 
 The operator rounds by up to half a step of its own; rescaled to steps of half that size this is one step.
@@ -82,7 +82,7 @@ def fixed(
 ) -> None:
     """An operator whose kernel knows one output quantisation only, rescaled to the node's."""
     wanted = node.output.quant
-    if float(quant.scale) > FINEST * float(wanted.scale):
+    if float(quant.scale) > _FINEST * float(wanted.scale):
         raise UnsupportedError(
             f"{node}: its output has scale {float(wanted.scale):g}; {name} computes in steps of {float(quant.scale):g} "
             f"and can be rescaled to no less than half of that"
