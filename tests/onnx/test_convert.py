@@ -375,3 +375,25 @@ def test_pooled_weights_are_lossy_and_say_so(tmp_path: Path) -> None:
     dense = Target.beside(tmp_path / "dense.onnx")
     assert "weights were pooled" in restore(read(target.model), dense)[0]
     assert outputs(dense.model)[0].tobytes() == outputs(target.model)[0].tobytes()
+
+
+@pytest.mark.parametrize("method", ["bitmap", "packed", "huffman", "auto"])
+@pytest.mark.parametrize("data_type", [TensorProto.INT4, TensorProto.UINT4], ids=["int4", "uint4"])
+def test_weights_of_four_bits(data_type: int, method: str, tmp_path: Path) -> None:
+    values = np.abs(sparse((201, 203), zeros=0.9)) % 8
+    weight = helper.make_tensor("w", data_type, values.shape, values.astype(int).reshape(-1).tolist())
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s"], ["d"]),
+        helper.make_node("MatMul", ["x", "d"], ["y"]),
+    ]
+    scale = {"s": np.array(0.1, np.float32)}
+    for opset, rewritten in ((21, 1), (20, 0)):
+        model = model_of(nodes, scale, [value("x", [1, 201])], [value("y", [1, 203])], opset, 10)
+        model.graph.initializer.append(weight)
+        folder = tmp_path / str(opset)
+        folder.mkdir()
+        source = save(model, folder / "model.onnx")
+        target, done = converted(source, method)
+        assert done.report.rewritten == rewritten
+        if rewritten:
+            check(source, target)

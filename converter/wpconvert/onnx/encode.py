@@ -34,6 +34,7 @@ class Job:
     data_type: int
     shape: tuple[int, ...]
     methods: tuple[str, ...]
+    opset: int
     threshold: float
     settings: Settings
 
@@ -135,6 +136,10 @@ def encode(job: Job, spool: Path | None) -> Measured:
             encoded = _encoded(method, values, job.settings)
         except ModelError as error:
             reasons[method] = f"{method} cannot hold it: {error}"
+            continue
+        least = BY_OP_TYPE[encoded.op_type].since_opset
+        if job.opset < least:
+            reasons[method] = f"{method} needs operator set {least} or newer, the model has {job.opset}"
             continue
         form = Form(encoded.op_type, tuple(_part(suffix, array) for suffix, array in encoded.inputs))
         if method == POOL:

@@ -9,7 +9,7 @@ from onnx import TensorProto
 from wpconvert.errors import ModelError
 from wpconvert.model.weight import Weight
 from wpconvert.onnx.data import Data, Span, load
-from wpconvert.onnx.file import OnnxModel
+from wpconvert.onnx.file import DEFAULT_DOMAINS, OnnxModel
 from wpconvert.onnx.graphs import Scope, Use, Uses
 from wpconvert.onnx.tensors import EXTERNAL, bits_of, data_of, elements_of, form_of, nbytes_of, same_when_set, type_name
 
@@ -22,8 +22,9 @@ MULTIPLIED = {
     "QLinearMatMul": (0, 3),
     "ConvInteger": (1,),
     "MatMulInteger": (0, 1),
+    "com.microsoft.QGemm": (0, 3),
 }
-"""The inputs of each operator that are multiplied with each other, or with the other one."""
+"""The inputs of each operator that it sums products of; the last one is what ONNX Runtime's quantiser makes of Gemm."""
 PASSED_ON = (
     "DequantizeLinear",
     "QuantizeLinear",
@@ -161,7 +162,8 @@ def _channel_axis(uses: Uses, scope: Scope, tensor: TensorProto) -> int:
 
 
 def _is_multiplied(use: Use) -> bool:
-    return use.node.domain in ("", "ai.onnx") and use.slot in MULTIPLIED.get(use.node.op_type, ())
+    domain = "" if use.node.domain in DEFAULT_DOMAINS else f"{use.node.domain}."
+    return use.slot in MULTIPLIED.get(f"{domain}{use.node.op_type}", ())
 
 
 def _obstacle(model: OnnxModel, scope: Scope, tensor: TensorProto, data: Data | None, is_input: bool) -> str | None:
