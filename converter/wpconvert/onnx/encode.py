@@ -7,6 +7,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ POOL_FROM_NBYTES = 1 << 26
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be tried on one weight: its bytes, type and shape, and the methods."""
+    """What is to be tried on one weight: its bytes, type and shape, and the methods. opset: of the model."""
 
     data: Data
     data_type: int
@@ -105,6 +106,9 @@ def encode_all(jobs: Sequence[Job], spool: Path, processes: int | None = None) -
                     yield waiting.pop(0).result()
             while waiting:
                 yield waiting.pop(0).result()
+        except BrokenProcessPool as error:
+            # What ends a process from outside is, as a rule, a system short of memory.
+            raise MemoryError from error
         except BaseException:
             executor.shutdown(cancel_futures=True)
             raise

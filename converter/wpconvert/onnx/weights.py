@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onnx import TensorProto
+from onnx import NodeProto, TensorProto
 
 from wpconvert.errors import ModelError
 from wpconvert.model.weight import Weight
@@ -77,7 +77,7 @@ def key_of(graph: int, name: str) -> str:
 
 
 def find_weights(model: OnnxModel) -> list[Found]:
-    """The initializers that are multiplied with, and large ones of other operators with the reason why they stay."""
+    """The constants that are multiplied with, and large ones of other operators; all with the reason why they stay."""
     uses = Uses.of(model.scopes)
     storages: dict[Span, int] = {}
     found: list[Found] = []
@@ -91,32 +91,40 @@ def find_weights(model: OnnxModel) -> list[Found]:
             raise ModelError(f"initializer {twice!r} is there twice")
         inputs = {value.name for value in graph.input}
         for index, tensor in enumerate(graph.initializer):
-            operators = multipliers_of(uses, scope, tensor.name)
-            nbytes = nbytes_of(tensor)
-            if not operators and nbytes < REPORTED_NBYTES:
-                continue
-            data = data_of(tensor, model.files)
+            data, operators = data_of(tensor, model.files), multipliers_of(uses, scope, tensor.name)
             obstacle = None
             if not operators:
-                readers = dict.fromkeys(use.node.op_type for use in uses.readers(scope, tensor.name))
-                operators = tuple(readers)
+                operators = tuple(dict.fromkeys(use.node.op_type for use in uses.readers(scope, tensor.name)))
                 obstacle = "no operator multiplies with it"
+                if nbytes_of(tensor) < REPORTED_NBYTES:
+                    continue
             obstacle = obstacle or _obstacle(model, scope, tensor, data, tensor.name in inputs)
+            place = Place(scope, index, tensor, data, _channel_axis(uses, scope, tensor))
             # Spans that are the same are rewritten together or not at all; every inline tensor is on its own.
-            axis = _channel_axis(uses, scope, tensor)
             storage = storages.setdefault(data, len(storages)) if isinstance(data, Span) else -1 - len(found)
-            weight = Weight(
-                key_of(scope.number, tensor.name),
-                tensor.name,
-                operators,
-                tuple(tensor.dims),
-                type_name(tensor.data_type),
-                nbytes,
-                storage=storage,
-                obstacle=obstacle,
-            )
-            found.append(Found(weight, Place(scope, index, tensor, data, axis)))
+            found.append(Found(_weight(scope.number, tensor.name, tensor, operators, storage, obstacle), place))
+        for node in graph.node:
+            # Names of tensors in nodes mean nothing; the value is that of the output.
+            operators = multipliers_of(uses, scope, node.output[0]) if _has_constant(node) else ()
+            if operators and nbytes_of(tensor := node.attribute[0].t) >= REPORTED_NBYTES:
+                obstacle = "it is in a Constant node, not an initializer"
+                weight = _weight(scope.number, node.output[0], tensor, operators, -1 - len(found), obstacle)
+                found.append(Found(weight, Place(scope, -1, tensor, None)))
     return found
+
+
+def _has_constant(node: NodeProto) -> bool:
+    """Whether a node is a Constant with a tensor."""
+    is_constant = node.op_type == "Constant" and node.domain in DEFAULT_DOMAINS and len(node.output) == 1
+    return is_constant and len(node.attribute) == 1 and bool(node.attribute[0].HasField("t"))
+
+
+def _weight(
+    graph: int, name: str, tensor: TensorProto, operators: tuple[str, ...], storage: int, obstacle: str | None
+) -> Weight:
+    dtype, nbytes = type_name(tensor.data_type), nbytes_of(tensor)
+    key, shape = key_of(graph, name), tuple(tensor.dims)
+    return Weight(key, name, operators, shape, dtype, nbytes, storage=storage, obstacle=obstacle)
 
 
 def multipliers_of(uses: Uses, scope: Scope, name: str) -> tuple[str, ...]:
