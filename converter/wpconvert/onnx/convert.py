@@ -98,6 +98,8 @@ def _check_methods(choices: Sequence[Choice]) -> None:
     unknown = next((choice for choice in choices if choice.method not in METHODS), None)
     if unknown is not None:
         raise UsageError(f"method {unknown.method} is not for .onnx files, expected one of {', '.join(METHODS)}")
+    if any(choice.rule is not None and choice.rule.act_bits is not None for choice in choices):
+        raise UsageError("act_bits of rules is for .tflite models")
 
 
 def _dense(given: OnnxModel, folder: Path) -> tuple[OnnxModel, dict[str, Stored], list[str]]:
