@@ -14,6 +14,7 @@ from tests.onnx.harness import (
     conv_model,
     converted,
     if_model,
+    matmul_model,
     model_of,
     save,
     sparse,
@@ -187,3 +188,29 @@ def test_weights_in_constant_nodes_are_listed_with_the_reason(tmp_path: Path) ->
     _, done = converted(source)
     (result,) = done.report.tensors
     assert (result.name, result.reason) == ("w", "it is in a Constant node, not an initializer")
+
+
+ODD_TYPES = [
+    TensorProto.DOUBLE,
+    TensorProto.INT32,
+    TensorProto.BFLOAT16,
+    TensorProto.FLOAT8E4M3FN,
+    TensorProto.FLOAT4E2M1,
+    TensorProto.INT2,
+    TensorProto.COMPLEX64,
+]
+
+
+@pytest.mark.parametrize("data_type", ODD_TYPES, ids=TensorProto.DataType.Name)
+def test_weights_of_other_types_stay_with_the_reason(data_type: int, tmp_path: Path) -> None:
+    weight = TensorProto(name="w", data_type=data_type, dims=[64, 64])
+    dtype = helper.tensor_dtype_to_np_dtype(data_type)
+    small: dict[int, int] = {TensorProto.FLOAT4E2M1: 4, TensorProto.INT2: 2}
+    bits = small.get(data_type, 8 * dtype.itemsize)
+    weight.raw_data = bytes(64 * 64 * bits // 8)
+    source = save(matmul_model(weight), tmp_path / "model.onnx")
+    for method in ("auto", "packed"):
+        _, done = converted(source, method)
+        (result,) = done.report.tensors
+        reason = str(result.reason)
+        assert result.method == "none" and ("are not supported" in reason or "cannot hold it" in reason)

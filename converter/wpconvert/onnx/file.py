@@ -62,7 +62,7 @@ class OnnxModel:
 def is_onnx(path: Path) -> bool:
     """Whether to take a file for an ONNX model: by its suffix, or, of one with another than .tflite, its first byte."""
     suffix = path.suffix.lower()
-    if suffix in (SUFFIX, ".tflite"):
+    if suffix in (SUFFIX, ".tflite") or not path.is_file():
         return suffix == SUFFIX
     try:
         with path.open("rb") as file:

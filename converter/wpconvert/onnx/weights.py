@@ -11,7 +11,17 @@ from wpconvert.model.weight import Weight
 from wpconvert.onnx.data import Data, Span, load
 from wpconvert.onnx.file import DEFAULT_DOMAINS, OnnxModel
 from wpconvert.onnx.graphs import Scope, Use, Uses
-from wpconvert.onnx.tensors import EXTERNAL, bits_of, data_of, elements_of, form_of, nbytes_of, same_when_set, type_name
+from wpconvert.onnx.tensors import (
+    EXTERNAL,
+    bits_of,
+    data_of,
+    elements_of,
+    form_of,
+    has_values,
+    nbytes_of,
+    same_when_set,
+    type_name,
+)
 
 MULTIPLIED = {
     "Conv": (1,),
@@ -178,7 +188,7 @@ def _obstacle(model: OnnxModel, scope: Scope, tensor: TensorProto, data: Data | 
     """Why an initializer stays as it is whatever the method; None if it need not."""
     if is_input and (scope.number or model.proto.ir_version >= FIRST_CONSTANT_IR):
         return "it is an input of the graph too: a caller may replace it"
-    if data is None or bits_of(tensor.data_type) is None:
+    if data is None or not has_values(tensor.data_type):
         return f"weights of type {type_name(tensor.data_type)} are not supported"
     if elements_of(tensor) == 0:
         return "it has no elements"
