@@ -203,6 +203,15 @@ def test_lies_of_a_model_are_refused(
             assert message in cli.refused(code, *command)
 
 
+def test_text_that_is_none_is_refused(cli: Cli, files: Path) -> None:
+    data = (files / "model.onnx").read_bytes()
+    assert b"conv.weight" in data
+    (files / "bad.onnx").write_bytes(data.replace(b"conv.weight", b"conv\xffweight"))
+    for command in (["inspect"], ["convert", "-o", "out.onnx"], ["restore", "-o", "out.onnx"]):
+        line = cli.refused(3, command[0], files / "bad.onnx", *command[1:])
+        assert "is not UTF-8; the file is damaged" in line
+
+
 def test_right_checksum_is_taken(cli: Cli, files: Path) -> None:
     model = onnx.load(files / "outside.onnx", load_external_data=False)
     _location({"checksum": hashlib.sha1((files / "weights.bin").read_bytes()).hexdigest()})(model)

@@ -46,4 +46,4 @@ def test_models_of_an_older_operator_set_stay_and_say_what_is_missing(tmp_path: 
     _, done = converted(save(model, tmp_path / "model.onnx"))
     assert not done.changed
     reasons = {tensor.reason for tensor in done.report.tensors if tensor.operators == ("Conv",)}
-    assert reasons == {"bitmap needs operator set 11 or newer, the model has 9"}
+    assert "bitmap needs operator set 11 or newer, the model has 9" in reasons

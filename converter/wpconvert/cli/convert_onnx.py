@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,7 +52,10 @@ def convert_onnx(source: Path, settings: Settings, outputs: Outputs, sampling: S
     """Rewrite a model in a folder beside its destination, verify it there, and put it in its place."""
     model = read(source)
     samples = sampling.samples(model)
-    target = None if outputs.model is None else _target(source, outputs, model)
+    data_files = model.files.paths
+    target = None if outputs.model is None else _target(source, outputs, data_files)
+    # Converting reads it anew: it may be large.
+    del model
     with staging(None if target is None else target.model) as folder:
         staged = (target or Target.beside(source)).within(folder)
         converted = _convert(source, settings, staged, outputs.quiet)
@@ -66,8 +70,8 @@ def convert_onnx(source: Path, settings: Settings, outputs: Outputs, sampling: S
         if outputs.plan is not None:
             files[outputs.plan] = converted.plan.encode()
         report = converted.report
-        if in_place and converted.changed and model.files.paths:
-            left = ", ".join(path.name for path in model.files.paths)
+        if in_place and converted.changed and data_files:
+            left = ", ".join(path.name for path in data_files)
             report = replace(report, notes=(*report.notes, f"{left}: the data before, which this model needs no more"))
         written = [*files, *([outputs.report] if outputs.report is not None else [])]
         result = with_outcome(report, verification, written, outputs.model is None)
@@ -82,16 +86,16 @@ def convert_onnx(source: Path, settings: Settings, outputs: Outputs, sampling: S
         raise VerificationError(f"{source}: the rewritten model does not compute the same; nothing was written")
 
 
-def _target(source: Path, outputs: Outputs, model: OnnxModel) -> Target:
+def _target(source: Path, outputs: Outputs, data_files: Sequence[Path]) -> Target:
     """The files to write; never one that the input consists of, but the model itself where it is asked for."""
     assert outputs.model is not None
     destination = outputs.model.resolve()
-    for path in model.files.paths:
+    for path in data_files:
         if same_file(path, destination):
             raise UsageError(f"-o {outputs.model} has data of {source}; give another file")
-    target = Target.beside(destination, model.files.paths)
+    target = Target.beside(destination, data_files)
     for named in (outputs.plan, outputs.report):
-        if named is not None and any(same_file(named, path) for path in (target.data, *model.files.paths)):
+        if named is not None and any(same_file(named, path) for path in (target.data, *data_files)):
             raise UsageError(f"{named} is the name of a data file of the model; give another one")
     return target
 

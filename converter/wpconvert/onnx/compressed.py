@@ -15,7 +15,7 @@ from wpconvert.onnx.data import load
 from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, DOMAIN
 from wpconvert.onnx.file import OnnxModel
 from wpconvert.onnx.graphs import Scope
-from wpconvert.onnx.tensors import bits_of, data_of, nbytes_of, type_name, values_of
+from wpconvert.onnx.tensors import data_of, has_values, nbytes_of, type_name, values_of
 
 _METHODS = {
     op_type: next(method for method, encoder in DECODERS.items() if isinstance(decoder, type(encoder)))
@@ -49,7 +49,7 @@ class Compressed:
         inputs = []
         for tensor in self.tensors:
             data = data_of(tensor, model.files)
-            if data is None or bits_of(tensor.data_type) is None:
+            if data is None or not has_values(tensor.data_type):
                 raise ModelError(f"{self._where}: tensor {tensor.name!r} is {type_name(tensor.data_type)}")
             inputs.append(values_of(tensor.data_type, tuple(tensor.dims), np.asarray(load(data))))
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from wpconvert.model.weight import Weight
 from wpconvert.onnx import metadata
 from wpconvert.onnx.compressed import find_compressed, is_rewritten
 from wpconvert.onnx.decode import DECODERS
-from wpconvert.onnx.file import OnnxModel, read
+from wpconvert.onnx.file import OnnxModel, read, told_of
 from wpconvert.onnx.files import DataFile, Target, write
 from wpconvert.onnx.restore import restore
 from wpconvert.onnx.rewrite import rewrite
@@ -64,7 +65,8 @@ def convert(
     given = read(source)
     nbytes = given.total_nbytes
     folder = target.model.parent
-    model, stored, notes = _dense(given, folder)
+    with told_of(source):
+        model, stored, notes = _dense(given, folder)
     found = find_weights(model)
     choices = choose([f.weight for f in found], settings.rules, settings.method, settings.threshold)
     _check_methods(choices)
@@ -73,28 +75,31 @@ def convert(
     tell = progress or (lambda _: None)
     trials = measure(trials, folder, settings.processes, lambda trial: tell(trial.found.weight))
     outcomes = settle(model, trials, folder)
-    results = [_result(outcome) for outcome in outcomes]
     size = _written(model, outcomes, target)
-    changed = any(outcome.replacement is not None for outcome in outcomes)
-    if changed and size >= nbytes:
+    if size >= nbytes and _rewritten(outcomes):
         notes.append(f"the file would not shrink: {size:,} bytes, {nbytes:,} without; it was left as it is")
         outcomes = [replace(o, replacement=None, reason=o.reason or "the file would not shrink") for o in outcomes]
-    if not any(outcome.replacement is not None for outcome in outcomes):
-        results = [_result(outcome) for outcome in outcomes]
+    results = [_result(outcome) for outcome in outcomes]
+    changed = _rewritten(outcomes)
+    if not changed:
         notes += _notes_of_nothing(results, choices)
-        size = _written(read(source), [], target)
-    if stored and all(outcome.replacement is None for outcome in outcomes):
+        size = _copied(source, target)
         results = [replace(r, method=stored[r.key].method) if r.key in stored else r for r in results]
     report = Conversion(str(source), settings.method, nbytes, size, tuple(results), tuple(notes))
     plan = plan_of((r.key, r.method, None) for r, c in zip(results, choices, strict=True) if c.weight.obstacle is None)
-    changed = any(outcome.replacement is not None for outcome in outcomes)
     return Converted(report, plan, changed)
+
+
+def _rewritten(outcomes: Sequence[Outcome]) -> bool:
+    return any(outcome.replacement is not None for outcome in outcomes)
 
 
 def _check_methods(choices: Sequence[Choice]) -> None:
     unknown = next((choice for choice in choices if choice.method not in METHODS), None)
     if unknown is not None:
         raise UsageError(f"method {unknown.method} is not for .onnx files, expected one of {', '.join(METHODS)}")
+    if any(choice.rule is not None and choice.rule.act_bits is not None for choice in choices):
+        raise UsageError("act_bits of rules is for .tflite models")
 
 
 def _dense(given: OnnxModel, folder: Path) -> tuple[OnnxModel, dict[str, Stored], list[str]]:
@@ -120,6 +125,15 @@ def _written(model: OnnxModel, outcomes: Sequence[Outcome], target: Target) -> i
         rewrite(model, [o.replacement for o in outcomes if o.replacement is not None], data)
     write(model.proto, target.model)
     return sum(file.stat().st_size for file in target.files)
+
+
+def _copied(source: Path, target: Target) -> int:
+    """Write the model as it is; returns the bytes of its files."""
+    model = read(source)
+    if model.files.paths:
+        return _written(model, [], target)
+    shutil.copyfile(source, target.model)
+    return model.nbytes
 
 
 def _notes_of_nothing(results: Sequence[TensorResult], choices: Sequence[Choice]) -> list[str]:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,13 @@ POOL_FROM_NBYTES = 1 << 26
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be tried on one weight: its bytes, type and shape, and the methods."""
+    """What is to be tried on one weight: its bytes, type and shape, and the methods. opset: of the model."""
 
     data: Data
     data_type: int
     shape: tuple[int, ...]
     methods: tuple[str, ...]
+    opset: int
     threshold: float
     settings: Settings
 
@@ -104,6 +106,9 @@ def encode_all(jobs: Sequence[Job], spool: Path, processes: int | None = None) -
                     yield waiting.pop(0).result()
             while waiting:
                 yield waiting.pop(0).result()
+        except BrokenProcessPool as error:
+            # What ends a process from outside is, as a rule, a system short of memory.
+            raise MemoryError from error
         except BaseException:
             executor.shutdown(cancel_futures=True)
             raise
@@ -135,6 +140,10 @@ def encode(job: Job, spool: Path | None) -> Measured:
             encoded = _encoded(method, values, job.settings)
         except ModelError as error:
             reasons[method] = f"{method} cannot hold it: {error}"
+            continue
+        least = BY_OP_TYPE[encoded.op_type].since_opset
+        if job.opset < least:
+            reasons[method] = f"{method} needs operator set {least} or newer, the model has {job.opset}"
             continue
         form = Form(encoded.op_type, tuple(_part(suffix, array) for suffix, array in encoded.inputs))
         if method == POOL:

@@ -17,6 +17,7 @@ from wpconvert.onnx.data import Span
 from wpconvert.onnx.external import ExternalFiles
 from wpconvert.onnx.graphs import Scope, all_scopes, every_tensor
 from wpconvert.onnx.tensors import EXTERNAL, data_of, form_of
+from wpconvert.onnx.text import check_text
 
 SUFFIX = ".onnx"
 DEFAULT_DOMAINS = ("", "ai.onnx")
@@ -61,7 +62,7 @@ class OnnxModel:
 def is_onnx(path: Path) -> bool:
     """Whether to take a file for an ONNX model: by its suffix, or, of one with another than .tflite, its first byte."""
     suffix = path.suffix.lower()
-    if suffix in (SUFFIX, ".tflite"):
+    if suffix in (SUFFIX, ".tflite") or not path.is_file():
         return suffix == SUFFIX
     try:
         with path.open("rb") as file:
@@ -114,6 +115,7 @@ def _check(model: OnnxModel) -> None:
         raise ModelError("not an ONNX model: it has no graph or no IR version; the file may be truncated")
     if proto.ir_version > onnx.IR_VERSION:
         raise UnsupportedError(f"IR version {proto.ir_version}, this version reads up to {onnx.IR_VERSION}")
+    check_text(proto)
     versions = [entry.version for entry in proto.opset_import if entry.domain in DEFAULT_DOMAINS]
     newest = onnx.defs.onnx_opset_version()
     if len(versions) != 1:
@@ -127,10 +129,8 @@ def _check(model: OnnxModel) -> None:
 
 @contextmanager
 def told_of(path: Path) -> Iterator[None]:
-    """Errors of reading a model name its file; text that is none becomes a ModelError."""
+    """Errors of reading a model name its file."""
     try:
         yield
     except (ModelError, UnsupportedError) as error:
         raise type(error)(f"{path}: {error}") from error
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{path}: a name is not UTF-8: {error.reason}") from error

@@ -39,7 +39,7 @@ def inspect_onnx(model: OnnxModel, advance: Callable[[int, int], None] = lambda 
             infos.append(_stored_info(model, compressed, uses))
             advance(len(infos), len(stored) + len(found))
         for one in found:
-            infos.append(_info(one))
+            infos.append(_info(one, model.opset))
             advance(len(infos), len(stored) + len(found))
         provenance = _provenance(model, {info.key: info for info in infos})
     return Inspection(
@@ -87,12 +87,12 @@ def _provenance(model: OnnxModel, infos: dict[str, WeightInfo]) -> Provenance | 
     return Provenance(found.tool, False, tuple(records), lossy=found.lossy)
 
 
-def _info(found: Found) -> WeightInfo:
+def _info(found: Found, opset: int) -> WeightInfo:
     weight, place = found.weight, found.place
     if weight.obstacle is not None or place.data is None:
         return weight_info(weight, weight.shape, weight.dtype, None, {}, None, weight.obstacle)
     data_type = place.tensor.data_type
-    job = Job(place.data, data_type, weight.shape, LOSSLESS, 0.0, Settings(place.channel_axis))
+    job = Job(place.data, data_type, weight.shape, LOSSLESS, opset, 0.0, Settings(place.channel_axis))
     methods = {method: form.nbytes for method, form in encode(job, None).forms.items()}
     values = values_of(data_type, weight.shape, load(place.data))
     return weight_info(weight, weight.shape, weight.dtype, values, methods, None, None)

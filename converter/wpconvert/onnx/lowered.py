@@ -6,11 +6,12 @@ from pathlib import Path
 
 from onnx import ModelProto
 
+from wpconvert.errors import UnsupportedError
 from wpconvert.files import staging
 from wpconvert.onnx.compressed import is_rewritten
 from wpconvert.onnx.data import load
 from wpconvert.onnx.file import read
-from wpconvert.onnx.files import Target
+from wpconvert.onnx.files import Target, write
 from wpconvert.onnx.graphs import every_tensor
 from wpconvert.onnx.lower import calibrate, lower
 from wpconvert.onnx.restore import restore
@@ -29,7 +30,15 @@ def lowered(source: Path, samples: Path | None) -> bytes:
             target = Target.beside(folder / source.name)
             restore(model, target)
             dense = target.model
-        proto = _loaded(dense) if samples is None else calibrate(dense, samples)
+        proto = _loaded(dense)
+        if samples is not None:
+            # The quantiser does not find external data.
+            whole = folder / "whole.onnx"
+            write(proto, whole)
+            try:
+                proto = calibrate(whole, samples)
+            except UnsupportedError as error:
+                raise UnsupportedError(str(error).replace(str(whole), str(source))) from error
     return lower(proto, str(source)).data
 
 

@@ -74,6 +74,11 @@ def bits_of(data_type: int) -> int | None:
     return _BITS.get(data_type)
 
 
+def has_values(data_type: int) -> bool:
+    """Whether `values_of` makes elements of this type: all of 8 bits and more, and integers of 4."""
+    return _BITS.get(data_type, 0) >= 8 or data_type in (TensorProto.INT4, TensorProto.UINT4)
+
+
 def elements_of(tensor: TensorProto) -> int:
     """Number of elements; ModelError for absurd dimensions."""
     count = math.prod(int(dim) for dim in tensor.dims)

@@ -32,15 +32,15 @@ class Stored:
 
 @dataclass(frozen=True)
 class Trial:
-    """One weight: the methods that come into question, or the reason why there are none, and what they gave.
+    """One weight. job: what is tried, measured: what that gave; without a job, reason says why.
 
-    job: what was asked for, measured: what it gave. stored: how the input has the weight where it was rewritten before.
+    stored: how the input has the weight where it was rewritten before.
     """
 
     found: Found
     choice: Choice
     job: Job | None
-    reasons: Mapping[str, str]
+    reason: str | None = None
     measured: Measured | None = None
     stored: Stored | None = None
 
@@ -68,23 +68,16 @@ def trials_of(
         methods = LOSSLESS if choice.method == AUTO else () if choice.method == "none" else (choice.method,)
         if before is not None:
             methods = tuple(dict.fromkeys((*methods, before.method)))
-        reasons = {}
-        for method in methods:
-            least = DECODERS[method].since_opset
-            if model.opset < least:
-                reasons[method] = f"{method} needs operator set {least} or newer, the model has {model.opset}"
-        methods = tuple(method for method in methods if method not in reasons)
-        if weight.obstacle is not None:
-            methods, reasons = (), {"": weight.obstacle}
-        elif not methods and not reasons:
-            reasons = {"": choice.reason or "method none"}
+        reason = weight.obstacle
+        if reason is None and not methods:
+            reason = choice.reason or "method none"
         job = None
-        if methods:
+        if reason is None:
             assert one.place.data is not None
             settings = Settings(one.place.channel_axis, pool_size=pool.size, seed=pool.seed)
             limit = 0.0 if before is not None else choice.threshold
-            job = Job(one.place.data, one.place.tensor.data_type, weight.shape, methods, limit, settings)
-        trials.append(Trial(one, choice, job, reasons, stored=before))
+            job = Job(one.place.data, one.place.tensor.data_type, weight.shape, methods, model.opset, limit, settings)
+        trials.append(Trial(one, choice, job, reason, stored=before))
     return trials
 
 
@@ -183,9 +176,10 @@ def _shared_and_not_smaller(
 
 def _reason(trial: Trial, dense: int, costs: Mapping[str, Cost]) -> str:
     """Why a weight stays as it is."""
-    reasons = {**trial.reasons, **(trial.measured.reasons if trial.measured is not None else {})}
-    if not costs or trial.measured is None:
-        return next(iter(reasons.values()))
+    if trial.measured is None:
+        return trial.reason or ""
+    if not costs:
+        return next(iter(trial.measured.reasons.values()))
     method = min(costs, key=lambda name: costs[name].nbytes)
     if costs[method].nbytes < dense:
         return f"the decoder of {method} would need more bytes than it saves"

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onnx import TensorProto
+from onnx import NodeProto, TensorProto
 
 from wpconvert.errors import ModelError
 from wpconvert.model.weight import Weight
 from wpconvert.onnx.data import Data, Span, load
-from wpconvert.onnx.file import OnnxModel
+from wpconvert.onnx.file import DEFAULT_DOMAINS, OnnxModel
 from wpconvert.onnx.graphs import Scope, Use, Uses
-from wpconvert.onnx.tensors import EXTERNAL, bits_of, data_of, elements_of, form_of, nbytes_of, same_when_set, type_name
+from wpconvert.onnx.tensors import (
+    EXTERNAL,
+    bits_of,
+    data_of,
+    elements_of,
+    form_of,
+    has_values,
+    nbytes_of,
+    same_when_set,
+    type_name,
+)
 
 MULTIPLIED = {
     "Conv": (1,),
@@ -22,8 +32,9 @@ MULTIPLIED = {
     "QLinearMatMul": (0, 3),
     "ConvInteger": (1,),
     "MatMulInteger": (0, 1),
+    "com.microsoft.QGemm": (0, 3),
 }
-"""The inputs of each operator that are multiplied with each other, or with the other one."""
+"""The inputs of each operator that it sums products of; the last one is what ONNX Runtime's quantiser makes of Gemm."""
 PASSED_ON = (
     "DequantizeLinear",
     "QuantizeLinear",
@@ -76,7 +87,7 @@ def key_of(graph: int, name: str) -> str:
 
 
 def find_weights(model: OnnxModel) -> list[Found]:
-    """The initializers that are multiplied with, and large ones of other operators with the reason why they stay."""
+    """The constants that are multiplied with, and large ones of other operators; all with the reason why they stay."""
     uses = Uses.of(model.scopes)
     storages: dict[Span, int] = {}
     found: list[Found] = []
@@ -90,32 +101,40 @@ def find_weights(model: OnnxModel) -> list[Found]:
             raise ModelError(f"initializer {twice!r} is there twice")
         inputs = {value.name for value in graph.input}
         for index, tensor in enumerate(graph.initializer):
-            operators = multipliers_of(uses, scope, tensor.name)
-            nbytes = nbytes_of(tensor)
-            if not operators and nbytes < REPORTED_NBYTES:
-                continue
-            data = data_of(tensor, model.files)
+            data, operators = data_of(tensor, model.files), multipliers_of(uses, scope, tensor.name)
             obstacle = None
             if not operators:
-                readers = dict.fromkeys(use.node.op_type for use in uses.readers(scope, tensor.name))
-                operators = tuple(readers)
+                operators = tuple(dict.fromkeys(use.node.op_type for use in uses.readers(scope, tensor.name)))
                 obstacle = "no operator multiplies with it"
+                if nbytes_of(tensor) < REPORTED_NBYTES:
+                    continue
             obstacle = obstacle or _obstacle(model, scope, tensor, data, tensor.name in inputs)
+            place = Place(scope, index, tensor, data, _channel_axis(uses, scope, tensor))
             # Spans that are the same are rewritten together or not at all; every inline tensor is on its own.
-            axis = _channel_axis(uses, scope, tensor)
             storage = storages.setdefault(data, len(storages)) if isinstance(data, Span) else -1 - len(found)
-            weight = Weight(
-                key_of(scope.number, tensor.name),
-                tensor.name,
-                operators,
-                tuple(tensor.dims),
-                type_name(tensor.data_type),
-                nbytes,
-                storage=storage,
-                obstacle=obstacle,
-            )
-            found.append(Found(weight, Place(scope, index, tensor, data, axis)))
+            found.append(Found(_weight(scope.number, tensor.name, tensor, operators, storage, obstacle), place))
+        for node in graph.node:
+            # Names of tensors in nodes mean nothing; the value is that of the output.
+            operators = multipliers_of(uses, scope, node.output[0]) if _has_constant(node) else ()
+            if operators and nbytes_of(tensor := node.attribute[0].t) >= REPORTED_NBYTES:
+                obstacle = "it is in a Constant node, not an initializer"
+                weight = _weight(scope.number, node.output[0], tensor, operators, -1 - len(found), obstacle)
+                found.append(Found(weight, Place(scope, -1, tensor, None)))
     return found
+
+
+def _has_constant(node: NodeProto) -> bool:
+    """Whether a node is a Constant with a tensor."""
+    is_constant = node.op_type == "Constant" and node.domain in DEFAULT_DOMAINS and len(node.output) == 1
+    return is_constant and len(node.attribute) == 1 and bool(node.attribute[0].HasField("t"))
+
+
+def _weight(
+    graph: int, name: str, tensor: TensorProto, operators: tuple[str, ...], storage: int, obstacle: str | None
+) -> Weight:
+    dtype, nbytes = type_name(tensor.data_type), nbytes_of(tensor)
+    key, shape = key_of(graph, name), tuple(tensor.dims)
+    return Weight(key, name, operators, shape, dtype, nbytes, storage=storage, obstacle=obstacle)
 
 
 def multipliers_of(uses: Uses, scope: Scope, name: str) -> tuple[str, ...]:
@@ -161,14 +180,15 @@ def _channel_axis(uses: Uses, scope: Scope, tensor: TensorProto) -> int:
 
 
 def _is_multiplied(use: Use) -> bool:
-    return use.node.domain in ("", "ai.onnx") and use.slot in MULTIPLIED.get(use.node.op_type, ())
+    domain = "" if use.node.domain in DEFAULT_DOMAINS else f"{use.node.domain}."
+    return use.slot in MULTIPLIED.get(f"{domain}{use.node.op_type}", ())
 
 
 def _obstacle(model: OnnxModel, scope: Scope, tensor: TensorProto, data: Data | None, is_input: bool) -> str | None:
     """Why an initializer stays as it is whatever the method; None if it need not."""
     if is_input and (scope.number or model.proto.ir_version >= FIRST_CONSTANT_IR):
         return "it is an input of the graph too: a caller may replace it"
-    if data is None or bits_of(tensor.data_type) is None:
+    if data is None or not has_values(tensor.data_type):
         return f"weights of type {type_name(tensor.data_type)} are not supported"
     if elements_of(tensor) == 0:
         return "it has no elements"

@@ -196,8 +196,10 @@ def print_verification(console: Console, result: Verification) -> None:
         console.print(f"note: {escape(note)}")
     weights = ["", "; all other weights equal" if result.lossy else "; all weights equal"][bool(result.weights_equal)]
     if result.passed and result.lossy:
+        equal = all(output.equal for output in result.outputs)
         console.print(
-            f"[bold yellow]lossy[/bold yellow], as above; [bold green]verified[/bold green]: {result.promise}, "
+            f"{'' if equal else '[bold yellow]lossy[/bold yellow], as above; '}"
+            f"[bold green]verified[/bold green]: {result.promise}, "
             f"on {result.samples} samples ({result.engine} engine){weights}"
         )
         return
