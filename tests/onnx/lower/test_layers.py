@@ -216,6 +216,13 @@ def test_means_of_whole_images(scale: float) -> None:
         agrees(b, feed(0, 1, 3, 6, 5))
 
 
+def test_a_mean_with_a_scale_of_its_own_is_rounded_once() -> None:
+    b = Builder()
+    x = b.input("x", (1, 2, 8, 8), 0.0373, -128)
+    b.output(b.rounded(b.op("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2]), 0.0211, -128))
+    assert set(steps_apart(b.build(), feed(0, 1, 2, 8, 8)).values()) == {0}
+
+
 @pytest.mark.parametrize("fill", [None, 0.0, 0.5])
 def test_padding(fill: float | None) -> None:
     b = Builder("uint8")
