@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from wpconvert.errors import FileError
 
 
-def write_all(files: dict[Path, bytes | Path]) -> None:
+def write_all(files: Mapping[Path, bytes | Path]) -> None:
     """Write every file, or leave every path as it was.
 
     Each content goes to a temporary file beside its target and is synced; only when all are on disk are they renamed.

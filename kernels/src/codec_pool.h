@@ -44,9 +44,8 @@ static inline uint32_t wpk_pool_index(const uint8_t *row, uint32_t bits, uint32_
 
 #if WPK_MVE
 
-/* Whether row groups of the matrix product are packed from pool vectors (pool_pack_mve.c), and not
- * from rows that were decoded: where a vector is a whole one, and offsets into four rows of indices
- * have 16 bits. */
+/* Whether the matrix product takes pool vectors (pool_pack_mve.c), and not rows that were decoded:
+ * where no vector is cut off, and offsets into four rows of indices have 16 bits. */
 static inline bool wpk_pool_packs(const wpk_blob *blob) {
     return wpk_pool_depth(blob) % WPK_POOL_LANES == 0 &&
            4 * wpk_pool_row_nbytes(blob) <= UINT16_MAX;
@@ -64,14 +63,6 @@ typedef struct {
 static inline uint64_t wpk_pool_order_nbytes(const wpk_blob *blob) {
     return sizeof(wpk_pool_order) + ((uint64_t)wpk_pool_positions(blob) + 1) / 2 * 48;
 }
-
-/* The order of rows, or of the transposition of [kernel_h, kernel_w]. */
-void wpk_pool_order_of(const wpk_blob *blob, uint32_t kernel_h, uint32_t kernel_w, bool transposed,
-                       wpk_pool_order *order);
-
-/* The rows of a packed row group: rows [first, first + count) of a checked blob, 1 to 4 of them. */
-void wpk_pool_pack(const wpk_blob *blob, const wpk_pool_order *order, uint32_t first,
-                   uint32_t count, int8_t *packed);
 
 #endif
 

@@ -22,7 +22,7 @@ static wpk_block load_block(const wpk_conv_plan *p, const wpk_weights *weights,
         .count = count,
         .cols = cols,
         .stride = p->in_place ? cols : stride,
-        .order = p->strip ? (const uint16_t *)(const void *)(scratch + p->order_at) : NULL,
+        .order = p->strip || p->indexed ? (const void *)(scratch + p->order_at) : NULL,
         .requant = requant,
         .channels = scratch + p->block_nbytes,
         .tile_pixels = p->tile_pixels,
@@ -48,9 +48,7 @@ static wpk_block load_block(const wpk_conv_plan *p, const wpk_weights *weights,
         group.count = count - r < WPK_ROW_GROUP ? count - r : WPK_ROW_GROUP;
 #if WPK_MVE
         if (p->indexed) {
-            weights->codec->layers->pack(
-                &weights->blob, (const wpk_pool_order *)(const void *)(scratch + p->order_at),
-                group.first, group.count, wpk_gemm_pack_channels(&group, packed));
+            weights->codec->layers->pack(&group, &weights->blob, packed);
             packed += wpk_gemm_group_nbytes(cols);
             continue;
         }
@@ -100,6 +98,10 @@ static void multiply(const wpk_conv_plan *p, const wpk_block *block, const wpk_w
         const int8_t *const x = pixels->data + i * pixels->stride;
         if (p->in_place) {
             wpk_gemm_vector(block, x, y + i * y_stride);
+#if WPK_MVE
+        } else if (p->indexed) {
+            weights->codec->layers->dots(block, weights, start, x, y + i * y_stride);
+#endif
         } else {
             wpk_gemm_dots(block, weights, start, x, y + i * y_stride);
         }

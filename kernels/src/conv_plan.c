@@ -19,9 +19,14 @@ enum {
     MAX_BLOCK_ROWS = 64,
     MAX_BLOCK_LISTS = 256,
     TILE_SHARE = 15,
-    COPIED_NBYTES = 4096,
+    COPIED_NBYTES = 2048,
     SMALL_TILE_PIXELS = 4
 };
+
+/* Helium: activations are copied for each block. */
+static bool copies_activations(const wpk_conv_plan *p) {
+    return p->strip || (WPK_MVE && p->pointwise && p->narrow);
+}
 
 /* group_nbytes: a decoded or packed row group. */
 static uint64_t block_budget(const wpk_conv_plan *p, uint64_t group_nbytes, uint64_t activations) {
@@ -29,7 +34,7 @@ static uint64_t block_budget(const wpk_conv_plan *p, uint64_t group_nbytes, uint
     uint64_t good = GOOD_BLOCK_ROWS / WPK_ROW_GROUP * group_nbytes;
     good = good < MAX_GOOD_NBYTES ? good : MAX_GOOD_NBYTES;
     nbytes = nbytes < good ? good : nbytes;
-    if (p->strip || (WPK_MVE && p->pointwise && p->narrow)) {
+    if (copies_activations(p)) {
         return MAX_BLOCK_NBYTES;
     }
     if (!WPK_REREADS && p->pointwise) {
@@ -94,7 +99,7 @@ static uint32_t rows_of_block(const wpk_conv_plan *p, const wpk_conv_shape *shap
         return rows;
     }
     uint64_t nbytes = block_budget(p, group_nbytes, activations);
-    if (WPK_REREADS || p->strip) {
+    if (WPK_REREADS || copies_activations(p)) {
         const uint64_t rest = wpk_gemm_channels_nbytes(MAX_BLOCK_ROWS) + order_nbytes(p, weights) +
                               decoded_nbytes(p, weights) + windows_nbytes(p, shape, weights->cols) +
                               wpk_gemm_run_nbytes(weights->cols, p->tile_pixels) +
@@ -118,7 +123,6 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
     p.vector = wpk_conv_pixels(shape) < WPK_MIN_PACKED_PIXELS;
 #if WPK_MVE
     p.indexed = wpk_layers_of(weights) != NULL && wpk_pool_packs(&weights->blob);
-    p.vector = p.vector && !p.indexed;
     p.strip = !p.pointwise && !p.vector && wpk_strip_fits(shape);
 #endif
     p.few_pixels = wpk_conv_pixels(shape) <= FEW_PIXELS;
@@ -156,9 +160,9 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
             p.tile_pixels = SMALL_TILE_PIXELS;
         }
         p.windows = p.vector ? 1 : p.tile_pixels;
-        if (WPK_MVE && p.pointwise) {
+        if (WPK_MVE && p.pointwise && !p.vector) {
             const uint32_t run = runs == 1 ? wpk_conv_pixels(shape) : (uint32_t)shape->out_w;
-            const uint32_t most = COPIED_NBYTES / weights->cols;
+            const uint32_t most = COPIED_NBYTES / weights->cols & ~1u;
             p.windows = run < most ? run : most;
             p.windows = p.windows < WPK_TILE_PIXELS ? WPK_TILE_PIXELS : p.windows;
         }

@@ -14,7 +14,7 @@ typedef struct {
     bool vector;     /* too few pixels to pack or decode rows for */
     bool few_pixels; /* so few that what is done once per block counts */
     bool strip;      /* windows are parts of a strip: no gathering */
-    bool indexed;    /* Helium: rows are packed from pool vectors, none is decoded */
+    bool indexed;    /* Helium: pool vectors are packed or multiplied, no row is decoded */
     bool narrow;     /* activations lose bits after they were copied, so none is read in place */
     const struct wpk_list_kernels *lists; /* for sparse rows as lists, or NULL */
     uint32_t group_rows, block_rows;

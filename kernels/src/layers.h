@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "codec_pool.h"
+#include "gemm.h"
 #include "wpk/conv.h"
 
 /* As wpk_conv_s8, wpk_fully_connected_s8 and what they need in scratch. */
@@ -21,11 +22,13 @@ struct wpk_layer_kernels {
     void (*narrow)(const wpk_weights *weights, int8_t zero_point, int8_t *x, uint32_t n);
 
 #if WPK_MVE
-    /* wpk_pool_order_of and wpk_pool_pack. */
+    /* Where wpk_pool_packs is true: makes block->order, of rows or of the transposition of
+     * [kernel_h, kernel_w]; instead of wpk_gemm_pack; instead of wpk_gemm_dots. */
     void (*order_of)(const wpk_blob *blob, uint32_t kernel_h, uint32_t kernel_w, bool transposed,
                      wpk_pool_order *order);
-    void (*pack)(const wpk_blob *blob, const wpk_pool_order *order, uint32_t first, uint32_t count,
-                 int8_t *packed);
+    void (*pack)(const wpk_block *group, const wpk_blob *blob, void *packed);
+    void (*dots)(const wpk_block *block, const wpk_weights *weights, const wpk_cursor *start,
+                 const int8_t *x, int8_t *y);
 #endif
 };
 
@@ -34,5 +37,13 @@ static inline const struct wpk_layer_kernels *wpk_layers_of(const wpk_weights *w
 }
 
 extern const struct wpk_layer_kernels wpk_pool_layers;
+
+#if WPK_MVE
+void wpk_pool_order_of(const wpk_blob *blob, uint32_t kernel_h, uint32_t kernel_w, bool transposed,
+                       wpk_pool_order *order);
+void wpk_pool_pack(const wpk_block *group, const wpk_blob *blob, void *packed);
+void wpk_pool_dots(const wpk_block *block, const wpk_weights *weights, const wpk_cursor *start,
+                   const int8_t *x, int8_t *y);
+#endif
 
 #endif

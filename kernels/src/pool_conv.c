@@ -43,7 +43,7 @@ __attribute__((noinline)) static void decode_column(const uint8_t *from, uint32_
 }
 
 /* Where the products of each tap of the filters lie, for the groups at hand. */
-static void decode_offsets(const wpk_pool_work *w) {
+static void decode_groups(const wpk_pool_work *w) {
     const wpk_blob *const blob = &w->weights->blob;
     const uint32_t bits = wpk_pool_index_bits(blob), all = wpk_pool_groups(blob);
     const uint32_t kernel_w = (uint32_t)w->shape->kernel_w, taps = w->groups * kernel_w;
@@ -62,6 +62,15 @@ static void decode_offsets(const wpk_pool_work *w) {
             }
         }
     }
+}
+
+/* Groups from `group` on become those at hand. */
+static void take_groups(wpk_pool_work *w, uint32_t group) {
+    const wpk_pool_plan *const p = w->plan;
+    const uint32_t taps = (uint32_t)(w->shape->kernel_h * w->shape->kernel_w);
+    w->group = group;
+    w->groups = smaller(p->groups, wpk_pool_groups(&w->weights->blob) - group);
+    w->offsets = w->all_offsets + (p->keeps ? taps * p->filters * group : 0);
 }
 
 /* What a row of taps outside of the image adds to all outputs of a filter. */
@@ -131,9 +140,11 @@ static void run_tile(wpk_pool_work *w) {
         bottom = top + (left < (int32_t)p->rows ? left : (int32_t)p->rows);
         const int32_t end =
             (bottom - 1) * shape->stride_h + (shape->kernel_h - 1) * shape->dilation_h + 1;
-        for (w->group = 0; w->group < groups; w->group += p->groups) {
-            w->groups = smaller(p->groups, groups - w->group);
-            decode_offsets(w);
+        for (uint32_t group = 0; group < groups; group += p->groups) {
+            take_groups(w, group);
+            if (!p->keeps) {
+                decode_groups(w);
+            }
             for (int32_t row = begin; row < end; ++row) {
                 add_row(w, row);
             }
@@ -158,7 +169,7 @@ void wpk_pool_conv_products(const wpk_conv_shape *shape, const wpk_weights *weig
         .excess = wpk_pool_excess(pool, weights->act_bits),
         .headroom = plan->wide ? 1 : wpk_pool_headroom(pool, weights->act_bits),
         .prepared = scratch + plan->prepared_at,
-        .offsets = (uint16_t *)(void *)(scratch + plan->offsets_at),
+        .all_offsets = (uint16_t *)(void *)(scratch + plan->offsets_at),
         .vectors = scratch + plan->vectors_at,
         .products = (uint32_t *)(void *)(scratch + plan->products_at),
         .constants = (uint32_t *)(void *)(scratch + plan->constants_at),
@@ -169,7 +180,7 @@ void wpk_pool_conv_products(const wpk_conv_shape *shape, const wpk_weights *weig
     if (!plan->looks_up) {
         wpk_pool_prepare(pool, w.excess, w.levels.bits, w.prepared);
     }
-    const uint32_t rows = (uint32_t)shape->out_c;
+    const uint32_t groups = wpk_pool_groups(&weights->blob), rows = (uint32_t)shape->out_c;
     const uint32_t group_rows = rows / (uint32_t)(shape->in_c / shape->kernel_c);
     const uint32_t image = (uint32_t)(shape->in_h * shape->in_w * shape->in_c);
     const uint32_t outputs = (uint32_t)(shape->out_h * shape->out_w) * rows;
@@ -179,6 +190,10 @@ void wpk_pool_conv_products(const wpk_conv_shape *shape, const wpk_weights *weig
             const uint32_t group = w.first / group_rows;
             w.filters = smaller(plan->filters, (group + 1) * group_rows - w.first);
             w.image = x + b * image + group * (uint32_t)shape->kernel_c;
+            for (uint32_t g = 0; plan->keeps && g < groups; g += plan->groups) {
+                take_groups(&w, g);
+                decode_groups(&w);
+            }
             for (w.column = 0; w.column < (uint32_t)shape->out_w; w.column += plan->columns) {
                 run_tile(&w);
             }

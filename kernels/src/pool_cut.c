@@ -101,7 +101,7 @@ typedef struct {
     uint32_t visit_taps;
 } work;
 
-/* All that depends on filters, columns and groups; false if offsets would not fit. */
+/* All that depends on filters, columns, groups and what is kept; false if offsets would not fit. */
 static bool lay_out(const work *w, wpk_pool_plan *p) {
     const wpk_conv_shape *const shape = w->layer->shape;
     const wpk_pool *const pool = w->layer->pool;
@@ -115,7 +115,8 @@ static bool lay_out(const work *w, wpk_pool_plan *p) {
     p->prepared_at = p->builds ? wpk_pool_lut_nbytes(pool) : 0;
     p->offsets_at =
         p->prepared_at + (p->looks_up ? 0 : wpk_align16(wpk_pool_prepared_nbytes(pool)));
-    p->vectors_at = p->offsets_at + wpk_align16(2ull * taps * p->groups * p->filters);
+    const uint32_t batches = p->keeps ? wpk_pool_ceil_div(w->layer->groups, p->groups) : 1;
+    p->vectors_at = p->offsets_at + wpk_align16(2ull * taps * batches * p->groups * p->filters);
     p->products_at = p->vectors_at + wpk_align16(8ull * p->vectors);
     p->constants_at = p->products_at + products;
     return products <= MAX_OFFSET + 1;
@@ -157,13 +158,14 @@ static uint64_t cost_of(const work *w, const wpk_pool_plan *p) {
     const uint64_t products = w->word * p->pitch + w->run * wpk_pool_ceil_div(p->pitch, RUN_WORDS) +
                               (uint64_t)p->vectors * WPK_POOL_VECTOR + ROW;
     const uint64_t visits = (uint64_t)height * kernel_h * wpk_pool_ceil_div(l->groups, p->groups);
-    const uint64_t offsets =
-        (uint64_t)bands * l->positions * (COLUMN + (uint64_t)p->filters * WPK_POOL_INDEX);
+    const uint64_t offsets = l->positions * (COLUMN + (uint64_t)p->filters * WPK_POOL_INDEX);
+    const uint64_t decoded = p->keeps ? 1 : (uint64_t)tiles * bands;
     const uint64_t outputs =
         (uint64_t)p->filters * (bands * (uint64_t)CHANNEL + height * (uint64_t)OUTPUT_ROW);
-    return (uint64_t)w->tiles * tiles * blocks *
-           ((uint64_t)w->input_rows * l->groups * products +
-            visits * (CALL + p->filters * cost_of_sums(w, p)) + offsets + outputs);
+    return (uint64_t)w->tiles * blocks *
+           (tiles * ((uint64_t)w->input_rows * l->groups * products +
+                     visits * (CALL + p->filters * cost_of_sums(w, p)) + outputs) +
+            decoded * offsets);
 }
 
 /* Widths of tiles: all of a row, or a power of two below. Returns how many. */
@@ -180,37 +182,54 @@ static uint32_t widths_of(uint32_t width, uint32_t *columns) {
     return count;
 }
 
-/* The cheapest of all, `start` having what does not depend on the cut. */
-static uint64_t search(const work *w, const wpk_pool_plan *start, wpk_pool_plan *best) {
+typedef struct {
+    uint64_t least; /* cost, or bytes while nothing fits */
+    bool fits;
+    wpk_pool_plan *best;
+} choice;
+
+/* Remembers the best. Returns whether more than one band or tile reads the same offsets. */
+static bool try_cut(const work *w, wpk_pool_plan *p, choice *c) {
+    const bool fits = choose_rows(w, p);
+    const uint64_t cost = fits ? cost_of(w, p) : p->nbytes;
+    if ((fits && !c->fits) || (fits == c->fits && cost < c->least)) {
+        c->fits = fits;
+        c->least = cost;
+        *c->best = *p;
+    }
+    return !fits || p->rows < (uint32_t)w->layer->shape->out_h ||
+           p->columns < (uint32_t)w->layer->shape->out_w;
+}
+
+/* The cheapest of all; `p` has what does not depend on the cut. */
+static uint64_t search(const work *w, wpk_pool_plan p, wpk_pool_plan *best) {
     const wpk_pool_layer *const l = w->layer;
     uint32_t columns[1 + MAX_HALVINGS];
     const uint32_t widths = widths_of((uint32_t)l->shape->out_w, columns);
-    uint64_t least = UINT64_MAX;
-    bool found = false;
+    choice c = {UINT64_MAX, false, best};
     for (uint32_t groups = 1; groups <= MAX_GROUPS && groups < 2 * l->groups; groups *= 2) {
+        p.groups = smaller(groups, l->groups);
         for (uint32_t i = 0; i < widths; ++i) {
-            bool whole = false;
-            for (uint32_t blocks = 1; blocks <= MAX_BLOCKS && !whole; ++blocks) {
-                wpk_pool_plan p = *start;
-                p.groups = smaller(groups, l->groups);
-                p.columns = columns[i];
+            p.columns = columns[i];
+            for (uint32_t blocks = 1; blocks <= MAX_BLOCKS; ++blocks) {
                 p.filters = wpk_pool_ceil_div(l->group_rows, blocks);
+                p.keeps = false;
                 if (!lay_out(w, &p)) {
                     break;
                 }
-                const bool fits = choose_rows(w, &p);
-                const uint64_t cost = fits ? cost_of(w, &p) : p.nbytes;
-                if ((fits && !found) || (fits == found && cost < least)) {
-                    found = fits;
-                    least = cost;
-                    *best = p;
+                const bool rereads = try_cut(w, &p, &c);
+                if (c.fits && p.nbytes <= l->budget && p.rows == (uint32_t)l->shape->out_h) {
+                    blocks = MAX_BLOCKS; /* fewer filters would only be slower */
                 }
-                /* Fewer filters would only be slower. */
-                whole = fits && p.rows == (uint32_t)l->shape->out_h;
+                if (rereads) {
+                    p.keeps = true;
+                    lay_out(w, &p);
+                    try_cut(w, &p, &c);
+                }
             }
         }
     }
-    return least == UINT64_MAX ? least : cost_of(w, best);
+    return c.least == UINT64_MAX ? c.least : cost_of(w, best);
 }
 
 static uint32_t rows_of_input(const wpk_conv_shape *s) {
@@ -253,7 +272,7 @@ uint64_t wpk_pool_cut(const wpk_pool_layer *layer, bool looks_up, wpk_pool_plan 
     w.tap = split ? SPLIT_TAP : PACKED_TAP;
     w.visit = split ? SPLIT_VISIT : PACKED_VISIT;
     w.visit_taps = split ? VISIT_TAPS : smaller(headroom, VISIT_TAPS);
-    const uint64_t cost = search(&w, &start, plan);
+    const uint64_t cost = search(&w, start, plan);
     const uint64_t outputs = (uint64_t)wpk_conv_pixels(shape) * (uint64_t)shape->out_c;
     const uint64_t table = start.builds ? wpk_pool_table_cost(pool) : 0;
     return cost == UINT64_MAX ? cost : cost + outputs * WPK_POOL_OUTPUT + table;

@@ -123,6 +123,7 @@ const struct wpk_layer_kernels wpk_pool_layers = {wpk_pool_conv_scratch_nbytes,
                                                   narrow,
 #if WPK_MVE
                                                   wpk_pool_order_of,
-                                                  wpk_pool_pack
+                                                  wpk_pool_pack,
+                                                  wpk_pool_dots
 #endif
 };

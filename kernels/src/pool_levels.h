@@ -4,12 +4,6 @@
 
 #include <stdint.h>
 
-#include "wpk/arch.h"
-
-#if WPK_MVE
-#include <arm_mve.h>
-#endif
-
 /* x becomes min((x + add) >> drop, top) − half, a signed number of `bits` bits. */
 typedef struct {
     int32_t add, top, half;
@@ -31,19 +25,11 @@ static inline int8_t wpk_level(const wpk_levels *levels, int8_t x) {
     return (int8_t)((level < levels->top ? level : levels->top) - levels->half);
 }
 
-#if WPK_MVE
-
-/* With Helium: add what rounds, saturated, so that too much becomes the top level; then shift left
- * by minus the bits to drop. */
+/* What Helium needs instead: it adds this, saturated, so that too much becomes the top level, and
+ * shifts right by `drop`. */
 static inline int32_t wpk_levels_round(const wpk_levels *levels) {
     return levels->add - 128;
 }
-
-static inline int8x16_t wpk_levels_drop(const wpk_levels *levels) {
-    return vdupq_n_s8((int8_t)-levels->drop);
-}
-
-#endif
 
 /* n activations to their levels, in place. */
 void wpk_narrow(const wpk_levels *levels, int8_t *x, uint32_t n);

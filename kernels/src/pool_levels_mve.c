@@ -4,6 +4,8 @@
 
 #if WPK_MVE
 
+#include <arm_mve.h>
+
 void wpk_narrow(const wpk_levels *levels, int8_t *x, uint32_t n) {
     if (n == 0) {
         return;
@@ -17,7 +19,8 @@ void wpk_narrow(const wpk_levels *levels, int8_t *x, uint32_t n) {
         "vstrb.8 q0, [%[x]], #16\n\t"
         "letp lr, 1b\n\t"
         : [x] "+r"(x)
-        : [n] "r"(n), [round] "r"(wpk_levels_round(levels)), [drop] "w"(wpk_levels_drop(levels))
+        : [n] "r"(n), [round] "r"(wpk_levels_round(levels)),
+          [drop] "w"(vdupq_n_s8((int8_t)-levels->drop))
         : "lr", "memory", "q0");
 }
 

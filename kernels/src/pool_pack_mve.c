@@ -1,7 +1,8 @@
-/* Row groups of the matrix product, packed from indices into a pool with Helium. */
+/* Row groups of the matrix product from indices into a pool, with Helium. */
 #include "bytes.h"
 #include "codec_pool.h"
-#include "gemm_plan.h"
+#include "layers.h"
+#include "quad.h"
 
 #if WPK_MVE
 
@@ -39,53 +40,66 @@ void wpk_pool_order_of(const wpk_blob *blob, uint32_t kernel_h, uint32_t kernel_
     }
 }
 
-/* Vectors aligned to 8 bytes. */
-static void pack(const uint8_t *rows, const uint16_t *places, uint32_t chunks, mve_pred16_t present,
-                 uint32_t mask, const int8_t *vectors, int8_t *packed) {
+/* The eight indices of a chunk, times 8, to q0 and q1, as offsets for gathers of 64-bit elements,
+ * which take words 0 and 2: q0 has those of row 0 there and those of row 2 in words 1 and 3, q1
+ * those of rows 1 and 3. */
+#define LOAD_OFFSETS                    \
+    "vldrh.16 q0, [%[places]], #16\n\t" \
+    "vldrh.16 q1, [%[places]], #16\n\t" \
+    "vpstt\n\t"                         \
+    "vldrbt.u16 q2, [%[rows], q0]\n\t"  \
+    "vldrbt.u16 q3, [%[rows], q1]\n\t"  \
+    "vldrh.16 q1, [%[places]], #16\n\t" \
+    "vsli.16 q2, q3, #8\n\t"            \
+    "vshl.u16 q2, q2, q1\n\t"           \
+    "vand q2, q2, q4\n\t"               \
+    "vmovlb.u16 q0, q2\n\t"             \
+    "vmovlt.u16 q1, q2\n\t"
+#define LOOP(body)            \
+    "vmsr p0, %[present]\n\t" \
+    "vdup.16 q4, %[mask]\n\t" \
+    "dls lr, %[chunks]\n\t"   \
+    "1:\n\t" LOAD_OFFSETS body "le lr, 1b\n\t"
+
+/* Lanes of rows that are there. */
+static uint32_t present_lanes(uint32_t count) {
+    return vctp16q(count) * 0x101u;
+}
+
+static bool is_aligned(const wpk_pool *pool) {
+    return (uintptr_t)pool->vectors % WPK_POOL_LANES == 0;
+}
+
+static void pack_aligned(const wpk_pool_order *order, const uint8_t *rows, uint32_t count,
+                         const int8_t *vectors, int8_t *packed) {
+    const uint16_t *places = (const uint16_t *)(order + 1);
     __asm__ volatile(
-        "vmsr p0, %[present]\n\t"
-        "vdup.16 q4, %[mask]\n\t"
-        "dls lr, %[chunks]\n\t"
-        "1:\n\t"
-        "vldrh.16 q0, [%[places]], #16\n\t"
-        "vldrh.16 q1, [%[places]], #16\n\t"
-        "vpstt\n\t"
-        "vldrbt.u16 q2, [%[rows], q0]\n\t"
-        "vldrbt.u16 q3, [%[rows], q1]\n\t"
-        "vldrh.16 q1, [%[places]], #16\n\t"
-        "vsli.16 q2, q3, #8\n\t"
-        "vshl.u16 q2, q2, q1\n\t"
-        "vand q2, q2, q4\n\t"
-        /* A gather of 64-bit elements takes offsets from words 0 and 2. */
-        "vmovlb.u16 q0, q2\n\t"
-        "vmovlt.u16 q1, q2\n\t"
-        "vldrd.64 q3, [%[vectors], q0]\n\t"
-        "vrev64.32 q2, q0\n\t"
-        "vstrb.8 q3, [%[packed]], #16\n\t"
-        "vldrd.64 q3, [%[vectors], q1]\n\t"
-        "vrev64.32 q0, q1\n\t"
-        "vstrb.8 q3, [%[packed]], #16\n\t"
-        "vldrd.64 q3, [%[vectors], q2]\n\t"
-        "vldrd.64 q1, [%[vectors], q0]\n\t"
-        "vstrb.8 q3, [%[packed]], #16\n\t"
-        "vstrb.8 q1, [%[packed]], #16\n\t"
-        "le lr, 1b\n\t"
+        LOOP("vldrd.64 q3, [%[vectors], q0]\n\t"
+             "vrev64.32 q2, q0\n\t"
+             "vstrb.8 q3, [%[packed]], #16\n\t"
+             "vldrd.64 q3, [%[vectors], q1]\n\t"
+             "vrev64.32 q0, q1\n\t"
+             "vstrb.8 q3, [%[packed]], #16\n\t"
+             "vldrd.64 q3, [%[vectors], q2]\n\t"
+             "vldrd.64 q1, [%[vectors], q0]\n\t"
+             "vstrb.8 q3, [%[packed]], #16\n\t"
+             "vstrb.8 q1, [%[packed]], #16\n\t")
         : [places] "+r"(places), [packed] "+r"(packed)
-        : [rows] "r"(rows), [chunks] "r"(chunks), [present] "r"((uint32_t)present),
-          [mask] "r"(mask), [vectors] "r"(vectors)
+        : [rows] "r"(rows), [chunks] "r"(order->chunks), [present] "r"(present_lanes(count)),
+          [mask] "r"(order->mask), [vectors] "r"(vectors)
         : "lr", "memory", "p0", "q0", "q1", "q2", "q3", "q4");
 }
 
-/* Vectors of any alignment. */
-static void pack_unaligned(const uint8_t *rows, const uint16_t *places, uint32_t chunks,
-                           uint32_t count, uint32_t mask, const int8_t *vectors, int8_t *packed) {
-    for (uint32_t i = 0; i < chunks; ++i, places += 3 * LANES, packed += ROWS * CHUNK) {
+static void pack_unaligned(const wpk_pool_order *order, const uint8_t *rows, uint32_t count,
+                           const int8_t *vectors, int8_t *packed) {
+    const uint16_t *places = (const uint16_t *)(order + 1);
+    for (uint32_t i = 0; i < order->chunks; ++i, places += 3 * LANES, packed += ROWS * CHUNK) {
         for (uint32_t lane = 0; lane < LANES; ++lane) {
             const uint32_t row = lane % ROWS;
             if (row < count) {
                 const uint32_t low = rows[places[lane]], high = rows[places[LANES + lane]];
                 const uint32_t right = INDEX_SHIFT - (int16_t)places[2 * LANES + lane];
-                const uint32_t at = (low | high << 8) << INDEX_SHIFT >> right & mask;
+                const uint32_t at = (low | high << 8) << INDEX_SHIFT >> right & order->mask;
                 memcpy(packed + row * CHUNK + lane / ROWS * WPK_POOL_LANES, vectors + at,
                        WPK_POOL_LANES);
             }
@@ -93,15 +107,66 @@ static void pack_unaligned(const uint8_t *rows, const uint16_t *places, uint32_t
     }
 }
 
-void wpk_pool_pack(const wpk_blob *blob, const wpk_pool_order *order, uint32_t first,
-                   uint32_t count, int8_t *packed) {
-    const uint8_t *const rows = blob->section[0] + first * order->row_nbytes;
+void wpk_pool_pack(const wpk_block *group, const wpk_blob *blob, void *packed) {
+    const wpk_pool_order *const order = group->order;
+    const uint8_t *const rows = blob->section[0] + group->first * order->row_nbytes;
+    wpk_gemm_pack_channels(group, packed);
+    (is_aligned(blob->pool) ? pack_aligned : pack_unaligned)(
+        order, rows, group->count, blob->pool->vectors, (int8_t *)packed + sizeof(wpk_quad));
+}
+
+/* Adds the products of `chunks` chunks of four rows and a pixel; returns the places behind. */
+static const uint16_t *add_dots(const wpk_pool_order *order, const uint16_t *places,
+                                uint32_t chunks, const uint8_t *rows, uint32_t count,
+                                const int8_t *vectors, const int8_t *x, int32_t *sums) {
+    int32_t a0 = sums[0], a1 = sums[1], a2 = sums[2], a3 = sums[3];
+    __asm__ volatile(LOOP("vldrb.8 q5, [%[x]], #16\n\t"
+                          "vldrd.64 q3, [%[vectors], q0]\n\t"
+                          "vrev64.32 q2, q0\n\t"
+                          "vmladava.s8 %[a0], q3, q5\n\t"
+                          "vldrd.64 q3, [%[vectors], q1]\n\t"
+                          "vrev64.32 q0, q1\n\t"
+                          "vmladava.s8 %[a1], q3, q5\n\t"
+                          "vldrd.64 q3, [%[vectors], q2]\n\t"
+                          "vmladava.s8 %[a2], q3, q5\n\t"
+                          "vldrd.64 q1, [%[vectors], q0]\n\t"
+                          "vmladava.s8 %[a3], q1, q5\n\t")
+                     : [places] "+r"(places), [x] "+r"(x), [a0] "+Te"(a0), [a1] "+Te"(a1),
+                       [a2] "+Te"(a2), [a3] "+Te"(a3)
+                     : [rows] "r"(rows), [chunks] "r"(chunks), [present] "r"(present_lanes(count)),
+                       [mask] "r"(order->mask), [vectors] "r"(vectors)
+                     : "lr", "memory", "p0", "q0", "q1", "q2", "q3", "q4", "q5");
+    sums[0] = a0, sums[1] = a1, sums[2] = a2, sums[3] = a3;
+    return places;
+}
+
+void wpk_pool_dots(const wpk_block *block, const wpk_weights *weights, const wpk_cursor *start,
+                   const int8_t *x, int8_t *y) {
+    const wpk_blob *const blob = &weights->blob;
+    const wpk_pool_order *const order = block->order;
+    if (!is_aligned(blob->pool)) {
+        wpk_gemm_dots(block, weights, start, x, y);
+        return;
+    }
     const int8_t *const vectors = blob->pool->vectors;
-    const uint16_t *const places = (const uint16_t *)(order + 1);
-    if ((uintptr_t)vectors % WPK_POOL_LANES == 0) {
-        pack(rows, places, order->chunks, vctp16q(count) * 0x101u, order->mask, vectors, packed);
-    } else {
-        pack_unaligned(rows, places, order->chunks, count, order->mask, vectors, packed);
+    const uint32_t whole = block->cols / CHUNK, rest = block->cols % CHUNK;
+    int8_t last[CHUNK] = {0};
+    wpk_copy(last, x + whole * CHUNK, rest);
+    wpk_block group = *block;
+    for (uint32_t r = 0; r < block->count; r += ROWS) {
+        const uint16_t *places = (const uint16_t *)(order + 1);
+        wpk_quad q;
+        group.first = block->first + r;
+        group.count = block->count - r < ROWS ? block->count - r : ROWS;
+        wpk_gemm_pack_channels(&group, &q);
+        const uint8_t *const rows = blob->section[0] + group.first * order->row_nbytes;
+        if (whole > 0) {
+            places = add_dots(order, places, whole, rows, group.count, vectors, x, q.bias);
+        }
+        if (rest > 0) {
+            add_dots(order, places, 1, rows, group.count, vectors, last, q.bias);
+        }
+        wpk_store_quad(&q, q.bias[0], q.bias[1], q.bias[2], q.bias[3], y + r);
     }
 }
 

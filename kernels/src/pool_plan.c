@@ -23,7 +23,7 @@ enum {
 
 /* Scratch that is taken where no memory is idle: a share of the activations, and what any layer
  * may have. */
-enum { SHARE = 4, SMALL_NBYTES = 8192 };
+enum { SHARE = 4, SMALL_NBYTES = 12288 };
 
 /* Of activations, and rows at least, that are decoded at a time. */
 enum { ROWS_SHARE = 16, LEAST_ROWS = 4 };

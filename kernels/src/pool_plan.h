@@ -34,6 +34,7 @@ typedef struct {
     bool looks_up; /* products come from the look-up table */
     bool builds;   /* the table is made in scratch */
     bool wide;
+    bool keeps; /* the offsets of all groups, for all bands and tiles */
     uint32_t filters, columns, rows, groups, slots;
     uint32_t words;   /* of a row of outputs of a tile */
     uint32_t pitch;   /* of a row of products, in words */

@@ -21,14 +21,15 @@ typedef struct {
     uint32_t shifts[WPK_POOL_MAX_KERNEL]; /* of each tap of a row of taps, in words */
     int8_t outside[WPK_POOL_LANES];
     void *prepared;
-    uint16_t *offsets; /* [kernel_h, filters, groups, kernel_w] */
+    uint16_t *all_offsets; /* of the groups at hand, or of all */
     uint8_t *vectors;
     uint32_t *products, *constants, *sums;
 
     const int8_t *image; /* from the first channel of the filters' group on */
     int8_t *y;           /* the image's outputs */
     uint32_t first, filters, column;
-    uint32_t group, groups; /* of channels, whose products are there */
+    uint32_t group, groups; /* of channels, at hand: those whose products are there */
+    uint16_t *offsets;      /* theirs: [kernel_h, filters, groups, kernel_w] */
 } wpk_pool_work;
 
 /* Products of an input row of the image with all vectors of the groups at hand. */

@@ -67,7 +67,7 @@ static void copy_slab(const wpk_levels *levels, const int8_t *x, uint32_t depth,
         return;
     }
     const int32_t round = wpk_levels_round(levels);
-    const int8x16_t drop = wpk_levels_drop(levels);
+    const int8x16_t drop = vdupq_n_s8((int8_t)-levels->drop);
     if (channels == LANES) {
         COPY_WHOLE(NARROW, [round] "r"(round), [drop] "w"(drop));
     } else {
@@ -85,7 +85,7 @@ static void scatter_row(const wpk_levels *levels, const int8_t *x, uint32_t dept
         int8x16_t channels = vldrbq_z_s8(x, some);
         if (levels != NULL) {
             channels = vqaddq_n_s8(channels, (int8_t)wpk_levels_round(levels));
-            channels = vshlq_s8(channels, wpk_levels_drop(levels));
+            channels = vshlq_s8(channels, vdupq_n_s8((int8_t)-levels->drop));
         }
         vstrbq_scatter_offset_p_s8(strip, at, channels, some);
         x += nbytes;

@@ -155,7 +155,8 @@ def test_a_stored_table_costs_its_bytes_and_smaller_counts_it() -> None:
 
 @needs_a_board
 def test_a_network_runs_on_a_board_with_its_layers_pooled() -> None:
-    dense, row = measure("tiny-conv", None, "mps2-m3"), measure("tiny-conv", Version(32, 4, "flash"), "mps2-m3")
+    (dense,) = measure("tiny-conv", None, ["mps2-m3"])
+    (row,) = measure("tiny-conv", Version(32, 4, "flash"), ["mps2-m3"])
     assert [layer.name for layer in row.layers if layer.pooled] == ["conv3", "conv5"]
     assert [layer.name for layer in row.layers] == [layer.name for layer in dense.layers]
     by_operator = {layer.operator for layer in row.layers if layer.pooled}
@@ -165,7 +166,8 @@ def test_a_network_runs_on_a_board_with_its_layers_pooled() -> None:
 @needs_a_board
 def test_a_schedule_can_be_forced() -> None:
     shape = replace(SHAPES[0], side=4)
-    counts = {way: compare(shape, way, "mps2-m3", 4).instructions for way in ("the plan's choice", *list(WAYS)[-2:])}
+    ways = ("the plan's choice", *list(WAYS)[-2:])
+    counts = {way: compare(shape, way, 4, ["mps2-m3"])[0].instructions for way in ways}
     assert len(set(counts.values())) == 3
     assert counts["a look-up for each filter and plane"] > counts["the plan's choice"]
 
@@ -174,4 +176,4 @@ def test_other_outputs_than_the_reference_interpreters_are_an_error(monkeypatch:
     wrong = SimpleNamespace(outputs_sha256="0", layers=(), instructions=1, modelled_cycles=1, arena_nbytes=1)
     monkeypatch.setattr(measuring, "benchmark", lambda *_, **__: wrong)
     with pytest.raises(VerificationError, match="not the outputs of the reference interpreter"):
-        measure("tiny-conv", Version(32), "mps2-m3")
+        measure("tiny-conv", Version(32), ["mps2-m3"])

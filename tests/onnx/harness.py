@@ -125,7 +125,7 @@ def converted(
 
 def content(path: Path) -> bytes:
     """The whole model with external data pulled in."""
-    return onnx.load(path).SerializeToString(deterministic=True)
+    return bytes(onnx.load(path).SerializeToString(deterministic=True))
 
 
 def size(path: Path) -> int:

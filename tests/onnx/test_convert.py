@@ -26,12 +26,16 @@ from tests.onnx.harness import (
     sparse,
     value,
 )
+from wpconvert.engines.inputs import random_samples
 from wpconvert.errors import UsageError
+from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import Rule
 from wpconvert.onnx.convert import METHODS
 from wpconvert.onnx.file import read
 from wpconvert.onnx.files import Target
+from wpconvert.onnx.ports import ports_of
 from wpconvert.onnx.restore import restore
+from wpconvert.onnx.verify import verify_onnx
 
 OPERATORS: dict[str, tuple[list[str], str, tuple[int, ...], str, list[int], str, dict[str, Any]]] = {
     # inputs ("x" is computed, "w" the weight), operator, shape and type of the weight, shape and type of x
@@ -265,7 +269,8 @@ def test_any_weight_comes_back_bit_for_bit_and_nothing_grows(
     weight = numpy_helper.from_array(array, "w")
     if typed and not external:
         values = (array.view("u2") if data_type == TensorProto.FLOAT16 else array).reshape(-1).tolist()
-        weight = TensorProto(name="w", data_type=data_type, dims=[rows, cols], **{TYPED[data_type]: values})
+        weight = TensorProto(name="w", data_type=data_type, dims=[rows, cols])
+        getattr(weight, TYPED[data_type]).extend(values)
     source = save(matmul_model(weight), tmp_path_factory.mktemp("any") / "model.onnx", external)
     target, done = converted(source, method)
     assert all(tensor.nbytes_after <= tensor.nbytes_before for tensor in done.report.tensors)
@@ -349,3 +354,24 @@ def test_outputs_of_open_shapes_are_the_same(tmp_path: Path) -> None:
     source = save(model, tmp_path / "model.onnx")
     target, _ = converted(source)
     assert outputs(source)[0].tobytes() == outputs(target.model)[0].tobytes()
+
+
+def test_pooled_weights_are_lossy_and_say_so(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("GlobalAveragePool", ["c"], ["y"]),
+    ]
+    weights = {"w": sparse((64, 64, 3, 3), "float32", zeros=0.0)}
+    source = save(
+        model_of(nodes, weights, [value("x", [1, 64, 4, 4])], [value("y", [1, 64, 1, 1])]), tmp_path / "m.onnx"
+    )
+    target, done = converted(source, "pool", pool=PoolSettings(size=16))
+    (result,) = done.report.tensors
+    assert result.method == "pool" and result.snr_db is not None and 0 < result.snr_db < 30
+    inputs = random_samples(ports_of(read(source)), 2, 0)
+    verification = verify_onnx(source, target.model, inputs)
+    assert verification.passed and verification.lossy and not verification.outputs[0].equal
+    assert not verify_onnx(target.model, target.model, inputs).lossy
+    dense = Target.beside(tmp_path / "dense.onnx")
+    assert "weights were pooled" in restore(read(target.model), dense)[0]
+    assert outputs(dense.model)[0].tobytes() == outputs(target.model)[0].tobytes()

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from tools.pool_bench import tables
-from tools.pool_bench.measure import Row
-from tools.pool_bench.schedules import IDLE, POOL_SIZE, Result
+from tools.pool_bench.measure import TYPICAL_SIZE, Row
+from tools.pool_bench.schedules import IDLE, Result
 from tools.pool_bench.sizes import Size
 from tools.pool_bench.stock import STOCK
 from tools.pool_bench.tables import MANY_FILTERS, Measured, core
@@ -84,7 +84,7 @@ def report(found: Measured, results: Sequence[Result], stored: Sequence[Size]) -
         yield tables.layers(found, network)
     yield _CYCLES.format(size=size, lut=lut)
     yield tables.cycles_and_memory(found)
-    yield _WAYS.format(size=POOL_SIZE, cores=cores, idle=IDLE)
+    yield _WAYS.format(size=TYPICAL_SIZE, cores=cores, idle=IDLE)
     yield tables.ways(results)
     yield _SIZES
     yield tables.size_table(stored)

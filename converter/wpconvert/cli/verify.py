@@ -21,8 +21,10 @@ from wpconvert.cli.common import (
     read_inputs,
 )
 from wpconvert.engines.inputs import ports_of
+from wpconvert.errors import UsageError
 from wpconvert.onnx.file import is_onnx
 from wpconvert.onnx.file import read as read_onnx
+from wpconvert.onnx.mixed import verify_mixed
 from wpconvert.onnx.ports import ports_of as onnx_ports_of
 from wpconvert.onnx.verify import verify_onnx
 from wpconvert.report.export import to_json
@@ -44,13 +46,21 @@ def verify(
     """Run two models on the same inputs and compare every output bit by bit; compare all weights.
 
     Exit code 0 only if all are equal. Of a model with pooled weights, the loss is reported, and exit code 0 says that
-    it computes what its own dense model does.
+    it computes what its own dense model does. An .onnx model and the .tflite model it was lowered to round differently:
+    outputs are compared in steps of the latter, and 0 says that their largest values are in the same place.
     """
     if is_onnx(original) and is_onnx(rewritten):
         check_onnx_engine(engine)
         samples = read_inputs(inputs, random, seed, onnx_ports_of(read_onnx(original)), evaluation)
         with progress_bar("verify", 2 * len(samples.samples), as_json) as bar:
             result = verify_onnx(original, rewritten, samples, bar.advance)
+    elif is_onnx(original):
+        chosen = engine_named(engine)
+        samples = read_inputs(inputs, random, seed, onnx_ports_of(read_onnx(original)), evaluation)
+        with progress_bar("verify", 2 * len(samples.samples), as_json) as bar:
+            result = verify_mixed(original, read(rewritten)[1], samples, chosen, bar.advance)
+    elif is_onnx(rewritten):
+        raise UsageError("give the .onnx model first, then the .tflite model it was lowered to")
     else:
         chosen = engine_named(engine)
         (_, first), (_, second) = read(original), read(rewritten)
@@ -70,5 +80,6 @@ verify.epilog = (  # type: ignore[attr-defined]
     "  wpconvert verify model.tflite small.tflite\n\n"
     "  wpconvert verify model.tflite small.tflite --inputs test.npz --engine litert\n\n"
     "  wpconvert verify model.tflite pooled.tflite --eval test.npz\n\n"
-    "  wpconvert verify model.onnx small.onnx --inputs test.npz"
+    "  wpconvert verify model.onnx small.onnx --inputs test.npz\n\n"
+    "  wpconvert verify model.onnx lowered.tflite --eval test.npz"
 )

@@ -81,7 +81,7 @@ def trials_of(
         job = None
         if methods:
             assert one.place.data is not None
-            settings = Settings(one.place.channel_axis, pool.size, pool.seed)
+            settings = Settings(one.place.channel_axis, pool_size=pool.size, seed=pool.seed)
             limit = 0.0 if before is not None else choice.threshold
             job = Job(one.place.data, one.place.tensor.data_type, weight.shape, methods, limit, settings)
         trials.append(Trial(one, choice, job, reasons, stored=before))

@@ -140,8 +140,8 @@ def multipliers_of(uses: Uses, scope: Scope, name: str) -> tuple[str, ...]:
 
 
 def _channel_axis(uses: Uses, scope: Scope, tensor: TensorProto) -> int:
-    """The axis of the output channels: the last of a second factor, 1 of a ConvTranspose, else 0."""
-    last = max(0, len(tensor.dims) - 1)
+    """The axis of the output channels: 1 of a second factor and of a ConvTranspose, else 0."""
+    second = min(1, max(0, len(tensor.dims) - 1))
     waiting = uses.readers(scope, tensor.name)
     for use in waiting:
         if use.node.op_type == "DequantizeLinear" and use.node.output:
@@ -151,11 +151,11 @@ def _channel_axis(uses: Uses, scope: Scope, tensor: TensorProto) -> int:
             continue
         transposed = any(entry.name == "transB" and entry.i for entry in use.node.attribute)
         if use.node.op_type == "ConvTranspose":
-            return min(1, last)
+            return second
         if (use.node.op_type in ("MatMul", "MatMulInteger") and use.slot == 1) or use.node.op_type == "QLinearMatMul":
-            return last
+            return second
         if use.node.op_type == "Gemm" and use.slot == 1 and not transposed:
-            return last
+            return second
         return 0
     return 0
 

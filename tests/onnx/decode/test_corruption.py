@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -25,11 +26,18 @@ def encodings(op_type: str) -> list[Encoded]:
     pool = generator.normal(size=(5, 8)).astype(np.float32)
     found = []
     for decoder in DECODERS.values():
-        for values in (few.astype(np.int8), floats):
+        for values in (few.astype(np.int8), floats, (few // 2).astype(ml_dtypes.int4)):
             found.append(decoder.encode(values, Settings()))
         if decoder is DECODERS["pool"]:
             found.append(decoder.encode(floats, Settings(pool=pool)))
-    return [encoded for encoded in found if encoded.op_type == op_type]
+    many = np.where(few == 0, 0, generator.integers(-8, 8, few.shape)).astype(ml_dtypes.int4)
+    found.append(DECODERS["bitmap"].encode(many, Settings()))
+    few[few == 1] = 0
+    crowded = np.where((few == 0) & (generator.random(few.shape) < 0.5), 1, few).astype(ml_dtypes.int4)
+    found.append(DECODERS["bitmap"].encode(crowded, Settings()))
+    result = [encoded for encoded in found if encoded.op_type == op_type]
+    assert result
+    return result
 
 
 def decode(decoder: Decoder, arrays: list[Array]) -> None:

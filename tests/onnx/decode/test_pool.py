@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.onnx.decode import literal
 from tests.onnx.decode.models import ENGINES, OPSETS, assert_same_bits, model_of
 from tests.onnx.decode.weights import Array
 from wpconvert.errors import ModelError
@@ -89,6 +90,8 @@ def test_the_body_gives_the_bits_of_clustered_weights_in_every_engine(
     shape, axis = layer
     weights = np.random.default_rng(seed).normal(size=shape).astype(dtype)
     encoded = BY_OP_TYPE["DecodeScaledPool"].encode(weights, Settings(channel_axis=axis, pool_size=size))
+    arrays = [array for _, array in encoded.inputs]
+    assert_same_bits(literal.decode("DecodeScaledPool", arrays, weights.dtype), decoded(encoded))
     assert_engines_agree(encoded, decoded(encoded), opset)
 
 

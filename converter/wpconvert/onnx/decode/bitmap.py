@@ -51,21 +51,19 @@ class Bitmap(Decoder):
     op_type = "DecodeBitmap"
     input_names: ClassVar[tuple[str, ...]] = ("bits", "values", "shape")
 
-    def encode(self, values: Array, settings: Settings) -> Encoded:
-        """Encode a tensor, with two levels where that pays; ModelError says why it cannot hold it."""
-        one = super().encode(values, settings)
-        (_, bits), (_, stored), (_, shape) = one.inputs
-        inner = _split(stored[1:]) if len(stored) > 1 else (bits, stored)
-        inputs = (bits, inner[0], np.concatenate((stored[:1], inner[1])), shape)
-        two = Encoded(NestedBitmap.op_type, tuple(zip(NestedBitmap.input_names, inputs, strict=True)))
+    def _encode(self, values: Array, settings: Settings) -> Encoded:  # noqa: ARG002
+        """With two levels where that pays."""
+        bits, stored = _split(values.reshape(-1))
+        one = self._encoded(values.shape, bits, stored)
+        if len(stored) == 1:
+            return one
+        inner_bits, others = _split(stored[1:])
+        two = _NESTED._encoded(values.shape, bits, inner_bits, np.concatenate((stored[:1], others)))
         return two if two.nbytes + one.nbytes // _WORTH < one.nbytes else one
-
-    def _encode(self, values: Array, settings: Settings) -> tuple[Array, ...]:  # noqa: ARG002
-        return _split(values.reshape(-1))
 
     def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
         bits, values = inputs
-        self._check_input("values", values, sorted(self.dtypes))
+        self._check_values(values)
         stored = self._mask("bits", bits, math.prod(shape))
         return _joined(stored, values[:1], self._stored(values, 1 + int(np.count_nonzero(stored)))[1:]).reshape(shape)
 
@@ -94,7 +92,7 @@ class NestedBitmap(Bitmap):
 
     def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
         bits, inner_bits, values = inputs
-        self._check_input("values", values, sorted(self.dtypes))
+        self._check_values(values)
         stored = self._mask("bits", bits, math.prod(shape))
         inner = self._mask("inner_bits", inner_bits, int(np.count_nonzero(stored)))
         self._stored(values, 2 + int(np.count_nonzero(inner)))
@@ -110,6 +108,9 @@ class NestedBitmap(Bitmap):
     outer_values = Concat<axis = 0>(outer_fill, inner_flat)
     {_level("elements", "bits", "outer_values")}
     {bodies.shaped("elements")}"""
+
+
+_NESTED = NestedBitmap()
 
 
 def _split(flat: Array) -> tuple[NDArray[np.uint8], Array]:

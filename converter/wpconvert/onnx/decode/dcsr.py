@@ -13,7 +13,7 @@ import numpy as np
 
 from wpconvert.errors import ModelError
 from wpconvert.onnx.decode import bodies, steps
-from wpconvert.onnx.decode.decoder import Array, Decoder, Settings
+from wpconvert.onnx.decode.decoder import Array, Decoder, Encoded, Settings
 from wpconvert.onnx.decode.rle import pack_nibbles, unpack_nibbles
 
 _REACH = 256
@@ -65,18 +65,19 @@ class Dcsr(Decoder):
     op_type = "DecodeDcsr"
     input_names = ("steps", "planes", "masks", "values", "shape")
 
-    def _encode(self, values: Array, settings: Settings) -> tuple[Array, ...]:  # noqa: ARG002
+    def _encode(self, values: Array, settings: Settings) -> Encoded:  # noqa: ARG002
         step, stored = steps.steps_of(values.reshape(-1), _REACH)
         grid = np.append(step, np.zeros(-len(step) % _LANES, np.uint8)).reshape(-1, 1, _LANES)
         lanes = (grid >> np.arange(4, 4 + _PLANES, dtype=np.uint8)[:, None]) & np.uint8(1)
         masks = np.packbits(lanes, axis=2, bitorder="little")
         present = masks.any(axis=2)
         flags = np.packbits(present.reshape(-1), bitorder="little")
-        return pack_nibbles(grid.reshape(-1) & np.uint8(15)), flags, masks[present].reshape(-1), stored
+        low = pack_nibbles(grid.reshape(-1) & np.uint8(15))
+        return self._encoded(values.shape, low, flags, masks[present].reshape(-1), stored)
 
     def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
         low, flags, masks, values = inputs
-        self._check_fill(values)
+        self._check_values(values)
         groups = -(-(len(values) - 1) // _LANES)
         self._check_input("steps", low, ("uint8",), groups * _LANES // 2)
         self._check_input("planes", flags, ("uint8",), -(-groups * _PLANES // 8))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from wpconvert.codecs.prefix_code import limited_lengths
 from wpconvert.errors import ModelError
 from wpconvert.onnx.decode import bodies
-from wpconvert.onnx.decode.decoder import Array, Decoder, Settings, bits_of
+from wpconvert.onnx.decode.decoder import Array, Decoder, Encoded, Settings, bits_of
 from wpconvert.onnx.decode.packed import MAX_VALUES, codes_of
 
 LEVELS = 12
@@ -32,8 +32,9 @@ class Huffman(Decoder):
 
     op_type = "DecodeHuffman"
     input_names = ("bits", "levels", "counts", "symbols", "shape")
+    values_name = "symbols"
 
-    def _encode(self, values: Array, settings: Settings) -> tuple[Array, ...]:  # noqa: ARG002
+    def _encode(self, values: Array, settings: Settings) -> Encoded:  # noqa: ARG002
         codes, table = codes_of(bits_of(values).reshape(-1), MAX_VALUES)
         if len(table) < 2:
             raise ModelError("all its weights are equal")
@@ -59,12 +60,13 @@ class Huffman(Decoder):
         runs = [int(part.sum()) for part in np.split(counts, np.cumsum(code.leaves)[:-1])]
         dtype = next(t for t in _COUNT_TYPES if counts.max() <= np.iinfo(t).max)
         symbols = table[code.symbols].view(values.dtype)
-        return np.concatenate(bits), np.array(octets + runs, np.int32), counts.astype(dtype), symbols
+        levels = np.array(octets + runs, np.int32)
+        return self._encoded(values.shape, np.concatenate(bits), levels, counts.astype(dtype), symbols)
 
     def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
         bits, levels, counts, symbols = inputs
         total = math.prod(shape)
-        self._check_input("symbols", symbols, sorted(self.dtypes))
+        self._check_values(symbols, 2)
         self._check_input("counts", counts, [np.dtype(t).name for t in _COUNT_TYPES], len(symbols))
         self._check_input("levels", levels, ("int32",), 2 * LEVELS)
         octets, leaves = (part.astype(np.int64) for part in np.split(levels, 2))
@@ -75,7 +77,7 @@ class Huffman(Decoder):
             raise ModelError(f"{self.op_type}: levels {levels.tolist()} do not make {total} elements")
         self._check_input("bits", bits, ("uint8",), int(octets.sum()))
         wide = counts.astype(np.int64)
-        if len(symbols) < 2 or wide.min() < 1 or int(wide.sum()) != int(leaves.sum()):
+        if len(symbols) > MAX_VALUES or wide.min() < 1 or int(wide.sum()) != int(leaves.sum()):
             raise ModelError(f"{self.op_type}: the counts of its {len(symbols)} symbols do not make the leaves")
         runs = np.split(np.repeat(symbols, wide), np.cumsum(leaves)[:-1])
         sequence = symbols[:0]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from wpconvert.codecs.codes import bits_for, pack, unpack
 from wpconvert.errors import ModelError
 from wpconvert.onnx.decode import bodies
-from wpconvert.onnx.decode.decoder import Array, Decoder, Settings, bits_of
+from wpconvert.onnx.decode.decoder import Array, Decoder, Encoded, Settings, bits_of
 
 MAX_VALUES = 256
 _CHUNK = 1 << 18
@@ -71,17 +71,21 @@ class Packed(Decoder):
 
     op_type = "DecodePacked"
     input_names = ("codes", "table", "shape")
+    values_name = "table"
 
-    def _encode(self, values: Array, settings: Settings) -> tuple[Array, ...]:  # noqa: ARG002
+    def _encode(self, values: Array, settings: Settings) -> Encoded:  # noqa: ARG002
         limit = min(MAX_VALUES, 1 << (8 * values.itemsize - 1))
         codes, table = codes_of(bits_of(values).reshape(-1), limit)
         padded = np.append(codes, np.zeros(-len(codes) % 8, np.uint8))
-        return pack(padded.reshape(-1, 8), bits_for(len(table))).reshape(-1), table.view(values.dtype)
+        packed = pack(padded.reshape(-1, 8), bits_for(len(table))).reshape(-1)
+        return self._encoded(values.shape, packed, table.view(values.dtype))
 
     def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
         codes, table = inputs
-        self._check_input("table", table, sorted(self.dtypes))
+        self._check_values(table)
         self._check_input("codes", codes, ("uint8",))
+        if len(table) > MAX_VALUES:
+            raise ModelError(f"{self.op_type}: a table of {len(table)} values, expected at most {MAX_VALUES}")
         return table[unpacked(self.op_type, codes, math.prod(shape), len(table))].reshape(shape)
 
     def _body(self, opset: int) -> str:  # noqa: ARG002

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -128,25 +128,21 @@ class Pool(Decoder):
 
     op_type = "DecodePool"
     input_names: ClassVar[tuple[str, ...]] = ("codes", "vectors", "layout", "shape")
+    values_name = "vectors"
 
-    def encode(self, values: Array, settings: Settings) -> Encoded:
-        """Encode a tensor: as it is if 256 vectors, or those of the given pool, make it, else as the settings say."""
-        try:
-            return super().encode(values, settings)
-        except ModelError:
-            if values.dtype.kind != "f" or not values.size or (settings.pool is None and settings.pool_size is None):
-                raise
-        return SCALED.encode(values, settings)
-
-    def _encode(self, values: Array, settings: Settings) -> tuple[Array, ...]:
+    def _encode(self, values: Array, settings: Settings) -> Encoded:
+        """As it is if 256 vectors, or those of the given pool, make it, else with scales."""
         layout = Layout.of(values.shape, settings.channel_axis)
         lines = bits_of(layout.lines_of(values))
         found, within = cut(lines), lanes(lines.shape)
         pool = exact(found, within) if settings.pool is None else bits_of(settings.pool.astype(values.dtype))
         index = None if pool is None else indices_of(found, pool, within)
-        if pool is None or index is None:
+        if pool is not None and index is not None:
+            sizes = np.array(layout.sizes, np.int64)
+            return self._encoded(values.shape, _packed(index, len(pool)), pool.view(values.dtype).reshape(-1), sizes)
+        if values.dtype.kind != "f" or (settings.pool is None and settings.pool_size is None):
             raise ModelError(f"it is not made of {MAX_SIZE if pool is None else len(pool)} vectors of {GROUP}")
-        return _packed(index, len(pool)), pool.view(values.dtype).reshape(-1), np.array(layout.sizes, np.int64)
+        return SCALED.encode(values, settings)
 
     def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
         codes, vectors, sizes = inputs
@@ -165,7 +161,7 @@ class Pool(Decoder):
 
     def _lines(self, codes: Array, vectors: Array, layout: Layout) -> Array:
         """What the vectors make, in the layout's `lines`."""
-        self._check_input("vectors", vectors, sorted(self.dtypes))
+        self._check_values(vectors)
         size, left = divmod(len(vectors), GROUP)
         if left or not 1 <= size <= MAX_SIZE:
             raise ModelError(
@@ -181,15 +177,11 @@ class ScaledPool(Pool):
 
     op_type = "DecodeScaledPool"
     input_names = ("codes", "vectors", "scales", "layout", "shape")
-    dtypes = frozenset({"float16", "float32"})
+    stored_dtypes = frozenset({"float16", "float32"})
+    dtypes = stored_dtypes
 
-    def encode(self, values: Array, settings: Settings) -> Encoded:
-        """Encode a float tensor: exactly if it is made of the given pool and scales, else the nearest to it."""
-        encoded = Decoder.encode(self, values, settings)
-        decoded = self.decode([array for _, array in encoded.inputs])
-        return Encoded(encoded.op_type, encoded.inputs, not np.array_equal(bits_of(decoded), bits_of(values)))
-
-    def _encode(self, values: Array, settings: Settings) -> tuple[Array, ...]:
+    def _encode(self, values: Array, settings: Settings) -> Encoded:
+        """Exactly if it is made of the given pool and scales, else the nearest to it."""
         if not np.isfinite(values).all():
             raise ModelError("not all of its weights are finite")
         layout = Layout.of(values.shape, settings.channel_axis)
@@ -205,7 +197,9 @@ class ScaledPool(Pool):
         index = assign(found, pool, lanes(lines.shape))
         pooled = join(pool[index], layout.lines).reshape(channels, -1)
         scales = _scales(lines.reshape(channels, -1), pooled)
-        return _packed(index, len(pool)), pool.reshape(-1), scales, np.array(layout.sizes, np.int64)
+        inputs = _packed(index, len(pool)), pool.reshape(-1), scales, np.array(layout.sizes, np.int64)
+        lossy = not np.array_equal(bits_of(self._decode(inputs, values.shape)), bits_of(values))
+        return replace(self._encoded(values.shape, *inputs), lossy=lossy)
 
     def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
         codes, vectors, scales, sizes = inputs

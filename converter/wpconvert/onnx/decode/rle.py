@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.onnx.decode import bodies, steps
-from wpconvert.onnx.decode.decoder import Array, Decoder, Settings
+from wpconvert.onnx.decode.decoder import Array, Decoder, Encoded, Settings
 
 _REACH = 16
 
@@ -23,13 +23,13 @@ class Rle(Decoder):
     op_type = "DecodeRle"
     input_names = ("steps", "values", "shape")
 
-    def _encode(self, values: Array, settings: Settings) -> tuple[Array, ...]:  # noqa: ARG002
+    def _encode(self, values: Array, settings: Settings) -> Encoded:  # noqa: ARG002
         step, stored = steps.steps_of(values.reshape(-1), _REACH)
-        return pack_nibbles(step), stored
+        return self._encoded(values.shape, pack_nibbles(step), stored)
 
     def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
         packed, values = inputs
-        self._check_fill(values)
+        self._check_values(values)
         self._check_input("steps", packed, ("uint8",), len(values) // 2)
         return steps.unfolded(self.op_type, unpack_nibbles(packed)[: len(values) - 1], values, shape, _REACH)
 
