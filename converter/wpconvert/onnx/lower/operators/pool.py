@@ -20,7 +20,6 @@ from wpconvert.onnx.lower.operators.window import Window, read_window
 from wpconvert.onnx.lower.weights import bias_scales
 from wpconvert.tflite.schema import Padding, options
 
-
 _WEIGHT = 64
 """What stands for 1 in the kernel of a mean: sums of a few bits would suffer from the kernels' two roundings."""
 
