@@ -312,6 +312,21 @@ def test_the_qoperator_form(dtype: str) -> None:
     assert max(steps.values()) <= 1, steps
 
 
+def test_weights_that_two_layers_share_are_stored_once() -> None:
+    sizes = []
+    for shared in (True, False):
+        b = Builder()
+        first = integers(0, 64, 64)
+        names = [b.weights(first), b.weights(first if shared else integers(1, 64, 64))]
+        y = b.input("x", (1, 64))
+        for name in names:
+            y = b.rounded(b.op("Gemm", y, name), 0.1)
+        b.output(y)
+        sizes.append(len(lower(b.build(), "model").data))
+        agrees(b, feed(0, 1, 64))
+    assert sizes[0] < sizes[1] - 4000
+
+
 def test_integer_inputs_and_outputs_keep_their_integers() -> None:
     b = Builder("uint8")
     b.inputs.append(onnx.helper.make_tensor_value_info("x", onnx.TensorProto.UINT8, (1, 4)))
