@@ -45,9 +45,12 @@ bench: setup
 bench-pool: setup
 	$(PYTHON) -m tools.pool_bench $(if $(WRITE),--write) $(OPTIONS)
 
-# Encoding and decoding speed and memory of this machine, one core.
+# Encoding and decoding speed and memory of this machine, one core; what compressed weights cost ONNX Runtime; and the
+# speed and memory of rewriting an ONNX model of 3 GB.
 bench-host: setup
 	$(PYTHON) tools/bench_host.py
+	$(PYTHON) tools/bench_onnx_load.py
+	$(PYTHON) tools/bench_onnx_rewrite.py
 
 # Calibrate the cost model of -m auto on the simulated boards, and compare its predictions with measurements of the
 # shipped models. MODELS adds folders with models of your own; CHECK=1 compares only.

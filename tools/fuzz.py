@@ -35,9 +35,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from wpconvert.cli.inspect import print_inspection
+from wpconvert.codecs import Lut
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import WpconvertError
+from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import Rules
 from wpconvert.report.export import to_json
 from wpconvert.report.inspection import inspect_model
@@ -56,7 +58,12 @@ from tests.support.models import ModelBuilder  # noqa: E402 - the repository's r
 
 CASE_SECONDS = 10
 MEMORY_NBYTES = 6 << 30
-METHODS = ("auto", "auto", "dcsr", "rle", "bitmap", "huffman", "dense", "none")
+METHODS = ("auto", "auto", "dcsr", "rle", "bitmap", "huffman", "dense", "pool", "none")
+POOLS = (
+    PoolSettings(size=5, act_bits=3, lut_bits=4),
+    PoolSettings(size=33, act_bits=6),
+    PoolSettings(size=4, lut=Lut.FLASH),
+)
 MAX_REPORTED = 10
 
 
@@ -126,15 +133,30 @@ def shared_weights() -> bytes:
     return b.to_bytes()
 
 
+def poolable() -> bytes:
+    """Convolutions behind a first one, large enough for a pool to pay."""
+    generator = np.random.default_rng(3)
+    b = ModelBuilder("poolable")
+    x = b.input((1, 5, 4, 8), 0.5, 7)
+    y = b.conv2d(x, _sparse(generator, (20, 1, 1, 8), 0.0), range(20), scale=0.4, weight_scales=0.01)
+    y = b.conv2d(y, _sparse(generator, (24, 3, 3, 20), 0.0), range(24), scale=0.4, stride=(2, 1), weight_scales=0.01)
+    b.output(b.conv2d(y, _sparse(generator, (32, 1, 1, 24), 0.0), None, scale=0.4, weight_scales=0.01))
+    return b.to_bytes()
+
+
 def sound_models() -> list[Seed]:
     """Generated models and the smallest shipped one, each dense and rewritten by every method, stripped too."""
-    dense = [Seed("convolutions", convolutions()), Seed("shared", shared_weights())]
+    dense = [Seed("convolutions", convolutions()), Seed("shared", shared_weights()), Seed("poolable", poolable())]
     dense += [Seed(path.stem, path.read_bytes()) for path in sorted((ROOT / "models" / "zoo").glob("*ds_cnn.tflite"))]
     seeds = list(dense)
     for seed in dense:
         for method, strip in [*((m, False) for m in METHODS[1:6]), ("dcsr", True), ("rle", True)]:
             data = convert(seed.name, seed.data, Settings(method, Rules(rules=[]), 0.0, strip)).data
             seeds.append(Seed(f"{seed.name}-{method}{'-strip' if strip else ''}", data))
+    for seed in dense[2:]:
+        for pool in POOLS:
+            data = convert(seed.name, seed.data, Settings("pool", Rules(rules=[]), pool=pool)).data
+            seeds.append(Seed(f"{seed.name}-pool{pool.size}", data))
     return seeds
 
 
@@ -220,7 +242,7 @@ def _payloads(model: TfliteModel) -> Iterator[tuple[str, bytes, Callable[[bytes]
         for operator in graph.operators:
             if model.operator_name(operator).startswith("WP_"):
                 yield "options", bytes(operator.customOptions), _options_setter(operator)
-                for kind, slot in (("blob", 1), ("table", 2)):
+                for kind, slot in (("blob", 1), ("table", 2), ("pool", 3))[: len(operator.inputs) - 1]:
                     tensor = graph.tensors[operator.inputs[slot]]
                     yield kind, bytes(model.root.buffers[tensor.buffer].data), _buffer_setter(model, tensor)
     for entry in model.root.metadata or []:
@@ -285,7 +307,13 @@ def exercise(data: bytes, rng: random.Random) -> None:
             step(data)
         except WpconvertError as error:
             errors.append(error)
-    settings = Settings(rng.choice(METHODS), Rules(rules=[]), rng.choice((0.0, 0.0, 0.5)), rng.random() < 0.4)
+    settings = Settings(
+        rng.choice(METHODS),
+        Rules(rules=[]),
+        rng.choice((0.0, 0.0, 0.5)),
+        rng.random() < 0.4,
+        pool=rng.choice((*POOLS, PoolSettings())),
+    )
     converted = convert("model.tflite", data, settings)
     report = converted.report
     to_json(report).encode()

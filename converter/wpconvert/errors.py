@@ -57,3 +57,9 @@ class BudgetError(WpconvertError):
     """No plan keeps to the flash, memory or slowdown that was asked for."""
 
     exit_code = 8
+
+
+class BatchError(WpconvertError):
+    """Some models of a batch failed; each has its own error."""
+
+    exit_code = 9

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from wpconvert.errors import FileError
 
 
-def write_all(files: dict[Path, bytes]) -> None:
+def write_all(files: Mapping[Path, bytes | Path]) -> None:
     """Write every file, or leave every path as it was.
 
     Each content goes to a temporary file beside its target and is synced; only when all are on disk are they renamed.
-    An existing file keeps its permission bits. Raises FileError.
+    A content that is a path is such a file already, see `staging`. An existing file keeps its permission bits. Raises
+    FileError.
     """
     staged: list[tuple[Path, Path]] = []
     try:
@@ -28,7 +31,22 @@ def write_all(files: dict[Path, bytes]) -> None:
         _sync_folder(folder)
 
 
-def _stage(path: Path, content: bytes) -> Path:
+@contextmanager
+def staging(target: Path | None) -> Iterator[Path]:
+    """A folder for files on their way to that of `target`, or nowhere; what is left in it goes. Raises FileError."""
+    beside = None if target is None else target.parent
+    try:
+        folder = tempfile.TemporaryDirectory(dir=beside, prefix=".wpconvert-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise FileError(f"{target or tempfile.gettempdir()}: cannot be written: {error.strerror}") from error
+    with folder as name:
+        try:
+            yield Path(name)
+        except OSError as error:
+            raise FileError(f"{target or name}: cannot be written: {error.strerror or error}") from error
+
+
+def _stage(path: Path, content: bytes | Path) -> Path:
     target = Path(os.path.realpath(path))
     if target.is_symlink():
         raise FileError(f"{path}: cannot be written: it is a symbolic link that leads to itself")
@@ -39,13 +57,17 @@ def _stage(path: Path, content: bytes) -> Path:
         # Renaming over it would work, but whoever made it read-only meant it.
         raise FileError(f"{path}: cannot be written: it is read-only")
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".wpconvert-")
+        if isinstance(content, Path):
+            handle, name = os.open(content, os.O_RDWR), str(content)
+        else:
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=".wpconvert-")
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {error.strerror}") from error
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        with os.fdopen(handle, "r+b") as file:
+            if isinstance(content, bytes):
+                file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())

@@ -22,7 +22,7 @@ static wpk_block load_block(const wpk_conv_plan *p, const wpk_weights *weights,
         .count = count,
         .cols = cols,
         .stride = p->in_place ? cols : stride,
-        .order = p->strip ? (const uint16_t *)(const void *)(scratch + p->order_at) : NULL,
+        .order = p->strip || p->indexed ? (const void *)(scratch + p->order_at) : NULL,
         .requant = requant,
         .channels = scratch + p->block_nbytes,
         .tile_pixels = p->tile_pixels,
@@ -46,6 +46,13 @@ static wpk_block load_block(const wpk_conv_plan *p, const wpk_weights *weights,
     for (uint32_t r = 0; r < count; r += WPK_ROW_GROUP) {
         group.first = first + r;
         group.count = count - r < WPK_ROW_GROUP ? count - r : WPK_ROW_GROUP;
+#if WPK_MVE
+        if (p->indexed) {
+            weights->codec->layers->pack(&group, &weights->blob, packed);
+            packed += wpk_gemm_group_nbytes(cols);
+            continue;
+        }
+#endif
         if (weights->dense != NULL) {
             group.rows = weights->dense + group.first * cols;
             group.stride = cols;
@@ -91,9 +98,41 @@ static void multiply(const wpk_conv_plan *p, const wpk_block *block, const wpk_w
         const int8_t *const x = pixels->data + i * pixels->stride;
         if (p->in_place) {
             wpk_gemm_vector(block, x, y + i * y_stride);
+#if WPK_MVE
+        } else if (p->indexed) {
+            weights->codec->layers->dots(block, weights, start, x, y + i * y_stride);
+#endif
         } else {
             wpk_gemm_dots(block, weights, start, x, y + i * y_stride);
         }
+    }
+}
+
+/* Pixels of the image: some at a time are copied where they lose bits. */
+static void multiply_pixels(const wpk_conv_plan *p, const wpk_block *block,
+                            const wpk_weights *weights, const wpk_cursor *start,
+                            const wpk_pixels *pixels, int8_t *y, uint32_t y_stride,
+                            uint8_t *scratch) {
+    if (!p->narrow) {
+        multiply(p, block, weights, start, pixels, y, y_stride, scratch);
+        return;
+    }
+    const uint32_t cols = block->cols;
+    const int8_t *x = pixels->data;
+    wpk_pixels copies = {(const int8_t *)scratch + p->window_at, cols, 0};
+    for (uint32_t left = pixels->count; left > 0; left -= copies.count) {
+        int8_t *const to = (int8_t *)scratch + p->window_at;
+        copies.count = left < p->windows ? left : p->windows;
+        if (pixels->stride == cols) {
+            wpk_copy(to, x, copies.count * cols);
+        } else {
+            wpk_copy_rows(to, (int32_t)cols, x, (int32_t)pixels->stride, cols, copies.count);
+        }
+        weights->codec->layers->narrow(weights, block->requant->input_zero_point, to,
+                                       copies.count * cols);
+        multiply(p, block, weights, start, &copies, y, y_stride, scratch);
+        x += copies.count * pixels->stride;
+        y += copies.count * y_stride;
     }
 }
 
@@ -106,7 +145,7 @@ static void multiply_pointwise(const wpk_conv_shape *shape, const wpk_conv_plan 
     const uint32_t depth = (uint32_t)shape->in_c, y_stride = (uint32_t)shape->out_c;
     if (wpk_conv_is_one_run(shape)) {
         const wpk_pixels pixels = {x, depth, wpk_conv_pixels(shape)};
-        multiply(p, block, weights, start, &pixels, y, y_stride, scratch);
+        multiply_pixels(p, block, weights, start, &pixels, y, y_stride, scratch);
         return;
     }
     for (int32_t b = 0; b < shape->batch; ++b) {
@@ -114,7 +153,7 @@ static void multiply_pointwise(const wpk_conv_shape *shape, const wpk_conv_plan 
             const int32_t from = (b * shape->in_h + row * shape->stride_h) * shape->in_w;
             const wpk_pixels pixels = {x + (uint32_t)from * depth,
                                        (uint32_t)shape->stride_w * depth, (uint32_t)shape->out_w};
-            multiply(p, block, weights, start, &pixels, y, y_stride, scratch);
+            multiply_pixels(p, block, weights, start, &pixels, y, y_stride, scratch);
             y += (uint32_t)shape->out_w * y_stride;
         }
     }
@@ -150,16 +189,14 @@ static void multiply_strips(const wpk_conv_shape *shape, const wpk_conv_plan *p,
                             const wpk_block *block, const wpk_weights *weights,
                             const wpk_cursor *start, const int8_t *x, int8_t *y, uint8_t *scratch) {
     const uint32_t y_stride = (uint32_t)shape->out_c;
+    const int8_t outside = block->requant->input_zero_point;
+    const wpk_levels levels = wpk_levels_of(weights->act_bits, outside);
     int8_t *const strip = (int8_t *)scratch + p->window_at;
     const wpk_pixels pixels = {strip, wpk_strip_pitch(shape), (uint32_t)shape->out_w};
     for (int32_t b = 0; b < shape->batch; ++b, x += shape->in_h * shape->in_w * shape->in_c) {
         for (int32_t row = 0; row < shape->out_h; ++row, y += pixels.count * y_stride) {
-            wpk_strip_load(shape, x, row * shape->stride_h - shape->pad_top,
-                           block->requant->input_zero_point, strip);
-            if (p->narrow) {
-                weights->codec->layers->narrow(weights, block->requant->input_zero_point, strip,
-                                               (uint32_t)wpk_strip_nbytes(shape));
-            }
+            wpk_strip_load(shape, x, row * shape->stride_h - shape->pad_top, outside,
+                           p->narrow ? &levels : NULL, strip);
             multiply(p, block, weights, start, &pixels, y, y_stride, scratch);
         }
     }
@@ -173,8 +210,11 @@ void wpk_conv_rows_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
     const uint32_t rows = (uint32_t)shape->out_c;
     wpk_cursor cursor = wpk_first_row(weights, (uint8_t *)scratch + p.tables_at);
 #if WPK_MVE
-    if (p.strip) {
-        uint16_t *const order = (uint16_t *)(void *)((uint8_t *)scratch + p.order_at);
+    void *const order = (uint8_t *)scratch + p.order_at;
+    if (p.indexed) {
+        weights->codec->layers->order_of(&weights->blob, (uint32_t)shape->kernel_h,
+                                         (uint32_t)shape->kernel_w, p.strip, order);
+    } else if (p.strip) {
         (p.lists != NULL ? wpk_strip_places : wpk_strip_columns)(shape, order);
     }
 #endif

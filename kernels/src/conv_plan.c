@@ -1,5 +1,6 @@
 #include "conv_plan.h"
 
+#include "codec_pool.h"
 #include "gemm_plan.h"
 #include "layers.h"
 #include "lists.h"
@@ -18,8 +19,14 @@ enum {
     MAX_BLOCK_ROWS = 64,
     MAX_BLOCK_LISTS = 256,
     TILE_SHARE = 15,
+    COPIED_NBYTES = 2048,
     SMALL_TILE_PIXELS = 4
 };
+
+/* Helium: activations are copied for each block. */
+static bool copies_activations(const wpk_conv_plan *p) {
+    return p->strip || (WPK_MVE && p->pointwise && p->narrow);
+}
 
 /* group_nbytes: a decoded or packed row group. */
 static uint64_t block_budget(const wpk_conv_plan *p, uint64_t group_nbytes, uint64_t activations) {
@@ -27,7 +34,7 @@ static uint64_t block_budget(const wpk_conv_plan *p, uint64_t group_nbytes, uint
     uint64_t good = GOOD_BLOCK_ROWS / WPK_ROW_GROUP * group_nbytes;
     good = good < MAX_GOOD_NBYTES ? good : MAX_GOOD_NBYTES;
     nbytes = nbytes < good ? good : nbytes;
-    if (p->strip) {
+    if (copies_activations(p)) {
         return MAX_BLOCK_NBYTES;
     }
     if (!WPK_REREADS && p->pointwise) {
@@ -36,15 +43,35 @@ static uint64_t block_budget(const wpk_conv_plan *p, uint64_t group_nbytes, uint
     return nbytes;
 }
 
-/* Windows that are gathered, or a strip and the order of its elements. */
+/* The order of a row's elements, or of its indices. */
+static uint64_t order_nbytes(const wpk_conv_plan *p, const wpk_weights *weights) {
+#if WPK_MVE
+    if (p->indexed) {
+        return wpk_pool_order_nbytes(&weights->blob);
+    }
+    if (p->strip) {
+        return wpk_strip_order_nbytes(weights->cols);
+    }
+#endif
+    (void)p, (void)weights;
+    return 0;
+}
+
+/* A row group that is decoded before it is packed. */
+static uint64_t decoded_nbytes(const wpk_conv_plan *p, const wpk_weights *weights) {
+    const bool decodes = WPK_PACKED && !p->vector && weights->dense == NULL && !p->indexed;
+    return decodes ? WPK_ROW_GROUP * wpk_align16(weights->cols) : 0;
+}
+
+/* Windows that are gathered, or a strip. */
 static uint64_t windows_nbytes(const wpk_conv_plan *p, const wpk_conv_shape *shape, uint32_t cols) {
 #if WPK_MVE
     if (p->strip) {
-        return wpk_strip_order_nbytes(cols) + wpk_align16(wpk_strip_nbytes(shape));
+        return wpk_align16(wpk_strip_nbytes(shape));
     }
 #endif
     (void)shape;
-    return p->pointwise ? 0 : p->windows * wpk_align16(cols);
+    return p->pointwise && !p->narrow ? 0 : p->windows * wpk_align16(cols);
 }
 
 /* Or what is left of memory that other layers need anyway, beside `rest`. */
@@ -54,7 +81,7 @@ static uint64_t or_spare(uint64_t nbytes, uint64_t rest, const wpk_conv_shape *s
 
 static uint64_t list_budget(const wpk_conv_plan *p, wpk_row_form form, const wpk_conv_shape *shape,
                             const wpk_weights *weights, uint64_t activations) {
-    const uint64_t rest = wpk_gemm_channels_nbytes(MAX_BLOCK_LISTS) +
+    const uint64_t rest = wpk_gemm_channels_nbytes(MAX_BLOCK_LISTS) + order_nbytes(p, weights) +
                           windows_nbytes(p, shape, weights->cols) +
                           wpk_lists_run_nbytes(form, weights->cols) + wpk_tables_nbytes(weights);
     const uint64_t nbytes = WPK_MVE ? activations / 6 : block_budget(p, weights->cols, activations);
@@ -72,10 +99,11 @@ static uint32_t rows_of_block(const wpk_conv_plan *p, const wpk_conv_shape *shap
         return rows;
     }
     uint64_t nbytes = block_budget(p, group_nbytes, activations);
-    if (WPK_REREADS) {
-        const uint64_t rest =
-            wpk_gemm_channels_nbytes(MAX_BLOCK_ROWS) + windows_nbytes(p, shape, weights->cols) +
-            wpk_gemm_run_nbytes(weights->cols, p->tile_pixels) + wpk_tables_nbytes(weights);
+    if (WPK_REREADS || copies_activations(p)) {
+        const uint64_t rest = wpk_gemm_channels_nbytes(MAX_BLOCK_ROWS) + order_nbytes(p, weights) +
+                              decoded_nbytes(p, weights) + windows_nbytes(p, shape, weights->cols) +
+                              wpk_gemm_run_nbytes(weights->cols, p->tile_pixels) +
+                              wpk_tables_nbytes(weights);
         nbytes = or_spare(nbytes, rest, shape);
     }
     const uint64_t most = nbytes / group_nbytes < 1 ? 1 : nbytes / group_nbytes;
@@ -88,12 +116,13 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
     wpk_conv_plan p = {0};
     const uint64_t cols = weights->cols;
     p.narrow = wpk_layers_of(weights) != NULL && weights->act_bits < 8;
-    p.pointwise = !p.narrow && shape->kernel_h == 1 && shape->kernel_w == 1 &&
-                  shape->pad_top == 0 && shape->pad_left == 0 &&
+    p.pointwise = shape->kernel_h == 1 && shape->kernel_w == 1 && shape->pad_top == 0 &&
+                  shape->pad_left == 0 &&
                   (shape->out_h - 1) * (int64_t)shape->stride_h < shape->in_h &&
                   (shape->out_w - 1) * (int64_t)shape->stride_w < shape->in_w;
     p.vector = wpk_conv_pixels(shape) < WPK_MIN_PACKED_PIXELS;
 #if WPK_MVE
+    p.indexed = wpk_layers_of(weights) != NULL && wpk_pool_packs(&weights->blob);
     p.strip = !p.pointwise && !p.vector && wpk_strip_fits(shape);
 #endif
     p.few_pixels = wpk_conv_pixels(shape) <= FEW_PIXELS;
@@ -131,19 +160,22 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
             p.tile_pixels = SMALL_TILE_PIXELS;
         }
         p.windows = p.vector ? 1 : p.tile_pixels;
+        if (WPK_MVE && p.pointwise && !p.vector) {
+            const uint32_t run = runs == 1 ? wpk_conv_pixels(shape) : (uint32_t)shape->out_w;
+            const uint32_t most = COPIED_NBYTES / weights->cols & ~1u;
+            p.windows = run < most ? run : most;
+            p.windows = p.windows < WPK_TILE_PIXELS ? WPK_TILE_PIXELS : p.windows;
+        }
         p.block_rows = rows_of_block(&p, shape, weights, group_nbytes, activations);
         p.block_nbytes =
             p.in_place || p.vector ? 0 : wpk_align16(p.block_rows / WPK_ROW_GROUP * group_nbytes);
     }
     p.row_at =
         p.block_nbytes + (p.vector ? 0 : wpk_align16(wpk_gemm_channels_nbytes(p.block_rows)));
-    const bool unpacks = packed && form == WPK_ROWS_DENSE && weights->dense == NULL;
-    p.order_at = p.row_at + (unpacks ? WPK_ROW_GROUP * wpk_align16(cols) : 0);
+    p.order_at = p.row_at + (form == WPK_ROWS_DENSE ? decoded_nbytes(&p, weights) : 0);
     p.window_at = p.order_at;
-#if WPK_MVE
-    p.window_at += p.strip ? wpk_strip_order_nbytes(weights->cols) : 0;
-#endif
-    p.tile_at = p.order_at + windows_nbytes(&p, shape, weights->cols);
+    p.window_at += order_nbytes(&p, weights);
+    p.tile_at = p.window_at + windows_nbytes(&p, shape, weights->cols);
     p.tables_at =
         p.tile_at + (p.vector                 ? 0
                      : form != WPK_ROWS_DENSE ? wpk_lists_run_nbytes(form, weights->cols)

@@ -14,11 +14,12 @@ typedef struct {
     bool vector;     /* too few pixels to pack or decode rows for */
     bool few_pixels; /* so few that what is done once per block counts */
     bool strip;      /* windows are parts of a strip: no gathering */
-    bool narrow;     /* activations lose bits after they are gathered, so none is read in place */
+    bool indexed;    /* Helium: pool vectors are packed or multiplied, no row is decoded */
+    bool narrow;     /* activations lose bits after they were copied, so none is read in place */
     const struct wpk_list_kernels *lists; /* for sparse rows as lists, or NULL */
     uint32_t group_rows, block_rows;
     uint32_t tile_pixels;
-    uint32_t windows; /* gathered at a time */
+    uint32_t windows; /* gathered or copied at a time */
     /* In scratch: the block, channels, a decoded row group, an order, windows, a tile, decode
      * tables. */
     uint64_t block_nbytes, row_at, order_at, window_at, tile_at, tables_at, nbytes;

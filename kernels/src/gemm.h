@@ -19,9 +19,10 @@ typedef struct {
     uint32_t first;   /* output channel of the first one */
     uint32_t count;
     uint32_t cols;
-    uint32_t stride;       /* bytes from row to row, if row-major */
-    const uint16_t *order; /* Helium: the column of each element of a pixel, or the element of each
-                              column if rows are lists; NULL if they are the same */
+    uint32_t stride;   /* bytes from row to row, if row-major */
+    const void *order; /* Helium: u16, the column of each element of a pixel, or the element of
+                          each column if rows are lists; NULL if they are the same. Of pool indices
+                          a wpk_pool_order */
     const wpk_requant *requant;
     const void *channels; /* what wpk_gemm_channels wrote */
     uint32_t tile_pixels; /* pixels to convert at a time: 4 or WPK_TILE_PIXELS */
@@ -32,6 +33,11 @@ void wpk_gemm_channels(const wpk_block *block, void *channels);
 
 /* Pack one row group: a block of at most WPK_ROW_GROUP row-major rows. */
 void wpk_gemm_pack(const wpk_block *group, void *packed);
+
+#if WPK_MVE
+/* What a packed row group starts with, whatever group->rows is. Needs input_offset 0. */
+void wpk_gemm_pack_channels(const wpk_block *group, void *packed);
+#endif
 
 /* Equally spaced pixels: pixel p at data + p · stride. */
 typedef struct {

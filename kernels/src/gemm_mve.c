@@ -95,6 +95,10 @@ static void pack_in_order(const int8_t *from, const uint16_t *order, uint32_t co
         : "lr", "memory", "q0", "q1", "q2");
 }
 
+void wpk_gemm_pack_channels(const wpk_block *group, void *packed) {
+    set_quad(group, packed);
+}
+
 void wpk_gemm_pack(const wpk_block *group, void *packed) {
     set_quad(group, packed);
     if (group->requant->input_offset != 0) {
@@ -124,9 +128,7 @@ void wpk_gemm_pack(const wpk_block *group, void *packed) {
     }
 }
 
-/* Requantise and store four channels of one pixel. */
-static void store_quad(const wpk_quad *q, int32_t a0, int32_t a1, int32_t a2, int32_t a3,
-                       int8_t *y) {
+void wpk_store_quad(const wpk_quad *q, int32_t a0, int32_t a1, int32_t a2, int32_t a3, int8_t *y) {
     int32x4_t v;
     __asm__("vmov %q0[2], %q0[0], %1, %3\n\tvmov %q0[3], %q0[1], %2, %4"
             : "=&w"(v)
@@ -160,7 +162,7 @@ static void multiply_one(const wpk_quad *q, const int8_t *x, int8_t *y) {
         : [w] "+r"(w), [x] "+r"(x), [a0] "+Te"(a0), [a1] "+Te"(a1), [a2] "+Te"(a2), [a3] "+Te"(a3)
         : [cols] "r"(q->cols)
         : "memory", "lr", "q0", "q1", "q2", "q3", "q4");
-    store_quad(q, a0, a1, a2, a3, y);
+    wpk_store_quad(q, a0, a1, a2, a3, y);
 }
 
 void wpk_gemm_run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uint32_t y_stride,
@@ -217,7 +219,7 @@ void wpk_gemm_vector(const wpk_block *block, const int8_t *x, int8_t *y) {
               [a0] "+Te"(a0), [a1] "+Te"(a1), [a2] "+Te"(a2), [a3] "+Te"(a3)
             : [cols] "r"(block->cols)
             : "memory", "lr", "q0", "q1", "q2", "q3", "q4");
-        store_quad(&q, a0, a1, a2, a3, y + r);
+        wpk_store_quad(&q, a0, a1, a2, a3, y + r);
     }
 }
 

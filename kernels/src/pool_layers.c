@@ -93,8 +93,12 @@ static void conv_direct(const wpk_conv_shape *shape, const wpk_weights *weights,
 
 static void conv(const wpk_conv_shape *shape, const wpk_weights *weights,
                  const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
-    const wpk_pool_plan p = wpk_pool_plan_of(shape, weights);
     const wpk_pool *const pool = weights->blob.pool;
+    if (wpk_pool_just_gathers(pool)) {
+        wpk_conv_rows_s8(shape, weights, requant, x, y, scratch);
+        return;
+    }
+    const wpk_pool_plan p = wpk_pool_plan_of(shape, weights);
     if (p.schedule == WPK_POOL_GATHER) {
         wpk_conv_rows_s8(shape, weights, requant, x, y, scratch);
         return;
@@ -112,6 +116,14 @@ static void fully_connected(uint32_t batch, const wpk_weights *weights, const wp
     conv(&shape, weights, requant, x, y, scratch);
 }
 
-const struct wpk_layer_kernels wpk_pool_layers = {wpk_pool_conv_scratch_nbytes, conv,
+const struct wpk_layer_kernels wpk_pool_layers = {wpk_pool_conv_scratch_nbytes,
+                                                  conv,
                                                   wpk_pool_fully_connected_scratch_nbytes,
-                                                  fully_connected, narrow};
+                                                  fully_connected,
+                                                  narrow,
+#if WPK_MVE
+                                                  wpk_pool_order_of,
+                                                  wpk_pool_pack,
+                                                  wpk_pool_dots
+#endif
+};

@@ -36,6 +36,8 @@ static inline uint32_t level_word(const packed_levels *l, uint32_t x) {
     return ((kept | TOP) - l->half) ^ TOP;
 }
 
+#if !WPK_MVE
+
 void wpk_narrow(const wpk_levels *levels, int8_t *x, uint32_t n) {
     if (levels->drop == 0) {
         return;
@@ -48,6 +50,8 @@ void wpk_narrow(const wpk_levels *levels, int8_t *x, uint32_t n) {
         *x = wpk_level(levels, *x);
     }
 }
+
+#endif
 
 /* Eight channels of each pixel. */
 static void load_whole(const wpk_levels *levels, const int8_t *x, uint32_t stride, uint32_t count,

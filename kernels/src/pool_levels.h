@@ -25,6 +25,12 @@ static inline int8_t wpk_level(const wpk_levels *levels, int8_t x) {
     return (int8_t)((level < levels->top ? level : levels->top) - levels->half);
 }
 
+/* What Helium needs instead: it adds this, saturated, so that too much becomes the top level, and
+ * shifts right by `drop`. */
+static inline int32_t wpk_levels_round(const wpk_levels *levels) {
+    return levels->add - 128;
+}
+
 /* n activations to their levels, in place. */
 void wpk_narrow(const wpk_levels *levels, int8_t *x, uint32_t n);
 

@@ -99,6 +99,9 @@ wpk_pool_plan wpk_pool_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
     const bool multiplies = pool->lut_shift == 0, looks_up = pool->lut_mode != WPK_LUT_NONE;
     const bool products = wpk_pool_products_fit(shape);
     costs[0] = multiplies ? plan_gather(&l, &ways[0]) : UINT64_MAX;
+    if (wpk_pool_just_gathers(pool)) {
+        return ways[0];
+    }
     costs[1] = looks_up ? plan_direct(&l, &ways[1]) : UINT64_MAX;
     costs[2] = products && multiplies ? wpk_pool_cut(&l, false, &ways[2]) : UINT64_MAX;
     costs[3] = products && looks_up ? wpk_pool_cut(&l, true, &ways[3]) : UINT64_MAX;

@@ -43,6 +43,16 @@ typedef struct {
     uint64_t prepared_at, offsets_at, vectors_at, products_at, constants_at, sums_at, nbytes;
 } wpk_pool_plan;
 
+/* Helium multiplies decoded rows faster than anything else. */
+static inline bool wpk_pool_just_gathers(const wpk_pool *pool) {
+#ifdef WPK_POOL_FORCE
+    (void)pool;
+    return false;
+#else
+    return WPK_MVE && pool->lut_shift == 0;
+#endif
+}
+
 wpk_pool_plan wpk_pool_plan_of(const wpk_conv_shape *shape, const wpk_weights *weights);
 
 /* Segments of a row of products for `words` words of outputs, WPK_POOL_MAX_STRIDE_W at most, and

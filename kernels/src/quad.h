@@ -22,6 +22,9 @@ typedef struct {
 
 _Static_assert(sizeof(wpk_quad) == WPK_QUAD_NBYTES, "the rows behind it are aligned to 16 bytes");
 
+/* Requantise the sums of four channels of one pixel, bias included, and store those that exist. */
+void wpk_store_quad(const wpk_quad *q, int32_t a0, int32_t a1, int32_t a2, int32_t a3, int8_t *y);
+
 /* 4 packed rows × `pairs` ≥ 1 pairs of neighbouring pixels. */
 void wpk_multiply_pairs(const wpk_block *block, const wpk_quad *q, const int8_t *x, uint32_t stride,
                         uint32_t pairs, int8_t *y, uint32_t y_stride);

@@ -4,6 +4,7 @@
 #ifndef WPK_SRC_STRIP_H
 #define WPK_SRC_STRIP_H
 
+#include "pool_levels.h"
 #include "strip_plan.h"
 
 #if WPK_MVE
@@ -12,9 +13,9 @@
 void wpk_strip_columns(const wpk_conv_shape *shape, uint16_t *order);
 void wpk_strip_places(const wpk_conv_shape *shape, uint16_t *order);
 
-/* The strip of the windows that start in `row` of an image. */
+/* The strip of the windows that start in `row` of an image; of levels unless that is NULL. */
 void wpk_strip_load(const wpk_conv_shape *shape, const int8_t *image, int32_t row, int8_t outside,
-                    int8_t *strip);
+                    const wpk_levels *levels, int8_t *strip);
 
 #endif
 

@@ -20,6 +20,10 @@ _PACKAGES = (
     "numpy",
     "scikit-learn",
 )
+_MEASURED = (
+    "int8 is measured on the `.tflite` file with LiteRT's reference kernels (BUILTIN_REF), float with PyTorch before "
+    "quantisation."
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class Card:
 
     `scores` maps a label ("float, dense") to its score on the test split; `own_score` is the label of this
     very file, `pool` its weight pool, if it has one. `method` says in sentences how the weights came about;
-    `limits` what the file must not be trusted with.
+    `limits` what the file must not be trusted with. `measured` says with what scores are measured, `test_data` how
+    the images lie in the test file, `packages` whose versions matter.
     """
 
     file_name: str
@@ -56,6 +61,9 @@ class Card:
     own_score: str
     limits: Sequence[str]
     pool: WeightPool | None = None
+    measured: str = _MEASURED
+    test_data: str = "quantised with the input's scale and zero point"
+    packages: Sequence[str] = _PACKAGES
 
 
 def render(card: Card) -> str:
@@ -79,7 +87,7 @@ def render(card: Card) -> str:
         "Input": _endpoint(facts.input),
         "Output": _endpoint(facts.output),
     }
-    versions = {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+    versions = {"python": platform.python_version()} | {name: version(name) for name in card.packages}
     return "\n".join(
         [
             f"# {card.file_name}",
@@ -94,8 +102,7 @@ def render(card: Card) -> str:
             "",
             "## Accuracy",
             "",
-            "Top-1 on the test split. int8 is measured on the `.tflite` file with LiteRT's reference kernels "
-            "(BUILTIN_REF), float with PyTorch before quantisation.",
+            f"Top-1 on the test split. {card.measured}",
             "",
             "| | |",
             "|---|---|",
@@ -132,8 +139,7 @@ def render(card: Card) -> str:
             f"- Licence: {card.dataset.licence}.",
             f"- Split: {len(card.dataset.train)} training, {len(card.dataset.validation)} validation, "
             f"{len(card.dataset.test)} test images; {card.dataset.split_rule}.",
-            f"- `{card.test_file}` holds the test split: `{facts.input.name}`, quantised with the input's "
-            "scale and zero point, and `labels`.",
+            f"- `{card.test_file}` holds the test split: `{facts.input.name}`, {card.test_data}, and `labels`.",
             "",
             "## Use and limits",
             "",

@@ -30,6 +30,8 @@ from tests.tflm.harness import (
     tflm_folder,
 )
 from tools.fuzz import Seed, damaged_inside
+from wpconvert.codecs import Lut
+from wpconvert.model.pooling import PoolSettings
 from wpconvert.reference.interpreter import Interpreter
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.schema import TensorType
@@ -49,6 +51,13 @@ def _forced(source: Callable[[], bytes], method: str) -> bytes:
     return forced(source(), method)
 
 
+def _pooled(act_bits: int) -> bytes:
+    """Multiplied with the pool's vectors, or looked up."""
+    lut = Lut.NONE if act_bits == 8 else Lut.RAM
+    settings = PoolSettings(size=32, act_bits=act_bits, lut=lut)
+    return converted((ROOT / "models/zoo/digits_pool.tflite").read_bytes(), "pool", pool=settings).data
+
+
 def _conv() -> bytes:
     return conv_model().to_bytes()
 
@@ -58,6 +67,7 @@ PROGRAMS: dict[str, Callable[[], bytes]] = {
     f"{Path(name).name}_{method}": partial(_rewritten, name, method) for name in (*ZOO, *SHARED) for method in METHODS
 }
 PROGRAMS |= {f"layers_{method}": partial(_forced, layers, method) for method in METHODS}
+PROGRAMS |= {f"digits_pool_{bits}_bits": partial(_pooled, bits) for bits in (8, 3)}
 WHOLE = list(PROGRAMS)
 PROGRAMS["conv"] = partial(_forced, _conv, "dcsr")
 

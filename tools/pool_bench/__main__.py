@@ -13,14 +13,15 @@ import argparse
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import product
 from pathlib import Path
 
-from tools.pool_bench.measure import Version, measure
+from tools.pool_bench.measure import Row, Version, measure
 from tools.pool_bench.networks import NETWORKS
 from tools.pool_bench.plot import draw
 from tools.pool_bench.report import as_data, report
-from tools.pool_bench.schedules import compare, jobs
+from tools.pool_bench.schedules import SHAPES, WAYS, Result, compare
 from tools.pool_bench.sizes import sizes
 from tools.pool_bench.tables import Measured
 from wpconvert.codecs import Lut
@@ -54,30 +55,33 @@ def main() -> None:
     parser.add_argument(
         "--act-bits", nargs="+", type=int, choices=range(1, ACT_BITS + 1), default=list(range(ACT_BITS, 0, -1))
     )
-    parser.add_argument("--lut", nargs="+", choices=[lut.name.lower() for lut in Lut], default=["none", "flash"])
+    parser.add_argument("--lut", nargs="+", choices=[lut.name.lower() for lut in Lut], default=["flash"])
     parser.add_argument("--targets", nargs="+", choices=list(boards()), default=list(TARGETS))
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     start = time.monotonic()
-    versions = [
-        None,
-        *map(Version, *zip(*product(arguments.pool_size, arguments.act_bits, arguments.lut), strict=True)),
-    ]
-    work = list(product(arguments.networks, versions, arguments.targets))
-    single = list(jobs(arguments.targets, SCHEDULE_BITS))
+    kinds = product(arguments.pool_size, arguments.act_bits, arguments.lut)
+    versions = [None, *(Version(size, bits, lut) for size, bits, lut in kinds)]
+    rows: list[Row] = []
+    results: list[Result] = []
     try:
         with ProcessPoolExecutor(WORKERS) as pool:
-            rows = list(pool.map(measure, *zip(*work, strict=True)))
-            results = list(pool.map(compare, *zip(*single, strict=True)))
+            for network in arguments.networks:
+                for found in pool.map(partial(measure, network, targets=arguments.targets), versions):
+                    rows += found
+                print(f"{network}: {len(versions) * len(arguments.targets)} rows", file=sys.stderr)
+            single = list(product(SHAPES, WAYS, SCHEDULE_BITS))
+            for counted in pool.map(partial(compare, targets=arguments.targets), *zip(*single, strict=True)):
+                results += counted
         stored = list(sizes(arguments.networks, arguments.pool_size))
     except WpconvertError as error:
         sys.exit(f"error: {error}")
     count = len(rows) + len(results)
     print(f"{count} runs in {time.monotonic() - start:.0f} s, outputs bit for bit", file=sys.stderr)
-    found = Measured.of(rows)
-    text = "\n".join(report(found, results, stored))
+    measured = Measured.of(rows)
+    text = "\n".join(report(measured, results, stored))
     if arguments.write:
-        write(text, found, as_data(rows, results, stored))
+        write(text, measured, as_data(rows, results, stored))
     else:
         print(text, end="")
 

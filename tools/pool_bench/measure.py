@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +18,9 @@ from wpconvert.model.rules import Rules
 from wpconvert.target.board import boards
 from wpconvert.tflite.convert import Converted, Settings, convert
 from wpconvert.tflite.file import parse
+
+TYPICAL_SIZE = 64
+"""Vectors of a pool where only one size is shown."""
 
 
 @dataclass(frozen=True)
@@ -71,34 +74,39 @@ def layers_with_pool(found: Converted) -> set[str]:
     return {tensor.name.removesuffix("/weights") for tensor in found.report.tensors if tensor.method == POOL}
 
 
-def measure(network: str, version: Version | None, board: str) -> Row:
-    """One inference on a random input. Raises what `run` raises."""
+def measure(network: str, version: Version | None, targets: Sequence[str]) -> list[Row]:
+    """A row for each board. Raises what `run` raises."""
     if version is None:
-        return run(network, NETWORKS[network](64), version, board)
+        return run(network, NETWORKS[network](TYPICAL_SIZE), version, targets)
     found = converted(network, version)
-    return run(network, found.data, version, board, layers_with_pool(found))
+    return run(network, found.data, version, targets, layers_with_pool(found))
 
 
 def run(
     name: str,
     data: bytes,
     version: Version | None,
-    board: str,
-    with_pool: Iterable[str] = (),
+    targets: Sequence[str],
+    with_pool: Collection[str] = (),
     defines: tuple[str, ...] = (),
-) -> Row:
-    """The row of a file. Raises what `benchmark` raises, and VerificationError unless the outputs are those of the
-    reference interpreter.
+) -> list[Row]:
+    """One inference of a file on a random input, on each board.
+
+    Raises what `benchmark` raises, and VerificationError unless the outputs are those of the reference interpreter.
     """
     model = parse(data)
     sample = random_inputs(model, 1, seed=0).samples[0]
-    result = benchmark(name, data, model, boards()[board], sample, defines=(NO_ERROR_TEXTS, *defines))
     outputs = ReferenceEngine().run(model, [sample], lambda: None)[0]
-    if result.outputs_sha256 != hashlib.sha256(b"".join(output.tobytes() for output in outputs)).hexdigest():
-        raise VerificationError(f"{name}, {version} on {board}: not the outputs of the reference interpreter")
-    names = set(with_pool)
-    layers = tuple(
-        Layer(layer.operator, layer.name, layer.name in names, layer.instructions, layer.modelled_cycles)
-        for layer in result.layers
-    )
-    return Row(name, board, version, result.instructions, result.modelled_cycles, result.arena_nbytes, layers)
+    expected = hashlib.sha256(b"".join(output.tobytes() for output in outputs)).hexdigest()
+    rows = []
+    for target in targets:
+        result = benchmark(name, data, model, boards()[target], sample, defines=(NO_ERROR_TEXTS, *defines))
+        if result.outputs_sha256 != expected:
+            raise VerificationError(f"{name}, {version} on {target}: not the outputs of the reference interpreter")
+        layers = tuple(
+            Layer(layer.operator, layer.name, layer.name in with_pool, layer.instructions, layer.modelled_cycles)
+            for layer in result.layers
+        )
+        counts = result.instructions, result.modelled_cycles, result.arena_nbytes
+        rows.append(Row(name, target, version, *counts, layers))
+    return rows

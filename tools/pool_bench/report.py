@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from tools.pool_bench import tables
-from tools.pool_bench.measure import Row
-from tools.pool_bench.schedules import IDLE, POOL_SIZE, Result
+from tools.pool_bench.measure import TYPICAL_SIZE, Row
+from tools.pool_bench.schedules import IDLE, Result
 from tools.pool_bench.sizes import Size
 from tools.pool_bench.stock import STOCK
 from tools.pool_bench.tables import MANY_FILTERS, Measured, core
@@ -21,8 +21,8 @@ _HEAD = """\
 
 Made by `{command}`; the same numbers as data: [pool_bench.json](pool_bench.json). The networks have the shapes of
 `wptrain`'s, TinyConv one input channel and 100 classes, the others three and ten. Their weights are random vectors of
-a pool, for nothing has to be trained: instructions depend on shapes, hardly on values. All convolutions but the first
-are pooled.
+a pool, for nothing has to be trained: instructions depend on shapes, hardly on values. All convolutions are pooled but
+the first, and those that would not shrink.
 
 Instructions are measured: one inference on a simulated board, exact. Every output was the reference interpreter's, bit
 for bit. Only the cycles in [one table](#cycles-and-memory) are modelled ([CYCLE_MODEL.md](CYCLE_MODEL.md)).
@@ -84,7 +84,7 @@ def report(found: Measured, results: Sequence[Result], stored: Sequence[Size]) -
         yield tables.layers(found, network)
     yield _CYCLES.format(size=size, lut=lut)
     yield tables.cycles_and_memory(found)
-    yield _WAYS.format(size=POOL_SIZE, cores=cores, idle=IDLE)
+    yield _WAYS.format(size=TYPICAL_SIZE, cores=cores, idle=IDLE)
     yield tables.ways(results)
     yield _SIZES
     yield tables.size_table(stored)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tools.pool_bench.measure import Row, Version, layers_with_pool, pooled, run
+from tools.pool_bench.measure import TYPICAL_SIZE, Version, layers_with_pool, pooled, run
 from tools.pool_bench.networks import NetworkBuilder
 
-POOL_SIZE = 64
 IDLE = 3
 """Memory that other layers need and this one may use, in parts of its own activations."""
 
@@ -77,24 +76,19 @@ def layer_model(shape: Shape, again: bool) -> bytes:
     if not again:
         inputs, kernel = inputs * kernel * kernel, 1
     # The first convolution is not pooled; its input is idle memory for the second.
-    net = NetworkBuilder("layer", POOL_SIZE, (shape.side, shape.side, (1 + IDLE) * (shape.inputs + shape.outputs)))
+    net = NetworkBuilder("layer", TYPICAL_SIZE, (shape.side, shape.side, (1 + IDLE) * (shape.inputs + shape.outputs)))
     return net.finished(net.conv(net.conv(net.input, inputs, 1), shape.outputs, kernel))
 
 
-def compare(shape: Shape, way: str, board: str, act_bits: int) -> Result:
-    """One layer by one way. Raises what `run` raises."""
+def compare(shape: Shape, way: str, act_bits: int, targets: Sequence[str]) -> list[Result]:
+    """One layer by one way on each board. Raises what `run` raises."""
     chosen = WAYS[way]
-    version = Version(POOL_SIZE, act_bits, "flash")
+    version = Version(TYPICAL_SIZE, act_bits, "flash")
     found = pooled(layer_model(shape, chosen.again), version)
-    row: Row = run(str(shape), found.data, version, board, layers_with_pool(found), chosen.defines)
-    (layer,) = (layer for layer in row.layers if layer.pooled)
-    return Result(str(shape), way, board, act_bits, layer.instructions)
-
-
-def jobs(boards: Sequence[str], bits: Sequence[int]) -> Iterator[tuple[Shape, str, str, int]]:
-    """Arguments of `compare`."""
-    for board in boards:
-        for shape in SHAPES:
-            for way in WAYS:
-                for act_bits in bits:
-                    yield shape, way, board, act_bits
+    rows = run(str(shape), found.data, version, targets, layers_with_pool(found), chosen.defines)
+    return [
+        Result(str(shape), way, row.board, act_bits, layer.instructions)
+        for row in rows
+        for layer in row.layers
+        if layer.pooled
+    ]

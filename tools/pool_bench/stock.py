@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from tools.benchmark.numbers import TOOLS
+from tools.pool_bench.measure import TYPICAL_SIZE
 from tools.pool_bench.networks import NETWORKS
 from wpconvert.tflite.file import parse
 from wpconvert.tflite.model import shape_of, text
@@ -38,7 +39,7 @@ def shapes(network: str) -> dict[str, tuple[int, ...]]:
     """Of each convolution, by the name of its output: filters, kernel height and width, input channels, then height and
     width of the output.
     """
-    model = parse(NETWORKS[network](64))
+    model = parse(NETWORKS[network](TYPICAL_SIZE))
     graph = model.root.subgraphs[0]
     found = {}
     for operator in graph.operators:

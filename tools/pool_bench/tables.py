@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tools.benchmark.tables import markdown
-from tools.pool_bench.measure import Row, Version
-from tools.pool_bench.schedules import POOL_SIZE, SHAPES, WAYS, Result
+from tools.pool_bench.measure import TYPICAL_SIZE, Row, Version
+from tools.pool_bench.schedules import SHAPES, WAYS, Result
 from tools.pool_bench.sizes import KINDS, Size
 from tools.pool_bench.stock import shapes, stock_of
 from wpconvert.target.board import boards
@@ -54,7 +54,7 @@ class Measured:
     @property
     def typical(self) -> tuple[int, str]:
         """Pool size and place of the look-up table of the tables and lines that show one of each."""
-        size = POOL_SIZE if POOL_SIZE in self.pool_sizes else self.pool_sizes[0]
+        size = TYPICAL_SIZE if TYPICAL_SIZE in self.pool_sizes else self.pool_sizes[0]
         return size, self.luts[-1]
 
 

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 
@@ -48,15 +48,18 @@ class CostTable:
     costs: tuple[Cost, ...]
     dual_issue: re.Pattern[str] | None
     dual_issue_immediate: re.Pattern[str] | None
+    _found: dict[tuple[str, str], Cost | None] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def find(self, instruction: Instruction) -> Cost | None:
         """The entry of an instruction, None when the table has none."""
-        for cost in self.costs:
-            if cost.match.fullmatch(instruction.mnemonic) and (
-                cost.operands is None or cost.operands.search(instruction.operands)
-            ):
-                return cost
-        return None
+        key = instruction.mnemonic, instruction.operands
+        if key not in self._found:
+            self._found[key] = next((cost for cost in self.costs if _is(cost, *key)), None)
+        return self._found[key]
+
+
+def _is(cost: Cost, mnemonic: str, operands: str) -> bool:
+    return bool(cost.match.fullmatch(mnemonic) and (cost.operands is None or cost.operands.search(operands)))
 
 
 def _pattern(text: str) -> re.Pattern[str]:

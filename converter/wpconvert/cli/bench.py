@@ -11,6 +11,7 @@ from wpconvert.bench.measure import NO_ERROR_TEXTS, benchmark
 from wpconvert.bench.result import Benchmark, Comparison
 from wpconvert.bench.text import print_benchmark, print_comparison
 from wpconvert.cli.common import OUT, InputsOption, JsonOption, ModelArgument, SeedOption, progress_bar, read_inputs
+from wpconvert.engines.inputs import ports_of
 from wpconvert.report.export import to_json
 from wpconvert.target.board import board_named, boards
 from wpconvert.target.runner import DEFAULT_TIMEOUT_S
@@ -53,7 +54,7 @@ def bench(
     check_interfaces(models[-1][2], models[0][2])
     with progress_bar("bench", len(models), as_json) as bar:
         for path, data, parsed in models:
-            samples = read_inputs(inputs, None if inputs else 1, seed, parsed).samples
+            samples = read_inputs(inputs, None if inputs else 1, seed, ports_of(parsed)).samples
             results.append(benchmark(str(path), data, parsed, board, samples[0], timeout_s=timeout, defines=defines))
             bar.advance()
     if against is not None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,11 +14,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from wpconvert.engines import ENGINES
+from wpconvert.engines import ENGINES, ONNX_ENGINE
 from wpconvert.engines.base import Engine
-from wpconvert.engines.inputs import Inputs, load_inputs, random_inputs
+from wpconvert.engines.inputs import Inputs, Port, load_samples, random_samples
 from wpconvert.errors import UsageError
-from wpconvert.tflite.model import TfliteModel
+from wpconvert.report.result import Conversion, Verification
 
 # Lines are left to the terminal to wrap, so that paths can be copied; tables fit its width.
 # What is piped or logged is not bound to the 80 columns of a terminal nobody has.
@@ -26,8 +26,9 @@ OUT = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty()
 ERR = Console(stderr=True, highlight=False)
 
 DEFAULT_SAMPLES = 4
+DEFAULT_ENGINE = "reference"
 
-ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite file.", show_default=False)]
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite or .onnx file.", show_default=False)]
 InputsOption = Annotated[
     Path | None,
     typer.Option(
@@ -52,7 +53,14 @@ RandomOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random inputs.")]
 EngineOption = Annotated[
-    str, typer.Option("--engine", metavar="NAME", help=f"What executes the models: {', '.join(ENGINES)}.")
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        help=f"What executes .tflite models: {', '.join(ENGINES)} ({DEFAULT_ENGINE} by default). "
+        f"{ONNX_ENGINE.name} executes .onnx ones.",
+        show_default=False,
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
@@ -86,16 +94,23 @@ def progress_bar(title: str, total: int, quiet: bool) -> Iterator[Bar]:
         yield Bar(progress, progress.add_task(title, total=total))
 
 
-def engine_named(name: str) -> Engine:
-    """The engine of that name; UsageError naming the known ones."""
-    engine = ENGINES.get(name)
+def engine_named(name: str | None) -> Engine:
+    """The engine of that name for `.tflite` models; UsageError naming the known ones."""
+    engine = ENGINES.get(name or DEFAULT_ENGINE)
     if engine is None:
-        raise UsageError(f"unknown engine {name!r}, expected one of {', '.join(ENGINES)}")
+        reason = "executes .onnx models only" if name == ONNX_ENGINE.name else "is unknown"
+        raise UsageError(f"engine {name!r} {reason}, expected one of {', '.join(ENGINES)}")
     return engine
 
 
+def check_onnx_engine(name: str | None) -> None:
+    """UsageError unless an engine of that name executes `.onnx` models."""
+    if name not in (None, ONNX_ENGINE.name):
+        raise UsageError(f"engine {name!r} does not execute .onnx models, expected {ONNX_ENGINE.name}")
+
+
 def read_inputs(
-    path: Path | None, count: int | None, seed: int, model: TfliteModel, evaluation: Path | None = None
+    path: Path | None, count: int | None, seed: int, ports: Sequence[Port], evaluation: Path | None = None
 ) -> Inputs:
     """The samples that --inputs, --random or --eval ask for."""
     given = [("--inputs", path), ("--eval", evaluation), ("--random", count)]
@@ -103,10 +118,22 @@ def read_inputs(
     if len(named) > 1:
         raise UsageError(f"{named[0]} and {named[1]} exclude each other")
     if evaluation is not None:
-        inputs = load_inputs(evaluation, model)
+        inputs = load_samples(evaluation, ports)
         if inputs.labels is None:
             raise UsageError(f"--eval {evaluation}: no array `labels`; use --inputs for inputs without")
         return inputs
     if path is not None:
-        return load_inputs(path, model)
-    return random_inputs(model, DEFAULT_SAMPLES if count is None else count, seed)
+        return load_samples(path, ports)
+    return random_samples(ports, DEFAULT_SAMPLES if count is None else count, seed)
+
+
+def with_outcome(
+    report: Conversion, verification: Verification | None, written: Sequence[Path], dry_run: bool
+) -> Conversion:
+    """The report of a conversion with what became of its result."""
+    notes = list(report.notes)
+    if dry_run:
+        notes.append("dry run: the model was not written")
+    if verification is None:
+        notes.append("not verified (--no-verify)")
+    return replace(report, notes=tuple(notes), verification=verification, written=tuple(map(str, written)))

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from wpconvert.cli.checks import check_options, check_paths, destination, refuse_tflite_options
 from wpconvert.cli.common import (
     DEFAULT_SAMPLES,
     OUT,
@@ -17,10 +18,13 @@ from wpconvert.cli.common import (
     ModelArgument,
     RandomOption,
     SeedOption,
+    check_onnx_engine,
     engine_named,
     progress_bar,
     read_inputs,
+    with_outcome,
 )
+from wpconvert.cli.convert_onnx import Outputs, Sampling, convert_onnx
 from wpconvert.cli.pooling import (
     ActBitsOption,
     LutBitsOption,
@@ -30,14 +34,19 @@ from wpconvert.cli.pooling import (
     pool_settings,
 )
 from wpconvert.emit import emit_c
-from wpconvert.emit.c_array import check_path, header_path
+from wpconvert.engines.inputs import ports_of
 from wpconvert.errors import UsageError, VerificationError
-from wpconvert.files import same_file, write_all
+from wpconvert.files import write_all
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, METHODS, Rules, load_rules
+from wpconvert.onnx.convert import Settings as OnnxSettings
+from wpconvert.onnx.file import is_onnx
+from wpconvert.onnx.file import read as read_onnx
+from wpconvert.onnx.lowered import lowered
+from wpconvert.onnx.mixed import samples_for
+from wpconvert.onnx.ports import ports_of as onnx_ports_of
 from wpconvert.plan.goal import BALANCED, DEFAULT_GOAL, DEFAULT_SLOWDOWN, OPTIMIZE, Goal
-from wpconvert.report.export import check_format, conversion_report
-from wpconvert.report.result import Conversion, Verification
+from wpconvert.report.export import conversion_report
 from wpconvert.report.text import print_conversion
 from wpconvert.target.board import board_named, boards
 from wpconvert.tflite.convert import Converted, Settings
@@ -59,7 +68,7 @@ def convert(
         str,
         typer.Option("-m", "--method", metavar="METHOD", help=f"How weights are stored: {', '.join(METHODS)}."),
     ] = DEFAULT_METHOD,
-    output: Annotated[Path | None, _path_option("--output", "OUT.tflite", "The rewritten model.", "-o")] = None,
+    output: Annotated[Path | None, _path_option("--output", "OUT", "The rewritten model.", "-o")] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace MODEL itself, atomically.")] = False,
     to_c: Annotated[
         Path | None,
@@ -112,6 +121,10 @@ def convert(
     act_bits: ActBitsOption = None,
     pool_scope: PoolScopeOption = None,
     lut: LutOption = None,
+    calibration: Annotated[
+        Path | None,
+        _path_option("--calibrate", "DATA.npz", "Quantise a float .onnx model with these samples, then lower it."),
+    ] = None,
     threshold: Annotated[
         float,
         typer.Option(
@@ -126,7 +139,7 @@ def convert(
     evaluation: EvalOption = None,
     random: RandomOption = None,
     seed: SeedOption = 0,
-    engine: EngineOption = "reference",
+    engine: EngineOption = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="One table with all tensors, full names.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> None:
@@ -135,9 +148,9 @@ def convert(
     The outputs of the rewritten model are compared bit for bit with the original's before anything is written; where
     weights are pooled, with those of the dense model of the pooled weights, and the loss is reported.
     """
-    destination = _destination(model, output, in_place, to_c, dry_run)
-    _check_options(method, to_c, report, verbose, quiet)
-    _check_paths(model, destination, to_c, dump_plan, report, rules, inputs, evaluation)
+    place = destination(model, output, in_place, to_c, dry_run)
+    check_options(method, to_c, report, verbose, quiet)
+    check_paths(model, place, to_c, dump_plan, report, rules, inputs, evaluation)
     chosen_rules = Rules(rules=[]) if rules is None else load_rules(rules)
     automatic = AUTO in (method, *(rule.method for rule in chosen_rules.rules))
     goal = _goal(automatic, optimize, target, max_slowdown, flash, ram)
@@ -146,23 +159,62 @@ def convert(
     settings = Settings(method, chosen_rules, threshold, strip, goal, pool)
     if no_verify and evaluation is not None:
         raise UsageError("--eval and --no-verify exclude each other: accuracies come from running the models")
+    lowering = is_onnx(model) and (to_c is not None or (output is not None and output.suffix.lower() == ".tflite"))
+    if calibration is not None and not lowering:
+        raise UsageError("--calibrate is for an .onnx model that becomes a .tflite one, with -o OUT.tflite or --to-c")
+    if is_onnx(model) and not lowering:
+        refuse_tflite_options(
+            {
+                "--optimize": optimize,
+                "--target": target,
+                "--max-slowdown": max_slowdown,
+                "--flash": flash,
+                "--ram": ram,
+                "--lut-bits": lut_bits,
+                "--act-bits": act_bits,
+                "--pool-scope": pool_scope,
+                "--lut": lut,
+                "--strip": strip or None,
+            }
+        )
+        check_onnx_engine(engine)
+        convert_onnx(
+            model,
+            OnnxSettings(method, chosen_rules, threshold, pool),
+            Outputs(None if dry_run else place, dump_plan, report, verbose, quiet),
+            Sampling(no_verify, inputs, evaluation, random, seed),
+        )
+        return
     chosen = engine_named(engine)
-    data, original = read(model)
-    samples = None if no_verify else read_inputs(inputs, random, seed, original, evaluation)
+    if lowering:
+        data = lowered(model, calibration)
+        original = parse(data)
+    else:
+        data, original = read(model)
+    samples = None
+    if not no_verify and lowering:
+        samples = read_inputs(inputs, random, seed, onnx_ports_of(read_onnx(model)), evaluation)
+        samples = replace(samples, samples=samples_for(original, samples.samples))
+    elif not no_verify:
+        samples = read_inputs(inputs, random, seed, ports_of(original), evaluation)
     converted = _convert(model, data, settings, quiet)
     verification = None
     if samples is not None:
         with progress_bar("verify", 2 * len(samples.samples), quiet) as bar:
             verification = verify_models(original, parse(converted.data), samples, chosen, bar.advance)
-    files = {}
-    if destination is not None and not dry_run:
-        files[destination] = converted.data
+    report_so_far = converted.report
+    if lowering:
+        note = f"lowered to a .tflite model of {len(data):,} bytes, with which the result was compared"
+        report_so_far = replace(report_so_far, notes=(note, *report_so_far.notes))
+    files: dict[Path, bytes | Path] = {}
+    if place is not None and not dry_run:
+        files[place] = converted.data
     if to_c is not None and not dry_run:
         files |= emit_c(to_c, converted.data, model.name)
     if dump_plan is not None:
         files[dump_plan] = converted.plan.encode()
     written = [*files, *([report] if report is not None else [])]
-    result = _result(converted.report, verification, written, dry_run)
+    result = with_outcome(report_so_far, verification, written, dry_run)
     if report is not None:
         # A path that is no text becomes escapes, which JSON knows too.
         files[report] = conversion_report(report, result).encode("utf-8", "backslashreplace")
@@ -181,6 +233,8 @@ convert.epilog = (  # type: ignore[attr-defined]
     "  wpconvert model.tflite --target mps2-m4 --optimize speed -o fast.tflite\n\n"
     "  wpconvert model.tflite --target mps2-m3 --flash 65536 --strip -o fits.tflite\n\n"
     "  wpconvert model.tflite --dry-run\n\n"
+    "  wpconvert model.onnx -o small.onnx\n\n"
+    "  wpconvert model.onnx -o model.tflite --calibrate samples.npz\n\n"
     "  wpconvert model.tflite -m rle --strip --to-c firmware/model.c\n\n"
     "  wpconvert model.tflite -m pool --pool-size 64 --eval test.npz -o pooled.tflite\n\n"
     "  wpconvert model.tflite --rules rules.yaml --dry-run --dump-plan plan.yaml\n\n"
@@ -210,41 +264,6 @@ def _goal(
     return Goal(board.name, board.core, optimize or default, max_slowdown, flash, ram)
 
 
-def _destination(model: Path, output: Path | None, in_place: bool, to_c: Path | None, dry_run: bool) -> Path | None:
-    if in_place and output is not None:
-        raise UsageError("-o and --in-place exclude each other")
-    if in_place:
-        return model
-    if output is None and to_c is None and not dry_run:
-        raise UsageError("nothing to write: give -o OUT.tflite, --in-place, --to-c FILE.c or --dry-run")
-    if output is not None and same_file(model, output):
-        raise UsageError(f"-o {output} is the input; use --in-place to replace it")
-    return output
-
-
-def _check_options(method: str, to_c: Path | None, report: Path | None, verbose: bool, quiet: bool) -> None:
-    if method not in METHODS:
-        raise UsageError(f"unknown method {method!r}, expected one of {', '.join(METHODS)}; see wpconvert methods")
-    if verbose and quiet:
-        raise UsageError("-v and -q exclude each other")
-    if to_c is not None:
-        check_path(to_c)
-    if report is not None:
-        check_format(report)
-
-
-def _check_paths(model: Path, target: Path | None, to_c: Path | None, *others: Path | None) -> None:
-    """No two files of the command line may be one: written files must not overwrite inputs or each other."""
-    written = [path for path in (target, to_c, None if to_c is None else header_path(to_c)) if path is not None]
-    named = [*written, *(path for path in others if path is not None)]
-    if target is None or not same_file(target, model):
-        named.append(model)
-    for index, path in enumerate(named):
-        for other in named[index + 1 :]:
-            if same_file(path, other):
-                raise UsageError(f"{path} is named twice; inputs and outputs must be different files")
-
-
 def _convert(model: Path, data: bytes, settings: Settings, quiet: bool) -> Converted:
     with progress_bar("encode", 1, quiet) as bar:
         return convert_bytes(
@@ -254,12 +273,3 @@ def _convert(model: Path, data: bytes, settings: Settings, quiet: bool) -> Conve
             lambda weights: bar.total(len(weights)),
             lambda _: bar.advance(),
         )
-
-
-def _result(report: Conversion, verification: Verification | None, written: list[Path], dry_run: bool) -> Conversion:
-    notes = list(report.notes)
-    if dry_run:
-        notes.append("dry run: the model was not written")
-    if verification is None:
-        notes.append("not verified (--no-verify)")
-    return replace(report, notes=tuple(notes), verification=verification, written=tuple(map(str, written)))

@@ -6,6 +6,9 @@ from rich.console import Console
 
 from wpconvert.cli.common import OUT, JsonOption, ModelArgument, progress_bar
 from wpconvert.codecs import CODECS
+from wpconvert.onnx.file import is_onnx
+from wpconvert.onnx.file import read as read_onnx
+from wpconvert.onnx.inspect import inspect_onnx
 from wpconvert.report.export import to_json
 from wpconvert.report.inspection import Inspection, TensorInfo, WeightInfo, inspect_model
 from wpconvert.report.text import escape, name_width, plain_table, shape_text, share, short_name
@@ -15,16 +18,18 @@ from wpconvert.tflite.file import read
 def inspect(model: ModelArgument, as_json: JsonOption = False) -> None:
     """Show operators, weights, sparsity, entropy, what each method would give, and what was rewritten before.
 
-    Reads any .tflite file, also those of other tools.
+    Reads any .tflite or .onnx file, also those of other tools.
     """
-    data, parsed = read(model)
     with progress_bar("inspect", 1, as_json) as bar:
 
         def advance(_done: int, total: int) -> None:
             bar.total(total)
             bar.advance()
 
-        result = inspect_model(str(model), data, parsed, advance)
+        if is_onnx(model):
+            result = inspect_onnx(read_onnx(model), advance)
+        else:
+            result = inspect_model(str(model), *read(model), advance)
     if as_json:
         OUT.file.write(to_json(result))
     else:

@@ -13,19 +13,21 @@ from typing import Annotated
 import typer
 
 from wpconvert import __version__
-from wpconvert.cli import bench, convert, inspect, methods, restore, verify
+from wpconvert.cli import batch, bench, convert, inspect, methods, restore, verify
 from wpconvert.cli import run as run_command
 from wpconvert.errors import FileError, WpconvertError
 from wpconvert.target.sources import device_root
 
 _HELP = """Rewrite a neural network file: the dense weights of a .tflite model become compressed
-custom operators, which a small runtime executes on microcontrollers.
+custom operators, which a small runtime executes on microcontrollers; those of an .onnx model
+become compressed tensors that any ONNX runtime decodes.
 
 [bold]wpconvert MODEL[/bold] is short for [bold]wpconvert convert MODEL[/bold].
 """
 _EPILOG = """Examples:
 
   wpconvert model.tflite -o small.tflite\n
+  wpconvert model.onnx -o small.onnx\n
   wpconvert model.tflite --flash 262144 --to-c model.c\n
   wpconvert inspect model.tflite\n
   wpconvert verify model.tflite small.tflite --random 10\n
@@ -33,7 +35,7 @@ _EPILOG = """Examples:
   wpconvert restore small.tflite -o dense.tflite
 
 Exit codes: 0 done · 1 verification failed · 2 wrong usage · 3 malformed model · 4 not supported · 5 file error
-· 6 a tool is missing or failed · 7 the device faulted or hung · 8 no plan fits the budget
+· 6 a tool is missing or failed · 7 the device faulted or hung · 8 no plan fits the budget · 9 models of a batch failed
 · 130 interrupted
 """
 
@@ -81,6 +83,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "run": run_command.run,
     "bench": bench.bench,
     "restore": restore.restore,
+    "batch": batch.batch,
     "methods": methods.methods,
 }
 for _name, _command in COMMANDS.items():

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from wpconvert.cli.common import OUT, ModelArgument
+from wpconvert.cli.restore_onnx import Restored, restore_onnx
 from wpconvert.errors import UsageError
 from wpconvert.files import same_file, write_all
+from wpconvert.onnx.file import is_onnx
 from wpconvert.report.text import escape
 from wpconvert.tflite.file import read, serialise
 from wpconvert.tflite.restore import is_rewritten
@@ -20,28 +22,36 @@ def restore(
     model: ModelArgument,
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", metavar="OUT.tflite", help="The dense model.", show_default=False),
+        typer.Option("-o", "--output", metavar="OUT", help="The dense model.", show_default=False),
     ],
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> None:
-    """Give back the dense model: weights, shapes, types and quantisation as they were, for any TFLite runtime.
+    """Give back the dense model: weights, shapes, types and quantisation as they were. Any runtime runs it.
 
-    Of a file written with --strip, names, ranges and original scales are gone; this is said, and the weights are exact.
+    Of a .tflite file written with --strip, names, ranges and original scales are gone; this is said, and the weights
+    are exact.
     """
     if same_file(model, output):
         raise UsageError(f"-o {output} is the input; give another file")
+    done = restore_onnx(model, output) if is_onnx(model) else _restore_tflite(model, output)
+    if quiet:
+        return
+    if not done.rewritten:
+        OUT.print("the model has no compressed weights; it was copied")
+    for loss in done.losses:
+        OUT.print(f"note: {escape(loss)}")
+    OUT.print(f"wrote {escape(', '.join(map(str, done.files)))}, {done.nbytes_before:,} → {done.nbytes_after:,} bytes")
+
+
+def _restore_tflite(model: Path, output: Path) -> Restored:
     data, parsed = read(model)
     rewritten = is_rewritten(parsed)
     losses = restore_model(parsed)
     result = serialise(parsed) if rewritten else data
     write_all({output: result})
-    if quiet:
-        return
-    if not rewritten:
-        OUT.print("the model has no rewritten operators; it was copied")
-    for loss in losses:
-        OUT.print(f"note: {escape(loss)}")
-    OUT.print(f"wrote {escape(str(output))}, {len(data):,} → {len(result):,} bytes")
+    return Restored(rewritten, losses, (output,), len(data), len(result))
 
 
-restore.epilog = "Example:\n\n  wpconvert restore small.tflite -o dense.tflite"  # type: ignore[attr-defined]
+restore.epilog = (  # type: ignore[attr-defined]
+    "Examples:\n\n  wpconvert restore small.tflite -o dense.tflite\n\n  wpconvert restore small.onnx -o dense.onnx"
+)

@@ -21,6 +21,7 @@ from wpconvert.cli.common import (
     read_inputs,
 )
 from wpconvert.engines import ENGINES, Sample
+from wpconvert.engines.inputs import ports_of
 from wpconvert.errors import UsageError
 from wpconvert.files import same_file, write_all
 from wpconvert.report.export import to_json
@@ -74,7 +75,7 @@ def run(
     if output is not None:
         _check_output(output, model, inputs)
     data, parsed = read(model)
-    samples = read_inputs(inputs, random, seed, parsed)
+    samples = read_inputs(inputs, random, seed, ports_of(parsed))
     if not samples.samples:
         raise UsageError("no samples to run")
     # One step for the board, which runs all samples at once.

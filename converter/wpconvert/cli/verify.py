@@ -15,10 +15,18 @@ from wpconvert.cli.common import (
     JsonOption,
     RandomOption,
     SeedOption,
+    check_onnx_engine,
     engine_named,
     progress_bar,
     read_inputs,
 )
+from wpconvert.engines.inputs import ports_of
+from wpconvert.errors import UsageError
+from wpconvert.onnx.file import is_onnx
+from wpconvert.onnx.file import read as read_onnx
+from wpconvert.onnx.mixed import verify_mixed
+from wpconvert.onnx.ports import ports_of as onnx_ports_of
+from wpconvert.onnx.verify import verify_onnx
 from wpconvert.report.export import to_json
 from wpconvert.report.text import print_verification
 from wpconvert.tflite.file import read
@@ -32,19 +40,33 @@ def verify(
     evaluation: EvalOption = None,
     random: RandomOption = None,
     seed: SeedOption = 0,
-    engine: EngineOption = "reference",
+    engine: EngineOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run two models on the same inputs and compare every output bit by bit; compare all weights.
 
     Exit code 0 only if all are equal. Of a model with pooled weights, the loss is reported, and exit code 0 says that
-    it computes what its own dense model does.
+    it computes what its own dense model does. An .onnx model and the .tflite model it was lowered to round differently:
+    outputs are compared in steps of the latter, and 0 says that their largest values are in the same place.
     """
-    chosen = engine_named(engine)
-    (_, first), (_, second) = read(original), read(rewritten)
-    samples = read_inputs(inputs, random, seed, first, evaluation)
-    with progress_bar("verify", 2 * len(samples.samples), as_json) as bar:
-        result = verify_models(first, second, samples, chosen, bar.advance)
+    if is_onnx(original) and is_onnx(rewritten):
+        check_onnx_engine(engine)
+        samples = read_inputs(inputs, random, seed, onnx_ports_of(read_onnx(original)), evaluation)
+        with progress_bar("verify", 2 * len(samples.samples), as_json) as bar:
+            result = verify_onnx(original, rewritten, samples, bar.advance)
+    elif is_onnx(original):
+        chosen = engine_named(engine)
+        samples = read_inputs(inputs, random, seed, onnx_ports_of(read_onnx(original)), evaluation)
+        with progress_bar("verify", 2 * len(samples.samples), as_json) as bar:
+            result = verify_mixed(original, read(rewritten)[1], samples, chosen, bar.advance)
+    elif is_onnx(rewritten):
+        raise UsageError("give the .onnx model first, then the .tflite model it was lowered to")
+    else:
+        chosen = engine_named(engine)
+        (_, first), (_, second) = read(original), read(rewritten)
+        samples = read_inputs(inputs, random, seed, ports_of(first), evaluation)
+        with progress_bar("verify", 2 * len(samples.samples), as_json) as bar:
+            result = verify_models(first, second, samples, chosen, bar.advance)
     if as_json:
         OUT.file.write(to_json(result))
     else:
@@ -57,5 +79,7 @@ verify.epilog = (  # type: ignore[attr-defined]
     "Examples:\n\n"
     "  wpconvert verify model.tflite small.tflite\n\n"
     "  wpconvert verify model.tflite small.tflite --inputs test.npz --engine litert\n\n"
-    "  wpconvert verify model.tflite pooled.tflite --eval test.npz"
+    "  wpconvert verify model.tflite pooled.tflite --eval test.npz\n\n"
+    "  wpconvert verify model.onnx small.onnx --inputs test.npz\n\n"
+    "  wpconvert verify model.onnx lowered.tflite --eval test.npz"
 )

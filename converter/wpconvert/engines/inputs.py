@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from wpconvert.engines.base import Sample
 from wpconvert.errors import FileError, UnsupportedError, UsageError
-from wpconvert.tflite.model import Quantization, TfliteModel, element_count, quantization_of, shape_of, text
+from wpconvert.tflite.model import Quantization, TfliteModel, quantization_of, shape_of, text
 from wpconvert.tflite.schema import DTYPES, TYPE_NAMES
 
 LABELS = "labels"
@@ -30,17 +32,24 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class _Port:
-    """An input of the model."""
+class Port:
+    """An input of the model. shape: None for a size that the model leaves open. span: the values of random samples."""
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
     dtype: np.dtype[Any]
     quantization: Quantization | None
     span: tuple[float, float]
 
 
-def _ports(model: TfliteModel) -> list[_Port]:
+def check_sample_nbytes(name: str, shape: tuple[int | None, ...], dtype: np.dtype[Any]) -> None:
+    """UnsupportedError where a sample of one input would not fit in memory."""
+    if math.prod(size or 1 for size in shape) * dtype.itemsize > _MAX_SAMPLE_NBYTES:
+        raise UnsupportedError(f"input {name!r} of shape {list(shape)} is too large to make samples for")
+
+
+def ports_of(model: TfliteModel) -> list[Port]:
+    """The inputs of subgraph 0."""
     graph = model.root.subgraphs[0]
     ports = []
     for index in graph.inputs:
@@ -49,9 +58,8 @@ def _ports(model: TfliteModel) -> list[_Port]:
         dtype = DTYPES.get(tensor.type)
         if dtype is None:
             raise UnsupportedError(f"input {name!r} has type {TYPE_NAMES.get(tensor.type, tensor.type)}")
-        if element_count(shape) * dtype.itemsize > _MAX_SAMPLE_NBYTES:
-            raise UnsupportedError(f"input {name!r} of shape {list(shape)} is too large to make samples for")
-        ports.append(_Port(name, shape, dtype, quantization_of(tensor), _span(model, int(index))))
+        check_sample_nbytes(name, shape, dtype)
+        ports.append(Port(name, shape, dtype, quantization_of(tensor), _span(model, int(index))))
     return ports
 
 
@@ -72,22 +80,32 @@ def _span(model: TfliteModel, index: int) -> tuple[float, float]:
 
 
 def random_inputs(model: TfliteModel, count: int, seed: int) -> Inputs:
-    """`count` samples, uniform over the type's range (integers), the input's real range (floats)."""
+    """`random_samples` for a `.tflite` model."""
+    return random_samples(ports_of(model), count, seed)
+
+
+def random_samples(ports: Sequence[Port], count: int, seed: int) -> Inputs:
+    """`count` samples, uniform over the type's range (integers), the span of the input; open sizes are 1."""
     generator = np.random.default_rng(seed)
-    ports = _ports(model)
     return Inputs([[_random(port, generator) for port in ports] for _ in range(count)], None)
 
 
-def _random(port: _Port, generator: np.random.Generator) -> NDArray[Any]:
+def _random(port: Port, generator: np.random.Generator) -> NDArray[Any]:
+    shape = [1 if size is None else size for size in port.shape]
     if port.dtype == np.bool_:
-        return generator.integers(0, 2, port.shape).astype(np.bool_)
+        return generator.integers(0, 2, shape).astype(np.bool_)
     if np.issubdtype(port.dtype, np.integer):
         info = np.iinfo(port.dtype)
-        return generator.integers(info.min, info.max, port.shape, dtype=port.dtype, endpoint=True)
-    return generator.uniform(*port.span, port.shape).astype(port.dtype)
+        return generator.integers(info.min, info.max, shape, dtype=port.dtype, endpoint=True)
+    return generator.uniform(*port.span, shape).astype(port.dtype)
 
 
 def load_inputs(path: Path, model: TfliteModel) -> Inputs:
+    """`load_samples` for a `.tflite` model."""
+    return load_samples(path, ports_of(model))
+
+
+def load_samples(path: Path, ports: Sequence[Port]) -> Inputs:
     """Samples of an .npz: one array per input, named as the input (any name when there is one), samples first.
 
     uint8 values for an int8 input are shifted by 128, float values for an integer input are quantised with its scale;
@@ -98,7 +116,6 @@ def load_inputs(path: Path, model: TfliteModel) -> Inputs:
     labels = arrays.pop(LABELS, None)
     if labels is not None and not np.issubdtype(labels.dtype, np.integer):
         raise UsageError(f"{path}: the labels are {labels.dtype}, expected integers")
-    ports = _ports(model)
     if len(ports) == 1 and len(arrays) == 1:
         arrays = {ports[0].name: next(iter(arrays.values()))}
     missing = [port.name for port in ports if port.name not in arrays]
@@ -123,22 +140,29 @@ def _load_arrays(path: Path) -> dict[str, NDArray[Any]]:
         raise FileError(f"{path}: cannot read the inputs: {error}") from error
 
 
-def _column(port: _Port, array: NDArray[Any], path: Path, notes: list[str]) -> NDArray[Any]:
+def _column(port: Port, array: NDArray[Any], path: Path, notes: list[str]) -> NDArray[Any]:
     """The samples of one input, [n, *shape]."""
     values = _converted(port, array, path, notes)
-    if values.shape == port.shape:
+    # An open first size is that of a batch, and samples are compared one by one.
+    batched = bool(port.shape) and port.shape[0] is None and _fits(values.shape[1:], port.shape[1:])
+    if _fits(values.shape, port.shape) and not batched:
         return values[None]
-    if values.shape[1:] == port.shape:
+    if _fits(values.shape[1:], port.shape) and values.ndim:
         return values
-    if values.shape[1:] == port.shape[1:] and port.shape[0] == 1:
-        return values.reshape(-1, *port.shape)
+    if port.shape and port.shape[0] in (1, None) and _fits(values.shape[1:], port.shape[1:]):
+        return values[:, None]
+    expected = ["any" if size is None else size for size in port.shape]
     raise UsageError(
         f"{path}: array for input {port.name!r} has shape {list(array.shape)}, "
-        f"expected any number of samples of {list(port.shape)}"
+        f"expected any number of samples of {expected}"
     )
 
 
-def _converted(port: _Port, array: NDArray[Any], path: Path, notes: list[str]) -> NDArray[Any]:
+def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(wanted) and all(w in (None, size) for size, w in zip(shape, wanted, strict=True))
+
+
+def _converted(port: Port, array: NDArray[Any], path: Path, notes: list[str]) -> NDArray[Any]:
     if array.dtype == port.dtype:
         return array
     if port.dtype == np.int8 and array.dtype == np.uint8:

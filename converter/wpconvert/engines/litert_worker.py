@@ -1,4 +1,4 @@
-"""The process in which LiteRT runs: reads model.tflite and inputs.npz of a folder, writes outputs.npz there."""
+"""The process in which LiteRT runs: reads a model, and inputs.npz of a folder, writes outputs.npz there."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 
-def main(directory: Path, samples: int) -> None:
+def main(model: Path, directory: Path, samples: int) -> None:
     """Run all samples; array `s_i` is input (or output) i of sample s."""
     interpreter = Interpreter(
-        model_content=(directory / "model.tflite").read_bytes(),
+        model_content=model.read_bytes(),
         experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
     )
     interpreter.allocate_tensors()
@@ -29,4 +29,4 @@ def main(directory: Path, samples: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

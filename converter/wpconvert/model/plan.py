@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -125,11 +125,19 @@ def settle_shared(outcomes: list[Outcome]) -> list[Outcome]:
 
 def dump_plan(outcomes: Sequence[Outcome]) -> str:
     """The resolved plan as a rules file: one rule per weight that can be rewritten, in model order."""
+    return plan_of(
+        (outcome.weight.key, outcome.method, outcome.weight.act_bits if outcome.method == POOL else None)
+        for outcome in outcomes
+        if outcome.weight.values is not None
+    )
+
+
+def plan_of(choices: Iterable[tuple[str, str, int | None]]) -> str:
+    """A rules file of weights: key, method, and bits of activations where they are not as usual."""
     rules = []
-    for outcome in outcomes:
-        if outcome.weight.values is not None:
-            rule: dict[str, Any] = {"tensor": outcome.weight.key, "method": outcome.method, "threshold": 0.0}
-            if outcome.method == POOL:
-                rule["act_bits"] = outcome.weight.act_bits
-            rules.append(rule)
-    return yaml.safe_dump({"rules": rules}, sort_keys=False)
+    for key, method, act_bits in choices:
+        rule: dict[str, Any] = {"tensor": key, "method": method, "threshold": 0.0}
+        if act_bits is not None:
+            rule["act_bits"] = act_bits
+        rules.append(rule)
+    return yaml.safe_dump({"rules": rules}, sort_keys=False, allow_unicode=True)

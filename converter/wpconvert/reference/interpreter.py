@@ -44,7 +44,7 @@ _INTERNAL_ERRORS = (
 assert OPERATOR_MODULES, "importing the operator modules fills the registry"
 
 
-def _shielded(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def shielded(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `function`; errors nobody foresaw become ModelError."""
     try:
         # Overflow in float arithmetic is part of the operators' definition (an infinite exp, for one).
@@ -55,9 +55,9 @@ def _shielded(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def _guarded(where: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Like `_shielded`, and every error begins with the operator's name."""
+    """Like `shielded`, and every error begins with the operator's name."""
     try:
-        return _shielded(function, *args, **kwargs)
+        return shielded(function, *args, **kwargs)
     except (ModelError, UnsupportedError) as error:
         raise type(error)(f"{where}: {error}") from error
 
@@ -188,8 +188,8 @@ def unsupported(model: TfliteModel) -> list[str]:
 
     Raises ModelError for a malformed model, UnsupportedError when it is too large to run at all.
     """
-    program = _shielded(_Program, model, "tflm")
-    return _shielded(_checked_contexts, program)[1]
+    program = shielded(_Program, model, "tflm")
+    return shielded(_checked_contexts, program)[1]
 
 
 def _checked_contexts(program: _Program) -> tuple[list[OpContext], list[str]]:
@@ -221,8 +221,8 @@ class Interpreter:
 
     def __init__(self, model: TfliteModel, rounding: Rounding = "tflm") -> None:
         """Raises UnsupportedError or ModelError when the model cannot be run."""
-        self._program = _shielded(_Program, model, rounding)
-        self._contexts, problems = _shielded(_checked_contexts, self._program)
+        self._program = shielded(_Program, model, rounding)
+        self._contexts, problems = shielded(_checked_contexts, self._program)
         if problems:
             more = len(problems) - _SHOWN_PROBLEMS
             shown = "; ".join(problems[:_SHOWN_PROBLEMS])

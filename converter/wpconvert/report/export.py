@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,12 @@ FORMATS = (".json", ".csv")
 def to_json(result: Any) -> str:
     """A result object (a dataclass) as JSON."""
     return json.dumps({"tool": f"wpconvert {__version__}", **asdict(result)}, indent=2, ensure_ascii=False) + "\n"
+
+
+def many_to_json(name: str, results: Sequence[Any]) -> str:
+    """Result objects as a list of that name in JSON."""
+    content = {"tool": f"wpconvert {__version__}", name: [asdict(result) for result in results]}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def conversion_csv(report: Conversion) -> str:

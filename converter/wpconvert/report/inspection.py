@@ -88,8 +88,8 @@ class Inspection:
     pools: tuple[PoolInfo, ...] = ()
 
 
-def entropy_bits(values: NDArray[np.int8]) -> float:
-    """Order-0 entropy of int8 values, bits a value."""
+def entropy_bits(values: NDArray[Any]) -> float:
+    """Order-0 entropy of values of one byte each, bits a value."""
     counts = np.bincount(values.reshape(-1).view(np.uint8), minlength=256)
     shares = counts[counts > 0] / values.size
     return float(-(shares * np.log2(shares)).sum()) + 0.0
@@ -168,23 +168,28 @@ def _sizes(values: NDArray[np.int8], row_dims: int) -> dict[str, int]:
 def _info(weight: Weight) -> WeightInfo:
     values = weight.values
     methods = {} if values is None else _sizes(values, weight.row_dims)
-    return _weight_info(weight, weight.shape, weight.dtype, values, methods, None, weight.obstacle)
+    return weight_info(weight, weight.shape, weight.dtype, values, methods, None, weight.obstacle)
 
 
 def _stored_info(weight: Weight, method: str, values: NDArray[np.int8]) -> WeightInfo:
-    return _weight_info(weight, values.shape, "INT8", values, {method: weight.nbytes}, method, None)
+    return weight_info(weight, values.shape, "INT8", values, {method: weight.nbytes}, method, None)
 
 
-def _weight_info(
+def weight_info(
     weight: Weight,
     shape: tuple[int, ...],
     dtype: str,
-    values: NDArray[np.int8] | None,
+    values: NDArray[Any] | None,
     methods: dict[str, int],
     stored_as: str | None,
     obstacle: str | None,
 ) -> WeightInfo:
-    entropy = None if values is None else entropy_bits(values)
+    """What there is to say of a weight. values: None where it cannot be rewritten; zeros have no bit set.
+
+    The entropy is that of elements of one byte.
+    """
+    bits = None if values is None else np.ascontiguousarray(values).view(f"u{values.itemsize}")
+    entropy = None if bits is None or bits.itemsize > 1 else entropy_bits(bits)
     return WeightInfo(
         weight.key,
         weight.name,
@@ -192,7 +197,7 @@ def _weight_info(
         shape,
         dtype,
         weight.nbytes,
-        None if values is None else 1 - np.count_nonzero(values) / values.size,
+        None if bits is None else 1 - np.count_nonzero(bits) / bits.size,
         entropy,
         None if values is None or entropy is None else int(np.ceil(entropy * values.size / 8)),
         methods,

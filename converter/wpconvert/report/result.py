@@ -90,14 +90,15 @@ class OutputComparison:
 class Verification:
     """Whether a rewritten model holds what its methods promise: `passed` is the verdict, `promise` says of what.
 
-    weights_equal: of those that nothing was to change. lossy: whether the outputs may differ from the original's.
+    weights_equal: of those that nothing was to change; None where the formats have none in common. lossy: whether the
+    outputs may differ from the original's.
     """
 
     passed: bool
     promise: str
     engine: str
     samples: int
-    weights_equal: bool
+    weights_equal: bool | None
     outputs: tuple[OutputComparison, ...]
     notes: tuple[str, ...] = ()
     lossy: bool = False

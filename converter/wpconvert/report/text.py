@@ -194,21 +194,23 @@ def print_verification(console: Console, result: Verification) -> None:
         console.print(escape(output_line(output)))
     for note in result.notes:
         console.print(f"note: {escape(note)}")
+    weights = ["", "; all other weights equal" if result.lossy else "; all weights equal"][bool(result.weights_equal)]
     if result.passed and result.lossy:
         console.print(
             f"[bold yellow]lossy[/bold yellow], as above; [bold green]verified[/bold green]: {result.promise}, "
-            f"on {result.samples} samples ({result.engine} engine); all other weights equal"
+            f"on {result.samples} samples ({result.engine} engine){weights}"
         )
         return
     if result.passed:
         console.print(
             f"[bold green]verified[/bold green]: {result.promise}, bit for bit, on {result.samples} samples "
-            f"({result.engine} engine); all weights equal"
+            f"({result.engine} engine){weights}"
         )
         return
-    broken = [] if result.weights_equal else ["weights differ"]
+    broken = ["weights differ"] if result.weights_equal is False else []
     if not result.lossy:
         broken += [f"output {o.name or i} differs" for i, o in enumerate(result.outputs) if not o.equal]
+    broken = broken or ["outputs differ more than that"]
     console.print(f"[bold red]NOT verified[/bold red]: {'; '.join(broken)}; promised: {result.promise}")
 
 

@@ -117,29 +117,29 @@ def channel_scales(weights: NDArray[Any], pooled: NDArray[Any]) -> NDArray[np.fl
     return np.where(energy > 0, scales, 1.0)
 
 
-def exact(vectors: NDArray[np.int8], within: NDArray[np.int64] | None = None) -> NDArray[np.int8] | None:
-    """The distinct vectors of int8[n, 8], int8[K, 8], if they are at most 256, else None.
+def exact(vectors: NDArray[Any], within: NDArray[np.int64] | None = None) -> NDArray[Any] | None:
+    """The distinct vectors of integers [n, 8], [K, 8] of the same type, if they are at most 256, else None.
 
     within: what `lanes` says of the vectors; one whose lanes within the depth are those of another needs no vector of
     its own.
     """
     within = np.full(len(vectors), GROUP) if within is None else within
-    pool = np.zeros((0, GROUP), np.int8)
+    pool = np.zeros((0, GROUP), vectors.dtype)
     for count in np.unique(within)[::-1]:
         new = np.unique(vectors[within == count, :count], axis=0)
         if len(new) > MAX_SIZE:
             return None
         known = {vector.tobytes() for vector in pool[:, :count]}
-        added = np.zeros((len(new), GROUP), np.int8)
+        added = np.zeros((len(new), GROUP), vectors.dtype)
         added[:, :count] = new
         pool = np.concatenate([pool, added[[vector.tobytes() not in known for vector in new]]])
     return pool if len(pool) <= MAX_SIZE else None
 
 
 def indices_of(
-    vectors: NDArray[np.int8], pool: NDArray[np.int8], within: NDArray[np.int64] | None = None
+    vectors: NDArray[Any], pool: NDArray[Any], within: NDArray[np.int64] | None = None
 ) -> NDArray[np.int64] | None:
-    """Where each vector, int8[n, 8], stands in the pool, int8[K, 8]: int64[n]; None if one does not."""
+    """Where each vector, [n, 8], stands in the pool, [K, 8], integers of one type: int64[n]; None if one does not."""
     within = np.full(len(vectors), GROUP) if within is None else within
     result = np.zeros(len(vectors), np.int64)
     for count in np.unique(within):

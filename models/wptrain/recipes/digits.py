@@ -31,13 +31,15 @@ SPARSE_FILE = "digits_ds_cnn.tflite"
 DENSE_FILE = "digits_ds_cnn_dense.tflite"
 TEST_FILE = "digits_test.npz"
 
-ARCHITECTURE = (
+NETWORK = (
     "A depthwise-separable CNN: 3 x 3 stem with 32 channels; block 1 (64 channels) on the full 8 x 8 map; "
     "2 x 2 average pool; blocks 2 to 4 (96 channels) on 4 x 4; 4 x 4 average pool; linear classifier. A "
     "block is a 3 x 3 depthwise and a 1 x 1 pointwise convolution, each with batch normalisation (folded) "
-    "and ReLU (fused). The converter turns the stem, whose input has one channel, into a DEPTHWISE_CONV_2D "
-    "with depth multiplier 32. There is no softmax: the output is ten logits, the class is the index of the "
-    "largest."
+    "and ReLU (fused). There is no softmax: the output is ten logits, the class is the index of the largest."
+)
+ARCHITECTURE = (
+    f"{NETWORK} The converter turns the stem, whose input has one channel, into a DEPTHWISE_CONV_2D with depth "
+    "multiplier 32."
 )
 QUANTISATION = (
     "Quantised after training with PT2E and converted by litert-torch: weights int8, symmetric, per output "
@@ -148,6 +150,16 @@ def describe_dense(settings: Settings) -> str:
     )
 
 
+def describe_pruned(settings: Settings) -> str:
+    """How the sparse network came about, for a card."""
+    return (
+        f"Pruned from there by magnitude ({settings.scope} scope) in {settings.prune_epochs} epochs: "
+        f"sparsity rises for {settings.ramp_epochs} epochs to {settings.sparsity:.0%} of all weights, then "
+        "the masks stay fixed. Pointwise convolutions and classifier are pruned, stem and depthwise "
+        "convolutions stay dense."
+    )
+
+
 def _cards(
     settings: Settings,
     dataset: Dataset,
@@ -156,12 +168,6 @@ def _cards(
     scores: dict[str, Score],
 ) -> list[Card]:
     dense = describe_dense(settings)
-    pruned = (
-        f"Pruned from there by magnitude ({settings.scope} scope) in {settings.prune_epochs} epochs: "
-        f"sparsity rises for {settings.ramp_epochs} epochs to {settings.sparsity:.0%} of all weights, then "
-        "the masks stay fixed. Pointwise convolutions and classifier are pruned, stem and depthwise "
-        "convolutions stay dense."
-    )
     card = partial(
         Card,
         test_file=TEST_FILE,
@@ -186,15 +192,18 @@ def _cards(
             summary="An int8 classifier of handwritten digits, pruned: most weights are zero.",
             content=content[SPARSE_FILE],
             facts=facts[SPARSE_FILE],
-            method=(dense, pruned, QUANTISATION),
+            method=(dense, describe_pruned(settings), QUANTISATION),
             own_score="int8, sparse",
         ),
     ]
 
 
-def parse(arguments: Sequence[str] | None) -> tuple[Path, Settings]:
+def parse(
+    arguments: Sequence[str] | None, recipe: str = "digits", description: str | None = __doc__
+) -> tuple[Path, Settings]:
+    """The folder and the settings that the command line of a recipe for this network gives."""
     defaults = Settings()
-    parser = zoo.parser("digits", __doc__)
+    parser = zoo.parser(recipe, description)
     add = parser.add_argument
     add("--seed", type=int, default=defaults.seed, help="seed of weights, shuffling and shifts")
     add("--epochs", type=int, default=defaults.epochs, help="epochs of dense training")

@@ -18,12 +18,19 @@ Array = NDArray[Any]
 OPSETS = (11, 12, 13, 14, 17, 18, 21, 23, 26)
 
 
-def model_of(encoded: Encoded, dtype: np.dtype[Any], shape: tuple[int, ...], opset: int) -> onnx.ModelProto:
-    """A model whose output is what the node decodes; checked in full."""
+def model_of(
+    encoded: Encoded, dtype: np.dtype[Any], shape: tuple[int, ...], opset: int, dequantised: bool = False
+) -> onnx.ModelProto:
+    """A model whose output is what the node decodes, or that as float32; checked in full."""
     initializers = [numpy_helper.from_array(array, name) for name, array in encoded.inputs]
     node = make_node(encoded, [name for name, _ in encoded.inputs], "decoded")
-    output = helper.make_tensor_value_info("decoded", helper.np_dtype_to_tensor_dtype(dtype), shape)
-    graph = helper.make_graph([node], "graph", [], [output], initializers)
+    nodes, name = [node], "decoded"
+    if dequantised:
+        nodes.append(helper.make_node("DequantizeLinear", ["decoded", "scale"], ["dequantised"]))
+        initializers.append(numpy_helper.from_array(np.ones((), np.float32), "scale"))
+        name, dtype = "dequantised", np.dtype(np.float32)
+    output = helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), shape)
+    graph = helper.make_graph(nodes, "graph", [], [output], initializers)
     imports = [helper.make_opsetid("", opset), helper.make_opsetid(DOMAIN, VERSION)]
     functions = [BY_OP_TYPE[encoded.op_type].function(opset)]
     ir_version = max(MIN_IR_VERSION, 10 if opset >= 21 else 0)

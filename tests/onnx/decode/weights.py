@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 DTYPES = ("int8", "uint8", "float16", "float32")
+INT4_DTYPES = (np.dtype(ml_dtypes.int4), np.dtype(ml_dtypes.uint4))
 
 
 @st.composite
@@ -30,3 +32,11 @@ def weights(draw: st.DrawFn, dtypes: tuple[str, ...] = DTYPES) -> Array:
         values[-1] = -0.0
     others = generator.random(size) < draw(st.sampled_from((0.0, 0.05, 0.3, 0.7, 1.0)))
     return np.ascontiguousarray(values[np.where(others, generator.integers(0, distinct, size), 0)].reshape(shape))
+
+
+@st.composite
+def int4_weights(draw: st.DrawFn) -> Array:
+    """Such a tensor of 4 bits an element, one a byte."""
+    dtype = draw(st.sampled_from(INT4_DTYPES))
+    wide = draw(weights(("int8",)))
+    return (wide & 15).astype(dtype) if dtype.name == "uint4" else ((wide & 15) - 8).astype(dtype)

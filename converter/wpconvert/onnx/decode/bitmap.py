@@ -1,95 +1,129 @@
-"""Bitmap: a bit for each weight, and those that are not the most common one (docs/FORMAT.md, "DecodeBitmap")."""
+"""Bitmap: a bit for each weight, and those that are not the most common one (docs/FORMAT.md, "DecodeBitmap").
+
+Float weights that were pruned by a mask have two most common values, 0.0 and −0.0; hence bitmaps of two levels.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError
-from wpconvert.onnx.decode.decoder import Array, Decoder, Settings, bits_of
+from wpconvert.onnx.decode import bodies
+from wpconvert.onnx.decode.decoder import Array, Decoder, Encoded, Settings, bits_of
 
 # Elements that the most common one is looked for in.
 _SAMPLE = 1 << 14
+# A second level has to save a sixteenth of the first level's bytes: it brings another function along.
+_WORTH = 16
 
-# Of each byte b of the bitmap and each of its bits, `rank` is the number of set bits up to it. A set bit's weight is
-# values[set bits before b + rank]. A clear one reads values 1 + total … behind them, which are all the fill value:
-# an index into a longer list costs less memory than another list of indices.
-_BODY = """
-    zero = Constant<value = int64 {0}>()
-    first = Constant<value = int64[1] {0}>()
-    second = Constant<value = int64[1] {1}>()
-    column = Constant<value = int64[2] {-1, 1}>()
-    flat = Constant<value = int64[1] {-1}>()
-    last = Constant<value = int64 {1}>()
-    start = Constant<value = int32 {0}>()
-    limit = Constant<value = int32 {256}>()
-    delta = Constant<value = int32 {1}>()
-    powers = Constant<value = int32[8] {1, 2, 4, 8, 16, 32, 64, 128}>()
-    two = Constant<value = int32 {2}>()
-    seven = Constant<value = int64[1] {7}>()
-    eight = Constant<value = int64[1] {8}>()
 
-    octets = Range(start, limit, delta)
-    octet_column = Reshape(octets, column)
-    shifted = Div(octet_column, powers)
-    bit = Mod(shifted, two)
-    rank = CumSum(bit, last)
-    counts = Slice(rank, seven, eight, second)
-    count = Reshape(counts, flat)
-    set = Cast<to = 9>(bit)
-    size = Shape(values)
-    size32 = Cast<to = 6>(size)
-    table = Where(set, rank, size32)
+def _level(name: str, bits: str, values: str) -> str:
+    """The elements of one bitmap, a multiple of 8, as `name`; values: the fill and the values of set bits.
 
-    octet = Cast<to = 6>(bits)
-    octet_count = Gather(count, octet)
-    before = CumSum<exclusive = 1>(octet_count, zero)
-    before_column = Reshape(before, column)
-    offset = Gather(table, octet)
-    index = Add(offset, before_column)
-    fill = Slice(values, first, second)
-    fills = Expand(fill, size)
-    long = Concat<axis = 0>(values, fills)
-    gathered = Gather(long, index)
-    elements = Reshape(gathered, flat)
-    total = ReduceProd<keepdims = 0>(shape)
-    end = Reshape(total, flat)
-    cut = Slice(elements, first, end)
-    weight = Reshape(cut, shape)
-"""
+    A set bit reads value number (set bits of the octets before + rank). A clear one reads from behind the values, where
+    all are the fill: a longer list costs less memory than another list of indices.
+    """
+    return f"""
+    {name}_size = Shape({values})
+    {name}_size32 = Cast<to = 6>({name}_size)
+    {name}_table = Where(set, rank, {name}_size32)
+    {name}_octet = Cast<to = 6>({bits})
+    {name}_count = Gather(popcount, {name}_octet)
+    {name}_before = CumSum<exclusive = 1>({name}_count, zero)
+    {name}_base = Reshape({name}_before, column)
+    {name}_offset = Gather({name}_table, {name}_octet)
+    {name}_index = Add({name}_offset, {name}_base)
+    {name}_fill = Slice({values}, first, second)
+    {name}_fills = Expand({name}_fill, {name}_size)
+    {name}_long = Concat<axis = 0>({values}, {name}_fills)
+    {name} = Gather({name}_long, {name}_index)
+    """
 
 
 class Bitmap(Decoder):
     """`DecodeBitmap`."""
 
     op_type = "DecodeBitmap"
-    input_names = ("bits", "values", "shape")
+    input_names: ClassVar[tuple[str, ...]] = ("bits", "values", "shape")
 
-    def _encode(self, values: Array, settings: Settings) -> tuple[Array, ...]:  # noqa: ARG002
-        flat = values.reshape(-1)
-        fill = most_common(flat)
-        stored = bits_of(flat) != bits_of(fill)
-        return np.packbits(stored, bitorder="little"), np.concatenate((fill, flat[stored]))
+    def _encode(self, values: Array, settings: Settings) -> Encoded:  # noqa: ARG002
+        """With two levels where that pays."""
+        bits, stored = _split(values.reshape(-1))
+        one = self._encoded(values.shape, bits, stored)
+        if len(stored) == 1:
+            return one
+        inner_bits, others = _split(stored[1:])
+        two = _NESTED._encoded(values.shape, bits, inner_bits, np.concatenate((stored[:1], others)))
+        return two if two.nbytes + one.nbytes // _WORTH < one.nbytes else one
 
     def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
         bits, values = inputs
-        total = math.prod(shape)
-        self._check_input("bits", bits, ("uint8",), (total + 7) // 8)
-        self._check_input("values", values, sorted(self.dtypes))
-        if total % 8 and bits[-1] >> total % 8:
-            raise ModelError(f"{self.op_type}: bits are set behind its {total} elements")
-        stored = np.unpackbits(bits, count=total, bitorder="little").view(np.bool_)
-        expected = 1 + int(np.count_nonzero(stored))
-        if len(values) != expected:
-            raise ModelError(f"{self.op_type}: {len(values)} values, expected {expected}: the fill and one a set bit")
-        out = np.full(total, values[0])
-        out[stored] = values[1:]
-        return out.reshape(shape)
+        self._check_values(values)
+        stored = self._mask("bits", bits, math.prod(shape))
+        return _joined(stored, values[:1], self._stored(values, 1 + int(np.count_nonzero(stored)))[1:]).reshape(shape)
 
     def _body(self, opset: int) -> str:  # noqa: ARG002
-        return _BODY
+        return bodies.CONSTANTS + bodies.OCTETS + _level("elements", "bits", "values") + bodies.shaped("elements")
+
+    def _mask(self, name: str, bits: Array, total: int) -> NDArray[np.bool_]:
+        """The bits of this input as bool[total]; ModelError unless there are so many and zeros behind them."""
+        self._check_input(name, bits, ("uint8",), (total + 7) // 8)
+        if total % 8 and bits[-1] >> total % 8:
+            raise ModelError(f"{self.op_type}: {name} are set behind its {total} elements")
+        return np.unpackbits(bits, count=total, bitorder="little").view(np.bool_)
+
+    def _stored(self, values: Array, expected: int) -> Array:
+        """The values; ModelError unless there are so many."""
+        if len(values) != expected:
+            raise ModelError(f"{self.op_type}: {len(values)} values, the bits that are set and fills make {expected}")
+        return values
+
+
+class NestedBitmap(Bitmap):
+    """`DecodeNestedBitmap`: what the bits of one bitmap stand for is stored as another one."""
+
+    op_type = "DecodeNestedBitmap"
+    input_names = ("bits", "inner_bits", "values", "shape")
+
+    def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
+        bits, inner_bits, values = inputs
+        self._check_values(values)
+        stored = self._mask("bits", bits, math.prod(shape))
+        inner = self._mask("inner_bits", inner_bits, int(np.count_nonzero(stored)))
+        self._stored(values, 2 + int(np.count_nonzero(inner)))
+        return _joined(stored, values[:1], _joined(inner, values[1:2], values[2:])).reshape(shape)
+
+    def _body(self, opset: int) -> str:  # noqa: ARG002
+        return f"""{bodies.CONSTANTS} {bodies.OCTETS}
+    all_size = Shape(values)
+    inner_values = Slice(values, second, all_size)
+    {_level("inner", "inner_bits", "inner_values")}
+    outer_fill = Slice(values, first, second)
+    inner_flat = Reshape(inner, flat)
+    outer_values = Concat<axis = 0>(outer_fill, inner_flat)
+    {_level("elements", "bits", "outer_values")}
+    {bodies.shaped("elements")}"""
+
+
+_NESTED = NestedBitmap()
+
+
+def _split(flat: Array) -> tuple[NDArray[np.uint8], Array]:
+    """A vector that is not empty as a bitmap and its values: the fill, and one for each bit that is set."""
+    fill = most_common(flat)
+    stored = bits_of(flat) != bits_of(fill)
+    return np.packbits(stored, bitorder="little"), np.concatenate((fill, flat[stored]))
+
+
+def _joined(stored: NDArray[np.bool_], fill: Array, values: Array) -> Array:
+    out = np.full(len(stored), fill)
+    out[stored] = values
+    return out
 
 
 def most_common(flat: Array) -> Array:

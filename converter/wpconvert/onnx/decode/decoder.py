@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,6 +29,9 @@ MAX_ELEMENTS = (1 << 30) - 1
 """Of one weight: positions in bodies are int32, and may be twice as many as there are elements."""
 MAX_DIMENSIONS = 64
 
+INT4 = frozenset({"int4", "uint4"})
+"""Types of 4 bits; NumPy has an element a byte. Their operators are called `…Int4`."""
+
 Array = NDArray[Any]
 
 
@@ -36,30 +39,33 @@ Array = NDArray[Any]
 class Settings:
     """How to encode.
 
-    channel_axis: the axis of output channels, which codec pool has scales for. pool_size: with codec pool, the vectors
-    of a pool that the weights are clustered to; None stores only weights that are made of 256 vectors as they are.
-    seed: of the clustering.
+    Of codec pool: channel_axis: of the output channels, 0 or 1; the other one has the input channels. pool_size: how
+    many vectors float weights are clustered to where they are not made of 256; None leaves them. seed: of the
+    clustering. pool: vectors, [at most 256, 8], to make the weights of; without it the weight gets vectors of its own.
     """
 
     channel_axis: int = 0
     pool_size: int | None = None
     seed: int = 0
+    pool: Array | None = None
 
 
 @dataclass(frozen=True)
 class Encoded:
     """A weight as its decoder takes it.
 
-    op_type: of the node that decodes it. inputs: name and array of each of its inputs, in order.
+    op_type: of the node that decodes it. inputs: name and array of each of its inputs, in order. lossy: it decodes to
+    other weights.
     """
 
     op_type: str
     inputs: tuple[tuple[str, Array], ...]
+    lossy: bool = False
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the inputs."""
-        return sum(array.nbytes for _, array in self.inputs)
+        """Bytes of the inputs; elements of 4 bits are two a byte."""
+        return sum((array.size + 1) // 2 if array.dtype.name in INT4 else array.nbytes for _, array in self.inputs)
 
 
 class Decoder(ABC):
@@ -71,8 +77,12 @@ class Decoder(ABC):
 
     op_type: ClassVar[str]
     input_names: ClassVar[tuple[str, ...]]
-    dtypes: ClassVar[frozenset[str]] = frozenset({"int8", "uint8", "float16", "float32"})
-    """NumPy's names of the element types that it can hold."""
+    values_name: ClassVar[str] = "values"
+    """The input that has elements of the weight."""
+    stored_dtypes: ClassVar[frozenset[str]] = frozenset({"int8", "uint8", "float16", "float32"})
+    """NumPy's names of the types that they can have."""
+    dtypes: ClassVar[frozenset[str]] = stored_dtypes | INT4
+    """NumPy's names of the types of weights that `encode` takes."""
     since_opset: ClassVar[int] = MIN_OPSET
     """Lowest version of the default operator set that the body can be written in."""
 
@@ -86,14 +96,15 @@ class Decoder(ABC):
             raise ModelError(
                 f"it has {values.size:,} elements, {values.ndim} dimensions; at most 2^30 − 1 in 64 can be"
             )
-        inputs = self._encode(np.ascontiguousarray(values).reshape(values.shape), settings)
-        return self._encoded(*inputs, np.array(values.shape, np.int64))
+        if values.dtype.name not in INT4:
+            return self._encode(np.ascontiguousarray(values).reshape(values.shape), settings)
+        # The upper half of their bytes may be anything.
+        same = self._encode(values.astype(np.int8).astype(values.dtype), settings)
+        return replace(same, op_type=f"{same.op_type}Int4")
 
     def decode(self, inputs: Sequence[Array]) -> Array:
         """The tensor, of exactly the bits that were encoded; ModelError when the inputs are corrupt."""
-        if len(inputs) != len(self.input_names):
-            expected = ", ".join(self.input_names)
-            raise ModelError(f"{self.op_type}: {len(inputs)} inputs, expected {len(self.input_names)}: {expected}")
+        self._check_count(inputs)
         *streams, sizes = inputs
         self._check_input("shape", sizes, ("int64",))
         shape = tuple(int(size) for size in sizes)
@@ -106,13 +117,12 @@ class Decoder(ABC):
         if opset < self.since_opset:
             raise ValueError(f"{self.op_type} needs opset {self.since_opset}, not {opset}")
         signature = f"({', '.join(self.input_names)}) => (weight)"
-        return parser.parse_function(
-            f'<domain: "{DOMAIN}", opset_import: ["" : {opset}]> {self.op_type} {signature} {{ {self._body(opset)} }}'
-        )
+        header = f'<domain: "{DOMAIN}", opset_import: ["" : {opset}]> {self.op_type} {signature}'
+        return _shortened(parser.parse_function(f"{header} {{ {self._nodes(opset)} }}"))
 
     @abstractmethod
-    def _encode(self, values: Array, settings: Settings) -> tuple[Array, ...]:
-        """All inputs but the shape."""
+    def _encode(self, values: Array, settings: Settings) -> Encoded:
+        """Encode a contiguous tensor of a type that can be stored; ModelError says why it cannot hold it."""
 
     @abstractmethod
     def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
@@ -122,8 +132,18 @@ class Decoder(ABC):
     def _body(self, opset: int) -> str:
         """The nodes in ONNX's textual syntax; their result is `weight`."""
 
-    def _encoded(self, *inputs: Array) -> Encoded:
-        return Encoded(self.op_type, tuple(zip(self.input_names, inputs, strict=True)))
+    def _nodes(self, opset: int) -> str:
+        return self._body(opset)
+
+    def _encoded(self, shape: tuple[int, ...], *inputs: Array) -> Encoded:
+        """Of all inputs but the shape."""
+        return Encoded(self.op_type, tuple(zip(self.input_names, (*inputs, np.array(shape, np.int64)), strict=True)))
+
+    def _check_count(self, inputs: Sequence[Array]) -> None:
+        """ModelError unless all inputs are there."""
+        if len(inputs) != len(self.input_names):
+            expected = ", ".join(self.input_names)
+            raise ModelError(f"{self.op_type}: {len(inputs)} inputs, expected {len(self.input_names)}: {expected}")
 
     def _check_input(self, name: str, array: Array, dtypes: Sequence[str], size: int | None = None) -> None:
         """ModelError unless this input is a vector of one of these types, of this size if one is given."""
@@ -135,6 +155,12 @@ class Decoder(ABC):
         if size is not None and len(array) != size:
             raise ModelError(f"{self.op_type}: {len(array)} {name}, expected {size}")
 
+    def _check_values(self, values: Array, fewest: int = 1) -> None:
+        """ModelError unless these are elements of a weight, at least so many."""
+        self._check_input(self.values_name, values, sorted(self.stored_dtypes))
+        if len(values) < fewest:
+            raise ModelError(f"{self.op_type}: {len(values)} {self.values_name}, expected at least {fewest}")
+
 
 def make_node(encoded: Encoded, inputs: Sequence[str], output: str, name: str = "") -> onnx.NodeProto:
     """The node that decodes `encoded`; inputs: the names under which its arrays are stored."""
@@ -144,3 +170,14 @@ def make_node(encoded: Encoded, inputs: Sequence[str], output: str, name: str = 
 def bits_of(array: Array) -> Array:
     """The elements as unsigned integers of the same bits, so that −0.0 differs from 0.0 and a NaN equals itself."""
     return array.view(f"u{array.dtype.itemsize}")
+
+
+def _shortened(function: onnx.FunctionProto) -> onnx.FunctionProto:
+    """The function with short names of its intermediate results: each model carries them."""
+    names = {name: name for name in (*function.input, *function.output)}
+    for node in function.node:
+        for name in node.output:
+            names.setdefault(name, f"{len(names):x}")
+        node.input[:] = [names[name] for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+    return function

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from wpconvert.onnx.decode.bitmap import Bitmap
+from wpconvert.onnx.decode.bitmap import Bitmap, NestedBitmap
+from wpconvert.onnx.decode.dcsr import Dcsr
 from wpconvert.onnx.decode.decoder import Decoder
+from wpconvert.onnx.decode.huffman import Huffman
+from wpconvert.onnx.decode.int4 import INT4_DECODERS
+from wpconvert.onnx.decode.packed import Packed
+from wpconvert.onnx.decode.pool import SCALED, Pool
+from wpconvert.onnx.decode.rle import Rle
 
-DECODERS: dict[str, Decoder] = {"bitmap": Bitmap()}
-"""By the name of the method."""
-BY_OP_TYPE: dict[str, Decoder] = {decoder.op_type: decoder for decoder in DECODERS.values()}
+DECODERS: dict[str, Decoder] = {
+    "bitmap": Bitmap(),
+    "packed": Packed(),
+    "rle": Rle(),
+    "dcsr": Dcsr(),
+    "huffman": Huffman(),
+    "pool": Pool(),
+}
+"""By the name of the method that encodes with them; what they make may be for another operator."""
+BY_OP_TYPE: dict[str, Decoder] = {
+    decoder.op_type: decoder for decoder in (*DECODERS.values(), NestedBitmap(), SCALED, *INT4_DECODERS)
+}
 """By the operator of a node."""

@@ -1,0 +1,1 @@
+"""Many models at once: a manifest, a journal of what is done, and Dask to spread the work."""

@@ -1,0 +1,41 @@
+"""`wpconvert restore MODEL.onnx`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wpconvert.errors import UsageError
+from wpconvert.files import same_file, staging, write_all
+from wpconvert.onnx.compressed import is_rewritten
+from wpconvert.onnx.file import read, told_of
+from wpconvert.onnx.files import Target
+from wpconvert.onnx.restore import restore
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What restoring did: whether there was anything to do, what could not be given back, and the files written."""
+
+    rewritten: bool
+    losses: list[str]
+    files: tuple[Path, ...]
+    nbytes_before: int
+    nbytes_after: int
+
+
+def restore_onnx(source: Path, output: Path) -> Restored:
+    """Write the dense model of an `.onnx` file, with its external data beside it if it has any."""
+    model = read(source)
+    nbytes, rewritten = model.total_nbytes, is_rewritten(model)
+    if any(same_file(output, path) for path in model.files.paths):
+        raise UsageError(f"-o {output} has data of {source}; give another file")
+    target = Target.beside(output.resolve(), model.files.paths)
+    with staging(target.model) as folder:
+        staged = target.within(folder)
+        with told_of(source):
+            losses = restore(model, staged)
+        files = {target.model.with_name(path.name): path for path in staged.files}
+        size = sum(path.stat().st_size for path in staged.files)
+        write_all(dict(files))
+    return Restored(rewritten, losses, tuple(files), nbytes, size)

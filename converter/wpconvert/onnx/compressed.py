@@ -1,0 +1,93 @@
+"""Read the Decode nodes of a rewritten model. Nothing in them is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import GraphProto, NodeProto, TensorProto
+
+from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.onnx.data import load
+from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, DOMAIN
+from wpconvert.onnx.file import OnnxModel
+from wpconvert.onnx.graphs import Scope
+from wpconvert.onnx.tensors import bits_of, data_of, nbytes_of, type_name, values_of
+
+_METHODS = {
+    op_type: next(method for method, encoder in DECODERS.items() if isinstance(decoder, type(encoder)))
+    for op_type, decoder in BY_OP_TYPE.items()
+}
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """One Decode node: the number of its graph, the scope and the graph, how it stores its weight, in which tensors."""
+
+    number: int
+    scope: Scope
+    graph: GraphProto
+    node: NodeProto
+    method: str
+    tensors: tuple[TensorProto, ...]
+
+    @property
+    def name(self) -> str:
+        """Of the weight."""
+        return str(self.node.output[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the compressed tensors."""
+        return sum(nbytes_of(tensor) for tensor in self.tensors)
+
+    def decode(self, model: OnnxModel) -> NDArray[Any]:
+        """The weight; ModelError where its tensors or attributes are corrupt."""
+        inputs = []
+        for tensor in self.tensors:
+            data = data_of(tensor, model.files)
+            if data is None or bits_of(tensor.data_type) is None:
+                raise ModelError(f"{self._where}: tensor {tensor.name!r} is {type_name(tensor.data_type)}")
+            inputs.append(values_of(tensor.data_type, tuple(tensor.dims), np.asarray(load(data))))
+        try:
+            return BY_OP_TYPE[self.node.op_type].decode(inputs)
+        except ModelError as error:
+            raise ModelError(f"{self._where}: {error}") from error
+
+    @property
+    def _where(self) -> str:
+        return f"weight {self.name!r} ({self.node.op_type})"
+
+
+def is_ours(node: NodeProto) -> bool:
+    """Whether a node is a Decode node."""
+    return bool(node.domain == DOMAIN)
+
+
+def is_rewritten(model: OnnxModel) -> bool:
+    """Whether any weight of the model is compressed."""
+    return any(is_ours(node) for scope in model.scopes if scope.number is not None for node in scope.body.node)
+
+
+def find_compressed(model: OnnxModel) -> Iterator[Compressed]:
+    """Every compressed weight, graph by graph. ModelError for nodes that are not as `rewrite` makes them."""
+    for scope in model.scopes:
+        graph = scope.graph
+        if graph is None or scope.number is None or not any(map(is_ours, graph.node)):
+            continue
+        initializers = {tensor.name: tensor for tensor in graph.initializer}
+        for node in filter(is_ours, graph.node):
+            method = _METHODS.get(node.op_type)
+            if method is None:
+                known = ", ".join(_METHODS)
+                raise UnsupportedError(f"unknown operator {DOMAIN}.{node.op_type}, this version knows {known}")
+            if len(node.output) != 1 or not node.output[0]:
+                raise ModelError(f"a {node.op_type} has {len(node.output)} outputs, expected 1")
+            missing = next((name for name in node.input if name not in initializers), None)
+            if missing is not None:
+                raise ModelError(f"weight {node.output[0]!r}: its input {missing!r} is no initializer of the graph")
+            tensors = tuple(initializers[name] for name in node.input)
+            yield Compressed(scope.number, scope, graph, node, method, tensors)

@@ -1,0 +1,151 @@
+"""The main job on an `.onnx` file: find, choose, encode, rewrite, and never give back more bytes than came in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from wpconvert.errors import UsageError
+from wpconvert.model.plan import Progress, plan_of
+from wpconvert.model.pooling import PoolSettings
+from wpconvert.model.rules import AUTO, Choice, Rules, choose
+from wpconvert.model.weight import Weight
+from wpconvert.onnx import metadata
+from wpconvert.onnx.compressed import find_compressed, is_rewritten
+from wpconvert.onnx.decode import DECODERS
+from wpconvert.onnx.file import OnnxModel, read
+from wpconvert.onnx.files import DataFile, Target, write
+from wpconvert.onnx.restore import restore
+from wpconvert.onnx.rewrite import rewrite
+from wpconvert.onnx.trials import Outcome, Stored, measure, settle, trials_of
+from wpconvert.onnx.weights import find_weights, key_of
+from wpconvert.report.result import Conversion, TensorResult
+
+METHODS = (AUTO, "none", *DECODERS)
+"""The methods for `.onnx` files."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to do: the method and least sparsity (0 to 1) where no rule says otherwise, and how weights are pooled.
+
+    processes: that encode at once, all cores by default.
+    """
+
+    method: str
+    rules: Rules
+    threshold: float = 0.0
+    pool: PoolSettings = field(default_factory=PoolSettings)
+    processes: int | None = None
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What was done, the resolved plan as a rules file, and whether the model is another than the input."""
+
+    report: Conversion
+    plan: str
+    changed: bool
+
+
+def convert(
+    source: Path,
+    settings: Settings,
+    target: Target,
+    started: Callable[[Sequence[Weight]], None] = lambda _: None,
+    progress: Progress | None = None,
+) -> Converted:
+    """Rewrite an `.onnx` file into a target in a folder of its own; with external data where the input has such data.
+
+    `started` gets the weights before encoding starts, `progress` each weight when it is done. Raises FileError,
+    ModelError, UnsupportedError, and UsageError for a rule that matches nothing.
+    """
+    given = read(source)
+    nbytes = given.total_nbytes
+    folder = target.model.parent
+    model, stored, notes = _dense(given, folder)
+    found = find_weights(model)
+    choices = choose([f.weight for f in found], settings.rules, settings.method, settings.threshold)
+    _check_methods(choices)
+    started([choice.weight for choice in choices])
+    trials = trials_of(model, found, choices, stored, settings.pool)
+    tell = progress or (lambda _: None)
+    trials = measure(trials, folder, settings.processes, lambda trial: tell(trial.found.weight))
+    outcomes = settle(model, trials, folder)
+    results = [_result(outcome) for outcome in outcomes]
+    size = _written(model, outcomes, target)
+    changed = any(outcome.replacement is not None for outcome in outcomes)
+    if changed and size >= nbytes:
+        notes.append(f"the file would not shrink: {size:,} bytes, {nbytes:,} without; it was left as it is")
+        outcomes = [replace(o, replacement=None, reason=o.reason or "the file would not shrink") for o in outcomes]
+    if not any(outcome.replacement is not None for outcome in outcomes):
+        results = [_result(outcome) for outcome in outcomes]
+        notes += _notes_of_nothing(results, choices)
+        size = _written(read(source), [], target)
+    if stored and all(outcome.replacement is None for outcome in outcomes):
+        results = [replace(r, method=stored[r.key].method) if r.key in stored else r for r in results]
+    report = Conversion(str(source), settings.method, nbytes, size, tuple(results), tuple(notes))
+    plan = plan_of((r.key, r.method, None) for r, c in zip(results, choices, strict=True) if c.weight.obstacle is None)
+    changed = any(outcome.replacement is not None for outcome in outcomes)
+    return Converted(report, plan, changed)
+
+
+def _check_methods(choices: Sequence[Choice]) -> None:
+    unknown = next((choice for choice in choices if choice.method not in METHODS), None)
+    if unknown is not None:
+        raise UsageError(f"method {unknown.method} is not for .onnx files, expected one of {', '.join(METHODS)}")
+
+
+def _dense(given: OnnxModel, folder: Path) -> tuple[OnnxModel, dict[str, Stored], list[str]]:
+    """The dense model, how the input stores its weights by key, and what there is to say of that."""
+    if not is_rewritten(given):
+        return given, {}, []
+    provenance = metadata.read(given.proto)
+    lossy = {(record.graph, record.name) for record in (provenance.tensors if provenance else ()) if record.lossy}
+    stored = {
+        key_of(c.number, c.name): Stored(c.method, c.nbytes, (c.number, c.name) in lossy)
+        for c in find_compressed(given)
+    }
+    dense = Target.beside(folder / "restored" / "dense.onnx")
+    dense.model.parent.mkdir()
+    losses = restore(given, dense)
+    by = provenance.tool if provenance else "by an unknown tool"
+    return read(dense.model), stored, [f"the input was rewritten before ({by})", *losses]
+
+
+def _written(model: OnnxModel, outcomes: Sequence[Outcome], target: Target) -> int:
+    """Write the model with these outcomes, in place; returns the bytes of its files."""
+    with DataFile(target.data) as data:
+        rewrite(model, [o.replacement for o in outcomes if o.replacement is not None], data)
+    write(model.proto, target.model)
+    return sum(file.stat().st_size for file in target.files)
+
+
+def _notes_of_nothing(results: Sequence[TensorResult], choices: Sequence[Choice]) -> list[str]:
+    """What to say when no tensor was rewritten."""
+    if not results:
+        return ["the model has no weights that an operator multiplies with; nothing was rewritten"]
+    if any(choice.method != "none" for choice in choices):
+        return ["no tensor was rewritten; the reasons are in the table"]
+    return []
+
+
+def _result(outcome: Outcome) -> TensorResult:
+    trial = outcome.trial
+    weight, replacement, stored = trial.found.weight, outcome.replacement, trial.stored
+    before = weight.nbytes if stored is None else stored.nbytes
+    form = None if replacement is None else replacement.form
+    return TensorResult(
+        weight.key,
+        weight.name,
+        weight.operators,
+        weight.shape,
+        weight.dtype,
+        None if trial.measured is None else trial.measured.sparsity,
+        "none" if replacement is None else replacement.method,
+        before,
+        before if form is None else form.nbytes,
+        outcome.reason,
+        snr_db=None if form is None else form.snr_db,
+    )

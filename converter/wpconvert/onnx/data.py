@@ -1,0 +1,34 @@
+"""Bytes of a tensor, wherever they are: in memory, or a span of a file that is mapped when it is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Span:
+    """`nbytes` bytes of a file from `offset` on; who makes one has checked that the file has them."""
+
+    path: Path
+    offset: int
+    nbytes: int
+
+    def read(self) -> Bytes:
+        """The bytes, mapped: uint8[nbytes], read-only."""
+        if self.nbytes == 0:
+            return np.empty(0, np.uint8)
+        return np.memmap(self.path, np.uint8, "r", self.offset, (self.nbytes,))
+
+
+Data = Bytes | Span
+
+
+def load(data: Data) -> Bytes:
+    """The bytes, uint8[nbytes]."""
+    return data.read() if isinstance(data, Span) else data

@@ -1,0 +1,195 @@
+"""Encode weights, each on its own: in this process, or on all cores when there is much to do."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import helper
+from threadpoolctl import threadpool_limits
+
+from wpconvert.errors import ModelError
+from wpconvert.model.pooling import DEFAULT_SIZE, POOL
+from wpconvert.onnx.data import Data, Span, load
+from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, Encoded, Settings
+from wpconvert.onnx.tensors import raw_of, values_of
+
+POOL_FROM_NBYTES = 1 << 26
+"""Less than this many bytes of weights are encoded before other processes would have started."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be tried on one weight: its bytes, type and shape, and the methods."""
+
+    data: Data
+    data_type: int
+    shape: tuple[int, ...]
+    methods: tuple[str, ...]
+    threshold: float
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Part:
+    """One compressed tensor of a weight: the end of its name, type and shape. data: None where it was not kept."""
+
+    suffix: str
+    data_type: int
+    shape: tuple[int, ...]
+    nbytes: int
+    data: Data | None = None
+
+
+@dataclass(frozen=True)
+class Form:
+    """A weight as one method stores it. op_type: of the node that decodes it.
+
+    sha256: of the dense bytes that it decodes to, snr_db: how far they are from the weight's, where they are others.
+    """
+
+    op_type: str
+    parts: tuple[Part, ...]
+    sha256: str | None = None
+    snr_db: float | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all parts."""
+        return sum(part.nbytes for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What became of a job. sparsity: share of elements with no bit set. forms: by method; reasons: of the others.
+
+    The parts of the form with the fewest bytes have their data.
+    """
+
+    sparsity: float
+    sha256: str
+    forms: dict[str, Form]
+    reasons: dict[str, str]
+
+
+def encode_all(jobs: Sequence[Job], spool: Path, processes: int | None = None) -> Iterator[Measured]:
+    """Do all jobs, in order. Where there is much to do, on `processes` cores (by default all), and data goes to files.
+
+    spool: a folder for these files.
+    """
+    total = sum(job.data.nbytes for job in jobs)
+    if total < POOL_FROM_NBYTES:
+        yield from (encode(job, None) for job in jobs)
+        return
+    count = min(len(jobs), processes or len(os.sched_getaffinity(0)))
+    if count == 1:
+        yield from (_spooled(job, spool) for job in jobs)
+        return
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(count, context, _limit_threads) as executor:
+        waiting = []
+        try:
+            # Results wait for a tensor at a time, so that inline data is not copied all at once.
+            for job in jobs:
+                waiting.append(executor.submit(_spooled, job, spool))
+                if len(waiting) > 2 * count:
+                    yield waiting.pop(0).result()
+            while waiting:
+                yield waiting.pop(0).result()
+        except BaseException:
+            executor.shutdown(cancel_futures=True)
+            raise
+
+
+def _limit_threads() -> None:
+    """One core each."""
+    threadpool_limits(1)
+
+
+def _spooled(job: Job, spool: Path) -> Measured:
+    # Each process has its own file.
+    return encode(job, spool / f"{os.getpid()}.spool")
+
+
+def encode(job: Job, spool: Path | None) -> Measured:
+    """Try the methods of a job on its weight. With `spool`, data is appended to that file."""
+    raw = load(job.data)
+    values = values_of(job.data_type, job.shape, raw)
+    sparsity = 1 - _nonzeros(values) / values.size
+    forms: dict[str, Form] = {}
+    reasons: dict[str, str] = {}
+    if sparsity < job.threshold:
+        reasons = dict.fromkeys(job.methods, f"{sparsity:.1%} zeros, below the threshold of {job.threshold:.1%}")
+        return Measured(sparsity, "", forms, reasons)
+    best: tuple[str, Form] | None = None
+    for method in job.methods:
+        try:
+            encoded = _encoded(method, values, job.settings)
+        except ModelError as error:
+            reasons[method] = f"{method} cannot hold it: {error}"
+            continue
+        form = Form(encoded.op_type, tuple(_part(suffix, array) for suffix, array in encoded.inputs))
+        if method == POOL:
+            decoded = BY_OP_TYPE[encoded.op_type].decode([array for _, array in encoded.inputs])
+            form = _with_loss(form, values, job.data_type, decoded)
+        forms[method] = _without_data(form)
+        if best is None or form.nbytes < best[1].nbytes:
+            best = method, form
+    if best is not None:
+        forms[best[0]] = best[1] if spool is None else _in_file(best[1], spool)
+    return Measured(sparsity, hashlib.sha256(raw.data).hexdigest(), forms, reasons)
+
+
+def _encoded(method: str, values: NDArray[Any], settings: Settings) -> Encoded:
+    """The weight as its decoder takes it. Without a size, a pool is an exact one if there is one, or the usual one."""
+    try:
+        return DECODERS[method].encode(values, settings)
+    except ModelError:
+        if method != POOL or settings.pool_size is not None:
+            raise
+        return DECODERS[method].encode(values, replace(settings, pool_size=DEFAULT_SIZE))
+
+
+def _nonzeros(values: NDArray[Any]) -> int:
+    """Elements with a bit set: −0.0 is none of the zeros."""
+    return int(np.count_nonzero(values.view(f"u{values.itemsize}")))
+
+
+def _part(suffix: str, array: NDArray[Any]) -> Part:
+    data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
+    raw = raw_of(array, data_type)
+    return Part(suffix, data_type, array.shape, raw.nbytes, raw)
+
+
+def _without_data(form: Form) -> Form:
+    return replace(form, parts=tuple(replace(part, data=None) for part in form.parts))
+
+
+def _in_file(form: Form, spool: Path) -> Form:
+    """The form with its data at the end of a file."""
+    parts = []
+    with spool.open("ab") as file:
+        for part in form.parts:
+            assert part.data is not None
+            parts.append(replace(part, data=Span(spool, file.tell(), part.nbytes)))
+            file.write(load(part.data).data)
+    return replace(form, parts=tuple(parts))
+
+
+def _with_loss(form: Form, values: NDArray[Any], data_type: int, decoded: NDArray[Any]) -> Form:
+    """The form with what it has changed, where it has."""
+    raw = raw_of(decoded, data_type)
+    if raw.tobytes() == raw_of(values, data_type).tobytes():
+        return form
+    wide = values.astype(np.float64)
+    noise = float(np.square(wide - decoded.astype(np.float64)).sum())
+    snr = 10 * np.log10(max(float(np.square(wide).sum()), 1e-300) / max(noise, 1e-300))
+    return replace(form, sha256=hashlib.sha256(raw.data).hexdigest(), snr_db=float(snr))

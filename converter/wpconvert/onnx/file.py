@@ -1,0 +1,136 @@
+"""Read `.onnx` files: the message alone; data outside it is found, checked and left where it is."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import ModelProto
+
+from wpconvert.errors import FileError, ModelError, UnsupportedError
+from wpconvert.onnx.data import Span
+from wpconvert.onnx.external import ExternalFiles
+from wpconvert.onnx.graphs import Scope, all_scopes, every_tensor
+from wpconvert.onnx.tensors import EXTERNAL, data_of, form_of
+
+SUFFIX = ".onnx"
+DEFAULT_DOMAINS = ("", "ai.onnx")
+_MAX_NBYTES = (1 << 31) - 1
+
+
+@dataclass
+class OnnxModel:
+    """A model and where its external data is.
+
+    path: of the file, nbytes: its size. files: its data files. scopes: of `graphs.all_scopes`.
+    """
+
+    path: Path
+    nbytes: int
+    proto: ModelProto
+    files: ExternalFiles
+    scopes: list[Scope] = field(default_factory=list)
+
+    @property
+    def external_spans(self) -> set[Span]:
+        """The distinct spans of data files that tensors of the model name."""
+        found = set()
+        for tensor in every_tensor(self.proto):
+            if form_of(tensor) == EXTERNAL:
+                data = data_of(tensor, self.files)
+                assert isinstance(data, Span)
+                found.add(data)
+        return found
+
+    @property
+    def total_nbytes(self) -> int:
+        """Bytes of the file and of the data that it names outside."""
+        return self.nbytes + sum(span.nbytes for span in self.external_spans)
+
+    @property
+    def opset(self) -> int:
+        """Version of the default operator set."""
+        return next(int(entry.version) for entry in self.proto.opset_import if entry.domain in DEFAULT_DOMAINS)
+
+
+def is_onnx(path: Path) -> bool:
+    """Whether to take a file for an ONNX model: by its suffix, or, of one with another than .tflite, its first byte."""
+    suffix = path.suffix.lower()
+    if suffix in (SUFFIX, ".tflite"):
+        return suffix == SUFFIX
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError:
+        return False
+    # The tag of ir_version, which writers put first.
+    return head[:1] == b"\x08" and head[4:] != b"TFL3"
+
+
+def read(path: Path) -> OnnxModel:
+    """The model in a file, which need not be trusted.
+
+    Raises FileError when it or a data file cannot be read, ModelError for a malformed model, UnsupportedError for one
+    of a newer format, all prefixed with the path.
+    """
+    if path.exists() and not path.is_file():
+        raise FileError(f"{path}: cannot be read: it is {'a directory' if path.is_dir() else 'not a regular file'}")
+    try:
+        nbytes = path.stat().st_size
+        with told_of(path):
+            model = OnnxModel(path, nbytes, _parsed(path, nbytes), ExternalFiles(path.parent))
+            _check(model)
+            model.scopes = all_scopes(model.proto)
+            for tensor in every_tensor(model.proto):
+                data_of(tensor, model.files)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return model
+
+
+def _parsed(path: Path, nbytes: int) -> ModelProto:
+    if nbytes == 0:
+        raise ModelError("the file is empty; expected an ONNX model")
+    if nbytes > _MAX_NBYTES:
+        raise UnsupportedError("the file is larger than 2 GB, which protobuf allows; keep weights in external data")
+    proto = ModelProto()
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        try:
+            proto.ParseFromString(memoryview(mapped))
+        except DecodeError as error:
+            raise ModelError(f"not an ONNX model, or a truncated one: {error}") from error
+    return proto
+
+
+def _check(model: OnnxModel) -> None:
+    """What everything else relies on."""
+    proto = model.proto
+    if not proto.HasField("graph") or not proto.HasField("ir_version"):
+        raise ModelError("not an ONNX model: it has no graph or no IR version; the file may be truncated")
+    if proto.ir_version > onnx.IR_VERSION:
+        raise UnsupportedError(f"IR version {proto.ir_version}, this version reads up to {onnx.IR_VERSION}")
+    versions = [entry.version for entry in proto.opset_import if entry.domain in DEFAULT_DOMAINS]
+    newest = onnx.defs.onnx_opset_version()
+    if len(versions) != 1:
+        raise ModelError(f"{len(versions)} versions of the default operator set, expected 1; the file may be truncated")
+    if versions[0] > newest:
+        raise UnsupportedError(f"operator set {versions[0]}, this version knows up to {newest}")
+    for tensor in every_tensor(proto):
+        if tensor.HasField("segment"):
+            raise UnsupportedError(f"tensor {tensor.name!r} is one segment of several")
+
+
+@contextmanager
+def told_of(path: Path) -> Iterator[None]:
+    """Errors of reading a model name its file; text that is none becomes a ModelError."""
+    try:
+        yield
+    except (ModelError, UnsupportedError) as error:
+        raise type(error)(f"{path}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: a name is not UTF-8: {error.reason}") from error

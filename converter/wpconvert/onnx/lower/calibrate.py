@@ -1,0 +1,138 @@
+"""Static quantisation of a float model with ONNX Runtime's quantiser."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxruntime import quantization
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from wpconvert.errors import FileError, UnsupportedError, UsageError
+
+_QUANTISED = sorted((set(QDQRegistry) | set(QLinearOpsRegistry)) - {"AveragePool"})
+"""All that ONNX Runtime quantises but AveragePool, whose output would get the scale of its input.
+
+With that scale a quarter of the means of 2 x 2 values are ties, and ONNX Runtime rounds ties to even, the device away
+from zero.
+"""
+
+_LABELS = "labels"
+"""An array that evaluation files hold beside the samples."""
+
+_SHOWN = 300
+"""Characters of ONNX Runtime's own words in a message."""
+
+
+class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
+    """Feeds one sample at a time."""
+
+    def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
+        count = len(next(iter(arrays.values())))
+        self._feeds: Iterator[dict[str, NDArray[Any]]] = (
+            {name: values[index : index + 1] for name, values in arrays.items()} for index in range(count)
+        )
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        return next(self._feeds, None)
+
+
+def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
+    """The model quantised for the runtime: QDQ, int8 activations, symmetric int8 weights per channel.
+
+    `samples` is an `.npz` file with one array per input, named as it, [samples, ...] in the input's layout; names do
+    not matter where the model has one input and the file one array beside `labels`. Activation ranges are the smallest
+    and largest values seen. Raises FileError, UsageError for samples that do not fit, UnsupportedError.
+    """
+    with tempfile.TemporaryDirectory(prefix="wpconvert-") as folder:
+        source, prepared, quantised = (
+            Path(folder) / name for name in ("model.onnx", "prepared.onnx", "quantised.onnx")
+        )
+        try:
+            model = onnx.load(path)
+            samples_by_name = _matched(model, _read(samples), samples)
+            _drop_constant_inputs(model.graph)
+            _name_sums(model.graph)
+            onnx.save(model, source)
+            # Folds batch normalisation into convolutions, which the quantiser does not.
+            quant_pre_process(source, prepared, skip_symbolic_shape=True)
+            quantization.quantize_static(
+                prepared,
+                quantised,
+                _Samples(samples_by_name),
+                quant_format=quantization.QuantFormat.QDQ,
+                op_types_to_quantize=_QUANTISED,
+                per_channel=True,
+                activation_type=quantization.QuantType.QInt8,
+                weight_type=quantization.QuantType.QInt8,
+            )
+        except (UsageError, FileError):
+            raise
+        except Exception as error:
+            # ONNX Runtime raises several classes, most of them its own, without a common base.
+            reason = " ".join(str(error).split())[:_SHOWN]
+            raise UnsupportedError(f"{path}: ONNX Runtime cannot quantise it: {reason}") from error
+        return onnx.load(quantised)
+
+
+def _drop_constant_inputs(graph: onnx.GraphProto) -> None:
+    """Initializers that are inputs, too, would stay inputs when they are folded."""
+    initializers = {tensor.name for tensor in graph.initializer}
+    kept = [info for info in graph.input if info.name not in initializers]
+    del graph.input[:]
+    graph.input.extend(kept)
+
+
+def _name_sums(graph: onnx.GraphProto) -> None:
+    """The quantiser knows the sum of two as Add alone."""
+    for node in graph.node:
+        if node.op_type == "Sum" and len(node.input) == 2:
+            node.op_type = "Add"
+
+
+def _read(samples: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(samples) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except OSError as error:
+        raise FileError(f"{samples}: {error.strerror or error}") from error
+    except (ValueError, AttributeError) as error:
+        raise UsageError(f"{samples}: expected an .npz file with one array per input: {error}") from error
+    if not arrays or any(values.ndim == 0 or len(values) == 0 for values in arrays.values()):
+        raise UsageError(f"{samples}: expected arrays of at least one sample")
+    return arrays
+
+
+def _matched(model: onnx.ModelProto, arrays: dict[str, NDArray[Any]], samples: Path) -> dict[str, NDArray[Any]]:
+    """The arrays by input name, as float32."""
+    initializers = {tensor.name for tensor in model.graph.initializer}
+    names = [info.name for info in model.graph.input if info.name not in initializers]
+    unnamed = [values for name, values in arrays.items() if name != _LABELS]
+    if len(names) == len(unnamed) == 1:
+        arrays = {names[0]: unnamed[0]}
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise UsageError(f"{samples}: no array for the input {missing[0]!r}; it has {', '.join(arrays)}")
+    chosen = {}
+    for info in model.graph.input:
+        if info.name in names:
+            chosen[info.name] = arrays[info.name].astype(np.float32)
+            _check_shape(info, chosen[info.name], samples)
+    if len({len(values) for values in chosen.values()}) > 1:
+        raise UsageError(f"{samples}: its arrays differ in their numbers of samples")
+    return chosen
+
+
+def _check_shape(info: onnx.ValueInfoProto, values: NDArray[np.float32], samples: Path) -> None:
+    """Samples have the input's shape behind the batch axis, as far as that is fixed."""
+    wanted = [dim.dim_value for dim in info.type.tensor_type.shape.dim][1:]
+    found = list(values.shape[1:])
+    if len(wanted) != len(found) or any(want not in (0, have) for want, have in zip(wanted, found, strict=True)):
+        shown = f"{[want or '?' for want in wanted]}"
+        raise UsageError(f"{samples}: {info.name!r} holds samples of shape {found}, expected {shown}")

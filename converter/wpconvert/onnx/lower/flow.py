@@ -1,0 +1,141 @@
+"""The whole way from an ONNX model to a `.tflite` file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+
+import onnx
+
+from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.onnx.lower import layout, operators
+from wpconvert.onnx.lower.emitter import Emitter
+from wpconvert.onnx.lower.graph import Activation, Network, Node, Port
+from wpconvert.onnx.lower.importer import read_network
+from wpconvert.onnx.lower.layout import Perm, Storage
+from wpconvert.onnx.lower.pads import merge_pads
+from wpconvert.reference.interpreter import Interpreter, shielded
+from wpconvert.tflite.file import parse, serialise
+
+METADATA_NAME = "wpconvert.onnx"
+_QUANTISED = frozenset({"QuantizeLinear", "DequantizeLinear"})
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """How an ONNX tensor lies in the `.tflite` file.
+
+    name, shape: those of the ONNX model, a batch size that is open there being 1. dtype: `float32`, where the int8
+    tensor holds real = scale · (q − zero point); or `int8`; or `uint8`, whose integers are 128 larger than the
+    file's. perm: the file's tensor is the ONNX tensor transposed by it.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    perm: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A lowered model.
+
+    `inputs` and `outputs` are in the order of both models; the file's metadata entry "wpconvert.onnx" holds them,
+    too. `integers` maps a tensor of the file to the ONNX model's quantised tensor of the same values.
+    """
+
+    data: bytes
+    inputs: tuple[Mapping, ...]
+    outputs: tuple[Mapping, ...]
+    integers: dict[int, Mapping]
+
+
+def lower(model: onnx.ModelProto, source: str) -> Lowered:
+    """An int8 `.tflite` file in NHWC that computes what a quantised ONNX model computes, to 1 step per layer.
+
+    `source` names the model in messages; its external data must be loaded. Raises UnsupportedError for float
+    models and for what the runtime cannot do, ModelError for malformed models.
+    """
+    try:
+        return shielded(_lower, model)
+    except (ModelError, UnsupportedError) as error:
+        raise type(error)(f"{source}: {error}") from error
+
+
+def _lower(model: onnx.ModelProto) -> Lowered:
+    if not _is_quantised(model.graph):
+        raise UnsupportedError(
+            "a float model; quantise it first with onnxruntime.quantization.quantize_static or --calibrate DATA.npz"
+        )
+    network = read_network(model)
+    merge_pads(network)
+    lowered = _emit(network)
+    # What the runtime would refuse is refused here.
+    Interpreter(parse(lowered.data))
+    return lowered
+
+
+def _is_quantised(graph: onnx.GraphProto) -> bool:
+    names = {node.op_type for node in graph.node}
+    return bool(names & _QUANTISED) or any(name.startswith(("QLinear", "DynamicQuantize")) for name in names)
+
+
+def _emit(network: Network) -> Lowered:
+    emitter = Emitter()
+    inputs, tensors = [], []
+    for port in network.inputs:
+        activation = port.activation
+        perm = _input_order(network, activation)
+        shape = tuple(activation.shape[axis] for axis in perm)
+        tensor = emitter.tensor(port.name, shape, activation.quant)
+        emitter.stored[activation] = [Storage(tensor, activation.shape, perm)]
+        tensors.append(tensor)
+        inputs.append(Mapping(port.name, activation.shape, port.dtype, perm))
+    for node in _needed(network):
+        operators.OPERATORS[node.op].emit(emitter, node)
+    outputs, results = [], []
+    for port in network.outputs:
+        tensor, perm = _output(emitter, port)
+        results.append(tensor)
+        outputs.append(Mapping(port.name, port.activation.shape, port.dtype, perm))
+    emitter.metadata(METADATA_NAME, {"inputs": [asdict(m) for m in inputs], "outputs": [asdict(m) for m in outputs]})
+    data = serialise(emitter.model(tensors, results))
+    return Lowered(data, tuple(inputs), tuple(outputs), _integers(emitter))
+
+
+def _needed(network: Network) -> list[Node]:
+    """The nodes that outputs depend on, in order."""
+    wanted = {port.activation for port in network.outputs}
+    needed = []
+    for node in reversed(network.nodes):
+        if any(output in wanted for output in node.outputs):
+            needed.append(node)
+            wanted.update(value for value in node.inputs if isinstance(value, Activation))
+    return needed[::-1]
+
+
+def _input_order(network: Network, activation: Activation) -> Perm:
+    """NHWC for images, unless the model itself starts by moving the channels."""
+    if activation.rank != 4:
+        return layout.identity(activation.rank)
+    readers = Counter(node.op for node in network.nodes if activation in node.inputs)
+    return layout.identity(4) if set(readers) == {"Transpose"} else layout.NHWC
+
+
+def _output(emitter: Emitter, port: Port) -> tuple[int, Perm]:
+    """An output as it lies where that is NHWC, else in ONNX's order."""
+    tensor, perm = emitter.plain(port.activation)
+    if perm != layout.NHWC:
+        perm = layout.identity(port.activation.rank)
+        tensor = emitter.laid_out(port.activation, perm)
+    return tensor, perm
+
+
+def _integers(emitter: Emitter) -> dict[int, Mapping]:
+    """For tensors whose axes are the ONNX tensor's."""
+    found = {}
+    for activation, storages in emitter.stored.items():
+        for storage in storages:
+            if activation.integers and storage.base == activation.shape:
+                found[storage.tensor] = Mapping(activation.integers, activation.shape, "", storage.perm)
+    return found

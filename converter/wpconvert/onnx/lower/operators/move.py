@@ -1,0 +1,134 @@
+"""Operators that move or rename values. Reshapes and transposes cost nothing until someone needs another layout."""
+
+from __future__ import annotations
+
+import math
+
+from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.onnx.lower import layout
+from wpconvert.onnx.lower.attributes import Attributes
+from wpconvert.onnx.lower.emitter import Emitter
+from wpconvert.onnx.lower.graph import Node, Shape
+from wpconvert.onnx.lower.layout import Storage
+from wpconvert.onnx.lower.operators.registry import register
+from wpconvert.tflite.model import element_count
+from wpconvert.tflite.schema import options
+
+
+def _axis(node: Node, axis: int, rank: int) -> int:
+    if not -rank <= axis < rank:
+        raise ModelError(f"{node}: axis {axis} of {rank} dimensions")
+    return axis % rank
+
+
+def _listed(node: Node, attributes: Attributes) -> list[int] | None:
+    """Axes of the attribute, from opset 13 on of the second input."""
+    if node.optional(1) is not None:
+        return [int(axis) for axis in node.constant(1).values.reshape(-1)]
+    return attributes.integers("axes")
+
+
+def read_flatten(node: Node, attributes: Attributes, _opset: int) -> Shape:
+    """Two dimensions: the axes before `axis`, and the others."""
+    shape = node.activation(0).shape
+    axis = attributes.integer("axis", 1)
+    if axis != len(shape):
+        axis = _axis(node, axis, len(shape))
+    return math.prod(shape[:axis]), math.prod(shape[axis:])
+
+
+def read_reshape(node: Node, attributes: Attributes, _opset: int) -> Shape:
+    """0 keeps a dimension unless allowzero says otherwise, −1 is what remains."""
+    shape = node.activation(0).shape
+    target = [int(length) for length in node.constant(1).values.reshape(-1)]
+    if not attributes.integer("allowzero", 0):
+        target = [shape[i] if length == 0 and i < len(shape) else length for i, length in enumerate(target)]
+    known = math.prod(length for length in target if length != -1)
+    size = element_count(shape)
+    if target.count(-1) > 1 or known < 1 or size % known or (-1 not in target and known != size):
+        raise ModelError(f"{node}: shape {target} does not hold the elements of {list(shape)}")
+    return tuple(size // known if length == -1 else length for length in target)
+
+
+def read_squeeze(node: Node, attributes: Attributes, _opset: int) -> Shape:
+    """Without the listed axes, or all axes of length 1."""
+    shape = node.activation(0).shape
+    listed = _listed(node, attributes)
+    if listed is None:
+        return tuple(length for length in shape if length != 1)
+    axes = {_axis(node, axis, len(shape)) for axis in listed}
+    if any(shape[axis] != 1 for axis in axes):
+        raise ModelError(f"{node}: axes {sorted(axes)} of {list(shape)} are not all of length 1")
+    return tuple(length for axis, length in enumerate(shape) if axis not in axes)
+
+
+def read_unsqueeze(node: Node, attributes: Attributes, _opset: int) -> Shape:
+    """With axes of length 1 at the listed places of the output."""
+    shape = list(node.activation(0).shape)
+    listed = _listed(node, attributes)
+    if listed is None:
+        raise ModelError(f"{node}: its axes are missing")
+    rank = len(shape) + len(listed)
+    for axis in sorted(_axis(node, axis, rank) for axis in listed):
+        shape.insert(axis, 1)
+    return tuple(shape)
+
+
+def emit_view(emitter: Emitter, node: Node) -> None:
+    """The same memory."""
+    emitter.alias(node, emitter.stored[node.activation(0)])
+
+
+def read_transpose(node: Node, attributes: Attributes, _opset: int) -> Shape:
+    """The permutation; without one the axes are reversed."""
+    x = node.activation(0)
+    axes = attributes.integers("perm", list(range(x.rank))[::-1])
+    if axes is None or sorted(axes) != list(range(x.rank)):
+        raise ModelError(f"{node}: {axes} is not a permutation of {x.rank} dimensions")
+    node.settings = tuple(axes)
+    return tuple(x.shape[axis] for axis in axes)
+
+
+def emit_transpose(emitter: Emitter, node: Node) -> None:
+    """The same memory, its axes renamed."""
+    x = node.activation(0)
+    tensor, perm = emitter.plain(x)
+    emitter.alias(node, [layout.transposed(Storage(tensor, x.shape, perm), node.settings)])
+
+
+def read_concat(node: Node, attributes: Attributes, _opset: int) -> Shape:
+    """Joined along an axis."""
+    shapes = [node.activation(position).shape for position in range(len(node.inputs))]
+    if not shapes:
+        raise ModelError(f"{node}: it has no inputs")
+    axis = _axis(node, attributes.integer("axis", 0), len(shapes[0]))
+    rest = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
+    if len(rest) != 1 or len({len(shape) for shape in shapes}) != 1:
+        raise ModelError(f"{node}: shapes {[list(shape) for shape in shapes]} cannot be joined along axis {axis}")
+    if node.on_integers and len({node.activation(i).cell.quant for i in range(len(shapes))}) != 1:
+        raise UnsupportedError(f"{node}: joins integers of different scales")
+    node.settings = axis
+    length = sum(shape[axis] for shape in shapes)
+    return (*shapes[0][:axis], length, *shapes[0][axis + 1 :])
+
+
+def emit_concat(emitter: Emitter, node: Node) -> None:
+    """CONCATENATION; inputs of another scale are rescaled first."""
+    _, perm = emitter.plain(node.activation(0))
+    tensors = []
+    for position in range(len(node.inputs)):
+        x = node.activation(position)
+        tensors.append(emitter.rescaled(x.name, emitter.laid_out(x, perm), node.output.quant))
+    axis = perm.index(node.settings)
+    emitter.result(node, "CONCATENATION", tensors, perm, options("ConcatenationOptions", axis=axis))
+
+
+for _name, _read in (
+    ("Flatten", read_flatten),
+    ("Reshape", read_reshape),
+    ("Squeeze", read_squeeze),
+    ("Unsqueeze", read_unsqueeze),
+):
+    register(_name, _read, emit_view, copies=True)
+register("Transpose", read_transpose, emit_transpose, copies=True)
+register("Concat", read_concat, emit_concat, moves=True)

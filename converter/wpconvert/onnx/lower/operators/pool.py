@@ -1,0 +1,104 @@
+"""MaxPool and AveragePool."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from wpconvert.errors import UnsupportedError
+from wpconvert.onnx.lower.attributes import Attributes
+from wpconvert.onnx.lower.emitter import Emitter
+from wpconvert.onnx.lower.graph import Node, Shape
+from wpconvert.onnx.lower.layout import NHWC
+from wpconvert.onnx.lower.operators.conv import convolve
+from wpconvert.onnx.lower.operators.pad import surrounded
+from wpconvert.onnx.lower.operators.reduce import emit_mean
+from wpconvert.onnx.lower.operators.registry import register
+from wpconvert.onnx.lower.operators.window import Window, read_window
+from wpconvert.onnx.lower.weights import bias_scales
+from wpconvert.tflite.schema import Padding, options
+
+
+@dataclass
+class Pool:
+    """Settings; counts_padding: the mean is over the whole window, with zeros outside the image."""
+
+    window: Window
+    counts_padding: bool
+
+
+def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
+    """A window without dilation on an input [batch, channels, height, width]."""
+    x = node.activation(0)
+    if attributes.integer("channels_last", 0):
+        raise UnsupportedError(f"{node}: channels_last, supported are inputs [batch, channels, height, width]")
+    window = read_window(node, attributes, x.shape, None)
+    if window.dilations != (1, 1):
+        raise UnsupportedError(f"{node}: dilations {list(window.dilations)}, supported are pools without")
+    counts = bool(attributes.integer("count_include_pad", 0))
+    if counts and attributes.integer("ceil_mode", 0):
+        raise UnsupportedError(f"{node}: count_include_pad with ceil_mode")
+    node.settings = Pool(window, counts)
+    return (*x.shape[:2], *window.output((x.shape[2], x.shape[3])))
+
+
+def emit_max(emitter: Emitter, node: Node) -> None:
+    """MAX_POOL_2D, which keeps the quantisation; padding that SAME does not describe is the lowest value."""
+    x, window = node.activation(0), node.settings.window
+    tensor = emitter.laid_out(x, NHWC)
+    padding = window.padding((x.shape[2], x.shape[3]))
+    if padding is None:
+        tensor, padding = surrounded(emitter, x, tensor, window, lowest=True), Padding.VALID
+    emitter.result(node, "MAX_POOL_2D", [tensor], NHWC, _options(window, padding))
+
+
+def emit_average(emitter: Emitter, node: Node) -> None:
+    """AVERAGE_POOL_2D keeps the quantisation; where the output has its own, MEAN or a convolution rounds only once."""
+    x, settings = node.activation(0), node.settings
+    window = settings.window
+    if window.kernel == x.shape[2:] and not window.is_padded:
+        emit_mean(emitter, node, (2, 3), keep=True)
+    elif x.quant == node.output.quant:
+        _pool(emitter, node)
+    elif settings.counts_padding or not window.is_padded:
+        _convolve(emitter, node)
+    else:
+        raise UnsupportedError(f"{node}: padding that it does not count, and an output with a scale of its own")
+
+
+def _pool(emitter: Emitter, node: Node) -> None:
+    x, settings = node.activation(0), node.settings
+    tensor, window = emitter.laid_out(x, NHWC), settings.window
+    padding = window.padding((x.shape[2], x.shape[3]))
+    if window.is_padded and settings.counts_padding:
+        tensor, padding = surrounded(emitter, x, tensor, window), Padding.VALID
+    if padding is None:
+        raise UnsupportedError(f"{node}: padding that it does not count, other than TFLite's SAME")
+    emitter.result(node, "AVERAGE_POOL_2D", [tensor], NHWC, _options(window, padding))
+
+
+def _convolve(emitter: Emitter, node: Node) -> None:
+    """A depthwise convolution with equal weights."""
+    x, window = node.activation(0), node.settings.window
+    channels, name = x.shape[1], node.output.name
+    scales = np.array([1 / math.prod(window.kernel)], np.float32)
+    kernel = emitter.constant(f"{name}/ones", np.ones((1, *window.kernel, channels), np.int8), scales, axis=3)
+    zeros = emitter.constant(f"{name}/zeros", np.zeros(channels, np.int32), bias_scales(x.quant, scales))
+    convolve(emitter, node, window, (kernel, zeros), multiplier=1)
+
+
+def _options(window: Window, padding: int) -> object:
+    return options(
+        "Pool2DOptions",
+        filterHeight=window.kernel[0],
+        filterWidth=window.kernel[1],
+        strideH=window.strides[0],
+        strideW=window.strides[1],
+        padding=padding,
+    )
+
+
+register("MaxPool", read, emit_max, copies=True)
+register("AveragePool", read, emit_average)

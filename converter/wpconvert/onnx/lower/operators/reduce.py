@@ -1,0 +1,69 @@
+"""GlobalAveragePool and ReduceMean: MEAN, which sums exactly and rescales once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.onnx.lower.attributes import Attributes
+from wpconvert.onnx.lower.emitter import Emitter
+from wpconvert.onnx.lower.graph import Node, Shape
+from wpconvert.onnx.lower.operators.registry import register
+from wpconvert.tflite.schema import options
+
+
+@dataclass
+class Mean:
+    """Settings: the axes in ONNX order, and whether they stay with length 1."""
+
+    axes: tuple[int, ...]
+    keep: bool
+
+
+def read_global(node: Node, attributes: Attributes, _opset: int) -> Shape:
+    """Over all axes behind the channels."""
+    x = node.activation(0)
+    if attributes.integer("channels_last", 0):
+        raise UnsupportedError(f"{node}: channels_last, supported are inputs [batch, channels, height, width]")
+    node.settings = Mean(tuple(range(2, x.rank)), True)
+    return (*x.shape[:2], *(1 for _ in x.shape[2:]))
+
+
+def read_mean(node: Node, attributes: Attributes, _opset: int) -> Shape:
+    """Over the axes of the attribute, from opset 18 on of the input; without any over all."""
+    x = node.activation(0)
+    listed = attributes.integers("axes")
+    if listed is None and node.optional(1) is not None:
+        listed = [int(axis) for axis in node.constant(1).values.reshape(-1)]
+    if not listed and attributes.integer("noop_with_empty_axes", 0):
+        raise UnsupportedError(f"{node}: no axes and noop_with_empty_axes")
+    axes = listed or list(range(x.rank))
+    if any(not -x.rank <= axis < x.rank for axis in axes):
+        raise ModelError(f"{node}: axes {axes} of {x.rank} dimensions")
+    settings = Mean(tuple(sorted({axis % x.rank for axis in axes})), bool(attributes.integer("keepdims", 1)))
+    node.settings = settings
+    if settings.keep:
+        return tuple(1 if axis in settings.axes else length for axis, length in enumerate(x.shape))
+    return tuple(length for axis, length in enumerate(x.shape) if axis not in settings.axes)
+
+
+def emit(emitter: Emitter, node: Node) -> None:
+    """MEAN over the node's axes."""
+    emit_mean(emitter, node, node.settings.axes, keep=node.settings.keep)
+
+
+def emit_mean(emitter: Emitter, node: Node, reduced: Sequence[int], *, keep: bool) -> None:
+    """MEAN in the layout of the input; `reduced` are ONNX axes, which stay with length 1 where `keep` says so."""
+    x = node.activation(0)
+    tensor, perm = emitter.plain(x)
+    places = sorted(perm.index(axis) for axis in reduced)
+    axes = emitter.indices(f"{node.output.name}/axes", places)
+    if not keep:
+        kept = [axis for axis in range(x.rank) if axis not in reduced]
+        perm = tuple(kept.index(axis) for axis in perm if axis in kept)
+    emitter.result(node, "MEAN", [tensor, axes], perm, options("ReducerOptions", keepDims=keep))
+
+
+register("GlobalAveragePool", read_global, emit)
+register("ReduceMean", read_mean, emit)

@@ -1,0 +1,141 @@
+"""Activations, each on its own: a table of 256 values in the runtime."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.onnx.lower.attributes import Attributes
+from wpconvert.onnx.lower.emitter import Emitter
+from wpconvert.onnx.lower.graph import Constant, Node, Operand, Quant, Shape
+from wpconvert.onnx.lower.layout import Storage
+from wpconvert.onnx.lower.operators.registry import register
+from wpconvert.tflite.schema import options
+
+_FINEST = 2.0
+"""How many times finer than an operator's own step the output may be quantised.
+
+The operator rounds by up to half a step of its own; rescaled to steps of half that size this is one step.
+"""
+
+_LOGISTIC = Quant(np.float32(1 / 256), -128)
+_TANH = Quant(np.float32(1 / 128), 0)
+
+
+def bounds(op: str, inputs: list[Operand | None], attributes: Attributes, where: str) -> tuple[float, float]:
+    """The real bounds that Relu or Clip imposes."""
+    if op == "Relu":
+        return 0.0, np.inf
+    limits = [attributes.real("min", -np.inf), attributes.real("max", np.inf)]
+    for position, value in enumerate(inputs[1:3]):
+        if value is None:
+            continue
+        if not isinstance(value, Constant) or value.values.size != 1:
+            raise UnsupportedError(f"{where}: its bounds are not single constants")
+        limits[position] = float(value.real().reshape(-1)[0])
+    if not limits[0] <= limits[1]:
+        raise ModelError(f"{where}: bounds {limits[0]:g} and {limits[1]:g}")
+    return limits[0], limits[1]
+
+
+def read(node: Node, _attributes: Attributes, _opset: int) -> Shape:
+    """An operator on each element."""
+    return node.activation(0).shape
+
+
+def read_clamp(node: Node, attributes: Attributes, _opset: int) -> Shape:
+    """Relu or Clip of an activation that is quantised already."""
+    node.clamp = bounds(node.op, node.inputs, attributes, str(node))
+    return node.activation(0).shape
+
+
+def read_leaky_relu(node: Node, attributes: Attributes, _opset: int) -> Shape:
+    """The slope of the negative half-line."""
+    node.settings = attributes.real("alpha", 0.01)
+    return node.activation(0).shape
+
+
+def emit_rescaling(emitter: Emitter, node: Node) -> None:
+    """QuantizeLinear, Relu and Clip: at most a QUANTIZE and a clamp."""
+    storage = emitter.stored[node.activation(0)][0]
+    tensor = emitter.rescaled(node.output.name, storage.tensor, node.output.quant)
+    emitter.alias(node, [Storage(tensor, storage.base, storage.perm)])
+
+
+def emit_leaky_relu(emitter: Emitter, node: Node) -> None:
+    """LEAKY_RELU rescales by itself."""
+    _emit(emitter, node, "LEAKY_RELU", options("LeakyReluOptions", alpha=node.settings))
+
+
+def emit_hard_swish(emitter: Emitter, node: Node) -> None:
+    """HARD_SWISH rescales by itself."""
+    _emit(emitter, node, "HARD_SWISH", options("HardSwishOptions"))
+
+
+def _emit(emitter: Emitter, node: Node, name: str, op_options: object) -> None:
+    storage = emitter.stored[node.activation(0)][0]
+    emitter.result_in(node, name, [storage.tensor], storage, op_options)
+
+
+def fixed(
+    emitter: Emitter, node: Node, name: str, where: Storage, tensor: int, quant: Quant, op_options: object
+) -> None:
+    """An operator whose kernel knows one output quantisation only, rescaled to the node's."""
+    wanted = node.output.quant
+    if float(quant.scale) > _FINEST * float(wanted.scale):
+        raise UnsupportedError(
+            f"{node}: its output has scale {float(wanted.scale):g}; {name} computes in steps of {float(quant.scale):g} "
+            f"and can be rescaled to no less than half of that"
+        )
+    shape = tuple(emitter.graph.tensors[tensor].shape)
+    output = emitter.operator(
+        name, [tensor], emitter.tensor(f"{node.output.name}/{name.lower()}", shape, quant), op_options
+    )
+    rescaled = emitter.rescaled(node.output.name, output, wanted)
+    emitter.alias(node, [Storage(rescaled, where.base, where.perm)])
+
+
+def emit_sigmoid(emitter: Emitter, node: Node) -> None:
+    """LOGISTIC."""
+    storage = emitter.stored[node.activation(0)][0]
+    fixed(emitter, node, "LOGISTIC", storage, storage.tensor, _LOGISTIC, None)
+
+
+def emit_tanh(emitter: Emitter, node: Node) -> None:
+    """TANH."""
+    storage = emitter.stored[node.activation(0)][0]
+    fixed(emitter, node, "TANH", storage, storage.tensor, _TANH, None)
+
+
+def read_softmax(node: Node, attributes: Attributes, opset: int) -> Shape:
+    """The axis; before opset 13 all axes from it on are one."""
+    x = node.activation(0)
+    axis = attributes.integer("axis", -1 if opset >= 13 else 1)
+    if not -x.rank <= axis < x.rank:
+        raise ModelError(f"{node}: axis {axis} of {x.rank} dimensions")
+    axis %= x.rank
+    if attributes.integer("opset", opset) < 13 and any(length != 1 for length in x.shape[axis + 1 :]):
+        raise UnsupportedError(f"{node}: over several axes, supported is one")
+    node.settings = axis
+    return x.shape
+
+
+def emit_softmax(emitter: Emitter, node: Node) -> None:
+    """SOFTMAX along the innermost axis in memory."""
+    x, axis = node.activation(0), node.settings
+    tensor, perm = emitter.plain(x)
+    if perm[-1] != axis:
+        perm = (*(other for other in perm if other != axis), axis)
+        tensor = emitter.laid_out(x, perm)
+    where = Storage(-1, x.shape, perm)
+    fixed(emitter, node, "SOFTMAX", where, tensor, _LOGISTIC, options("SoftmaxOptions", beta=1.0))
+
+
+register("QuantizeLinear", read, emit_rescaling)
+register("Relu", read_clamp, emit_rescaling)
+register("Clip", read_clamp, emit_rescaling)
+register("LeakyRelu", read_leaky_relu, emit_leaky_relu)
+register("HardSwish", read, emit_hard_swish)
+register("Sigmoid", read, emit_sigmoid)
+register("Tanh", read, emit_tanh)
+register("Softmax", read_softmax, emit_softmax)

@@ -1,0 +1,67 @@
+"""Weights and biases as TFLite's int8 kernels take them: symmetric int8 weights, int32 biases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert.errors import UnsupportedError
+from wpconvert.onnx.lower.graph import Constant, Node, Quant
+
+_BIAS_SCALE_TOLERANCE = 1e-5
+"""Largest relative difference between a bias's own scale and the one the kernels use that changes no value."""
+
+
+def symmetric_int8(node: Node, weights: Constant) -> NDArray[np.int8]:
+    """Integers without zero point; UnsupportedError where int8 cannot hold them."""
+    if weights.scales is None:
+        raise UnsupportedError(
+            f"{node}: its weights {weights.name!r} are {weights.values.dtype.name}; quantise them too"
+        )
+    centred = weights.centred()
+    if centred.size and (int(centred.min()) < -128 or int(centred.max()) > 127):
+        raise UnsupportedError(
+            f"{node}: its weights {weights.name!r} are asymmetric ({weights.values.dtype.name} with a zero point that "
+            "int8 cannot absorb); quantise them with weight_type=QuantType.QInt8"
+        )
+    return centred.astype(np.int8)
+
+
+def channel_scales(node: Node, weights: Constant, axis: int) -> NDArray[np.float32]:
+    """The scales, float32[1] or one per slice of `axis`, the axis of the output channels."""
+    assert weights.scales is not None
+    if weights.scales.size > 1 and weights.axis != axis:
+        raise UnsupportedError(
+            f"{node}: its weights {weights.name!r} are quantised along axis {weights.axis}, supported is axis {axis}"
+        )
+    return weights.scales
+
+
+def int32_bias(node: Node, bias: Constant, scales: NDArray[np.float32], channels: int) -> NDArray[np.int32]:
+    """A bias in steps of `scales` (input scale · weight scale), int32[channels]."""
+    if bias.values.size not in (1, channels):
+        raise UnsupportedError(f"{node}: a bias of shape {list(bias.shape)} for {channels} channels")
+    steps: NDArray[Any]
+    if bias.scales is None and bias.values.dtype.kind != "f":
+        steps = bias.values.astype(np.float64)
+    elif bias.scales is not None and _same(bias.scales, scales):
+        steps = bias.centred().astype(np.float64)
+    else:
+        steps = np.rint(bias.real().reshape(-1) / scales.astype(np.float64))
+    steps = np.broadcast_to(steps.reshape(-1), (channels,))
+    limits = np.iinfo(np.int32)
+    if (steps < limits.min).any() or (steps > limits.max).any():
+        raise UnsupportedError(f"{node}: its bias {bias.name!r} overflows 32 bits in steps of the weights' scales")
+    return steps.astype(np.int32)
+
+
+def _same(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
+    return first.size in (1, second.size) and np.allclose(first, second, rtol=_BIAS_SCALE_TOLERANCE, atol=0)
+
+
+def bias_scales(source: Quant, scales: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The scales of a bias."""
+    product: NDArray[np.float32] = (np.float32(source.scale) * scales).astype(np.float32)
+    return product

@@ -1,0 +1,46 @@
+"""From an `.onnx` file to the bytes of a `.tflite` one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onnx import ModelProto
+
+from wpconvert.files import staging
+from wpconvert.onnx.compressed import is_rewritten
+from wpconvert.onnx.data import load
+from wpconvert.onnx.file import read
+from wpconvert.onnx.files import Target
+from wpconvert.onnx.graphs import every_tensor
+from wpconvert.onnx.lower import calibrate, lower
+from wpconvert.onnx.restore import restore
+from wpconvert.onnx.tensors import EXTERNAL, RAW, data_of, form_of, set_data
+
+
+def lowered(source: Path, samples: Path | None) -> bytes:
+    """An int8 `.tflite` model of an `.onnx` file; with `samples`, an `.npz` file, a float model is quantised first.
+
+    Raises what `read`, `lower` and `calibrate` raise.
+    """
+    with staging(None) as folder:
+        model = read(source)
+        dense = source
+        if is_rewritten(model):
+            target = Target.beside(folder / source.name)
+            restore(model, target)
+            dense = target.model
+        proto = _loaded(dense) if samples is None else calibrate(dense, samples)
+    return lower(proto, str(source)).data
+
+
+def _loaded(path: Path) -> ModelProto:
+    """The model with all its data inside."""
+    model = read(path)
+    for tensor in every_tensor(model.proto):
+        if form_of(tensor) == EXTERNAL:
+            data = data_of(tensor, model.files)
+            assert data is not None
+            tensor.ClearField("external_data")
+            tensor.ClearField("data_location")
+            set_data(tensor, RAW, load(data))
+    return model.proto

@@ -1,0 +1,138 @@
+"""The entry "wpconvert" among the metadata of a rewritten model: where it comes from, and what `restore` needs."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from onnx import GraphProto, ModelProto, TensorProto
+
+from wpconvert import __version__
+from wpconvert.errors import ModelError
+from wpconvert.onnx.tensors import RAW
+
+NAME = "wpconvert"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """One rewritten weight: its graph, name, and place among the initializers. sha256 is of the dense bytes.
+
+    form: the field that held them. rest: a TensorProto with what else the initializer had, serialised; mostly nothing.
+    lossy: the dense bytes are not those of the original model.
+    """
+
+    graph: int
+    name: str
+    index: int
+    sha256: str
+    form: str = RAW
+    rest: bytes = b""
+    lossy: bool = False
+
+    def fields(self) -> dict[str, Any]:
+        """What is stored of a record: what is not as usual, and the rest."""
+        fields: dict[str, Any] = {"name": self.name, "index": self.index, "sha256": self.sha256}
+        if self.graph:
+            fields["graph"] = self.graph
+        if self.form != RAW:
+            fields["form"] = self.form
+        if self.rest:
+            fields["rest"] = base64.b64encode(self.rest).decode()
+        if self.lossy:
+            fields["lossy"] = True
+        return fields
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Record:
+        """The inverse of `fields`; TypeError, ValueError, KeyError or DecodeError where it is none."""
+        rest = base64.b64decode(fields.get("rest", ""), validate=True)
+        TensorProto.FromString(rest)
+        record = cls(
+            fields.get("graph", 0),
+            fields["name"],
+            fields["index"],
+            fields["sha256"],
+            fields.get("form", RAW),
+            rest,
+            bool(fields.get("lossy", False)),
+        )
+        integers, texts = (record.graph, record.index), (record.name, record.sha256, record.form)
+        if not all(type(value) is int for value in integers) or not all(isinstance(text, str) for text in texts):
+            raise TypeError("a tensor has fields of other types")
+        return record
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The whole entry. ir_version: of the original.
+
+    inputs: initializers that were inputs of the graph as well, by their place among these; in IR versions before 4 all
+    have to be, in later ones that would let callers replace them.
+    """
+
+    tool: str
+    ir_version: int
+    tensors: tuple[Record, ...]
+    inputs: tuple[tuple[int, bytes], ...] = ()
+
+    @property
+    def lossy(self) -> bool:
+        """Whether weights were changed before they were stored."""
+        return any(record.lossy for record in self.tensors)
+
+
+def entry_nbytes(records: Sequence[Record]) -> int:
+    """Bytes that records add to the entry."""
+    return sum(len(_json(record.fields())) + 1 for record in records)
+
+
+def write(model: ModelProto, ir_version: int, records: Sequence[Record], inputs: Sequence[tuple[int, bytes]]) -> None:
+    """Add the entry, in place. ir_version and inputs: of the original."""
+    content: dict[str, Any] = {"version": VERSION, "tool": f"wpconvert {__version__}", "ir_version": ir_version}
+    if inputs:
+        removed = GraphProto()
+        for _, value in inputs:
+            removed.input.add().ParseFromString(value)
+        content["inputs"] = [place for place, _ in inputs]
+        content["values"] = base64.b64encode(removed.SerializeToString()).decode()
+    content["tensors"] = [record.fields() for record in records]
+    model.metadata_props.add(key=NAME, value=_json(content))
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+
+
+def read(model: ModelProto) -> Provenance | None:
+    """The provenance of a rewritten model, None when there is none; ModelError when the entry is malformed."""
+    raw = next((entry.value for entry in model.metadata_props if entry.key == NAME), None)
+    if raw is None:
+        return None
+    try:
+        content = json.loads(raw)
+        if content["version"] != VERSION:
+            raise ModelError(f"metadata entry {NAME!r}: version {content['version']}, this tool reads {VERSION}")
+        records = tuple(Record.of(fields) for fields in content["tensors"])
+        places = content.get("inputs", [])
+        removed = GraphProto.FromString(base64.b64decode(content.get("values", ""), validate=True))
+        values = [value.SerializeToString() for value in removed.input]
+        ir_version = content["ir_version"]
+        if not all(type(number) is int and number >= 0 for number in (ir_version, *places)):
+            raise TypeError("a number is none")
+        return Provenance(str(content["tool"]), ir_version, records, tuple(zip(places, values, strict=True)))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, DecodeError, binascii.Error) as error:
+        raise ModelError(f"metadata entry {NAME!r} is malformed: {error}") from error
+
+
+def remove(model: ModelProto) -> None:
+    """Drop the entry, in place."""
+    for index in reversed(range(len(model.metadata_props))):
+        if model.metadata_props[index].key == NAME:
+            del model.metadata_props[index]

@@ -1,0 +1,151 @@
+"""Replace weights by nodes that decode them, in the message of a model."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+
+from wpconvert.onnx import metadata
+from wpconvert.onnx.decode import BY_OP_TYPE, DOMAIN, MIN_IR_VERSION, VERSION, Encoded, make_node
+from wpconvert.onnx.encode import Form
+from wpconvert.onnx.external import locate
+from wpconvert.onnx.file import OnnxModel
+from wpconvert.onnx.files import DataFile, rehome
+from wpconvert.onnx.graphs import Scope
+from wpconvert.onnx.metadata import Record
+from wpconvert.onnx.tensors import EXTERNAL, RAW, form_of, set_data, without_data
+from wpconvert.onnx.weights import FIRST_CONSTANT_IR, Place
+
+_OUTSIDE_NBYTES = 1024
+"""Compressed tensors of an external weight are external from this size on; runtimes want small ones at hand."""
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """One weight to rewrite: where it is, the method, its form, and the SHA-256 of the dense bytes that this holds.
+
+    lossy: these are not the original ones.
+    """
+
+    place: Place
+    method: str
+    form: Form
+    sha256: str
+    lossy: bool
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What stands for a weight in the file: a node, tensors without data, and a record."""
+
+    node: NodeProto
+    tensors: tuple[TensorProto, ...]
+    record: Record
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the pieces without the data."""
+        # Each has a tag and a length, and so has its data.
+        sizes = (self.node.ByteSize() + 4, *(tensor.ByteSize() + 10 for tensor in self.tensors))
+        return int(sum(sizes)) + metadata.entry_nbytes([self.record])
+
+
+class Names:
+    """The names that a model has, to find new ones."""
+
+    def __init__(self, scopes: Iterable[Scope]) -> None:
+        self._taken = {name for scope in scopes for name in scope.defined}
+
+    def new(self, wanted: str) -> str:
+        """The name, or one like it that is free."""
+        name, number = wanted, 1
+        while name in self._taken:
+            number += 1
+            name = f"{wanted}.{number}"
+        self._taken.add(name)
+        return name
+
+
+def pieces_of(replacement: Replacement, names: Names) -> Pieces:
+    """The pieces of a weight; new names are taken from `names`."""
+    place, form = replacement.place, replacement.form
+    weight = place.tensor
+    tensors = []
+    for part in form.parts:
+        tensor = TensorProto(name=names.new(f"{weight.name}/{part.suffix}"), data_type=part.data_type, dims=part.shape)
+        tensors.append(tensor)
+    encoded = Encoded(form.op_type, ())
+    node = make_node(encoded, [tensor.name for tensor in tensors], weight.name)
+    rest = without_data(weight)
+    for field in ("name", "dims", "data_type"):
+        rest.ClearField(field)
+    number = place.scope.number
+    assert number is not None
+    kept = rest.SerializeToString()
+    record = Record(number, weight.name, place.index, replacement.sha256, form_of(weight), kept, replacement.lossy)
+    return Pieces(node, tuple(tensors), record)
+
+
+def function_nbytes(op_type: str, opset: int) -> int:
+    """Bytes that the body of a decoder takes in a model, once."""
+    return int(BY_OP_TYPE[op_type].function(opset).ByteSize()) + 4
+
+
+def rewrite(model: OnnxModel, replacements: Sequence[Replacement], target: DataFile) -> None:
+    """Rewrite the weights, in place; all external data goes to `target`. Without any, only that is done."""
+    if not replacements:
+        rehome(model.proto, model.files, target)
+        return
+    names = Names(model.scopes)
+    pieces = [pieces_of(replacement, names) for replacement in replacements]
+    outside = [form_of(replacement.place.tensor) == EXTERNAL for replacement in replacements]
+    by_graph: defaultdict[int, list[int]] = defaultdict(list)
+    graphs: dict[int, GraphProto] = {}
+    for index, replacement in enumerate(replacements):
+        scope = replacement.place.scope
+        assert scope.number is not None and scope.graph is not None
+        by_graph[scope.number].append(index)
+        graphs[scope.number] = scope.graph
+    for number, indices in by_graph.items():
+        for place in sorted((replacements[i].place.index for i in indices), reverse=True):
+            del graphs[number].initializer[place]
+    rehome(model.proto, model.files, target)
+    for number, indices in by_graph.items():
+        for index in indices:
+            for tensor, part in zip(pieces[index].tensors, replacements[index].form.parts, strict=True):
+                assert part.data is not None
+                if outside[index] and part.nbytes >= _OUTSIDE_NBYTES:
+                    locate(tensor, target.path.name, target.append(part.data), part.nbytes)
+                else:
+                    set_data(tensor, RAW, part.data)
+                graphs[number].initializer.append(tensor)
+        for index in reversed(indices):
+            graphs[number].node.insert(0, pieces[index].node)
+    operators = dict.fromkeys(replacement.form.op_type for replacement in replacements)
+    _equip(model, operators, [piece.record for piece in pieces])
+
+
+def _equip(model: OnnxModel, operators: Iterable[str], records: Sequence[Record]) -> None:
+    """Add what the nodes need, and the metadata."""
+    proto, opset = model.proto, model.opset
+    version = proto.ir_version
+    inputs = _without_constant_inputs(proto) if version < FIRST_CONSTANT_IR else []
+    proto.ir_version = max(version, MIN_IR_VERSION)
+    proto.opset_import.add(domain=DOMAIN, version=VERSION)
+    proto.functions.extend(BY_OP_TYPE[op_type].function(opset) for op_type in operators)
+    metadata.write(proto, version, records, inputs)
+
+
+def _without_constant_inputs(model: ModelProto) -> list[tuple[int, bytes]]:
+    """Remove the inputs that are initializers, which older IR versions ask for; returns them with their places."""
+    graph = model.graph
+    values = {tensor.name for tensor in graph.initializer}
+    values |= {node.output[0] for node in graph.node if node.domain == DOMAIN}
+    removed = [(i, value) for i, value in enumerate(graph.input) if value.name in values]
+    result = [(i, value.SerializeToString()) for i, value in removed]
+    for place, _ in reversed(removed):
+        del graph.input[place]
+    return result

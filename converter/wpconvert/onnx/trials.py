@@ -1,0 +1,197 @@
+"""What is tried on each weight, what it gave, and what is made of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wpconvert.model.pooling import POOL, PoolSettings
+from wpconvert.model.rules import AUTO, Choice
+from wpconvert.onnx.decode import DECODERS, Settings
+from wpconvert.onnx.encode import Form, Job, Measured, encode, encode_all
+from wpconvert.onnx.file import OnnxModel
+from wpconvert.onnx.rewrite import Names, Replacement, function_nbytes, pieces_of
+from wpconvert.onnx.selection import Cost, fewest_bytes
+from wpconvert.onnx.weights import Found
+
+LOSSLESS = tuple(method for method in DECODERS if method != POOL)
+_BASE_NBYTES = 96
+"""Least bytes of the metadata entry and of what else any rewritten model has."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How a model that was rewritten before has a weight. lossy: it had been changed before it was stored."""
+
+    method: str
+    nbytes: int
+    lossy: bool
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One weight: the methods that come into question, or the reason why there are none, and what they gave.
+
+    job: what was asked for, measured: what it gave. stored: how the input has the weight where it was rewritten before.
+    """
+
+    found: Found
+    choice: Choice
+    job: Job | None
+    reasons: Mapping[str, str]
+    measured: Measured | None = None
+    stored: Stored | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What becomes of a weight: a replacement, or the reason why it stays as it is."""
+
+    trial: Trial
+    replacement: Replacement | None
+    reason: str | None = None
+
+
+def trials_of(
+    model: OnnxModel,
+    found: Sequence[Found],
+    choices: Sequence[Choice],
+    stored: Mapping[str, Stored],
+    pool: PoolSettings,
+) -> list[Trial]:
+    """A trial for each weight, not yet measured."""
+    trials = []
+    for one, choice in zip(found, choices, strict=True):
+        weight, before = one.weight, stored.get(one.weight.key)
+        methods = LOSSLESS if choice.method == AUTO else () if choice.method == "none" else (choice.method,)
+        if before is not None:
+            methods = tuple(dict.fromkeys((*methods, before.method)))
+        reasons = {}
+        for method in methods:
+            least = DECODERS[method].since_opset
+            if model.opset < least:
+                reasons[method] = f"{method} needs operator set {least} or newer, the model has {model.opset}"
+        methods = tuple(method for method in methods if method not in reasons)
+        if weight.obstacle is not None:
+            methods, reasons = (), {"": weight.obstacle}
+        elif not methods and not reasons:
+            reasons = {"": choice.reason or "method none"}
+        job = None
+        if methods:
+            assert one.place.data is not None
+            settings = Settings(one.place.channel_axis, pool_size=pool.size, seed=pool.seed)
+            limit = 0.0 if before is not None else choice.threshold
+            job = Job(one.place.data, one.place.tensor.data_type, weight.shape, methods, limit, settings)
+        trials.append(Trial(one, choice, job, reasons, stored=before))
+    return trials
+
+
+def measure(
+    trials: Sequence[Trial], spool: Path, processes: int | None, progress: Callable[[Trial], None]
+) -> list[Trial]:
+    """The trials with what their jobs gave; see `encode_all`."""
+    jobs = [trial.job for trial in trials if trial.job is not None]
+    results = encode_all(jobs, spool, processes)
+    measured = []
+    for trial in trials:
+        measured.append(trial if trial.job is None else replace(trial, measured=next(results)))
+        progress(trial)
+    return measured
+
+
+def settle(model: OnnxModel, trials: Sequence[Trial], spool: Path) -> list[Outcome]:
+    """Choose for each weight the form with which the file has the fewest bytes; a form without data is made again."""
+    dense = [_dense_nbytes(trial) for trial in trials]
+    costs = [_costs(trial) for trial in trials]
+    operators = {cost.op_type for weight in costs for cost in weight.values()}
+    decoders = {op_type: function_nbytes(op_type, model.opset) for op_type in operators}
+    shared: dict[int, str] = {}
+    while True:
+        chosen = fewest_bytes(dense, costs, decoders, _BASE_NBYTES)
+        refused = _shared_and_not_smaller(trials, dense, costs, chosen)
+        if not refused:
+            break
+        for index, reason in refused.items():
+            shared[index], costs[index] = reason, {}
+    outcomes = []
+    for index, (trial, method) in enumerate(zip(trials, chosen, strict=True)):
+        if method is None:
+            outcomes.append(Outcome(trial, None, shared.get(index) or _reason(trial, dense[index], costs[index])))
+        else:
+            outcomes.append(Outcome(trial, _replacement(trial, method, spool)))
+    return outcomes
+
+
+def _replacement(trial: Trial, method: str, spool: Path) -> Replacement:
+    assert trial.measured is not None and trial.job is not None
+    form = trial.measured.forms[method]
+    if any(part.data is None for part in form.parts):
+        again = replace(trial.job, methods=(method,), threshold=0.0)
+        form = encode(again, spool / "again.spool").forms[method]
+    lossy = form.sha256 is not None or (trial.stored is not None and trial.stored.lossy)
+    return Replacement(trial.found.place, method, form, form.sha256 or trial.measured.sha256, lossy)
+
+
+def _dense_nbytes(trial: Trial) -> int:
+    """Bytes of the weight as it is: the message with its data, wherever that is."""
+    place = trial.found.place
+    outside = place.data.nbytes if place.is_external and place.data is not None else 0
+    return int(place.tensor.ByteSize()) + outside
+
+
+def _costs(trial: Trial) -> dict[str, Cost]:
+    """Bytes of everything that stands for the weight in each of its forms."""
+    if trial.measured is None:
+        return {}
+    return {
+        method: Cost(_beside(trial, method, form) + form.nbytes, form.op_type)
+        for method, form in trial.measured.forms.items()
+    }
+
+
+def _beside(trial: Trial, method: str, form: Form) -> int:
+    replacement = Replacement(trial.found.place, method, form, "0" * 64, False)
+    return pieces_of(replacement, Names(())).nbytes
+
+
+def _shared_and_not_smaller(
+    trials: Sequence[Trial], dense: Sequence[int], costs: Sequence[Mapping[str, Cost]], chosen: Sequence[str | None]
+) -> dict[int, str]:
+    """Weights that share bytes of a data file, of which not all are to be rewritten, or that would grow together."""
+    groups: defaultdict[int, list[int]] = defaultdict(list)
+    for index, trial in enumerate(trials):
+        groups[trial.found.weight.storage].append(index)
+    refused: dict[int, str] = {}
+    for members in groups.values():
+        left = [index for index in members if chosen[index] is None]
+        if len(members) == 1 or len(left) == len(members):
+            continue
+        once = min(trials[index].found.weight.nbytes for index in members)
+        before = sum(dense[index] for index in members) - (len(members) - 1) * once
+        after = sum(costs[i][method].nbytes for i in members if (method := chosen[i]) is not None)
+        if left:
+            reason = f"shares its bytes with {trials[left[0]].found.weight.label}, which stays as it is"
+        elif after >= before:
+            reason = "shares its bytes with other tensors; one compressed form for each would be larger"
+        else:
+            continue
+        refused |= {index: reason for index in members if chosen[index] is not None}
+    return refused
+
+
+def _reason(trial: Trial, dense: int, costs: Mapping[str, Cost]) -> str:
+    """Why a weight stays as it is."""
+    reasons = {**trial.reasons, **(trial.measured.reasons if trial.measured is not None else {})}
+    if not costs or trial.measured is None:
+        return next(iter(reasons.values()))
+    method = min(costs, key=lambda name: costs[name].nbytes)
+    if costs[method].nbytes < dense:
+        return f"the decoder of {method} would need more bytes than it saves"
+    needed = trial.measured.forms[method].nbytes
+    smallest = "the smallest, " if len(costs) > 1 else ""
+    return (
+        f"would not shrink: {smallest}{method}, needs {needed:,} bytes and {costs[method].nbytes - needed:,} "
+        "for node, names and metadata"
+    )

@@ -1,0 +1,141 @@
+"""Compare an original with a rewritten `.onnx` file: weights by decoding, outputs by running both in ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from onnx import FunctionProto, TensorProto, helper
+
+from wpconvert.engines import ONNX_ENGINE
+from wpconvert.engines.base import Advance
+from wpconvert.engines.inputs import Inputs
+from wpconvert.errors import UsageError
+from wpconvert.files import staging
+from wpconvert.onnx import metadata
+from wpconvert.onnx.compressed import Compressed, find_compressed
+from wpconvert.onnx.data import Bytes, load
+from wpconvert.onnx.decode import DOMAIN
+from wpconvert.onnx.file import OnnxModel, read, told_of
+from wpconvert.onnx.files import Target
+from wpconvert.onnx.graphs import Scope
+from wpconvert.onnx.ports import interface_of, shape_of
+from wpconvert.onnx.restore import restore
+from wpconvert.onnx.tensors import data_of, raw_of
+from wpconvert.report.result import Verification
+from wpconvert.verification import LOSSLESS, OF_DENSE, compare_output
+
+_Place = tuple[int, str, int]
+"""Of a constant: its graph, and its name, or its number among those that nodes have."""
+_Loaded = tuple[int, tuple[int, ...], Bytes]
+"""Type, shape and bytes."""
+_Load = Callable[[], _Loaded]
+_INITIALIZER = -1
+
+
+def verify_onnx(original: Path, rewritten: Path, inputs: Inputs, advance: Advance = lambda: None) -> Verification:
+    """Run both files on the same samples and compare every output bit by bit, and all constants.
+
+    Of a lossy model, the weights that were not pooled have to be equal, and the outputs to be those of its own dense
+    model. `advance` is called twice a sample. Raises UsageError when the models have different inputs or outputs,
+    UnsupportedError when ONNX Runtime does not run them, and what `read` raises.
+    """
+    first, second = read(original), read(rewritten)
+    check_interfaces(first, second)
+    if not inputs.samples:
+        raise UsageError("no samples to compare")
+    with told_of(rewritten):
+        lost, lost_before = _lossy(second), _lossy(first)
+        weights_equal = _equal(first, second, lost)
+    before = ONNX_ENGINE.run(original, inputs.samples, advance)
+    after = ONNX_ENGINE.run(rewritten, inputs.samples, advance)
+    names = [value.name for value in first.proto.graph.output]
+    outputs = tuple(compare_output(name, i, before, after, inputs.labels) for i, name in enumerate(names))
+    same = all(output.equal for output in outputs) and (not lost or _equal(first, second, set()))
+    # A lossy file beside itself, or one whose original was as lossy, has lost nothing.
+    lossy = bool(lost) and not (same and lost_before >= lost)
+    kept, notes = outputs, list(inputs.notes)
+    if lossy:
+        with staging(None) as folder:
+            dense = Target.beside(folder / rewritten.name)
+            restore(second, dense)
+            own = ONNX_ENGINE.run(dense.model, inputs.samples, lambda: None)
+        kept = tuple(compare_output(name, i, own, after, None) for i, name in enumerate(names))
+        notes += [
+            f"{output.name}: {output.different:,} values are not those of the model's own dense form"
+            for output in kept
+            if not output.equal
+        ]
+    passed = weights_equal and all(output.equal for output in kept)
+    promise = OF_DENSE if lossy else LOSSLESS
+    count = len(inputs.samples)
+    return Verification(passed, promise, ONNX_ENGINE.name, count, weights_equal, outputs, tuple(notes), lossy)
+
+
+def check_interfaces(first: OnnxModel, second: OnnxModel) -> None:
+    """UsageError unless both models have inputs and outputs of the same names, shapes and types."""
+    for end, ours, theirs in zip(("inputs", "outputs"), interface_of(first), interface_of(second), strict=True):
+        sides = [[(v.name, v.type.tensor_type.elem_type, shape_of(v)) for v in side] for side in (ours, theirs)]
+        if sides[0] != sides[1]:
+            shown = [[f"{name} {list(shape or ())}" for name, _, shape in side] for side in sides]
+            raise UsageError(
+                f"the models have different {end}: {', '.join(shown[0])} and {', '.join(shown[1])}; "
+                "they are not two forms of one model"
+            )
+
+
+def _lossy(model: OnnxModel) -> set[tuple[int, str]]:
+    """The weights that were changed before they were stored."""
+    provenance = metadata.read(model.proto)
+    return {(r.graph, r.name) for r in provenance.tensors if r.lossy} if provenance is not None else set()
+
+
+def _equal(first: OnnxModel, second: OnnxModel, lossy: set[tuple[int, str]]) -> bool:
+    """Whether all constants of two models are the same, but for those that are lossy. One of each is in memory."""
+    ours, theirs = _constants(first), _constants(second)
+    if ours.keys() != theirs.keys():
+        return False
+    for place, load_ours in ours.items():
+        (data_type, shape, data), (other_type, other_shape, other) = load_ours(), theirs[place]()
+        if (data_type, shape) != (other_type, other_shape):
+            return False
+        if place[:2] not in lossy and not np.array_equal(data, other):
+            return False
+    return True
+
+
+def _constants(model: OnnxModel) -> dict[_Place, _Load]:
+    """Initializers, compressed ones as they decode, and the tensors that nodes have."""
+    found: dict[_Place, _Load] = {}
+    parts: set[tuple[int, str]] = set()
+    for compressed in find_compressed(model):
+        parts.update((compressed.number, name) for name in compressed.node.input)
+        found[compressed.number, compressed.name, _INITIALIZER] = partial(_load_compressed, model, compressed)
+    scopes = [scope for scope in model.scopes if not _is_ours(scope)]
+    for number, scope in enumerate(scopes):
+        for tensor in scope.graph.initializer if scope.graph is not None else ():
+            if (number, tensor.name) not in parts:
+                found[number, tensor.name, _INITIALIZER] = partial(_load, model, tensor)
+        nodes = (node for node in scope.body.node if node.domain != DOMAIN)
+        tensors = (attribute.t for node in nodes for attribute in node.attribute if attribute.HasField("t"))
+        found |= {(number, "", index): partial(_load, model, tensor) for index, tensor in enumerate(tensors)}
+    return found
+
+
+def _is_ours(scope: Scope) -> bool:
+    return isinstance(scope.body, FunctionProto) and bool(scope.body.domain == DOMAIN)
+
+
+def _load(model: OnnxModel, tensor: TensorProto) -> _Loaded:
+    data = data_of(tensor, model.files)
+    # Types that are not read are compared as they are written.
+    raw = np.frombuffer(tensor.SerializeToString(), np.uint8) if data is None else load(data)
+    return tensor.data_type, tuple(tensor.dims), raw
+
+
+def _load_compressed(model: OnnxModel, compressed: Compressed) -> _Loaded:
+    values = compressed.decode(model)
+    data_type = helper.np_dtype_to_tensor_dtype(values.dtype)
+    return data_type, values.shape, raw_of(values, data_type)

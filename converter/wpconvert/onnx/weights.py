@@ -1,0 +1,179 @@
+"""Find the weights of an ONNX model: the initializers that an operator multiplies with, directly or behind others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onnx import TensorProto
+
+from wpconvert.errors import ModelError
+from wpconvert.model.weight import Weight
+from wpconvert.onnx.data import Data, Span, load
+from wpconvert.onnx.file import OnnxModel
+from wpconvert.onnx.graphs import Scope, Use, Uses
+from wpconvert.onnx.tensors import EXTERNAL, bits_of, data_of, elements_of, form_of, nbytes_of, same_when_set, type_name
+
+MULTIPLIED = {
+    "Conv": (1,),
+    "ConvTranspose": (1,),
+    "Gemm": (0, 1),
+    "MatMul": (0, 1),
+    "QLinearConv": (3,),
+    "QLinearMatMul": (0, 3),
+    "ConvInteger": (1,),
+    "MatMulInteger": (0, 1),
+}
+"""The inputs of each operator that are multiplied with each other, or with the other one."""
+PASSED_ON = (
+    "DequantizeLinear",
+    "QuantizeLinear",
+    "Transpose",
+    "Reshape",
+    "Squeeze",
+    "Unsqueeze",
+    "Flatten",
+    "Identity",
+    "Cast",
+)
+"""Operators between a weight and what multiplies with it; input 0 is the weight."""
+REPORTED_NBYTES = 256
+"""Constants of other operators are listed, and left as they are, from this size on."""
+FIRST_CONSTANT_IR = 4
+"""The IR version from which an initializer need not be an input as well; one that is can be replaced by the caller."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a weight is: its scope, and its place among the initializers.
+
+    data: its bytes, whatever field or file has them; None where that is not known. channel_axis: that of the output
+    channels, as far as the operator that reads it tells.
+    """
+
+    scope: Scope
+    index: int
+    tensor: TensorProto
+    data: Data | None
+    channel_axis: int = 0
+
+    @property
+    def is_external(self) -> bool:
+        """Whether the data is outside the model file."""
+        return form_of(self.tensor) == EXTERNAL
+
+
+@dataclass(frozen=True)
+class Found:
+    """A weight as rules and reports see it, and where it is."""
+
+    weight: Weight
+    place: Place
+
+
+def key_of(graph: int, name: str) -> str:
+    """The key of a weight: `graph:name`, graphs numbered from 0, the model's own."""
+    return f"{graph}:{name}"
+
+
+def find_weights(model: OnnxModel) -> list[Found]:
+    """The initializers that are multiplied with, and large ones of other operators with the reason why they stay."""
+    uses = Uses.of(model.scopes)
+    storages: dict[Span, int] = {}
+    found: list[Found] = []
+    for scope in model.scopes:
+        graph = scope.graph
+        if graph is None or scope.number is None:
+            continue
+        names = [tensor.name for tensor in graph.initializer]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ModelError(f"initializer {twice!r} is there twice")
+        inputs = {value.name for value in graph.input}
+        for index, tensor in enumerate(graph.initializer):
+            operators = multipliers_of(uses, scope, tensor.name)
+            nbytes = nbytes_of(tensor)
+            if not operators and nbytes < REPORTED_NBYTES:
+                continue
+            data = data_of(tensor, model.files)
+            obstacle = None
+            if not operators:
+                readers = dict.fromkeys(use.node.op_type for use in uses.readers(scope, tensor.name))
+                operators = tuple(readers)
+                obstacle = "no operator multiplies with it"
+            obstacle = obstacle or _obstacle(model, scope, tensor, data, tensor.name in inputs)
+            # Spans that are the same are rewritten together or not at all; every inline tensor is on its own.
+            axis = _channel_axis(uses, scope, tensor)
+            storage = storages.setdefault(data, len(storages)) if isinstance(data, Span) else -1 - len(found)
+            weight = Weight(
+                key_of(scope.number, tensor.name),
+                tensor.name,
+                operators,
+                tuple(tensor.dims),
+                type_name(tensor.data_type),
+                nbytes,
+                storage=storage,
+                obstacle=obstacle,
+            )
+            found.append(Found(weight, Place(scope, index, tensor, data, axis)))
+    return found
+
+
+def multipliers_of(uses: Uses, scope: Scope, name: str) -> tuple[str, ...]:
+    """The operators that multiply with a value, in the order of the walk."""
+    operators: dict[str, None] = {}
+    seen: set[tuple[int, str]] = set()
+    waiting = [(scope, name)]
+    while waiting:
+        owner, value = waiting.pop(0)
+        if (id(owner), value) in seen:
+            continue
+        seen.add((id(owner), value))
+        for use in uses.readers(owner, value):
+            called = uses.called(use)
+            if called is not None:
+                waiting.append(called)
+            elif _is_multiplied(use):
+                operators[use.node.op_type] = None
+            elif use.slot == 0 and use.node.op_type in PASSED_ON and use.node.output:
+                waiting.append((use.scope, use.node.output[0]))
+    return tuple(operators)
+
+
+def _channel_axis(uses: Uses, scope: Scope, tensor: TensorProto) -> int:
+    """The axis of the output channels: 1 of a second factor and of a ConvTranspose, else 0."""
+    second = min(1, max(0, len(tensor.dims) - 1))
+    waiting = uses.readers(scope, tensor.name)
+    for use in waiting:
+        if use.node.op_type == "DequantizeLinear" and use.node.output:
+            waiting = waiting + uses.readers(use.scope, use.node.output[0])
+    for use in waiting:
+        if not _is_multiplied(use):
+            continue
+        transposed = any(entry.name == "transB" and entry.i for entry in use.node.attribute)
+        if use.node.op_type == "ConvTranspose":
+            return second
+        if (use.node.op_type in ("MatMul", "MatMulInteger") and use.slot == 1) or use.node.op_type == "QLinearMatMul":
+            return second
+        if use.node.op_type == "Gemm" and use.slot == 1 and not transposed:
+            return second
+        return 0
+    return 0
+
+
+def _is_multiplied(use: Use) -> bool:
+    return use.node.domain in ("", "ai.onnx") and use.slot in MULTIPLIED.get(use.node.op_type, ())
+
+
+def _obstacle(model: OnnxModel, scope: Scope, tensor: TensorProto, data: Data | None, is_input: bool) -> str | None:
+    """Why an initializer stays as it is whatever the method; None if it need not."""
+    if is_input and (scope.number or model.proto.ir_version >= FIRST_CONSTANT_IR):
+        return "it is an input of the graph too: a caller may replace it"
+    if data is None or bits_of(tensor.data_type) is None:
+        return f"weights of type {type_name(tensor.data_type)} are not supported"
+    if elements_of(tensor) == 0:
+        return "it has no elements"
+    if bits_of(tensor.data_type) == 4 and elements_of(tensor) % 2 and load(data)[-1] >> 4:
+        return "its last byte has bits of no element"
+    if form_of(tensor) != EXTERNAL and not same_when_set(tensor, data):
+        return "its data is in a form that could not be given back bit for bit"
+    return None

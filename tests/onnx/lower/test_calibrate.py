@@ -1,0 +1,104 @@
+"""A float model quantised with samples can be lowered and answers nearly the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from tests.onnx.lower.harness import operators, real_outputs, run_onnx
+from wpconvert.errors import FileError, UnsupportedError, UsageError
+from wpconvert.onnx.lower import calibrate, lower
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    """Conv, batch normalisation, Relu, pool and Gemm in float32."""
+    values = {
+        "kernel": RANDOM.normal(0, 0.3, (6, 3, 3, 3)),
+        "scale": RANDOM.uniform(0.5, 2, 6),
+        "shift": RANDOM.normal(0, 0.5, 6),
+        "mean": RANDOM.normal(0, 0.5, 6),
+        "variance": RANDOM.uniform(0.5, 2, 6),
+        "matrix": RANDOM.normal(0, 0.3, (4, 54)),
+        "offset": RANDOM.normal(0, 0.3, 4),
+    }
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel"], ["a"], "conv"),
+        helper.make_node("BatchNormalization", ["a", "scale", "shift", "mean", "variance"], ["b"], "bn"),
+        helper.make_node("Relu", ["b"], ["c"], "relu"),
+        helper.make_node("MaxPool", ["c"], ["d"], "pool", kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Flatten", ["d"], ["e"], "flatten"),
+        helper.make_node("Gemm", ["e", "matrix", "offset"], ["logits"], "classifier", transB=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, ["batch", 3, 8, 8])],
+        [helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", 4])],
+        [numpy_helper.from_array(array.astype(np.float32), name) for name, array in values.items()],
+    )
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    path = tmp_path / "samples.npz"
+    np.savez(path, image=RANDOM.normal(0, 1, (50, 3, 8, 8)).astype(np.float32))
+    return path
+
+
+def test_a_calibrated_network_is_int8_throughout_and_close_to_the_float_one(network: Path, samples: Path) -> None:
+    lowered = lower(calibrate(network, samples), "net")
+    assert operators(lowered) == ["CONV_2D", "MAX_POOL_2D", "RESHAPE", "FULLY_CONNECTED"]
+    model = onnx.load(network)
+    with np.load(samples) as stored:
+        for index in range(10):
+            feeds = {"image": stored["image"][index : index + 1]}
+            [expected] = run_onnx(model, feeds).values()
+            [found] = real_outputs(lowered, feeds)
+            assert np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
+
+
+def test_the_same_samples_give_the_same_model(network: Path, samples: Path) -> None:
+    assert calibrate(network, samples) == calibrate(network, samples)
+
+
+def test_one_array_serves_one_input_under_any_name(network: Path, samples: Path, tmp_path: Path) -> None:
+    with np.load(samples) as stored:
+        np.savez(tmp_path / "other.npz", anything=stored["image"])
+    assert calibrate(network, tmp_path / "other.npz") == calibrate(network, samples)
+
+
+def test_labels_beside_the_samples_do_no_harm(network: Path, samples: Path, tmp_path: Path) -> None:
+    with np.load(samples) as stored:
+        np.savez(tmp_path / "labelled.npz", pixels=stored["image"], labels=np.arange(50))
+    assert calibrate(network, tmp_path / "labelled.npz") == calibrate(network, samples)
+
+
+def test_missing_and_unfit_samples_are_told_in_one_line(network: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"absent.npz: No such file"):
+        calibrate(network, tmp_path / "absent.npz")
+    (tmp_path / "text.npz").write_text("no archive")
+    with pytest.raises(UsageError, match=r"text.npz: expected an .npz file"):
+        calibrate(network, tmp_path / "text.npz")
+    np.savez(tmp_path / "two.npz", a=np.zeros((2, 3)), b=np.zeros((2, 3)))
+    with pytest.raises(UsageError, match=r"two.npz: no array for the input 'image'; it has a, b"):
+        calibrate(network, tmp_path / "two.npz")
+    np.savez(tmp_path / "narrow.npz", image=np.zeros((2, 3, 8, 7), np.float32))
+    with pytest.raises(UsageError, match=r"narrow.npz: 'image' holds samples of shape .3, 8, 7., expected .3, 8, 8."):
+        calibrate(network, tmp_path / "narrow.npz")
+
+
+def test_a_file_that_is_no_model_is_told_in_one_line(samples: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(UnsupportedError, match=r"text.onnx: .*") as caught:
+        calibrate(tmp_path / "text.onnx", samples)
+    assert "\n" not in str(caught.value)

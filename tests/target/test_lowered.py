@@ -1,0 +1,28 @@
+"""Models lowered from ONNX on every board."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.onnx.lower.network import network
+from tests.tflite.harness import forced
+from wpconvert.onnx.lower import lower
+from wpconvert.reference.interpreter import Interpreter
+from wpconvert.target import boards, run_on
+from wpconvert.tflite.file import parse
+
+
+@pytest.mark.parametrize("method", [None, "dcsr"])
+@pytest.mark.parametrize("board", list(boards()))
+@pytest.mark.usefixtures("device")
+def test_every_operator_gives_the_bits_of_the_reference(board: str, method: str | None) -> None:
+    data = lower(network(), "network").data
+    model = parse(data if method is None else forced(data, method))
+    random = np.random.default_rng(2)
+    samples = [[random.integers(-128, 128, (1, 12, 12, 3), dtype=np.int8)] for _ in range(2)]
+    reference = Interpreter(model)
+    for sample, [found] in zip(samples, run_on(boards()[board], model, samples).outputs, strict=True):
+        [expected] = reference.run(sample)
+        assert (found == expected).all()
+        assert expected.max() > -128
