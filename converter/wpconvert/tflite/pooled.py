@@ -65,12 +65,18 @@ def pool_weights(
         elif reasons:
             groups[0 if settings.scope == NETWORK else storage].append(sharing)
     for group in groups.values():
-        members = [weight for sharing in group for weight in sharing]
-        pool = _exact_pool(members, settings, result.notes)
-        if pool is not None:
-            result.pools |= dict.fromkeys((weight.key for weight in members), pool)
-        else:
+        own = _of_few_vectors(group, settings)
+        if not own:
             _pool_group(model, sites, group, settings, result)
+            continue
+        members = [weight for sharing in own for weight in sharing]
+        result.pools |= dict.fromkeys((weight.key for weight in members), _exact_pool(members, settings, result.notes))
+        result.reasons |= {
+            weight.key: "kept: not made of the pool's vectors that other tensors are made of, and would change"
+            for sharing in group
+            for weight in sharing
+            if weight.key not in result.pools
+        }
     return result
 
 
@@ -98,16 +104,36 @@ def _lut(members: Sequence[Weight], settings: PoolSettings, shift: int) -> Lut:
     return settings.lut_for(min(weight.act_bits for weight in members), shift)
 
 
-def _exact_pool(members: Sequence[Weight], settings: PoolSettings, notes: list[str]) -> Pool | None:
-    """The pool that the weights are made of, if they are."""
+def _vectors(members: Sequence[Weight]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """The vectors of all weights, int8[n, 8], and what `lanes` says of them."""
     values = [weight.values for weight in members if weight.values is not None]
-    vectors = np.concatenate([cut(v) for v in values])
-    found = exact(vectors, np.concatenate([lanes(v.shape) for v in values]))
-    if found is None:
-        return None
-    most = settings.size or max(DEFAULT_SIZE, len(vectors) // _LEAST_USES)
-    if len(found) > most:
-        return None
+    return np.concatenate([cut(v) for v in values]), np.concatenate([lanes(v.shape) for v in values])
+
+
+def _of_few_vectors(group: Sequence[Sequence[Weight]], settings: PoolSettings) -> list[Sequence[Weight]]:
+    """Those of the weights, in lists of those that share their bytes, that consist of a pool's vectors already.
+
+    None of them, unless they are most of the weights: a few small tensors have few vectors by chance.
+    """
+    cuts = [_vectors(sharing[:1]) for sharing in group]
+    uses = [len(vectors) / len(np.unique(vectors, axis=0)) for vectors, _ in cuts]
+    own: list[int] = []
+    for index in sorted(range(len(group)), key=lambda i: -uses[i]):
+        parts = [cuts[i] for i in (*own, index)]
+        vectors, within = (np.concatenate(each) for each in zip(*parts, strict=True))
+        found = exact(vectors, within)
+        most = settings.size or max(DEFAULT_SIZE, len(vectors) // _LEAST_USES)
+        if found is not None and len(found) <= most:
+            own.append(index)
+    if len(own) < len(group) and 2 * sum(len(cuts[i][0]) for i in own) < sum(len(vectors) for vectors, _ in cuts):
+        return []
+    return [group[i] for i in sorted(own)]
+
+
+def _exact_pool(members: Sequence[Weight], settings: PoolSettings, notes: list[str]) -> Pool:
+    """The pool that the weights are made of."""
+    found = exact(*_vectors(members))
+    assert found is not None
     # Which pool it is is given: entries get the bits it takes.
     bits, shift = next(
         ((bits, shift) for bits, shift in _kinds(settings.lut_bits) if fits(found, bits, shift).all()), (16, 0)
