@@ -22,7 +22,7 @@ from wpconvert.tflite.weights import Site, find_sites
 from wpconvert.transforms.pool import cut, exact, fits, lanes
 from wpconvert.transforms.pool_fit import Part, fit, nearest
 
-# An exact pool that is larger than the default is taken for one if each of its vectors stands for so many.
+# Tensors that make an exact pool larger than the default belong to it if each vector they add stands for so many.
 _LEAST_USES = 4
 # So that the ratio of nothing to nothing is a number.
 _LEAST_ENERGY = 1e-300
@@ -118,13 +118,14 @@ def _of_few_vectors(group: Sequence[Sequence[Weight]], settings: PoolSettings) -
     cuts = [_vectors(sharing[:1]) for sharing in group]
     uses = [len(vectors) / len(np.unique(vectors, axis=0)) for vectors, _ in cuts]
     own: list[int] = []
+    size = 0
     for index in sorted(range(len(group)), key=lambda i: -uses[i]):
         parts = [cuts[i] for i in (*own, index)]
-        vectors, within = (np.concatenate(each) for each in zip(*parts, strict=True))
-        found = exact(vectors, within)
-        most = settings.size or max(DEFAULT_SIZE, len(vectors) // _LEAST_USES)
-        if found is not None and len(found) <= most:
+        found = exact(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+        worth = settings.size or max(DEFAULT_SIZE, size + len(cuts[index][0]) // _LEAST_USES)
+        if found is not None and len(found) <= worth:
             own.append(index)
+            size = len(found)
     if len(own) < len(group) and 2 * sum(len(cuts[i][0]) for i in own) < sum(len(vectors) for vectors, _ in cuts):
         return []
     return [group[i] for i in sorted(own)]
