@@ -41,12 +41,16 @@ class Pooled:
 
 
 def pool_weights(
-    model: TfliteModel, weights: Sequence[Weight], chosen: Collection[str], settings: PoolSettings
+    model: TfliteModel,
+    weights: Sequence[Weight],
+    chosen: Collection[str],
+    asked: Collection[str],
+    settings: PoolSettings,
 ) -> Pooled:
     """Pool the weights of a model that are chosen by their keys, in place; `weights` are all of the model.
 
     `act_bits` of the weights say which pools need a look-up table. Weights that consist of few enough vectors already
-    stay as they are.
+    stay as they are; the others beside them are pooled only if their keys are among those `asked` for one by one.
     """
     result = Pooled()
     sites = find_sites(model)
@@ -71,12 +75,16 @@ def pool_weights(
             continue
         members = [weight for sharing in own for weight in sharing]
         result.pools |= dict.fromkeys((weight.key for weight in members), _exact_pool(members, settings, result.notes))
+        others = [sharing for sharing in group if sharing not in own]
+        more = [sharing for sharing in others if any(w.key in asked for w in sharing)]
         result.reasons |= {
-            weight.key: "kept: not made of the pool's vectors that other tensors are made of, and would change"
-            for sharing in group
+            weight.key: "kept: not made of the vectors that other tensors are made of; a rule can pool it"
+            for sharing in others
+            if sharing not in more
             for weight in sharing
-            if weight.key not in result.pools
         }
+        if more:
+            _pool_group(model, sites, more, settings, result)
     return result
 
 
