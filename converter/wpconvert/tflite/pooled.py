@@ -75,14 +75,16 @@ def pool_weights(
             continue
         members = [weight for sharing in own for weight in sharing]
         result.pools |= dict.fromkeys((weight.key for weight in members), _exact_pool(members, settings, result.notes))
-        others = [sharing for sharing in group if sharing not in own]
-        more = [sharing for sharing in others if any(w.key in asked for w in sharing)]
-        result.reasons |= {
-            weight.key: "kept: not made of the vectors that other tensors are made of; a rule can pool it"
-            for sharing in others
-            if sharing not in more
-            for weight in sharing
-        }
+        more = []
+        for sharing in group:
+            keys = {weight.key for weight in sharing}
+            if keys & result.pools.keys():
+                continue
+            if keys & set(asked):
+                more.append(sharing)
+            else:
+                why = "kept: not made of the vectors that other tensors are made of; a rule can pool it"
+                result.reasons |= dict.fromkeys(keys, why)
         if more:
             _pool_group(model, sites, more, settings, result)
     return result
