@@ -40,12 +40,17 @@ static wpk_status check(const wpk_blob *blob) {
  * channels, or fewer at the end of a tap. */
 #define FOR_EACH_VECTOR(blob, row, vector, first, lanes, ...)                                   \
     do {                                                                                        \
-        const uint8_t *const indices = wpk_pool_row(blob, row);                                 \
+        const uint8_t *indices = wpk_pool_row(blob, row);                                       \
         const uint32_t bits = wpk_pool_index_bits(blob), depth = wpk_pool_depth(blob);          \
-        uint32_t position = 0;                                                                  \
+        const uint32_t mask = (1u << bits) - 1;                                                 \
+        uint32_t bit = 0; /* of the byte at `indices` */                                        \
         for (uint32_t tap = 0; tap < (blob)->cols; tap += depth) {                              \
-            for (uint32_t c = 0; c < depth; c += WPK_POOL_LANES, ++position) {                  \
-                const uint32_t index = wpk_pool_index(indices, bits, position);                 \
+            for (uint32_t c = 0; c < depth; c += WPK_POOL_LANES) {                              \
+                const uint32_t low = indices[0], high = indices[(bit + bits - 1) / 8];          \
+                const uint32_t index = (low | high << 8) >> bit & mask;                         \
+                bit += bits;                                                                    \
+                indices += bit / 8;                                                             \
+                bit %= 8;                                                                       \
                 const int8_t *const vector = (blob)->pool->vectors + index * WPK_POOL_LANES;    \
                 const uint32_t first = tap + c;                                                 \
                 const uint32_t lanes = depth - c < WPK_POOL_LANES ? depth - c : WPK_POOL_LANES; \
@@ -60,7 +65,8 @@ static void decode(const wpk_blob *blob, wpk_cursor *cursor, uint32_t first, uin
     for (uint32_t row = first; row < cursor->row; ++row, dst += stride) {
         FOR_EACH_VECTOR(blob, row, vector, at, lanes, {
             if (lanes == WPK_POOL_LANES) {
-                memcpy(dst + at, vector, WPK_POOL_LANES);
+                wpk_store_u32(dst + at, wpk_load_u32(vector));
+                wpk_store_u32(dst + at + 4, wpk_load_u32(vector + 4));
             } else {
                 wpk_copy(dst + at, vector, lanes);
             }

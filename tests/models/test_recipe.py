@@ -100,3 +100,13 @@ def test_pooled_model_has_the_pool_size_asked_for(tmp_path: Path) -> None:
     card = (tmp_path / "digits_pool.md").read_text(encoding="utf-8")
     assert "--out models/zoo --epochs 1 --pool-epochs 1 --pool-size 16\n" in card
     assert "| Weight pool | 16 vectors of 8 weights in block1/pointwise/conv/weight, " in card
+
+
+def test_the_onnx_recipe_writes_model_card_and_test_split(tmp_path: Path) -> None:
+    result = run(tmp_path, "--epochs", "1", "--prune-epochs", "1", recipe="digits_onnx")
+    assert result.returncode == 0, result.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"digits_onnx.md", "digits_onnx.onnx", "digits_onnx_test.npz"}
+    shipped = ROOT / "models" / "zoo" / "digits_onnx_test.npz"
+    assert (tmp_path / shipped.name).read_bytes() == shipped.read_bytes()
+    card = (tmp_path / "digits_onnx.md").read_text(encoding="utf-8")
+    assert "wptrain.recipes.digits_onnx --out models/zoo --epochs 1 --prune-epochs 1\n" in card

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,9 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from tests.models.test_zoo import ZOO, rows, share
+from tests.models.test_zoo import ROOT, ZOO, rows, share
 from tests.onnx.lower.harness import file_inputs, steps_apart
+from tests.tflite.harness import converted
 from wpconvert.engines.native import NativeEngine
 from wpconvert.onnx.lower import Lowered, lower
 from wpconvert.reference.interpreter import Interpreter
@@ -83,6 +83,11 @@ def test_native_engine_and_reference_give_the_same_bits(
         assert (reference.run(sample)[0] == found).all()
 
 
-def test_it_ships() -> None:
+def test_the_readme_gives_its_sizes(lowered: Lowered) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert f"{len(lowered.data):,} bytes of int8 `.tflite`" in readme
+    assert f"{len(converted(lowered.data, 'dcsr').data):,} with `-m dcsr`" in readme
+
+
+def test_it_is_small_enough_to_ship() -> None:
     assert PATH.stat().st_size < 100_000
-    assert Path(PATH).with_suffix(".md").is_file()

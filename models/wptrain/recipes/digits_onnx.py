@@ -10,6 +10,7 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from ..card import Card, Score, render
 from ..data import digits as data
 from ..data.dataset import Split
 from ..export import INPUT_NAME, OUTPUT_NAME
-from ..litert import describe
+from ..litert import ModelFacts, describe
 from . import digits, zoo
 
 ONNX_FILE = "digits_onnx.onnx"
@@ -69,7 +70,7 @@ def build(settings: digits.Settings) -> dict[str, bytes]:
         file_name=ONNX_FILE,
         summary="An int8 ONNX classifier of handwritten digits, pruned: most weights are zero.",
         content=content,
-        facts=describe(lower(model, ONNX_FILE).data),
+        facts=facts_of(model),
         test_file=TEST_FILE,
         command=zoo.command("digits_onnx", settings),
         seed=settings.seed,
@@ -84,6 +85,13 @@ def build(settings: digits.Settings) -> dict[str, bytes]:
         packages=("torch", "onnx", "onnxruntime", "numpy", "scikit-learn"),
     )
     return {ONNX_FILE: content, f"{Path(ONNX_FILE).stem}.md": render(card).encode(), TEST_FILE: archive.getvalue()}
+
+
+def facts_of(model: onnx.ModelProto) -> ModelFacts:
+    """Those of the lowered model, of whose layers the ones that the ONNX model has weights for."""
+    facts = describe(lower(model, ONNX_FILE).data)
+    own = {tensor.name for tensor in model.graph.initializer}
+    return replace(facts, layers=tuple(layer for layer in facts.layers if layer.name in own))
 
 
 def channels_first(split: Split) -> NDArray[np.float32]:

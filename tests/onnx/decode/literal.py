@@ -41,7 +41,7 @@ def _nibble(octets: Array, number: int) -> int:
     return int(octets[number // 2]) >> 4 * (number % 2) & 15
 
 
-def _place(total: int, steps: Sequence[int], values: Array) -> list[object]:
+def _place(total: int, steps: Sequence[int], values: Sequence[object] | Array) -> list[object]:
     out = [values[0]] * total
     position = -1
     for step, value in zip(steps, values[1:], strict=True):
@@ -81,6 +81,15 @@ def _huffman(total: int, bits: Array, levels: Array, counts: Array, symbols: Arr
     return sequence[:total]
 
 
+def _huffman_runs(total: int, *streams: Array) -> list[object]:
+    *coded, values, stored = streams
+    count = int(stored[0])
+    steps = [int(str(step)) for step in _huffman(count, *coded[:4])]
+    bits, levels, counts = coded[4:]
+    others = _huffman(count, bits, levels, counts, values[1:])
+    return _place(total, steps, [values[0], *others])
+
+
 def _pool(total: int, codes: Array, vectors: Array, layout: Array) -> list[object]:
     return _scaled_pool(total, codes, vectors, np.ones(0), layout)
 
@@ -104,6 +113,7 @@ _DECODERS: dict[str, Callable[..., list[object]]] = {
     "DecodeRle": _rle,
     "DecodeDcsr": _dcsr,
     "DecodeHuffman": _huffman,
+    "DecodeHuffmanRuns": _huffman_runs,
     "DecodePool": _pool,
     "DecodeScaledPool": _scaled_pool,
 }

@@ -4,40 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.onnx.decode.examples import encodings
 from tests.onnx.decode.weights import Array, weights
 from wpconvert.errors import ModelError
-from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, Decoder, Encoded, Settings
+from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, Decoder, Settings
 
 every_operator = pytest.mark.parametrize("op_type", BY_OP_TYPE)
-
-
-def encodings(op_type: str) -> list[Encoded]:
-    """What encoders make for this operator of some weights that they can all hold."""
-    generator = np.random.default_rng(1)
-    few = np.where(generator.random((6, 16, 5)) < 0.6, 0, generator.integers(-4, 5, (6, 16, 5)))
-    floats = few.astype(np.float32)
-    floats[few == 0] *= np.where(generator.random(floats.shape) < 0.5, -1, 1)[few == 0]
-    pool = generator.normal(size=(5, 8)).astype(np.float32)
-    found = []
-    for decoder in DECODERS.values():
-        for values in (few.astype(np.int8), floats, (few // 2).astype(ml_dtypes.int4)):
-            found.append(decoder.encode(values, Settings()))
-        if decoder is DECODERS["pool"]:
-            found.append(decoder.encode(floats, Settings(pool=pool)))
-    many = np.where(few == 0, 0, generator.integers(-8, 8, few.shape)).astype(ml_dtypes.int4)
-    found.append(DECODERS["bitmap"].encode(many, Settings()))
-    few[few == 1] = 0
-    crowded = np.where((few == 0) & (generator.random(few.shape) < 0.5), 1, few).astype(ml_dtypes.int4)
-    found.append(DECODERS["bitmap"].encode(crowded, Settings()))
-    result = [encoded for encoded in found if encoded.op_type == op_type]
-    assert result
-    return result
 
 
 def decode(decoder: Decoder, arrays: list[Array]) -> None:

@@ -8,10 +8,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.onnx.decode import literal
+from tests.onnx.decode.examples import encodings
 from tests.onnx.decode.models import ENGINES, OPSETS, assert_same_bits, model_of
 from tests.onnx.decode.weights import Array, int4_weights, weights
 from wpconvert.errors import ModelError
 from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, MAX_OPSET, MIN_OPSET, Encoded, Settings
+from wpconvert.onnx.decode.decoder import INT4
 
 every_decoder = pytest.mark.parametrize("method", DECODERS)
 every_opset = pytest.mark.parametrize("opset", OPSETS)
@@ -57,6 +59,19 @@ def test_the_body_gives_the_encoded_bits_back_in_every_engine(method: str, opset
         assert_same_bits(run(model), values)
 
 
+@every_opset
+@pytest.mark.parametrize("op_type", BY_OP_TYPE)
+def test_each_operator_decodes_alike_in_every_engine(op_type: str, opset: int) -> None:
+    if opset < BY_OP_TYPE[op_type].since_opset:
+        pytest.skip("no such weights in this opset")
+    for encoded in encodings(op_type):
+        expected = decoded(encoded)
+        int4 = expected.dtype.name in INT4
+        model = model_of(encoded, expected.dtype, expected.shape, opset, dequantised=int4)
+        for run in ENGINES.values():
+            assert_same_bits(run(model), expected.astype(np.float32) if int4 else expected)
+
+
 @pytest.mark.parametrize("opset", [opset for opset in OPSETS if opset >= 21])
 @every_decoder
 @given(values=int4_weights())
@@ -78,6 +93,18 @@ def test_weights_that_are_longer_than_any_chunk_come_back(method: str, dtype: st
     assert encoded.nbytes < values.nbytes
     assert_same_bits(decoded(encoded), values)
     assert_same_bits(ENGINES["optimised"](model_of(encoded, values.dtype, values.shape, 17)), values)
+
+
+@pytest.mark.parametrize("method", ["bitmap", "rle", "dcsr", "huffman"])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_a_signalling_nan_that_is_the_most_common_element_keeps_its_bits(method: str, dtype: str) -> None:
+    values = np.arange(800, dtype=dtype)
+    nan = np.array([{"float16": 0x7D01, "float32": 0x7FA00001}[dtype]], f"u{values.itemsize}").view(dtype)
+    values[20:] = nan
+    encoded = DECODERS[method].encode(values, Settings())
+    model = model_of(encoded, values.dtype, values.shape, 17)
+    for run in ENGINES.values():
+        assert_same_bits(run(model), values)
 
 
 def test_zeros_of_both_signs_take_two_bits_at_most() -> None:

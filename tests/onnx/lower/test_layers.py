@@ -216,6 +216,13 @@ def test_means_of_whole_images(scale: float) -> None:
         agrees(b, feed(0, 1, 3, 6, 5))
 
 
+def test_a_mean_with_a_scale_of_its_own_is_rounded_once() -> None:
+    b = Builder()
+    x = b.input("x", (1, 2, 8, 8), 0.0373, -128)
+    b.output(b.rounded(b.op("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2]), 0.0211, -128))
+    assert set(steps_apart(b.build(), feed(0, 1, 2, 8, 8)).values()) == {0}
+
+
 @pytest.mark.parametrize("fill", [None, 0.0, 0.5])
 def test_padding(fill: float | None) -> None:
     b = Builder("uint8")
@@ -303,6 +310,21 @@ def test_the_qoperator_form(dtype: str) -> None:
     steps = steps_apart(quantised_operator(dtype), feed(0, 1, 3, 8, 8))
     assert len(steps) >= 6
     assert max(steps.values()) <= 1, steps
+
+
+def test_weights_that_two_layers_share_are_stored_once() -> None:
+    sizes = []
+    for shared in (True, False):
+        b = Builder()
+        first = integers(0, 64, 64)
+        names = [b.weights(first), b.weights(first if shared else integers(1, 64, 64))]
+        y = b.input("x", (1, 64))
+        for name in names:
+            y = b.rounded(b.op("Gemm", y, name), 0.1)
+        b.output(y)
+        sizes.append(len(lower(b.build(), "model").data))
+        agrees(b, feed(0, 1, 64))
+    assert sizes[0] < sizes[1] - 4000
 
 
 def test_integer_inputs_and_outputs_keep_their_integers() -> None:

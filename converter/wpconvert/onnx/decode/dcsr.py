@@ -56,7 +56,7 @@ _BODY = f"""{bodies.CONSTANTS} {bodies.NIBBLES}
     parts = Concat<axis = 1>(low, high)
     steps32 = MatMulInteger(parts, weights)
     step = Reshape(steps32, flat)
-    {steps.BODY}"""
+    {steps.VALUES} {steps.placed("elements")}"""
 
 
 class Dcsr(Decoder):

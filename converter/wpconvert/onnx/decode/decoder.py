@@ -32,6 +32,8 @@ MAX_DIMENSIONS = 64
 INT4 = frozenset({"int4", "uint4"})
 """Types of 4 bits; NumPy has an element a byte. Their operators are called `…Int4`."""
 
+_CHUNK = 1 << 18
+
 Array = NDArray[Any]
 
 
@@ -181,3 +183,21 @@ def _shortened(function: onnx.FunctionProto) -> onnx.FunctionProto:
         node.input[:] = [names[name] for name in node.input]
         node.output[:] = [names[name] for name in node.output]
     return function
+
+
+def selected(values: Array, mask: NDArray[np.bool_]) -> Array:
+    """The elements of a vector where the mask is set; some times faster than indexing with it."""
+    parts = [
+        values[first : first + _CHUNK].take(np.flatnonzero(mask[first : first + _CHUNK]))
+        for first in range(0, len(values), _CHUNK)
+    ]
+    return np.concatenate(parts) if parts else values
+
+
+def insert(values: Array, out: Array, mask: NDArray[np.bool_]) -> None:
+    """Put as many values as the mask has elements set where it is set in `out`: the inverse of `selected`."""
+    first = 0
+    for begin in range(0, len(out), _CHUNK):
+        at = np.flatnonzero(mask[begin : begin + _CHUNK])
+        out[begin : begin + _CHUNK][at] = values[first : first + len(at)]
+        first += len(at)

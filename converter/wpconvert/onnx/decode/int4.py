@@ -10,7 +10,7 @@ import numpy as np
 from wpconvert.onnx.decode.bitmap import Bitmap, NestedBitmap
 from wpconvert.onnx.decode.dcsr import Dcsr
 from wpconvert.onnx.decode.decoder import INT4, Array, Decoder
-from wpconvert.onnx.decode.huffman import Huffman
+from wpconvert.onnx.decode.huffman import Huffman, HuffmanRuns
 from wpconvert.onnx.decode.packed import Packed
 from wpconvert.onnx.decode.pool import Pool
 from wpconvert.onnx.decode.rle import Rle
@@ -76,10 +76,25 @@ class HuffmanInt4(_Int4, Huffman):
     op_type = "DecodeHuffmanInt4"
 
 
+class HuffmanRunsInt4(_Int4, HuffmanRuns):
+    """`DecodeHuffmanRunsInt4`."""
+
+    op_type = "DecodeHuffmanRunsInt4"
+
+
 class PoolInt4(_Int4, Pool):
     """`DecodePoolInt4`."""
 
     op_type = "DecodePoolInt4"
 
 
-INT4_DECODERS = (BitmapInt4(), NestedBitmapInt4(), PackedInt4(), RleInt4(), DcsrInt4(), HuffmanInt4(), PoolInt4())
+INT4_DECODERS = (
+    BitmapInt4(),
+    NestedBitmapInt4(),
+    PackedInt4(),
+    RleInt4(),
+    DcsrInt4(),
+    HuffmanInt4(),
+    HuffmanRunsInt4(),
+    PoolInt4(),
+)

@@ -14,7 +14,7 @@ _REACH = 16
 
 _BODY = f"""{bodies.CONSTANTS} {bodies.NIBBLES}
     step = Cast<to = 6>(nibble)
-    {steps.BODY}"""
+    {steps.VALUES} {steps.placed("elements")}"""
 
 
 class Rle(Decoder):

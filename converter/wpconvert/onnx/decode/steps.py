@@ -15,21 +15,27 @@ from wpconvert.errors import ModelError
 from wpconvert.onnx.decode.bitmap import most_common
 from wpconvert.onnx.decode.decoder import Array, bits_of
 
-BODY = """
-    int_one = Constant<value = int32 {1}>()
+VALUES = """
     size = Shape(values)
     elements = Sub(size, second)
-    real = Slice(step, first, elements)
+    fill = Slice(values, first, second)
+    others = Slice(values, second, size)
+"""
+"""`fill`, `others` and their number `elements`, from `values`."""
+
+
+def placed(count: str) -> str:
+    """The weight from `fill`, `others` and `step`, int32, of which there are so many, int64[1], or more."""
+    return f"""
+    int_one = Constant<value = int32 {{1}}>()
+    real = Slice(step, first, {count})
     distance = Add(real, int_one)
     reached = CumSum(distance, zero)
     position = Sub(reached, int_one)
-    fill = Slice(values, first, second)
-    stored = Slice(values, second, size)
     empty = Expand(fill, total)
-    full = ScatterElements<axis = 0>(empty, position, stored)
+    full = ScatterElements<axis = 0>(empty, position, others)
     weight = Reshape(full, shape)
-"""
-"""The weight from `step`, int32, and `values`, the first of which is the fill."""
+    """
 
 
 def steps_of(flat: Array, reach: int) -> tuple[NDArray[np.uint8], Array]:

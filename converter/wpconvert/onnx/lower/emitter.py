@@ -45,6 +45,7 @@ class Emitter:
         self._model.buffers = [BufferT(data=[])]
         self._model.operatorCodes = []
         self._codes: dict[str, int] = {}
+        self._buffers: dict[bytes, int] = {}
         self._indices: dict[tuple[int, ...], int] = {}
         self.graph = SubGraphT()
         self.graph.name = "main"
@@ -94,8 +95,11 @@ class Emitter:
         return self._indices[key]
 
     def _buffer(self, data: bytes) -> int:
-        self._model.buffers.append(BufferT(data=np.frombuffer(data, np.uint8)))
-        return len(self._model.buffers) - 1
+        """A buffer with these bytes; weights that several operators share take one."""
+        if data not in self._buffers:
+            self._model.buffers.append(BufferT(data=np.frombuffer(data, np.uint8)))
+            self._buffers[data] = len(self._model.buffers) - 1
+        return self._buffers[data]
 
     def operator(self, name: str, inputs: Sequence[int], output: int, op_options: Any = None) -> int:
         """Append an operator; returns its output."""

@@ -20,6 +20,9 @@ from wpconvert.onnx.lower.operators.window import Window, read_window
 from wpconvert.onnx.lower.weights import bias_scales
 from wpconvert.tflite.schema import Padding, options
 
+_WEIGHT = 64
+"""What stands for 1 in the kernel of a mean: sums of a few bits would suffer from the kernels' two roundings."""
+
 
 @dataclass
 class Pool:
@@ -83,8 +86,9 @@ def _convolve(emitter: Emitter, node: Node) -> None:
     """A depthwise convolution with equal weights."""
     x, window = node.activation(0), node.settings.window
     channels, name = x.shape[1], node.output.name
-    scales = np.array([1 / math.prod(window.kernel)], np.float32)
-    kernel = emitter.constant(f"{name}/ones", np.ones((1, *window.kernel, channels), np.int8), scales, axis=3)
+    scales = np.array([1 / (_WEIGHT * math.prod(window.kernel))], np.float32)
+    values = np.full((1, *window.kernel, channels), _WEIGHT, np.int8)
+    kernel = emitter.constant(f"{name}/kernel", values, scales, axis=3)
     zeros = emitter.constant(f"{name}/zeros", np.zeros(channels, np.int32), bias_scales(x.quant, scales))
     convolve(emitter, node, window, (kernel, zeros), multiplier=1)
 
