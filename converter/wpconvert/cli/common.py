@@ -98,8 +98,8 @@ def engine_named(name: str | None) -> Engine:
     """The engine of that name for `.tflite` models; UsageError naming the known ones."""
     engine = ENGINES.get(name or DEFAULT_ENGINE)
     if engine is None:
-        reason = "executes .onnx models only" if name == ONNX_ENGINE.name else "is unknown"
-        raise UsageError(f"engine {name!r} {reason}, expected one of {', '.join(ENGINES)}")
+        problem = f"engine {name!r} is for .onnx models" if name == ONNX_ENGINE.name else f"unknown engine {name!r}"
+        raise UsageError(f"{problem}, expected one of {', '.join(ENGINES)}")
     return engine
 
 

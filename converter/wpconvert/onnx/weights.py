@@ -48,7 +48,7 @@ PASSED_ON = (
 )
 """Operators between a weight and what multiplies with it; input 0 is the weight."""
 REPORTED_NBYTES = 256
-"""Constants of other operators are listed, and left as they are, from this size on."""
+"""Constants of other operators are listed, and left as they are, from this size on, but not biases and scales."""
 FIRST_CONSTANT_IR = 4
 """The IR version from which an initializer need not be an input as well; one that is can be replaced by the caller."""
 
@@ -106,7 +106,7 @@ def find_weights(model: OnnxModel) -> list[Found]:
             if not operators:
                 operators = tuple(dict.fromkeys(use.node.op_type for use in uses.readers(scope, tensor.name)))
                 obstacle = "no operator multiplies with it"
-                if nbytes_of(tensor) < REPORTED_NBYTES:
+                if nbytes_of(tensor) < REPORTED_NBYTES or len(tensor.dims) < 2:
                     continue
             obstacle = obstacle or _obstacle(model, scope, tensor, data, tensor.name in inputs)
             place = Place(scope, index, tensor, data, _channel_axis(uses, scope, tensor))
