@@ -119,7 +119,7 @@ def _grouped(weight: Tensor) -> Tensor:
 
 
 def poolable_layers(network: nn.Module) -> dict[str, nn.Conv2d]:
-    """The convolutions worth pooling, as published: neither the first one, nor depthwise or grouped ones, nor shortcuts.
+    """The convolutions worth pooling, as published: not the first, none that is depthwise or grouped, no shortcut.
 
     A shortcut has few weights, and all that the layers beside it drop has to pass through it. No linear layers.
     """
