@@ -259,10 +259,15 @@ static uint64_t cost_of_word(const wpk_pool_layer *l, bool looks_up, uint64_t *r
     return (uint64_t)pool->size * (wide ? WIDE_MULTIPLY : bits <= 4 ? NARROW : MULTIPLY);
 }
 
+/* Words of a run, to compare with. */
+enum { COMMON_RUN = 4 };
+
 bool wpk_pool_looks_up_faster(const wpk_pool_layer *layer) {
     uint64_t run;
-    const uint64_t looked_up = cost_of_word(layer, true, &run);
-    return looked_up < cost_of_word(layer, false, &run);
+    uint64_t looked_up = COMMON_RUN * cost_of_word(layer, true, &run);
+    looked_up += run;
+    const uint64_t multiplied = COMMON_RUN * cost_of_word(layer, false, &run);
+    return looked_up < multiplied + run;
 }
 
 uint64_t wpk_pool_cut(const wpk_pool_layer *layer, bool looks_up, wpk_pool_plan *plan) {
