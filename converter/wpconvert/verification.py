@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,12 @@ from wpconvert.engines.base import Advance
 from wpconvert.engines.inputs import Inputs
 from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.report.result import OutputComparison, Verification
+from wpconvert.tflite.arithmetic import rounding_shift_right
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.loss import loss_of
 from wpconvert.tflite.model import TfliteModel, shape_of, text
 from wpconvert.tflite.restore import restore
+from wpconvert.tflite.weights import BIAS_INPUT
 
 LOSSLESS = "identical outputs"
 OF_DENSE = "the outputs of the dense model of its weights"
@@ -42,7 +44,7 @@ def verify_models(
     dense = _restored(rewritten)
     loss = loss_of(rewritten)
     source = _restored(original)
-    weights_equal = _weights_equal(source, dense, loss.places)
+    weights_equal = _weights_equal(source, dense, loss.places, loss.units)
     notes = list(inputs.notes)
     problems = engine.unsupported(original) + engine.unsupported(rewritten)
     used = engine
@@ -65,7 +67,7 @@ def verify_models(
         for i, index in enumerate(graph.outputs)
     )
     # A lossy file beside itself, or one whose original was as lossy, has lost nothing.
-    same = all(output.equal for output in outputs) and _weights_equal(source, dense, ())
+    same = all(output.equal for output in outputs) and _weights_equal(source, dense, (), {})
     lossy = loss.lossy and not (same and loss_of(original).reduced >= loss.reduced)
     kept = outputs
     if lossy and not loss.reduced:
@@ -104,8 +106,16 @@ def check_interfaces(original: TfliteModel, rewritten: TfliteModel) -> None:
             )
 
 
-def _weights_equal(original: TfliteModel, rewritten: TfliteModel, lossy: Collection[tuple[int, int]]) -> bool:
-    """Whether every constant that an operator reads is the same in two dense models, but of those that are lossy."""
+def _weights_equal(
+    original: TfliteModel,
+    rewritten: TfliteModel,
+    lossy: Collection[tuple[int, int]],
+    units: Mapping[tuple[int, int], int],
+) -> bool:
+    """Whether every constant that an operator reads is the same in two dense models, but of those that are lossy.
+
+    Biases of operators that have a unit, a power of two by its logarithm, need to be the same in that unit.
+    """
     dense = (original, rewritten)
     if len(dense[0].root.subgraphs) != len(dense[1].root.subgraphs):
         return False
@@ -114,10 +124,10 @@ def _weights_equal(original: TfliteModel, rewritten: TfliteModel, lossy: Collect
         if len(operators[0]) != len(operators[1]):
             return False
         for index, pair in enumerate(zip(*operators, strict=True)):
-            constants = [
+            before, after = (
                 _constants(model, graph, operator) for model, graph, operator in zip(dense, graphs, pair, strict=True)
-            ]
-            same = (s, index) in lossy or _same(*constants)
+            )
+            same = (s, index) in lossy or _same(before, after, units.get((s, index), 0))
             if not same or dense[0].operator_name(pair[0]) != dense[1].operator_name(pair[1]):
                 return False
     return True
@@ -131,10 +141,20 @@ def _constants(model: TfliteModel, graph: Any, operator: Any) -> list[NDArray[np
     return [None if index < 0 else model.buffer(graph.tensors[index]) for index in inputs]
 
 
-def _same(first: Sequence[NDArray[np.uint8] | None], second: Sequence[NDArray[np.uint8] | None]) -> bool:
+def _same(first: Sequence[NDArray[np.uint8] | None], second: Sequence[NDArray[np.uint8] | None], unit: int) -> bool:
     if len(first) != len(second):
         return False
-    return all(a is b if a is None or b is None else np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    for position, (a, b) in enumerate(zip(first, second, strict=True)):
+        if a is None or b is None:
+            if a is not b:
+                return False
+        elif unit and position == BIAS_INPUT and a.size == b.size:
+            x, y = (rounding_shift_right(each.view(np.int32).astype(np.int64), unit) for each in (a, b))
+            if not np.array_equal(x, y):
+                return False
+        elif not np.array_equal(a, b):
+            return False
+    return True
 
 
 def compare_output(

@@ -47,6 +47,8 @@ enum {
     VISIT_TAPS = 12
 };
 #endif
+/* Where a word is one product: a multiplication; a chunk for a tap. */
+enum { WIDE_MULTIPLY = 2900, WIDE_TAP = CHUNK_WORDS * 512 };
 /* Of two words rather than four, in fourths of those; of a row of products
  * and group: preparing the loops; of a column of indices; of a call that adds products; of a
  * channel and of a row of its outputs. */
@@ -239,10 +241,33 @@ static uint32_t rows_of_input(const wpk_conv_shape *s) {
     return least < (uint64_t)s->in_h ? (uint32_t)least : (uint32_t)s->in_h;
 }
 
+/* Of a product of each pool vector: for each word of a row, and for each run of words beside. */
+static uint64_t cost_of_word(const wpk_pool_layer *l, bool looks_up, uint64_t *run) {
+    const wpk_pool *const pool = l->pool;
+    const uint32_t bits = l->weights->act_bits;
+    const bool wide = pool->lut_bits == 16;
+    const bool fast = looks_up && pool->lut_bits == 8 && bits <= WPK_POOL_LUT_8_BITS;
+    *run = (uint64_t)pool->size * (wide ? 0 : fast ? FAST_RUN : looks_up ? 0 : RUN);
+    if (fast) {
+        return (uint64_t)pool->size * (FAST_PLANE * bits + FAST_LOOK_UP);
+    }
+    if (looks_up) {
+        /* More registers are needed for entries of 4 bits. */
+        const uint32_t plane = pool->lut_bits == 4 ? 2 * PLANE : PLANE;
+        return (uint64_t)pool->size * (plane * bits + LOOK_UP);
+    }
+    return (uint64_t)pool->size * (wide ? WIDE_MULTIPLY : bits <= 4 ? NARROW : MULTIPLY);
+}
+
+bool wpk_pool_looks_up_faster(const wpk_pool_layer *layer) {
+    uint64_t run;
+    const uint64_t looked_up = cost_of_word(layer, true, &run);
+    return looked_up < cost_of_word(layer, false, &run);
+}
+
 uint64_t wpk_pool_cut(const wpk_pool_layer *layer, bool looks_up, wpk_pool_plan *plan) {
     const wpk_pool *const pool = layer->pool;
     const wpk_conv_shape *const shape = layer->shape;
-    const uint32_t bits = layer->weights->act_bits;
     const wpk_pool_plan start = {.schedule = WPK_POOL_PRODUCTS,
                                  .looks_up = looks_up,
                                  .builds = looks_up && pool->lut == NULL,
@@ -256,20 +281,10 @@ uint64_t wpk_pool_cut(const wpk_pool_layer *layer, bool looks_up, wpk_pool_plan 
         .tiles = (uint32_t)shape->batch * (uint32_t)(shape->in_c / shape->kernel_c),
     };
     w.margin = segments[w.segments - 1].first + segments[w.segments - 1].width;
-    if (looks_up && pool->lut_bits == 8 && bits <= WPK_POOL_LUT_8_BITS) {
-        w.word = (uint64_t)pool->size * (FAST_PLANE * bits + FAST_LOOK_UP);
-        w.run = (uint64_t)pool->size * FAST_RUN;
-    } else if (looks_up) {
-        /* More registers are needed for entries of 4 bits. */
-        const uint32_t plane = pool->lut_bits == 4 ? 2 * PLANE : PLANE;
-        w.word = (uint64_t)pool->size * (plane * bits + LOOK_UP);
-    } else {
-        w.word = (uint64_t)pool->size * (bits <= 4 ? NARROW : MULTIPLY);
-        w.run = (uint64_t)pool->size * RUN;
-    }
-    const uint32_t headroom = start.wide ? 1 : wpk_pool_headroom(pool, bits);
+    w.word = cost_of_word(layer, looks_up, &w.run);
+    const uint32_t headroom = start.wide ? 1 : wpk_pool_headroom(pool, layer->weights->act_bits);
     const bool split = headroom <= 2;
-    w.tap = split ? SPLIT_TAP : PACKED_TAP;
+    w.tap = start.wide ? WIDE_TAP : split ? SPLIT_TAP : PACKED_TAP;
     w.visit = split ? SPLIT_VISIT : PACKED_VISIT;
     w.visit_taps = split ? VISIT_TAPS : smaller(headroom, VISIT_TAPS);
     const uint64_t cost = search(&w, start, plan);

@@ -66,11 +66,13 @@ static uint64_t plan_gather(const wpk_pool_layer *l, wpk_pool_plan *plan) {
 #ifndef WPK_POOL_FORCE_LUT
 #define WPK_POOL_FORCE_LUT 0
 #endif
+enum { FORCED = true };
 static bool is_forced(const wpk_pool_plan *p) {
     return p->schedule == WPK_POOL_FORCE &&
            (p->schedule != WPK_POOL_PRODUCTS || p->looks_up == WPK_POOL_FORCE_LUT);
 }
 #else
+enum { FORCED = false };
 static bool is_forced(const wpk_pool_plan *p) {
     (void)p;
     return false;
@@ -103,8 +105,14 @@ wpk_pool_plan wpk_pool_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
         return ways[0];
     }
     costs[1] = looks_up ? plan_direct(&l, &ways[1]) : UINT64_MAX;
-    costs[2] = products && multiplies ? wpk_pool_cut(&l, false, &ways[2]) : UINT64_MAX;
-    costs[3] = products && looks_up ? wpk_pool_cut(&l, true, &ways[3]) : UINT64_MAX;
+    /* Searching takes time itself. A stored table takes no memory. */
+    const bool faster = looks_up && wpk_pool_looks_up_faster(&l);
+    if (products && multiplies && (FORCED || !faster || pool->lut == NULL)) {
+        costs[2] = wpk_pool_cut(&l, false, &ways[2]);
+    }
+    if (products && looks_up && (FORCED || faster || !multiplies)) {
+        costs[3] = wpk_pool_cut(&l, true, &ways[3]);
+    }
     for (uint32_t i = 0; i < 4; ++i) {
         if (costs[i] != UINT64_MAX && is_forced(&ways[i])) {
             return ways[i];

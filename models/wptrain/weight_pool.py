@@ -119,9 +119,12 @@ def _grouped(weight: Tensor) -> Tensor:
 
 
 def poolable_layers(network: nn.Module) -> dict[str, nn.Conv2d]:
-    """The convolutions worth pooling: neither the first one nor depthwise or grouped ones. No linear layers."""
+    """The convolutions worth pooling, as published: neither the first one, nor depthwise or grouped ones, nor shortcuts.
+
+    A shortcut has few weights, and all that the layers beside it drop has to pass through it. No linear layers.
+    """
     found = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
-    return {name: module for name, module in found[1:] if module.groups == 1}
+    return {name: module for name, module in found[1:] if module.groups == 1 and ".shortcut." not in name}
 
 
 def pooled_layers(network: nn.Module) -> dict[str, nn.Conv2d]:

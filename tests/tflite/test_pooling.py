@@ -23,6 +23,8 @@ from tests.tflite.harness import (
     scales,
 )
 from wpconvert.codecs import Lut
+from wpconvert.engines.inputs import random_inputs
+from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import UnsupportedError
 from wpconvert.model.pooling import LAYER, PoolSettings
 from wpconvert.model.rules import Rule
@@ -31,6 +33,7 @@ from wpconvert.tflite import metadata
 from wpconvert.tflite.compressed import Compressed, read_compressed
 from wpconvert.tflite.convert import Converted
 from wpconvert.tflite.file import parse
+from wpconvert.verification import OF_FEW_BITS, verify_models
 
 Weights = NDArray[np.int8]
 
@@ -121,6 +124,35 @@ def test_weights_made_of_few_vectors_are_stored_without_loss() -> None:
     assert any("an exact pool; no weight changes" in note for note in found.report.notes)
     assert_same_outputs(reference(found.data, inputs_for(data)), reference(data, inputs_for(data)))
     assert restored(found.data) == canonical(data)
+
+
+@pytest.mark.parametrize(("act_bits", "lut_bits"), [(7, 8), (3, 8), (1, 16), (8, 4)])
+def test_an_exact_pool_stays_verifiable_with_fewer_bits(act_bits: int, lut_bits: int) -> None:
+    data = chain(FIRST, pool_weights(2, SHAPE), pool_weights(3, SHAPE, lut_bits=lut_bits))
+    model = parse(data)
+    found = parse(converted(data, "pool", pool=PoolSettings(act_bits=act_bits, lut_bits=lut_bits)).data)
+    inputs = random_inputs(model, 2, 0)
+    verification = verify_models(model, found, inputs, ReferenceEngine())
+    assert verification.passed and verification.weights_equal and verification.promise == OF_FEW_BITS
+    wrong = parse(chain(FIRST, pool_weights(2, SHAPE), pool_weights(4, SHAPE, lut_bits=lut_bits)))
+    assert not verify_models(wrong, found, inputs, ReferenceEngine()).weights_equal
+
+
+def test_a_layer_beside_an_exact_pool_stays_as_it_is() -> None:
+    dense = random_weights(5, (40, 1, 1, 32))
+    data = chain(FIRST, pool_weights(2, SHAPE), pool_weights(3, SHAPE), dense)
+    found = converted(data, "pool")
+    assert [tensor.snr_db for tensor in by_shape(found, SHAPE)] == [None, None]
+    (left,) = by_shape(found, dense.shape)
+    assert left.method == "none" and "not made of the vectors" in (left.reason or "")
+    assert_same_outputs(reference(found.data, inputs_for(data)), reference(data, inputs_for(data)))
+
+
+def test_a_small_layer_of_few_vectors_is_no_pool_for_the_others() -> None:
+    small = random_weights(6, (8, 1, 1, 32))
+    found = converted(chain(FIRST, small, random_weights(7, (32, 3, 3, 8)), random_weights(8, SHAPE)), "pool")
+    (large,) = by_shape(found, SHAPE)
+    assert large.method == "pool" and large.snr_db is not None
 
 
 def test_an_exact_pool_gets_entries_that_hold_its_sums() -> None:

@@ -42,8 +42,8 @@ K = {size}, `--lut {lut}`: times as fast in instructions, the slowest layer – 
 _LAYERS = """\
 ### By layer
 
-K = {size}, `--lut {lut}`, {cores}. Layers of one shape together: kernel, channels, output. Million instructions of
-stock, then times as fast as stock.
+K = {size}, `--lut {lut}`; {cores}.
+Layers of one shape together: kernel, channels, output. Million instructions of stock, then times as fast as stock.
 """
 _CYCLES = """\
 ### Cycles and memory
@@ -54,11 +54,11 @@ of pooled networks the largest of all B.
 _WAYS = """\
 ### What using products again is worth
 
-Single layers, K = {size}, `--lut flash`, {cores}: million instructions, in brackets in parts of what the plan chooses.
-Each may use idle memory of {idle} times its activations. "Anew for each tap" is the 1 × 1 convolution of all taps side
-by side: its products are those of an output position, shared by the filters, as in the published kernels with shared
-products, and gathering the taps is left out. "A look-up for each filter and plane" is how the published kernels
-without shared products compute.
+Single layers, K = {size}, `--lut flash`; {cores}.
+Million instructions, in brackets in parts of what the plan chooses. A layer may use idle memory of {idle} times its
+activations. "Anew for each tap" is the 1 × 1 convolution of all taps side by side: its products are those of an output
+position, shared by the filters, as in the published kernels with shared products, and gathering the taps is left out.
+"A look-up for each filter and plane" is how the published kernels without shared products compute.
 """
 _SIZES = """\
 ## Sizes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tools.benchmark.tables import markdown
 from tools.pool_bench.measure import TYPICAL_SIZE, Row, Version
-from tools.pool_bench.schedules import SHAPES, WAYS, Result
+from tools.pool_bench.schedules import WAYS, Result
 from tools.pool_bench.sizes import KINDS, Size
 from tools.pool_bench.stock import shapes, stock_of
 from wpconvert.target.board import boards
@@ -175,7 +175,7 @@ def ways(results: Sequence[Result]) -> str:
     names = list(dict.fromkeys(r.board for r in results))
     bits = sorted({r.act_bits for r in results}, reverse=True)
     lines = []
-    for shape in map(str, SHAPES):
+    for shape in dict.fromkeys(r.shape for r in results):
         label = shape
         for way in WAYS:
             cells = []

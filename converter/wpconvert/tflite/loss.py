@@ -12,12 +12,17 @@ from wpconvert.tflite.operators import BUILTIN_NAMES
 
 @dataclass(frozen=True)
 class Loss:
-    """What of a rewritten model is lossy: operators whose weights were changed, by subgraph and index, and whether
-    any computes with fewer bits than its dense form.
+    """What of a rewritten model is lossy: operators whose weights were changed, by subgraph and index, and those that
+    compute with fewer bits than their dense form, with the logarithm to base 2 of what their accumulators count.
     """
 
     places: frozenset[tuple[int, int]]
-    reduced: bool
+    units: dict[tuple[int, int], int]
+
+    @property
+    def reduced(self) -> bool:
+        """Whether any operator computes with fewer bits."""
+        return bool(self.units)
 
     @property
     def lossy(self) -> bool:
@@ -30,14 +35,15 @@ def loss_of(model: TfliteModel) -> Loss:
     provenance = metadata.read(model)
     lossy = provenance is not None and provenance.lossy
     records = {(r.subgraph, r.tensor) for r in provenance.tensors if r.lossy} if provenance is not None else set()
-    places, reduced = set(), False
+    places, units = set(), {}
     for s, graph in enumerate(model.root.subgraphs):
         for index, operator in enumerate(graph.operators or []):
             if model.operator_name(operator) not in BUILTIN_NAMES:
                 continue
             parts = read_compressed(model, s, index)
-            reduced = reduced or (isinstance(parts, Compressed) and parts.unit > 0)
+            if isinstance(parts, Compressed) and parts.unit > 0:
+                units[s, index] = parts.unit
             # A stripped file does not say which weights.
             if lossy and (not records or (s, int(operator.inputs[1])) in records):
                 places.add((s, index))
-    return Loss(frozenset(places), reduced)
+    return Loss(frozenset(places), units)

@@ -22,7 +22,7 @@ from wpconvert.tflite.weights import Site, find_sites
 from wpconvert.transforms.pool import cut, exact, fits, lanes
 from wpconvert.transforms.pool_fit import Part, fit, nearest
 
-# An exact pool that is larger than the default is taken for one if each of its vectors stands for so many.
+# Tensors that make an exact pool larger than the default belong to it if each vector they add stands for so many.
 _LEAST_USES = 4
 # So that the ratio of nothing to nothing is a number.
 _LEAST_ENERGY = 1e-300
@@ -41,12 +41,16 @@ class Pooled:
 
 
 def pool_weights(
-    model: TfliteModel, weights: Sequence[Weight], chosen: Collection[str], settings: PoolSettings
+    model: TfliteModel,
+    weights: Sequence[Weight],
+    chosen: Collection[str],
+    asked: Collection[str],
+    settings: PoolSettings,
 ) -> Pooled:
     """Pool the weights of a model that are chosen by their keys, in place; `weights` are all of the model.
 
     `act_bits` of the weights say which pools need a look-up table. Weights that consist of few enough vectors already
-    stay as they are.
+    stay as they are; the others beside them are pooled only if their keys are among those `asked` for one by one.
     """
     result = Pooled()
     sites = find_sites(model)
@@ -65,12 +69,24 @@ def pool_weights(
         elif reasons:
             groups[0 if settings.scope == NETWORK else storage].append(sharing)
     for group in groups.values():
-        members = [weight for sharing in group for weight in sharing]
-        pool = _exact_pool(members, settings, result.notes)
-        if pool is not None:
-            result.pools |= dict.fromkeys((weight.key for weight in members), pool)
-        else:
+        own = _of_few_vectors(group, settings)
+        if not own:
             _pool_group(model, sites, group, settings, result)
+            continue
+        members = [weight for sharing in own for weight in sharing]
+        result.pools |= dict.fromkeys((weight.key for weight in members), _exact_pool(members, settings, result.notes))
+        more = []
+        for sharing in group:
+            keys = {weight.key for weight in sharing}
+            if keys & result.pools.keys():
+                continue
+            if keys & set(asked):
+                more.append(sharing)
+            else:
+                why = "kept: not made of the vectors that other tensors are made of; a rule can pool it"
+                result.reasons |= dict.fromkeys(keys, why)
+        if more:
+            _pool_group(model, sites, more, settings, result)
     return result
 
 
@@ -98,16 +114,37 @@ def _lut(members: Sequence[Weight], settings: PoolSettings, shift: int) -> Lut:
     return settings.lut_for(min(weight.act_bits for weight in members), shift)
 
 
-def _exact_pool(members: Sequence[Weight], settings: PoolSettings, notes: list[str]) -> Pool | None:
-    """The pool that the weights are made of, if they are."""
+def _vectors(members: Sequence[Weight]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """The vectors of all weights, int8[n, 8], and what `lanes` says of them."""
     values = [weight.values for weight in members if weight.values is not None]
-    vectors = np.concatenate([cut(v) for v in values])
-    found = exact(vectors, np.concatenate([lanes(v.shape) for v in values]))
-    if found is None:
-        return None
-    most = settings.size or max(DEFAULT_SIZE, len(vectors) // _LEAST_USES)
-    if len(found) > most:
-        return None
+    return np.concatenate([cut(v) for v in values]), np.concatenate([lanes(v.shape) for v in values])
+
+
+def _of_few_vectors(group: Sequence[Sequence[Weight]], settings: PoolSettings) -> list[Sequence[Weight]]:
+    """Those of the weights, in lists of those that share their bytes, that consist of a pool's vectors already.
+
+    None of them, unless they are most of the weights: a few small tensors have few vectors by chance.
+    """
+    cuts = [_vectors(sharing[:1]) for sharing in group]
+    uses = [len(vectors) / len(np.unique(vectors, axis=0)) for vectors, _ in cuts]
+    own: list[int] = []
+    size = 0
+    for index in sorted(range(len(group)), key=lambda i: -uses[i]):
+        parts = [cuts[i] for i in (*own, index)]
+        found = exact(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+        worth = settings.size or max(DEFAULT_SIZE, size + len(cuts[index][0]) // _LEAST_USES)
+        if found is not None and len(found) <= worth:
+            own.append(index)
+            size = len(found)
+    if len(own) < len(group) and 2 * sum(len(cuts[i][0]) for i in own) < sum(len(vectors) for vectors, _ in cuts):
+        return []
+    return [group[i] for i in sorted(own)]
+
+
+def _exact_pool(members: Sequence[Weight], settings: PoolSettings, notes: list[str]) -> Pool:
+    """The pool that the weights are made of."""
+    found = exact(*_vectors(members))
+    assert found is not None
     # Which pool it is is given: entries get the bits it takes.
     bits, shift = next(
         ((bits, shift) for bits, shift in _kinds(settings.lut_bits) if fits(found, bits, shift).all()), (16, 0)

@@ -39,7 +39,8 @@ def pool_choices(dense: bytes, choices: Sequence[Choice], settings: PoolSettings
         model = parse(dense)
         ready = [replace(c, weight=replace(c.weight, act_bits=_act_bits(c, settings))) for c in choices]
         chosen = {choice.weight.key for choice in choices if choice.method == POOL}
-        pooled = pool_weights(model, [choice.weight for choice in ready], chosen, settings)
+        asked = {choice.weight.key for choice in choices if choice.rule is not None}
+        pooled = pool_weights(model, [choice.weight for choice in ready], chosen, asked, settings)
         values = {weight.key: weight.values for weight in find_weights(model)}
         tried = [
             replace(
