@@ -37,7 +37,7 @@ def restore(
     if quiet:
         return
     if not done.rewritten:
-        OUT.print("the model has no compressed weights; it was copied")
+        OUT.print("the model has no rewritten operators; it was copied")
     for loss in done.losses:
         OUT.print(f"note: {escape(loss)}")
     OUT.print(f"wrote {escape(', '.join(map(str, done.files)))}, {done.nbytes_before:,} → {done.nbytes_after:,} bytes")
