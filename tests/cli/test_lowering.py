@@ -40,7 +40,7 @@ def test_float_model_is_quantised_lowered_and_has_the_same_classes(cli: Cli, fil
     done = cli.ok(files / "model.onnx", "-o", files / "out.tflite", *arguments)
     assert "lowered to a .tflite model" in done.out and "accuracy 1.0000 → 1.0000" in done.out
     done = cli.ok("verify", files / "model.onnx", files / "out.tflite", "--eval", samples)
-    assert "verified: the largest value of each output is where ONNX Runtime has it, on 12 samples" in done.out
+    assert "verified: where an output is largest, ONNX Runtime's is at most one step below its own largest" in done.out
     assert "accuracy 1.0000 → 1.0000" in done.out
 
 
