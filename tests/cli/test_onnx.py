@@ -211,6 +211,19 @@ def test_a_negative_size_of_an_input_is_an_open_one(cli: Cli, files: Path) -> No
     assert "verified" in cli.ok(files / "open.onnx", "-o", files / "out.onnx").out
 
 
+@pytest.mark.parametrize("taken", ["metadata", "operators"])
+def test_a_dense_model_with_names_of_rewritten_ones_is_refused(taken: str, cli: Cli, files: Path) -> None:
+    model = conv_model()
+    if taken == "metadata":
+        model.metadata_props.add(key="wpconvert", value="mine")
+    else:
+        model.opset_import.add(domain="wpconvert", version=1)
+    save(model, files / "taken.onnx")
+    with untouched(files):
+        line = cli.refused(4, files / "taken.onnx", "-o", files / "out.onnx", "--no-verify")
+    assert "operators or metadata of the name 'wpconvert'; remove these first" in line
+
+
 def test_text_that_is_none_is_refused(cli: Cli, files: Path) -> None:
     data = (files / "model.onnx").read_bytes()
     assert b"conv.weight" in data
