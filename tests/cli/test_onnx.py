@@ -171,6 +171,7 @@ LIES: dict[str, tuple[Callable[[ModelProto], None], int, str]] = {
     "checksum": (_location({"checksum": "0" * 40}), 3, "weights.bin has another checksum than the model says"),
     "absurd dims": (_dims([1 << 40, 1 << 40]), 3, "are not those of a tensor"),
     "negative dims": (_dims([-1, 27]), 3, "are not those of a tensor"),
+    "many dims": (_dims([1] * 99 + [64, 3, 3, 3]), 3, "103 dimensions, [1, 1, 1, 1, 1, 1, 1, 1], are not those of a t"),
     "other dims": (_dims([65, 3, 3, 3]), 3, "its shape and type need 7,020"),
     "no operator set": (_no_opset, 3, "0 versions of the default operator set"),
     "newer format": (_newer, 4, "IR version 99"),
@@ -201,6 +202,26 @@ def test_lies_of_a_model_are_refused(
             commands.append(["restore", bad, "-o", files / "out.onnx"])
         for command in commands:
             assert message in cli.refused(code, *command)
+
+
+def test_a_negative_size_of_an_input_is_an_open_one(cli: Cli, files: Path) -> None:
+    model = conv_model()
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
+    save(model, files / "open.onnx")
+    assert "verified" in cli.ok(files / "open.onnx", "-o", files / "out.onnx").out
+
+
+@pytest.mark.parametrize("taken", ["metadata", "operators"])
+def test_a_dense_model_with_names_of_rewritten_ones_is_refused(taken: str, cli: Cli, files: Path) -> None:
+    model = conv_model()
+    if taken == "metadata":
+        model.metadata_props.add(key="wpconvert", value="mine")
+    else:
+        model.opset_import.add(domain="wpconvert", version=1)
+    save(model, files / "taken.onnx")
+    with untouched(files):
+        line = cli.refused(4, files / "taken.onnx", "-o", files / "out.onnx", "--no-verify")
+    assert "operators or metadata of the name 'wpconvert'; remove these first" in line
 
 
 def test_text_that_is_none_is_refused(cli: Cli, files: Path) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from wpconvert.errors import UsageError
+from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.model.plan import Progress, plan_of
 from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import AUTO, Choice, Rules, choose
 from wpconvert.model.weight import Weight
 from wpconvert.onnx import metadata
 from wpconvert.onnx.compressed import find_compressed, is_rewritten
-from wpconvert.onnx.decode import DECODERS
+from wpconvert.onnx.decode import DECODERS, DOMAIN
 from wpconvert.onnx.file import OnnxModel, read, told_of
 from wpconvert.onnx.files import DataFile, Target, write
 from wpconvert.onnx.restore import restore
@@ -105,6 +105,7 @@ def _check_methods(choices: Sequence[Choice]) -> None:
 def _dense(given: OnnxModel, folder: Path) -> tuple[OnnxModel, dict[str, Stored], list[str]]:
     """The dense model, how the input stores its weights by key, and what there is to say of that."""
     if not is_rewritten(given):
+        _check_untaken(given)
         return given, {}, []
     provenance = metadata.read(given.proto)
     lossy = {(record.graph, record.name) for record in (provenance.tensors if provenance else ()) if record.lossy}
@@ -117,6 +118,17 @@ def _dense(given: OnnxModel, folder: Path) -> tuple[OnnxModel, dict[str, Stored]
     losses = restore(given, dense)
     by = provenance.tool if provenance else "by an unknown tool"
     return read(dense.model), stored, [f"the input was rewritten before ({by})", *losses]
+
+
+def _check_untaken(dense: OnnxModel) -> None:
+    """UnsupportedError where a dense model has what `rewrite` adds: `restore` would take it away."""
+    entries = [*dense.proto.opset_import, *dense.proto.functions]
+    if any(entry.domain == DOMAIN for entry in entries) or any(
+        e.key == metadata.NAME for e in dense.proto.metadata_props
+    ):
+        raise UnsupportedError(
+            f"it has no compressed weights, but operators or metadata of the name {DOMAIN!r}; remove these first"
+        )
 
 
 def _written(model: OnnxModel, outcomes: Sequence[Outcome], target: Target) -> int:

@@ -21,11 +21,13 @@ def interface_of(model: OnnxModel) -> tuple[tuple[ValueInfoProto, ...], tuple[Va
 
 
 def shape_of(value: ValueInfoProto) -> tuple[int | None, ...] | None:
-    """The shape, None for sizes that are open; None for one that is open as a whole."""
+    """The shape, None for sizes that are open, negative ones too; None for one that is open as a whole."""
     tensor = value.type.tensor_type
     if not tensor.HasField("shape"):
         return None
-    return tuple(int(dim.dim_value) if dim.HasField("dim_value") else None for dim in tensor.shape.dim)
+    return tuple(
+        int(dim.dim_value) if dim.HasField("dim_value") and dim.dim_value >= 0 else None for dim in tensor.shape.dim
+    )
 
 
 def ports_of(model: OnnxModel) -> list[Port]:

@@ -41,6 +41,8 @@ _BITS: dict[int, int] = {
     TensorProto.INT2: 2,
 }
 _MAX_ELEMENTS = 1 << 46
+_MAX_RANK = 64
+"""What NumPy takes."""
 RAW, EXTERNAL = "raw", "external"
 RAW_FIELD = "raw_data"
 _TYPED: dict[int, str] = {
@@ -82,8 +84,10 @@ def has_values(data_type: int) -> bool:
 def elements_of(tensor: TensorProto) -> int:
     """Number of elements; ModelError for absurd dimensions."""
     count = math.prod(int(dim) for dim in tensor.dims)
-    if any(dim < 0 for dim in tensor.dims) or count > _MAX_ELEMENTS:
-        raise ModelError(f"tensor {tensor.name!r}: dimensions {list(tensor.dims)[:8]} are not those of a tensor")
+    if any(dim < 0 for dim in tensor.dims) or count > _MAX_ELEMENTS or len(tensor.dims) > _MAX_RANK:
+        raise ModelError(
+            f"tensor {tensor.name!r}: {len(tensor.dims)} dimensions, {list(tensor.dims)[:8]}, are not those of a tensor"
+        )
     return count
 
 

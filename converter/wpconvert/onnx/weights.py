@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from onnx import NodeProto, TensorProto
@@ -95,10 +96,9 @@ def find_weights(model: OnnxModel) -> list[Found]:
         graph = scope.graph
         if graph is None or scope.number is None:
             continue
-        names = [tensor.name for tensor in graph.initializer]
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ModelError(f"initializer {twice!r} is there twice")
+        [(commonest, times)] = Counter(tensor.name for tensor in graph.initializer).most_common(1) or [("", 0)]
+        if times > 1:
+            raise ModelError(f"initializer {commonest!r} is there twice")
         inputs = {value.name for value in graph.input}
         for index, tensor in enumerate(graph.initializer):
             data, operators = data_of(tensor, model.files), multipliers_of(uses, scope, tensor.name)
