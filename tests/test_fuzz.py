@@ -31,8 +31,18 @@ def test_cases_can_be_repeated() -> None:
 
 def test_the_models_it_starts_from_are_sound_and_rewritten_ones_are_among_them() -> None:
     seeds = fuzz.sound_models()
-    assert all(fuzz.run_case(seed.data, random.Random(0)) == ("success", None) for seed in seeds)
-    assert {seed.name.rsplit("-", 1)[-1] for seed in seeds} >= {"convolutions", "shared", "dcsr", "rle", "strip"}
+    for seed in seeds:
+        outcome, failure = fuzz.run_case(seed.data, random.Random(0))
+        # What computes with fewer bits cannot change to another method.
+        assert outcome in {"success", "UnsupportedError"} if "-pool" in seed.name else outcome == "success", failure
+    assert {seed.name.rsplit("-", 1)[-1] for seed in seeds} >= {
+        "convolutions",
+        "shared",
+        "dcsr",
+        "rle",
+        "strip",
+        "pool33",
+    }
 
 
 @pytest.mark.parametrize(

@@ -117,8 +117,9 @@ def _mutate_operator(draw: Draw, graph: Any) -> None:
 def _mutate_constant(draw: Draw, model: TfliteModel) -> None:
     """Replace an int32 parameter (axes, paddings, slices) by another value."""
     graph = model.root.subgraphs[0]
-    small = [t for t in graph.tensors if t.type == TensorType.INT32 and t.buffer]
-    tensor = draw(st.sampled_from(small))
+    # One that a mutation before this one made int32 may have bytes that are no such numbers.
+    whole = [t for t in graph.tensors if t.buffer and not len(model.root.buffers[t.buffer].data) % 4]
+    tensor = draw(st.sampled_from([t for t in whole if t.type == TensorType.INT32]))
     values = np.asarray(model.root.buffers[tensor.buffer].data, np.uint8).view(np.int32).copy()
     values[draw(st.integers(0, len(values) - 1))] = draw(HOSTILE_INTEGERS)
     model.root.buffers[tensor.buffer].data = values.view(np.uint8)

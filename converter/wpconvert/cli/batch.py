@@ -66,15 +66,18 @@ batch.epilog = (  # type: ignore[attr-defined]
 
 
 def _print(console: Console, results: Sequence[Result]) -> None:
-    table = plain_table([("model", False), ("", False), ("before", True), ("after", True), ("reason", False)])
+    table = plain_table([("model", False), ("", False), ("before", True), ("after", True)])
     for result in results:
         table.add_row(
             escape(result.model),
             result.status,
             number(result.nbytes_before),
             number(result.nbytes_after),
-            escape(result.message),
         )
     console.print(table, soft_wrap=False)
+    for result in results:
+        if result.message:
+            # A line each, however long: a column would break it.
+            console.print(f"{result.model}: {result.message}", markup=False, soft_wrap=True)
     counts = Counter(result.status for result in results)
     console.print(f"{counts[DONE]} done, {counts[KEPT]} kept from before, {counts[FAILED]} failed")
