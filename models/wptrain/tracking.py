@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -55,6 +56,8 @@ def track(enabled: bool, folder: Path, experiment: str, parameters: Mapping[str,
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow.tracking import MlflowClient  # noqa: PLC0415 - takes seconds, and is not needed untracked
 
+    # It tells of each table of a new database.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
     client = MlflowClient(tracking_uri=f"sqlite:///{(folder / DATABASE).resolve()}")
     known = client.get_experiment_by_name(experiment)
