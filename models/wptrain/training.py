@@ -79,6 +79,34 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class TrainSettings:
+    """What every training of the command line can be told."""
+
+    seed: int = 0
+    epochs: int = 45
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.05
+    batch_size: int = 128
+    precision: str = "float32"
+    threads: int = 1
+    device: str = "auto"
+
+    def config(self, dataset: Dataset, distil: float = 0.0) -> TrainConfig:
+        """A run on a dataset, its images moved and mirrored as the dataset allows."""
+        return TrainConfig(
+            epochs=self.epochs,
+            seed=self.seed,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size,
+            shift=dataset.shift,
+            flip=dataset.flip,
+            distil=distil,
+            precision=self.precision,
+        )
+
+
+@dataclass(frozen=True)
 class Selected:
     """The epoch whose weights the network has after training."""
 

@@ -19,7 +19,7 @@ from wpconvert.tflite.model import TfliteModel, shape_of
 from wpconvert.tflite.obstacles import Obstacle
 from wpconvert.tflite.replace import Change, put, rescaled_biases, scales_of
 from wpconvert.tflite.weights import Site, find_sites
-from wpconvert.transforms.pool import cut, exact, fits, lanes
+from wpconvert.transforms.pool import GROUP, cut, exact, fits, lanes
 from wpconvert.transforms.pool_fit import Part, fit, nearest
 
 # Tensors that make an exact pool larger than the default belong to it if each vector they add stands for so many.
@@ -69,12 +69,14 @@ def pool_weights(
         elif reasons:
             groups[0 if settings.scope == NETWORK else storage].append(sharing)
     for group in groups.values():
-        own = _of_few_vectors(group, settings)
-        if not own:
+        own, vectors = _of_few_vectors(group, settings)
+        if vectors is None:
             _pool_group(model, sites, group, settings, result)
             continue
         members = [weight for sharing in own for weight in sharing]
-        result.pools |= dict.fromkeys((weight.key for weight in members), _exact_pool(members, settings, result.notes))
+        result.pools |= dict.fromkeys(
+            (weight.key for weight in members), _exact_pool(vectors, members, settings, result.notes)
+        )
         more = []
         for sharing in group:
             keys = {weight.key for weight in sharing}
@@ -120,31 +122,32 @@ def _vectors(members: Sequence[Weight]) -> tuple[NDArray[np.int8], NDArray[np.in
     return np.concatenate([cut(v) for v in values]), np.concatenate([lanes(v.shape) for v in values])
 
 
-def _of_few_vectors(group: Sequence[Sequence[Weight]], settings: PoolSettings) -> list[Sequence[Weight]]:
-    """Those of the weights, in lists of those that share their bytes, that consist of a pool's vectors already.
+def _of_few_vectors(
+    group: Sequence[Sequence[Weight]], settings: PoolSettings
+) -> tuple[list[Sequence[Weight]], NDArray[np.int8] | None]:
+    """Those of the weights, in lists of those that share their bytes, that consist of a pool's vectors already, and
+    these vectors, int8[K, 8].
 
     None of them, unless they are most of the weights: a few small tensors have few vectors by chance.
     """
     cuts = [_vectors(sharing[:1]) for sharing in group]
     uses = [len(vectors) / len(np.unique(vectors, axis=0)) for vectors, _ in cuts]
     own: list[int] = []
-    size = 0
+    pool = np.zeros((0, GROUP), np.int8)
     for index in sorted(range(len(group)), key=lambda i: -uses[i]):
         parts = [cuts[i] for i in (*own, index)]
         found = exact(*(np.concatenate(each) for each in zip(*parts, strict=True)))
-        worth = settings.size or max(DEFAULT_SIZE, size + len(cuts[index][0]) // _LEAST_USES)
+        worth = settings.size or max(DEFAULT_SIZE, len(pool) + len(cuts[index][0]) // _LEAST_USES)
         if found is not None and len(found) <= worth:
             own.append(index)
-            size = len(found)
+            pool = found
     if len(own) < len(group) and 2 * sum(len(cuts[i][0]) for i in own) < sum(len(vectors) for vectors, _ in cuts):
-        return []
-    return [group[i] for i in sorted(own)]
+        return [], None
+    return [group[i] for i in sorted(own)], pool
 
 
-def _exact_pool(members: Sequence[Weight], settings: PoolSettings, notes: list[str]) -> Pool:
-    """The pool that the weights are made of."""
-    found = exact(*_vectors(members))
-    assert found is not None
+def _exact_pool(found: NDArray[np.int8], members: Sequence[Weight], settings: PoolSettings, notes: list[str]) -> Pool:
+    """The pool that the weights are made of, of the vectors that were found."""
     # Which pool it is is given: entries get the bits it takes.
     bits, shift = next(
         ((bits, shift) for bits, shift in _kinds(settings.lut_bits) if fits(found, bits, shift).all()), (16, 0)

@@ -47,14 +47,7 @@ def sweep_pool(
     device: DeviceOption = _POOL.device,
 ) -> None:
     """Accuracy of a dense network by size of the pool, before and after retraining."""
-    settings = PoolSettings(
-        seed=seed,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        precision=precision,
-        threads=threads,
-        device=checked_device(device),
-    )
+    settings = _settings(epochs, learning_rate, precision, seed, threads, device)
     trained = load_network(source)
     _show(sweeps.sweep_pool(trained, load_dataset(dataset), settings, sizes))
 
@@ -89,7 +82,14 @@ def sweep_act(
     device: DeviceOption = _POOL.device,
 ) -> None:
     """Accuracy of a pooled network by bits of the activations that its pooled layers read."""
-    settings = PoolSettings(
+    settings = _settings(epochs, learning_rate, precision, seed, threads, device)
+    trained = load_network(source)
+    _show(sweeps.sweep_act(trained, load_dataset(dataset), settings, act_bits))
+
+
+def _settings(epochs: int, learning_rate: float, precision: str, seed: int, threads: int, device: str) -> PoolSettings:
+    """What both sweeps that train can be told. Raises UsageError for an unknown device."""
+    return PoolSettings(
         seed=seed,
         epochs=epochs,
         learning_rate=learning_rate,
@@ -97,8 +97,6 @@ def sweep_act(
         threads=threads,
         device=checked_device(device),
     )
-    trained = load_network(source)
-    _show(sweeps.sweep_act(trained, load_dataset(dataset), settings, act_bits))
 
 
 def _show(rows: Iterator[sweeps.Row]) -> None:

@@ -11,17 +11,17 @@ from wpconvert.transforms.pool import LUT_BITS, MAX_SIZE
 
 from ..data.dataset import Dataset
 from ..trained import Pooling, Trained
-from ..training import Checkpoint, Observer, Selected, TrainConfig, choose_device, fit, make_deterministic
+from ..training import Checkpoint, Observer, Selected, TrainSettings, choose_device, fit, make_deterministic
 from ..weight_pool import PoolKeeper, WeightPool, attach, cluster_weights, make_gains_positive
 
 
 @dataclass(frozen=True)
-class PoolSettings:
+class PoolSettings(TrainSettings):
     """What decides the result; each field is an option of the command.
 
     `refresh`: epochs after which the pool is made anew from the latent weights; 0: never. `train_pool`: the vectors
     of the pool are trained with the weights. `distil`: share of the loss that asks for the dense network's outputs
-    instead of the labels. `precision`: of operators in training.
+    instead of the labels.
     """
 
     pool_size: int = 64
@@ -29,14 +29,9 @@ class PoolSettings:
     refresh: int = 0
     train_pool: bool = True
     distil: float = 0.7
-    precision: str = "float32"
-    seed: int = 0
     epochs: int = 10
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
-    batch_size: int = 128
-    threads: int = 1
-    device: str = "auto"
 
 
 def pooled(trained: Trained, settings: PoolSettings) -> tuple[Trained, WeightPool]:
@@ -85,21 +80,10 @@ def retrain(
     observer: Observer | None = None,
 ) -> Selected:
     """Train a pooled network in place, `teacher` showing what its outputs should be; its best epoch."""
-    config = TrainConfig(
-        epochs=settings.epochs,
-        seed=settings.seed,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        batch_size=settings.batch_size,
-        shift=dataset.shift,
-        flip=dataset.flip,
-        distil=settings.distil,
-        precision=settings.precision,
-    )
     selected = fit(
         trained.network,
         dataset,
-        config,
+        settings.config(dataset, settings.distil),
         PoolKeeper(trained.network, settings.refresh, settings.seed),
         teacher=teacher,
         checkpoint=checkpoint,

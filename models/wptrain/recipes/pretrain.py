@@ -6,22 +6,14 @@ from dataclasses import dataclass
 
 from ..data.dataset import Dataset
 from ..trained import Trained, build
-from ..training import Checkpoint, Observer, Selected, TrainConfig, choose_device, fit, make_deterministic
+from ..training import Checkpoint, Observer, Selected, TrainSettings, choose_device, fit, make_deterministic
 
 
 @dataclass(frozen=True)
-class PretrainSettings:
+class PretrainSettings(TrainSettings):
     """What decides the result; each field is an option of the command."""
 
     network: str = "resnet-s"
-    seed: int = 0
-    epochs: int = 45
-    learning_rate: float = 4e-3
-    weight_decay: float = 0.05
-    batch_size: int = 128
-    precision: str = "float32"
-    threads: int = 1
-    device: str = "auto"
 
 
 def pretrain(
@@ -35,16 +27,6 @@ def pretrain(
     make_deterministic(settings.seed, settings.threads)
     classes = len(dataset.classes)
     network = build(settings.network, dataset.image_shape[2], classes)
-    config = TrainConfig(
-        epochs=settings.epochs,
-        seed=settings.seed,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        batch_size=settings.batch_size,
-        shift=dataset.shift,
-        flip=dataset.flip,
-        precision=settings.precision,
-    )
     device = choose_device(settings.device)
-    selected = fit(network, dataset, config, checkpoint=checkpoint, observer=observer, device=device)
+    selected = fit(network, dataset, settings.config(dataset), checkpoint=checkpoint, observer=observer, device=device)
     return Trained(settings.network, dataset.image_shape, classes, network.cpu()), selected
