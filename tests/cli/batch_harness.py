@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 
 from tests.onnx.harness import conv_model, save
@@ -61,6 +62,19 @@ class Gate:
             os.close(self._writer)
         self._path.unlink()
         self._path.write_text("rules: []")
+
+
+def meanwhile(gate: Gate, *actions: Callable[[], None]) -> Thread:
+    """Do something once a conversion is at the gate."""
+
+    def act() -> None:
+        gate.reached()
+        for action in actions:
+            action()
+
+    thread = Thread(target=act)
+    thread.start()
+    return thread
 
 
 def children(process: int) -> list[int]:
