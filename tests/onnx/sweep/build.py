@@ -58,7 +58,7 @@ class _Body:
 
     def node(self, op_type: str, *inputs: str, **attributes: object) -> str:
         name = f"{self.prefix}{len(self.nodes)}"
-        domain = self.case.domain if op_type != "Product" else "functions"
+        domain = "" if op_type != "Product" else "functions"
         self.nodes.append(helper.make_node(op_type, inputs, [name], name=name, domain=domain, **attributes))
         return name
 
@@ -112,7 +112,7 @@ def model_of_case(case: Case) -> ModelProto:
     result = _PLACES.get(case.place, _plain)(main)
     if case.storage == "twins":
         result = main.node("Add", result, main.product("x", main.weight(TWIN)))
-    main.nodes.append(helper.make_node("Clip", [result, "", "limit"], ["y"], domain=case.domain, doc_string="the end"))
+    main.nodes.append(helper.make_node("Clip", [result, "", "limit"], ["y"], doc_string="the end"))
     main.tensors.append(numpy_helper.from_array(np.float32(1e30), "limit"))
     graph = main.graph("main", [value("x", ["batch", case.rows])], [value("y", ["batch", case.cols])])
     if case.place == "output":
@@ -129,7 +129,7 @@ def model_of_case(case: Case) -> ModelProto:
     )  # fmt: skip
     model.metadata_props.add(key="author", value="somebody")
     if case.place == "function":
-        product = helper.make_node("MatMul", ["a", "b"], ["c"], domain=case.domain)
+        product = helper.make_node("MatMul", ["a", "b"], ["c"])
         model.functions.append(
             helper.make_function("functions", "Product", ["a", "b"], ["c"], [product], [opsets[0]], doc_string="ours")
         )
@@ -138,7 +138,7 @@ def model_of_case(case: Case) -> ModelProto:
         entry.quant_parameter_tensor_names.add(key="SCALE_TENSOR", value="limit")
     if case.place == "trained":
         training = model.training_info.add()
-        step = helper.make_node("Identity", [case.name], ["new"], domain=case.domain)
+        step = helper.make_node("Identity", [case.name], ["new"])
         weight = next(t for t in graph.initializer if t.name == case.name)
         training.algorithm.CopyFrom(
             helper.make_graph([step], "step", [], [value("new", weight.dims, weight.data_type)])

@@ -26,6 +26,7 @@ from wpconvert.onnx import verify
 from wpconvert.onnx.convert import Converted, Settings, convert
 from wpconvert.onnx.file import read
 from wpconvert.onnx.files import Target
+from wpconvert.onnx.graphs import every_tensor
 from wpconvert.onnx.inspect import inspect_onnx
 from wpconvert.onnx.restore import restore
 from wpconvert.report.export import to_json
@@ -69,6 +70,7 @@ def _inputs(case: Case, seed: int) -> dict[str, Array]:
 
 def _reference(path: Path, feeds: dict[str, Array]) -> list[Array]:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # The evaluator's own.
         warnings.simplefilter("ignore")
         return [np.asarray(output) for output in ReferenceEvaluator(str(path)).run(None, feeds)]
 
@@ -118,7 +120,12 @@ def _oracles(case: Case, source: Path, dense: Path, rewritten: Path, tally: Coun
     why = _works(_reference, source, feeds)
     tally[f"reference: {why}"] += 1
     if why is None:
-        _same(_reference(dense, feeds), _reference(rewritten, feeds), "the reference evaluator computes other values")
+        ours, theirs = _reference(rewritten, feeds), _reference(dense, feeds)
+        if source != dense:
+            # Its weights are in another order in memory, so that NumPy may sum in another order.
+            promise(np.allclose(ours[0], theirs[0], 1e-4, 1e-4, True), "the reference evaluator computes other values")
+        else:
+            _same(ours, theirs, "the reference evaluator computes other values")
 
 
 def _kept(before: ModelProto, after: ModelProto) -> None:
@@ -130,6 +137,9 @@ def _kept(before: ModelProto, after: ModelProto) -> None:
     promise(all(f in after.functions for f in before.functions), "a function is gone")
     promise(all(e in after.metadata_props for e in before.metadata_props), "metadata is gone")
     promise(all(n in after.graph.node for n in before.graph.node if not _has_graphs(n)), "a node is gone")
+    initializers = {tensor.name for tensor in after.graph.initializer}
+    trained = {entry.key for training in after.training_info for entry in training.update_binding}
+    promise(trained <= initializers, "what training changes is no initializer any more")
     promise(after.ir_version >= before.ir_version, "an older IR version")
 
 
@@ -149,7 +159,8 @@ def roundtrip(case: Case, folder: Path, tally: Counter[str]) -> Converted:
     to_json(report)
     before, after = size(source), sum(path.stat().st_size for path in target.files)
     promise(after == report.nbytes_after, f"{report.nbytes_after} bytes reported, {after} written")
-    renamed = 0 if target.data not in target.files else 64 * len(read(source).proto.graph.initializer)
+    # A copy says of each external tensor anew where its data is.
+    renamed = 64 * sum(t.data_location == onnx.TensorProto.EXTERNAL for t in every_tensor(read(source).proto))
     promise(after <= before + (0 if done.changed else renamed), f"{before} bytes became {after}")
     promise(all(t.nbytes_after <= t.nbytes_before for t in report.tensors), "a tensor grew")
     silent = [tensor.name for tensor in report.tensors if tensor.method == "none" and not tensor.reason]
