@@ -15,6 +15,8 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from wpconvert.errors import FileError, UnsupportedError, UsageError
+from wpconvert.onnx.lower.opset import OPSET, upgraded
+from wpconvert.onnx.weights import FIRST_CONSTANT_IR
 
 _QUANTISED = sorted((set(QDQRegistry) | set(QLinearOpsRegistry)) - {"AveragePool"})
 """All that ONNX Runtime quantises but AveragePool, whose output would get the scale of its input.
@@ -55,9 +57,9 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             Path(folder) / name for name in ("model.onnx", "prepared.onnx", "quantised.onnx")
         )
         try:
-            model = onnx.load(path)
+            model = upgraded(onnx.load(path), OPSET)
             samples_by_name = _matched(model, _read(samples), samples)
-            _drop_constant_inputs(model.graph)
+            _drop_constant_inputs(model)
             _name_sums(model.graph)
             onnx.save(model, source)
             # Folds batch normalisation into convolutions, which the quantiser does not.
@@ -81,8 +83,10 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
         return onnx.load(quantised)
 
 
-def _drop_constant_inputs(graph: onnx.GraphProto) -> None:
+def _drop_constant_inputs(model: onnx.ModelProto) -> None:
     """Initializers that are inputs, too, would stay inputs when they are folded."""
+    graph = model.graph
+    model.ir_version = max(model.ir_version, FIRST_CONSTANT_IR)
     initializers = {tensor.name for tensor in graph.initializer}
     kept = [info for info in graph.input if info.name not in initializers]
     del graph.input[:]
