@@ -15,6 +15,7 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from wpconvert.errors import FileError, UnsupportedError, UsageError
+from wpconvert.onnx.lower.affine import replace_batch_norms
 from wpconvert.onnx.lower.opset import OPSET, upgraded
 from wpconvert.onnx.weights import FIRST_CONSTANT_IR
 
@@ -64,6 +65,9 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             onnx.save(model, source)
             # Folds batch normalisation into convolutions, which the quantiser does not.
             quant_pre_process(source, prepared, skip_symbolic_shape=True)
+            model = onnx.load(prepared)
+            replace_batch_norms(model)
+            onnx.save(model, prepared)
             quantization.quantize_static(
                 prepared,
                 quantised,
