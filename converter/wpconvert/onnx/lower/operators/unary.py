@@ -77,16 +77,22 @@ def _emit(emitter: Emitter, node: Node, name: str, op_options: object) -> None:
     emitter.result_in(node, name, [storage.tensor], storage, op_options)
 
 
+def expect_rescalable(node: Node, name: str, quant: Quant) -> None:
+    """UnsupportedError where the output is finer than an operator that rounds to `quant` first can give it."""
+    wanted = float(node.output.quant.scale)
+    if float(quant.scale) > _FINEST * wanted:
+        raise UnsupportedError(
+            f"{node}: its output has scale {wanted:g}; {name} computes in steps of {float(quant.scale):g} "
+            f"and can be rescaled to no less than half of that"
+        )
+
+
 def fixed(
     emitter: Emitter, node: Node, name: str, where: Storage, tensor: int, quant: Quant, op_options: object
 ) -> None:
     """An operator whose kernel knows one output quantisation only, rescaled to the node's."""
     wanted = node.output.quant
-    if float(quant.scale) > _FINEST * float(wanted.scale):
-        raise UnsupportedError(
-            f"{node}: its output has scale {float(wanted.scale):g}; {name} computes in steps of {float(quant.scale):g} "
-            f"and can be rescaled to no less than half of that"
-        )
+    expect_rescalable(node, name, quant)
     shape = tuple(emitter.graph.tensors[tensor].shape)
     output = emitter.operator(
         name, [tensor], emitter.tensor(f"{node.output.name}/{name.lower()}", shape, quant), op_options
