@@ -7,16 +7,13 @@ quantisation is open until a QuantizeLinear closes it.
 
 from __future__ import annotations
 
-from collections import Counter
-
-import numpy as np
 import onnx
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.onnx.lower import operators
+from wpconvert.onnx.lower import lines, operators
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.folding import FOLDABLE, fold, tensor_values
-from wpconvert.onnx.lower.graph import Activation, Constant, Network, Node, Operand, Port, Quant, QuantCell, Shape
+from wpconvert.onnx.lower.graph import Activation, Constant, Network, Node, Operand, Port, Quant, QuantCell
 from wpconvert.onnx.lower.quantised import (
     FORMS,
     activation_quant,
@@ -24,11 +21,11 @@ from wpconvert.onnx.lower.quantised import (
     quantised_constant,
     set_quant,
 )
-from wpconvert.tflite.model import element_count
+from wpconvert.onnx.lower.shapes import check_shape, input_shape, shape_constant
+from wpconvert.onnx.lower.uses import ALIASES, Uses, live_nodes
 
 _DOMAINS = ("", "ai.onnx", "com.microsoft")
 _MIN_OPSET = 11
-_MAX_RANK = 8
 _TYPES: dict[int, str] = {
     onnx.TensorProto.FLOAT: "float32",
     onnx.TensorProto.INT8: "int8",
@@ -53,8 +50,8 @@ class _Importer:
         self._integers: set[str] = set()
         # Names of real numbers that were computed in float32 and not rounded yet.
         self._open: set[str] = set()
-        self._uses = Counter(name for node in self._graph.node for name in node.input)
-        self._uses.update(output.name for output in self._graph.output)
+        self._protos = live_nodes(self._graph)
+        self._uses = Uses(self._protos, self._graph)
         self._nodes: list[Node] = []
 
     def run(self) -> Network:
@@ -63,7 +60,7 @@ class _Importer:
         if self._graph.sparse_initializer:
             raise UnsupportedError("sparse initializers")
         inputs = [self._input(info) for info in self._graph.input if info.name not in self._values]
-        for proto in self._graph.node:
+        for proto in self._protos:
             where = f"node {proto.name or proto.output[0] if proto.output else ''!r} ({proto.op_type})"
             self._read(proto, where)
         return Network(inputs, [self._output(info) for info in self._graph.output], self._nodes)
@@ -72,7 +69,7 @@ class _Importer:
         if not info.type.HasField("tensor_type") or info.type.tensor_type.elem_type not in _TYPES:
             raise UnsupportedError(f"input {info.name!r}: expected a tensor of type {', '.join(_TYPES.values())}")
         dtype = _TYPES[info.type.tensor_type.elem_type]
-        activation = Activation(info.name, _input_shape(info), QuantCell())
+        activation = Activation(info.name, input_shape(info), QuantCell())
         self._values[info.name] = activation
         if dtype != "float32":
             self._integers.add(info.name)
@@ -101,10 +98,10 @@ class _Importer:
             self._quantise(proto, inputs, attributes, where)
         elif proto.op_type == "DequantizeLinear":
             self._dequantise(proto, inputs, attributes, where)
-        elif proto.op_type in ("Identity", "Dropout") and inputs and inputs[0] is not None:
+        elif proto.op_type in ALIASES and inputs and inputs[0] is not None:
             self._alias(proto, inputs[0])
         elif proto.op_type == "Shape" and inputs and isinstance(inputs[0], Activation):
-            self._values[proto.output[0]] = _shape(inputs[0], attributes, proto.output[0])
+            self._values[proto.output[0]] = shape_constant(inputs[0], attributes, proto.output[0])
         elif proto.op_type in FORMS:
             self._read_form(proto, inputs, attributes, where)
         elif proto.op_type in FOLDABLE and all(value is None or isinstance(value, Constant) for value in inputs):
@@ -182,7 +179,7 @@ class _Importer:
         value = inputs[0]
         assert isinstance(value, Activation) and value.source is not None
         low, high = operators.bounds(proto.op_type, inputs, attributes, where)
-        node = value.source
+        node = operators.computing(value.source)
         node.clamp = (min(max(node.clamp[0], low), high), max(min(node.clamp[1], high), low))
         self._values[proto.output[0]] = value
         self._open.add(proto.output[0])
@@ -240,19 +237,45 @@ class _Importer:
         quant: Quant | None = None,
         integer: bool = False,
     ) -> Node:
-        node = Node(op, proto.name or proto.output[0], inputs, on_integers=integer)
+        name = proto.name or proto.output[0]
+        if any(output for output in proto.output[1:]):
+            raise UnsupportedError(f"node {name!r} ({op}): {len(proto.output)} outputs, supported is one")
+        is_line = lines.is_line(op, inputs)
+        if is_line:
+            inputs, attributes = self._widened(inputs, name), lines.lifted(attributes)
+        node = self._node(op, name, inputs, attributes, quant, integer)
+        if is_line:
+            node = self._node("Squeeze", name, [node.output], lines.AXES, None, integer)
+        node.output.name = proto.output[0]
+        if node.output.cell.quant is None and not integer:
+            self._open.add(proto.output[0])
+        self._values[proto.output[0]] = node.output
+        return node
+
+    def _widened(self, inputs: list[Operand | None], name: str) -> list[Operand | None]:
+        """The signals among an operator's inputs as images of height 1."""
+        x, *others = inputs
+        assert x is not None
+        node = self._node("Unsqueeze", name, [x], lines.AXES, None, integer=False)
+        return [node.output, *(lines.widened(operand) for operand in others)]
+
+    def _node(
+        self,
+        op: str,
+        name: str,
+        inputs: list[Operand | None],
+        attributes: Attributes,
+        quant: Quant | None,
+        integer: bool,
+    ) -> Node:
+        node = Node(op, name, inputs, on_integers=integer)
         operator = operators.OPERATORS[op]
-        if any(name for name in proto.output[1:]):
-            raise UnsupportedError(f"{node}: {len(proto.output)} outputs, supported is one")
         shape = operator.read(node, attributes, self._opset)
-        _check_shape(shape, str(node))
+        check_shape(shape, str(node))
         cell = QuantCell(quant)
         if quant is None and (operator.copies or integer):
             cell = node.activation(0).cell
-        if cell.quant is None and not integer:
-            self._open.add(proto.output[0])
-        node.outputs = [Activation(proto.output[0], shape, cell, node)]
-        self._values[proto.output[0]] = node.output
+        node.outputs = [Activation(name, shape, cell, node)]
         self._nodes.append(node)
         return node
 
@@ -266,32 +289,3 @@ def _given(inputs: list[Operand | None], position: int, axis: int, where: str) -
         return quantised_constant(value, scale, zero_point, axis, where)
     set_quant(value, activation_quant(scale, zero_point, where)[0], where)
     return value
-
-
-def _input_shape(info: onnx.ValueInfoProto) -> Shape:
-    """The shape of an input; an open batch size is 1."""
-    shape = []
-    for axis, dim in enumerate(info.type.tensor_type.shape.dim):
-        if dim.HasField("dim_value"):
-            shape.append(int(dim.dim_value))
-        elif axis == 0:
-            shape.append(1)
-        else:
-            raise UnsupportedError(
-                f"input {info.name!r}: dimension {axis} ({dim.dim_param or '?'}) is open; fix it, for example "
-                "with onnxruntime.tools.make_dynamic_shape_fixed"
-            )
-    _check_shape(tuple(shape), f"input {info.name!r}")
-    return tuple(shape)
-
-
-def _check_shape(shape: Shape, where: str) -> None:
-    if len(shape) > _MAX_RANK or any(dim < 1 for dim in shape) or element_count(shape) >= 1 << 31:
-        raise UnsupportedError(f"{where}: shape {list(shape)}, supported are up to {_MAX_RANK} positive dimensions")
-
-
-def _shape(activation: Activation, attributes: Attributes, name: str) -> Constant:
-    """Shape, from opset 15 on of a slice of the axes."""
-    rank = activation.rank
-    start, end = attributes.integer("start", 0), attributes.integer("end", rank)
-    return Constant(name, np.array(activation.shape[slice(start, end)], np.int64))
