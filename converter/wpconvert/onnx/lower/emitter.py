@@ -138,9 +138,10 @@ class Emitter:
         shape = activation.shape
         wanted = layout.restricted(perm, shape)
         memory = tuple(shape[axis] for axis in perm)
-        for storage in self.stored[activation]:
-            if layout.order_of(storage, shape) == wanted:
-                return self._kept(activation, self.reshaped(activation, storage.tensor, memory), perm)
+        fitting = [storage for storage in self.stored[activation] if layout.order_of(storage, shape) == wanted]
+        # Where one needs no RESHAPE, that one.
+        for storage in sorted(fitting, key=lambda one: tuple(self.graph.tensors[one.tensor].shape) != memory)[:1]:
+            return self._kept(activation, self.reshaped(activation, storage.tensor, memory), perm)
         for storage in self.stored[activation]:
             order = layout.order_of(storage, shape)
             if order is not None:

@@ -12,11 +12,11 @@ ALIASES = frozenset({"Identity", "Dropout"})
 
 
 def live_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """The nodes that outputs depend on, in their order."""
+    """The nodes that outputs depend on, in their order; with them those that have no output at all."""
     wanted = {output.name for output in graph.output}
     live = []
     for node in reversed(graph.node):
-        if any(name in wanted for name in node.output):
+        if not node.output or any(name in wanted for name in node.output):
             live.append(node)
             wanted.update(node.input)
     return live[::-1]

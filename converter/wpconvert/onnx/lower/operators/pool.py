@@ -14,7 +14,7 @@ from wpconvert.onnx.lower.graph import Node, Shape
 from wpconvert.onnx.lower.layout import NHWC
 from wpconvert.onnx.lower.operators.conv import convolve
 from wpconvert.onnx.lower.operators.pad import surrounded
-from wpconvert.onnx.lower.operators.reduce import emit_mean
+from wpconvert.onnx.lower.operators.reduce import reduce
 from wpconvert.onnx.lower.operators.registry import register
 from wpconvert.onnx.lower.operators.window import Window, read_window
 from wpconvert.onnx.lower.weights import bias_scales
@@ -62,7 +62,7 @@ def emit_average(emitter: Emitter, node: Node) -> None:
     x, settings = node.activation(0), node.settings
     window = settings.window
     if window.kernel == x.shape[2:] and not window.is_padded:
-        emit_mean(emitter, node, (2, 3), keep=True)
+        reduce(emitter, node, "MEAN", (2, 3), keep=True)
     elif x.quant == node.output.quant:
         _pool(emitter, node)
     elif settings.counts_padding or not window.is_padded:
