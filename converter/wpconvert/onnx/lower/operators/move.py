@@ -79,9 +79,13 @@ def emit_view(emitter: Emitter, node: Node) -> None:
     emitter.alias(node, emitter.stored[node.activation(0)])
 
 
+MOVES = frozenset({"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+"""Operators that leave every value as it is, under another index."""
+
+
 def computing(node: Node) -> Node:
     """The node whose values a chain of views and transposes, each read by the next alone, ends with."""
-    while node.op in _VIEWS or node.op == "Transpose":
+    while node.op in MOVES:
         source = node.activation(0).source
         if source is None:
             break

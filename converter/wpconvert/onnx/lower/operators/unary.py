@@ -22,8 +22,21 @@ _FINEST = 2.0
 The operator rounds by up to half a step of its own; rescaled to steps of half that size this is one step.
 """
 
-_LOGISTIC = Quant(np.float32(1 / 256), -128)
-_TANH = Quant(np.float32(1 / 128), 0)
+FIXED = {
+    "Sigmoid": Quant(np.float32(1 / 256), -128),
+    "Softmax": Quant(np.float32(1 / 256), -128),
+    "Tanh": Quant(np.float32(1 / 128), 0),
+}
+"""The only output quantisation of operators' kernels."""
+
+TABLE = "wpconvert.Table"
+"""The node of a function that has become a table, `settings`."""
+
+
+def follows(node: Node, quant: Quant) -> bool:
+    """TFLite's own operators compute the node's output with that quantisation, whatever it is clamped to."""
+    kernel = FIXED.get(node.op)
+    return kernel is None or float(kernel.scale) <= _FINEST * float(quant.scale)
 
 
 def bounds(op: str, inputs: list[Operand | None], attributes: Attributes, where: str) -> tuple[float, float]:
@@ -66,6 +79,17 @@ def emit_rescaling(emitter: Emitter, node: Node) -> None:
     emitter.alias(node, [Storage(tensor, storage.base, storage.perm)])
 
 
+def emit_table(emitter: Emitter, node: Node) -> None:
+    """WP_LOOKUP; where each integer stands for itself at another scale, a RESHAPE to the same shape, which is free."""
+    storage = emitter.stored[node.activation(0)][0]
+    name, table, quant = node.output.name, node.settings, node.output.quant
+    if (table == np.arange(-128, 128)).all():
+        tensor = emitter.relabelled(name, storage.tensor, quant)
+    else:
+        tensor = emitter.looked_up(name, storage.tensor, table, quant)
+    emitter.alias(node, [Storage(tensor, storage.base, storage.perm)])
+
+
 def emit_leaky_relu(emitter: Emitter, node: Node) -> None:
     """LEAKY_RELU rescales by itself."""
     _emit(emitter, node, "LEAKY_RELU", options("LeakyReluOptions", alpha=node.settings))
@@ -81,10 +105,10 @@ def _emit(emitter: Emitter, node: Node, name: str, op_options: object) -> None:
     emitter.result_in(node, name, [storage.tensor], storage, op_options)
 
 
-def fixed(emitter: Emitter, node: Node, name: str, tensor: int, quant: Quant, op_options: object) -> int:
+def fixed(emitter: Emitter, node: Node, name: str, tensor: int, op_options: object) -> int:
     """An operator whose kernel knows one output quantisation only, rescaled to the node's; the result."""
-    wanted = node.output.quant
-    if float(quant.scale) > _FINEST * float(wanted.scale):
+    wanted, quant = node.output.quant, FIXED[node.op]
+    if not follows(node, wanted):
         raise UnsupportedError(
             f"{node}: its output has scale {float(wanted.scale):g}; {name} computes in steps of {float(quant.scale):g} "
             f"and can be rescaled to no less than half of that"
@@ -96,17 +120,17 @@ def fixed(emitter: Emitter, node: Node, name: str, tensor: int, quant: Quant, op
 
 def emit_sigmoid(emitter: Emitter, node: Node) -> None:
     """LOGISTIC."""
-    _emit_fixed(emitter, node, "LOGISTIC", _LOGISTIC)
+    _emit_fixed(emitter, node, "LOGISTIC")
 
 
 def emit_tanh(emitter: Emitter, node: Node) -> None:
     """TANH."""
-    _emit_fixed(emitter, node, "TANH", _TANH)
+    _emit_fixed(emitter, node, "TANH")
 
 
-def _emit_fixed(emitter: Emitter, node: Node, name: str, quant: Quant) -> None:
+def _emit_fixed(emitter: Emitter, node: Node, name: str) -> None:
     storage = emitter.stored[node.activation(0)][0]
-    output = fixed(emitter, node, name, storage.tensor, quant, None)
+    output = fixed(emitter, node, name, storage.tensor, None)
     emitter.alias(node, [Storage(output, storage.base, storage.perm)])
 
 
@@ -133,13 +157,12 @@ def emit_softmax(emitter: Emitter, node: Node) -> None:
     memory = tuple(x.shape[axis] for axis in perm)
     rows = math.prod(memory[: -len(longer)])
     seen = memory if len(longer) == 1 else (rows, element_count(memory) // rows)
-    output = fixed(
-        emitter, node, "SOFTMAX", emitter.reshaped(x, tensor, seen), _LOGISTIC, options("SoftmaxOptions", beta=1.0)
-    )
+    output = fixed(emitter, node, "SOFTMAX", emitter.reshaped(x, tensor, seen), options("SoftmaxOptions", beta=1.0))
     emitter.alias(node, [Storage(emitter.reshaped(node.output, output, memory), x.shape, perm)])
 
 
 register("QuantizeLinear", read, emit_rescaling)
+register(TABLE, read, emit_table)
 register("Relu", read_clamp, emit_rescaling)
 register("Clip", read_clamp, emit_rescaling)
 register("LeakyRelu", read_leaky_relu, emit_leaky_relu)
