@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from onnx import TensorProto
+
 from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.rules import AUTO, Choice
 from wpconvert.onnx.decode import DECODERS, Settings
@@ -128,10 +130,15 @@ def _replacement(trial: Trial, method: str, spool: Path) -> Replacement:
 
 
 def _dense_nbytes(trial: Trial) -> int:
-    """Bytes of the weight as it is: the message with its data, wherever that is."""
-    place = trial.found.place
-    outside = place.data.nbytes if place.is_external and place.data is not None else 0
-    return int(place.tensor.ByteSize()) + outside
+    """Bytes of the weight as it is: the message with its data, wherever that is.
+
+    Elements in fields of their type, some of which take more bytes there, count as much as they would as raw data.
+    """
+    tensor, nbytes = trial.found.place.tensor, trial.found.weight.nbytes
+    if trial.found.place.is_external:
+        return int(tensor.ByteSize()) + nbytes
+    plain = TensorProto(name=tensor.name, doc_string=tensor.doc_string, data_type=tensor.data_type, dims=tensor.dims)
+    return min(int(tensor.ByteSize()), int(plain.ByteSize()) + nbytes)
 
 
 def _costs(trial: Trial) -> dict[str, Cost]:
@@ -184,8 +191,8 @@ def _reason(trial: Trial, dense: int, costs: Mapping[str, Cost]) -> str:
     if costs[method].nbytes < dense:
         return f"the decoder of {method} would need more bytes than it saves"
     needed = trial.measured.forms[method].nbytes
-    smallest = "the smallest, " if len(costs) > 1 else ""
+    named = f"the smallest, {method}," if len(costs) > 1 else method
     return (
-        f"would not shrink: {smallest}{method}, needs {needed:,} bytes and {costs[method].nbytes - needed:,} "
+        f"would not shrink: {named} needs {needed:,} bytes and {costs[method].nbytes - needed:,} "
         "for node, names and metadata"
     )
