@@ -14,7 +14,7 @@ import onnx
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import operators
 from wpconvert.onnx.lower.attributes import Attributes
-from wpconvert.onnx.lower.curves import curve_of
+from wpconvert.onnx.lower.curves import CURVED, curve_of
 from wpconvert.onnx.lower.folding import FOLDABLE, fold, tensor_values
 from wpconvert.onnx.lower.graph import Activation, Constant, Network, Node, Operand, Port, Quant, QuantCell
 from wpconvert.onnx.lower.quantised import (
@@ -90,7 +90,9 @@ class _Importer(Values):
             value.cell.quant = fixed
         elif name in self._curves and self._curves[name].source.cell.quant is not None:
             curve = self._curves[name]
-            return self._tabulated(curve, value, curve.own_quant())
+            if name in self._functions:
+                return self._tabulated(curve, value, curve.own_quant())
+            value.cell.quant = curve.own_quant()
         return value
 
     def _read(self, proto: onnx.NodeProto, where: str) -> None:
@@ -225,6 +227,8 @@ class _Importer(Values):
                 f"{where}: activations are quantised at run time; quantise statically "
                 "(onnxruntime.quantization.quantize_static, or --calibrate DATA.npz on the float model)"
             )
+        if proto.op_type in CURVED.difference(operators.OPERATORS):
+            raise UnsupportedError(f"{where}: supported is {proto.op_type} of one quantised tensor and single constants")
         if proto.op_type not in operators.OPERATORS:
             raise UnsupportedError(f"{where}: operator {proto.op_type} is not supported; {operators.supported()}")
         integer = any(name in self._integers for name in proto.input)
