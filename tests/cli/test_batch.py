@@ -111,11 +111,11 @@ def test_files_of_options_lie_beside_the_manifest_and_count(
     manifest, rules = files / "rules.yaml", files / "choice.yaml"
     options = "[--rules, choice.yaml, --dump-plan, plan.yaml]"
     manifest.write_text(f"models: [{{model: a.onnx, output: small/a.onnx, options: {options}}}]")
-    rules.write_text('rules: [{name: conv, method: none}]')
+    rules.write_text("rules: [{name: conv, method: none}]")
     monkeypatch.chdir(files / "small")
     assert _statuses(cli, manifest, 0) == ["done"]
     assert _statuses(cli, manifest, 0) == ["kept"]
-    rules.write_text('rules: [{name: fc, method: none}]')
+    rules.write_text("rules: [{name: fc, method: none}]")
     assert _statuses(cli, manifest, 0) == ["done"]
     (files / "plan.yaml").unlink()
     assert _statuses(cli, manifest, 0) == ["done"]

@@ -189,7 +189,11 @@ def _loop(main: _Body) -> str:
     body = _Body(case, "l", main.generator)
     kept = body.node("Identity", "go")
     result = body.node("Add", "state", body.product("x", body.weight(case.name)))
-    inputs = [value("i", [], TensorProto.INT64), value("go", [], TensorProto.BOOL), value("state", ["batch", case.cols])]
+    inputs = [
+        value("i", [], TensorProto.INT64),
+        value("go", [], TensorProto.BOOL),
+        value("state", ["batch", case.cols]),
+    ]
     outputs = [value(kept, [], TensorProto.BOOL), value(result, ["batch", case.cols])]
     return _looped(main, body.graph("body", inputs, outputs))
 
@@ -206,7 +210,11 @@ def _nested(main: _Body) -> str:
     body = _Body(case, "l", main.generator)
     kept = body.node("Identity", "go")
     result = body.node("Add", "state", _if(body, None))
-    inputs = [value("i", [], TensorProto.INT64), value("go", [], TensorProto.BOOL), value("state", ["batch", case.cols])]
+    inputs = [
+        value("i", [], TensorProto.INT64),
+        value("go", [], TensorProto.BOOL),
+        value("state", ["batch", case.cols]),
+    ]
     outputs = [value(kept, [], TensorProto.BOOL), value(result, ["batch", case.cols])]
     return _looped(main, body.graph("body", inputs, outputs))
 
