@@ -13,6 +13,7 @@ from onnx import GraphProto, NodeProto, TensorProto
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.data import load
 from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, DOMAIN, VERSION
+from wpconvert.onnx.encode import Form, Part
 from wpconvert.onnx.file import OnnxModel
 from wpconvert.onnx.graphs import Scope
 from wpconvert.onnx.tensors import data_of, has_values, nbytes_of, type_name, values_of
@@ -56,6 +57,15 @@ class Compressed:
             return BY_OP_TYPE[self.node.op_type].decode(inputs)
         except ModelError as error:
             raise ModelError(f"{self._where}: {error}") from error
+
+    def form(self, model: OnnxModel) -> Form:
+        """How the weight is stored, as it is."""
+        names = BY_OP_TYPE[self.node.op_type].input_names
+        parts = (
+            Part(name, tensor.data_type, tuple(tensor.dims), nbytes_of(tensor), data_of(tensor, model.files))
+            for name, tensor in zip(names, self.tensors, strict=False)
+        )
+        return Form(self.node.op_type, tuple(parts))
 
     @property
     def _where(self) -> str:
