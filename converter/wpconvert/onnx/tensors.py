@@ -178,10 +178,12 @@ def without_data(tensor: TensorProto) -> TensorProto:
 
 
 def same_when_set(tensor: TensorProto, data: Data) -> bool:
-    """Whether `without_data` and `set_data` give back an inline tensor as it is, bit for bit."""
+    """Whether `without_data` and the field that has the data give back a tensor as it is, bit for bit."""
     form = form_of(tensor)
-    if form == RAW:
-        return all(name == RAW_FIELD or not len(getattr(tensor, name)) for name in _DATA_FIELDS)
+    if form in (RAW, EXTERNAL):
+        fields = {field.name for field, _ in tensor.ListFields()}
+        own = "external_data" if form == EXTERNAL else RAW_FIELD
+        return fields.isdisjoint({*_DATA_FIELDS, "external_data"} - {own})
     copy = without_data(tensor)
     set_data(copy, form, data)
     return bool(copy.SerializeToString(deterministic=True) == tensor.SerializeToString(deterministic=True))

@@ -10,7 +10,7 @@ from pathlib import Path
 from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.rules import AUTO, Choice
 from wpconvert.onnx.data import Span, extents_of
-from wpconvert.onnx.decode import DECODERS, Settings
+from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, Settings
 from wpconvert.onnx.encode import Form, Job, Measured, encode, encode_all
 from wpconvert.onnx.file import OnnxModel
 from wpconvert.onnx.rewrite import Names, Replacement, function_nbytes, pieces_of
@@ -100,7 +100,9 @@ def _with_stored(measured: Measured, trial: Trial) -> Measured:
         return measured
     method, form = trial.stored.method, trial.stored.form
     other = measured.forms.get(method)
-    if other is not None and other.nbytes < form.nbytes:
+    assert trial.job is not None
+    impossible = trial.job.opset < BY_OP_TYPE[form.op_type].since_opset
+    if impossible or (other is not None and other.nbytes < form.nbytes):
         return measured
     return replace(measured, forms=measured.forms | {method: form})
 
