@@ -111,6 +111,7 @@ def test_tensors_without_elements_have_a_place_within_the_file(tmp_path: Path) -
         empty.data_location = TensorProto.EXTERNAL
         empty.external_data.add(key="location", value="data")
         empty.external_data.add(key="offset", value="0" if name == "before" else str(4 * 64 * 33))
+        empty.external_data.add(key="length", value="0")
     source = _saved(model, tmp_path, {"data": sparse((64, 33), "float32", 0.95).tobytes()})
     for method in ("none", "bitmap"):
         target, done = converted(source, method)
