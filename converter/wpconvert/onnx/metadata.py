@@ -14,7 +14,8 @@ from onnx import GraphProto, ModelProto, TensorProto
 
 from wpconvert import __version__
 from wpconvert.errors import ModelError
-from wpconvert.onnx.tensors import RAW
+from wpconvert.onnx.tensors import RAW, without_data
+from wpconvert.onnx.text import check_text
 
 NAME = "wpconvert"
 VERSION = 1
@@ -53,7 +54,7 @@ class Record:
     def of(cls, fields: dict[str, Any]) -> Record:
         """The inverse of `fields`; TypeError, ValueError, KeyError or DecodeError where it is none."""
         rest = base64.b64decode(fields.get("rest", ""), validate=True)
-        TensorProto.FromString(rest)
+        _check_rest(TensorProto.FromString(rest))
         record = cls(
             fields.get("graph", 0),
             fields["name"],
@@ -64,9 +65,21 @@ class Record:
             bool(fields.get("lossy", False)),
         )
         integers, texts = (record.graph, record.index), (record.name, record.sha256, record.form)
-        if not all(type(value) is int for value in integers) or not all(isinstance(text, str) for text in texts):
+        if not all(type(value) is int and value >= 0 for value in integers) or not all(
+            isinstance(text, str) for text in texts
+        ):
             raise TypeError("a tensor has fields of other types")
         return record
+
+
+def _check_rest(rest: TensorProto) -> None:
+    """ValueError for one with what `restore` puts into it, or that no tensor has."""
+    if without_data(rest) != rest or rest.name or rest.dims or rest.data_type or rest.HasField("segment"):
+        raise ValueError("the rest of a tensor has fields of its data")
+    try:
+        check_text(rest)
+    except ModelError as error:
+        raise ValueError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -126,9 +139,17 @@ def read(model: ModelProto) -> Provenance | None:
         ir_version = content["ir_version"]
         if not all(type(number) is int and number >= 0 for number in (ir_version, *places)):
             raise TypeError("a number is none")
+        if ir_version > model.ir_version:
+            raise ValueError(f"IR version {ir_version}, that of the file is {model.ir_version}")
         return Provenance(str(content["tool"]), ir_version, records, tuple(zip(places, values, strict=True)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, DecodeError, binascii.Error) as error:
         raise ModelError(f"metadata entry {NAME!r} is malformed: {error}") from error
+
+
+def check_place(place: int, of: Sequence[object], what: str) -> None:
+    """ModelError for a place in a list that lets others between it and the end."""
+    if place > len(of):
+        raise ModelError(f"metadata entry {NAME!r} is malformed: {what} at place {place}, there are {len(of)}")
 
 
 def remove(model: ModelProto) -> None:

@@ -43,6 +43,8 @@ def _restore(model: OnnxModel, target: DataFile) -> list[str]:
     # In this order each index is that in the original, weights without a record at the end.
     for compressed, record, tensor in sorted(returned, key=lambda found: (found[1] is _UNKNOWN, found[1].index)):
         initializers = compressed.graph.initializer
+        if record is not _UNKNOWN:
+            metadata.check_place(record.index, initializers, f"weight {compressed.name!r}")
         initializers.insert(len(initializers) if record is _UNKNOWN else record.index, tensor)
     _forget(model.proto, provenance)
     losses = []
@@ -101,4 +103,5 @@ def _forget(model: ModelProto, provenance: Provenance | None) -> None:
         return
     model.ir_version = provenance.ir_version
     for place, value in provenance.inputs:
+        metadata.check_place(place, model.graph.input, "an input")
         model.graph.input.insert(place, ValueInfoProto.FromString(value))

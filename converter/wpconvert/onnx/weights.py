@@ -223,6 +223,6 @@ def _obstacle(model: OnnxModel, scope: Scope, tensor: TensorProto, data: Data | 
         return "it has no elements"
     if bits_of(tensor.data_type) == 4 and elements_of(tensor) % 2 and load(data)[-1] >> 4:
         return "its last byte has bits of no element"
-    if form_of(tensor) != EXTERNAL and not same_when_set(tensor, data):
+    if not same_when_set(tensor, data):
         return "its data is in a form that could not be given back bit for bit"
     return None

@@ -131,7 +131,15 @@ def model_of_case(case: Case) -> ModelProto:
     if case.place == "function":
         product = helper.make_node("MatMul", ["a", "b"], ["c"])
         model.functions.append(
-            helper.make_function("functions", "Product", ["a", "b"], ["c"], [product], [opsets[0]], doc_string="ours")
+            helper.make_function(
+                "functions",
+                "Product",
+                ["a", "b"],
+                ["c"],
+                [product],
+                [helper.make_opsetid("", case.opset)],
+                doc_string="ours",
+            )
         )
     if case.place == "annotated":
         entry = model.graph.quantization_annotation.add(tensor_name=case.name)
