@@ -108,9 +108,7 @@ RECORDS: dict[str, Callable[[dict[str, Any]], None]] = {
     "data beside the data": lambda content: content["tensors"][0].update(rest=_rest(raw_data=b"1234")),
     "numbers beside the data": lambda content: content["tensors"][0].update(rest=_rest(float_data=[1.0])),
     "a place outside": lambda content: content["tensors"][0].update(rest=_rest(data_location=1)),
-    "a segment": lambda content: content["tensors"][0].update(
-        rest=_rest(segment=TensorProto.Segment(begin=0, end=1))
-    ),
+    "a segment": lambda content: content["tensors"][0].update(rest=_rest(segment=TensorProto.Segment(begin=0, end=1))),
     "no UTF-8": lambda content: content["tensors"][0].update(rest=base64.b64encode(b"\x62\x01\xff").decode()),
     "tensors are no list": lambda content: content.update(tensors=5),
     "a tensor is no object": lambda content: content.update(tensors=[[]]),
@@ -119,9 +117,7 @@ RECORDS: dict[str, Callable[[dict[str, Any]], None]] = {
 
 
 @pytest.mark.parametrize("change", RECORDS.values(), ids=RECORDS.keys())
-def test_records_that_no_one_wrote_are_refused(
-    change: Callable[[dict[str, Any]], None], cli: Cli, small: Path
-) -> None:
+def test_records_that_no_one_wrote_are_refused(change: Callable[[dict[str, Any]], None], cli: Cli, small: Path) -> None:
     def lie(model: ModelProto) -> None:
         entry = next(entry for entry in model.metadata_props if entry.key == "wpconvert")
         content = json.loads(entry.value)
@@ -152,7 +148,7 @@ OTHER_TYPES = [
 def test_weights_of_other_types_stay_and_the_reason_is_said(name: str, cli: Cli, tmp_path: Path) -> None:
     code = TensorProto.DataType.Value(name)
     if name == "STRING":
-        weight = helper.make_tensor("w", code, [64, 64], [b"a"] * 4096)
+        weight = helper.make_tensor("w", code, [64, 64], ["a"] * 4096)  # type: ignore[list-item]
     else:
         weight = TensorProto(name="w", data_type=code, dims=[64, 64])
         bits = {"FLOAT4E2M1": 4, "UINT2": 2, "INT2": 2}.get(name) or 8 * helper.tensor_dtype_to_np_dtype(code).itemsize
@@ -165,7 +161,9 @@ def test_weights_of_other_types_stay_and_the_reason_is_said(name: str, cli: Cli,
     done = cli.ok(source, "-v", "-o", tmp_path / "out.onnx", "--no-verify", "--report", tmp_path / "r.json")
     assert done.err == ""
     (tensor,) = json.loads((tmp_path / "r.json").read_text())["tensors"]
-    assert tensor["method"] == "none" and ("not supported" in tensor["reason"] or "its elements are" in tensor["reason"])
+    assert tensor["method"] == "none" and (
+        "not supported" in tensor["reason"] or "its elements are" in tensor["reason"]
+    )
     assert (tmp_path / "out.onnx").read_bytes() == source.read_bytes()
     assert cli.ok("inspect", source).err == ""
     cli.ok("inspect", source, "--json")

@@ -18,7 +18,15 @@ STORAGES = (
 NAMES = ("w", "a b", "layer/0/w", "Ünï", "quote\"'", "x" * 300, "new\nline", "{}", "0", "[bold]")
 METHODS = ("auto", "auto", "none", "bitmap", "rle", "dcsr", "packed", "huffman", "pool")
 DOMAINS = (*("",) * 9, "ai.onnx")
-LEAST_OPSET = {"int4": 21, "uint4": 21, "bfloat16": 13, "float8_e4m3fn": 19, "int2": 25, "blocked": 21, "per_channel": 13}
+LEAST_OPSET = {
+    "int4": 21,
+    "uint4": 21,
+    "bfloat16": 13,
+    "float8_e4m3fn": 19,
+    "int2": 25,
+    "blocked": 21,
+    "per_channel": 13,
+}
 """That has the type, or the form."""
 LEAST_IR = {"int4": 10, "uint4": 10, "float8_e4m3fn": 9, "int2": 13, "function": 8, "trained": 7}
 

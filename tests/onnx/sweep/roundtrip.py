@@ -110,7 +110,9 @@ def _oracles(case: Case, source: Path, dense: Path, rewritten: Path, tally: Coun
         for seed in (1, 2):
             sample = [list(_inputs(case, seed).values())]
             before, after = (_Here().run(path, sample, lambda: None) for path in (dense, rewritten))
-            _same(before[0], after[0], f"ONNX Runtime computes other values: {np.abs(before[0][0]-after[0][0]).max()}")
+            _same(
+                before[0], after[0], f"ONNX Runtime computes other values: {np.abs(before[0][0] - after[0][0]).max()}"
+            )
         engine = mock.patch.object(verify, "ONNX_ENGINE", _Here())
         with engine:
             samples = Inputs([list(feeds.values())], None, ())
