@@ -68,6 +68,7 @@ schema: setup
 # A longer fuzzing run than the one in the tests.
 fuzz: setup
 	$(PYTHON) tools/fuzz.py --cases 50000
+	$(PYTHON) tools/fuzz_onnx.py --cases 20000
 	$(PYTHON) tools/fuzz_native.py --cases 20000
 
 clean:
