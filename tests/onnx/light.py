@@ -42,8 +42,11 @@ def path_of(name: str) -> Path:
     return FOLDER / f"light_{name}.onnx"
 
 
-def with_weights(name: str, zeros: float = _ZEROS) -> ModelProto:
-    """The model with pruned random weights of a size that keeps activations in range, in its own operator set."""
+def with_weights(name: str, few_values: bool = False) -> ModelProto:
+    """The model with pruned random weights of a size that keeps activations in range, in its own operator set.
+
+    few_values: each weight has at most 15 of them.
+    """
     model = onnx.load(path_of(name))
     graph = model.graph
     shapes = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
@@ -56,7 +59,7 @@ def with_weights(name: str, zeros: float = _ZEROS) -> ModelProto:
     unused = set()
     for node in constants:
         shape = tuple(int(side) for side in shapes[node.input[0]])
-        weight = _drawn(shape, readers, node.output[0], zeros, random)
+        weight = _drawn(shape, readers, node.output[0], few_values, random)
         graph.node.remove(node)
         unused.add(node.input[0])
         graph.initializer.append(numpy_helper.from_array(weight, node.output[0]))
@@ -72,15 +75,17 @@ def _drawn(
     shape: tuple[int, ...],
     readers: dict[str, list[tuple[NodeProto, int]]],
     name: str,
-    zeros: float,
+    few_values: bool,
     random: np.random.Generator,
 ) -> NDArray[np.float32]:
     reader, position = readers[name][0]
     if len(shape) > 1:
-        kept = random.random(shape, np.float32) >= zeros
-        inputs = np.prod(shape[1:]) * (1 - zeros)
-        drawn = random.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / inputs))
-        return np.asarray(drawn * kept, np.float32)
+        drawn = random.standard_normal(shape, np.float32)
+        if few_values:
+            drawn = np.clip(np.rint(2 * drawn), -7, 7) / 2
+        drawn *= random.random(shape, np.float32) >= _ZEROS
+        drawn *= np.float32(np.sqrt(2 / (np.prod(shape[1:]) * (1 - _ZEROS))))
+        return drawn
     if reader.op_type == "Unsqueeze":
         [(reader, _)] = readers[reader.output[0]]
     if reader.op_type == "BatchNormalization":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import onnx
 
 from wpconvert.errors import UnsupportedError
-from wpconvert.onnx.weights import FIRST_CONSTANT_IR
 
 OPSET = 13
 """The first operator set with scales per channel."""
@@ -23,10 +22,8 @@ def upgraded(model: onnx.ModelProto, least: int) -> onnx.ModelProto:
     if not versions or max(versions) >= least:
         return model
     try:
-        newer = onnx.version_converter.convert_version(model, OPSET)
+        return onnx.version_converter.convert_version(model, OPSET)
     except Exception as error:
         # The converter raises RuntimeError, ValueError and classes of its own.
         reason = " ".join(str(error).split())[:_SHOWN]
         raise UnsupportedError(f"operator set {max(versions)} cannot be brought to {OPSET}: {reason}") from error
-    newer.ir_version = max(newer.ir_version, FIRST_CONSTANT_IR)
-    return newer

@@ -88,7 +88,9 @@ def _pool_inside(emitter: Emitter, node: Node) -> None:
     size, wanted = (x.shape[2], x.shape[3]), (y.shape[2], y.shape[3])
     found = window.same_on(size)
     if found is None:
-        raise UnsupportedError(f"{node}: pads {[*window.before, *window.after]}, which it does not count: more than SAME pads")
+        raise UnsupportedError(
+            f"{node}: pads {[*window.before, *window.after]}, which it does not count: more than SAME pads"
+        )
     tensor = emitter.laid_out(x, NHWC)
     if found.size != size:
         more = (found.size[0] - size[0], found.size[1] - size[1])
