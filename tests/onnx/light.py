@@ -5,13 +5,17 @@ Their files have nodes that make constants of one value where the weights would 
 
 from __future__ import annotations
 
+import tempfile
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
+
+from wpconvert.onnx.lower import calibrate
 
 FOLDER = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
@@ -96,7 +100,7 @@ def _drawn(
 
 
 def images(count: int, seed: int = 0) -> NDArray[np.float32]:
-    """Smooth random images [count, 3, 224, 224] of mean 0 and variance 1, which have edges and plains as photographs do."""
+    """Random images [count, 3, 224, 224] of mean 0 and variance 1 that have edges and plains, as photographs do."""
     random = np.random.default_rng(seed)
     drawn = np.zeros((count, *IMAGE[1:]), np.float32)
     for side in (7, 28, 112, 224):
@@ -104,3 +108,13 @@ def images(count: int, seed: int = 0) -> NDArray[np.float32]:
         times = IMAGE[2] // side
         drawn += coarse.repeat(times, 2).repeat(times, 3)
     return drawn / 2
+
+
+@cache
+def calibrated(name: str) -> ModelProto:
+    """The model quantised with two images."""
+    with tempfile.TemporaryDirectory() as folder:
+        model, samples = Path(folder) / "model.onnx", Path(folder) / "samples.npz"
+        onnx.save(with_weights(name), model)
+        np.savez(samples, image=images(2))
+        return calibrate(model, samples)

@@ -69,15 +69,8 @@ def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def _case(name: str, form: str, method: str) -> Any:
     """A case of every run where it takes a second or two, else one of the sweep."""
-    always = (
-        name == "squeezenet"
-        and form != "QOperator"
-        or (name, form, method)
-        in (
-            ("shufflenet", "QOperator", "auto"),
-            ("inception_v1", "float", "bitmap"),
-        )
-    )
+    always = name == "squeezenet" if form != "QOperator" else (name, method) == ("shufflenet", "auto")
+    always = always or (name, form, method) == ("inception_v1", "float", "bitmap")
     return pytest.param((name, form), method, id=f"{name}-{form}-{method}", marks=[] if always else pytest.mark.sweep)
 
 
