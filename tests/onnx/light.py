@@ -84,9 +84,9 @@ def _drawn(
 ) -> NDArray[np.float32]:
     reader, position = readers[name][0]
     if len(shape) > 1:
-        drawn = random.standard_normal(shape, np.float32)
+        drawn: NDArray[np.float32] = random.standard_normal(shape, np.float32)
         if few_values:
-            drawn = np.clip(np.rint(2 * drawn), -7, 7) / 2
+            drawn = (np.clip(np.rint(2 * drawn), -7, 7) / 2).astype(np.float32)
         drawn *= random.random(shape, np.float32) >= _ZEROS
         drawn *= np.float32(np.sqrt(2 / (np.prod(shape[1:]) * (1 - _ZEROS))))
         return drawn
@@ -102,12 +102,12 @@ def _drawn(
 def images(count: int, seed: int = 0) -> NDArray[np.float32]:
     """Random images [count, 3, 224, 224] of mean 0 and variance 1 that have edges and plains, as photographs do."""
     random = np.random.default_rng(seed)
-    drawn = np.zeros((count, *IMAGE[1:]), np.float32)
+    drawn: NDArray[np.float32] = np.zeros((count, *IMAGE[1:]), np.float32)
     for side in (7, 28, 112, 224):
         coarse = random.standard_normal((count, 3, side, side), np.float32)
         times = IMAGE[2] // side
         drawn += coarse.repeat(times, 2).repeat(times, 3)
-    return drawn / 2
+    return drawn / np.float32(2)
 
 
 @cache

@@ -138,9 +138,11 @@ class Emitter:
         shape = activation.shape
         wanted = layout.restricted(perm, shape)
         memory = tuple(shape[axis] for axis in perm)
-        for storage in self.stored[activation]:
-            if layout.order_of(storage, shape) == wanted:
-                return self._kept(activation, self.reshaped(activation, storage.tensor, memory), perm)
+        fitting = [storage for storage in self.stored[activation] if layout.order_of(storage, shape) == wanted]
+        if fitting:
+            # One of the very shape, where there is one, needs no RESHAPE.
+            storage = min(fitting, key=lambda storage: storage.shape != memory)
+            return self._kept(activation, self.reshaped(activation, storage.tensor, memory), perm)
         for storage in self.stored[activation]:
             order = layout.order_of(storage, shape)
             if order is not None:
@@ -195,12 +197,12 @@ class Emitter:
         output = self.tensor(f"{name}/rescaled", tuple(held.shape), quant)
         return self.operator("QUANTIZE", [tensor], output, options("QuantizeOptions"))
 
-    def sliced(self, name: str, tensor: int, start: Sequence[int], shape: Shape) -> int:
-        """The part of a tensor that begins at `start`."""
-        ends = [first + length for first, length in zip(start, shape, strict=True)]
+    def sliced(self, name: str, tensor: int, start: Sequence[int], steps: Sequence[int], shape: Shape) -> int:
+        """The part of a tensor that begins at `start`, every `steps`-th element."""
+        ends = [first + (length - 1) * step + 1 for first, length, step in zip(start, shape, steps, strict=True)]
         held = self.graph.tensors[tensor].quantization
         output = self._tensor(f"{name}/sliced", shape, np.dtype(np.int8), held.scale, held.zeroPoint)
-        bounds = [self.indices(f"{name}/slice", values) for values in (start, ends, [1] * len(shape))]
+        bounds = [self.indices(f"{name}/slice", values) for values in (start, ends, steps)]
         return self.operator("STRIDED_SLICE", [tensor, *bounds], output, options("StridedSliceOptions"))
 
     def result(self, node: Node, name: str, inputs: Sequence[int], perm: Perm, op_options: Any = None) -> None:

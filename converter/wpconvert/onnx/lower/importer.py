@@ -27,7 +27,6 @@ from wpconvert.onnx.lower.quantised import (
 from wpconvert.tflite.model import element_count
 
 _DOMAINS = ("", "ai.onnx", "com.microsoft")
-_MIN_OPSET = 11
 _MAX_RANK = 8
 _TYPES: dict[int, str] = {
     onnx.TensorProto.FLOAT: "float32",
@@ -46,8 +45,6 @@ class _Importer:
     def __init__(self, model: onnx.ModelProto) -> None:
         self._graph = model.graph
         self._opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
-        if self._opset < _MIN_OPSET:
-            raise UnsupportedError(f"opset {self._opset}, supported are {_MIN_OPSET} and later")
         self._values: dict[str, Operand] = {}
         # Names of integer tensors; all other names mean real numbers.
         self._integers: set[str] = set()

@@ -6,6 +6,9 @@ import onnx
 
 from wpconvert.errors import UnsupportedError
 
+MIN_OPSET = 11
+"""The first operator set that is read as it is."""
+
 OPSET = 13
 """The first operator set with scales per channel."""
 
