@@ -20,16 +20,17 @@ from wpconvert.onnx.lower import calibrate
 FOLDER = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
 NAMES = (
-    "bvlc_alexnet",
-    "densenet121",
+    "squeezenet",
+    "shufflenet",
     "inception_v1",
+    "densenet121",
     "inception_v2",
     "resnet50",
-    "shufflenet",
-    "squeezenet",
-    "vgg19",
+    "bvlc_alexnet",
     "zfnet512",
+    "vgg19",
 )
+"""All of them, from 1.2 to 144 million weights."""
 
 IMAGE = (1, 3, 224, 224)
 """The shape of every model's input."""

@@ -62,6 +62,6 @@ def test_verify_passes(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["inception_v1", *swept("bvlc_alexnet", "zfnet512")])
 def test_normalisation_across_channels_is_named(name: str) -> None:
-    message = r"node '.+' \(LRN\): operator LRN is not supported; supported are Add, "
+    message = r"node '.+' \(LRN\): operator LRN is not supported; supported are Abs, Add, "
     with pytest.raises(UnsupportedError, match=f"^{name}: {message}"):
         lower(calibrated(name), name)

@@ -20,6 +20,7 @@ from wpconvert.onnx.lower.graph import Shape
 Perm = tuple[int, ...]
 
 NHWC: Perm = (0, 2, 3, 1)
+NWC: Perm = (0, 2, 1)
 
 
 @dataclass(frozen=True)

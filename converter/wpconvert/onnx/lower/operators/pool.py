@@ -14,7 +14,7 @@ from wpconvert.onnx.lower.graph import Node, Shape
 from wpconvert.onnx.lower.layout import NHWC, Storage
 from wpconvert.onnx.lower.operators.conv import convolve
 from wpconvert.onnx.lower.operators.pad import surrounded
-from wpconvert.onnx.lower.operators.reduce import emit_mean
+from wpconvert.onnx.lower.operators.reduce import reduce
 from wpconvert.onnx.lower.operators.registry import register
 from wpconvert.onnx.lower.operators.unary import expect_rescalable
 from wpconvert.onnx.lower.operators.window import Window, read_window
@@ -63,7 +63,7 @@ def emit_average(emitter: Emitter, node: Node) -> None:
     x, settings = node.activation(0), node.settings
     window = settings.window
     if window.kernel == x.shape[2:] and not window.is_padded:
-        emit_mean(emitter, node, (2, 3), keep=True)
+        reduce(emitter, node, "MEAN", (2, 3), keep=True)
     elif window.is_padded and not settings.counts_padding:
         _pool_inside(emitter, node)
     elif x.quant == node.output.quant:
