@@ -7,7 +7,7 @@ C_FOLDERS := kernels runtime native tests tools/qemu_plugin examples
 C_SOURCES = $(shell find $(C_FOLDERS) -name build -prune -o -type f \( -name '*.[ch]' -o -name '*.cc' \) -print)
 SCRIPTS = $(wildcard tools/*.sh kernels/bench/*.sh)
 
-.PHONY: setup setup-train demo test lint format bench bench-pool bench-host calibrate vectors schema fuzz clean
+.PHONY: setup setup-train demo test sweep lint format bench bench-pool bench-host calibrate vectors schema fuzz clean
 
 setup:
 	@sh tools/setup.sh $(VENV)
@@ -21,6 +21,10 @@ demo: setup
 
 test: lint
 	$(PYTHON) -m pytest -n 2 --dist worksteal
+
+# Networks of others, up to 144 million weights, through every method, lowering, engines and boards: half an hour and 10 GB.
+sweep: setup
+	$(PYTHON) -m pytest -m sweep
 
 lint: setup
 	$(PYTHON) -m ruff check $(PYTHON_SOURCES)
