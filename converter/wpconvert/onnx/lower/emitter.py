@@ -158,8 +158,14 @@ class Emitter:
                 tensor = self.reshaped(activation, storage.tensor, seen)
                 axes = tuple(source.index(axis) for axis in perm)
                 return self._kept(activation, self._transposed(activation, tensor, seen, axes), perm)
-        self._row_major(activation)
-        return self.laid_out(activation, perm)
+        found = layout.rearrangement(self.stored[activation][0], shape, perm)
+        if found is None:
+            self._row_major(activation)
+            return self.laid_out(activation, perm)
+        seen, axes = found
+        tensor = self.reshaped(activation, self.stored[activation][0].tensor, seen)
+        moved = self._transposed(activation, tensor, seen, axes)
+        return self._kept(activation, self.reshaped(activation, moved, memory), perm)
 
     def _row_major(self, activation: Activation) -> None:
         """Store an activation also in the order of its elements, when no order of its axes describes its memory."""
@@ -197,6 +203,14 @@ class Emitter:
             return tensor
         output = self.tensor(f"{name}/rescaled", tuple(held.shape), quant)
         return self.operator("QUANTIZE", [tensor], output, options("QuantizeOptions"))
+
+    def sliced(self, name: str, tensor: int, start: Sequence[int], shape: Shape) -> int:
+        """The part of a tensor that begins at `start`."""
+        ends = [first + length for first, length in zip(start, shape, strict=True)]
+        held = self.graph.tensors[tensor].quantization
+        output = self._tensor(f"{name}/sliced", shape, np.dtype(np.int8), held.scale, held.zeroPoint)
+        bounds = [self.indices(f"{name}/slice", values) for values in (start, ends, [1] * len(shape))]
+        return self.operator("STRIDED_SLICE", [tensor, *bounds], output, options("StridedSliceOptions"))
 
     def result(self, node: Node, name: str, inputs: Sequence[int], perm: Perm, op_options: Any = None) -> None:
         """The operator that computes a node's output in the order `perm`, clamped as the node says."""

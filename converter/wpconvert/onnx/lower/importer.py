@@ -228,7 +228,9 @@ class _Importer(Values):
                 "(onnxruntime.quantization.quantize_static, or --calibrate DATA.npz on the float model)"
             )
         if proto.op_type in CURVED.difference(operators.OPERATORS):
-            raise UnsupportedError(f"{where}: supported is {proto.op_type} of one quantised tensor and single constants")
+            raise UnsupportedError(
+                f"{where}: supported is {proto.op_type} of one quantised tensor and single constants"
+            )
         if proto.op_type not in operators.OPERATORS:
             raise UnsupportedError(f"{where}: operator {proto.op_type} is not supported; {operators.supported()}")
         integer = any(name in self._integers for name in proto.input)

@@ -36,7 +36,12 @@ TABLE = "wpconvert.Table"
 def follows(node: Node, quant: Quant) -> bool:
     """TFLite's own operators compute the node's output with that quantisation, whatever it is clamped to."""
     kernel = FIXED.get(node.op)
-    return kernel is None or float(kernel.scale) <= _FINEST * float(quant.scale)
+    return kernel is None or rescalable(kernel, quant)
+
+
+def rescalable(kernel: Quant, quant: Quant) -> bool:
+    """What was rounded to the first quantisation is within a step after rounding to the second."""
+    return float(kernel.scale) <= _FINEST * float(quant.scale)
 
 
 def bounds(op: str, inputs: list[Operand | None], attributes: Attributes, where: str) -> tuple[float, float]:
@@ -105,17 +110,23 @@ def _emit(emitter: Emitter, node: Node, name: str, op_options: object) -> None:
     emitter.result_in(node, name, [storage.tensor], storage, op_options)
 
 
-def fixed(emitter: Emitter, node: Node, name: str, tensor: int, op_options: object) -> int:
-    """An operator whose kernel knows one output quantisation only, rescaled to the node's; the result."""
-    wanted, quant = node.output.quant, FIXED[node.op]
-    if not follows(node, wanted):
+def expect_rescalable(node: Node, name: str, quant: Quant) -> None:
+    """UnsupportedError where the output is finer than an operator that rounds to `quant` first can give it."""
+    wanted = node.output.quant
+    if not rescalable(quant, wanted):
         raise UnsupportedError(
             f"{node}: its output has scale {float(wanted.scale):g}; {name} computes in steps of {float(quant.scale):g} "
             f"and can be rescaled to no less than half of that"
         )
+
+
+def fixed(emitter: Emitter, node: Node, name: str, tensor: int, op_options: object) -> int:
+    """An operator whose kernel knows one output quantisation only, rescaled to the node's; the result."""
+    quant = FIXED[node.op]
+    expect_rescalable(node, name, quant)
     shape = tuple(emitter.graph.tensors[tensor].shape)
     output = emitter.tensor(f"{node.output.name}/{name.lower()}", shape, quant)
-    return emitter.rescaled(node.output.name, emitter.operator(name, [tensor], output, op_options), wanted)
+    return emitter.rescaled(node.output.name, emitter.operator(name, [tensor], output, op_options), node.output.quant)
 
 
 def emit_sigmoid(emitter: Emitter, node: Node) -> None:
