@@ -231,7 +231,7 @@ class _Importer(Values):
             raise UnsupportedError(
                 f"{where}: supported is {proto.op_type} of one quantised tensor and single constants"
             )
-        if proto.op_type not in operators.OPERATORS:
+        if proto.op_type not in operators.operator_names():
             raise UnsupportedError(f"{where}: operator {proto.op_type} is not supported; {operators.supported()}")
         integer = any(name in self._integers for name in proto.input)
         operator = operators.OPERATORS[proto.op_type]

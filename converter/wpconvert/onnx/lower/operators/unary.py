@@ -12,7 +12,7 @@ from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Constant, Node, Operand, Quant, Shape
 from wpconvert.onnx.lower.layout import Storage
-from wpconvert.onnx.lower.operators.registry import register
+from wpconvert.onnx.lower.operators.registry import TABLE, register
 from wpconvert.tflite.model import element_count
 from wpconvert.tflite.schema import options
 
@@ -28,9 +28,6 @@ FIXED = {
     "Tanh": Quant(np.float32(1 / 128), 0),
 }
 """The only output quantisation of operators' kernels."""
-
-TABLE = "wpconvert.Table"
-"""The node of a function that has become a table, `settings`."""
 
 
 def follows(node: Node, quant: Quant) -> bool:
