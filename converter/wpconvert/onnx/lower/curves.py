@@ -105,6 +105,11 @@ class Curve:
         return Quant(scale, zero_point)
 
 
+def is_identity(table: Table) -> bool:
+    """Every integer stands for itself."""
+    return bool((table == _EVERY).all())
+
+
 def curve_of(
     proto: onnx.NodeProto, inputs: list[Operand | None], known: dict[str, Curve], opset: int, where: str
 ) -> Curve | None:

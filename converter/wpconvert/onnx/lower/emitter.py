@@ -197,11 +197,9 @@ class Emitter:
 
     def rescaled(self, name: str, tensor: int, quant: Quant) -> int:
         """The tensor with another quantisation: itself where that is its own."""
-        held = self.graph.tensors[tensor]
-        own = Quant(np.float32(held.quantization.scale[0]), int(held.quantization.zeroPoint[0]))
-        if own == quant:
+        if self._quant(tensor) == quant:
             return tensor
-        output = self.tensor(f"{name}/rescaled", tuple(held.shape), quant)
+        output = self.tensor(f"{name}/rescaled", tuple(self.graph.tensors[tensor].shape), quant)
         return self.operator("QUANTIZE", [tensor], output, options("QuantizeOptions"))
 
     def sliced(self, name: str, tensor: int, start: Sequence[int], shape: Shape) -> int:
@@ -255,10 +253,16 @@ class Emitter:
 
     def relabelled(self, name: str, tensor: int, quant: Quant) -> int:
         """The same integers with another meaning: RESHAPE copies them as they are."""
+        if self._quant(tensor) == quant:
+            return tensor
         shape = tuple(self.graph.tensors[tensor].shape)
         target = self.indices(f"{name}/shape", shape)
         output = self.tensor(name, shape, quant)
         return self.operator("RESHAPE", [tensor, target], output, options("ReshapeOptions", newShape=list(shape)))
+
+    def _quant(self, tensor: int) -> Quant:
+        held = self.graph.tensors[tensor].quantization
+        return Quant(np.float32(held.scale[0]), int(held.zeroPoint[0]))
 
     def metadata(self, name: str, content: Any) -> None:
         """A metadata entry of JSON."""

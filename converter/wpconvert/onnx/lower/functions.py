@@ -16,16 +16,11 @@ _CLAMPS = frozenset({"Relu", "Clip"})
 
 def fixed_scales(graph: GraphProto) -> dict[str, list[dict[str, Any]]]:
     """The quantisation that kernels give the outputs of Sigmoid, Tanh and Softmax, as `TensorQuantOverrides`."""
-    return {
-        node.output[0]: [
-            {
-                "scale": np.array(FIXED[node.op_type].scale),
-                "zero_point": np.array(FIXED[node.op_type].zero_point, np.int8),
-            }
-        ]
-        for node in graph.node
-        if node.op_type in FIXED
+    own = {
+        op: {"scale": np.array(quant.scale), "zero_point": np.array(quant.zero_point, np.int8)}
+        for op, quant in FIXED.items()
     }
+    return {node.output[0]: [own[node.op_type]] for node in graph.node if node.op_type in own}
 
 
 def tabulated(graph: GraphProto) -> list[str]:

@@ -3,7 +3,7 @@
 from wpconvert.onnx.lower.operators import conv, dense, elementwise, move, pad, pool, reduce, unary
 from wpconvert.onnx.lower.operators.move import MOVES, computing
 from wpconvert.onnx.lower.operators.registry import INTERNAL, OPERATORS, TABLE, operator_names, supported
-from wpconvert.onnx.lower.operators.unary import FIXED, bounds, follows
+from wpconvert.onnx.lower.operators.unary import FIXED, bounds, follows, rescalable
 
 OPERATOR_MODULES = (conv, dense, elementwise, move, pad, pool, reduce, unary)
 
@@ -18,5 +18,6 @@ __all__ = [
     "computing",
     "follows",
     "operator_names",
+    "rescalable",
     "supported",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import layout
 from wpconvert.onnx.lower.attributes import Attributes
+from wpconvert.onnx.lower.curves import is_identity
 from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Constant, Node, Operand, Quant, Shape
 from wpconvert.onnx.lower.layout import Storage
@@ -85,7 +86,7 @@ def emit_table(emitter: Emitter, node: Node) -> None:
     """WP_LOOKUP; where each integer stands for itself at another scale, a RESHAPE to the same shape, which is free."""
     storage = emitter.stored[node.activation(0)][0]
     name, table, quant = node.output.name, node.settings, node.output.quant
-    if (table == np.arange(-128, 128)).all():
+    if is_identity(table):
         tensor = emitter.relabelled(name, storage.tensor, quant)
     else:
         tensor = emitter.looked_up(name, storage.tensor, table, quant)
