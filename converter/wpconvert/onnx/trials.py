@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from onnx import TensorProto
-
 from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.rules import AUTO, Choice
+from wpconvert.onnx.data import Span, extents_of
 from wpconvert.onnx.decode import DECODERS, Settings
 from wpconvert.onnx.encode import Form, Job, Measured, encode, encode_all
 from wpconvert.onnx.file import OnnxModel
 from wpconvert.onnx.rewrite import Names, Replacement, function_nbytes, pieces_of
 from wpconvert.onnx.selection import Cost, fewest_bytes
+from wpconvert.onnx.tensors import without_data
 from wpconvert.onnx.weights import Found
 
 LOSSLESS = tuple(method for method in DECODERS if method != POOL)
@@ -130,15 +130,13 @@ def _replacement(trial: Trial, method: str, spool: Path) -> Replacement:
 
 
 def _dense_nbytes(trial: Trial) -> int:
-    """Bytes of the weight as it is: the message with its data, wherever that is.
-
-    Elements in fields of their type, some of which take more bytes there, count as much as they would as raw data.
-    """
-    tensor, nbytes = trial.found.place.tensor, trial.found.weight.nbytes
-    if trial.found.place.is_external:
-        return int(tensor.ByteSize()) + nbytes
-    plain = TensorProto(name=tensor.name, doc_string=tensor.doc_string, data_type=tensor.data_type, dims=tensor.dims)
-    return min(int(tensor.ByteSize()), int(plain.ByteSize()) + nbytes)
+    """Bytes of the weight as it is: the message with its data, wherever that is, at a byte for each 8 bits of it."""
+    place = trial.found.place
+    size, nbytes = int(place.tensor.ByteSize()), trial.found.weight.nbytes
+    if place.is_external:
+        return size + nbytes
+    # Numbers in a typed field may take more, which is not what a method saves.
+    return size if place.tensor.HasField("raw_data") else min(size, without_data(place.tensor).ByteSize() + nbytes + 6)
 
 
 def _costs(trial: Trial) -> dict[str, Cost]:
@@ -168,8 +166,9 @@ def _shared_and_not_smaller(
         left = [index for index in members if chosen[index] is None]
         if len(members) == 1 or len(left) == len(members):
             continue
-        once = min(trials[index].found.weight.nbytes for index in members)
-        before = sum(dense[index] for index in members) - (len(members) - 1) * once
+        spans = [data for index in members if isinstance(data := trials[index].found.place.data, Span)]
+        once = sum(extent.nbytes for extent in set(extents_of(spans).values()))
+        before = sum(dense[index] for index in members) - sum(span.nbytes for span in spans) + once
         after = sum(costs[i][method].nbytes for i in members if (method := chosen[i]) is not None)
         if left:
             reason = f"shares its bytes with {trials[left[0]].found.weight.label}, which stays as it is"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto, helper
 
 from tests.onnx.decode import literal
 from tests.onnx.decode.models import ENGINES, OPSETS, assert_same_bits, model_of
@@ -81,19 +82,33 @@ def test_float_weights_of_a_given_pool_and_scales_come_back(
         assert_same_bits(result, weights)
 
 
+SCALED = {"float32": "DecodeScaledPool", "float16": "DecodeScaledPoolFloat16"}
+
+
 @every_opset
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize(("dtype", "op_type"), SCALED.items())
 @given(layer=layers(), size=st.integers(1, 40), seed=st.integers(0, 99))
 @settings(max_examples=8, deadline=None)
 def test_the_body_gives_the_bits_of_clustered_weights_in_every_engine(
-    dtype: str, opset: int, layer: tuple[tuple[int, ...], int], size: int, seed: int
+    dtype: str, op_type: str, opset: int, layer: tuple[tuple[int, ...], int], size: int, seed: int
 ) -> None:
     shape, axis = layer
     weights = np.random.default_rng(seed).normal(size=shape).astype(dtype)
-    encoded = BY_OP_TYPE["DecodeScaledPool"].encode(weights, Settings(channel_axis=axis, pool_size=size))
+    encoded = BY_OP_TYPE[op_type].encode(weights, Settings(channel_axis=axis, pool_size=size))
     arrays = [array for _, array in encoded.inputs]
-    assert_same_bits(literal.decode("DecodeScaledPool", arrays, weights.dtype), decoded(encoded))
+    assert_same_bits(literal.decode(op_type, arrays, weights.dtype), decoded(encoded))
     assert_engines_agree(encoded, decoded(encoded), opset)
+
+
+def test_a_float16_weight_that_becomes_float32_has_been_rounded_before() -> None:
+    weights = np.random.default_rng(0).normal(size=(40, 40)).astype(np.float16)
+    encoded = POOL.encode(weights, Settings(pool_size=9))
+    model = model_of(encoded, weights.dtype, weights.shape, 17)
+    model.graph.node.append(helper.make_node("Cast", ["decoded"], ["wide"], to=TensorProto.FLOAT))
+    model.graph.output[0].name = "wide"
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT
+    for run in ENGINES.values():
+        assert_same_bits(run(model), decoded(encoded).astype(np.float32))
 
 
 def test_more_vectors_come_nearer_to_the_weights() -> None:

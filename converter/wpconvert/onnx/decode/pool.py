@@ -66,11 +66,9 @@ _VECTORS = f"""{bodies.CONSTANTS}
 """
 """`turned`, of the shape `layout`: what the vectors make."""
 
-_SCALED = """
+_SCALES = """
     scales_shape = Concat<axis = 0>(outer, second, middle, second)
     scales_of = Reshape(scales, scales_shape)
-    scaled = Mul(turned, scales_of)
-    weight = Reshape(scaled, shape)
 """
 
 
@@ -147,7 +145,7 @@ class Pool(Decoder):
         if settings.pool is None and settings.pool_size is None:
             raise ModelError(f"it is not made of {MAX_SIZE} vectors of {GROUP}")
         if values.dtype.kind == "f":
-            return SCALED.encode(values, settings)
+            return (SCALED if values.dtype == np.float32 else SCALED_FLOAT16).encode(values, settings)
         return self._nearest(values, layout, settings)
 
     def _nearest(self, values: Array, layout: Layout, settings: Settings) -> Encoded:
@@ -193,7 +191,7 @@ class ScaledPool(Pool):
 
     op_type = "DecodeScaledPool"
     input_names = ("codes", "vectors", "scales", "layout", "shape")
-    stored_dtypes = frozenset({"float16", "float32"})
+    stored_dtypes = frozenset({"float32"})
     dtypes = stored_dtypes
 
     def _encode(self, values: Array, settings: Settings) -> Encoded:
@@ -225,10 +223,32 @@ class ScaledPool(Pool):
         return layout.weight_of(scaled).reshape(shape)
 
     def _body(self, opset: int) -> str:  # noqa: ARG002
-        return _VECTORS + _SCALED
+        return f"""{_VECTORS} {_SCALES}
+    scaled = Mul(turned, scales_of)
+    weight = Reshape(scaled, shape)"""
+
+
+class ScaledPoolFloat16(ScaledPool):
+    """`DecodeScaledPoolFloat16`: products are exact in float32, and rounded when they become float16.
+
+    ONNX Runtime leaves out the rounding of a product of float16 where it has no kernel for one.
+    """
+
+    op_type = "DecodeScaledPoolFloat16"
+    stored_dtypes = frozenset({"float16"})
+    dtypes = stored_dtypes
+
+    def _body(self, opset: int) -> str:  # noqa: ARG002
+        return f"""{_VECTORS} {_SCALES}
+    wide = Cast<to = 1>(turned)
+    wide_scales = Cast<to = 1>(scales_of)
+    scaled = Mul(wide, wide_scales)
+    rounded = Cast<to = 10>(scaled)
+    weight = Reshape(rounded, shape)"""
 
 
 SCALED = ScaledPool()
+SCALED_FLOAT16 = ScaledPoolFloat16()
 
 
 def _sampled(vectors: Array, seed: int) -> Array:
