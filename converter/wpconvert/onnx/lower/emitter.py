@@ -217,7 +217,7 @@ class Emitter:
     def result_in(self, node: Node, name: str, inputs: Sequence[int], where: Storage, op_options: Any = None) -> None:
         """The same for an output whose memory is described by `where`; its tensor is made here."""
         activation = node.output
-        clamp = fused_clamp(clamp_bounds(node), activation.quant) if name in _FUSING else None
+        clamp = fused_clamp(clamp_bounds(node, activation.quant), activation.quant) if name in _FUSING else None
         if clamp is not None:
             op_options.fusedActivationFunction = clamp
         output = self.operator(name, inputs, self.tensor(activation.name, where.shape, activation.quant), op_options)
@@ -235,7 +235,8 @@ class Emitter:
 
     def _clamped(self, node: Node, tensor: int) -> int:
         """A tensor of a node's output with the node's clamp."""
-        quant, bounds = node.output.quant, clamp_bounds(node)
+        quant = node.output.quant
+        bounds = clamp_bounds(node, quant)
         clamp = fused_clamp(bounds, quant)
         if clamp == ActivationFunctionType.NONE:
             return tensor

@@ -9,13 +9,14 @@ import numpy as np
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import layout
 from wpconvert.onnx.lower.attributes import Attributes
+from wpconvert.onnx.lower.clamp import RELU_OPERATORS, clamp_bounds, fused_clamp
 from wpconvert.onnx.lower.curves import is_identity
 from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Constant, Node, Operand, Quant, Shape
 from wpconvert.onnx.lower.layout import Storage
 from wpconvert.onnx.lower.operators.registry import TABLE, register
 from wpconvert.tflite.model import element_count
-from wpconvert.tflite.schema import options
+from wpconvert.tflite.schema import ActivationFunctionType, options
 
 _FINEST = 2.0
 """How many times finer than an operator's own step the output may be quantised.
@@ -32,7 +33,9 @@ FIXED = {
 
 
 def follows(node: Node, quant: Quant) -> bool:
-    """TFLite's own operators compute the node's output with that quantisation, whatever it is clamped to."""
+    """TFLite's own operators compute the node's output with that quantisation."""
+    if node.op in ("Relu", "Clip"):
+        return fused_clamp(clamp_bounds(node, quant), quant) in (ActivationFunctionType.NONE, *RELU_OPERATORS)
     kernel = FIXED.get(node.op)
     return kernel is None or rescalable(kernel, quant)
 
