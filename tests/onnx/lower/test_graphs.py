@@ -123,7 +123,7 @@ def test_what_nothing_reads_does_not_matter() -> None:
     y = convolved(b)
     b.op("NonZero", y)
     b.op("Shape", b.op("Erf", y))
-    b.initializers.append(helper.make_tensor("words", TensorProto.STRING, [1], [b"unused"]))
+    b.initializers.append(TensorProto(name="words", data_type=TensorProto.STRING, dims=[1], string_data=[b"unused"]))
     b.output(b.rounded(b.op("Relu", y), 0.1))
     agrees(b, "CONV_2D")
 

@@ -61,7 +61,7 @@ def test_convolutions(geometry: dict[str, Any], dtype: str, per_channel: bool, s
     seeds,
 )
 def test_pools(op: str, kernel: int, stride: int, dtype: str, quant: tuple[float, int], seed: int) -> None:
-    special = {"ceil_mode": 1} if op == "MaxPool" else {"count_include_pad": 1}
+    special: dict[str, Any] = {"ceil_mode": 1} if op == "MaxPool" else {"count_include_pad": 1}
     b = Builder(dtype)
     x = b.input("x", (1, 3, 11), 0.02, 3)
     y = b.op(op, x, kernel_shape=[kernel], strides=[stride], pads=[kernel // 2, 0], **special)

@@ -100,6 +100,8 @@ def _emit(network: Network) -> Lowered:
     outputs, results = [], []
     for port in network.outputs:
         tensor, perm = _output(emitter, port)
+        if tensor not in (*tensors, *results):
+            emitter.graph.tensors[tensor].name = port.name
         results.append(tensor)
         outputs.append(Mapping(port.name, port.activation.shape, port.dtype, perm))
     emitter.metadata(METADATA_NAME, {"inputs": [asdict(m) for m in inputs], "outputs": [asdict(m) for m in outputs]})
