@@ -97,7 +97,8 @@ def _emit(network: Network) -> Lowered:
         inputs.append(Mapping(port.name, activation.shape, port.dtype, perm))
     for node in _needed(network):
         operators.OPERATORS[node.op].emit(emitter, node)
-    outputs, results = [], []
+    outputs: list[Mapping] = []
+    results: list[int] = []
     for port in network.outputs:
         tensor, perm = _output(emitter, port)
         if tensor not in (*tensors, *results):
