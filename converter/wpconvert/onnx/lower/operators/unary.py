@@ -24,6 +24,9 @@ _FINEST = 2.0
 The operator rounds by up to half a step of its own; rescaled to steps of half that size this is one step.
 """
 
+_HARD_SWISH = (2.0**-8, 2.0**7)
+"""Ratios of the scales, first and beyond the last, that HARD_SWISH's arithmetic of 16 bits can follow."""
+
 FIXED = {
     "Sigmoid": Quant(np.float32(1 / 256), -128),
     "Softmax": Quant(np.float32(1 / 256), -128),
@@ -36,6 +39,8 @@ def follows(node: Node, quant: Quant) -> bool:
     """TFLite's own operators compute the node's output with that quantisation."""
     if node.op in ("Relu", "Clip"):
         return fused_clamp(clamp_bounds(node, quant), quant) in (ActivationFunctionType.NONE, *RELU_OPERATORS)
+    if node.op == "HardSwish":
+        return _HARD_SWISH[0] <= float(node.activation(0).quant.scale) / float(quant.scale) < _HARD_SWISH[1]
     kernel = FIXED.get(node.op)
     return kernel is None or rescalable(kernel, quant)
 
