@@ -64,8 +64,9 @@ class Mean(nn.Module):  # type: ignore[misc]
 class TranslatedNetwork(nn.Module):  # type: ignore[misc]
     """A `.tflite` CNN with one input and one output in PyTorch's layout.
 
-    Takes float32 [n, channels, height, width] for an image, gives what the model gives, dequantised. Quantisation of
-    activations has no counterpart; a weight that was zero is zero. Raises UnsupportedError for other operators.
+    Takes float32 [n, channels, height, width], gives logits, [n, classes]: a SOFTMAX is left out, as PyTorch networks do
+    without. Quantisation of activations has no counterpart; a weight that was zero is zero. Raises UnsupportedError
+    for other operators.
     """
 
     def __init__(self, model: TfliteModel) -> None:
@@ -208,10 +209,6 @@ def _reshape(shape: _Shape, _: _Constants, __: Any) -> nn.Module:
     return Flatten() if len(shape) == 4 else nn.Flatten()
 
 
-def _softmax(_: _Shape, __: _Constants, ___: Any) -> nn.Module:
-    return nn.Softmax(dim=1)
-
-
 def _identity(_: _Shape, __: _Constants, ___: Any) -> nn.Module:
     return nn.Identity()
 
@@ -229,5 +226,5 @@ _LAYERS: dict[str, Callable[[_Shape, _Constants, Any], nn.Module]] = {
     "QUANTIZE": _identity,
     "REDUCE_MAX": _maximum,
     "RESHAPE": _reshape,
-    "SOFTMAX": _softmax,
+    "SOFTMAX": _identity,
 }
