@@ -2,10 +2,10 @@
 
     python -m tools.onnx_bench MODELS DATA [--only TEXT …] [--target T …] [--write]
 
-MODELS is a folder of trained .tflite CNNs, DATA one of .npz files with samples and labels (tools/onnx_bench/networks.py
-lists which are known; FOLDER/NAME.tflite of your own is measured with DATA/NAME.npz). Of each a PyTorch network is made,
-exported, quantised by ONNX Runtime, rewritten by every method, lowered, and run; what has to be equal is compared.
---write puts the tables into docs/LOWERING.md; without it they are printed.
+MODELS is a folder of trained .tflite CNNs, DATA one of .npz files with samples and labels. Which are known stands in
+tools/onnx_bench/networks.py; FOLDER/NAME.tflite of your own is measured with DATA/NAME.npz. Of each a PyTorch network
+is made, exported, quantised by ONNX Runtime, rewritten by every method, lowered, and run; what has to be equal is
+compared. --write puts the tables into docs/LOWERING.md; without it they are printed.
 """
 
 from __future__ import annotations

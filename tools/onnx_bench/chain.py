@@ -66,7 +66,7 @@ def pruned(network: nn.Module, share: float, images: Images) -> nn.Module:
 def zeros(network: nn.Module) -> float:
     """The share of zeros among the weights of convolutions and linear layers."""
     weights = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    return sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights)
+    return sum(int((w == 0).sum()) for w in weights) / sum(int(w.numel()) for w in weights)
 
 
 def predict(network: nn.Module, images: Images) -> Images:
@@ -117,7 +117,7 @@ def quantise(model: Path, images: Images, out: Path) -> None:
 
 
 def run(model: Path, images: Images, optimise: bool = True) -> Images:
-    """ONNX Runtime's logits [n, classes], one image at a time; `optimise`: with its fused int8 operators, as by default."""
+    """ONNX Runtime's logits [n, classes], one image at a time; `optimise`: with fused int8 operators, its default."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     if not optimise:

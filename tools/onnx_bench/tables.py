@@ -11,25 +11,27 @@ from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO
 from wpconvert.target.board import boards
 
+_FILES = f"""\
+Bytes of the `.onnx` files, dense and by each method; – where a method would make a file no smaller. Each was compared
+with the dense one in ONNX Runtime: {COMPARED} samples, outputs equal bit for bit. `{POOL}` is lossy, and nobody
+trained these weights for it: its outputs are those of its own dense form, and its top-1 follows.
+"""
+_CLASSES = f"""\
+Top-1 on samples that gave no ranges; those came from {CALIBRATION_SAMPLES} others. “.tflite”: the share for which
+PyTorch's network has the class of the model that it was made of. “Other class”: where the lowered model differs from
+ONNX Runtime; “steps”: how far ONNX Runtime has that class below its own, at most, in steps of the output; “itself”:
+where ONNX Runtime differs from itself without its optimisations.
+"""
+_BOARDS = f"""\
+The model of `quantize_static`, lowered, dense and with `-m {AUTO}`: bytes of the `.tflite` file, and millions of
+instructions per inference. Outputs of {ON_BOARDS} samples on the boards are those of the reference interpreter, bit
+for bit.
+"""
+
 
 def report(results: Sequence[Result], left_out: Sequence[str]) -> str:
     """All tables with what they show, and what could not be measured."""
-    parts = [
-        "Bytes of the `.onnx` files, dense and by each method; – where a method would make a file no smaller. Each was\n"
-        f"compared with the dense file in ONNX Runtime: the outputs of {COMPARED} samples are equal, bit for bit, those\n"
-        f"of `{POOL}` with its own dense form. Of `{POOL}`, which is lossy and whose weights nobody trained for it, with\n"
-        "top-1 where it rewrote the file.\n",
-        file_table(results),
-        f"Top-1, {CALIBRATION_SAMPLES} samples apart from which ranges were taken. “.tflite” is the share of samples for\n"
-        "which PyTorch's network gives the class of the model that it was made of. “Steps” is how far ONNX Runtime has\n"
-        "the other class below its own, at most, in steps of the output. The last column says for how many samples ONNX\n"
-        "Runtime gives another class when its optimisations are off.\n",
-        accuracy_table(results),
-        f"The first quantised model of each on the boards, lowered as it is and with `-m {AUTO}`: bytes of the `.tflite`\n"
-        f"file, and millions of instructions per inference. On {ON_BOARDS} samples all outputs were those of the\n"
-        "reference interpreter, bit for bit.\n",
-        board_table(results),
-    ]
+    parts = [_FILES, file_table(results), _CLASSES, accuracy_table(results), _BOARDS, board_table(results)]
     if left_out:
         parts.append("Not measured:\n\n" + "".join(f"- {reason}\n" for reason in left_out))
     return "\n".join(parts)
