@@ -168,11 +168,14 @@ def compare_output(
     # An output's size may depend on its values, then samples differ.
     a, b = (np.concatenate([pair[side].reshape(-1) for pair in pairs]) for side in (0, 1))
     # Bits, not values: −0.0 and 0.0 differ, and equal NaNs are equal.
-    count = int(np.count_nonzero(_bits(a) != _bits(b)))
-    x, y = a.astype(np.float64), b.astype(np.float64)
-    error = np.abs(x - y)
-    noise = float(np.square(x - y).sum())
-    snr = None if count == 0 else float(10 * np.log10(max(float(np.square(x).sum()), 1e-300) / max(noise, 1e-300)))
+    apart = _bits(a) != _bits(b)
+    count = int(np.count_nonzero(apart))
+    # Infinities and NaNs have no distance; what comes out then is NaN.
+    with np.errstate(all="ignore"):
+        x, y = a.astype(np.float64), b.astype(np.float64)
+        error = np.abs(x - y)[apart]
+        signal, noise = float(np.square(x).sum()), float(np.square(error).sum())
+    snr = None if count == 0 else float(10 * np.log10(max(signal, 1e-300) / max(noise, 1e-300)))
     classes = [np.array([_top(pair[side]) for pair in pairs]) for side in (0, 1)]
     accuracy = None
     if labels is not None:

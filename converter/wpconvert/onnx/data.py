@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,21 @@ class Span:
 
 
 Data = Bytes | Span
+
+
+def extents_of(spans: Iterable[Span]) -> dict[Span, Span]:
+    """For each span, the part of its file that it and those make that overlap it, directly or through others."""
+    groups: list[tuple[Span, list[Span]]] = []
+    for span in sorted(set(spans), key=lambda span: (span.path, span.offset, span.nbytes)):
+        extent, members = groups[-1] if groups else (span, [])
+        end = extent.offset + extent.nbytes
+        if members and extent.path == span.path and span.offset < end:
+            nbytes = max(end, span.offset + span.nbytes) - extent.offset
+            groups[-1] = Span(span.path, extent.offset, nbytes), members
+            members.append(span)
+        else:
+            groups.append((span, [span]))
+    return {span: extent for extent, members in groups for span in members}
 
 
 def load(data: Data) -> Bytes:

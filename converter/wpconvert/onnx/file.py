@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from onnx import ModelProto
 
 from wpconvert.errors import FileError, ModelError, UnsupportedError
-from wpconvert.onnx.data import Span
+from wpconvert.onnx.data import Span, extents_of
 from wpconvert.onnx.external import ExternalFiles
 from wpconvert.onnx.graphs import Scope, all_scopes, every_tensor
 from wpconvert.onnx.tensors import EXTERNAL, data_of, form_of
@@ -38,25 +38,24 @@ class OnnxModel:
     scopes: list[Scope] = field(default_factory=list)
 
     @property
-    def external_spans(self) -> set[Span]:
-        """The distinct spans of data files that tensors of the model name."""
-        found = set()
-        for tensor in every_tensor(self.proto):
-            if form_of(tensor) == EXTERNAL:
-                data = data_of(tensor, self.files)
-                assert isinstance(data, Span)
-                found.add(data)
-        return found
-
-    @property
     def total_nbytes(self) -> int:
         """Bytes of the file and of the data that it names outside."""
-        return self.nbytes + sum(span.nbytes for span in self.external_spans)
+        extents = extents_of(spans_of(self.proto, self.files))
+        return self.nbytes + sum(extent.nbytes for extent in set(extents.values()))
 
     @property
     def opset(self) -> int:
         """Version of the default operator set."""
         return next(int(entry.version) for entry in self.proto.opset_import if entry.domain in DEFAULT_DOMAINS)
+
+
+def spans_of(proto: ModelProto, files: ExternalFiles) -> Iterator[Span]:
+    """The span of each external tensor."""
+    for tensor in every_tensor(proto):
+        if form_of(tensor) == EXTERNAL:
+            data = data_of(tensor, files)
+            assert isinstance(data, Span)
+            yield data
 
 
 def is_onnx(path: Path) -> bool:

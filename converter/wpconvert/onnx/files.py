@@ -13,8 +13,9 @@ from onnx import ModelProto
 
 from wpconvert.errors import UnsupportedError
 from wpconvert.files import same_file
-from wpconvert.onnx.data import Data, Span
+from wpconvert.onnx.data import Data, Span, extents_of
 from wpconvert.onnx.external import ExternalFiles, locate
+from wpconvert.onnx.file import spans_of
 from wpconvert.onnx.graphs import every_tensor
 from wpconvert.onnx.tensors import EXTERNAL, data_of, form_of
 
@@ -66,13 +67,19 @@ class DataFile:
         if self._file is not None:
             os.close(self._file)
 
-    def append(self, data: Data) -> int:
-        """Write a piece, and a span that was written before not again; returns its offset."""
+    def append(self, data: Data, alignment: int = _PAGE) -> int:
+        """Write a piece, and a span that was written before not again; returns its offset.
+
+        This is a multiple of 4096 for large pieces and of 16 for others, or of a smaller `alignment`, a power of two.
+        """
         if isinstance(data, Span) and data in self._offsets:
             return self._offsets[data]
         if self._file is None:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
-        alignment = _PAGE if data.nbytes >= _MAPPED_NBYTES else _ALIGNMENT
+        alignment = min(alignment, _PAGE if data.nbytes >= _MAPPED_NBYTES else _ALIGNMENT)
+        if not data.nbytes:
+            # No place behind the end of the file.
+            alignment = 1
         offset = -(-self.nbytes // alignment) * alignment
         os.lseek(self._file, offset, os.SEEK_SET)
         if isinstance(data, Span):
@@ -104,12 +111,22 @@ def _copy(span: Span, target: int) -> None:
 
 
 def rehome(model: ModelProto, files: ExternalFiles, target: DataFile) -> None:
-    """Copy all external data that tensors still name into `target`, and say so in them. In place."""
+    """Copy all external data that tensors still name into `target`, and say so in them. In place.
+
+    It keeps its order and, at most, the alignment that it had, so that it takes no more bytes than before. What
+    several tensors share they share again.
+    """
+    extents = extents_of(spans_of(model, files))
+    offsets = {
+        extent: target.append(extent, extent.offset & -extent.offset or _PAGE)
+        for extent in dict.fromkeys(extents.values())
+    }
     for tensor in every_tensor(model):
         if form_of(tensor) == EXTERNAL:
-            data = data_of(tensor, files)
-            assert data is not None
-            locate(tensor, target.path.name, target.append(data), data.nbytes)
+            span = data_of(tensor, files)
+            assert isinstance(span, Span)
+            extent = extents[span]
+            locate(tensor, target.path.name, offsets[extent] + span.offset - extent.offset, span.nbytes)
 
 
 def write(model: ModelProto, path: Path) -> None:

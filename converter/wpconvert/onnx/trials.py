@@ -9,11 +9,13 @@ from pathlib import Path
 
 from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.rules import AUTO, Choice
+from wpconvert.onnx.data import Span, extents_of
 from wpconvert.onnx.decode import DECODERS, Settings
 from wpconvert.onnx.encode import Form, Job, Measured, encode, encode_all
 from wpconvert.onnx.file import OnnxModel
 from wpconvert.onnx.rewrite import Names, Replacement, function_nbytes, pieces_of
 from wpconvert.onnx.selection import Cost, fewest_bytes
+from wpconvert.onnx.tensors import without_data
 from wpconvert.onnx.weights import Found
 
 LOSSLESS = tuple(method for method in DECODERS if method != POOL)
@@ -128,10 +130,13 @@ def _replacement(trial: Trial, method: str, spool: Path) -> Replacement:
 
 
 def _dense_nbytes(trial: Trial) -> int:
-    """Bytes of the weight as it is: the message with its data, wherever that is."""
+    """Bytes of the weight as it is: the message with its data, wherever that is, at a byte for each 8 bits of it."""
     place = trial.found.place
-    outside = place.data.nbytes if place.is_external and place.data is not None else 0
-    return int(place.tensor.ByteSize()) + outside
+    size, nbytes = int(place.tensor.ByteSize()), trial.found.weight.nbytes
+    if place.is_external:
+        return size + nbytes
+    # Numbers in a typed field may take more, which is not what a method saves.
+    return size if place.tensor.HasField("raw_data") else min(size, without_data(place.tensor).ByteSize() + nbytes + 6)
 
 
 def _costs(trial: Trial) -> dict[str, Cost]:
@@ -161,8 +166,9 @@ def _shared_and_not_smaller(
         left = [index for index in members if chosen[index] is None]
         if len(members) == 1 or len(left) == len(members):
             continue
-        once = min(trials[index].found.weight.nbytes for index in members)
-        before = sum(dense[index] for index in members) - (len(members) - 1) * once
+        spans = [data for index in members if isinstance(data := trials[index].found.place.data, Span)]
+        once = sum(extent.nbytes for extent in set(extents_of(spans).values()))
+        before = sum(dense[index] for index in members) - sum(span.nbytes for span in spans) + once
         after = sum(costs[i][method].nbytes for i in members if (method := chosen[i]) is not None)
         if left:
             reason = f"shares its bytes with {trials[left[0]].found.weight.label}, which stays as it is"
@@ -184,8 +190,8 @@ def _reason(trial: Trial, dense: int, costs: Mapping[str, Cost]) -> str:
     if costs[method].nbytes < dense:
         return f"the decoder of {method} would need more bytes than it saves"
     needed = trial.measured.forms[method].nbytes
-    smallest = "the smallest, " if len(costs) > 1 else ""
+    named = f"the smallest, {method}," if len(costs) > 1 else method
     return (
-        f"would not shrink: {smallest}{method}, needs {needed:,} bytes and {costs[method].nbytes - needed:,} "
+        f"would not shrink: {named} needs {needed:,} bytes and {costs[method].nbytes - needed:,} "
         "for node, names and metadata"
     )

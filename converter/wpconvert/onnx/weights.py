@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from onnx import NodeProto, TensorProto
 
 from wpconvert.errors import ModelError
 from wpconvert.model.weight import Weight
-from wpconvert.onnx.data import Data, Span, load
-from wpconvert.onnx.file import DEFAULT_DOMAINS, OnnxModel
+from wpconvert.onnx.data import Data, Span, extents_of, load
+from wpconvert.onnx.file import DEFAULT_DOMAINS, OnnxModel, spans_of
 from wpconvert.onnx.graphs import Scope, Use, Uses
 from wpconvert.onnx.tensors import (
     EXTERNAL,
@@ -90,7 +91,8 @@ def key_of(graph: int, name: str) -> str:
 def find_weights(model: OnnxModel) -> list[Found]:
     """The constants that are multiplied with, and large ones of other operators; all with the reason why they stay."""
     uses = Uses.of(model.scopes)
-    storages: dict[Span, int] = {}
+    extents = extents_of(spans_of(model.proto, model.files))
+    storages = {extent: number for number, extent in enumerate(dict.fromkeys(extents.values()))}
     found: list[Found] = []
     for scope in model.scopes:
         graph = scope.graph
@@ -100,6 +102,7 @@ def find_weights(model: OnnxModel) -> list[Found]:
         if times > 1:
             raise ModelError(f"initializer {commonest!r} is there twice")
         inputs = {value.name for value in graph.input}
+        trained = _trained(model) if scope.number == 0 else set()
         for index, tensor in enumerate(graph.initializer):
             data, operators = data_of(tensor, model.files), multipliers_of(uses, scope, tensor.name)
             obstacle = None
@@ -108,10 +111,12 @@ def find_weights(model: OnnxModel) -> list[Found]:
                 obstacle = "no operator multiplies with it"
                 if nbytes_of(tensor) < REPORTED_NBYTES or len(tensor.dims) < 2:
                     continue
+            if tensor.name in trained:
+                obstacle = obstacle or "training changes it"
             obstacle = obstacle or _obstacle(model, scope, tensor, data, tensor.name in inputs)
             place = Place(scope, index, tensor, data, _channel_axis(uses, scope, tensor))
-            # Spans that are the same are rewritten together or not at all; every inline tensor is on its own.
-            storage = storages.setdefault(data, len(storages)) if isinstance(data, Span) else -1 - len(found)
+            # Spans that overlap are rewritten together or not at all; every inline tensor is on its own.
+            storage = storages[extents[data]] if isinstance(data, Span) else -1 - len(found)
             found.append(Found(_weight(scope.number, tensor.name, tensor, operators, storage, obstacle), place))
         for node in graph.node:
             # Names of tensors in nodes mean nothing; the value is that of the output.
@@ -120,7 +125,29 @@ def find_weights(model: OnnxModel) -> list[Found]:
                 obstacle = "it is in a Constant node, not an initializer"
                 weight = _weight(scope.number, node.output[0], tensor, operators, -1 - len(found), obstacle)
                 found.append(Found(weight, Place(scope, -1, tensor, None)))
-    return found
+    return _held_by_others(found, Counter(storages[extents[span]] for span in spans_of(model.proto, model.files)))
+
+
+def _held_by_others(found: list[Found], tensors: Mapping[int, int]) -> list[Found]:
+    """The weights, with an obstacle for those whose bytes belong to other tensors too. tensors: of each storage."""
+    weights = Counter(one.weight.storage for one in found)
+    reason = "it shares its bytes with tensors that are no weights"
+    return [
+        replace(one, weight=replace(one.weight, obstacle=one.weight.obstacle or reason))
+        if tensors.get(one.weight.storage, 0) > weights[one.weight.storage]
+        else one
+        for one in found
+    ]
+
+
+def _trained(model: OnnxModel) -> set[str]:
+    """The initializers of the model's graph that training information binds to other values."""
+    bindings = (
+        entry
+        for training in model.proto.training_info
+        for entry in (*training.initialization_binding, *training.update_binding)
+    )
+    return {entry.key for entry in bindings}
 
 
 def _has_constant(node: NodeProto) -> bool:
@@ -188,6 +215,8 @@ def _obstacle(model: OnnxModel, scope: Scope, tensor: TensorProto, data: Data | 
     """Why an initializer stays as it is whatever the method; None if it need not."""
     if is_input and (scope.number or model.proto.ir_version >= FIRST_CONSTANT_IR):
         return "it is an input of the graph too: a caller may replace it"
+    if scope.parent is not None and scope.parent.owner(tensor.name) is not None:
+        return "it hides a value of the same name of a graph around it, which only an initializer may"
     if data is None or not has_values(tensor.data_type):
         return f"weights of type {type_name(tensor.data_type)} are not supported"
     if elements_of(tensor) == 0:

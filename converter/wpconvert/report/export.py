@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,13 +20,26 @@ FORMATS = (".json", ".csv")
 
 def to_json(result: Any) -> str:
     """A result object (a dataclass) as JSON."""
-    return json.dumps({"tool": f"wpconvert {__version__}", **asdict(result)}, indent=2, ensure_ascii=False) + "\n"
+    return _json({"tool": f"wpconvert {__version__}", **asdict(result)})
 
 
 def many_to_json(name: str, results: Sequence[Any]) -> str:
     """Result objects as a list of that name in JSON."""
     content = {"tool": f"wpconvert {__version__}", name: [asdict(result) for result in results]}
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return _json(content)
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for what JSON has no number for: infinities and NaNs."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def conversion_csv(report: Conversion) -> str:

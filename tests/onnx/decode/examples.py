@@ -20,7 +20,8 @@ def encodings(op_type: str) -> list[Encoded]:
         for values in (few.astype(np.int8), floats, (few // 2).astype(ml_dtypes.int4)):
             found.append(decoder.encode(values, Settings()))
         if decoder is DECODERS["pool"]:
-            found.append(decoder.encode(floats, Settings(pool=pool)))
+            for dtype in (np.float32, np.float16):
+                found.append(decoder.encode(floats.astype(dtype), Settings(pool=pool)))
     many = np.where(few == 0, 0, generator.integers(-8, 8, few.shape)).astype(ml_dtypes.int4)
     found.append(DECODERS["bitmap"].encode(many, Settings()))
     few[few == 1] = 0

@@ -116,6 +116,7 @@ _DECODERS: dict[str, Callable[..., list[object]]] = {
     "DecodeHuffmanRuns": _huffman_runs,
     "DecodePool": _pool,
     "DecodeScaledPool": _scaled_pool,
+    "DecodeScaledPoolFloat16": _scaled_pool,
 }
 
 

@@ -87,7 +87,7 @@ def test_a_shape_that_is_not_that_of_the_streams_is_a_model_error(op_type: str, 
 @given(values=weights(), data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_any_bytes_give_a_tensor_or_a_model_error(op_type: str, values: Array, data: st.DataObject) -> None:
-    assume(values.dtype.kind == "f" or op_type != "DecodeScaledPool")
+    assume(values.dtype.kind == "f" or not op_type.startswith("DecodeScaledPool"))
     decoder = BY_OP_TYPE[op_type]
     arrays = [np.frombuffer(data.draw(st.binary(max_size=40)), np.uint8) for _ in decoder.input_names]
     for at, name in enumerate(decoder.input_names):

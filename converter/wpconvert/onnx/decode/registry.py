@@ -8,7 +8,7 @@ from wpconvert.onnx.decode.decoder import Decoder
 from wpconvert.onnx.decode.huffman import Huffman, HuffmanRuns
 from wpconvert.onnx.decode.int4 import INT4_DECODERS
 from wpconvert.onnx.decode.packed import Packed
-from wpconvert.onnx.decode.pool import SCALED, Pool
+from wpconvert.onnx.decode.pool import SCALED, SCALED_FLOAT16, Pool
 from wpconvert.onnx.decode.rle import Rle
 
 DECODERS: dict[str, Decoder] = {
@@ -21,6 +21,7 @@ DECODERS: dict[str, Decoder] = {
 }
 """By the name of the method that encodes with them; what they make may be for another operator."""
 BY_OP_TYPE: dict[str, Decoder] = {
-    decoder.op_type: decoder for decoder in (*DECODERS.values(), NestedBitmap(), HuffmanRuns(), SCALED, *INT4_DECODERS)
+    decoder.op_type: decoder
+    for decoder in (*DECODERS.values(), NestedBitmap(), HuffmanRuns(), SCALED, SCALED_FLOAT16, *INT4_DECODERS)
 }
 """By the operator of a node."""

@@ -15,13 +15,13 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from wpconvert.errors import FileError, UnsupportedError, UsageError
+from wpconvert.onnx.lower.affine import replace_batch_norms
+from wpconvert.onnx.lower.attributes import Attributes
+from wpconvert.onnx.lower.opset import OPSET, upgraded
+from wpconvert.onnx.weights import FIRST_CONSTANT_IR
 
-_QUANTISED = sorted((set(QDQRegistry) | set(QLinearOpsRegistry)) - {"AveragePool"})
-"""All that ONNX Runtime quantises but AveragePool, whose output would get the scale of its input.
-
-With that scale a quarter of the means of 2 x 2 values are ties, and ONNX Runtime rounds ties to even, the device away
-from zero.
-"""
+_QUANTISED = sorted(set(QDQRegistry) | set(QLinearOpsRegistry))
+"""All that ONNX Runtime quantises."""
 
 _LABELS = "labels"
 """An array that evaluation files hold beside the samples."""
@@ -55,19 +55,24 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             Path(folder) / name for name in ("model.onnx", "prepared.onnx", "quantised.onnx")
         )
         try:
-            model = onnx.load(path)
+            model = upgraded(onnx.load(path), OPSET)
             samples_by_name = _matched(model, _read(samples), samples)
-            _drop_constant_inputs(model.graph)
+            _drop_constant_inputs(model)
             _name_sums(model.graph)
             onnx.save(model, source)
             # Folds batch normalisation into convolutions, which the quantiser does not.
             quant_pre_process(source, prepared, skip_symbolic_shape=True)
+            model = onnx.load(prepared)
+            replace_batch_norms(model)
+            exact = _exact_pools(model.graph)
+            onnx.save(model, prepared)
             quantization.quantize_static(
                 prepared,
                 quantised,
                 _Samples(samples_by_name),
                 quant_format=quantization.QuantFormat.QDQ,
                 op_types_to_quantize=_QUANTISED,
+                nodes_to_exclude=exact,
                 per_channel=True,
                 activation_type=quantization.QuantType.QInt8,
                 weight_type=quantization.QuantType.QInt8,
@@ -81,8 +86,10 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
         return onnx.load(quantised)
 
 
-def _drop_constant_inputs(graph: onnx.GraphProto) -> None:
+def _drop_constant_inputs(model: onnx.ModelProto) -> None:
     """Initializers that are inputs, too, would stay inputs when they are folded."""
+    graph = model.graph
+    model.ir_version = max(model.ir_version, FIRST_CONSTANT_IR)
     initializers = {tensor.name for tensor in graph.initializer}
     kept = [info for info in graph.input if info.name not in initializers]
     del graph.input[:]
@@ -94,6 +101,26 @@ def _name_sums(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         if node.op_type == "Sum" and len(node.input) == 2:
             node.op_type = "Add"
+
+
+def _exact_pools(graph: onnx.GraphProto) -> list[str]:
+    """The names of the AveragePool nodes whose output gets a scale of its own; they are named for that.
+
+    With the scale of the input, which the quantiser would give it, a quarter of the means of 2 x 2 values are ties, and
+    ONNX Runtime rounds ties to even, the device away from zero. Where padding is not counted only the kernel that keeps
+    the scale can compute the means.
+    """
+    found = []
+    for index, node in enumerate(graph.node):
+        if node.op_type != "AveragePool":
+            continue
+        attributes = Attributes(node, node.name)
+        padded = any(attributes.integers("pads", ()) or ()) or attributes.integer("ceil_mode", 0)
+        padded = padded or attributes.text("auto_pad", "NOTSET").startswith("SAME")
+        if attributes.integer("count_include_pad", 0) or not padded:
+            node.name = node.name or f"AveragePool_{index}"
+            found.append(node.name)
+    return found
 
 
 def _read(samples: Path) -> dict[str, NDArray[Any]]:

@@ -20,6 +20,7 @@ from wpconvert.onnx.lower.graph import Shape
 Perm = tuple[int, ...]
 
 NHWC: Perm = (0, 2, 3, 1)
+NWC: Perm = (0, 2, 1)
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,28 @@ def transposed(storage: Storage, axes: Perm) -> Storage:
     """The storage after an ONNX Transpose by `axes`: the same memory under other names."""
     base = tuple(storage.base[axis] for axis in axes)
     return Storage(storage.tensor, base, tuple(axes.index(axis) for axis in storage.perm))
+
+
+def rearrangement(storage: Storage, shape: Shape, perm: Perm) -> tuple[Shape, Perm] | None:
+    """The memory as as few axes as possible, and the order of these that puts `shape`'s axes in the order `perm`.
+
+    None when no shape of the memory has both the axes of `base` and those of `shape`.
+    """
+    edges = _common_edges(storage.base, shape)
+    if edges is None:
+        return None
+    per_axis = _factors(shape, edges)
+    wanted = [factor for axis in perm for factor in per_axis[axis]]
+    runs: list[list[int]] = []
+    for factor in _stored_factors(storage, edges):
+        place = wanted.index(factor)
+        if runs and place and runs[-1][-1] == wanted[place - 1]:
+            runs[-1].append(factor)
+        else:
+            runs.append([factor])
+    dims = tuple(math.prod(edges[factor + 1] // edges[factor] for factor in run) for run in runs)
+    order = sorted(range(len(runs)), key=lambda run: wanted.index(runs[run][0]))
+    return dims, tuple(order)
 
 
 def column_order(storage: Storage, rows: int, columns: int) -> NDArray[np.int64] | None:

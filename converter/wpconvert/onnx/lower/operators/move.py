@@ -79,6 +79,20 @@ def emit_view(emitter: Emitter, node: Node) -> None:
     emitter.alias(node, emitter.stored[node.activation(0)])
 
 
+MOVES = frozenset({"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+"""Operators that leave every value as it is, under another index."""
+
+
+def computing(node: Node) -> Node:
+    """The node whose values a chain of views and transposes, each read by the next alone, ends with."""
+    while node.op in MOVES:
+        source = node.activation(0).source
+        if source is None:
+            break
+        node = source
+    return node
+
+
 def read_transpose(node: Node, attributes: Attributes, _opset: int) -> Shape:
     """The permutation; without one the axes are reversed."""
     x = node.activation(0)
@@ -123,12 +137,9 @@ def emit_concat(emitter: Emitter, node: Node) -> None:
     emitter.result(node, "CONCATENATION", tensors, perm, options("ConcatenationOptions", axis=axis))
 
 
-for _name, _read in (
-    ("Flatten", read_flatten),
-    ("Reshape", read_reshape),
-    ("Squeeze", read_squeeze),
-    ("Unsqueeze", read_unsqueeze),
-):
+_VIEWS = {"Flatten": read_flatten, "Reshape": read_reshape, "Squeeze": read_squeeze, "Unsqueeze": read_unsqueeze}
+
+for _name, _read in _VIEWS.items():
     register(_name, _read, emit_view, copies=True)
 register("Transpose", read_transpose, emit_transpose, copies=True)
 register("Concat", read_concat, emit_concat, moves=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wpconvert.onnx.lower.attributes import Attributes
+from wpconvert.onnx.lower.curves import CURVED
 from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Node, Shape
 
@@ -37,5 +38,5 @@ def register(name: str, read: Reader, emit: Emit, *, copies: bool = False, moves
 
 
 def supported() -> str:
-    """The operators for a message."""
-    return f"supported are {', '.join(sorted(OPERATORS))}"
+    """The operators for a message; those with a dot are nodes of lowering itself."""
+    return f"supported are {', '.join(sorted(CURVED.union(name for name in OPERATORS if '.' not in name)))}"

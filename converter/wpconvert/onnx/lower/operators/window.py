@@ -56,6 +56,39 @@ class Window:
                 return None
         return int(Padding.SAME)
 
+    def same_on(self, size: Pair) -> Embedding | None:
+        """Where the windows of SAME are this window's on an image of that size, whose padding nobody counts."""
+        axes = [self._same_along(axis, size) for axis in range(2)]
+        if axes[0] is None or axes[1] is None:
+            return None
+        (height, *rows), (width, *columns) = axes[0], axes[1]
+        return Embedding((height, width), (rows[0], columns[0]), (rows[1], columns[1]))
+
+    def _same_along(self, axis: int, size: Pair) -> tuple[int, int, int] | None:
+        """The same for one axis: length, windows, first window."""
+        stride, before, count = self.strides[axis], self.before[axis], self.output(size)[axis]
+        extent = (self.kernel[axis] - 1) * self.dilations[axis] + 1
+        end = (count - 1) * stride + extent - before
+        for length in range(size[axis], size[axis] + stride):
+            windows = -(-length // stride)
+            first, uneven = divmod(max((windows - 1) * stride + extent - length, 0) // 2 - before, stride)
+            reads_more = length > size[axis] and end > size[axis]
+            if not uneven and 0 <= first <= windows - count and not reads_more:
+                return length, windows, first
+        return None
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """SAME on an image that has become larger at its ends; of its windows some are wanted.
+
+    size: of the image; windows: how many SAME has; first: the first one wanted, all (height, width).
+    """
+
+    size: Pair
+    windows: Pair
+    first: Pair
+
 
 def read_window(node: Node, attributes: Attributes, shape: Shape, kernel: Pair | None) -> Window:
     """The window of a node on an input [batch, channels, height, width]; `kernel` where the weights tell it."""

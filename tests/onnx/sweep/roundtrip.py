@@ -1,0 +1,180 @@
+"""The way of a case through the tool, and everything that has to hold on it."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import ModelProto
+from onnx.reference import ReferenceEvaluator
+
+from tests.onnx.harness import Array, content, size
+from tests.onnx.sweep.build import model_of_case
+from tests.onnx.sweep.cases import Case
+from tests.onnx.sweep.store import store
+from wpconvert.engines.base import Advance, Sample
+from wpconvert.engines.inputs import Inputs
+from wpconvert.model.pooling import PoolSettings
+from wpconvert.model.rules import Rules
+from wpconvert.onnx import verify
+from wpconvert.onnx.convert import Converted, Settings, convert
+from wpconvert.onnx.file import read
+from wpconvert.onnx.files import Target
+from wpconvert.onnx.graphs import every_tensor
+from wpconvert.onnx.inspect import inspect_onnx
+from wpconvert.onnx.restore import restore
+from wpconvert.report.export import to_json
+
+_NEWEST_IR = 13
+
+
+class BrokenPromise(Exception):
+    """A result that the tool must not give."""
+
+
+def promise(holds: bool, what: str) -> None:
+    if not holds:
+        raise BrokenPromise(what)
+
+
+class _Here:
+    """ONNX Runtime in this process: a worker takes a second to start."""
+
+    name = "onnxruntime"
+
+    def run(self, model: Path, samples: list[Sample], advance: Advance) -> list[Sample]:
+        session = _session(model)
+        names = [port.name for port in session.get_inputs()]
+        results = [session.run(None, dict(zip(names, sample, strict=True))) for sample in samples]
+        for _ in samples:
+            advance()
+        return [list(result) for result in results]
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _inputs(case: Case, seed: int) -> dict[str, Array]:
+    return {"x": np.random.default_rng(seed).normal(size=(1, case.rows)).astype(np.float32)}
+
+
+def _reference(path: Path, feeds: dict[str, Array]) -> list[Array]:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # The evaluator's own.
+        warnings.simplefilter("ignore")
+        return [np.asarray(output) for output in ReferenceEvaluator(str(path)).run(None, feeds)]
+
+
+def _works(action: Any, *arguments: Any) -> str | None:
+    """None, or why an oracle does not take the original."""
+    try:
+        action(*arguments)
+    except Exception as error:
+        return type(error).__name__
+    return None
+
+
+def _checked(path: Path) -> None:
+    onnx.checker.check_model(str(path), full_check=True)
+    onnx.shape_inference.infer_shapes_path(str(path), str(path.with_name("inferred")), strict_mode=True)
+
+
+def _same(ours: list[Array], theirs: list[Array], what: str) -> None:
+    pairs = zip(ours, theirs, strict=True)
+    promise(all(a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes() for a, b in pairs), what)
+
+
+def _oracles(case: Case, source: Path, dense: Path, rewritten: Path, tally: Counter[str]) -> None:
+    """Checker, inference, ONNX Runtime and the reference evaluator say of both models the same, if anything.
+
+    dense: what the rewritten model has to compute; with a lossless method the source.
+    """
+    why = _works(_checked, source)
+    tally[f"checker: {why}"] += 1
+    if why is None:
+        _checked(rewritten)
+    feeds = _inputs(case, 1)
+    why = _works(_Here().run, source, [list(feeds.values())], lambda: None)
+    tally[f"ONNX Runtime: {why}"] += 1
+    if why is None:
+        for seed in (1, 2):
+            sample = [list(_inputs(case, seed).values())]
+            before, after = (_Here().run(path, sample, lambda: None) for path in (dense, rewritten))
+            _same(
+                before[0], after[0], f"ONNX Runtime computes other values: {np.abs(before[0][0] - after[0][0]).max()}"
+            )
+        engine = mock.patch.object(verify, "ONNX_ENGINE", _Here())
+        with engine:
+            samples = Inputs([list(feeds.values())], None, ())
+            verification = verify.verify_onnx(source, rewritten, samples)
+        promise(verification.passed, f"not verified: {verification}")
+        promise(verification.lossy == (source != dense), f"lossy: {verification}")
+    why = _works(_reference, source, feeds)
+    tally[f"reference: {why}"] += 1
+    if why is None:
+        ours, theirs = _reference(rewritten, feeds), _reference(dense, feeds)
+        if source != dense:
+            # Its weights are in another order in memory, so that NumPy may sum in another order.
+            promise(np.allclose(ours[0], theirs[0], 1e-4, 1e-4, True), "the reference evaluator computes other values")
+        else:
+            _same(ours, theirs, "the reference evaluator computes other values")
+
+
+def _kept(before: ModelProto, after: ModelProto) -> None:
+    """Whatever has nothing to do with weights is as it was."""
+    for name in ("producer_name", "producer_version", "domain", "model_version", "doc_string", "training_info"):
+        promise(getattr(before, name) == getattr(after, name), f"another {name}")
+    promise(before.graph.output == after.graph.output, "other outputs")
+    promise(before.graph.quantization_annotation == after.graph.quantization_annotation, "other annotations")
+    promise(all(f in after.functions for f in before.functions), "a function is gone")
+    promise(all(e in after.metadata_props for e in before.metadata_props), "metadata is gone")
+    promise(all(n in after.graph.node for n in before.graph.node if not _has_graphs(n)), "a node is gone")
+    initializers = {tensor.name for tensor in after.graph.initializer}
+    trained = {entry.key for training in after.training_info for entry in training.update_binding}
+    promise(trained <= initializers, "what training changes is no initializer any more")
+    promise(after.ir_version >= before.ir_version, "an older IR version")
+
+
+def _has_graphs(node: onnx.NodeProto) -> bool:
+    return any(attribute.HasField("g") for attribute in node.attribute)
+
+
+def roundtrip(case: Case, folder: Path, tally: Counter[str]) -> Converted:
+    """Convert the model of a case, and check all that the tool promises. Counts what the oracles could check."""
+    source = store(model_of_case(case), case, folder)
+    wanted = content(source)
+    target = Target.beside(folder / "new" / "out.onnx")
+    target.model.parent.mkdir()
+    settings = Settings(case.method, Rules(rules=[]), pool=PoolSettings(size=7))
+    done = convert(source, settings, target)
+    report = done.report
+    to_json(report)
+    before, after = size(source), sum(path.stat().st_size for path in target.files)
+    promise(after == report.nbytes_after, f"{report.nbytes_after} bytes reported, {after} written")
+    # A copy says of each external tensor anew where its data is.
+    renamed = 64 * sum(t.data_location == onnx.TensorProto.EXTERNAL for t in every_tensor(read(source).proto))
+    promise(after <= before + (0 if done.changed else renamed), f"{before} bytes became {after}")
+    promise(all(t.nbytes_after <= t.nbytes_before for t in report.tensors), "a tensor grew")
+    silent = [tensor.name for tensor in report.tensors if tensor.method == "none" and not tensor.reason]
+    promise(not silent, f"no reason for {silent}")
+    tally["changed" if done.changed else "unchanged"] += 1
+    to_json(inspect_onnx(read(target.model)))
+    dense = Target.beside(folder / "dense" / "dense.onnx")
+    dense.model.parent.mkdir()
+    losses = restore(read(target.model), dense)
+    lossy = any(tensor.snr_db is not None for tensor in report.tensors if tensor.method != "none")
+    promise(lossy == bool(losses), f"losses {losses}")
+    promise(lossy or content(dense.model) == wanted, "restored another model")
+    _kept(onnx.load(source), onnx.load(target.model))
+    _oracles(case, source, dense.model if lossy else source, target.model, tally)
+    return done
