@@ -154,10 +154,10 @@ def _depthwise(shape: _Shape, constants: _Constants, options: Any) -> nn.Module:
     return _convolution(shape, constants, options, depthwise=True)
 
 
-def _linear(_: _Shape, constants: _Constants, __: Any) -> nn.Module:
+def _linear(shape: _Shape, constants: _Constants, _: Any) -> nn.Module:
     layer = nn.Linear(constants[0].shape[1], constants[0].shape[0], bias=len(constants) > 1)
     _fill(layer, constants[0], constants[1:])
-    return layer
+    return nn.Sequential(Flatten(), layer) if len(shape) == 4 else layer
 
 
 def _by_channel(shape: _Shape, values: NDArray[Any]) -> Tensor:
