@@ -12,10 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from tests.models.test_zoo import ZOO
+from tests.models.test_zoo import ROOT, ZOO
 from tests.onnx.lower.harness import operators, steps_apart
 from tests.support.oracles import SHARED_MODELS
 from tests.target import conftest
+from wpconvert.cli.main import run
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.model.rules import AUTO, Rules
 from wpconvert.onnx.convert import METHODS
@@ -99,8 +100,9 @@ def test_zeros_stay_zeros(exported: Exported) -> None:
     assert sum(int((w == 0).sum()) for w in weights) >= exported.zeros * sum(w.size for w in weights) > 0
 
 
-@pytest.mark.parametrize("method", [method for method in METHODS if method != "none"])
-@pytest.mark.parametrize("form", ["float", "int8"])
+@pytest.mark.parametrize(
+    ("form", "method"), [("float", AUTO), *(("int8", method) for method in METHODS if method != "none")]
+)
 def test_rewritten_by_any_method_it_computes_the_same(exported: Exported, form: str, method: str) -> None:
     from tools.onnx_bench.measure import rewritten  # noqa: PLC0415 - needs PyTorch
 
@@ -134,6 +136,23 @@ def test_classes_and_accuracy_on_real_data_are_kept(exported: Exported) -> None:
     # Two of 40 samples, nearly equal logits.
     assert found.other <= 2
     assert found.top1[1] >= found.top1[0] - 0.05
+
+
+def test_the_lines_of_the_readme_work(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch  # noqa: PLC0415 - not on every machine
+
+    lines = (ROOT / "README.md").read_text("utf-8").splitlines()
+    python = [line.strip() for line in lines if line.startswith(("    torch.onnx.export(", "    np.savez("))]
+    assert len(python) == 2
+    [command] = [line.split()[2:] for line in lines if line.startswith("    $ wpconvert net.onnx")]
+    monkeypatch.chdir(tmp_path)
+    images = torch.from_numpy(exported.ranges)
+    exec("\n".join(python), {"torch": torch, "np": np, "network": exported.network, "images": images})
+    assert run([*command, "--random", "1"]) == 0
+    assert "verified: identical outputs" in capsys.readouterr().out
+    assert (tmp_path / "net.tflite").stat().st_size < (tmp_path / "net.onnx.data").stat().st_size
 
 
 @pytest.mark.parametrize("board", ["corstone300", "mps2-m4"])
