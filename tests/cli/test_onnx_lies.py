@@ -160,7 +160,7 @@ OTHER_TYPES = [
 def test_weights_of_other_types_stay_and_the_reason_is_said(name: str, cli: Cli, tmp_path: Path) -> None:
     code = TensorProto.DataType.Value(name)
     if name == "STRING":
-        weight = helper.make_tensor("w", code, [64, 64], [b"a"] * 4096)
+        weight = helper.make_tensor("w", code, [64, 64], ["a"] * 4096)  # type: ignore[list-item]
     else:
         weight = TensorProto(name="w", data_type=code, dims=[64, 64])
         bits = {"FLOAT4E2M1": 4, "UINT2": 2, "INT2": 2}.get(name) or 8 * helper.tensor_dtype_to_np_dtype(code).itemsize

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper
 
@@ -62,7 +62,7 @@ def test_weights_whose_bytes_overlap_take_no_more_than_before(method: str, step:
     nbytes = 64 * 64 * 4
     spots = {f"w{i}": ("data", i * step, nbytes) for i in range(3)}
     data = sparse((3 * 64 * 64,), "float32", 0.5).tobytes()[: 2 * step + nbytes]
-    source = _saved(located(spots, {name: (64, 64) for name in spots}), tmp_path, {"data": data})
+    source = _saved(located(spots, dict.fromkeys(spots, (64, 64))), tmp_path, {"data": data})
     target, done = converted(source, method)
     check(source, target)
     assert done.report.nbytes_before == len(data) + source.stat().st_size
@@ -96,7 +96,7 @@ def test_a_copy_of_large_tensors_without_gaps_has_none_either(tmp_path: Path) ->
     assert nbytes > 1 << 20
     spots = {f"w{i}": ("data", 4 + i * nbytes, nbytes) for i in (1, 0)}
     data = np.random.default_rng(0).normal(size=2 * side * side + 1).astype(np.float32).tobytes()
-    source = _saved(located(spots, {name: (side, side) for name in spots}), tmp_path, {"data": data})
+    source = _saved(located(spots, dict.fromkeys(spots, (side, side))), tmp_path, {"data": data})
     target, done = converted(source, "none")
     assert not done.changed
     assert target.data.read_bytes() == data[4:]

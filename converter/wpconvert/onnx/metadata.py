@@ -73,9 +73,8 @@ class Record:
             node,
         )
         integers, texts = (record.graph, record.index), (record.name, record.sha256, record.form)
-        if not all(type(value) is int and value >= 0 for value in integers) or not all(
-            isinstance(text, str) for text in texts
-        ):
+        numbered = all(type(value) is int and value >= 0 for value in integers)
+        if not numbered or not all(isinstance(text, str) for text in texts):
             raise TypeError("a tensor has fields of other types")
         return record
 

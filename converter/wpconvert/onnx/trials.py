@@ -199,7 +199,7 @@ def _reason(trial: Trial, dense: int, costs: Mapping[str, Cost]) -> str:
     if trial.measured is None:
         return trial.reason or ""
     if not costs:
-        return next(iter(trial.measured.reasons.values()))
+        return next(iter(trial.measured.reasons.values()), "method none")
     method = min(costs, key=lambda name: costs[name].nbytes)
     if costs[method].nbytes < dense:
         return f"the decoder of {method} would need more bytes than it saves"

@@ -62,7 +62,7 @@ def damage_message(data: bytes, rng: random.Random) -> bytes:
         message, field = rng.choice([site for site in sites if site[1].type == kind])
         with contextlib.suppress(ValueError):
             _change(message, field, rng)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def _change(message: Any, field: Any, rng: random.Random) -> None:
@@ -116,7 +116,7 @@ def _other_bytes(value: bytes, rng: random.Random) -> bytes:
     elif choice < 0.8:
         del data[rng.randrange(len(data)) :]
     else:
-        data[:8] = rng.choice(_NUMBERS).to_bytes(8, "little", signed=rng.random() < 2)
+        data[:8] = (rng.choice(_NUMBERS) % (1 << 64)).to_bytes(8, "little")
     return bytes(data)
 
 
@@ -183,22 +183,21 @@ def _plain(model: OnnxModel) -> bytes:
             copy.ClearField("external_data")
             copy.data_location = TensorProto.DEFAULT
             copy.raw_data = np.asarray(load(data)).tobytes()
-    return proto.SerializeToString(deterministic=True)
+    return bytes(proto.SerializeToString(deterministic=True))
 
 
 def exercise(bad: Path, method: str) -> str:
     """Send a damaged model through the commands; says how far it got."""
     folder = bad.parent
-    before = {path for path in folder.rglob("*")}
+    before = set(folder.rglob("*"))
     out = folder.with_name("out")
     out.mkdir()
     inspected = _called("inspect", bad, "--json")
     restored = _called("restore", bad, "-o", out / "first.onnx")
     promise(bool(restored) == (not list(out.iterdir())), "an output of a failure, or none")
-    converted = _called(bad, "-m", method, "--pool-size", "5", "-o", out / "new.onnx", "--no-verify") if (
-        method == "pool"
-    ) else _called(bad, "-m", method, "-o", out / "new.onnx", "--no-verify")  # fmt: skip
-    promise({path for path in folder.rglob("*")} == before, "a file beside the input")
+    options = ["--pool-size", "5"] if method == "pool" else []
+    converted = _called(bad, "-m", method, *options, "-o", out / "new.onnx", "--no-verify")
+    promise(set(folder.rglob("*")) == before, "a file beside the input")
     if converted:
         promise(not any(path.name.startswith("new") for path in out.iterdir()), "an output of a failure")
         return f"refused with {converted}"
