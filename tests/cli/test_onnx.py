@@ -296,7 +296,10 @@ def _huge_shape(model: ModelProto) -> None:
 
 CORRUPTION: dict[str, tuple[Callable[[ModelProto], None], int, str]] = {
     "metadata": (_metadata("{"), 3, "metadata entry 'wpconvert' is malformed"),
-    "metadata list": (_metadata("[1]"), 3, "metadata entry 'wpconvert' is malformed"),
+    "metadata list": (_metadata("[1]"), 3, "malformed: a field has another type than it should have"),
+    "metadata number": (_metadata(f'{{"version": {"1" * 5000}}}'), 3, "is malformed: a number of 5,000 digits"),
+    "metadata text": (_metadata('{"version": "' + "x" * 5000 + '"}'), 3, f"version {'x' * 40}, this tool reads 1"),
+    "metadata without tensors": (_metadata('{"version": 1}'), 3, "is malformed: it has no 'tensors'"),
     "metadata version": (_metadata('{"version": 9}'), 3, "version 9, this tool reads 1"),
     "wrong bits": (_wrong_bits, 3, "is not the one that the metadata records"),
     "cut input": (_cut_input, 3, "inputs, expected"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -27,7 +28,7 @@ def _weight(seed: int = 0, name: str = "") -> TensorProto:
     return numpy_helper.from_array(sparse((SIDE, SIDE), "float32", seed=seed), name)
 
 
-def _of_nodes(*nodes: NodeProto, **more: object) -> ModelProto:
+def _of_nodes(*nodes: NodeProto, **more: Any) -> ModelProto:
     """A model with products; all have one input and one output."""
     return model_of(nodes, {}, [value("x", [1, SIDE])], [value("y", [1, SIDE])], **more)
 
