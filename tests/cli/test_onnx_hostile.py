@@ -6,10 +6,12 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from tests.cli.harness import Cli, untouched
@@ -86,12 +88,13 @@ def test_data_that_is_no_file_of_the_model_is_refused(
     _with(outside, location=location, **({"offset": "999999999"} if location == "model.onnx" else {}))
     before = sorted(path.name for path in outside.parent.parent.rglob("*"))
     out = outside.parent.parent / "out.onnx"
-    for command in (
+    commands: list[list[str | Path]] = [
         [outside, "-o", out],
         [outside, "--in-place"],
         ["inspect", outside],
         ["restore", outside, "-o", out],
-    ):
+    ]
+    for command in commands:
         assert message in cli.refused(code, *command)
     assert sorted(path.name for path in outside.parent.parent.rglob("*")) == before
 
@@ -155,7 +158,8 @@ def test_graphs_within_graphs_end_cleanly_however_deep(depth: int, cli: Cli, tmp
             graph = tag + _varint(len(graph)) + graph
     path.write_bytes(b"\x08\x08" + b"\x3a" + _varint(len(graph)) + graph + b"\x42\x02\x10\x11")
     with untouched(tmp_path):
-        for command in (["inspect", path], [path, "-o", tmp_path / "out.onnx", "--no-verify"]):
+        commands: list[list[str | Path]] = [["inspect", path], [path, "-o", tmp_path / "out.onnx", "--no-verify"]]
+        for command in commands:
             assert "not an ONNX model, or a truncated one" in cli.refused(3, *command)
 
 
@@ -220,8 +224,8 @@ def test_a_small_file_that_decodes_to_gigabytes_needs_no_more_than_there_is(cli:
     weight = model_of(
         [helper.make_node("MatMul", ["x", "w"], ["y"])], {}, [value("x", [1, total])], [value("y", [1, 1])]
     )
-    streams = {
-        "w/codes": np.zeros(-(-(-(-total // 8)) // 8), np.uint8),
+    streams: dict[str, NDArray[Any]] = {
+        "w/codes": np.zeros((total + 63) // 64, np.uint8),
         "w/vectors": np.ones(8, np.float32),
         "w/layout": np.array([1, total, 1, 1]),
         "w/shape": np.array([total, 1]),

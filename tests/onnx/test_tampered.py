@@ -103,7 +103,7 @@ def test_short_streams_that_claim_a_gigabyte_take_no_memory(op_type: str) -> Non
             arrays.append(np.array([1 << 27, *[0] * 11, (1 << 30) - 1, *[0] * 11], np.int32))
         elif name.endswith("counts"):
             arrays.append(np.array([(1 << 30) - 2, 1], np.int32))
-        elif name == decoder.values_name or name == "scales":
+        elif name in (decoder.values_name, "scales"):
             arrays.append(values)
         else:
             arrays.append(np.zeros(16, np.uint8))
