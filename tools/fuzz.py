@@ -48,6 +48,7 @@ from wpconvert.tflite.convert import Settings, convert
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.metadata import RESTORE_NAME
 from wpconvert.tflite.model import TfliteModel, text
+from wpconvert.tflite.operators import BUILTIN_NAMES
 from wpconvert.tflite.restore import is_rewritten, restore
 from wpconvert.verification import verify_models
 
@@ -240,7 +241,7 @@ def _payloads(model: TfliteModel) -> Iterator[tuple[str, bytes, Callable[[bytes]
     """Kind, bytes and setter of every blob, table, options and metadata entry of ours."""
     for graph in model.root.subgraphs:
         for operator in graph.operators:
-            if model.operator_name(operator).startswith("WP_"):
+            if model.operator_name(operator) in BUILTIN_NAMES:
                 yield "options", bytes(operator.customOptions), _options_setter(operator)
                 for kind, slot in (("blob", 1), ("table", 2), ("pool", 3))[: len(operator.inputs) - 1]:
                     tensor = graph.tensors[operator.inputs[slot]]

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from wpconvert.errors import WpconvertError
 from wpconvert.reference.interpreter import Interpreter
 from wpconvert.tflite.file import parse, serialise
+from wpconvert.tflite.operators import BUILTIN_NAMES
 from wpconvert.tflite.schema import DTYPES, TensorType
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -201,7 +202,7 @@ def damaged_blob(seed: Seed, rng: random.Random) -> bytes:
     """The model with one of its weight blobs damaged, often so that it stays consistent."""
     model = parse(seed.data)
     graph = model.root.subgraphs[0]
-    blobs = [graph.tensors[op.inputs[1]] for op in graph.operators if model.operator_name(op).startswith("WP_")]
+    blobs = [graph.tensors[op.inputs[1]] for op in graph.operators if model.operator_name(op) in BUILTIN_NAMES]
     if not blobs:
         return damaged_structure(seed, rng)
     tensor = rng.choice(blobs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ def staging(target: Path | None) -> Iterator[Path]:
     """A folder for files on their way to that of `target`, or nowhere; what is left in it goes. Raises FileError."""
     beside = None if target is None else target.parent
     try:
-        folder = tempfile.TemporaryDirectory(dir=beside, prefix=".wpconvert-", ignore_cleanup_errors=True)
+        folder = tempfile.TemporaryDirectory(dir=beside, prefix=_prefix(os.getpid()), ignore_cleanup_errors=True)
     except OSError as error:
         raise FileError(f"{target or tempfile.gettempdir()}: cannot be written: {error.strerror}") from error
     with folder as name:
@@ -44,6 +45,20 @@ def staging(target: Path | None) -> Iterator[Path]:
             yield Path(name)
         except OSError as error:
             raise FileError(f"{target or name}: cannot be written: {error.strerror or error}") from error
+
+
+def remove_left(folder: Path, process: int) -> None:
+    """Remove what a process that was killed has left in a folder of files on their way."""
+    for path in folder.glob(f"{_prefix(process)}*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _prefix(process: int) -> str:
+    """The start of the names of temporary files, which tells whose they are."""
+    return f".wpconvert-{process}-"
 
 
 def _stage(path: Path, content: bytes | Path) -> Path:
@@ -60,7 +75,7 @@ def _stage(path: Path, content: bytes | Path) -> Path:
         if isinstance(content, Path):
             handle, name = os.open(content, os.O_RDWR), str(content)
         else:
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=".wpconvert-")
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=_prefix(os.getpid()))
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {error.strerror}") from error
     temporary = Path(name)

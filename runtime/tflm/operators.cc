@@ -89,6 +89,7 @@ constexpr TFLMRegistration kAdd = Adapted<kWpAdd>();
 constexpr TFLMRegistration kConv2D = Adapted<kWpConv2D>();
 constexpr TFLMRegistration kDepthwiseConv2D = Adapted<kWpDepthwiseConv2D>();
 constexpr TFLMRegistration kFullyConnected = Adapted<kWpFullyConnected>();
+constexpr TFLMRegistration kLookup = Adapted<kWpLookup>();
 constexpr TFLMRegistration kMul = Adapted<kWpMul>();
 
 }  // namespace
@@ -107,6 +108,10 @@ const TFLMRegistration *tflm::Register_WP_DEPTHWISE_CONV_2D() {
 
 const TFLMRegistration *tflm::Register_WP_FULLY_CONNECTED() {
     return &kFullyConnected;
+}
+
+const TFLMRegistration *tflm::Register_WP_LOOKUP() {
+    return &kLookup;
 }
 
 const TFLMRegistration *tflm::Register_WP_MUL() {

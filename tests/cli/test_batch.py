@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import onnx
 import pytest
 
+from tests.cli.batch_harness import Gate, children, gated, kill, meanwhile
 from tests.cli.harness import Cli, untouched
 from tests.onnx.harness import conv_model, save
 from tests.tflite.harness import conv_model as tflite_model
+from wpconvert.batch.work import Work, convert
 
 pytest.importorskip("distributed", reason="Dask is an extra: pip install 'wpconvert[batch]'")
 
@@ -35,7 +42,7 @@ def files(tmp_path: Path) -> Path:
 
 def _statuses(cli: Cli, manifest: Path, code: int) -> list[str]:
     done = cli("batch", manifest, "--workers", "2", "--json")
-    assert done.code == code, done.err
+    assert done.code == code, done
     return [result["status"] for result in json.loads(done.out)["models"]]
 
 
@@ -53,7 +60,14 @@ def test_one_failure_stops_nothing_else_and_what_is_done_is_kept(cli: Cli, files
     (files / "small" / "a.onnx.data").unlink()
     manifest.write_text(MANIFEST.replace("rle", "dcsr"))
     assert _statuses(cli, manifest, 0) == ["done", "kept", "done"]
+    assert _statuses(cli, manifest, 0) == ["kept", "kept", "kept"]
     cli.ok("verify", files / "a.onnx", files / "small" / "a.onnx")
+
+
+def _changed(path: Path) -> None:
+    model = onnx.load(path)
+    model.producer_name = "another"
+    save(model, path)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +79,19 @@ def test_one_failure_stops_nothing_else_and_what_is_done_is_kept(cli: Cli, files
         ("\tx", "not YAML"),
         ("models: [{model: a, output: c}, {model: b, output: ./c}]", "models 1 and 2 have the same output"),
         ("models: [{model: a, output: c}, {model: b, output: a}]", "is one of the models"),
+        (
+            "models: [{model: a, output: c, options: [--rules, d]}, {model: b, output: d}]",
+            "or a file that options name",
+        ),
+        (
+            "models: [{model: a, output: c, options: [--to-c, x.c]}, {model: b, output: x.h}]",
+            "models 1 and 2 have the same",
+        ),
+        ("models: [{model: a, output: b}, {model: c, output: d, options: [--foo]}]", "model 2: No such option: --foo"),
+        ("models: [{model: a, output: b, options: [c]}]", "model 1: Got unexpected extra argument"),
+        ("models: [{model: a, output: b, options: [-o, c]}]", "model 1: -o is not for a batch"),
+        ("models: [{model: a, output: b, options: [--report=x.json]}]", "model 1: --report is not for a batch"),
+        ("models: [{model: a, output: b, options: [--help]}]", "model 1: No such option: --help"),
     ],
 )
 def test_manifests_with_a_mistake_are_refused(content: str, message: str, cli: Cli, files: Path) -> None:
@@ -73,7 +100,69 @@ def test_manifests_with_a_mistake_are_refused(content: str, message: str, cli: C
         assert message in cli.refused(2, "batch", files / "bad.yaml")
 
 
-def test_missing_manifest_and_scheduler(cli: Cli, files: Path) -> None:
+def test_missing_manifest(cli: Cli, files: Path) -> None:
     assert "cannot read the manifest" in cli.refused(5, "batch", files / "missing.yaml")
-    line = cli.refused(6, "batch", files / "models.yaml", "--scheduler", "tcp://127.0.0.1:1")
-    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in line
+
+
+def test_journal_that_cannot_be_written_is_said_before_anything_is_converted(cli: Cli, files: Path) -> None:
+    (files / "models.yaml.done").symlink_to(files / "missing" / "journal")
+    with untouched(files):
+        assert "models.yaml.done: cannot be written" in cli.refused(5, "batch", files / "models.yaml")
+
+
+def test_files_of_options_lie_beside_the_manifest_and_count(
+    cli: Cli, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, rules = files / "rules.yaml", files / "choice.yaml"
+    options = "[--rules, choice.yaml, --dump-plan, plan.yaml]"
+    manifest.write_text(f"models: [{{model: a.onnx, output: small/a.onnx, options: {options}}}]")
+    rules.write_text("rules: [{name: conv, method: none}]")
+    monkeypatch.chdir(files / "small")
+    assert _statuses(cli, manifest, 0) == ["done"]
+    assert _statuses(cli, manifest, 0) == ["kept"]
+    rules.write_text("rules: [{name: fc, method: none}]")
+    assert _statuses(cli, manifest, 0) == ["done"]
+    (files / "plan.yaml").unlink()
+    assert _statuses(cli, manifest, 0) == ["done"]
+    _changed(files / "a.onnx")
+    assert _statuses(cli, manifest, 0) == ["done"]
+
+
+def test_model_that_changes_while_it_is_converted_is_not_done(cli: Cli, files: Path) -> None:
+    manifest = gated(files)
+    with Gate(files) as gate:
+        running = meanwhile(gate, lambda: _changed(files / "slow.onnx"), gate.open)
+        assert _statuses(cli, manifest, 0) == ["done", "done"]
+        running.join()
+    assert _statuses(cli, manifest, 0) == ["kept", "done"]
+
+
+def test_conversion_that_is_killed_fails_alone_and_leaves_nothing(cli: Cli, files: Path) -> None:
+    manifest = gated(files)
+    with Gate(files) as gate:
+        running = meanwhile(gate, lambda: kill(children(os.getpid())))
+        done = cli("batch", manifest, "--workers", "1")
+        running.join()
+    assert done.code == 9 and "1 done, 0 kept from before, 1 failed" in done.out
+    assert "ended by SIGKILL; perhaps the machine is short of memory" in done.out
+    assert sorted(path.name for path in (files / "small").iterdir()) == ["a.onnx", "a.onnx.data"]
+
+
+def test_interrupted_batch_is_resumed(cli: Cli, files: Path) -> None:
+    manifest = gated(files)
+    command = [sys.executable, "-m", "wpconvert.cli.main", "batch", str(manifest), "--workers", "1"]
+    with Gate(files) as gate:
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        gate.reached()
+        running.send_signal(signal.SIGINT)
+        said, _ = running.communicate(timeout=60)
+    assert (running.returncode, said) == (130, "")
+    assert sorted(path.name for path in (files / "small").iterdir()) == ["a.onnx", "a.onnx.data"]
+    assert _statuses(cli, manifest, 0) == ["kept", "done"]
+
+
+def test_worker_of_another_version_converts_nothing(files: Path) -> None:
+    work = Work(str(files), str(files / "a.onnx"), str(files / "small" / "a.onnx"), (), "0.0.1")
+    fields = convert(work)
+    assert fields["status"] == "failed" and "not 0.0.1; install the same everywhere" in fields["message"]
+    assert not (files / "small" / "a.onnx").exists()

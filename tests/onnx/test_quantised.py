@@ -12,7 +12,11 @@ from onnx import helper
 from onnxruntime import quantization
 from onnxruntime.quantization import QuantFormat, QuantType
 
-from tests.onnx.harness import check, converted, model_of, save, sparse, value
+from tests.onnx.harness import check, converted, model_of, outputs, save, sparse, value
+from wpconvert.model.pooling import PoolSettings
+from wpconvert.onnx.file import read
+from wpconvert.onnx.files import Target
+from wpconvert.onnx.restore import restore
 
 
 class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
@@ -48,16 +52,10 @@ def _network(path: Path) -> Path:
     return save(model_of(nodes, weights, [value("x", [1, 3, 8, 8])], [value("y", [1, 100])]), path)
 
 
-@pytest.mark.parametrize("method", ["bitmap", "auto"])
-@pytest.mark.parametrize("per_channel", [False, True], ids=["per tensor", "per channel"])
-@pytest.mark.parametrize("weights", [QuantType.QInt8, QuantType.QUInt8], ids=["int8", "uint8"])
-@pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator], ids=["QDQ", "QOperator"])
-def test_quantised_models(form: Any, weights: Any, per_channel: bool, method: str, tmp_path: Path) -> None:
-    if per_channel and weights is QuantType.QUInt8:
-        pytest.skip("ONNX Runtime computes no uint8 weights per channel")
-    source = tmp_path / "model.onnx"
+def _quantised(folder: Path, form: Any, weights: Any, per_channel: bool) -> Path:
+    source = folder / "model.onnx"
     quantization.quantize_static(
-        _network(tmp_path / "float.onnx"),
+        _network(folder / "float.onnx"),
         source,
         _Samples(),
         quant_format=form,
@@ -65,7 +63,34 @@ def test_quantised_models(form: Any, weights: Any, per_channel: bool, method: st
         activation_type=QuantType.QUInt8,
         weight_type=weights,
     )
+    return source
+
+
+@pytest.mark.parametrize("method", ["bitmap", "auto"])
+@pytest.mark.parametrize("per_channel", [False, True], ids=["per tensor", "per channel"])
+@pytest.mark.parametrize("weights", [QuantType.QInt8, QuantType.QUInt8], ids=["int8", "uint8"])
+@pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator], ids=["QDQ", "QOperator"])
+def test_quantised_models(form: Any, weights: Any, per_channel: bool, method: str, tmp_path: Path) -> None:
+    if per_channel and weights is QuantType.QUInt8:
+        pytest.skip("ONNX Runtime computes no uint8 weights per channel")
+    source = _quantised(tmp_path, form, weights, per_channel)
     target, done = converted(source, method)
     rewritten = {tensor.name for tensor in done.report.tensors if tensor.method != "none"}
     assert rewritten >= {"w3_quantized", "w4_quantized"}
     check(source, target)
+
+
+@pytest.mark.parametrize("weights", [QuantType.QInt8, QuantType.QUInt8], ids=["int8", "uint8"])
+def test_a_pool_of_fewer_vectors_than_the_weights_have_is_lossy_and_says_so(weights: Any, tmp_path: Path) -> None:
+    source = _quantised(tmp_path, QuantFormat.QDQ, weights, False)
+    target, done = converted(source, "pool", pool=PoolSettings(size=32))
+    pooled = {tensor.name: tensor for tensor in done.report.tensors if tensor.method == "pool"}
+    assert pooled.keys() >= {"w3_quantized", "w4_quantized"}
+    for tensor in pooled.values():
+        assert (tensor.pool_size, tensor.index_bits) == (32, 5)
+        assert tensor.snr_db is not None and tensor.snr_db > 3
+    dense = Target.beside(tmp_path / "dense.onnx")
+    notes = restore(read(target.model), dense)
+    assert any("weights were pooled" in note for note in notes)
+    for before, after in zip(outputs(target.model), outputs(dense.model), strict=True):
+        assert before.tobytes() == after.tobytes()

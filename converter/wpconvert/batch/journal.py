@@ -14,6 +14,9 @@ from wpconvert.onnx.file import is_onnx, read
 
 SUFFIX = ".done"
 
+Stamp = dict[str, Any]
+"""What results are made of, see `source_of`."""
+
 
 class Journal:
     """The journal of one manifest. A task is done if model, options and result are those that were noted."""
@@ -33,35 +36,51 @@ class Journal:
                 # An interrupted run may have left half a line.
                 continue
 
-    def has(self, task: Task) -> bool:
-        """Whether the task's result is there, and made of what it would be made of now."""
+    def has(self, task: Task, source: Stamp) -> bool:
+        """Whether the task's results are there, and made of `source`."""
         entry = self._done.get(str(task.output))
-        return entry is not None and entry == _entry(task)
+        return entry is not None and entry == _entry(task, source)
 
-    def add(self, task: Task) -> None:
-        """Note a result. Raises FileError."""
+    def prepare(self) -> None:
+        """Make sure, before there is anything to note, that it can be noted, on a line of its own. Raises FileError."""
+        try:
+            with self.path.open("ab+") as file:
+                file.seek(max(0, file.tell() - 1))
+                if file.read(1) not in (b"", b"\n"):
+                    file.write(b"\n")
+        except OSError as error:
+            raise FileError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+    def add(self, task: Task, source: Stamp) -> None:
+        """Note that results were made of `source`. Raises FileError."""
         try:
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(_entry(task)) + "\n")
+                file.write(json.dumps(_entry(task, source)) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             raise FileError(f"{self.path}: cannot be written: {error.strerror}") from error
 
 
-def _entry(task: Task) -> dict[str, Any]:
-    """What makes a result: the tool, the options, and size and time of the files."""
+def source_of(task: Task) -> Stamp:
+    """What results are made of: the tool, the options, name, size and time of the files that are read.
+
+    To be taken before they are read: a file that changes meanwhile makes another result.
+    """
     return {
-        "output": str(task.output),
         "tool": __version__,
         "options": list(task.options),
-        "model": _stamps(task.model),
-        "result": _stamps(task.output),
+        "files": [_stamps(f) for f in (task.model, *task.reads)],
     }
 
 
+def _entry(task: Task, source: Stamp) -> dict[str, Any]:
+    results = [_stamps(file) for file in (task.output, *task.writes)]
+    return {"output": str(task.output), "source": source, "results": results}
+
+
 def _stamps(path: Path) -> list[list[Any]] | None:
-    """Name, size and time of a model's files; None where it cannot be read."""
+    """Name, size and time of a file, and of those with data of a model; None where it cannot be read."""
     try:
         files = [path, *(read(path).files.paths if is_onnx(path) else ())]
         stamps = [(file, file.stat()) for file in files]

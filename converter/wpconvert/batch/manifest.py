@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wpconvert.errors import FileError, UsageError
-from wpconvert.files import same_file
 
 
 class Entry(BaseModel):
@@ -33,17 +33,23 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Task:
-    """One conversion. Paths are absolute; `options` are arguments of `wpconvert`."""
+    """One conversion. model and output are absolute; `options` are arguments of `wpconvert`, run in `folder`.
 
+    reads, writes: the further files that the options name.
+    """
+
+    folder: Path
     model: Path
     output: Path
     options: tuple[str, ...]
+    reads: tuple[Path, ...] = ()
+    writes: tuple[Path, ...] = ()
 
 
 def load_manifest(path: Path) -> list[Task]:
     """The tasks of a manifest, whose relative paths start at its folder.
 
-    FileError when it cannot be read; UsageError, naming the place, when it is not valid or two results are one file.
+    FileError when it cannot be read; UsageError, naming the place, when it is not valid.
     """
     try:
         content = path.read_text("utf-8")
@@ -58,15 +64,20 @@ def load_manifest(path: Path) -> list[Task]:
         place = ".".join(str(part) for part in first["loc"]) or "top level"
         raise UsageError(f"{path}: {place}: {first['msg']}; expected models: with model, output, options") from error
     folder = path.resolve().parent
-    tasks = [
-        Task(folder / entry.model, folder / entry.output, (*manifest.options, *entry.options))
+    return [
+        Task(folder, folder / entry.model, folder / entry.output, (*manifest.options, *entry.options))
         for entry in manifest.models
     ]
-    written: dict[Path, int] = {}
+
+
+def check_outputs(path: Path, tasks: Sequence[Task]) -> None:
+    """UsageError where two tasks of the manifest at `path` write one file, or one writes what another reads."""
+    read = {file for task in tasks for file in (task.model.resolve(), *map(Path.resolve, task.reads))}
+    writers: dict[Path, int] = {}
     for number, task in enumerate(tasks, 1):
-        first_number = written.setdefault(task.output.resolve(), number)
-        if first_number != number:
-            raise UsageError(f"{path}: models {first_number} and {number} have the same output {task.output}")
-        if any(same_file(task.output, other.model) for other in tasks):
-            raise UsageError(f"{path}: output {task.output} is one of the models")
-    return tasks
+        for file in (task.output, *task.writes):
+            first = writers.setdefault(file.resolve(), number)
+            if first != number:
+                raise UsageError(f"{path}: models {first} and {number} have the same output {file}")
+            if file.resolve() in read:
+                raise UsageError(f"{path}: output {file} is one of the models, or a file that options name")

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import tempfile
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
+from queue import Empty, Queue
 from typing import Any
 
-from wpconvert.batch.journal import Journal
+from wpconvert import __version__
+from wpconvert.batch.cluster import connected
+from wpconvert.batch.journal import Journal, Stamp, source_of
 from wpconvert.batch.manifest import Task
+from wpconvert.batch.work import DONE, FAILED, PROCESSES, Work, convert
 from wpconvert.errors import ToolError
 
-DONE, KEPT, FAILED = "done", "kept", "failed"
-_CONNECT_S = 20
+KEPT = "kept"
+POLL_S = 5.0
+"""How often to look whether anybody is still at work."""
+NO_WORKERS_S = 60.0
+"""How long a scheduler may be without workers: some get theirs when there is something to do."""
 
 
 @dataclass(frozen=True)
@@ -35,64 +40,86 @@ class Result:
     nbytes_after: int | None = None
 
 
-def run_batch(tasks: Sequence[Task], journal: Journal, workers: int, scheduler: str | None) -> Iterator[Result]:
+def run_batch(
+    tasks: Sequence[Task], journal: Journal, workers: int, scheduler: str | None, at_once: int | None = None
+) -> Iterator[Result]:
     """The results of all tasks, in the order in which they end; those that the journal has come first.
 
-    workers: how many convert at once on this machine; with `scheduler`, the address of one, its workers do. They need
-    wpconvert, and the files under the same paths. Raises ToolError when Dask is missing or does not answer.
+    workers: how many convert at once on this machine; with `scheduler`, the address of one, its workers do, and at most
+    `at_once` of them. They need wpconvert, and the files under the same paths. Raises ToolError when Dask is missing or
+    does not answer, and FileError when nothing can be noted in the journal.
     """
     waiting = []
     for task in tasks:
-        if journal.has(task):
+        source = source_of(task)
+        if journal.has(task, source):
             yield Result(str(task.model), str(task.output), KEPT)
         else:
-            waiting.append(task)
+            waiting.append((task, source))
     if not waiting:
         return
-    with _client(workers, scheduler) as client:
-        from distributed import as_completed  # noqa: PLC0415 - an extra
-
-        arguments = [(str(task.model), str(task.output), task.options) for task in waiting]
-        futures = {client.submit(convert, *a, pure=False): task for a, task in zip(arguments, waiting, strict=True)}
-        for future in as_completed(futures):
-            task = futures[future]
-            try:
-                result = Result(str(task.model), str(task.output), **future.result())
-            except Exception as error:  # Whatever ends a worker fails its model alone.
-                reason = " ".join(str(error).split()) or type(error).__name__
-                result = Result(str(task.model), str(task.output), FAILED, ToolError.exit_code, f"worker: {reason}")
-            if result.status == DONE:
-                journal.add(task)
-            yield result
+    with connected(workers, scheduler) as client:
+        journal.prepare()
+        with PROCESSES.interrupted_at_end() if scheduler is None else nullcontext():
+            for task, source, fields in _converted(client, waiting, at_once):
+                if fields["status"] == DONE:
+                    journal.add(task, source)
+                yield Result(str(task.model), str(task.output), **fields)
 
 
-def _client(workers: int, scheduler: str | None) -> Any:
-    """A connection to the scheduler, or to a cluster of threads in this process."""
+def _converted(
+    client: Any, waiting: Sequence[tuple[Task, Stamp]], at_once: int | None
+) -> Iterator[tuple[Task, Stamp, dict[str, Any]]]:
+    """The fields of each result. Where the scheduler or the last worker is lost, so are all that are not done."""
+    ended: Queue[Any] = Queue()
+    pending: dict[Any, tuple[Task, Stamp]] = {}
+    left = iter(waiting)
+
+    def submit(count: int | None) -> None:
+        for task, source in islice(left, count):
+            work = Work(str(task.folder), str(task.model), str(task.output), task.options, __version__)
+            future = client.submit(convert, work, pure=False)
+            pending[future] = task, source
+            future.add_done_callback(ended.put)
+
+    submit(at_once)
+    lost, alone_since = None, None
+    while pending and lost is None:
+        try:
+            future = ended.get(timeout=POLL_S)
+        except Empty:
+            now = time.monotonic()
+            alone_since = None if _has_workers(client) else alone_since or now
+            if alone_since is not None and now - alone_since >= NO_WORKERS_S:
+                lost = f"the Dask scheduler has had no workers for {NO_WORKERS_S:.0f} s"
+            continue
+        if future.cancelled():
+            lost = "the connection to the Dask scheduler was lost"
+            continue
+        task, source = pending.pop(future)
+        yield task, source, _fields(future)
+        submit(1)
+    for task, source in (*pending.values(), *left):
+        yield task, source, {"status": FAILED, "exit_code": ToolError.exit_code, "message": f"{lost}; run it again"}
+
+
+def _has_workers(client: Any) -> bool:
     try:
-        from distributed import Client, LocalCluster  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise ToolError("batch needs Dask: pip install 'wpconvert[batch]'") from error
-    if scheduler is None:
-        # The work is in processes that the threads wait for.
-        cluster = LocalCluster(n_workers=1, threads_per_worker=workers, processes=False, dashboard_address=None)
-        return Client(cluster)
+        return bool(client.nthreads())
+    except Exception:  # Without a scheduler all that is pending will be cancelled.
+        return True
+
+
+def _fields(future: Any) -> dict[str, Any]:
+    """What a worker answered, or what has become of it."""
+    from distributed import KilledWorker  # noqa: PLC0415 - an extra
+
     try:
-        return Client(scheduler, timeout=_CONNECT_S)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise ToolError(f"no Dask scheduler answers at {scheduler}: {error}") from error
-
-
-def convert(model: str, output: str, options: Sequence[str]) -> dict[str, Any]:
-    """Convert one model in a new process: the fields of its result, but for the paths."""
-    with tempfile.TemporaryDirectory(prefix="wpconvert-") as folder:
-        report = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "wpconvert.cli.main", "convert", model, "-o", output, *options]
-        done = subprocess.run(
-            [*command, "-q", "--report", str(report)], capture_output=True, text=True, errors="replace", check=False
-        )
-        if done.returncode or not report.exists():
-            lines = [line for line in done.stderr.splitlines() if line.strip()]
-            message = lines[-1].removeprefix("wpconvert: ") if lines else f"ended with code {done.returncode}"
-            return {"status": FAILED, "exit_code": done.returncode, "message": message}
-        content = json.loads(report.read_text("utf-8"))
-    return {"status": DONE, "nbytes_before": content["nbytes_before"], "nbytes_after": content["nbytes_after"]}
+        fields: dict[str, Any] = future.result()
+    except KilledWorker:
+        message = "every worker that took it died; perhaps they are short of memory"
+    except Exception as error:  # Whatever ends a worker fails its model alone.
+        message = f"worker: {' '.join(str(error).split()) or type(error).__name__}"
+    else:
+        return fields
+    return {"status": FAILED, "exit_code": ToolError.exit_code, "message": message}

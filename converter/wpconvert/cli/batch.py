@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.main import get_command
 
 from wpconvert.batch.journal import Journal
-from wpconvert.batch.manifest import load_manifest
-from wpconvert.batch.run import DONE, FAILED, KEPT, Result, run_batch
+from wpconvert.batch.manifest import Task, check_outputs, load_manifest
+from wpconvert.batch.run import KEPT, Result, run_batch
+from wpconvert.batch.work import DONE, FAILED
 from wpconvert.cli.common import OUT, JsonOption, progress_bar
-from wpconvert.errors import BatchError
+from wpconvert.cli.convert import convert
+from wpconvert.emit.c_array import header_path
+from wpconvert.errors import BatchError, UsageError
 from wpconvert.report.export import many_to_json
 from wpconvert.report.text import escape, number, plain_table
 
@@ -25,7 +30,11 @@ def batch(
     workers: Annotated[
         int | None,
         typer.Option(
-            "--workers", min=1, metavar="N", help="Models at once (one a core by default).", show_default=False
+            "--workers",
+            min=1,
+            metavar="N",
+            help="Models at once (one a core by default; with --scheduler as many as it has workers for).",
+            show_default=False,
         ),
     ] = None,
     scheduler: Annotated[
@@ -40,11 +49,12 @@ def batch(
 
     The manifest lists models, outputs and options; results are noted in MANIFEST.done beside it.
     """
-    tasks = load_manifest(manifest)
+    tasks = [_checked(manifest, number, task) for number, task in enumerate(load_manifest(manifest), 1)]
+    check_outputs(manifest, tasks)
     count = workers or len(os.sched_getaffinity(0))
     results = []
     with progress_bar("convert", len(tasks), as_json) as bar:
-        for result in run_batch(tasks, Journal(manifest), count, scheduler):
+        for result in run_batch(tasks, Journal(manifest), count, scheduler, workers):
             results.append(result)
             bar.advance()
     order = {str(task.output): index for index, task in enumerate(tasks)}
@@ -63,6 +73,47 @@ batch.epilog = (  # type: ignore[attr-defined]
     "  wpconvert batch models.yaml --workers 4\n\n"
     "  wpconvert batch models.yaml --scheduler tcp://10.0.0.5:8786"
 )
+
+
+def _checked(manifest: Path, number: int, task: Task) -> Task:
+    """The task with the files that its options name. UsageError for options that `wpconvert` or a batch does not take.
+
+    number: of the model, from 1.
+    """
+    try:
+        given = _PARSER.make_context("convert", [str(task.model), "-o", str(task.output), *task.options]).params
+    except typer.TyperException as error:
+        raise UsageError(f"{manifest}: options of model {number}: {error.format_message().rstrip('.')}") from error
+    taken = [flag for flag, name in _OF_BATCH.items() if given[name]]
+    if taken or given["output"] != task.output:
+        raise UsageError(f"{manifest}: options of model {number}: {taken[0] if taken else '-o'} is not for a batch")
+    reads = [given[name] for name in _READ if given[name] is not None]
+    writes = [given["dump_plan"]] if given["dump_plan"] is not None else []
+    if given["to_c"] is not None:
+        writes += [given["to_c"], header_path(given["to_c"])]
+    return replace(
+        task, reads=tuple(task.folder / file for file in reads), writes=tuple(task.folder / file for file in writes)
+    )
+
+
+def _parser() -> Any:
+    """What parses the options of `wpconvert MODEL`, without those that only print something."""
+    app = typer.Typer(add_completion=False, context_settings={"help_option_names": []})
+    app.command("convert")(convert)
+    return get_command(app)
+
+
+_PARSER = _parser()
+_OF_BATCH = {
+    "--in-place": "in_place",
+    "--dry-run": "dry_run",
+    "--report": "report",
+    "-v": "verbose",
+    "-q": "quiet",
+}
+"""Options that say what the batch says, or that leave nothing to note; and their parameters."""
+_READ = ("rules", "calibration", "inputs", "evaluation")
+"""Parameters that are files to read."""
 
 
 def _print(console: Console, results: Sequence[Result]) -> None:

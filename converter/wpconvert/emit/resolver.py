@@ -5,7 +5,7 @@ from __future__ import annotations
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.tflite.compressed import codec_name
 from wpconvert.tflite.model import TfliteModel
-from wpconvert.tflite.operators import BUILTIN_NAMES
+from wpconvert.tflite.operators import BUILTIN_NAMES, LOOKUP
 
 # Methods of TFLM's resolver whose name is not the operator's in camel case.
 _SPECIAL = {
@@ -159,7 +159,7 @@ def registration(name: str, custom: bool) -> str:
 
     Raises UnsupportedError for a builtin operator that TFLM does not have.
     """
-    if custom and name in BUILTIN_NAMES:
+    if custom and (name in BUILTIN_NAMES or name == LOOKUP):
         return f'AddCustom("{name}", wpconvert::Register_{name}())'
     if custom and name in _TFLM_CUSTOM:
         return f"Add{_TFLM_CUSTOM[name]}()"

@@ -11,7 +11,9 @@ from wpconvert.tflite.schema import DTYPES
 
 VIEWS = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 """Operators whose output has the bytes of input 0: with both at one place nothing is copied."""
-IN_PLACE = frozenset({"ADD", "SUB", "MUL", "LOGISTIC", "TANH", "HARD_SWISH", "QUANTIZE", "RELU", "RELU6", "LEAKY_RELU"})
+IN_PLACE = frozenset(
+    {"ADD", "SUB", "MUL", "LOGISTIC", "TANH", "HARD_SWISH", "QUANTIZE", "RELU", "RELU6", "LEAKY_RELU", "WP_LOOKUP"}
+)
 """Operators whose output may overwrite an input 0 of as many bytes that nobody reads later."""
 
 

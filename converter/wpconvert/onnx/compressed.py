@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import GraphProto, NodeProto, TensorProto
+from onnx import FunctionProto, GraphProto, NodeProto, TensorProto
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.data import load
@@ -75,6 +75,11 @@ class Compressed:
 def is_ours(node: NodeProto) -> bool:
     """Whether a node is a Decode node."""
     return bool(node.domain == DOMAIN)
+
+
+def is_decoder(scope: Scope) -> bool:
+    """Whether a scope is the body of a decoder."""
+    return isinstance(scope.body, FunctionProto) and bool(scope.body.domain == DOMAIN)
 
 
 def is_rewritten(model: OnnxModel) -> bool:

@@ -22,6 +22,7 @@ from wpconvert.model.pooling import DEFAULT_SIZE, POOL
 from wpconvert.onnx.data import Data, Span, load
 from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, Encoded, Settings
 from wpconvert.onnx.tensors import raw_of, values_of
+from wpconvert.transforms.pool import GROUP
 
 POOL_FROM_NBYTES = 1 << 26
 """Less than this many bytes of weights are encoded before other processes would have started."""
@@ -67,6 +68,11 @@ class Form:
     def nbytes(self) -> int:
         """Bytes of all parts."""
         return sum(part.nbytes for part in self.parts)
+
+    @property
+    def pool_size(self) -> int:
+        """Vectors of a pool."""
+        return next(part.shape[0] // GROUP for part in self.parts if part.suffix == "vectors")
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,10 @@ def encode(job: Job, spool: Path | None) -> Measured:
             continue
         least = BY_OP_TYPE[encoded.op_type].since_opset
         if job.opset < least:
-            reasons[method] = f"{method} needs operator set {least} or newer, the model has {job.opset}"
+            reasons[method] = (
+                f"{method} needs operator set {least} or newer, the model has {job.opset}; "
+                "onnx.version_converter.convert_version makes it newer"
+            )
             continue
         form = Form(encoded.op_type, tuple(_part(suffix, array) for suffix, array in encoded.inputs))
         if method == POOL:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from onnx import GraphProto, ModelProto, TensorProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from wpconvert import __version__
 from wpconvert.errors import ModelError
@@ -26,7 +26,8 @@ class Record:
     """One rewritten weight: its graph, name, and place among the initializers. sha256 is of the dense bytes.
 
     form: the field that held them. rest: a TensorProto with what else the initializer had, serialised; mostly nothing.
-    lossy: the dense bytes are not those of the original model.
+    lossy: the dense bytes are not those of the original model. node: of the value of a Constant node, that node
+    without output and tensor, serialised; the index is then its place among the nodes.
     """
 
     graph: int
@@ -36,6 +37,7 @@ class Record:
     form: str = RAW
     rest: bytes = b""
     lossy: bool = False
+    node: bytes = b""
 
     def fields(self) -> dict[str, Any]:
         """What is stored of a record: what is not as usual, and the rest."""
@@ -48,13 +50,18 @@ class Record:
             fields["rest"] = base64.b64encode(self.rest).decode()
         if self.lossy:
             fields["lossy"] = True
+        if self.node:
+            fields["node"] = base64.b64encode(self.node).decode()
         return fields
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> Record:
         """The inverse of `fields`; TypeError, ValueError, KeyError or DecodeError where it is none."""
         rest = base64.b64decode(fields.get("rest", ""), validate=True)
-        _check_rest(TensorProto.FromString(rest))
+        node = base64.b64decode(fields.get("node", ""), validate=True)
+        _check_rest(TensorProto.FromString(rest), named=bool(node))
+        if node:
+            _check_node(NodeProto.FromString(node))
         record = cls(
             fields.get("graph", 0),
             fields["name"],
@@ -63,6 +70,7 @@ class Record:
             fields.get("form", RAW),
             rest,
             bool(fields.get("lossy", False)),
+            node,
         )
         integers, texts = (record.graph, record.index), (record.name, record.sha256, record.form)
         numbered = all(type(value) is int and value >= 0 for value in integers)
@@ -71,12 +79,30 @@ class Record:
         return record
 
 
-def _check_rest(rest: TensorProto) -> None:
-    """ValueError for one with what `restore` puts into it, or that no tensor has."""
-    if without_data(rest) != rest or rest.name or rest.dims or rest.data_type or rest.HasField("segment"):
+def _check_rest(rest: TensorProto, named: bool) -> None:
+    """ValueError for one with what `restore` puts into it, or that no tensor has. named: it may have a name."""
+    if (
+        without_data(rest) != rest
+        or (rest.name and not named)
+        or rest.dims
+        or rest.data_type
+        or rest.HasField("segment")
+    ):
         raise ValueError("the rest of a tensor has fields of its data")
+    _check_text(rest)
+
+
+def _check_node(node: NodeProto) -> None:
+    """ValueError for one that is no Constant without its output and tensor."""
+    attributes = [(attribute.name, attribute.HasField("t")) for attribute in node.attribute]
+    if node.op_type != "Constant" or node.input or node.output or attributes != [("value", False)]:
+        raise ValueError("the node of a tensor is no Constant that lacks its value")
+    _check_text(node)
+
+
+def _check_text(message: NodeProto | TensorProto) -> None:
     try:
-        check_text(rest)
+        check_text(message)
     except ModelError as error:
         raise ValueError(str(error)) from error
 

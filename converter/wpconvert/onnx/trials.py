@@ -144,6 +144,9 @@ def _dense_nbytes(trial: Trial) -> int:
     """Bytes of the weight as it is: the message with its data, wherever that is, at a byte for each 8 bits of it."""
     place = trial.found.place
     size, nbytes = int(place.tensor.ByteSize()), trial.found.weight.nbytes
+    if place.constant.node is not None:
+        # A node takes the place of this one.
+        return int(place.constant.node.ByteSize()) + (nbytes if place.is_external else 0)
     if place.is_external:
         return size + nbytes
     # Numbers in a typed field may take more, which is not what a method saves.
@@ -201,8 +204,8 @@ def _reason(trial: Trial, dense: int, costs: Mapping[str, Cost]) -> str:
     if costs[method].nbytes < dense:
         return f"the decoder of {method} would need more bytes than it saves"
     needed = trial.measured.forms[method].nbytes
-    smallest = "the smallest, " if len(costs) > 1 else ""
+    named = f"the smallest, {method}," if len(costs) > 1 else method
     return (
-        f"would not shrink: {smallest}{method}, needs {needed:,} bytes and {costs[method].nbytes - needed:,} "
+        f"would not shrink: {named} needs {needed:,} bytes and {costs[method].nbytes - needed:,} "
         "for node, names and metadata"
     )

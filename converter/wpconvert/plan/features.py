@@ -238,10 +238,14 @@ _OPERATORS: Mapping[str, Callable[[Layer, Storage], Features]] = {
 }
 
 
+_SAME_WORK = {"WP_LOOKUP": "TANH"}
+"""Operators with the kernel of another one: both look each element up."""
+
+
 def family_of(layer: Layer) -> str:
     """What is calibrated together: the operator, how its weights are stored, and the shape of its windows."""
     if layer.weights is None:
-        return f"{layer.operator} {layer.variant}".strip()
+        return f"{_SAME_WORK.get(layer.operator, layer.operator)} {layer.variant}".strip()
     window = layer.variant
     if layer.operator == "CONV_2D":
         window = "pointwise" if layer.pointwise else "windows"

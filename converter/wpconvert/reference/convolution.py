@@ -81,9 +81,9 @@ def prepare_conv_weights(weights: NDArray[np.int8], in_channels: int) -> ConvWei
         )
     groups = in_channels // group_channels
     flat = weights.reshape(groups, out_channels // groups, kernel_h * kernel_w * group_channels)
-    largest = int(np.abs(flat.astype(np.int64)).sum(axis=2).max())
+    largest = int(np.abs(flat.astype(np.int16)).sum(axis=2, dtype=np.int64).max())
     dtype = exact_dtype(largest * _MAX_OFFSET_INPUT)
-    matrices = np.ascontiguousarray(flat.transpose(0, 2, 1).astype(dtype))
+    matrices = flat.transpose(0, 2, 1).astype(dtype, order="C")
     return ConvWeights(matrices, (kernel_h, kernel_w), group_channels, out_channels)
 
 

@@ -35,8 +35,8 @@ class FcWeights:
 
 def prepare_fc_weights(weights: NDArray[np.int8]) -> FcWeights:
     """The float form of int8 weights [units, depth]."""
-    largest = int(np.abs(weights.astype(np.int64)).sum(axis=1).max())
-    return FcWeights(np.ascontiguousarray(weights.T.astype(exact_dtype(largest * 255))))
+    largest = int(np.abs(weights.astype(np.int16)).sum(axis=1, dtype=np.int64).max())
+    return FcWeights(weights.T.astype(exact_dtype(largest * 255), order="C"))
 
 
 def fully_connected_accumulate(

@@ -29,6 +29,9 @@ MEMORY_LIMIT = 1 << 31
 _WORKING_BYTES = 32
 """Working memory of an operator per element of its inputs and outputs: a few arrays of 8-byte elements."""
 
+_WEIGHT_BYTES = 16
+"""The same for a constant: it is prepared once, as one array of 8-byte elements at most."""
+
 _INTERNAL_ERRORS = (
     ValueError,
     IndexError,
@@ -149,7 +152,7 @@ def _check_operator(context: OpContext) -> None:
     tensors = [*(info for info in context.input_tensors if info is not None), *context.output_tensors]
     for info in tensors:
         _check_tensor(info)
-    working = sum(info.size for info in tensors) * _WORKING_BYTES
+    working = sum(info.size * (_WEIGHT_BYTES if info.is_constant else _WORKING_BYTES) for info in tensors)
     if working > MEMORY_LIMIT:
         raise UnsupportedError(f"it needs about {working} bytes of working memory, more than {MEMORY_LIMIT}")
     if operator.check is not None:

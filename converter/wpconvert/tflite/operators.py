@@ -25,6 +25,10 @@ CUSTOM_NAMES = {
 BUILTIN_NAMES = {custom: builtin for builtin, custom in CUSTOM_NAMES.items()}
 ELEMENTWISE = ("ADD", "MUL")
 """Operators whose constant meets each element once: no requantisation table, any matrix of the constant's elements."""
+LOOKUP = "WP_LOOKUP"
+"""The custom operator of no builtin one: a table of 256 outputs."""
+TABLE_ORDER = np.arange(256).astype(np.uint8).view(np.int8)
+"""The inputs that the entries of such a table are for, int8[256]."""
 CUSTOM_VERSION = 1
 ROW_DIMS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 1, "ADD": 1, "MUL": 1}
 """Leading dimensions of the weights that make matrix rows: output channels, or taps for depthwise convolutions."""

@@ -15,7 +15,16 @@ from wpconvert.tflite.elementwise import check_elementwise, matrix_of
 from wpconvert.tflite.levels import ACT_BITS, fold_bias, unit_log2, zero_sums
 from wpconvert.tflite.model import Quantization, TfliteModel, quantization_of, shape_of, text
 from wpconvert.tflite.obstacles import Obstacle, check_scale
-from wpconvert.tflite.operators import CHANNEL_AXIS, CUSTOM_NAMES, ELEMENTWISE, ROW_DIMS, channel_sums, options_of
+from wpconvert.tflite.operators import (
+    BUILTIN_NAMES,
+    CHANNEL_AXIS,
+    CUSTOM_NAMES,
+    ELEMENTWISE,
+    LOOKUP,
+    ROW_DIMS,
+    channel_sums,
+    options_of,
+)
 from wpconvert.tflite.schema import TYPE_NAMES, TensorType
 
 WEIGHT_INPUT = 1
@@ -86,8 +95,10 @@ def find_weights(model: TfliteModel) -> list[Weight]:
 def _is_weight(model: TfliteModel, site: Site) -> bool:
     if any(_multiplies(use.name, use.slot) for use in site.uses):
         return True
-    if all(use.name in CHANNEL_AXIS or use.name.startswith("WP_") for use in site.uses):
-        return any(use.name.startswith("WP_") and use.slot == WEIGHT_INPUT for use in site.uses)
+    if all(use.name in CHANNEL_AXIS or use.name in BUILTIN_NAMES for use in site.uses):
+        return any(use.name in BUILTIN_NAMES and use.slot == WEIGHT_INPUT for use in site.uses)
+    if all(use.name == LOOKUP for use in site.uses):
+        return False
     data = model.buffer(model.root.subgraphs[site.subgraph].tensors[site.tensor])
     return data is not None and data.nbytes >= REPORTED_NBYTES
 
@@ -134,7 +145,7 @@ def _check_sharing(model: TfliteModel, site: Site, kept: set[int]) -> None:
     if model.buffer(graph.tensors[site.tensor]) is None:
         raise Obstacle("no constant: the weights are computed at run time, or there are none")
     for use in site.uses:
-        if use.name.startswith("WP_"):
+        if use.name in BUILTIN_NAMES:
             raise Obstacle("already rewritten")
         if use.name not in CUSTOM_NAMES:
             raise Obstacle(f"constants of {use.name} are not rewritten")

@@ -79,6 +79,37 @@ def cluster(vectors: NDArray[np.floating], size: int, seed: int) -> NDArray[np.f
     return np.concatenate([zeros, sums / np.maximum(np.bincount(labels, minlength=count), 1)[:, None]])
 
 
+def cluster_integers(vectors: NDArray[np.integer], size: int, seed: int) -> NDArray[Any]:
+    """A pool, [at most `size`, 8] of the same type, for integers [n, 8], by k-means on their values.
+
+    For weights without scales of their own: length counts as much as direction. The same for the same vectors and seed.
+    """
+    distinct, counts = np.unique(vectors, axis=0, return_counts=True)
+    if len(distinct) <= size:
+        return np.asarray(distinct)
+    # Threads would add up in any order.
+    with threadpool_limits(1):
+        centres = KMeans(size, n_init=1, random_state=seed).fit(distinct, sample_weight=counts).cluster_centers_
+    return np.asarray(np.rint(centres).astype(vectors.dtype))
+
+
+def closest(vectors: NDArray[Any], pool: NDArray[Any], within: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The index of the pool vector with the least distance, int64[n], for vectors [n, 8] and pool [K, 8].
+
+    Among equals the first. within: what `lanes` says of the vectors; lanes beyond do not count.
+    """
+    real = np.asarray(pool, np.float64)
+    result = np.zeros(len(vectors), np.int64)
+    for count in np.unique(within):
+        at, part = np.flatnonzero(within == count), real[:, :count]
+        norms = np.square(part).sum(axis=1)
+        for begin in range(0, len(at), _CHUNK):
+            some = at[begin : begin + _CHUNK]
+            values = np.asarray(vectors[some, :count], np.float64)
+            result[some] = np.argmin(norms - 2 * (values @ part.T), axis=1)
+    return result
+
+
 def assign(vectors: NDArray[Any], pool: NDArray[Any], within: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     """The index of the pool vector with the highest cosine, int64[n], for vectors [n, 8] and pool [K, 8].
 

@@ -43,6 +43,7 @@
     X(WP_CONV_2D)                     \
     X(WP_DEPTHWISE_CONV_2D)           \
     X(WP_FULLY_CONNECTED)             \
+    X(WP_LOOKUP)                      \
     X(WP_MUL)
 
 namespace wpconvert {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -134,7 +135,45 @@ def test_weights_that_are_not_finite_are_not_clustered(value: float) -> None:
         POOL.encode(weights, Settings(pool_size=8))
 
 
-def test_int8_weights_are_never_clustered() -> None:
-    weights = np.random.default_rng(0).integers(-128, 128, (64, 64), dtype=np.int8)
-    with pytest.raises(ModelError, match="not made of 256 vectors of 8"):
-        POOL.encode(weights, Settings(pool_size=8))
+@every_opset
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+@given(layer=layers(), size=st.integers(1, 40), seed=st.integers(0, 99))
+@settings(max_examples=8, deadline=None)
+def test_clustered_integers_are_the_nearest_vectors_in_every_engine(
+    dtype: str, opset: int, layer: tuple[tuple[int, ...], int], size: int, seed: int
+) -> None:
+    shape, axis = layer
+    limits = np.iinfo(dtype)
+    weights = np.random.default_rng(seed).integers(limits.min, limits.max + 1, shape).astype(dtype)
+    exact = POOL.encode(weights, Settings(channel_axis=axis))
+    assert_same_bits(decoded(exact), weights)
+    pool = np.random.default_rng(seed + 1).integers(limits.min, limits.max + 1, (size, 8)).astype(dtype)
+    encoded = POOL.encode(weights, Settings(channel_axis=axis, pool=pool))
+    assert encoded.op_type == "DecodePool"
+    result = decoded(encoded)
+    assert_engines_agree(encoded, result, opset)
+    depth = shape[1 - axis]
+    for first in range(0, depth, 8):
+        lanes = np.arange(first, min(first + 8, depth))
+        was, now = (np.moveaxis(np.take(w, lanes, 1 - axis), 1 - axis, -1).astype(int) for w in (weights, result))
+        distances = ((was[..., None, :] - pool[:, : len(lanes)].astype(int)) ** 2).sum(axis=-1)
+        assert (((was - now) ** 2).sum(axis=-1) == distances.min(axis=-1)).all()
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int4"])
+def test_more_vectors_come_nearer_to_integers(dtype: str) -> None:
+    weights = np.random.default_rng(0).integers(0, 8, (128, 64)).astype(ml_dtypes.int4 if dtype == "int4" else dtype)
+    errors = []
+    for size in (4, 16, 64, 256):
+        encoded = POOL.encode(weights, Settings(pool_size=size))
+        assert encoded.lossy
+        errors.append(float(((decoded(encoded).astype(float) - weights.astype(float)) ** 2).mean()))
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_pruned_weights_of_few_vectors_are_clustered_to_themselves() -> None:
+    few = np.random.default_rng(0).integers(-128, 128, (6, 8), dtype=np.int8)
+    weights = made_of(np.concatenate([np.zeros((2, 8), np.int8), few]), (300, 64), 0, None, 1)
+    encoded = POOL.encode(weights, Settings(pool_size=8))
+    assert not encoded.lossy
+    assert_same_bits(decoded(encoded), weights)

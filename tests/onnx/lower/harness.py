@@ -45,7 +45,11 @@ class LayerByLayer(Interpreter):
         super().__init__(parse(lowered.data))
         names = [mapping.name for mapping in lowered.integers.values()]
         integers = run_onnx(model, feeds, *names)
-        self.expected = {tensor: to_file(integers[m.name], m) for tensor, m in lowered.integers.items()}
+        tensors = parse(lowered.data).root.subgraphs[0].tensors
+        self.expected = {
+            tensor: to_file(integers[m.name], m).reshape(tensors[tensor].shape)
+            for tensor, m in lowered.integers.items()
+        }
         self.steps: dict[str, int] = {}
 
     def _execute_operator(self, context: OpContext, values: dict[int, NDArray[Any]]) -> None:

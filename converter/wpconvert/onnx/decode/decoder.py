@@ -42,7 +42,7 @@ class Settings:
     """How to encode.
 
     Of codec pool: channel_axis: of the output channels, 0 or 1; the other one has the input channels. pool_size: how
-    many vectors float weights are clustered to where they are not made of 256; None leaves them. seed: of the
+    many vectors weights are clustered to where they are not made of 256; None leaves them. seed: of the
     clustering. pool: vectors, [at most 256, 8], to make the weights of; without it the weight gets vectors of its own.
     """
 

@@ -23,7 +23,9 @@ from wpconvert.transforms.pool import (
     MAX_SIZE,
     assign,
     channel_scales,
+    closest,
     cluster,
+    cluster_integers,
     cut,
     exact,
     indices_of,
@@ -129,18 +131,32 @@ class Pool(Decoder):
     values_name = "vectors"
 
     def _encode(self, values: Array, settings: Settings) -> Encoded:
-        """As it is if 256 vectors, or those of the given pool, make it, else with scales."""
+        """As it is if so many vectors, or those of the given pool, make it, else the nearest: floats with scales."""
         layout = Layout.of(values.shape, settings.channel_axis)
         lines = bits_of(layout.lines_of(values))
         found, within = cut(lines), lanes(lines.shape)
-        pool = exact(found, within) if settings.pool is None else bits_of(settings.pool.astype(values.dtype))
+        pool = bits_of(settings.pool.astype(values.dtype)) if settings.pool is not None else exact(found, within)
+        if pool is not None and settings.pool is None and len(pool) > (settings.pool_size or MAX_SIZE):
+            pool = None
         index = None if pool is None else indices_of(found, pool, within)
         if pool is not None and index is not None:
             sizes = np.array(layout.sizes, np.int64)
             return self._encoded(values.shape, _packed(index, len(pool)), pool.view(values.dtype).reshape(-1), sizes)
-        if values.dtype.kind != "f" or (settings.pool is None and settings.pool_size is None):
-            raise ModelError(f"it is not made of {MAX_SIZE if pool is None else len(pool)} vectors of {GROUP}")
-        return (SCALED if values.dtype == np.float32 else SCALED_FLOAT16).encode(values, settings)
+        if settings.pool is None and settings.pool_size is None:
+            raise ModelError(f"it is not made of {MAX_SIZE} vectors of {GROUP}")
+        if values.dtype.kind == "f":
+            return (SCALED if values.dtype == np.float32 else SCALED_FLOAT16).encode(values, settings)
+        return self._nearest(values, layout, settings)
+
+    def _nearest(self, values: Array, layout: Layout, settings: Settings) -> Encoded:
+        """Integers of the given pool, or of one that is clustered of them."""
+        found, within = cut(layout.lines_of(values)), lanes(layout.lines)
+        pool = settings.pool
+        if pool is None:
+            pool = cluster_integers(_sampled(found, settings.seed), settings.pool_size or MAX_SIZE, settings.seed)
+        codes = _packed(closest(found, pool, within), len(pool))
+        sizes = np.array(layout.sizes, np.int64)
+        return replace(self._encoded(values.shape, codes, pool.astype(values.dtype).reshape(-1), sizes), lossy=True)
 
     def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
         codes, vectors, sizes = inputs
@@ -186,12 +202,10 @@ class ScaledPool(Pool):
         lines = layout.lines_of(values)
         channels = layout.outer * layout.middle
         found = vectors_of(values, settings.channel_axis)
-        if settings.pool is not None:
-            pool = settings.pool.astype(values.dtype)
-        else:
-            generator = np.random.default_rng(settings.seed)
-            sample = found[np.sort(generator.permutation(len(found))[:_SAMPLE])]
-            pool = cluster(sample, settings.pool_size or MAX_SIZE, settings.seed).astype(values.dtype)
+        pool = settings.pool
+        if pool is None:
+            pool = cluster(_sampled(found, settings.seed), settings.pool_size or MAX_SIZE, settings.seed)
+        pool = pool.astype(values.dtype)
         index = assign(found, pool, lanes(lines.shape))
         pooled = join(pool[index], layout.lines).reshape(channels, -1)
         scales = _scales(lines.reshape(channels, -1), pooled)
@@ -235,6 +249,11 @@ class ScaledPoolFloat16(ScaledPool):
 
 SCALED = ScaledPool()
 SCALED_FLOAT16 = ScaledPoolFloat16()
+
+
+def _sampled(vectors: Array, seed: int) -> Array:
+    """As many of the vectors as k-means looks at, in their order."""
+    return vectors[np.sort(np.random.default_rng(seed).permutation(len(vectors))[:_SAMPLE])]
 
 
 def _packed(index: NDArray[np.int64], size: int) -> NDArray[np.uint8]:

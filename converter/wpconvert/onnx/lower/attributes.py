@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import onnx
@@ -35,6 +35,13 @@ class Attributes:
         """A list of integers, the default where there is none."""
         value = self._get(name, AttributeProto.INTS, default)
         return None if value is None else [int(item) for item in value]
+
+    def replaced(self, lists: Mapping[str, Sequence[int]]) -> Attributes:
+        """The same with other lists of integers."""
+        copy = Attributes(onnx.NodeProto(), self._where)
+        changed = {name: onnx.helper.make_attribute(name, values) for name, values in lists.items()}
+        copy._values = {**self._values, **changed}
+        return copy
 
     def _get(self, name: str, kind: int, default: Any) -> Any:
         attribute = self._values.get(name)

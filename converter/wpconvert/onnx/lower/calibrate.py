@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,19 +16,25 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from wpconvert.errors import FileError, UnsupportedError, UsageError
+from wpconvert.onnx.lower.affine import replace_batch_norms
+from wpconvert.onnx.lower.attributes import Attributes
+from wpconvert.onnx.lower.functions import fixed_scales, tabulated
+from wpconvert.onnx.lower.operators import operator_names
+from wpconvert.onnx.lower.opset import OPSET, upgraded
+from wpconvert.onnx.weights import FIRST_CONSTANT_IR
 
-_QUANTISED = sorted((set(QDQRegistry) | set(QLinearOpsRegistry)) - {"AveragePool"})
-"""All that ONNX Runtime quantises but AveragePool, whose output would get the scale of its input.
-
-With that scale a quarter of the means of 2 x 2 values are ties, and ONNX Runtime rounds ties to even, the device away
-from zero.
-"""
+_QUANTISED = sorted({*QDQRegistry, *QLinearOpsRegistry, *operator_names()})
+"""All that ONNX Runtime has rules for, and what can be lowered."""
 
 _LABELS = "labels"
 """An array that evaluation files hold beside the samples."""
 
 _SHOWN = 300
 """Characters of ONNX Runtime's own words in a message."""
+
+
+# What it cannot load it also logs, with a traceback; the error says it in a line.
+logging.getLogger(quant_pre_process.__module__).setLevel(logging.CRITICAL)
 
 
 class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
@@ -55,22 +62,29 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             Path(folder) / name for name in ("model.onnx", "prepared.onnx", "quantised.onnx")
         )
         try:
-            model = onnx.load(path)
+            model = upgraded(onnx.load(path), OPSET)
             samples_by_name = _matched(model, _read(samples), samples)
-            _drop_constant_inputs(model.graph)
+            _drop_constant_inputs(model)
             _name_sums(model.graph)
             onnx.save(model, source)
             # Folds batch normalisation into convolutions, which the quantiser does not.
             quant_pre_process(source, prepared, skip_symbolic_shape=True)
+            model = onnx.load(prepared)
+            replace_batch_norms(model)
+            _name_nodes(model.graph)
+            left = [*_exact_pools(model.graph), *tabulated(model.graph)]
+            onnx.save(model, prepared)
             quantization.quantize_static(
                 prepared,
                 quantised,
                 _Samples(samples_by_name),
                 quant_format=quantization.QuantFormat.QDQ,
                 op_types_to_quantize=_QUANTISED,
+                nodes_to_exclude=left,
                 per_channel=True,
                 activation_type=quantization.QuantType.QInt8,
                 weight_type=quantization.QuantType.QInt8,
+                extra_options={"TensorQuantOverrides": fixed_scales(model.graph)},
             )
         except (UsageError, FileError):
             raise
@@ -81,12 +95,23 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
         return onnx.load(quantised)
 
 
-def _drop_constant_inputs(graph: onnx.GraphProto) -> None:
+def _drop_constant_inputs(model: onnx.ModelProto) -> None:
     """Initializers that are inputs, too, would stay inputs when they are folded."""
+    graph = model.graph
+    model.ir_version = max(model.ir_version, FIRST_CONSTANT_IR)
     initializers = {tensor.name for tensor in graph.initializer}
     kept = [info for info in graph.input if info.name not in initializers]
     del graph.input[:]
     graph.input.extend(kept)
+
+
+def _name_nodes(graph: onnx.GraphProto) -> None:
+    """Give each node a name of its own, by which the quantiser knows it."""
+    taken: set[str] = set()
+    for index, node in enumerate(graph.node):
+        if not node.name or node.name in taken:
+            node.name = f"{node.op_type}:{index}"
+        taken.add(node.name)
 
 
 def _name_sums(graph: onnx.GraphProto) -> None:
@@ -94,6 +119,25 @@ def _name_sums(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         if node.op_type == "Sum" and len(node.input) == 2:
             node.op_type = "Add"
+
+
+def _exact_pools(graph: onnx.GraphProto) -> list[str]:
+    """The names of the AveragePool nodes whose output gets a scale of its own.
+
+    With the scale of the input, which the quantiser would give it, a quarter of the means of 2 x 2 values are ties, and
+    ONNX Runtime rounds ties to even, the device away from zero. Where padding is not counted only the kernel that keeps
+    the scale can compute the means.
+    """
+    found = []
+    for node in graph.node:
+        if node.op_type != "AveragePool":
+            continue
+        attributes = Attributes(node, node.name)
+        padded = any(attributes.integers("pads", ()) or ()) or attributes.integer("ceil_mode", 0)
+        padded = padded or attributes.text("auto_pad", "NOTSET").startswith("SAME")
+        if attributes.integer("count_include_pad", 0) or not padded:
+            found.append(node.name)
+    return found
 
 
 def _read(samples: Path) -> dict[str, NDArray[Any]]:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wpconvert.onnx.lower import layout
-from wpconvert.onnx.lower.clamp import RELU_OPERATORS, clamp_of
+from wpconvert.onnx.lower.clamp import RELU_OPERATORS, clamp_bounds, fused_clamp
 from wpconvert.onnx.lower.graph import Activation, Node, Quant, Shape
 from wpconvert.onnx.lower.layout import Perm, Storage
 from wpconvert.tflite.model import TfliteModel
+from wpconvert.tflite.operators import LOOKUP, TABLE_ORDER
 from wpconvert.tflite.schema import (
     DTYPES,
     ActivationFunctionType,
@@ -32,8 +33,13 @@ from wpconvert.tflite.schema import (
 
 _TYPES = {dtype: kind for kind, dtype in DTYPES.items()}
 
-_VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "HARD_SWISH": 1, "RESHAPE": 1}
+_VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "HARD_SWISH": 1, "RESHAPE": 1, LOOKUP: 1}
 """The versions of operators whose int8 form is not version 2."""
+
+_FUSING = frozenset(
+    {"ADD", "AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "MUL", "SUB"}
+)
+"""Operators with a fused activation."""
 
 
 class Emitter:
@@ -116,7 +122,9 @@ class Emitter:
     def _code(self, name: str) -> int:
         if name not in self._codes:
             code = OperatorCodeT()
-            code.builtinCode = getattr(BuiltinOperator, name)
+            code.builtinCode = getattr(BuiltinOperator, name, BuiltinOperator.CUSTOM)
+            if name == LOOKUP:
+                code.customCode = name
             # Values that the old field cannot hold are marked there by 127.
             code.deprecatedBuiltinCode = min(code.builtinCode, 127)
             code.version = _VERSIONS.get(name, 2)
@@ -138,9 +146,10 @@ class Emitter:
         shape = activation.shape
         wanted = layout.restricted(perm, shape)
         memory = tuple(shape[axis] for axis in perm)
-        for storage in self.stored[activation]:
-            if layout.order_of(storage, shape) == wanted:
-                return self._kept(activation, self.reshaped(activation, storage.tensor, memory), perm)
+        fitting = [storage for storage in self.stored[activation] if layout.order_of(storage, shape) == wanted]
+        # Where one needs no RESHAPE, that one.
+        for storage in sorted(fitting, key=lambda one: tuple(self.graph.tensors[one.tensor].shape) != memory)[:1]:
+            return self._kept(activation, self.reshaped(activation, storage.tensor, memory), perm)
         for storage in self.stored[activation]:
             order = layout.order_of(storage, shape)
             if order is not None:
@@ -149,8 +158,14 @@ class Emitter:
                 tensor = self.reshaped(activation, storage.tensor, seen)
                 axes = tuple(source.index(axis) for axis in perm)
                 return self._kept(activation, self._transposed(activation, tensor, seen, axes), perm)
-        self._row_major(activation)
-        return self.laid_out(activation, perm)
+        found = layout.rearrangement(self.stored[activation][0], shape, perm)
+        if found is None:
+            self._row_major(activation)
+            return self.laid_out(activation, perm)
+        seen, axes = found
+        tensor = self.reshaped(activation, self.stored[activation][0].tensor, seen)
+        moved = self._transposed(activation, tensor, seen, axes)
+        return self._kept(activation, self.reshaped(activation, moved, memory), perm)
 
     def _row_major(self, activation: Activation) -> None:
         """Store an activation also in the order of its elements, when no order of its axes describes its memory."""
@@ -182,12 +197,18 @@ class Emitter:
 
     def rescaled(self, name: str, tensor: int, quant: Quant) -> int:
         """The tensor with another quantisation: itself where that is its own."""
-        held = self.graph.tensors[tensor]
-        own = Quant(np.float32(held.quantization.scale[0]), int(held.quantization.zeroPoint[0]))
-        if own == quant:
+        if self._quant(tensor) == quant:
             return tensor
-        output = self.tensor(f"{name}/rescaled", tuple(held.shape), quant)
+        output = self.tensor(f"{name}/rescaled", tuple(self.graph.tensors[tensor].shape), quant)
         return self.operator("QUANTIZE", [tensor], output, options("QuantizeOptions"))
+
+    def sliced(self, name: str, tensor: int, start: Sequence[int], steps: Sequence[int], shape: Shape) -> int:
+        """The part of a tensor that begins at `start`, every `steps`-th element."""
+        ends = [first + (length - 1) * step + 1 for first, length, step in zip(start, shape, steps, strict=True)]
+        held = self.graph.tensors[tensor].quantization
+        output = self._tensor(f"{name}/sliced", shape, np.dtype(np.int8), held.scale, held.zeroPoint)
+        bounds = [self.indices(f"{name}/slice", values) for values in (start, ends, steps)]
+        return self.operator("STRIDED_SLICE", [tensor, *bounds], output, options("StridedSliceOptions"))
 
     def result(self, node: Node, name: str, inputs: Sequence[int], perm: Perm, op_options: Any = None) -> None:
         """The operator that computes a node's output in the order `perm`, clamped as the node says."""
@@ -196,27 +217,53 @@ class Emitter:
     def result_in(self, node: Node, name: str, inputs: Sequence[int], where: Storage, op_options: Any = None) -> None:
         """The same for an output whose memory is described by `where`; its tensor is made here."""
         activation = node.output
-        clamp = clamp_of(node)
-        fused = hasattr(op_options, "fusedActivationFunction")
-        if fused:
+        clamp = fused_clamp(clamp_bounds(node, activation.quant), activation.quant) if name in _FUSING else None
+        if clamp is not None:
             op_options.fusedActivationFunction = clamp
         output = self.operator(name, inputs, self.tensor(activation.name, where.shape, activation.quant), op_options)
-        if not fused and clamp != ActivationFunctionType.NONE:
-            clamped = self.tensor(f"{activation.name}/clamped", where.shape, activation.quant)
-            output = self.operator(RELU_OPERATORS[clamp], [output], clamped)
+        if clamp is None:
+            output = self._clamped(node, output)
         self.stored[activation] = [Storage(output, where.base, where.perm)]
 
     def alias(self, node: Node, storages: Sequence[Storage]) -> None:
         """A node whose output is its input's memory; only a clamp needs an operator."""
-        activation, clamp = node.output, clamp_of(node)
+        clamped = [self._clamped(node, storage.tensor) for storage in storages[:1]]
+        if clamped == [storages[0].tensor]:
+            self.stored[node.output] = list(storages)
+        else:
+            self.stored[node.output] = [Storage(clamped[0], storages[0].base, storages[0].perm)]
+
+    def _clamped(self, node: Node, tensor: int) -> int:
+        """A tensor of a node's output with the node's clamp."""
+        quant = node.output.quant
+        bounds = clamp_bounds(node, quant)
+        clamp = fused_clamp(bounds, quant)
         if clamp == ActivationFunctionType.NONE:
-            self.stored[activation] = list(storages)
-            return
-        first = storages[0]
-        shape = tuple(self.graph.tensors[first.tensor].shape)
-        clamped = self.tensor(activation.name, shape, activation.quant)
-        self.operator(RELU_OPERATORS[clamp], [first.tensor], clamped)
-        self.stored[activation] = [Storage(clamped, first.base, first.perm)]
+            return tensor
+        name = f"{node.output.name}/clamped"
+        if clamp is None or clamp not in RELU_OPERATORS:
+            return self.looked_up(name, tensor, np.arange(-128, 128).clip(*bounds).astype(np.int8), quant)
+        shape = tuple(self.graph.tensors[tensor].shape)
+        return self.operator(RELU_OPERATORS[clamp], [tensor], self.tensor(name, shape, quant))
+
+    def looked_up(self, name: str, tensor: int, table: NDArray[np.int8], quant: Quant) -> int:
+        """WP_LOOKUP: outputs for inputs −128 … 127, of that quantisation."""
+        entries = self.constant(f"{name}/table", table[TABLE_ORDER.astype(np.int16) + 128])
+        output = self.tensor(name, tuple(self.graph.tensors[tensor].shape), quant)
+        return self.operator(LOOKUP, [tensor, entries], output)
+
+    def relabelled(self, name: str, tensor: int, quant: Quant) -> int:
+        """The same integers with another meaning: RESHAPE copies them as they are."""
+        if self._quant(tensor) == quant:
+            return tensor
+        shape = tuple(self.graph.tensors[tensor].shape)
+        target = self.indices(f"{name}/shape", shape)
+        output = self.tensor(name, shape, quant)
+        return self.operator("RESHAPE", [tensor, target], output, options("ReshapeOptions", newShape=list(shape)))
+
+    def _quant(self, tensor: int) -> Quant:
+        held = self.graph.tensors[tensor].quantization
+        return Quant(np.float32(held.scale[0]), int(held.zeroPoint[0]))
 
     def metadata(self, name: str, content: Any) -> None:
         """A metadata entry of JSON."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import onnx
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import layout, operators
 from wpconvert.onnx.lower.emitter import Emitter
-from wpconvert.onnx.lower.graph import Activation, Network, Node, Port
+from wpconvert.onnx.lower.graph import Activation, Network, Node, Port, Quant
 from wpconvert.onnx.lower.importer import read_network
 from wpconvert.onnx.lower.layout import Perm, Storage
+from wpconvert.onnx.lower.lines import is_widening
+from wpconvert.onnx.lower.opset import MIN_OPSET, upgraded
 from wpconvert.onnx.lower.pads import merge_pads
 from wpconvert.reference.interpreter import Interpreter, shielded
 from wpconvert.tflite.file import parse, serialise
@@ -41,7 +43,8 @@ class Lowered:
     """A lowered model.
 
     `inputs` and `outputs` are in the order of both models; the file's metadata entry "wpconvert.onnx" holds them,
-    too. `integers` maps a tensor of the file to the ONNX model's quantised tensor of the same values.
+    too. `integers` maps a tensor of the file to the ONNX model's quantised tensor of the same values, which
+    may have fewer axes of length 1 or more.
     """
 
     data: bytes
@@ -67,7 +70,7 @@ def _lower(model: onnx.ModelProto) -> Lowered:
         raise UnsupportedError(
             "a float model; quantise it first with onnxruntime.quantization.quantize_static or --calibrate DATA.npz"
         )
-    network = read_network(model)
+    network = read_network(upgraded(model, MIN_OPSET))
     merge_pads(network)
     lowered = _emit(network)
     # What the runtime would refuse is refused here.
@@ -85,6 +88,8 @@ def _emit(network: Network) -> Lowered:
     inputs, tensors = [], []
     for port in network.inputs:
         activation = port.activation
+        if activation.cell.quant is None and not _is_read(network, activation):
+            activation.cell.quant = Quant(np.float32(1), 0)
         perm = _input_order(network, activation)
         shape = tuple(activation.shape[axis] for axis in perm)
         tensor = emitter.tensor(port.name, shape, activation.quant)
@@ -93,9 +98,12 @@ def _emit(network: Network) -> Lowered:
         inputs.append(Mapping(port.name, activation.shape, port.dtype, perm))
     for node in _needed(network):
         operators.OPERATORS[node.op].emit(emitter, node)
-    outputs, results = [], []
+    outputs: list[Mapping] = []
+    results: list[int] = []
     for port in network.outputs:
         tensor, perm = _output(emitter, port)
+        if tensor not in (*tensors, *results):
+            emitter.graph.tensors[tensor].name = port.name
         results.append(tensor)
         outputs.append(Mapping(port.name, port.activation.shape, port.dtype, perm))
     emitter.metadata(METADATA_NAME, {"inputs": [asdict(m) for m in inputs], "outputs": [asdict(m) for m in outputs]})
@@ -114,28 +122,37 @@ def _needed(network: Network) -> list[Node]:
     return needed[::-1]
 
 
+def _is_read(network: Network, activation: Activation) -> bool:
+    return any(activation in node.inputs for node in network.nodes) or any(
+        port.activation is activation for port in network.outputs
+    )
+
+
 def _input_order(network: Network, activation: Activation) -> Perm:
-    """NHWC for images, unless the model itself starts by moving the channels."""
-    if activation.rank != 4:
-        return layout.identity(activation.rank)
-    readers = Counter(node.op for node in network.nodes if activation in node.inputs)
-    return layout.identity(4) if set(readers) == {"Transpose"} else layout.NHWC
+    """Channels last for images and signals, unless the model itself starts by moving the channels."""
+    readers = [node for node in network.nodes if activation in node.inputs]
+    if activation.rank == 3 and any(is_widening(node) for node in readers):
+        return layout.NWC
+    moved = bool(readers) and all(node.op == "Transpose" for node in readers)
+    return layout.NHWC if activation.rank == 4 and not moved else layout.identity(activation.rank)
 
 
 def _output(emitter: Emitter, port: Port) -> tuple[int, Perm]:
-    """An output as it lies where that is NHWC, else in ONNX's order."""
+    """An output as it lies where that is channels last, else in ONNX's order."""
     tensor, perm = emitter.plain(port.activation)
-    if perm != layout.NHWC:
+    if perm not in (layout.NHWC, layout.NWC):
         perm = layout.identity(port.activation.rank)
         tensor = emitter.laid_out(port.activation, perm)
     return tensor, perm
 
 
 def _integers(emitter: Emitter) -> dict[int, Mapping]:
-    """For tensors whose axes are the ONNX tensor's."""
+    """For tensors that hold the ONNX tensor's axes in some order."""
     found = {}
     for activation, storages in emitter.stored.items():
         for storage in storages:
-            if activation.integers and storage.base == activation.shape:
-                found[storage.tensor] = Mapping(activation.integers, activation.shape, "", storage.perm)
+            order = layout.order_of(storage, activation.shape)
+            if activation.integers and order is not None:
+                perm = layout.completed(order, activation.shape)
+                found[storage.tensor] = Mapping(activation.integers, activation.shape, "", perm)
     return found

@@ -45,7 +45,7 @@ def fold(node: onnx.NodeProto, inputs: list[Constant | None], opset: int, where:
     sizes = [value.size for value in values if value is not None]
     if node.op_type in _MULTIPLYING and math.prod(sizes) > _MAX_ELEMENTS:
         raise UnsupportedError(f"{where}: computes with constants of {max(sizes)} elements")
-    result = _evaluate(node, values, opset, where)
+    result = evaluate(node, values, opset, where)
     name = inputs[0].name if inputs and inputs[0] is not None else node.output[0]
     if not quantised:
         return Constant(name, result)
@@ -55,7 +55,8 @@ def fold(node: onnx.NodeProto, inputs: list[Constant | None], opset: int, where:
     return Constant(name, result, source.scales, source.zero_points, _moved_axis(node, source, result, where))
 
 
-def _evaluate(node: onnx.NodeProto, values: list[NDArray[Any] | None], opset: int, where: str) -> NDArray[Any]:
+def evaluate(node: onnx.NodeProto, values: list[NDArray[Any] | None], opset: int, where: str) -> NDArray[Any]:
+    """A node's first output, computed by onnx's reference implementation."""
     names = [name if value is not None else "" for name, value in zip(node.input, values, strict=True)]
     feeds = {name: value for name, value in zip(names, values, strict=True) if value is not None}
     graph = onnx.helper.make_graph(

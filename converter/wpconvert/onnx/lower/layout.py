@@ -20,6 +20,7 @@ from wpconvert.onnx.lower.graph import Shape
 Perm = tuple[int, ...]
 
 NHWC: Perm = (0, 2, 3, 1)
+NWC: Perm = (0, 2, 1)
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,13 @@ def _common_edges(first: Shape, second: Shape) -> list[int] | None:
     return edges if all(high % low == 0 for low, high in pairwise(edges)) else None
 
 
-def _stored_factors(storage: Storage, edges: Sequence[int]) -> list[int]:
+def _axes_in_memory(storage: Storage, edges: Sequence[int]) -> list[list[int]]:
     per_axis = _factors(storage.base, edges)
-    return [factor for axis in storage.perm for factor in per_axis[axis]]
+    return [per_axis[axis] for axis in storage.perm]
+
+
+def _stored_factors(storage: Storage, edges: Sequence[int]) -> list[int]:
+    return [factor for factors in _axes_in_memory(storage, edges) for factor in factors]
 
 
 def order_of(storage: Storage, shape: Shape) -> Perm | None:
@@ -101,6 +106,24 @@ def transposed(storage: Storage, axes: Perm) -> Storage:
     """The storage after an ONNX Transpose by `axes`: the same memory under other names."""
     base = tuple(storage.base[axis] for axis in axes)
     return Storage(storage.tensor, base, tuple(axes.index(axis) for axis in storage.perm))
+
+
+def rearrangement(storage: Storage, shape: Shape, perm: Perm) -> tuple[Shape, Perm] | None:
+    """A shape of the memory, and the order of its axes that puts `shape`'s axes in the order `perm`.
+
+    The shape is the storage's own where that will do. None when no shape has both the axes of `base` and of `shape`.
+    """
+    edges = _common_edges(storage.base, shape)
+    if edges is None:
+        return None
+    per_axis = _factors(shape, edges)
+    wanted = [factor for axis in perm for factor in per_axis[axis]]
+    places = [[wanted.index(f) for f in factors] for factors in _axes_in_memory(storage, edges)]
+    if any(end - start != 1 for axis in places for start, end in pairwise(axis)):
+        places = [[place] for axis in places for place in axis]
+    dims = tuple(math.prod(edges[wanted[p] + 1] // edges[wanted[p]] for p in axis) for axis in places)
+    order = sorted(range(len(places)), key=lambda axis: places[axis][:1])
+    return dims, tuple(order)
 
 
 def column_order(storage: Storage, rows: int, columns: int) -> NDArray[np.int64] | None:

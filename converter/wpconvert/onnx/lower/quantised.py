@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.graph import Activation, Constant, Operand, Quant
 
 _UINT8_SHIFT = 128
@@ -121,3 +122,33 @@ FORMS: dict[str, Form] = {
     "QLinearConcat": Form("Concat", (2,), output=0, variadic=True),
 }
 """Operators that carry scales, by their name in the default or com.microsoft domain."""
+
+
+def operands_of(
+    form: Form, inputs: list[Operand | None], attributes: Attributes, where: str
+) -> tuple[list[Operand | None], Quant]:
+    """The operands of the operator in the default domain, with their scales, and the output's quantisation."""
+    inputs = [*inputs, *([None] * (form.output + 2 - len(inputs)))]
+    positions = range(form.operands[0], len(inputs), 3) if form.variadic else form.operands
+    operands: list[Operand | None] = []
+    for position in positions:
+        axis = 0
+        if position == form.weights:
+            axis = 0 if form.operator == "Conv" or attributes.integer("transB", 0) else -1
+        operands.append(_given(inputs, position, axis, where))
+    if form.bias is not None and form.bias < len(inputs):
+        operands.append(inputs[form.bias])
+    if inputs[form.output] is None:
+        raise UnsupportedError(f"{where}: its output is float32; quantise it too")
+    return operands, activation_quant(inputs[form.output], inputs[form.output + 1], where)[0]
+
+
+def _given(inputs: list[Operand | None], position: int, axis: int, where: str) -> Operand:
+    """An operand of the QOperator form with the quantisation that the node gives it."""
+    value, scale, zero_point = [*inputs[position : position + 3], None, None, None][:3]
+    if value is None:
+        raise ModelError(f"{where}: input {position} is missing")
+    if isinstance(value, Constant):
+        return quantised_constant(value, scale, zero_point, axis, where)
+    set_quant(value, activation_quant(scale, zero_point, where)[0], where)
+    return value

@@ -23,6 +23,7 @@ const TFLMRegistration *Register_WP_ADD();
 const TFLMRegistration *Register_WP_CONV_2D();
 const TFLMRegistration *Register_WP_DEPTHWISE_CONV_2D();
 const TFLMRegistration *Register_WP_FULLY_CONNECTED();
+const TFLMRegistration *Register_WP_LOOKUP();
 const TFLMRegistration *Register_WP_MUL();
 
 }  // namespace tflm

@@ -11,7 +11,7 @@ from wpconvert.onnx.lower import layout
 from wpconvert.onnx.lower import weights as kernels
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.emitter import Emitter
-from wpconvert.onnx.lower.graph import Node, Shape
+from wpconvert.onnx.lower.graph import Constant, Node, Shape
 from wpconvert.onnx.lower.layout import Storage
 from wpconvert.onnx.lower.operators.registry import register
 from wpconvert.tflite.model import element_count
@@ -26,27 +26,54 @@ class Dense:
 
 
 def read_gemm(node: Node, attributes: Attributes, _opset: int) -> Shape:
-    """x [rows, depth] · weights + bias, without factors."""
-    if attributes.integer("transA", 0) or attributes.real("alpha", 1.0) != 1.0:
-        raise UnsupportedError(f"{node}: transA or alpha, supported is Gemm without them")
-    if node.optional(2) is not None and attributes.real("beta", 1.0) != 1.0:
-        raise UnsupportedError(f"{node}: beta, supported is 1")
+    """alpha · x [rows, depth] · weights + beta · bias: the factors go into weights and bias."""
+    if attributes.integer("transA", 0):
+        raise UnsupportedError(f"{node}: transA, supported is Gemm without it")
     if node.activation(0).rank != 2:
         raise ModelError(f"{node}: an input of {node.activation(0).rank} dimensions, expected 2")
+    alpha, beta = attributes.real("alpha", 1.0), attributes.real("beta", 1.0)
+    if not (np.isfinite([alpha, beta]).all() and alpha != 0):
+        raise UnsupportedError(f"{node}: alpha {alpha:g} and beta {beta:g}, supported are finite ones and alpha not 0")
+    weights = node.constant(1)
+    if alpha != 1.0 and weights.scales is not None:
+        node.inputs[1] = _scaled(weights, alpha)
+    if beta != 1.0 and node.optional(2) is not None:
+        bias = node.constant(2)
+        node.inputs[2] = Constant(bias.name, bias.real() * beta)
     return _read(node, bool(attributes.integer("transB", 0)))
 
 
+def _scaled(weights: Constant, factor: float) -> Constant:
+    """Quantised weights times a factor: other scales, and for a negative one other signs."""
+    assert weights.scales is not None
+    scales = (weights.scales * np.float32(abs(factor))).astype(np.float32)
+    if factor > 0:
+        return Constant(weights.name, weights.values, scales, weights.zero_points, weights.axis)
+    return Constant(weights.name, -weights.centred(), scales, None, weights.axis)
+
+
 def read_matmul(node: Node, _attributes: Attributes, _opset: int) -> Shape:
-    """x [..., depth] · weights [depth, units]."""
+    """x [..., depth] · weights [depth, units], or [depth], or with axes of length 1 in front."""
+    weights = node.constant(1)
+    extra = weights.values.ndim - 2
+    if extra > 0 and set(weights.shape[:extra]) == {1} and extra < node.activation(0).rank - 1:
+        node.inputs[1] = _reshaped(weights, weights.shape[extra:], weights.axis - extra)
+    if extra == -1:
+        node.inputs[1] = _reshaped(weights, (*weights.shape, 1), weights.axis)
+        return _read(node, units_first=False)[:-1]
     return _read(node, units_first=False)
+
+
+def _reshaped(weights: Constant, shape: Shape, axis: int) -> Constant:
+    return Constant(weights.name, weights.values.reshape(shape), weights.scales, weights.zero_points, axis)
 
 
 def _read(node: Node, units_first: bool) -> Shape:
     x, weights = node.activation(0), node.constant(1)
-    if weights.values.ndim != 2 or x.rank < 2:
-        raise UnsupportedError(f"{node}: weights of {weights.values.ndim} dimensions, supported are matrices")
+    if weights.values.ndim != 2:
+        raise UnsupportedError(f"{node}: weights {list(weights.shape)}, supported are matrices")
     units, depth = weights.shape if units_first else weights.shape[::-1]
-    if x.shape[-1] != depth:
+    if x.rank < 1 or x.shape[-1] != depth:
         raise ModelError(f"{node}: weights of depth {depth} for an input {list(x.shape)}")
     node.settings = Dense(units_first)
     return (*x.shape[:-1], units)

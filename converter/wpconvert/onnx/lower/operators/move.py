@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import layout
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.emitter import Emitter
-from wpconvert.onnx.lower.graph import Node, Shape
+from wpconvert.onnx.lower.graph import Activation, Node, Shape
 from wpconvert.onnx.lower.layout import Storage
 from wpconvert.onnx.lower.operators.registry import register
 from wpconvert.tflite.model import element_count
@@ -79,6 +81,20 @@ def emit_view(emitter: Emitter, node: Node) -> None:
     emitter.alias(node, emitter.stored[node.activation(0)])
 
 
+MOVES = frozenset({"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+"""Operators that leave every value as it is, under another index."""
+
+
+def computing(node: Node) -> Node:
+    """The node whose values a chain of views and transposes, each read by the next alone, ends with."""
+    while node.op in MOVES:
+        source = node.activation(0).source
+        if source is None:
+            break
+        node = source
+    return node
+
+
 def read_transpose(node: Node, attributes: Attributes, _opset: int) -> Shape:
     """The permutation; without one the axes are reversed."""
     x = node.activation(0)
@@ -97,15 +113,16 @@ def emit_transpose(emitter: Emitter, node: Node) -> None:
 
 
 def read_concat(node: Node, attributes: Attributes, _opset: int) -> Shape:
-    """Joined along an axis."""
-    shapes = [node.activation(position).shape for position in range(len(node.inputs))]
+    """Joined along an axis: activations, and constants between them."""
+    shapes = [node.operand(position).shape for position in range(len(node.inputs))]
     if not shapes:
         raise ModelError(f"{node}: it has no inputs")
     axis = _axis(node, attributes.integer("axis", 0), len(shapes[0]))
     rest = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
     if len(rest) != 1 or len({len(shape) for shape in shapes}) != 1:
         raise ModelError(f"{node}: shapes {[list(shape) for shape in shapes]} cannot be joined along axis {axis}")
-    if node.on_integers and len({node.activation(i).cell.quant for i in range(len(shapes))}) != 1:
+    joined = {value.cell.quant if isinstance(value, Activation) else None for value in node.inputs}
+    if node.on_integers and len(joined) != 1:
         raise UnsupportedError(f"{node}: joins integers of different scales")
     node.settings = axis
     length = sum(shape[axis] for shape in shapes)
@@ -114,21 +131,25 @@ def read_concat(node: Node, attributes: Attributes, _opset: int) -> Shape:
 
 def emit_concat(emitter: Emitter, node: Node) -> None:
     """CONCATENATION; inputs of another scale are rescaled first."""
-    _, perm = emitter.plain(node.activation(0))
-    tensors = []
-    for position in range(len(node.inputs)):
-        x = node.activation(position)
-        tensors.append(emitter.rescaled(x.name, emitter.laid_out(x, perm), node.output.quant))
+    first = next((value for value in node.inputs if isinstance(value, Activation)), None)
+    if first is None:
+        raise UnsupportedError(f"{node}: joins constants alone")
+    _, perm = emitter.plain(first)
+    quant, tensors = node.output.quant, []
+    for value in node.inputs:
+        if isinstance(value, Activation):
+            tensors.append(emitter.rescaled(value.name, emitter.laid_out(value, perm), quant))
+        else:
+            assert value is not None
+            steps = quant.rounded(value.real()).transpose(perm)
+            tensors.append(emitter.constant(value.name, steps, np.array([quant.scale]), zero_point=quant.zero_point))
     axis = perm.index(node.settings)
     emitter.result(node, "CONCATENATION", tensors, perm, options("ConcatenationOptions", axis=axis))
 
 
-for _name, _read in (
-    ("Flatten", read_flatten),
-    ("Reshape", read_reshape),
-    ("Squeeze", read_squeeze),
-    ("Unsqueeze", read_unsqueeze),
-):
+_VIEWS = {"Flatten": read_flatten, "Reshape": read_reshape, "Squeeze": read_squeeze, "Unsqueeze": read_unsqueeze}
+
+for _name, _read in _VIEWS.items():
     register(_name, _read, emit_view, copies=True)
 register("Transpose", read_transpose, emit_transpose, copies=True)
 register("Concat", read_concat, emit_concat, moves=True)

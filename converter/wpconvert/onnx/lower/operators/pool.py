@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,11 +11,12 @@ from wpconvert.errors import UnsupportedError
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Node, Shape
-from wpconvert.onnx.lower.layout import NHWC
+from wpconvert.onnx.lower.layout import NHWC, Storage
 from wpconvert.onnx.lower.operators.conv import convolve
 from wpconvert.onnx.lower.operators.pad import surrounded
-from wpconvert.onnx.lower.operators.reduce import emit_mean
+from wpconvert.onnx.lower.operators.reduce import reduce
 from wpconvert.onnx.lower.operators.registry import register
+from wpconvert.onnx.lower.operators.unary import expect_rescalable
 from wpconvert.onnx.lower.operators.window import Window, read_window
 from wpconvert.onnx.lower.weights import bias_scales
 from wpconvert.tflite.schema import Padding, options
@@ -41,8 +42,11 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     if window.dilations != (1, 1):
         raise UnsupportedError(f"{node}: dilations {list(window.dilations)}, supported are pools without")
     counts = bool(attributes.integer("count_include_pad", 0))
-    if counts and attributes.integer("ceil_mode", 0):
-        raise UnsupportedError(f"{node}: count_include_pad with ceil_mode")
+    if counts and window.extra != (0, 0):
+        if (window.before, window.after) != ((0, 0), window.extra):
+            raise UnsupportedError(f"{node}: count_include_pad with ceil_mode and pads")
+        # Where there is no other padding, what ceil_mode adds is not counted.
+        counts = False
     node.settings = Pool(window, counts)
     return (*x.shape[:2], *window.output((x.shape[2], x.shape[3])))
 
@@ -62,24 +66,45 @@ def emit_average(emitter: Emitter, node: Node) -> None:
     x, settings = node.activation(0), node.settings
     window = settings.window
     if window.kernel == x.shape[2:] and not window.is_padded:
-        emit_mean(emitter, node, (2, 3), keep=True)
+        reduce(emitter, node, "MEAN", (2, 3), keep=True)
+    elif window.is_padded and not settings.counts_padding:
+        _pool_inside(emitter, node)
     elif x.quant == node.output.quant:
         _pool(emitter, node)
-    elif settings.counts_padding or not window.is_padded:
-        _convolve(emitter, node)
     else:
-        raise UnsupportedError(f"{node}: padding that it does not count, and an output with a scale of its own")
+        _convolve(emitter, node)
 
 
 def _pool(emitter: Emitter, node: Node) -> None:
-    x, settings = node.activation(0), node.settings
-    tensor, window = emitter.laid_out(x, NHWC), settings.window
-    padding = window.padding((x.shape[2], x.shape[3]))
-    if window.is_padded and settings.counts_padding:
-        tensor, padding = surrounded(emitter, x, tensor, window), Padding.VALID
-    if padding is None:
-        raise UnsupportedError(f"{node}: padding that it does not count, other than TFLite's SAME")
-    emitter.result(node, "AVERAGE_POOL_2D", [tensor], NHWC, _options(window, padding))
+    """AVERAGE_POOL_2D, which counts padding that a PAD has put there."""
+    x, window = node.activation(0), node.settings.window
+    tensor = emitter.laid_out(x, NHWC)
+    if window.is_padded:
+        tensor = surrounded(emitter, x, tensor, window)
+    emitter.result(node, "AVERAGE_POOL_2D", [tensor], NHWC, _options(window, Padding.VALID))
+
+
+def _pool_inside(emitter: Emitter, node: Node) -> None:
+    """AVERAGE_POOL_2D does not count SAME's padding: padding that is not SAME's becomes that of a larger image."""
+    x, y, window = node.activation(0), node.output, node.settings.window
+    expect_rescalable(node, "AVERAGE_POOL_2D", x.quant)
+    size, wanted = (x.shape[2], x.shape[3]), (y.shape[2], y.shape[3])
+    found = window.same_on(size)
+    if found is None:
+        raise UnsupportedError(
+            f"{node}: pads {[*window.before, *window.after]}, which it does not count: more than SAME pads"
+        )
+    tensor = emitter.laid_out(x, NHWC)
+    if found.size != size:
+        more = (found.size[0] - size[0], found.size[1] - size[1])
+        tensor = surrounded(emitter, x, tensor, replace(window, before=(0, 0), after=more))
+    batch, channels = y.shape[:2]
+    pooled = emitter.tensor(f"{y.name}/pooled", (batch, *found.windows, channels), x.quant)
+    same = _options(replace(window, strides=found.strides), Padding.SAME)
+    emitter.operator("AVERAGE_POOL_2D", [tensor], pooled, same)
+    if found.windows != wanted:
+        pooled = emitter.sliced(y.name, pooled, (0, *found.first, 0), (1, *found.steps, 1), (batch, *wanted, channels))
+    emitter.alias(node, [Storage(emitter.rescaled(y.name, pooled, y.quant), y.shape, NHWC)])
 
 
 def _convolve(emitter: Emitter, node: Node) -> None:

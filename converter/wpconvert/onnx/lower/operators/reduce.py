@@ -1,4 +1,4 @@
-"""GlobalAveragePool and ReduceMean: MEAN, which sums exactly and rescales once."""
+"""GlobalAveragePool and ReduceMean: MEAN, which sums exactly and rescales once. Of maxima: REDUCE_MAX."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wpconvert.tflite.schema import options
 
 
 @dataclass
-class Mean:
+class Reduction:
     """Settings: the axes in ONNX order, and whether they stay with length 1."""
 
     axes: tuple[int, ...]
@@ -26,11 +26,11 @@ def read_global(node: Node, attributes: Attributes, _opset: int) -> Shape:
     x = node.activation(0)
     if attributes.integer("channels_last", 0):
         raise UnsupportedError(f"{node}: channels_last, supported are inputs [batch, channels, height, width]")
-    node.settings = Mean(tuple(range(2, x.rank)), True)
+    node.settings = Reduction(tuple(range(2, x.rank)), True)
     return (*x.shape[:2], *(1 for _ in x.shape[2:]))
 
 
-def read_mean(node: Node, attributes: Attributes, _opset: int) -> Shape:
+def read_reduction(node: Node, attributes: Attributes, _opset: int) -> Shape:
     """Over the axes of the attribute, from opset 18 on of the input; without any over all."""
     x = node.activation(0)
     listed = attributes.integers("axes")
@@ -41,20 +41,25 @@ def read_mean(node: Node, attributes: Attributes, _opset: int) -> Shape:
     axes = listed or list(range(x.rank))
     if any(not -x.rank <= axis < x.rank for axis in axes):
         raise ModelError(f"{node}: axes {axes} of {x.rank} dimensions")
-    settings = Mean(tuple(sorted({axis % x.rank for axis in axes})), bool(attributes.integer("keepdims", 1)))
+    settings = Reduction(tuple(sorted({axis % x.rank for axis in axes})), bool(attributes.integer("keepdims", 1)))
     node.settings = settings
     if settings.keep:
         return tuple(1 if axis in settings.axes else length for axis, length in enumerate(x.shape))
     return tuple(length for axis, length in enumerate(x.shape) if axis not in settings.axes)
 
 
-def emit(emitter: Emitter, node: Node) -> None:
+def emit_mean(emitter: Emitter, node: Node) -> None:
     """MEAN over the node's axes."""
-    emit_mean(emitter, node, node.settings.axes, keep=node.settings.keep)
+    reduce(emitter, node, "MEAN", node.settings.axes, keep=node.settings.keep)
 
 
-def emit_mean(emitter: Emitter, node: Node, reduced: Sequence[int], *, keep: bool) -> None:
-    """MEAN in the layout of the input; `reduced` are ONNX axes, which stay with length 1 where `keep` says so."""
+def emit_max(emitter: Emitter, node: Node) -> None:
+    """REDUCE_MAX, which keeps the quantisation."""
+    reduce(emitter, node, "REDUCE_MAX", node.settings.axes, keep=node.settings.keep)
+
+
+def reduce(emitter: Emitter, node: Node, name: str, reduced: Sequence[int], *, keep: bool) -> None:
+    """A reduction in the layout of the input; its ONNX axes stay with length 1 where `keep` says so."""
     x = node.activation(0)
     tensor, perm = emitter.plain(x)
     places = sorted(perm.index(axis) for axis in reduced)
@@ -62,8 +67,10 @@ def emit_mean(emitter: Emitter, node: Node, reduced: Sequence[int], *, keep: boo
     if not keep:
         kept = [axis for axis in range(x.rank) if axis not in reduced]
         perm = tuple(kept.index(axis) for axis in perm if axis in kept)
-    emitter.result(node, "MEAN", [tensor, axes], perm, options("ReducerOptions", keepDims=keep))
+    emitter.result(node, name, [tensor, axes], perm, options("ReducerOptions", keepDims=keep))
 
 
-register("GlobalAveragePool", read_global, emit)
-register("ReduceMean", read_mean, emit)
+register("GlobalAveragePool", read_global, emit_mean)
+register("ReduceMean", read_reduction, emit_mean)
+register("GlobalMaxPool", read_global, emit_max, copies=True)
+register("ReduceMax", read_reduction, emit_max, copies=True)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.onnx.lower import layout
 from wpconvert.onnx.lower.attributes import Attributes
+from wpconvert.onnx.lower.clamp import RELU_OPERATORS, clamp_bounds, fused_clamp
+from wpconvert.onnx.lower.curves import is_identity
 from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Constant, Node, Operand, Quant, Shape
 from wpconvert.onnx.lower.layout import Storage
-from wpconvert.onnx.lower.operators.registry import register
-from wpconvert.tflite.schema import options
+from wpconvert.onnx.lower.operators.registry import TABLE, register
+from wpconvert.tflite.model import element_count
+from wpconvert.tflite.schema import ActivationFunctionType, options
 
 _FINEST = 2.0
 """How many times finer than an operator's own step the output may be quantised.
@@ -18,8 +24,30 @@ _FINEST = 2.0
 The operator rounds by up to half a step of its own; rescaled to steps of half that size this is one step.
 """
 
-_LOGISTIC = Quant(np.float32(1 / 256), -128)
-_TANH = Quant(np.float32(1 / 128), 0)
+_HARD_SWISH = (2.0**-8, 2.0**7)
+"""Ratios of the scales, first and beyond the last, that HARD_SWISH's arithmetic of 16 bits can follow."""
+
+FIXED = {
+    "Sigmoid": Quant(np.float32(1 / 256), -128),
+    "Softmax": Quant(np.float32(1 / 256), -128),
+    "Tanh": Quant(np.float32(1 / 128), 0),
+}
+"""The only output quantisation of operators' kernels."""
+
+
+def follows(node: Node, quant: Quant) -> bool:
+    """TFLite's own operators compute the node's output with that quantisation."""
+    if node.op in ("Relu", "Clip"):
+        return fused_clamp(clamp_bounds(node, quant), quant) in (ActivationFunctionType.NONE, *RELU_OPERATORS)
+    if node.op == "HardSwish":
+        return _HARD_SWISH[0] <= float(node.activation(0).quant.scale) / float(quant.scale) < _HARD_SWISH[1]
+    kernel = FIXED.get(node.op)
+    return kernel is None or rescalable(kernel, quant)
+
+
+def rescalable(kernel: Quant, quant: Quant) -> bool:
+    """What was rounded to the first quantisation is within a step after rounding to the second."""
+    return float(kernel.scale) <= _FINEST * float(quant.scale)
 
 
 def bounds(op: str, inputs: list[Operand | None], attributes: Attributes, where: str) -> tuple[float, float]:
@@ -62,6 +90,17 @@ def emit_rescaling(emitter: Emitter, node: Node) -> None:
     emitter.alias(node, [Storage(tensor, storage.base, storage.perm)])
 
 
+def emit_table(emitter: Emitter, node: Node) -> None:
+    """WP_LOOKUP; where each integer stands for itself at another scale, a RESHAPE to the same shape, which is free."""
+    storage = emitter.stored[node.activation(0)][0]
+    name, table, quant = node.output.name, node.settings, node.output.quant
+    if is_identity(table):
+        tensor = emitter.relabelled(name, storage.tensor, quant)
+    else:
+        tensor = emitter.looked_up(name, storage.tensor, table, quant)
+    emitter.alias(node, [Storage(tensor, storage.base, storage.perm)])
+
+
 def emit_leaky_relu(emitter: Emitter, node: Node) -> None:
     """LEAKY_RELU rescales by itself."""
     _emit(emitter, node, "LEAKY_RELU", options("LeakyReluOptions", alpha=node.settings))
@@ -77,34 +116,39 @@ def _emit(emitter: Emitter, node: Node, name: str, op_options: object) -> None:
     emitter.result_in(node, name, [storage.tensor], storage, op_options)
 
 
-def fixed(
-    emitter: Emitter, node: Node, name: str, where: Storage, tensor: int, quant: Quant, op_options: object
-) -> None:
-    """An operator whose kernel knows one output quantisation only, rescaled to the node's."""
+def expect_rescalable(node: Node, name: str, quant: Quant) -> None:
+    """UnsupportedError where the output is finer than an operator that rounds to `quant` first can give it."""
     wanted = node.output.quant
-    if float(quant.scale) > _FINEST * float(wanted.scale):
+    if not rescalable(quant, wanted):
         raise UnsupportedError(
             f"{node}: its output has scale {float(wanted.scale):g}; {name} computes in steps of {float(quant.scale):g} "
             f"and can be rescaled to no less than half of that"
         )
+
+
+def fixed(emitter: Emitter, node: Node, name: str, tensor: int, op_options: object) -> int:
+    """An operator whose kernel knows one output quantisation only, rescaled to the node's; the result."""
+    quant = FIXED[node.op]
+    expect_rescalable(node, name, quant)
     shape = tuple(emitter.graph.tensors[tensor].shape)
-    output = emitter.operator(
-        name, [tensor], emitter.tensor(f"{node.output.name}/{name.lower()}", shape, quant), op_options
-    )
-    rescaled = emitter.rescaled(node.output.name, output, wanted)
-    emitter.alias(node, [Storage(rescaled, where.base, where.perm)])
+    output = emitter.tensor(f"{node.output.name}/{name.lower()}", shape, quant)
+    return emitter.rescaled(node.output.name, emitter.operator(name, [tensor], output, op_options), node.output.quant)
 
 
 def emit_sigmoid(emitter: Emitter, node: Node) -> None:
     """LOGISTIC."""
-    storage = emitter.stored[node.activation(0)][0]
-    fixed(emitter, node, "LOGISTIC", storage, storage.tensor, _LOGISTIC, None)
+    _emit_fixed(emitter, node, "LOGISTIC")
 
 
 def emit_tanh(emitter: Emitter, node: Node) -> None:
     """TANH."""
+    _emit_fixed(emitter, node, "TANH")
+
+
+def _emit_fixed(emitter: Emitter, node: Node, name: str) -> None:
     storage = emitter.stored[node.activation(0)][0]
-    fixed(emitter, node, "TANH", storage, storage.tensor, _TANH, None)
+    output = fixed(emitter, node, name, storage.tensor, None)
+    emitter.alias(node, [Storage(output, storage.base, storage.perm)])
 
 
 def read_softmax(node: Node, attributes: Attributes, opset: int) -> Shape:
@@ -114,24 +158,28 @@ def read_softmax(node: Node, attributes: Attributes, opset: int) -> Shape:
     if not -x.rank <= axis < x.rank:
         raise ModelError(f"{node}: axis {axis} of {x.rank} dimensions")
     axis %= x.rank
-    if attributes.integer("opset", opset) < 13 and any(length != 1 for length in x.shape[axis + 1 :]):
-        raise UnsupportedError(f"{node}: over several axes, supported is one")
-    node.settings = axis
+    several = attributes.integer("opset", opset) < 13
+    node.settings = tuple(range(axis, x.rank)) if several else (axis,)
     return x.shape
 
 
 def emit_softmax(emitter: Emitter, node: Node) -> None:
-    """SOFTMAX along the innermost axis in memory."""
-    x, axis = node.activation(0), node.settings
+    """SOFTMAX along the innermost axes in memory, which become one."""
+    x, axes = node.activation(0), node.settings
+    longer = layout.restricted(axes, x.shape) or axes[-1:]
     tensor, perm = emitter.plain(x)
-    if perm[-1] != axis:
-        perm = (*(other for other in perm if other != axis), axis)
+    if set(perm[-len(longer) :]) != set(longer):
+        perm = (*(axis for axis in perm if axis not in longer), *longer)
         tensor = emitter.laid_out(x, perm)
-    where = Storage(-1, x.shape, perm)
-    fixed(emitter, node, "SOFTMAX", where, tensor, _LOGISTIC, options("SoftmaxOptions", beta=1.0))
+    memory = tuple(x.shape[axis] for axis in perm)
+    rows = math.prod(memory[: -len(longer)])
+    seen = memory if len(longer) == 1 else (rows, element_count(memory) // rows)
+    output = fixed(emitter, node, "SOFTMAX", emitter.reshaped(x, tensor, seen), options("SoftmaxOptions", beta=1.0))
+    emitter.alias(node, [Storage(emitter.reshaped(node.output, output, memory), x.shape, perm)])
 
 
 register("QuantizeLinear", read, emit_rescaling)
+register(TABLE, read, emit_table)
 register("Relu", read_clamp, emit_rescaling)
 register("Clip", read_clamp, emit_rescaling)
 register("LeakyRelu", read_leaky_relu, emit_leaky_relu)

@@ -1,0 +1,144 @@
+"""What the names of an ONNX graph stand for while it is read."""
+
+from __future__ import annotations
+
+import onnx
+
+from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.onnx.lower import lines, operators
+from wpconvert.onnx.lower.attributes import Attributes
+from wpconvert.onnx.lower.curves import Curve
+from wpconvert.onnx.lower.graph import Activation, Node, Operand, Quant, QuantCell
+from wpconvert.onnx.lower.shapes import check_shape
+from wpconvert.onnx.lower.uses import Uses, live_nodes
+
+
+class Values:
+    """Values by name, the nodes that compute them, and the operations on names that reading a node comes down to."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self._graph = model.graph
+        self._opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+        self._values: dict[str, Operand] = {}
+        # Names of integer tensors; all other names mean real numbers.
+        self._integers: set[str] = set()
+        # Names of real numbers that were computed in float32 and not rounded yet.
+        self._open: set[str] = set()
+        self._protos = live_nodes(self._graph)
+        self._uses = Uses(self._protos, self._graph)
+        # What names of real numbers are as functions of one activation …
+        self._curves: dict[str, Curve] = {}
+        # … and those that no node of ours computes otherwise.
+        self._functions: set[str] = set()
+        self._nodes: list[Node] = []
+
+    def _value(self, name: str, where: str) -> Operand | None:
+        if not name:
+            return None
+        if name not in self._values:
+            raise ModelError(f"{where}: reads {name!r}, which nothing before it computes")
+        return self._values[name]
+
+    def _is_open(self, name: str) -> bool:
+        """The name is that of real numbers that no QuantizeLinear has rounded, and nothing else reads it."""
+        value = self._values[name]
+        computed = isinstance(value, Activation) and value.source is not None and name in self._open - self._functions
+        return computed and self._uses[name] == 1
+
+    def _is_rounded(self, proto: onnx.NodeProto) -> bool:
+        """All it reads are real numbers that are quantised, functions of such, or an input that it alone reads."""
+        return not any(name in self._integers or self._is_unrounded(name) for name in proto.input)
+
+    def _is_unrounded(self, name: str) -> bool:
+        value = self._values.get(name)
+        if name not in self._open or name in self._curves or not isinstance(value, Activation):
+            return False
+        return value.source is not None or self._uses[name] > 1
+
+    def _alias(self, proto: onnx.NodeProto, value: Operand) -> None:
+        self._values[proto.output[0]] = value
+        for names in (self._integers, self._open, self._functions):
+            if proto.input[0] in names:
+                names.add(proto.output[0])
+        if proto.input[0] in self._curves:
+            self._curves[proto.output[0]] = self._curves[proto.input[0]]
+
+    def _function(self, proto: onnx.NodeProto, curve: Curve) -> None:
+        """A value that becomes a node when it is quantised."""
+        name = proto.output[0]
+        node = Node(proto.op_type, proto.name or name, [curve.source])
+        shape = next(v.shape for v in map(self._values.get, proto.input) if isinstance(v, Activation))
+        node.outputs = [Activation(name, shape, QuantCell(), node)]
+        self._values[name] = node.output
+        self._open.add(name)
+        self._functions.add(name)
+
+    def _move(self, proto: onnx.NodeProto, inputs: list[Operand | None], attributes: Attributes) -> None:
+        """A function of moved values is the function's values moved."""
+        curve = self._curves[proto.input[0]]
+        self._append(proto.op_type, proto, [curve.source, *inputs[1:]], attributes)
+        moved = self._values[proto.output[0]]
+        assert isinstance(moved, Activation)
+        self._curves[proto.output[0]] = Curve(moved, curve.function)
+        self._open.add(proto.output[0])
+        self._functions.add(proto.output[0])
+
+    def _tabulated(self, curve: Curve, value: Activation, quant: Quant) -> Activation:
+        """A function's values, rounded."""
+        if curve.source.cell.quant is None:
+            curve.source.cell.quant = curve.source_quant(quant)
+        node = Node(operators.TABLE, value.name, [curve.source], curve.table(quant))
+        node.outputs = [Activation(value.name, value.shape, QuantCell(quant), node)]
+        self._nodes.append(node)
+        return node.output
+
+    def _append(
+        self,
+        op: str,
+        proto: onnx.NodeProto,
+        inputs: list[Operand | None],
+        attributes: Attributes,
+        quant: Quant | None = None,
+        integer: bool = False,
+    ) -> Node:
+        name = proto.name or proto.output[0]
+        if any(output for output in proto.output[1:]):
+            raise UnsupportedError(f"node {name!r} ({op}): {len(proto.output)} outputs, supported is one")
+        is_line = lines.is_line(op, inputs)
+        if is_line:
+            inputs, attributes = self._widened(inputs, name), lines.lifted(attributes)
+        node = self._node(op, name, inputs, attributes, quant, integer)
+        if is_line:
+            node = self._node("Squeeze", name, [node.output], lines.AXES, None, integer)
+        node.output.name = proto.output[0]
+        if node.output.cell.quant is None and not integer:
+            self._open.add(proto.output[0])
+        self._values[proto.output[0]] = node.output
+        return node
+
+    def _widened(self, inputs: list[Operand | None], name: str) -> list[Operand | None]:
+        """The signals among an operator's inputs as images of height 1."""
+        x, *others = inputs
+        assert x is not None
+        node = self._node("Unsqueeze", name, [x], lines.AXES, None, integer=False)
+        return [node.output, *(lines.widened(operand) for operand in others)]
+
+    def _node(
+        self,
+        op: str,
+        name: str,
+        inputs: list[Operand | None],
+        attributes: Attributes,
+        quant: Quant | None,
+        integer: bool,
+    ) -> Node:
+        node = Node(op, name, inputs, on_integers=integer)
+        operator = operators.OPERATORS[op]
+        shape = operator.read(node, attributes, self._opset)
+        check_shape(shape, str(node))
+        cell = QuantCell(quant)
+        if quant is None and (operator.copies or integer):
+            cell = node.activation(0).cell
+        node.outputs = [Activation(name, shape, cell, node)]
+        self._nodes.append(node)
+        return node

@@ -1,0 +1,145 @@
+"""Batches that stop where a test wants them to, and Dask schedulers and workers to run them on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+from types import TracebackType
+
+from tests.onnx.harness import conv_model, save
+
+_RULES = "gate.yaml"
+_GATED = f"""
+models:
+  - {{model: a.onnx, output: small/a.onnx}}
+  - {{model: slow.onnx, output: small/slow.onnx, options: [--rules, {_RULES}]}}
+"""
+_PATIENCE_S = 60
+
+
+def gated(folder: Path) -> Path:
+    """A manifest of a.onnx and slow.onnx, whose conversion waits at a `Gate` for its rules."""
+    save(conv_model(), folder / "slow.onnx")
+    manifest = folder / "gated.yaml"
+    manifest.write_text(_GATED)
+    return manifest
+
+
+class Gate:
+    """A rules file that is a pipe: a conversion waits for what is in it. At the end it is a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _RULES
+        self._writer: int | None = None
+
+    def __enter__(self) -> Gate:
+        os.mkfifo(self._path)
+        return self
+
+    def reached(self) -> None:
+        """Wait until a conversion is there; one that was there before is gone."""
+        if self._writer is not None:
+            os.close(self._writer)
+        self._writer = os.open(self._path, os.O_WRONLY)
+
+    def open(self) -> None:
+        """Let the conversion pass that has reached it."""
+        assert self._writer is not None
+        os.write(self._writer, b"rules: []")
+        os.close(self._writer)
+        self._writer = None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._writer is not None:
+            os.close(self._writer)
+        self._path.unlink()
+        self._path.write_text("rules: []")
+
+
+def meanwhile(gate: Gate, *actions: Callable[[], None]) -> Thread:
+    """Do something once a conversion is at the gate."""
+
+    def act() -> None:
+        gate.reached()
+        for action in actions:
+            action()
+
+    thread = Thread(target=act)
+    thread.start()
+    return thread
+
+
+def children(process: int) -> list[int]:
+    """A process's children, and theirs, parents first."""
+    found = []
+    for task in Path(f"/proc/{process}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [int(child), *children(int(child))]
+    return found
+
+
+def kill(processes: Iterable[int]) -> None:
+    """Kill processes, in order, as a machine short of memory does."""
+    for process in processes:
+        # Some end with their parents.
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+class Dask:
+    """A scheduler on this machine, and its workers."""
+
+    def __init__(self, folder: Path, allowed_failures: int) -> None:
+        file = folder / "scheduler.json"
+        settings = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(allowed_failures)}
+        self.scheduler = self._start(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file), **settings
+        )
+        self.workers: list[int] = []
+        deadline = time.monotonic() + _PATIENCE_S
+        while not file.exists() or not file.read_text().endswith("}"):
+            assert time.monotonic() < deadline, "the scheduler does not start"
+            time.sleep(0.1)
+        self.address = str(json.loads(file.read_text())["address"])
+
+    def add_worker(self) -> None:
+        """Start a worker that converts one model at a time; it gets work once it is there."""
+        self.workers.append(self._start("worker", self.address, "--nthreads", "1").pid)
+
+    @staticmethod
+    def _start(*arguments: str, **settings: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "dask", *arguments, "--no-dashboard"],
+            env={**os.environ, **settings},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def kill_worker(self) -> None:
+        """Kill the oldest worker and what it runs."""
+        worker = self.workers.pop(0)
+        kill([worker, *children(worker)])
+
+
+@contextmanager
+def dask(folder: Path, workers: int = 1, allowed_failures: int = 3) -> Iterator[Dask]:
+    """A scheduler with some workers; all are gone at the end."""
+    running = Dask(folder, allowed_failures)
+    try:
+        for _ in range(workers):
+            running.add_worker()
+        yield running
+    finally:
+        while running.workers:
+            running.kill_worker()
+        running.scheduler.kill()
+        running.scheduler.wait()
+        (folder / "scheduler.json").unlink(missing_ok=True)
