@@ -1,10 +1,10 @@
 """The ONNX operators that can be lowered; importing this package fills the table."""
 
-from wpconvert.onnx.lower.operators import conv, dense, elementwise, move, pad, pool, reduce, unary
+from wpconvert.onnx.lower.operators import conv, dense, elementwise, move, normalise, pad, pool, reduce, unary
 from wpconvert.onnx.lower.operators.move import MOVES, computing
 from wpconvert.onnx.lower.operators.registry import OPERATORS, supported
 from wpconvert.onnx.lower.operators.unary import FIXED, TABLE, bounds, follows
 
-OPERATOR_MODULES = (conv, dense, elementwise, move, pad, pool, reduce, unary)
+OPERATOR_MODULES = (conv, dense, elementwise, move, normalise, pad, pool, reduce, unary)
 
 __all__ = ["FIXED", "MOVES", "OPERATORS", "OPERATOR_MODULES", "TABLE", "bounds", "computing", "follows", "supported"]
