@@ -42,8 +42,11 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     if window.dilations != (1, 1):
         raise UnsupportedError(f"{node}: dilations {list(window.dilations)}, supported are pools without")
     counts = bool(attributes.integer("count_include_pad", 0))
-    if counts and attributes.integer("ceil_mode", 0):
-        raise UnsupportedError(f"{node}: count_include_pad with ceil_mode")
+    if counts and window.extra != (0, 0):
+        if (window.before, window.after) != ((0, 0), window.extra):
+            raise UnsupportedError(f"{node}: count_include_pad with ceil_mode and pads")
+        # Where there is no other padding, what ceil_mode adds is not counted.
+        counts = False
     node.settings = Pool(window, counts)
     return (*x.shape[:2], *window.output((x.shape[2], x.shape[3])))
 

@@ -14,13 +14,14 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Window:
-    """All pairs are (height, width); `before` and `after` are the paddings."""
+    """All pairs are (height, width); `before` and `after` are the paddings, of which ceil_mode adds `extra`."""
 
     kernel: Pair
     strides: Pair
     dilations: Pair
     before: Pair
     after: Pair
+    extra: Pair = (0, 0)
 
     @property
     def is_padded(self) -> bool:
@@ -145,4 +146,5 @@ def _ceiled(window: Window, size: Pair) -> Window:
         if starts * stride >= size[axis] + window.before[axis]:
             starts -= 1
         after[axis] += max(starts * stride - left, 0)
-    return replace(window, after=(after[0], after[1]))
+    extra = (after[0] - window.after[0], after[1] - window.after[1])
+    return replace(window, after=(after[0], after[1]), extra=extra)
