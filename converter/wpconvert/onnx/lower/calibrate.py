@@ -18,6 +18,7 @@ from wpconvert.errors import FileError, UnsupportedError, UsageError
 from wpconvert.onnx.lower.affine import replace_batch_norms
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.functions import fixed_scales, tabulated
+from wpconvert.onnx.lower.inline import inlined
 from wpconvert.onnx.lower.operators import operator_names
 from wpconvert.onnx.lower.opset import OPSET, upgraded
 from wpconvert.onnx.weights import FIRST_CONSTANT_IR
@@ -57,7 +58,7 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             Path(folder) / name for name in ("model.onnx", "prepared.onnx", "quantised.onnx")
         )
         try:
-            model = upgraded(onnx.load(path), OPSET)
+            model = upgraded(inlined(onnx.load(path)), OPSET)
             samples_by_name = _matched(model, _read(samples), samples)
             _drop_constant_inputs(model)
             _name_sums(model.graph)
