@@ -37,6 +37,8 @@ _TYPES: dict[int, str] = {
 }
 _DYNAMIC = frozenset({"DynamicQuantizeLinear", "ConvInteger", "MatMulInteger", "DynamicQuantizeMatMul"})
 
+_HINTS = {"LogSoftmax": ", Softmax gives the same classes"}
+
 
 def read_network(model: onnx.ModelProto) -> Network:
     """The model's operators on int8 tensors. Raises UnsupportedError or ModelError naming the node."""
@@ -115,7 +117,12 @@ class _Importer(Values):
         elif proto.op_type in FOLDABLE and all(value is None or isinstance(value, Constant) for value in inputs):
             constants = [value if isinstance(value, Constant) else None for value in inputs]
             self._values[proto.output[0]] = fold(proto, constants, self._opset, where)
-        elif proto.op_type == "Cast" and inputs and isinstance(inputs[0], Activation):
+        elif (
+            proto.op_type == "Cast"
+            and inputs
+            and isinstance(inputs[0], Activation)
+            and proto.input[0] not in self._functions
+        ):
             self._cast(proto, inputs[0], attributes, where)
         else:
             self._compute(proto, inputs, attributes, where)
@@ -244,7 +251,8 @@ class _Importer(Values):
                 f"{where}: supported is {proto.op_type} of one quantised tensor and single constants"
             )
         if proto.op_type not in operators.operator_names():
-            raise UnsupportedError(f"{where}: operator {proto.op_type} is not supported; {operators.supported()}")
+            hint = _HINTS.get(proto.op_type, "")
+            raise UnsupportedError(f"{where}: operator {proto.op_type} is not supported{hint}; {operators.supported()}")
         integer = any(name in self._integers for name in proto.input)
         operator = operators.OPERATORS[proto.op_type]
         if integer and not (operator.copies or operator.moves):
