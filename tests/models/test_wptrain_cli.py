@@ -9,7 +9,7 @@ import pytest
 
 from wptrain.cli.main import run
 
-TRAINING = all(importlib.util.find_spec(name) is not None for name in ("torch", "litert_torch", "mlflow"))
+TRAINING = all(importlib.util.find_spec(name) is not None for name in ("torch", "litert_torch", "mlflow", "onnxscript"))
 needs_training = pytest.mark.skipif(not TRAINING, reason="torch not installed: training needs `make setup-train`")
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from wpconvert.errors import UnsupportedError
 from wpconvert.reference.window import window_geometry
-from wpconvert.tflite.model import TfliteModel, quantization_of, shape_of, text
+from wpconvert.tflite.model import TfliteModel, quantization_of, shape_of
 from wpconvert.tflite.schema import ACTIVATION_NAMES
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"NONE": nn.Identity, "RELU": nn.ReLU, "RELU6": nn.ReLU6}
@@ -64,8 +64,9 @@ class Mean(nn.Module):  # type: ignore[misc]
 class TranslatedNetwork(nn.Module):  # type: ignore[misc]
     """A `.tflite` CNN with one input and one output in PyTorch's layout.
 
-    Takes float32 [n, channels, height, width] for an image, gives what the model gives, dequantised. Quantisation of
-    activations has no counterpart; a weight that was zero is zero. Raises UnsupportedError for other operators.
+    Takes float32 [n, channels, height, width], gives logits, [n, classes]: a SOFTMAX is left out, as PyTorch networks
+    do without. Quantisation of activations has no counterpart; a weight that was zero is zero. Raises
+    UnsupportedError for other operators.
     """
 
     def __init__(self, model: TfliteModel) -> None:
@@ -121,7 +122,7 @@ def _convolution(shape: _Shape, constants: _Constants, options: Any, depthwise: 
     weights = constants[0].transpose(3, 0, 1, 2) if depthwise else constants[0].transpose(0, 3, 1, 2)
     window, strides = weights.shape[2:], (options.strideH, options.strideW)
     dilation = (options.dilationHFactor, options.dilationWFactor)
-    _, pads = window_geometry(shape[1:3], window, strides, options.padding, dilation)
+    pads = window_geometry((shape[1], shape[2]), window, strides, options.padding, dilation)[1]
     groups = shape[3] if depthwise else 1
     even = pads.top == pads.bottom and pads.left == pads.right
     conv = nn.Conv2d(
@@ -153,10 +154,10 @@ def _depthwise(shape: _Shape, constants: _Constants, options: Any) -> nn.Module:
     return _convolution(shape, constants, options, depthwise=True)
 
 
-def _linear(_: _Shape, constants: _Constants, __: Any) -> nn.Module:
+def _linear(shape: _Shape, constants: _Constants, _: Any) -> nn.Module:
     layer = nn.Linear(constants[0].shape[1], constants[0].shape[0], bias=len(constants) > 1)
-    _fill(layer, *constants[:1], constants[1:])
-    return layer
+    _fill(layer, constants[0], constants[1:])
+    return nn.Sequential(Flatten(), layer) if len(shape) == 4 else layer
 
 
 def _by_channel(shape: _Shape, values: NDArray[Any]) -> Tensor:
@@ -176,7 +177,7 @@ def _mul(shape: _Shape, constants: _Constants, _: Any) -> nn.Module:
 
 def _average_pool(shape: _Shape, _: _Constants, options: Any) -> nn.Module:
     window, strides = (options.filterHeight, options.filterWidth), (options.strideH, options.strideW)
-    _, pads = window_geometry(shape[1:3], window, strides, options.padding)
+    pads = window_geometry((shape[1], shape[2]), window, strides, options.padding)[1]
     if pads.top != pads.bottom or pads.left != pads.right:
         raise UnsupportedError("AVERAGE_POOL_2D with odd padding, which PyTorch's does not have")
     return nn.AvgPool2d(window, strides, (pads.top, pads.left), count_include_pad=False)
@@ -208,10 +209,6 @@ def _reshape(shape: _Shape, _: _Constants, __: Any) -> nn.Module:
     return Flatten() if len(shape) == 4 else nn.Flatten()
 
 
-def _softmax(_: _Shape, __: _Constants, ___: Any) -> nn.Module:
-    return nn.Softmax(dim=1)
-
-
 def _identity(_: _Shape, __: _Constants, ___: Any) -> nn.Module:
     return nn.Identity()
 
@@ -229,5 +226,5 @@ _LAYERS: dict[str, Callable[[_Shape, _Constants, Any], nn.Module]] = {
     "QUANTIZE": _identity,
     "REDUCE_MAX": _maximum,
     "RESHAPE": _reshape,
-    "SOFTMAX": _softmax,
+    "SOFTMAX": _identity,
 }

@@ -174,16 +174,19 @@ def pool(
 
 def export(
     source: NetworkArgument,
-    out: Annotated[Path, typer.Option("--out", metavar="OUT.tflite", help="The model.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="OUT.tflite|.onnx", help="The model.", show_default=False)],
     dataset: DatasetOption = "digits",
 ) -> None:
-    """Write a network as an int8 .tflite; pooled weights stay exactly pooled."""
+    """Write a network as an int8 .tflite, pooled weights stay exactly pooled; or as a float32 .onnx."""
     quiet_converters()
     # Takes seconds, which only this command needs to spend.
     from ..recipes.export import export as to_tflite  # noqa: PLC0415
+    from ..recipes.export import export_onnx  # noqa: PLC0415
 
     try:
-        content = to_tflite(load_network(source), load_dataset(dataset))
+        trained = load_network(source)
+        is_onnx = out.suffix.lower() == ".onnx"
+        content = export_onnx(trained) if is_onnx else to_tflite(trained, load_dataset(dataset))
     except ValueError as error:
         raise UsageError(str(error)) from error
     write_all({out: content})

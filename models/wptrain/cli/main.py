@@ -10,7 +10,7 @@ import typer
 
 from wpconvert.errors import ToolError, WpconvertError
 
-_NEEDED = ("torch", "litert_torch", "mlflow")
+_NEEDED = ("torch", "litert_torch", "mlflow", "onnxscript")
 _EPILOG = """Examples:
 
   wptrain pretrain --dataset digits --network ds-cnn --epochs 20 --out digits\n

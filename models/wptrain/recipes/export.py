@@ -1,9 +1,10 @@
-"""A trained network as an int8 `.tflite` file."""
+"""A trained network as an int8 `.tflite` file, or a float32 `.onnx` one."""
 
 from __future__ import annotations
 
 from ..data.dataset import Dataset
 from ..export import to_int8_tflite
+from ..onnx_export import to_float_onnx
 from ..pooled_export import to_pooled_tflite
 from ..trained import Trained
 
@@ -19,3 +20,10 @@ def export(trained: Trained, dataset: Dataset) -> bytes:
     )
     convert = to_int8_tflite if trained.pooling is None else to_pooled_tflite
     return convert(trained.network.cpu().eval(), calibration)
+
+
+def export_onnx(trained: Trained) -> bytes:
+    """The float model. Raises ValueError for a pooled network."""
+    if trained.pooling is not None:
+        raise ValueError("a network with a weight pool: expected --out OUT.tflite, which keeps its vectors")
+    return to_float_onnx(trained.network, trained.image_shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,10 @@ _LABELS = "labels"
 
 _SHOWN = 300
 """Characters of ONNX Runtime's own words in a message."""
+
+
+# What it cannot load it also logs, with a traceback; the error says it in a line.
+logging.getLogger(quant_pre_process.__module__).setLevel(logging.CRITICAL)
 
 
 class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]

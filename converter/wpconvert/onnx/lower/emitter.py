@@ -202,12 +202,12 @@ class Emitter:
         output = self.tensor(f"{name}/rescaled", tuple(self.graph.tensors[tensor].shape), quant)
         return self.operator("QUANTIZE", [tensor], output, options("QuantizeOptions"))
 
-    def sliced(self, name: str, tensor: int, start: Sequence[int], shape: Shape) -> int:
-        """The part of a tensor that begins at `start`."""
-        ends = [first + length for first, length in zip(start, shape, strict=True)]
+    def sliced(self, name: str, tensor: int, start: Sequence[int], steps: Sequence[int], shape: Shape) -> int:
+        """The part of a tensor that begins at `start`, every `steps`-th element."""
+        ends = [first + (length - 1) * step + 1 for first, length, step in zip(start, shape, steps, strict=True)]
         held = self.graph.tensors[tensor].quantization
         output = self._tensor(f"{name}/sliced", shape, np.dtype(np.int8), held.scale, held.zeroPoint)
-        bounds = [self.indices(f"{name}/slice", values) for values in (start, ends, [1] * len(shape))]
+        bounds = [self.indices(f"{name}/slice", values) for values in (start, ends, steps)]
         return self.operator("STRIDED_SLICE", [tensor, *bounds], output, options("StridedSliceOptions"))
 
     def result(self, node: Node, name: str, inputs: Sequence[int], perm: Perm, op_options: Any = None) -> None:

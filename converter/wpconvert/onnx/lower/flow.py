@@ -15,6 +15,7 @@ from wpconvert.onnx.lower.importer import read_network
 from wpconvert.onnx.lower.inline import inlined
 from wpconvert.onnx.lower.layout import Perm, Storage
 from wpconvert.onnx.lower.lines import is_widening
+from wpconvert.onnx.lower.opset import MIN_OPSET, upgraded
 from wpconvert.onnx.lower.pads import merge_pads
 from wpconvert.reference.interpreter import Interpreter, shielded
 from wpconvert.tflite.file import parse, serialise
@@ -71,7 +72,7 @@ def _lower(model: onnx.ModelProto) -> Lowered:
         raise UnsupportedError(
             "a float model; quantise it first with onnxruntime.quantization.quantize_static or --calibrate DATA.npz"
         )
-    network = read_network(model)
+    network = read_network(upgraded(model, MIN_OPSET))
     merge_pads(network)
     lowered = _emit(network)
     # What the runtime would refuse is refused here.

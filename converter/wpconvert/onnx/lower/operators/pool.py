@@ -100,9 +100,10 @@ def _pool_inside(emitter: Emitter, node: Node) -> None:
         tensor = surrounded(emitter, x, tensor, replace(window, before=(0, 0), after=more))
     batch, channels = y.shape[:2]
     pooled = emitter.tensor(f"{y.name}/pooled", (batch, *found.windows, channels), x.quant)
-    emitter.operator("AVERAGE_POOL_2D", [tensor], pooled, _options(window, Padding.SAME))
+    same = _options(replace(window, strides=found.strides), Padding.SAME)
+    emitter.operator("AVERAGE_POOL_2D", [tensor], pooled, same)
     if found.windows != wanted:
-        pooled = emitter.sliced(y.name, pooled, (0, *found.first, 0), (batch, *wanted, channels))
+        pooled = emitter.sliced(y.name, pooled, (0, *found.first, 0), (1, *found.steps, 1), (batch, *wanted, channels))
     emitter.alias(node, [Storage(emitter.rescaled(y.name, pooled, y.quant), y.shape, NHWC)])
 
 
