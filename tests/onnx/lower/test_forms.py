@@ -121,6 +121,19 @@ def test_single_numbers_on_either_side(op: str, value: NDArray[np.float32], firs
     agrees(b, feed(0, *IMAGE))
 
 
+@pytest.mark.parametrize("op", ["Add", "Sub", "Mul", "Div"])
+@pytest.mark.parametrize("shape", [(3, 1, 1), (1, 3, 1, 1)])
+@pytest.mark.parametrize("first", [True, False])
+def test_numbers_per_channel_are_exact(op: str, shape: tuple[int, ...], first: bool) -> None:
+    if op == "Div" and first:
+        return
+    b = Builder()
+    x, other = b.input("x", IMAGE, 0.02, 3), b.constant(np.array([0.01, -0.3, 1.7], np.float32).reshape(shape))
+    b.output(b.rounded(b.op(op, *((other, x) if first else (x, other))), 0.03, -20))
+    assert operators(lower(b.build(), "model")) == ["DEPTHWISE_CONV_2D"]
+    agrees(b, feed(0, *IMAGE))
+
+
 @pytest.mark.parametrize("axis", [1, 2, -1])
 def test_constants_joined_to_activations(axis: int) -> None:
     b = Builder()
@@ -173,9 +186,9 @@ def test_means_of_windows(attributes: dict[str, Any], counts: int, quant: tuple[
         ),
         (built("Pad", IMAGE, (np.zeros(8, np.int64),), mode="reflect"), "mode 'reflect', supported is 'constant'"),
         (built("Pad", IMAGE, (np.full(8, -1, np.int64),)), "negative padding"),
-        (built("Mul", IMAGE, (np.ones((3, 1, 1), np.float32),)), "is not quantised per tensor"),
+        (built("Mul", IMAGE, (np.ones(5, np.float32),)), "is not quantised per tensor"),
         (built("PRelu", IMAGE, (np.ones((3, 1, 1), np.float32),)), "supported is PRelu of one quantised tensor"),
-        (built("LogSoftmax", (1, 5)), "operator LogSoftmax is not supported; supported are Abs"),
+        (built("LogSoftmax", (1, 5)), "operator LogSoftmax is not supported, Softmax gives the same classes; supported are Abs"),
     ],
 )
 def test_what_is_not_supported_is_named(b: Builder, message: str) -> None:

@@ -246,20 +246,23 @@ class _Importer(Values):
                 f"{where}: activations are quantised at run time; quantise statically "
                 "(onnxruntime.quantization.quantize_static, or --calibrate DATA.npz on the float model)"
             )
-        if proto.op_type in CURVED.difference(operators.OPERATORS):
+        op = proto.op_type
+        if op == "Div" and (product := operators.quotient(inputs)) is not None:
+            op, inputs = "Mul", product
+        if op in CURVED.difference(operators.OPERATORS):
             raise UnsupportedError(
                 f"{where}: supported is {proto.op_type} of one quantised tensor and single constants"
             )
-        if proto.op_type not in operators.operator_names():
+        if op not in operators.operator_names():
             hint = _HINTS.get(proto.op_type, "")
             raise UnsupportedError(f"{where}: operator {proto.op_type} is not supported{hint}; {operators.supported()}")
         integer = any(name in self._integers for name in proto.input)
-        operator = operators.OPERATORS[proto.op_type]
+        operator = operators.OPERATORS[op]
         if integer and not (operator.copies or operator.moves):
             raise UnsupportedError(f"{where}: computes with the integers of a quantised tensor")
         for name in proto.input:
             if name in self._open and self._uses[name] > 1:
                 raise UnsupportedError(f"{where}: reads {name!r} in float32, which other nodes read too; quantise it")
-        node = self._append(proto.op_type, proto, inputs, attributes, integer=integer)
+        node = self._append(op, proto, inputs, attributes, integer=integer)
         if integer:
             self._round(proto, node.output)

@@ -1,6 +1,7 @@
 """The ONNX operators that can be lowered; importing this package fills the table."""
 
 from wpconvert.onnx.lower.operators import conv, dense, elementwise, move, normalise, pad, pool, reduce, unary
+from wpconvert.onnx.lower.operators.elementwise import quotient
 from wpconvert.onnx.lower.operators.move import MOVES, computing
 from wpconvert.onnx.lower.operators.registry import INTERNAL, OPERATORS, TABLE, operator_names, supported
 from wpconvert.onnx.lower.operators.unary import FIXED, bounds, follows, rescalable
@@ -18,6 +19,7 @@ __all__ = [
     "computing",
     "follows",
     "operator_names",
+    "quotient",
     "rescalable",
     "supported",
 ]
