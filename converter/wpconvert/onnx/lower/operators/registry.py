@@ -32,7 +32,7 @@ class Operator:
 OPERATORS: dict[str, Operator] = {}
 
 TABLE = "wpconvert.Table"
-"""The node of a function that has become a table, `settings`."""
+"""The node of a function, `settings`, that becomes a table."""
 
 INTERNAL = frozenset({TABLE, "QuantizeLinear"})
 """Nodes that no ONNX operator becomes as it is."""
