@@ -251,6 +251,10 @@ class _Importer(Values):
             raise UnsupportedError(
                 f"{where}: supported is {proto.op_type} of one quantised tensor and single constants"
             )
+        if op == "Split":
+            for part, operands in operators.parts_of(proto, inputs, attributes, where):
+                self._read_operator(part, operands, Attributes(part, where), where)
+            return
         if op not in operators.operator_names():
             hint = _HINTS.get(proto.op_type, "")
             raise UnsupportedError(f"{where}: operator {proto.op_type} is not supported{hint}; {operators.supported()}")

@@ -39,6 +39,7 @@ def per_channel(node: Node, x: Activation, factors: Array, terms: Array) -> Shap
     scales = np.maximum(np.abs(factors) / _LARGEST, np.abs(terms) / _TERM_STEPS).astype(np.float32)
     scales[scales == 0] = 1
     weights = np.rint(factors / scales).astype(np.int8).reshape(-1, 1, 1, 1)
+    node.origin = node.origin or node.op
     node.op, node.settings = "Conv", Conv(Window((1, 1), (1, 1), (1, 1), (0, 0), (0, 0)), x.shape[1])
     node.inputs = [x, Constant(f"{node.name}/factors", weights, scales), Constant(f"{node.name}/terms", terms)]
     return x.shape
