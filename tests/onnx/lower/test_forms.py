@@ -121,6 +121,49 @@ def test_single_numbers_on_either_side(op: str, value: NDArray[np.float32], firs
     agrees(b, feed(0, *IMAGE))
 
 
+@pytest.mark.parametrize("op", ["Add", "Sub", "Mul", "Div"])
+@pytest.mark.parametrize("shape", [(3, 1, 1), (1, 3, 1, 1)])
+@pytest.mark.parametrize("first", [True, False])
+def test_numbers_per_channel_are_exact(op: str, shape: tuple[int, ...], first: bool) -> None:
+    if op == "Div" and first:
+        return
+    b = Builder()
+    x, other = b.input("x", IMAGE, 0.02, 3), b.constant(np.array([0.01, -0.3, 1.7], np.float32).reshape(shape))
+    b.output(b.rounded(b.op(op, *((other, x) if first else (x, other))), 0.03, -20))
+    assert operators(lower(b.build(), "model")) == ["DEPTHWISE_CONV_2D"]
+    agrees(b, feed(0, *IMAGE))
+
+
+@pytest.mark.parametrize(
+    "bounds", [([1], [3], [1], [1]), ([-4, 0], [99, -1], [2, 3], [1, 2]), ([0, 1, 2, 1], [1, 3, 6, 4])]
+)
+def test_slices(bounds: tuple[list[int], ...]) -> None:
+    indices = tuple(np.array(values, np.int64) for values in bounds)
+    agrees(built("Slice", IMAGE, indices), feed(0, *IMAGE))
+
+
+@pytest.mark.parametrize(
+    ("opset", "sizes", "attributes", "count"),
+    [
+        (13, [1, 2], {"axis": 1}, 2),
+        (13, None, {"axis": 2}, 3),
+        (11, None, {"axis": -2, "split": [4, 2]}, 2),
+        (18, None, {"axis": 3, "num_outputs": 2}, 2),
+    ],
+)
+def test_splits(opset: int, sizes: list[int] | None, attributes: dict[str, Any], count: int) -> None:
+    b = Builder(opset=opset)
+    x = b.input("x", IMAGE, 0.02, 3)
+    operands = [x] if sizes is None else [x, b.indices(sizes)]
+    first = b.op("Split", *operands, **attributes)
+    b.nodes[-1].output.extend(f"part_{index}" for index in range(1, count))
+    for index, part in enumerate([first, *b.nodes[-1].output[1:]]):
+        b.output(b.rounded(b.op("Relu", part), 0.015, -20 - index))
+    model = b.build()
+    assert operators(lower(model, "model")).count("STRIDED_SLICE") == count
+    agrees(b, feed(0, *IMAGE))
+
+
 @pytest.mark.parametrize("axis", [1, 2, -1])
 def test_constants_joined_to_activations(axis: int) -> None:
     b = Builder()
@@ -173,9 +216,13 @@ def test_means_of_windows(attributes: dict[str, Any], counts: int, quant: tuple[
         ),
         (built("Pad", IMAGE, (np.zeros(8, np.int64),), mode="reflect"), "mode 'reflect', supported is 'constant'"),
         (built("Pad", IMAGE, (np.full(8, -1, np.int64),)), "negative padding"),
-        (built("Mul", IMAGE, (np.ones((3, 1, 1), np.float32),)), "is not quantised per tensor"),
+        (built("Slice", IMAGE, tuple(np.array([v], np.int64) for v in (3, 0, 2, -1))), "supported are positive ones"),
+        (built("Mul", IMAGE, (np.ones(5, np.float32),)), "is not quantised per tensor"),
         (built("PRelu", IMAGE, (np.ones((3, 1, 1), np.float32),)), "supported is PRelu of one quantised tensor"),
-        (built("LogSoftmax", (1, 5)), "operator LogSoftmax is not supported; supported are Abs"),
+        (
+            built("LogSoftmax", (1, 5)),
+            "LogSoftmax is not supported, Softmax gives the same classes; supported",
+        ),
     ],
 )
 def test_what_is_not_supported_is_named(b: Builder, message: str) -> None:

@@ -23,24 +23,10 @@ Reals = NDArray[np.float32]
 Table = NDArray[np.int8]
 
 CURVED = frozenset(
-    {
-        "Abs",
-        "Add",
-        "Ceil",
-        "Celu",
-        "Clip",
-        "Cos",
-        "Div",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Floor",
-        "Gelu",
-        "HardSigmoid",
-        "HardSwish",
-    }
-    | {"LeakyRelu", "Log", "Max", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Round", "Selu"}
-    | {"Sigmoid", "Sign", "Sin", "Softplus", "Softsign", "Sqrt", "Sub", "Sum", "Tanh", "ThresholdedRelu"}
+    {"Abs", "Add", "And", "Cast", "Ceil", "Celu", "Clip", "Cos", "Div", "Elu", "Equal", "Erf", "Exp", "Floor", "Gelu"}
+    | {"Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "LeakyRelu", "Less", "LessOrEqual", "Log", "Max", "Min"}
+    | {"Mish", "Mul", "Neg", "Not", "Or", "PRelu", "Pow", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid"}
+    | {"Sign", "Sin", "Softplus", "Softsign", "Sqrt", "Sub", "Sum", "Tanh", "ThresholdedRelu", "Where"}
 )
 """Operators on each element alone."""
 
@@ -68,7 +54,7 @@ class Curve:
     def values(self) -> Reals:
         """Its values for int8 −128 … 127."""
         quant = self.source.quant
-        return self.function(quant.scale * (_EVERY - quant.zero_point).astype(np.float32))
+        return self.function(quant.scale * (_EVERY - quant.zero_point).astype(np.float32)).astype(np.float32)
 
     def table(self, quant: Quant) -> Table:
         """The values quantised as QuantizeLinear does."""
@@ -148,8 +134,9 @@ def _compose(proto: onnx.NodeProto, parts: list[Curve | Constant | None], opset:
             values.append(part.function(x))
         else:
             values.append(None if part is None else _scalar(part))
-    result: Reals = evaluate(proto, values, opset, where).astype(np.float32)
-    return result
+    result = evaluate(proto, values, opset, where)
+    # Conditions stay what they are.
+    return result.astype(np.float32) if result.dtype.kind == "f" else result
 
 
 def _scalar(constant: Constant) -> NDArray[Any]:

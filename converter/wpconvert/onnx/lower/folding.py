@@ -15,12 +15,12 @@ from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.graph import Constant
 
 FOLDABLE = frozenset(
-    {"Add", "Cast", "Concat", "Constant", "Div", "Flatten", "Gather", "Mul", "Reshape", "Slice", "Squeeze", "Sub"}
-    | {"Transpose", "Unsqueeze"}
+    {"Add", "Cast", "Concat", "Constant", "Div", "Equal", "Flatten", "Gather", "Mul", "Neg", "Pow", "ReduceProd"}
+    | {"Reshape", "Slice", "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where"}
 )
 """Operators that are computed when all their inputs are constants."""
 
-_MULTIPLYING = frozenset({"Add", "Div", "Gather", "Mul", "Sub"})
+_MULTIPLYING = frozenset({"Add", "Div", "Equal", "Gather", "Mul", "Pow", "Sub", "Where"})
 """Those whose result can have as many elements as the product of their inputs' numbers."""
 
 _MAX_ELEMENTS = 1 << 28

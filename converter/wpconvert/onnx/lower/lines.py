@@ -12,7 +12,7 @@ from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.graph import Activation, Constant, Node, Operand
 
 _HEIGHT = 2
-_OPERATORS = frozenset({"Conv", "MaxPool", "AveragePool"})
+_OPERATORS = frozenset({"AveragePool", "BatchNormalization", "Conv", "MaxPool"})
 _PER_AXIS = {"kernel_shape": (1,), "strides": (1,), "dilations": (1,), "pads": (0,)}
 """Attributes with values per axis of the window, and what those of the height say."""
 

@@ -64,31 +64,23 @@ class Values:
             self._curves[proto.output[0]] = self._curves[proto.input[0]]
 
     def _function(self, proto: onnx.NodeProto, curve: Curve) -> None:
-        """A value that becomes a node when it is quantised."""
+        """A node without an operator of its own."""
         name = proto.output[0]
-        node = Node(proto.op_type, proto.name or name, [curve.source])
-        shape = next(v.shape for v in map(self._values.get, proto.input) if isinstance(v, Activation))
-        node.outputs = [Activation(name, shape, QuantCell(), node)]
-        self._values[name] = node.output
+        self._values[name] = self._tabulated(curve, name, QuantCell(), proto)
+        self._curves[name] = curve
         self._open.add(name)
         self._functions.add(name)
 
     def _move(self, proto: onnx.NodeProto, inputs: list[Operand | None], attributes: Attributes) -> None:
         """A function of moved values is the function's values moved."""
         curve = self._curves[proto.input[0]]
-        self._append(proto.op_type, proto, [curve.source, *inputs[1:]], attributes)
-        moved = self._values[proto.output[0]]
-        assert isinstance(moved, Activation)
-        self._curves[proto.output[0]] = Curve(moved, curve.function)
-        self._open.add(proto.output[0])
-        self._functions.add(proto.output[0])
+        moved = self._append(proto.op_type, proto, [curve.source, *inputs[1:]], attributes).output
+        self._function(proto, Curve(moved, curve.function))
 
-    def _tabulated(self, curve: Curve, value: Activation, quant: Quant) -> Activation:
-        """A function's values, rounded."""
-        if curve.source.cell.quant is None:
-            curve.source.cell.quant = curve.source_quant(quant)
-        node = Node(operators.TABLE, value.name, [curve.source], curve.table(quant))
-        node.outputs = [Activation(value.name, value.shape, QuantCell(quant), node)]
+    def _tabulated(self, curve: Curve, name: str, cell: QuantCell, proto: onnx.NodeProto) -> Activation:
+        """The values of a function, which become a table once their quantisation is known."""
+        node = Node(operators.TABLE, proto.name or name, [curve.source], curve, origin=proto.op_type)
+        node.outputs = [Activation(name, curve.source.shape, cell, node)]
         self._nodes.append(node)
         return node.output
 

@@ -1,11 +1,13 @@
 """The ONNX operators that can be lowered; importing this package fills the table."""
 
-from wpconvert.onnx.lower.operators import conv, dense, elementwise, move, pad, pool, reduce, unary
+from wpconvert.onnx.lower.operators import conv, dense, elementwise, move, normalise, pad, pool, reduce, slices, unary
+from wpconvert.onnx.lower.operators.elementwise import quotient
 from wpconvert.onnx.lower.operators.move import MOVES, computing
 from wpconvert.onnx.lower.operators.registry import INTERNAL, OPERATORS, TABLE, operator_names, supported
+from wpconvert.onnx.lower.operators.slices import parts_of
 from wpconvert.onnx.lower.operators.unary import FIXED, bounds, follows, rescalable
 
-OPERATOR_MODULES = (conv, dense, elementwise, move, pad, pool, reduce, unary)
+OPERATOR_MODULES = (conv, dense, elementwise, move, normalise, pad, pool, reduce, slices, unary)
 
 __all__ = [
     "FIXED",
@@ -18,6 +20,8 @@ __all__ = [
     "computing",
     "follows",
     "operator_names",
+    "parts_of",
+    "quotient",
     "rescalable",
     "supported",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wpconvert.errors import ModelError
+from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import weights as kernels
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.emitter import Emitter
@@ -29,6 +29,8 @@ class Conv:
 def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     """Weights [out_channels, in_channels / groups, height, width] on an input [batch, in_channels, height, width]."""
     x, weights = node.activation(0), node.constant(1)
+    if attributes.integer("channels_last", 0):
+        raise UnsupportedError(f"{node}: channels_last, supported are inputs [batch, channels, height, width]")
     groups = attributes.integer("group", 1)
     if weights.values.ndim != x.rank or x.rank != 4:
         # The message about images of 4 dimensions.
