@@ -7,7 +7,8 @@ C_FOLDERS := kernels runtime native tests tools/qemu_plugin examples
 C_SOURCES = $(shell find $(C_FOLDERS) -name build -prune -o -type f \( -name '*.[ch]' -o -name '*.cc' \) -print)
 SCRIPTS = $(wildcard tools/*.sh kernels/bench/*.sh)
 
-.PHONY: setup setup-train demo test lint format bench bench-pool bench-onnx bench-host calibrate vectors schema fuzz clean
+.PHONY: setup setup-train demo test sweep lint format bench bench-pool bench-onnx bench-host calibrate vectors schema fuzz \
+	clean
 
 setup:
 	@sh tools/setup.sh $(VENV)
@@ -21,6 +22,10 @@ demo: setup
 
 test: lint
 	$(PYTHON) -m pytest -n 2 --dist worksteal
+
+# Networks of others, up to 144 million weights, through every method, lowering, engines and boards: half an hour and 10 GB.
+sweep: setup
+	$(PYTHON) -m pytest -m sweep
 
 lint: setup
 	$(PYTHON) -m ruff check $(PYTHON_SOURCES)
@@ -73,6 +78,7 @@ schema: setup
 # A longer fuzzing run than the one in the tests.
 fuzz: setup
 	$(PYTHON) tools/fuzz.py --cases 50000
+	$(PYTHON) tools/fuzz_onnx.py --cases 20000
 	$(PYTHON) tools/fuzz_native.py --cases 20000
 
 clean:

@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 
 from tests.onnx.harness import conv_model, save
@@ -37,23 +38,43 @@ class Gate:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / _RULES
+        self._writer: int | None = None
 
     def __enter__(self) -> Gate:
         os.mkfifo(self._path)
         return self
 
     def reached(self) -> None:
-        """Wait until a conversion is there."""
+        """Wait until a conversion is there; one that was there before is gone."""
+        if self._writer is not None:
+            os.close(self._writer)
         self._writer = os.open(self._path, os.O_WRONLY)
 
     def open(self) -> None:
         """Let the conversion pass that has reached it."""
+        assert self._writer is not None
         os.write(self._writer, b"rules: []")
         os.close(self._writer)
+        self._writer = None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._writer is not None:
+            os.close(self._writer)
         self._path.unlink()
         self._path.write_text("rules: []")
+
+
+def meanwhile(gate: Gate, *actions: Callable[[], None]) -> Thread:
+    """Do something once a conversion is at the gate."""
+
+    def act() -> None:
+        gate.reached()
+        for action in actions:
+            action()
+
+    thread = Thread(target=act)
+    thread.start()
+    return thread
 
 
 def children(process: int) -> list[int]:
@@ -68,7 +89,9 @@ def children(process: int) -> list[int]:
 def kill(processes: Iterable[int]) -> None:
     """Kill processes, in order, as a machine short of memory does."""
     for process in processes:
-        os.kill(process, signal.SIGKILL)
+        # Some end with their parents.
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 class Dask:

@@ -8,12 +8,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from threading import Thread
 
 import onnx
 import pytest
 
-from tests.cli.batch_harness import Gate, children, gated, kill
+from tests.cli.batch_harness import Gate, children, gated, kill, meanwhile
 from tests.cli.harness import Cli, untouched
 from tests.onnx.harness import conv_model, save
 from tests.tflite.harness import conv_model as tflite_model
@@ -63,6 +62,12 @@ def test_one_failure_stops_nothing_else_and_what_is_done_is_kept(cli: Cli, files
     assert _statuses(cli, manifest, 0) == ["done", "kept", "done"]
     assert _statuses(cli, manifest, 0) == ["kept", "kept", "kept"]
     cli.ok("verify", files / "a.onnx", files / "small" / "a.onnx")
+
+
+def _changed(path: Path) -> None:
+    model = onnx.load(path)
+    model.producer_name = "another"
+    save(model, path)
 
 
 @pytest.mark.parametrize(
@@ -119,17 +124,14 @@ def test_files_of_options_lie_beside_the_manifest_and_count(
     assert _statuses(cli, manifest, 0) == ["done"]
     (files / "plan.yaml").unlink()
     assert _statuses(cli, manifest, 0) == ["done"]
-    model = onnx.load(files / "a.onnx")
-    model.producer_name = "another"
-    save(model, files / "a.onnx", external=True)
+    _changed(files / "a.onnx")
     assert _statuses(cli, manifest, 0) == ["done"]
 
 
 def test_model_that_changes_while_it_is_converted_is_not_done(cli: Cli, files: Path) -> None:
     manifest = gated(files)
     with Gate(files) as gate:
-        running = Thread(target=lambda: (gate.reached(), save(conv_model(opset=18), files / "slow.onnx"), gate.open()))
-        running.start()
+        running = meanwhile(gate, lambda: _changed(files / "slow.onnx"), gate.open)
         assert _statuses(cli, manifest, 0) == ["done", "done"]
         running.join()
     assert _statuses(cli, manifest, 0) == ["kept", "done"]
@@ -138,8 +140,7 @@ def test_model_that_changes_while_it_is_converted_is_not_done(cli: Cli, files: P
 def test_conversion_that_is_killed_fails_alone_and_leaves_nothing(cli: Cli, files: Path) -> None:
     manifest = gated(files)
     with Gate(files) as gate:
-        running = Thread(target=lambda: (gate.reached(), kill(children(os.getpid()))))
-        running.start()
+        running = meanwhile(gate, lambda: kill(children(os.getpid())))
         done = cli("batch", manifest, "--workers", "1")
         running.join()
     assert done.code == 9 and "1 done, 0 kept from before, 1 failed" in done.out

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
-from tests.cli.batch_harness import Gate, dask, gated
+from tests.cli.batch_harness import Gate, dask, gated, meanwhile
 from tests.cli.harness import Cli, untouched
 from tests.onnx.harness import conv_model, save
 from tests.tflite.harness import conv_model as tflite_model
@@ -34,13 +32,6 @@ def _results(cli: Cli, manifest: Path, code: int, *options: str) -> list[tuple[s
     return [(result["status"], result["message"]) for result in json.loads(done.out)["models"]]
 
 
-def _meanwhile(gate: Gate, action: Callable[[], object]) -> Thread:
-    """Do something once the conversion is at the gate."""
-    thread = Thread(target=lambda: (gate.reached(), action()))
-    thread.start()
-    return thread
-
-
 def test_running_scheduler_converts_and_one_failure_stops_nothing_else(cli: Cli, files: Path) -> None:
     (files / "broken.onnx").write_bytes(b"no model at all")
     (files / "b.tflite").write_bytes(tflite_model())
@@ -61,14 +52,7 @@ def test_running_scheduler_converts_and_one_failure_stops_nothing_else(cli: Cli,
 
 def test_model_whose_worker_is_killed_goes_to_another_worker(cli: Cli, files: Path) -> None:
     with dask(files) as running, Gate(files) as gate:
-
-        def replace_worker() -> None:
-            running.kill_worker()
-            running.add_worker()
-            gate.reached()
-            gate.open()
-
-        thread = _meanwhile(gate, replace_worker)
+        thread = meanwhile(gate, running.kill_worker, running.add_worker, gate.reached, gate.open)
         assert [s for s, _ in _results(cli, files / "gated.yaml", 0, "--scheduler", running.address)] == ["done"] * 2
         thread.join()
 
@@ -79,7 +63,7 @@ def test_model_that_kills_its_workers_fails_alone(cli: Cli, files: Path) -> None
     # The fatal one first.
     manifest.write_text("\n".join([*lines[:2], lines[3], lines[2]]))
     with dask(files, allowed_failures=0) as running, Gate(files) as gate:
-        thread = _meanwhile(gate, lambda: (running.kill_worker(), running.add_worker()))
+        thread = meanwhile(gate, running.kill_worker, running.add_worker)
         options = ("--scheduler", running.address, "--workers", "1")
         (first, reason), (second, _) = _results(cli, manifest, 9, *options)
         thread.join()
@@ -89,7 +73,7 @@ def test_model_that_kills_its_workers_fails_alone(cli: Cli, files: Path) -> None
 def test_batch_whose_scheduler_is_killed_is_resumed_on_another(cli: Cli, files: Path) -> None:
     manifest = files / "gated.yaml"
     with dask(files) as running, Gate(files) as gate:
-        thread = _meanwhile(gate, running.scheduler.kill)
+        thread = meanwhile(gate, running.scheduler.kill)
         options = ("--scheduler", running.address, "--workers", "1")
         (first, _), (second, reason) = _results(cli, manifest, 9, *options)
         thread.join()

@@ -173,7 +173,7 @@ LIES: dict[str, tuple[Callable[[ModelProto], None], int, str]] = {
     "negative dims": (_dims([-1, 27]), 3, "are not those of a tensor"),
     "many dims": (_dims([1] * 99 + [64, 3, 3, 3]), 3, "103 dimensions, [1, 1, 1, 1, 1, 1, 1, 1], are not those of a t"),
     "other dims": (_dims([65, 3, 3, 3]), 3, "its shape and type need 7,020"),
-    "no operator set": (_no_opset, 3, "0 versions of the default operator set"),
+    "no operator set": (_no_opset, 3, "it has no versions of operator sets; the file may be truncated"),
     "newer format": (_newer, 4, "IR version 99"),
     "newer operators": (_newer_opset, 4, "operator set 999"),
     "same name twice": (_twice, 3, "initializer 'conv.weight' is there twice"),

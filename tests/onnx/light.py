@@ -5,7 +5,9 @@ Their files have nodes that make constants of one value where the weights would 
 
 from __future__ import annotations
 
+import tempfile
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +15,22 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
+from wpconvert.onnx.lower import calibrate
+
 FOLDER = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
 NAMES = (
-    "bvlc_alexnet",
-    "densenet121",
+    "squeezenet",
+    "shufflenet",
     "inception_v1",
+    "densenet121",
     "inception_v2",
     "resnet50",
-    "shufflenet",
-    "squeezenet",
-    "vgg19",
+    "bvlc_alexnet",
     "zfnet512",
+    "vgg19",
 )
+"""All of them, from 1.2 to 144 million weights."""
 
 IMAGE = (1, 3, 224, 224)
 """The shape of every model's input."""
@@ -42,8 +47,11 @@ def path_of(name: str) -> Path:
     return FOLDER / f"light_{name}.onnx"
 
 
-def with_weights(name: str, zeros: float = _ZEROS) -> ModelProto:
-    """The model with pruned random weights of a size that keeps activations in range, in its own operator set."""
+def with_weights(name: str, few_values: bool = False) -> ModelProto:
+    """The model with pruned random weights of a size that keeps activations in range, in its own operator set.
+
+    few_values: each weight has at most 15 of them.
+    """
     model = onnx.load(path_of(name))
     graph = model.graph
     shapes = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
@@ -56,7 +64,7 @@ def with_weights(name: str, zeros: float = _ZEROS) -> ModelProto:
     unused = set()
     for node in constants:
         shape = tuple(int(side) for side in shapes[node.input[0]])
-        weight = _drawn(shape, readers, node.output[0], zeros, random)
+        weight = _drawn(shape, readers, node.output[0], few_values, random)
         graph.node.remove(node)
         unused.add(node.input[0])
         graph.initializer.append(numpy_helper.from_array(weight, node.output[0]))
@@ -72,15 +80,17 @@ def _drawn(
     shape: tuple[int, ...],
     readers: dict[str, list[tuple[NodeProto, int]]],
     name: str,
-    zeros: float,
+    few_values: bool,
     random: np.random.Generator,
 ) -> NDArray[np.float32]:
     reader, position = readers[name][0]
     if len(shape) > 1:
-        kept = random.random(shape, np.float32) >= zeros
-        inputs = np.prod(shape[1:]) * (1 - zeros)
-        drawn = random.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / inputs))
-        return np.asarray(drawn * kept, np.float32)
+        drawn: NDArray[np.float32] = random.standard_normal(shape, np.float32)
+        if few_values:
+            drawn = (np.clip(np.rint(2 * drawn), -7, 7) / 2).astype(np.float32)
+        drawn *= random.random(shape, np.float32) >= _ZEROS
+        drawn *= np.float32(np.sqrt(2 / (np.prod(shape[1:]) * (1 - _ZEROS))))
+        return drawn
     if reader.op_type == "Unsqueeze":
         [(reader, _)] = readers[reader.output[0]]
     if reader.op_type == "BatchNormalization":
@@ -91,11 +101,21 @@ def _drawn(
 
 
 def images(count: int, seed: int = 0) -> NDArray[np.float32]:
-    """Smooth random images [count, 3, 224, 224] of mean 0 and variance 1, which have edges and plains as photographs do."""
+    """Random images [count, 3, 224, 224] of mean 0 and variance 1 that have edges and plains, as photographs do."""
     random = np.random.default_rng(seed)
-    drawn = np.zeros((count, *IMAGE[1:]), np.float32)
+    drawn: NDArray[np.float32] = np.zeros((count, *IMAGE[1:]), np.float32)
     for side in (7, 28, 112, 224):
         coarse = random.standard_normal((count, 3, side, side), np.float32)
         times = IMAGE[2] // side
         drawn += coarse.repeat(times, 2).repeat(times, 3)
-    return drawn / 2
+    return drawn / np.float32(2)
+
+
+@cache
+def calibrated(name: str) -> ModelProto:
+    """The model quantised with two images."""
+    with tempfile.TemporaryDirectory() as folder:
+        model, samples = Path(folder) / "model.onnx", Path(folder) / "samples.npz"
+        onnx.save(with_weights(name), model)
+        np.savez(samples, image=images(2))
+        return calibrate(model, samples)

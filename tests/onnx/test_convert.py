@@ -252,3 +252,15 @@ def test_processes_and_spooled_data_change_nothing(
         target = Target.beside(folder / "out.onnx")
         convert(source, Settings("auto", Rules(rules=[]), processes=processes), target)
         assert [path.read_bytes() for path in target.files] == [path.read_bytes() for path in first.files]
+
+
+@pytest.mark.parametrize("method", ["none", "bitmap", "auto", "pool"])
+def test_pooled_weights_lose_nothing_more_when_a_model_is_converted_again(method: str, tmp_path: Path) -> None:
+    weights = {"w": sparse((64, 64, 3, 3), "float32", zeros=0.0)}
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"])]
+    model = model_of(nodes, weights, [value("x", [1, 64, 4, 4])], [value("y", [1, 64, 2, 2])])
+    first, _ = converted(save(model, tmp_path / "m.onnx"), "pool", pool=PoolSettings(size=16))
+    second, done = converted(first.model, method, pool=PoolSettings(size=16))
+    assert [tensor.method for tensor in done.report.tensors] == ["pool"]
+    assert outputs(second.model)[0].tobytes() == outputs(first.model)[0].tobytes()
+    assert done.report.nbytes_after <= first.model.stat().st_size

@@ -181,15 +181,6 @@ def test_weights_of_four_bits(data_type: int, method: str, tmp_path: Path) -> No
             check(source, target)
 
 
-def test_weights_in_constant_nodes_are_listed_with_the_reason(tmp_path: Path) -> None:
-    constant = helper.make_node("Constant", [], ["w"], value=numpy_helper.from_array(sparse((64, 64), "float32")))
-    nodes = [constant, helper.make_node("MatMul", ["x", "w"], ["y"])]
-    source = save(model_of(nodes, {}, [value("x", [1, 64])], [value("y", [1, 64])]), tmp_path / "model.onnx")
-    _, done = converted(source)
-    (result,) = done.report.tensors
-    assert (result.name, result.reason) == ("w", "it is in a Constant node, not an initializer")
-
-
 ODD_TYPES = [
     TensorProto.DOUBLE,
     TensorProto.INT32,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.onnx.lower.network import network
+from tests.onnx.lower.network import network, signal_network
 from tests.tflite.harness import forced
 from wpconvert.onnx.lower import lower
 from wpconvert.reference.interpreter import Interpreter
 from wpconvert.target import boards, run_on
 from wpconvert.tflite.file import parse
+from wpconvert.tflite.model import TfliteModel
 
 
 @pytest.mark.parametrize("method", [None, "dcsr"])
@@ -18,9 +19,18 @@ from wpconvert.tflite.file import parse
 @pytest.mark.usefixtures("device")
 def test_every_operator_gives_the_bits_of_the_reference(board: str, method: str | None) -> None:
     data = lower(network(), "network").data
-    model = parse(data if method is None else forced(data, method))
+    agrees(board, parse(data if method is None else forced(data, method)), (1, 12, 12, 3))
+
+
+@pytest.mark.parametrize("board", ["corstone300", "mps2-m4"])
+@pytest.mark.usefixtures("device")
+def test_signals_and_functions_give_the_bits_of_the_reference(board: str) -> None:
+    agrees(board, parse(lower(signal_network(), "network").data), (1, 64, 3))
+
+
+def agrees(board: str, model: TfliteModel, shape: tuple[int, ...]) -> None:
     random = np.random.default_rng(2)
-    samples = [[random.integers(-128, 128, (1, 12, 12, 3), dtype=np.int8)] for _ in range(2)]
+    samples = [[random.integers(-128, 128, shape, dtype=np.int8)] for _ in range(2)]
     reference = Interpreter(model)
     for sample, [found] in zip(samples, run_on(boards()[board], model, samples).outputs, strict=True):
         [expected] = reference.run(sample)

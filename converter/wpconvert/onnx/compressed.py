@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import GraphProto, NodeProto, TensorProto
+from onnx import FunctionProto, GraphProto, NodeProto, TensorProto
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.data import load
-from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, DOMAIN
+from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, DOMAIN, VERSION
+from wpconvert.onnx.encode import Form, Part
 from wpconvert.onnx.file import OnnxModel
 from wpconvert.onnx.graphs import Scope
 from wpconvert.onnx.tensors import data_of, has_values, nbytes_of, type_name, values_of
@@ -57,6 +58,15 @@ class Compressed:
         except ModelError as error:
             raise ModelError(f"{self._where}: {error}") from error
 
+    def form(self, model: OnnxModel) -> Form:
+        """How the weight is stored, as it is."""
+        names = BY_OP_TYPE[self.node.op_type].input_names
+        parts = (
+            Part(name, tensor.data_type, tuple(tensor.dims), nbytes_of(tensor), data_of(tensor, model.files))
+            for name, tensor in zip(names, self.tensors, strict=False)
+        )
+        return Form(self.node.op_type, tuple(parts))
+
     @property
     def _where(self) -> str:
         return f"weight {self.name!r} ({self.node.op_type})"
@@ -67,6 +77,11 @@ def is_ours(node: NodeProto) -> bool:
     return bool(node.domain == DOMAIN)
 
 
+def is_decoder(scope: Scope) -> bool:
+    """Whether a scope is the body of a decoder."""
+    return isinstance(scope.body, FunctionProto) and bool(scope.body.domain == DOMAIN)
+
+
 def is_rewritten(model: OnnxModel) -> bool:
     """Whether any weight of the model is compressed."""
     return any(is_ours(node) for scope in model.scopes if scope.number is not None for node in scope.body.node)
@@ -75,10 +90,14 @@ def is_rewritten(model: OnnxModel) -> bool:
 def find_compressed(model: OnnxModel) -> Iterator[Compressed]:
     """Every compressed weight, graph by graph. ModelError for nodes that are not as `rewrite` makes them."""
     for scope in model.scopes:
-        graph = scope.graph
-        if graph is None or scope.number is None or not any(map(is_ours, graph.node)):
+        if not any(map(is_ours, scope.body.node)):
             continue
+        graph = scope.graph
+        if graph is None or scope.number is None:
+            raise ModelError(f"a node of {DOMAIN!r} is in a function, expected none but in graphs")
+        _check_version(model)
         initializers = {tensor.name: tensor for tensor in graph.initializer}
+        weights: set[str] = set()
         for node in filter(is_ours, graph.node):
             method = _METHODS.get(node.op_type)
             if method is None:
@@ -86,8 +105,23 @@ def find_compressed(model: OnnxModel) -> Iterator[Compressed]:
                 raise UnsupportedError(f"unknown operator {DOMAIN}.{node.op_type}, this version knows {known}")
             if len(node.output) != 1 or not node.output[0]:
                 raise ModelError(f"a {node.op_type} has {len(node.output)} outputs, expected 1")
-            missing = next((name for name in node.input if name not in initializers), None)
+            name = node.output[0]
+            if node.attribute:
+                raise ModelError(f"weight {name!r}: its {node.op_type} has attributes, expected none")
+            if name in initializers or name in weights:
+                raise ModelError(f"weight {name!r} is there twice")
+            weights.add(name)
+            missing = next((part for part in node.input if part not in initializers), None)
             if missing is not None:
-                raise ModelError(f"weight {node.output[0]!r}: its input {missing!r} is no initializer of the graph")
-            tensors = tuple(initializers[name] for name in node.input)
+                raise ModelError(f"weight {name!r}: its input {missing!r} is no initializer of the graph")
+            tensors = tuple(initializers[part] for part in node.input)
             yield Compressed(scope.number, scope, graph, node, method, tensors)
+
+
+def _check_version(model: OnnxModel) -> None:
+    versions = [entry.version for entry in model.proto.opset_import if entry.domain == DOMAIN]
+    if not versions:
+        raise ModelError(f"it has nodes, but no version of the operators {DOMAIN!r}")
+    if versions != [VERSION]:
+        numbers = ", ".join(map(str, versions))
+        raise UnsupportedError(f"version {numbers} of the operators {DOMAIN!r}, this version knows {VERSION}")

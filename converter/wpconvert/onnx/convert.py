@@ -111,7 +111,7 @@ def _dense(given: OnnxModel, folder: Path) -> tuple[OnnxModel, dict[str, Stored]
     provenance = metadata.read(given.proto)
     lossy = {(record.graph, record.name) for record in (provenance.tensors if provenance else ()) if record.lossy}
     stored = {
-        key_of(c.number, c.name): Stored(c.method, c.nbytes, (c.number, c.name) in lossy)
+        key_of(c.number, c.name): Stored(c.method, c.form(given), (c.number, c.name) in lossy)
         for c in find_compressed(given)
     }
     dense = Target.beside(folder / "restored" / "dense.onnx")
@@ -161,7 +161,7 @@ def _notes_of_nothing(results: Sequence[TensorResult], choices: Sequence[Choice]
 def _result(outcome: Outcome) -> TensorResult:
     trial = outcome.trial
     weight, replacement, stored = trial.found.weight, outcome.replacement, trial.stored
-    before = weight.nbytes if stored is None else stored.nbytes
+    before = weight.nbytes if stored is None else stored.form.nbytes
     form = None if replacement is None else replacement.form
     size = None if form is None or replacement is None or replacement.method != POOL else form.pool_size
     return TensorResult(

@@ -149,7 +149,10 @@ def encode(job: Job, spool: Path | None) -> Measured:
             continue
         least = BY_OP_TYPE[encoded.op_type].since_opset
         if job.opset < least:
-            reasons[method] = f"{method} needs operator set {least} or newer, the model has {job.opset}"
+            reasons[method] = (
+                f"{method} needs operator set {least} or newer, the model has {job.opset}; "
+                "onnx.version_converter.convert_version makes it newer"
+            )
             continue
         form = Form(encoded.op_type, tuple(_part(suffix, array) for suffix, array in encoded.inputs))
         if method == POOL:

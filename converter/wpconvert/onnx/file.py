@@ -21,6 +21,8 @@ from wpconvert.onnx.text import check_text
 
 SUFFIX = ".onnx"
 DEFAULT_DOMAINS = ("", "ai.onnx")
+_FIRST_OPSET_IR = 3
+"""The IR version from which a model says which operator sets it uses."""
 _MAX_NBYTES = (1 << 31) - 1
 
 
@@ -45,8 +47,9 @@ class OnnxModel:
 
     @property
     def opset(self) -> int:
-        """Version of the default operator set."""
-        return next(int(entry.version) for entry in self.proto.opset_import if entry.domain in DEFAULT_DOMAINS)
+        """Version of the default operator set; 0 where the model uses none of it."""
+        versions = (int(entry.version) for entry in self.proto.opset_import if entry.domain in DEFAULT_DOMAINS)
+        return next(versions, 0)
 
 
 def spans_of(proto: ModelProto, files: ExternalFiles) -> Iterator[Span]:
@@ -112,15 +115,19 @@ def _check(model: OnnxModel) -> None:
     proto = model.proto
     if not proto.HasField("graph") or not proto.HasField("ir_version"):
         raise ModelError("not an ONNX model: it has no graph or no IR version; the file may be truncated")
+    if proto.ir_version < 1:
+        raise ModelError(f"IR version {proto.ir_version}, expected a positive number; the file is damaged")
     if proto.ir_version > onnx.IR_VERSION:
         raise UnsupportedError(f"IR version {proto.ir_version}, this version reads up to {onnx.IR_VERSION}")
     check_text(proto)
-    versions = [entry.version for entry in proto.opset_import if entry.domain in DEFAULT_DOMAINS]
+    versions = {entry.version for entry in proto.opset_import if entry.domain in DEFAULT_DOMAINS}
     newest = onnx.defs.onnx_opset_version()
-    if len(versions) != 1:
-        raise ModelError(f"{len(versions)} versions of the default operator set, expected 1; the file may be truncated")
-    if versions[0] > newest:
-        raise UnsupportedError(f"operator set {versions[0]}, this version knows up to {newest}")
+    if len(versions) > 1:
+        raise ModelError(f"{len(versions)} versions of the default operator set, expected 1")
+    if proto.ir_version >= _FIRST_OPSET_IR and not proto.opset_import:
+        raise ModelError("it has no versions of operator sets; the file may be truncated")
+    if max(versions, default=0) > newest:
+        raise UnsupportedError(f"operator set {max(versions)}, this version knows up to {newest}")
     for tensor in every_tensor(proto):
         if tensor.HasField("segment"):
             raise UnsupportedError(f"tensor {tensor.name!r} is one segment of several")

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from onnx import GraphProto, ModelProto, TensorProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from wpconvert import __version__
 from wpconvert.errors import ModelError
-from wpconvert.onnx.tensors import RAW
+from wpconvert.onnx.tensors import RAW, without_data
+from wpconvert.onnx.text import check_text
 
 NAME = "wpconvert"
 VERSION = 1
@@ -25,7 +26,8 @@ class Record:
     """One rewritten weight: its graph, name, and place among the initializers. sha256 is of the dense bytes.
 
     form: the field that held them. rest: a TensorProto with what else the initializer had, serialised; mostly nothing.
-    lossy: the dense bytes are not those of the original model.
+    lossy: the dense bytes are not those of the original model. node: of the value of a Constant node, that node
+    without output and tensor, serialised; the index is then its place among the nodes.
     """
 
     graph: int
@@ -35,6 +37,7 @@ class Record:
     form: str = RAW
     rest: bytes = b""
     lossy: bool = False
+    node: bytes = b""
 
     def fields(self) -> dict[str, Any]:
         """What is stored of a record: what is not as usual, and the rest."""
@@ -47,13 +50,18 @@ class Record:
             fields["rest"] = base64.b64encode(self.rest).decode()
         if self.lossy:
             fields["lossy"] = True
+        if self.node:
+            fields["node"] = base64.b64encode(self.node).decode()
         return fields
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> Record:
         """The inverse of `fields`; TypeError, ValueError, KeyError or DecodeError where it is none."""
         rest = base64.b64decode(fields.get("rest", ""), validate=True)
-        TensorProto.FromString(rest)
+        node = base64.b64decode(fields.get("node", ""), validate=True)
+        _check_rest(TensorProto.FromString(rest), named=bool(node))
+        if node:
+            _check_node(NodeProto.FromString(node))
         record = cls(
             fields.get("graph", 0),
             fields["name"],
@@ -62,11 +70,41 @@ class Record:
             fields.get("form", RAW),
             rest,
             bool(fields.get("lossy", False)),
+            node,
         )
         integers, texts = (record.graph, record.index), (record.name, record.sha256, record.form)
-        if not all(type(value) is int for value in integers) or not all(isinstance(text, str) for text in texts):
+        numbered = all(type(value) is int and value >= 0 for value in integers)
+        if not numbered or not all(isinstance(text, str) for text in texts):
             raise TypeError("a tensor has fields of other types")
         return record
+
+
+def _check_rest(rest: TensorProto, named: bool) -> None:
+    """ValueError for one with what `restore` puts into it, or that no tensor has. named: it may have a name."""
+    if (
+        without_data(rest) != rest
+        or (rest.name and not named)
+        or rest.dims
+        or rest.data_type
+        or rest.HasField("segment")
+    ):
+        raise ValueError("the rest of a tensor has fields of its data")
+    _check_text(rest)
+
+
+def _check_node(node: NodeProto) -> None:
+    """ValueError for one that is no Constant without its output and tensor."""
+    attributes = [(attribute.name, attribute.HasField("t")) for attribute in node.attribute]
+    if node.op_type != "Constant" or node.input or node.output or attributes != [("value", False)]:
+        raise ValueError("the node of a tensor is no Constant that lacks its value")
+    _check_text(node)
+
+
+def _check_text(message: NodeProto | TensorProto) -> None:
+    try:
+        check_text(message)
+    except ModelError as error:
+        raise ValueError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -126,9 +164,17 @@ def read(model: ModelProto) -> Provenance | None:
         ir_version = content["ir_version"]
         if not all(type(number) is int and number >= 0 for number in (ir_version, *places)):
             raise TypeError("a number is none")
+        if ir_version > model.ir_version:
+            raise ValueError(f"IR version {ir_version}, that of the file is {model.ir_version}")
         return Provenance(str(content["tool"]), ir_version, records, tuple(zip(places, values, strict=True)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, DecodeError, binascii.Error) as error:
         raise ModelError(f"metadata entry {NAME!r} is malformed: {error}") from error
+
+
+def check_place(place: int, of: Sequence[object], what: str) -> None:
+    """ModelError for a place in a list that lets others between it and the end."""
+    if place > len(of):
+        raise ModelError(f"metadata entry {NAME!r} is malformed: {what} at place {place}, there are {len(of)}")
 
 
 def remove(model: ModelProto) -> None:

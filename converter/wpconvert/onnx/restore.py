@@ -1,10 +1,10 @@
-"""Give back the dense model: every weight becomes an initializer again, in its place and in the form it had."""
+"""Give back the dense model: every weight becomes what it was again, in its place and in the form it had."""
 
 from __future__ import annotations
 
 import hashlib
 
-from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from wpconvert.errors import ModelError
 from wpconvert.onnx import metadata
@@ -38,12 +38,21 @@ def _restore(model: OnnxModel, target: DataFile) -> list[str]:
     for compressed in find_compressed(model):
         record = records.get((compressed.number, compressed.name), _UNKNOWN)
         returned.append((compressed, record, _dense(model, compressed, record, target)))
-    _drop([compressed for compressed, _, _ in returned])
+    _drop_parts([compressed for compressed, _, _ in returned])
     rehome(model.proto, model.files, target)
     # In this order each index is that in the original, weights without a record at the end.
     for compressed, record, tensor in sorted(returned, key=lambda found: (found[1] is _UNKNOWN, found[1].index)):
         initializers = compressed.graph.initializer
+        if record.node:
+            _set_constant(compressed.node, record, tensor)
+            continue
+        if record is not _UNKNOWN:
+            metadata.check_place(record.index, initializers, f"weight {compressed.name!r}")
         initializers.insert(len(initializers) if record is _UNKNOWN else record.index, tensor)
+    for graph in {compressed.number: compressed.graph for compressed, _, _ in returned}.values():
+        for index in reversed(range(len(graph.node))):
+            if is_ours(graph.node[index]):
+                del graph.node[index]
     _forget(model.proto, provenance)
     losses = []
     unknown = sum(record is _UNKNOWN for _, record, _ in returned)
@@ -57,7 +66,7 @@ def _restore(model: OnnxModel, target: DataFile) -> list[str]:
 
 
 def _dense(model: OnnxModel, compressed: Compressed, record: Record, target: DataFile) -> TensorProto:
-    """The initializer of a weight, as its record says it was."""
+    """The tensor of a weight, as its record says it was."""
     values = compressed.decode(model)
     data_type = helper.np_dtype_to_tensor_dtype(values.dtype)
     raw = raw_of(values, data_type)
@@ -65,7 +74,8 @@ def _dense(model: OnnxModel, compressed: Compressed, record: Record, target: Dat
         raise ModelError(f"weight {compressed.name!r} is not the one that the metadata records; the file is damaged")
     # Its bytes were checked when the record was read.
     tensor: TensorProto = TensorProto.FromString(record.rest)
-    tensor.name = compressed.name
+    if not record.node:
+        tensor.name = compressed.name
     tensor.dims[:] = values.shape
     tensor.data_type = data_type
     if record.form == EXTERNAL:
@@ -77,17 +87,22 @@ def _dense(model: OnnxModel, compressed: Compressed, record: Record, target: Dat
     return tensor
 
 
-def _drop(found: list[Compressed]) -> None:
-    """Take the nodes and their tensors out of the graphs."""
+def _set_constant(node: NodeProto, record: Record, tensor: TensorProto) -> None:
+    """Make a Decode node the Constant that it stands for."""
+    output = node.output[0]
+    node.CopyFrom(NodeProto.FromString(record.node))
+    node.output.append(output)
+    node.attribute[0].t.CopyFrom(tensor)
+
+
+def _drop_parts(found: list[Compressed]) -> None:
+    """Take the compressed tensors out of the graphs."""
     graphs: dict[int, GraphProto] = {compressed.number: compressed.graph for compressed in found}
     for number, graph in graphs.items():
         parts = {name for compressed in found if compressed.number == number for name in compressed.node.input}
         for index in reversed(range(len(graph.initializer))):
             if graph.initializer[index].name in parts:
                 del graph.initializer[index]
-        for index in reversed(range(len(graph.node))):
-            if is_ours(graph.node[index]):
-                del graph.node[index]
 
 
 def _forget(model: ModelProto, provenance: Provenance | None) -> None:
@@ -101,4 +116,5 @@ def _forget(model: ModelProto, provenance: Provenance | None) -> None:
         return
     model.ir_version = provenance.ir_version
     for place, value in provenance.inputs:
+        metadata.check_place(place, model.graph.input, "an input")
         model.graph.input.insert(place, ValueInfoProto.FromString(value))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from wpconvert.onnx import metadata
+from wpconvert.onnx.constants import Constant
 from wpconvert.onnx.decode import BY_OP_TYPE, DOMAIN, MIN_IR_VERSION, VERSION, Encoded, make_node
 from wpconvert.onnx.encode import Form
 from wpconvert.onnx.external import locate
@@ -72,21 +73,42 @@ class Names:
 def pieces_of(replacement: Replacement, names: Names) -> Pieces:
     """The pieces of a weight; new names are taken from `names`."""
     place, form = replacement.place, replacement.form
-    weight = place.tensor
+    weight, name = place.tensor, place.constant.name
     tensors = []
     for part in form.parts:
-        tensor = TensorProto(name=names.new(f"{weight.name}/{part.suffix}"), data_type=part.data_type, dims=part.shape)
+        tensor = TensorProto(name=names.new(f"{name}/{part.suffix}"), data_type=part.data_type, dims=part.shape)
         tensors.append(tensor)
     encoded = Encoded(form.op_type, ())
-    node = make_node(encoded, [tensor.name for tensor in tensors], weight.name)
-    rest = without_data(weight)
-    for field in ("name", "dims", "data_type"):
-        rest.ClearField(field)
+    node = make_node(encoded, [tensor.name for tensor in tensors], name)
     number = place.scope.number
     assert number is not None
-    kept = rest.SerializeToString()
-    record = Record(number, weight.name, place.index, replacement.sha256, form_of(weight), kept, replacement.lossy)
+    rest, holder = _rest(place.constant)
+    record = Record(
+        number,
+        name,
+        place.constant.index,
+        replacement.sha256,
+        form_of(weight),
+        rest.SerializeToString(),
+        replacement.lossy,
+        holder,
+    )
     return Pieces(node, tuple(tensors), record)
+
+
+def _rest(constant: Constant) -> tuple[TensorProto, bytes]:
+    """What else the tensor of a weight has, and its node without tensor and output if it is the value of one."""
+    rest = without_data(constant.tensor)
+    for field in ("dims", "data_type"):
+        rest.ClearField(field)
+    if constant.node is None:
+        rest.ClearField("name")
+        return rest, b""
+    holder = NodeProto()
+    holder.CopyFrom(constant.node)
+    holder.ClearField("output")
+    holder.attribute[0].ClearField("t")
+    return rest, bytes(holder.SerializeToString())
 
 
 def function_nbytes(op_type: str, opset: int) -> int:
@@ -110,7 +132,11 @@ def rewrite(model: OnnxModel, replacements: Sequence[Replacement], target: DataF
         by_graph[scope.number].append(index)
         graphs[scope.number] = scope.graph
     for number, indices in by_graph.items():
-        for place in sorted((replacements[i].place.index for i in indices), reverse=True):
+        constants = {i: replacements[i].place.constant for i in indices}
+        for i, constant in constants.items():
+            if constant.node is not None:
+                constant.node.CopyFrom(pieces[i].node)
+        for place in sorted((c.index for c in constants.values() if c.node is None), reverse=True):
             del graphs[number].initializer[place]
     rehome(model.proto, model.files, target)
     for number, indices in by_graph.items():
@@ -123,7 +149,8 @@ def rewrite(model: OnnxModel, replacements: Sequence[Replacement], target: DataF
                     set_data(tensor, RAW, part.data)
                 graphs[number].initializer.append(tensor)
         for index in reversed(indices):
-            graphs[number].node.insert(0, pieces[index].node)
+            if replacements[index].place.constant.node is None:
+                graphs[number].node.insert(0, pieces[index].node)
     operators = dict.fromkeys(replacement.form.op_type for replacement in replacements)
     _equip(model, operators, [piece.record for piece in pieces])
 

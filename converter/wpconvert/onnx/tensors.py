@@ -77,16 +77,20 @@ def bits_of(data_type: int) -> int | None:
 
 
 def has_values(data_type: int) -> bool:
-    """Whether `values_of` makes elements of this type: all of 8 bits and more, and integers of 4."""
+    """Whether `values_of` makes elements of this type: all real ones of 8 bits and more, and integers of 4."""
+    if data_type in (TensorProto.COMPLEX64, TensorProto.COMPLEX128):
+        return False
     return _BITS.get(data_type, 0) >= 8 or data_type in (TensorProto.INT4, TensorProto.UINT4)
 
 
 def elements_of(tensor: TensorProto) -> int:
     """Number of elements; ModelError for absurd dimensions."""
-    count = math.prod(int(dim) for dim in tensor.dims)
-    if any(dim < 0 for dim in tensor.dims) or count > _MAX_ELEMENTS or len(tensor.dims) > _MAX_RANK:
+    dims = [int(dim) for dim in tensor.dims[: _MAX_RANK + 1]]
+    # Their product may be as long as the file.
+    count = math.prod(dims) if len(dims) <= _MAX_RANK and min(dims, default=0) >= 0 else -1
+    if not 0 <= count <= _MAX_ELEMENTS:
         raise ModelError(
-            f"tensor {tensor.name!r}: {len(tensor.dims)} dimensions, {list(tensor.dims)[:8]}, are not those of a tensor"
+            f"tensor {tensor.name!r}: {len(tensor.dims)} dimensions, {dims[:8]}, are not those of a tensor"
         )
     return count
 
@@ -174,10 +178,12 @@ def without_data(tensor: TensorProto) -> TensorProto:
 
 
 def same_when_set(tensor: TensorProto, data: Data) -> bool:
-    """Whether `without_data` and `set_data` give back an inline tensor as it is, bit for bit."""
+    """Whether `without_data` and the field that has the data give back a tensor as it is, bit for bit."""
     form = form_of(tensor)
-    if form == RAW:
-        return all(name == RAW_FIELD or not len(getattr(tensor, name)) for name in _DATA_FIELDS)
+    if form in (RAW, EXTERNAL):
+        fields = {field.name for field, _ in tensor.ListFields()}
+        own = "external_data" if form == EXTERNAL else RAW_FIELD
+        return fields.isdisjoint({*_DATA_FIELDS, "external_data"} - {own})
     copy = without_data(tensor)
     set_data(copy, form, data)
     return bool(copy.SerializeToString(deterministic=True) == tensor.SerializeToString(deterministic=True))

@@ -10,7 +10,7 @@ from pathlib import Path
 from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.rules import AUTO, Choice
 from wpconvert.onnx.data import Span, extents_of
-from wpconvert.onnx.decode import DECODERS, Settings
+from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, Settings
 from wpconvert.onnx.encode import Form, Job, Measured, encode, encode_all
 from wpconvert.onnx.file import OnnxModel
 from wpconvert.onnx.rewrite import Names, Replacement, function_nbytes, pieces_of
@@ -28,7 +28,7 @@ class Stored:
     """How a model that was rewritten before has a weight. lossy: it had been changed before it was stored."""
 
     method: str
-    nbytes: int
+    form: Form
     lossy: bool
 
 
@@ -68,10 +68,8 @@ def trials_of(
     for one, choice in zip(found, choices, strict=True):
         weight, before = one.weight, stored.get(one.weight.key)
         methods = LOSSLESS if choice.method == AUTO else () if choice.method == "none" else (choice.method,)
-        if before is not None:
-            methods = tuple(dict.fromkeys((*methods, before.method)))
         reason = weight.obstacle
-        if reason is None and not methods:
+        if reason is None and not methods and before is None:
             reason = choice.reason or "method none"
         job = None
         if reason is None:
@@ -91,9 +89,22 @@ def measure(
     results = encode_all(jobs, spool, processes)
     measured = []
     for trial in trials:
-        measured.append(trial if trial.job is None else replace(trial, measured=next(results)))
+        measured.append(trial if trial.job is None else replace(trial, measured=_with_stored(next(results), trial)))
         progress(trial)
     return measured
+
+
+def _with_stored(measured: Measured, trial: Trial) -> Measured:
+    """Among the forms also the one that the input has, unless the same method makes a smaller one."""
+    if trial.stored is None:
+        return measured
+    method, form = trial.stored.method, trial.stored.form
+    other = measured.forms.get(method)
+    assert trial.job is not None
+    impossible = trial.job.opset < BY_OP_TYPE[form.op_type].since_opset
+    if impossible or (other is not None and other.nbytes < form.nbytes):
+        return measured
+    return replace(measured, forms=measured.forms | {method: form})
 
 
 def settle(model: OnnxModel, trials: Sequence[Trial], spool: Path) -> list[Outcome]:
@@ -133,6 +144,9 @@ def _dense_nbytes(trial: Trial) -> int:
     """Bytes of the weight as it is: the message with its data, wherever that is, at a byte for each 8 bits of it."""
     place = trial.found.place
     size, nbytes = int(place.tensor.ByteSize()), trial.found.weight.nbytes
+    if place.constant.node is not None:
+        # A node takes the place of this one.
+        return int(place.constant.node.ByteSize()) + (nbytes if place.is_external else 0)
     if place.is_external:
         return size + nbytes
     # Numbers in a typed field may take more, which is not what a method saves.
@@ -185,7 +199,7 @@ def _reason(trial: Trial, dense: int, costs: Mapping[str, Cost]) -> str:
     if trial.measured is None:
         return trial.reason or ""
     if not costs:
-        return next(iter(trial.measured.reasons.values()))
+        return next(iter(trial.measured.reasons.values()), "method none")
     method = min(costs, key=lambda name: costs[name].nbytes)
     if costs[method].nbytes < dense:
         return f"the decoder of {method} would need more bytes than it saves"

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from onnx import FunctionProto, TensorProto, helper
+from onnx import TensorProto, helper
 
 from wpconvert.engines import ONNX_ENGINE
 from wpconvert.engines.base import Advance
@@ -15,12 +15,12 @@ from wpconvert.engines.inputs import Inputs
 from wpconvert.errors import UsageError
 from wpconvert.files import staging
 from wpconvert.onnx import metadata
-from wpconvert.onnx.compressed import Compressed, find_compressed
+from wpconvert.onnx.compressed import Compressed, find_compressed, is_decoder
+from wpconvert.onnx.constants import constants_of, value_of
 from wpconvert.onnx.data import Bytes, load
 from wpconvert.onnx.decode import DOMAIN
 from wpconvert.onnx.file import OnnxModel, read, told_of
 from wpconvert.onnx.files import Target
-from wpconvert.onnx.graphs import Scope
 from wpconvert.onnx.ports import interface_of, shape_of
 from wpconvert.onnx.restore import restore
 from wpconvert.onnx.tensors import data_of, raw_of
@@ -28,7 +28,7 @@ from wpconvert.report.result import Verification
 from wpconvert.verification import LOSSLESS, OF_DENSE, compare_output
 
 _Place = tuple[int, str, int]
-"""Of a constant: its graph, and its name, or its number among those that nodes have."""
+"""Of a constant: its graph, and its name, or its number among those that nodes other than Constant have."""
 _Loaded = tuple[int, tuple[int, ...], Bytes]
 """Type, shape and bytes."""
 _Load = Callable[[], _Loaded]
@@ -107,25 +107,24 @@ def _equal(first: OnnxModel, second: OnnxModel, lossy: set[tuple[int, str]]) -> 
 
 
 def _constants(model: OnnxModel) -> dict[_Place, _Load]:
-    """Initializers, compressed ones as they decode, and the tensors that nodes have."""
+    """Initializers, values of Constant nodes, those that are compressed as they decode, and tensors of other nodes."""
     found: dict[_Place, _Load] = {}
     parts: set[tuple[int, str]] = set()
     for compressed in find_compressed(model):
         parts.update((compressed.number, name) for name in compressed.node.input)
         found[compressed.number, compressed.name, _INITIALIZER] = partial(_load_compressed, model, compressed)
-    scopes = [scope for scope in model.scopes if not _is_ours(scope)]
+    scopes = [scope for scope in model.scopes if not is_decoder(scope)]
     for number, scope in enumerate(scopes):
         for tensor in scope.graph.initializer if scope.graph is not None else ():
             if (number, tensor.name) not in parts:
                 found[number, tensor.name, _INITIALIZER] = partial(_load, model, tensor)
-        nodes = (node for node in scope.body.node if node.domain != DOMAIN)
+        for constant in constants_of(scope):
+            if constant.node is not None and value_of(constant.node) is not None:
+                found[number, constant.name, _INITIALIZER] = partial(_load, model, constant.tensor)
+        nodes = (node for node in scope.body.node if node.domain != DOMAIN and value_of(node) is None)
         tensors = (attribute.t for node in nodes for attribute in node.attribute if attribute.HasField("t"))
         found |= {(number, "", index): partial(_load, model, tensor) for index, tensor in enumerate(tensors)}
     return found
-
-
-def _is_ours(scope: Scope) -> bool:
-    return isinstance(scope.body, FunctionProto) and bool(scope.body.domain == DOMAIN)
 
 
 def _load(model: OnnxModel, tensor: TensorProto) -> _Loaded:

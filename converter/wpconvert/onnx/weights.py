@@ -1,4 +1,4 @@
-"""Find the weights of an ONNX model: the initializers that an operator multiplies with, directly or behind others."""
+"""Find the weights of an ONNX model: the constants that an operator multiplies with, directly or behind others."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from onnx import NodeProto, TensorProto
+from onnx import TensorProto
 
 from wpconvert.errors import ModelError
 from wpconvert.model.weight import Weight
+from wpconvert.onnx.compressed import is_decoder
+from wpconvert.onnx.constants import Constant, constants_of, function_of
 from wpconvert.onnx.data import Data, Span, extents_of, load
 from wpconvert.onnx.file import DEFAULT_DOMAINS, OnnxModel, spans_of
 from wpconvert.onnx.graphs import Scope, Use, Uses
@@ -20,7 +22,6 @@ from wpconvert.onnx.tensors import (
     elements_of,
     form_of,
     has_values,
-    nbytes_of,
     same_when_set,
     type_name,
 )
@@ -57,17 +58,21 @@ FIRST_CONSTANT_IR = 4
 
 @dataclass(frozen=True)
 class Place:
-    """Where a weight is: its scope, and its place among the initializers.
+    """Where a weight is: its scope, and which constant of that.
 
-    data: its bytes, whatever field or file has them; None where that is not known. channel_axis: that of the output
+    data: its bytes, whatever field or file has them; None where it is only listed. channel_axis: that of the output
     channels, as far as the operator that reads it tells.
     """
 
     scope: Scope
-    index: int
-    tensor: TensorProto
+    constant: Constant
     data: Data | None
     channel_axis: int = 0
+
+    @property
+    def tensor(self) -> TensorProto:
+        """The tensor that holds it."""
+        return self.constant.tensor
 
     @property
     def is_external(self) -> bool:
@@ -95,36 +100,30 @@ def find_weights(model: OnnxModel) -> list[Found]:
     storages = {extent: number for number, extent in enumerate(dict.fromkeys(extents.values()))}
     found: list[Found] = []
     for scope in model.scopes:
-        graph = scope.graph
-        if graph is None or scope.number is None:
+        if is_decoder(scope):
             continue
-        [(commonest, times)] = Counter(tensor.name for tensor in graph.initializer).most_common(1) or [("", 0)]
+        constants = list(constants_of(scope))
+        [(commonest, times)] = Counter(constant.name for constant in constants).most_common(1) or [("", 0)]
         if times > 1:
-            raise ModelError(f"initializer {commonest!r} is there twice")
-        inputs = {value.name for value in graph.input}
+            raise ModelError(f"constant {commonest!r} is there twice")
+        inputs = set() if scope.graph is None else {value.name for value in scope.graph.input}
         trained = _trained(model) if scope.number == 0 else set()
-        for index, tensor in enumerate(graph.initializer):
-            data, operators = data_of(tensor, model.files), multipliers_of(uses, scope, tensor.name)
-            obstacle = None
+        for constant in constants:
+            tensor, operators = constant.tensor, multipliers_of(uses, scope, constant.name)
+            obstacle = constant.obstacle
             if not operators:
-                operators = tuple(dict.fromkeys(use.node.op_type for use in uses.readers(scope, tensor.name)))
-                obstacle = "no operator multiplies with it"
-                if nbytes_of(tensor) < REPORTED_NBYTES or len(tensor.dims) < 2:
+                operators = tuple(dict.fromkeys(use.node.op_type for use in uses.readers(scope, constant.name)))
+                obstacle = obstacle or "no operator multiplies with it"
+                if constant.nbytes < REPORTED_NBYTES or len(tensor.dims) < 2:
                     continue
-            if tensor.name in trained:
+            if constant.name in trained:
                 obstacle = obstacle or "training changes it"
-            obstacle = obstacle or _obstacle(model, scope, tensor, data, tensor.name in inputs)
-            place = Place(scope, index, tensor, data, _channel_axis(uses, scope, tensor))
+            data = None if obstacle is not None else data_of(tensor, model.files)
+            obstacle = obstacle or _obstacle(model, scope, constant, data, constant.name in inputs)
+            place = Place(scope, constant, data, _channel_axis(uses, scope, constant))
             # Spans that overlap are rewritten together or not at all; every inline tensor is on its own.
             storage = storages[extents[data]] if isinstance(data, Span) else -1 - len(found)
-            found.append(Found(_weight(scope.number, tensor.name, tensor, operators, storage, obstacle), place))
-        for node in graph.node:
-            # Names of tensors in nodes mean nothing; the value is that of the output.
-            operators = multipliers_of(uses, scope, node.output[0]) if _has_constant(node) else ()
-            if operators and nbytes_of(tensor := node.attribute[0].t) >= REPORTED_NBYTES:
-                obstacle = "it is in a Constant node, not an initializer"
-                weight = _weight(scope.number, node.output[0], tensor, operators, -1 - len(found), obstacle)
-                found.append(Found(weight, Place(scope, -1, tensor, None)))
+            found.append(Found(_weight(scope, constant, operators, storage, obstacle), place))
     return _held_by_others(found, Counter(storages[extents[span]] for span in spans_of(model.proto, model.files)))
 
 
@@ -150,18 +149,15 @@ def _trained(model: OnnxModel) -> set[str]:
     return {entry.key for entry in bindings}
 
 
-def _has_constant(node: NodeProto) -> bool:
-    """Whether a node is a Constant with a tensor."""
-    is_constant = node.op_type == "Constant" and node.domain in DEFAULT_DOMAINS and len(node.output) == 1
-    return is_constant and len(node.attribute) == 1 and bool(node.attribute[0].HasField("t"))
-
-
-def _weight(
-    graph: int, name: str, tensor: TensorProto, operators: tuple[str, ...], storage: int, obstacle: str | None
-) -> Weight:
-    dtype, nbytes = type_name(tensor.data_type), nbytes_of(tensor)
-    key, shape = key_of(graph, name), tuple(tensor.dims)
-    return Weight(key, name, operators, shape, dtype, nbytes, storage=storage, obstacle=obstacle)
+def _weight(scope: Scope, constant: Constant, operators: tuple[str, ...], storage: int, obstacle: str | None) -> Weight:
+    function, tensor = function_of(scope), constant.tensor
+    if function is not None:
+        key = f"{function.domain}.{function.name}:{constant.name}"
+    else:
+        assert scope.number is not None
+        key = key_of(scope.number, constant.name)
+    dtype, shape = type_name(tensor.data_type), tuple(tensor.dims)
+    return Weight(key, constant.name, operators, shape, dtype, constant.nbytes, storage=storage, obstacle=obstacle)
 
 
 def multipliers_of(uses: Uses, scope: Scope, name: str) -> tuple[str, ...]:
@@ -185,10 +181,10 @@ def multipliers_of(uses: Uses, scope: Scope, name: str) -> tuple[str, ...]:
     return tuple(operators)
 
 
-def _channel_axis(uses: Uses, scope: Scope, tensor: TensorProto) -> int:
+def _channel_axis(uses: Uses, scope: Scope, constant: Constant) -> int:
     """The axis of the output channels: 1 of a second factor and of a ConvTranspose, else 0."""
-    second = min(1, max(0, len(tensor.dims) - 1))
-    waiting = uses.readers(scope, tensor.name)
+    second = min(1, max(0, len(constant.tensor.dims) - 1))
+    waiting = uses.readers(scope, constant.name)
     for use in waiting:
         if use.node.op_type == "DequantizeLinear" and use.node.output:
             waiting = waiting + uses.readers(use.scope, use.node.output[0])
@@ -211,11 +207,12 @@ def _is_multiplied(use: Use) -> bool:
     return use.slot in MULTIPLIED.get(f"{domain}{use.node.op_type}", ())
 
 
-def _obstacle(model: OnnxModel, scope: Scope, tensor: TensorProto, data: Data | None, is_input: bool) -> str | None:
-    """Why an initializer stays as it is whatever the method; None if it need not."""
+def _obstacle(model: OnnxModel, scope: Scope, constant: Constant, data: Data | None, is_input: bool) -> str | None:
+    """Why a constant stays as it is whatever the method; None if it need not."""
+    tensor = constant.tensor
     if is_input and (scope.number or model.proto.ir_version >= FIRST_CONSTANT_IR):
         return "it is an input of the graph too: a caller may replace it"
-    if scope.parent is not None and scope.parent.owner(tensor.name) is not None:
+    if scope.parent is not None and scope.parent.owner(constant.name) is not None:
         return "it hides a value of the same name of a graph around it, which only an initializer may"
     if data is None or not has_values(tensor.data_type):
         return f"weights of type {type_name(tensor.data_type)} are not supported"
@@ -223,6 +220,6 @@ def _obstacle(model: OnnxModel, scope: Scope, tensor: TensorProto, data: Data | 
         return "it has no elements"
     if bits_of(tensor.data_type) == 4 and elements_of(tensor) % 2 and load(data)[-1] >> 4:
         return "its last byte has bits of no element"
-    if form_of(tensor) != EXTERNAL and not same_when_set(tensor, data):
+    if not same_when_set(tensor, data):
         return "its data is in a form that could not be given back bit for bit"
     return None

@@ -20,6 +20,7 @@ from wpconvert.tflite.operators import (
     CHANNEL_AXIS,
     CUSTOM_NAMES,
     ELEMENTWISE,
+    LOOKUP,
     ROW_DIMS,
     channel_sums,
     options_of,
@@ -96,6 +97,8 @@ def _is_weight(model: TfliteModel, site: Site) -> bool:
         return True
     if all(use.name in CHANNEL_AXIS or use.name in BUILTIN_NAMES for use in site.uses):
         return any(use.name in BUILTIN_NAMES and use.slot == WEIGHT_INPUT for use in site.uses)
+    if all(use.name == LOOKUP for use in site.uses):
+        return False
     data = model.buffer(model.root.subgraphs[site.subgraph].tensors[site.tensor])
     return data is not None and data.nbytes >= REPORTED_NBYTES
 

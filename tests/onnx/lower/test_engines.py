@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.onnx.lower.network import network
+from tests.onnx.lower.network import network, signal_network
 from tests.support.oracles import LiteRtOracle, TflmOracle
 from tests.tflite.harness import forced
 from wpconvert.engines.native import NativeEngine
@@ -33,6 +33,16 @@ def test_the_native_engine_gives_the_bits_of_the_reference(lowered: Lowered) -> 
         [expected] = reference.run(sample)
         assert (found == expected).all()
         assert expected.max() > -128
+
+
+def test_signals_and_functions_give_the_same_bits_on_the_native_engine() -> None:
+    model = parse(lower(signal_network(), "network").data)
+    random = np.random.default_rng(1)
+    samples = [[random.integers(-128, 128, (1, 64, 3), dtype=np.int8)] for _ in range(5)]
+    reference = Interpreter(model)
+    for sample, [found] in zip(samples, NativeEngine().run(model, samples, lambda: None), strict=True):
+        assert (found == reference.run(sample)[0]).all()
+        assert found.max() > found.min()
 
 
 def test_upstream_tflm_gives_the_bits_of_the_reference(lowered: Lowered) -> None:

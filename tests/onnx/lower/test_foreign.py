@@ -1,25 +1,67 @@
-"""Networks that nobody here made: those that the onnx package carries for its own tests."""
+"""Networks that nobody here made: those that the onnx package carries for its own tests, lowered."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import onnx
+import pytest
 
-from tests.onnx.lower.harness import operators, steps_apart
-from wpconvert.onnx.lower import calibrate, lower
+from tests.onnx.light import calibrated, images
+from tests.onnx.lower.harness import file_inputs, steps_apart
+from tests.tflite.harness import forced
+from wpconvert.engines.inputs import Inputs
+from wpconvert.engines.native import NativeEngine
+from wpconvert.errors import UnsupportedError
+from wpconvert.onnx.lower import lower
+from wpconvert.onnx.mixed import verify_mixed
+from wpconvert.reference.interpreter import Interpreter
+from wpconvert.tflite.file import parse
 
-LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+SMALL = ("squeezenet", "shufflenet")
+LARGE = ("densenet121", "inception_v2", "resnet50", "vgg19")
 
 
-def test_squeezenet(tmp_path: Path) -> None:
-    model = onnx.version_converter.convert_version(onnx.load(LIGHT / "light_squeezenet.onnx"), 17)
-    onnx.save(model, tmp_path / "net.onnx")
-    image = np.random.default_rng(0).normal(0, 1, (1, 3, 224, 224)).astype(np.float32)
-    np.savez(tmp_path / "samples.npz", image=image)
-    quantised = calibrate(tmp_path / "net.onnx", tmp_path / "samples.npz")
-    assert operators(lower(quantised, "squeezenet")).count("CONV_2D") == 26
-    steps = steps_apart(quantised, {quantised.graph.input[0].name: image})
-    assert len(steps) > 30
+def swept(*names: str) -> list[Any]:
+    return [pytest.param(name, marks=pytest.mark.sweep) for name in names]
+
+
+every_network = pytest.mark.parametrize("name", [*SMALL, *swept(*LARGE)])
+
+
+@every_network
+def test_every_layer_is_within_one_step_of_onnx_runtime(name: str) -> None:
+    model = calibrated(name)
+    steps = steps_apart(model, {model.graph.input[0].name: images(1, seed=1)})
+    assert len(steps) > 20
     assert max(steps.values()) <= 1, steps
+
+
+@every_network
+@pytest.mark.parametrize("method", [None, "bitmap"], ids=["dense", "bitmap"])
+def test_the_engines_give_the_same_bits(name: str, method: str | None) -> None:
+    model = calibrated(name)
+    lowered = lower(model, name)
+    data = lowered.data if method is None else forced(lowered.data, method)
+    sample = file_inputs(lowered, {model.graph.input[0].name: images(1, seed=2)})
+    [expected] = Interpreter(parse(lowered.data)).run(sample)
+    [[found]] = NativeEngine().run(parse(data), [sample], lambda: None)
+    assert expected.max() > expected.min()
+    assert (found == expected).all()
+
+
+@every_network
+def test_verify_passes(name: str, tmp_path: Path) -> None:
+    model = calibrated(name)
+    onnx.save(model, tmp_path / "model.onnx")
+    inputs = Inputs([[images(1, seed)] for seed in range(3, 6)], None, ())
+    verification = verify_mixed(tmp_path / "model.onnx", parse(lower(model, name).data), inputs, NativeEngine())
+    assert verification.passed, verification
+
+
+@pytest.mark.parametrize("name", ["inception_v1", *swept("bvlc_alexnet", "zfnet512")])
+def test_normalisation_across_channels_is_named(name: str) -> None:
+    message = r"node '.+' \(LRN\): operator LRN is not supported; supported are Abs, Add, "
+    with pytest.raises(UnsupportedError, match=f"^{name}: {message}"):
+        lower(calibrated(name), name)

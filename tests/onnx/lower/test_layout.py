@@ -60,6 +60,17 @@ def test_chains_of_reshapes_and_transposes_keep_every_value(data: st.DataObject)
     assert np.allclose(found, expected, atol=1e-6)
 
 
+def test_shuffled_channels_are_moved_once() -> None:
+    b = Builder()
+    y = b.op("Relu", b.input("x", (1, 6, 4, 5), 0.02, 0))
+    y = b.op("Reshape", b.rounded(y, 0.02, 0), b.indices([1, 2, 3, 4, 5]))
+    y = b.op("Reshape", b.op("Transpose", y, perm=[0, 2, 1, 3, 4]), b.indices([1, 6, 4, 5]))
+    b.output(b.rounded(b.op("Conv", y, b.weights(weights(2, 6, 1, 1))), 0.02, 0))
+    model, feeds = b.build(), feed(1, 6, 4, 5)
+    assert operators(lower(model, "model")) == ["RELU", "RESHAPE", "TRANSPOSE", "RESHAPE", "CONV_2D"]
+    assert max(steps_apart(model, feeds).values()) <= 1
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_the_order_in_memory_of_a_reshaped_array_is_found(data: st.DataObject) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from tests.onnx.harness import Array, value
 from tests.onnx.sweep.cases import QUANTISED, Case
@@ -56,7 +58,7 @@ class _Body:
         self.tensors: list[TensorProto] = []
         self._count = 0
 
-    def node(self, op_type: str, *inputs: str, **attributes: object) -> str:
+    def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:
         name = f"{self.prefix}{len(self.nodes)}"
         domain = "" if op_type != "Product" else "functions"
         self.nodes.append(helper.make_node(op_type, inputs, [name], name=name, domain=domain, **attributes))
@@ -100,7 +102,7 @@ class _Body:
             return self.node("DequantizeLinear", weight, scale, axis=1)
         return self.node("DequantizeLinear", weight, scale, axis=0, block_size=_BLOCK)
 
-    def graph(self, name: str, inputs: list[object], outputs: list[object]) -> GraphProto:
+    def graph(self, name: str, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]) -> GraphProto:
         return helper.make_graph(self.nodes, name, inputs, outputs, self.tensors, doc_string=f"graph {name}")
 
 
@@ -113,7 +115,7 @@ def model_of_case(case: Case) -> ModelProto:
     if case.storage == "twins":
         result = main.node("Add", result, main.product("x", main.weight(TWIN)))
     main.nodes.append(helper.make_node("Clip", [result, "", "limit"], ["y"], doc_string="the end"))
-    main.tensors.append(numpy_helper.from_array(np.float32(1e30), "limit"))
+    main.tensors.append(numpy_helper.from_array(np.array(1e30, np.float32), "limit"))
     graph = main.graph("main", [value("x", ["batch", case.rows])], [value("y", ["batch", case.cols])])
     if case.place == "output":
         weight = next(t for t in graph.initializer if t.name == case.name)
@@ -130,9 +132,9 @@ def model_of_case(case: Case) -> ModelProto:
     model.metadata_props.add(key="author", value="somebody")
     if case.place == "function":
         product = helper.make_node("MatMul", ["a", "b"], ["c"])
-        model.functions.append(
-            helper.make_function("functions", "Product", ["a", "b"], ["c"], [product], [opsets[0]], doc_string="ours")
-        )
+        imports = [helper.make_opsetid("", case.opset)]
+        model.functions.append(helper.make_function("functions", "Product", ["a", "b"], ["c"], [product], imports))
+        model.functions[0].doc_string = "ours"
     if case.place == "annotated":
         entry = model.graph.quantization_annotation.add(tensor_name=case.name)
         entry.quant_parameter_tensor_names.add(key="SCALE_TENSOR", value="limit")
@@ -165,7 +167,7 @@ def _branch(main: _Body, name: str, weight: str | None, prefix: str) -> GraphPro
 
 def _if(main: _Body, weight: str | None) -> str:
     shape = main.node("ReduceSum", "x", keepdims=0)
-    zero = main.constant(np.float32(0))
+    zero = main.constant(np.array(0, np.float32))
     condition = main.node("Greater", shape, zero)
     name = main.case.name
     return main.node(
@@ -189,34 +191,24 @@ def _loop(main: _Body) -> str:
     body = _Body(case, "l", main.generator)
     kept = body.node("Identity", "go")
     result = body.node("Add", "state", body.product("x", body.weight(case.name)))
-    inputs = [
-        value("i", [], TensorProto.INT64),
-        value("go", [], TensorProto.BOOL),
-        value("state", ["batch", case.cols]),
-    ]
-    outputs = [value(kept, [], TensorProto.BOOL), value(result, ["batch", case.cols])]
-    return _looped(main, body.graph("body", inputs, outputs))
+    return _looped(main, body, kept, result)
 
 
-def _looped(main: _Body, body: GraphProto) -> str:
+def _looped(main: _Body, body: _Body, kept: str, result: str) -> str:
+    shape: list[int | str] = ["batch", main.case.cols]
+    inputs = [value("i", [], TensorProto.INT64), value("go", [], TensorProto.BOOL), value("state", shape)]
+    graph = body.graph("body", inputs, [value(kept, [], TensorProto.BOOL), value(result, shape)])
     start = main.product("x", main.weight("start"))
-    times, always = main.constant(np.int64(3)), main.constant(np.bool_(True))
-    return main.node("Loop", times, always, start, body=body)
+    times, always = main.constant(np.array(3)), main.constant(np.array(True))
+    return main.node("Loop", times, always, start, body=graph)
 
 
 def _nested(main: _Body) -> str:
     """An If within a Loop."""
-    case = main.case
-    body = _Body(case, "l", main.generator)
+    body = _Body(main.case, "l", main.generator)
     kept = body.node("Identity", "go")
     result = body.node("Add", "state", _if(body, None))
-    inputs = [
-        value("i", [], TensorProto.INT64),
-        value("go", [], TensorProto.BOOL),
-        value("state", ["batch", case.cols]),
-    ]
-    outputs = [value(kept, [], TensorProto.BOOL), value(result, ["batch", case.cols])]
-    return _looped(main, body.graph("body", inputs, outputs))
+    return _looped(main, body, kept, result)
 
 
 def _scan(main: _Body) -> str:

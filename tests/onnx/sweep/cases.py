@@ -17,7 +17,7 @@ STORAGES = (
 )
 NAMES = ("w", "a b", "layer/0/w", "Ünï", "quote\"'", "x" * 300, "new\nline", "{}", "0", "[bold]")
 METHODS = ("auto", "auto", "none", "bitmap", "rle", "dcsr", "packed", "huffman", "pool")
-DOMAINS = ("", "", "", "ai.onnx")
+DOMAINS = (*("",) * 9, "ai.onnx")
 LEAST_OPSET = {
     "int4": 21,
     "uint4": 21,

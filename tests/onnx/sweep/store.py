@@ -12,7 +12,7 @@ from onnx import GraphProto, ModelProto, TensorProto
 from tests.onnx.sweep.build import TWIN
 from tests.onnx.sweep.cases import Case
 
-_TYPED = {
+_TYPED: dict[int, tuple[str, str]] = {
     TensorProto.FLOAT: ("float_data", "<f4"),
     TensorProto.DOUBLE: ("double_data", "<f8"),
     TensorProto.INT64: ("int64_data", "<i8"),

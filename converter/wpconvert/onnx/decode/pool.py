@@ -263,7 +263,8 @@ def _packed(index: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
 
 def _scales(rows: Array, pooled: Array) -> Array:
     """The scale of each row, in the rows' type: the one that gives the row exactly if one does, else the nearest."""
-    best = np.asarray(channel_scales(rows, pooled).astype(rows.dtype))
+    with np.errstate(all="ignore"):
+        best = np.asarray(channel_scales(rows, pooled).astype(rows.dtype))
     longest = np.argmax(np.abs(pooled), axis=1)
     number = np.arange(len(rows))
     with np.errstate(all="ignore"):

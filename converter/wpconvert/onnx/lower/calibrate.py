@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,17 +18,23 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from wpconvert.errors import FileError, UnsupportedError, UsageError
 from wpconvert.onnx.lower.affine import replace_batch_norms
 from wpconvert.onnx.lower.attributes import Attributes
+from wpconvert.onnx.lower.functions import fixed_scales, tabulated
+from wpconvert.onnx.lower.operators import operator_names
 from wpconvert.onnx.lower.opset import OPSET, upgraded
 from wpconvert.onnx.weights import FIRST_CONSTANT_IR
 
-_QUANTISED = sorted(set(QDQRegistry) | set(QLinearOpsRegistry))
-"""All that ONNX Runtime quantises."""
+_QUANTISED = sorted({*QDQRegistry, *QLinearOpsRegistry, *operator_names()})
+"""All that ONNX Runtime has rules for, and what can be lowered."""
 
 _LABELS = "labels"
 """An array that evaluation files hold beside the samples."""
 
 _SHOWN = 300
 """Characters of ONNX Runtime's own words in a message."""
+
+
+# What it cannot load it also logs, with a traceback; the error says it in a line.
+logging.getLogger(quant_pre_process.__module__).setLevel(logging.CRITICAL)
 
 
 class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
@@ -64,7 +71,8 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             quant_pre_process(source, prepared, skip_symbolic_shape=True)
             model = onnx.load(prepared)
             replace_batch_norms(model)
-            exact = _exact_pools(model.graph)
+            _name_nodes(model.graph)
+            left = [*_exact_pools(model.graph), *tabulated(model.graph)]
             onnx.save(model, prepared)
             quantization.quantize_static(
                 prepared,
@@ -72,10 +80,11 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
                 _Samples(samples_by_name),
                 quant_format=quantization.QuantFormat.QDQ,
                 op_types_to_quantize=_QUANTISED,
-                nodes_to_exclude=exact,
+                nodes_to_exclude=left,
                 per_channel=True,
                 activation_type=quantization.QuantType.QInt8,
                 weight_type=quantization.QuantType.QInt8,
+                extra_options={"TensorQuantOverrides": fixed_scales(model.graph)},
             )
         except (UsageError, FileError):
             raise
@@ -96,6 +105,15 @@ def _drop_constant_inputs(model: onnx.ModelProto) -> None:
     graph.input.extend(kept)
 
 
+def _name_nodes(graph: onnx.GraphProto) -> None:
+    """Give each node a name of its own, by which the quantiser knows it."""
+    taken: set[str] = set()
+    for index, node in enumerate(graph.node):
+        if not node.name or node.name in taken:
+            node.name = f"{node.op_type}:{index}"
+        taken.add(node.name)
+
+
 def _name_sums(graph: onnx.GraphProto) -> None:
     """The quantiser knows the sum of two as Add alone."""
     for node in graph.node:
@@ -104,21 +122,20 @@ def _name_sums(graph: onnx.GraphProto) -> None:
 
 
 def _exact_pools(graph: onnx.GraphProto) -> list[str]:
-    """The names of the AveragePool nodes whose output gets a scale of its own; they are named for that.
+    """The names of the AveragePool nodes whose output gets a scale of its own.
 
     With the scale of the input, which the quantiser would give it, a quarter of the means of 2 x 2 values are ties, and
     ONNX Runtime rounds ties to even, the device away from zero. Where padding is not counted only the kernel that keeps
     the scale can compute the means.
     """
     found = []
-    for index, node in enumerate(graph.node):
+    for node in graph.node:
         if node.op_type != "AveragePool":
             continue
         attributes = Attributes(node, node.name)
         padded = any(attributes.integers("pads", ()) or ()) or attributes.integer("ceil_mode", 0)
         padded = padded or attributes.text("auto_pad", "NOTSET").startswith("SAME")
         if attributes.integer("count_include_pad", 0) or not padded:
-            node.name = node.name or f"AveragePool_{index}"
             found.append(node.name)
     return found
 

@@ -15,9 +15,8 @@ _FUSED = (ActivationFunctionType.NONE, *RELU_OPERATORS, ActivationFunctionType.R
 _INT8 = np.dtype(np.int8)
 
 
-def clamp_bounds(node: Node) -> tuple[int, int]:
-    """The node's clamp as bounds of its int8 output; bounds outside the output's range have no effect."""
-    quant = node.output.quant
+def clamp_bounds(node: Node, quant: Quant) -> tuple[int, int]:
+    """The node's clamp as bounds of an int8 output of that quantisation; those outside its range have no effect."""
     low, high = (
         limit if np.isinf(bound) else min(max(quantise_scalar(bound, quant.scale, quant.zero_point), -128), 127)
         for bound, limit in zip(node.clamp, (-128, 127), strict=True)

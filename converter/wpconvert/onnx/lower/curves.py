@@ -71,12 +71,8 @@ class Curve:
         return self.function(quant.scale * (_EVERY - quant.zero_point).astype(np.float32))
 
     def table(self, quant: Quant) -> Table:
-        """The values quantised as QuantizeLinear does, halves to even."""
-        with np.errstate(all="ignore"):
-            steps = np.rint(self.values() / quant.scale) + np.float32(quant.zero_point)
-        # As in ONNX Runtime, NaN becomes the smallest integer.
-        table: Table = np.fmin(np.fmax(steps, -128), 127).astype(np.int8)
-        return table
+        """The values quantised as QuantizeLinear does."""
+        return quant.rounded(self.values())
 
     def own_quant(self) -> Quant:
         """The finest quantisation that holds every value, and zero."""
@@ -99,12 +95,19 @@ class Curve:
             )
         scale = np.float32(float(quant.scale) / slope)
         zero_point = int(np.rint(quant.zero_point + base / float(quant.scale)))
+        # Rounding may have moved it over an edge by one.
+        zero_point = min(max(zero_point, -128), 127) if -129 <= zero_point <= 128 else zero_point
         if not -128 <= zero_point <= 127 or not np.isfinite(scale) or scale <= 0:
             raise UnsupportedError(
                 f"the input {self.source.name!r} is scaled and shifted to scale {float(scale):g} and zero point "
                 f"{zero_point}, which int8 does not hold"
             )
         return Quant(scale, zero_point)
+
+
+def is_identity(table: Table) -> bool:
+    """Every integer stands for itself."""
+    return bool((table == _EVERY).all())
 
 
 def curve_of(

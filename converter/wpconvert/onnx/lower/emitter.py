@@ -197,19 +197,17 @@ class Emitter:
 
     def rescaled(self, name: str, tensor: int, quant: Quant) -> int:
         """The tensor with another quantisation: itself where that is its own."""
-        held = self.graph.tensors[tensor]
-        own = Quant(np.float32(held.quantization.scale[0]), int(held.quantization.zeroPoint[0]))
-        if own == quant:
+        if self._quant(tensor) == quant:
             return tensor
-        output = self.tensor(f"{name}/rescaled", tuple(held.shape), quant)
+        output = self.tensor(f"{name}/rescaled", tuple(self.graph.tensors[tensor].shape), quant)
         return self.operator("QUANTIZE", [tensor], output, options("QuantizeOptions"))
 
-    def sliced(self, name: str, tensor: int, start: Sequence[int], shape: Shape) -> int:
-        """The part of a tensor that begins at `start`."""
-        ends = [first + length for first, length in zip(start, shape, strict=True)]
+    def sliced(self, name: str, tensor: int, start: Sequence[int], steps: Sequence[int], shape: Shape) -> int:
+        """The part of a tensor that begins at `start`, every `steps`-th element."""
+        ends = [first + (length - 1) * step + 1 for first, length, step in zip(start, shape, steps, strict=True)]
         held = self.graph.tensors[tensor].quantization
         output = self._tensor(f"{name}/sliced", shape, np.dtype(np.int8), held.scale, held.zeroPoint)
-        bounds = [self.indices(f"{name}/slice", values) for values in (start, ends, [1] * len(shape))]
+        bounds = [self.indices(f"{name}/slice", values) for values in (start, ends, steps)]
         return self.operator("STRIDED_SLICE", [tensor, *bounds], output, options("StridedSliceOptions"))
 
     def result(self, node: Node, name: str, inputs: Sequence[int], perm: Perm, op_options: Any = None) -> None:
@@ -219,7 +217,7 @@ class Emitter:
     def result_in(self, node: Node, name: str, inputs: Sequence[int], where: Storage, op_options: Any = None) -> None:
         """The same for an output whose memory is described by `where`; its tensor is made here."""
         activation = node.output
-        clamp = fused_clamp(clamp_bounds(node), activation.quant) if name in _FUSING else None
+        clamp = fused_clamp(clamp_bounds(node, activation.quant), activation.quant) if name in _FUSING else None
         if clamp is not None:
             op_options.fusedActivationFunction = clamp
         output = self.operator(name, inputs, self.tensor(activation.name, where.shape, activation.quant), op_options)
@@ -237,7 +235,8 @@ class Emitter:
 
     def _clamped(self, node: Node, tensor: int) -> int:
         """A tensor of a node's output with the node's clamp."""
-        quant, bounds = node.output.quant, clamp_bounds(node)
+        quant = node.output.quant
+        bounds = clamp_bounds(node, quant)
         clamp = fused_clamp(bounds, quant)
         if clamp == ActivationFunctionType.NONE:
             return tensor
@@ -255,10 +254,16 @@ class Emitter:
 
     def relabelled(self, name: str, tensor: int, quant: Quant) -> int:
         """The same integers with another meaning: RESHAPE copies them as they are."""
+        if self._quant(tensor) == quant:
+            return tensor
         shape = tuple(self.graph.tensors[tensor].shape)
         target = self.indices(f"{name}/shape", shape)
         output = self.tensor(name, shape, quant)
         return self.operator("RESHAPE", [tensor, target], output, options("ReshapeOptions", newShape=list(shape)))
+
+    def _quant(self, tensor: int) -> Quant:
+        held = self.graph.tensors[tensor].quantization
+        return Quant(np.float32(held.scale[0]), int(held.zeroPoint[0]))
 
     def metadata(self, name: str, content: Any) -> None:
         """A metadata entry of JSON."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import onnx
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import layout, operators
 from wpconvert.onnx.lower.emitter import Emitter
-from wpconvert.onnx.lower.graph import Activation, Network, Node, Port
+from wpconvert.onnx.lower.graph import Activation, Network, Node, Port, Quant
 from wpconvert.onnx.lower.importer import read_network
 from wpconvert.onnx.lower.layout import Perm, Storage
 from wpconvert.onnx.lower.lines import is_widening
+from wpconvert.onnx.lower.opset import MIN_OPSET, upgraded
 from wpconvert.onnx.lower.pads import merge_pads
 from wpconvert.reference.interpreter import Interpreter, shielded
 from wpconvert.tflite.file import parse, serialise
@@ -68,7 +70,7 @@ def _lower(model: onnx.ModelProto) -> Lowered:
         raise UnsupportedError(
             "a float model; quantise it first with onnxruntime.quantization.quantize_static or --calibrate DATA.npz"
         )
-    network = read_network(model)
+    network = read_network(upgraded(model, MIN_OPSET))
     merge_pads(network)
     lowered = _emit(network)
     # What the runtime would refuse is refused here.
@@ -86,6 +88,8 @@ def _emit(network: Network) -> Lowered:
     inputs, tensors = [], []
     for port in network.inputs:
         activation = port.activation
+        if activation.cell.quant is None and not _is_read(network, activation):
+            activation.cell.quant = Quant(np.float32(1), 0)
         perm = _input_order(network, activation)
         shape = tuple(activation.shape[axis] for axis in perm)
         tensor = emitter.tensor(port.name, shape, activation.quant)
@@ -94,9 +98,12 @@ def _emit(network: Network) -> Lowered:
         inputs.append(Mapping(port.name, activation.shape, port.dtype, perm))
     for node in _needed(network):
         operators.OPERATORS[node.op].emit(emitter, node)
-    outputs, results = [], []
+    outputs: list[Mapping] = []
+    results: list[int] = []
     for port in network.outputs:
         tensor, perm = _output(emitter, port)
+        if tensor not in (*tensors, *results):
+            emitter.graph.tensors[tensor].name = port.name
         results.append(tensor)
         outputs.append(Mapping(port.name, port.activation.shape, port.dtype, perm))
     emitter.metadata(METADATA_NAME, {"inputs": [asdict(m) for m in inputs], "outputs": [asdict(m) for m in outputs]})
@@ -113,6 +120,12 @@ def _needed(network: Network) -> list[Node]:
             needed.append(node)
             wanted.update(value for value in node.inputs if isinstance(value, Activation))
     return needed[::-1]
+
+
+def _is_read(network: Network, activation: Activation) -> bool:
+    return any(activation in node.inputs for node in network.nodes) or any(
+        port.activation is activation for port in network.outputs
+    )
 
 
 def _input_order(network: Network, activation: Activation) -> Perm:

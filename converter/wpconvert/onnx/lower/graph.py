@@ -23,6 +23,13 @@ class Quant:
     scale: np.float32
     zero_point: int
 
+    def rounded(self, real: NDArray[Any]) -> NDArray[np.int8]:
+        """Real numbers as integers, halves to even, NaN the smallest as in ONNX Runtime."""
+        with np.errstate(all="ignore"):
+            steps = np.rint(np.asarray(real, np.float32) / self.scale) + np.float32(self.zero_point)
+        integers: NDArray[np.int8] = np.fmin(np.fmax(steps, -128), 127).astype(np.int8)
+        return integers
+
     def __str__(self) -> str:
         return f"scale {float(self.scale):.9g}, zero point {self.zero_point}"
 

@@ -14,7 +14,7 @@ import onnx
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import operators
 from wpconvert.onnx.lower.attributes import Attributes
-from wpconvert.onnx.lower.curves import CURVED, curve_of
+from wpconvert.onnx.lower.curves import CURVED, Curve, curve_of, is_identity
 from wpconvert.onnx.lower.folding import FOLDABLE, fold, tensor_values
 from wpconvert.onnx.lower.graph import Activation, Constant, Network, Node, Operand, Port, Quant, QuantCell
 from wpconvert.onnx.lower.quantised import (
@@ -159,7 +159,7 @@ class _Importer(Values):
             raise ModelError(f"{where}: input 0 is missing")
         quant, _ = activation_quant(scale, zero_point, where)
         curve = self._curves.get(proto.input[0])
-        if curve is not None and not self._follows(proto.input[0], value, quant):
+        if curve is not None and not self._follows(proto.input[0], value, quant, curve):
             value = self._tabulated(curve, value, quant)
         elif value.cell.quant is None:
             value.cell.quant = quant
@@ -172,13 +172,19 @@ class _Importer(Values):
             value = Activation(proto.output[0], value.shape, QuantCell(quant), rescale)
             rescale.outputs = [value]
             self._nodes.append(rescale)
+        self._round(proto, value)
+
+    def _round(self, proto: onnx.NodeProto, value: Activation) -> None:
+        """A node's output is the integers of a value."""
         value.integers = proto.output[0]
         self._values[proto.output[0]] = value
         self._integers.add(proto.output[0])
 
-    def _follows(self, name: str, value: Activation, quant: Quant) -> bool:
-        """The operator that computes a value can give it that quantisation."""
+    def _follows(self, name: str, value: Activation, quant: Quant, curve: Curve) -> bool:
+        """The operator that computes a value can give it that quantisation, and has something to compute."""
         if name in self._functions or value.source is None:
+            return False
+        if curve.source.cell.quant is not None and is_identity(curve.table(quant)):
             return False
         return value.cell.quant == quant if value.cell.quant else operators.follows(value.source, quant)
 
@@ -215,9 +221,15 @@ class _Importer(Values):
         """An operator that carries scales, as the operator in the default domain."""
         form = FORMS[proto.op_type]
         operands, quant = operands_of(form, inputs, attributes, where)
+        x, kernel = operands[0], operators.FIXED.get(form.operator)
+        if isinstance(x, Activation) and kernel is not None and not operators.rescalable(kernel, quant):
+            plain = onnx.helper.make_node(form.operator, [proto.input[0]], proto.output, proto.name)
+            curve = curve_of(plain, [x], {}, self._opset, where)
+            if curve is not None:
+                self._round(proto, self._tabulated(curve, Activation(proto.output[0], x.shape, QuantCell()), quant))
+                return
         node = self._append(form.operator, proto, operands, attributes, quant=quant)
-        node.output.integers = proto.output[0]
-        self._integers.add(proto.output[0])
+        self._round(proto, node.output)
 
     def _read_operator(
         self, proto: onnx.NodeProto, inputs: list[Operand | None], attributes: Attributes, where: str
@@ -231,7 +243,7 @@ class _Importer(Values):
             raise UnsupportedError(
                 f"{where}: supported is {proto.op_type} of one quantised tensor and single constants"
             )
-        if proto.op_type not in operators.OPERATORS:
+        if proto.op_type not in operators.operator_names():
             raise UnsupportedError(f"{where}: operator {proto.op_type} is not supported; {operators.supported()}")
         integer = any(name in self._integers for name in proto.input)
         operator = operators.OPERATORS[proto.op_type]
@@ -242,5 +254,4 @@ class _Importer(Values):
                 raise UnsupportedError(f"{where}: reads {name!r} in float32, which other nodes read too; quantise it")
         node = self._append(proto.op_type, proto, inputs, attributes, integer=integer)
         if integer:
-            node.output.integers = proto.output[0]
-            self._integers.add(proto.output[0])
+            self._round(proto, node.output)

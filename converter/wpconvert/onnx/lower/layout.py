@@ -57,9 +57,13 @@ def _common_edges(first: Shape, second: Shape) -> list[int] | None:
     return edges if all(high % low == 0 for low, high in pairwise(edges)) else None
 
 
-def _stored_factors(storage: Storage, edges: Sequence[int]) -> list[int]:
+def _axes_in_memory(storage: Storage, edges: Sequence[int]) -> list[list[int]]:
     per_axis = _factors(storage.base, edges)
-    return [factor for axis in storage.perm for factor in per_axis[axis]]
+    return [per_axis[axis] for axis in storage.perm]
+
+
+def _stored_factors(storage: Storage, edges: Sequence[int]) -> list[int]:
+    return [factor for factors in _axes_in_memory(storage, edges) for factor in factors]
 
 
 def order_of(storage: Storage, shape: Shape) -> Perm | None:
@@ -105,24 +109,20 @@ def transposed(storage: Storage, axes: Perm) -> Storage:
 
 
 def rearrangement(storage: Storage, shape: Shape, perm: Perm) -> tuple[Shape, Perm] | None:
-    """The memory as as few axes as possible, and the order of these that puts `shape`'s axes in the order `perm`.
+    """A shape of the memory, and the order of its axes that puts `shape`'s axes in the order `perm`.
 
-    None when no shape of the memory has both the axes of `base` and those of `shape`.
+    The shape is the storage's own where that will do. None when no shape has both the axes of `base` and of `shape`.
     """
     edges = _common_edges(storage.base, shape)
     if edges is None:
         return None
     per_axis = _factors(shape, edges)
     wanted = [factor for axis in perm for factor in per_axis[axis]]
-    runs: list[list[int]] = []
-    for factor in _stored_factors(storage, edges):
-        place = wanted.index(factor)
-        if runs and place and runs[-1][-1] == wanted[place - 1]:
-            runs[-1].append(factor)
-        else:
-            runs.append([factor])
-    dims = tuple(math.prod(edges[factor + 1] // edges[factor] for factor in run) for run in runs)
-    order = sorted(range(len(runs)), key=lambda run: wanted.index(runs[run][0]))
+    places = [[wanted.index(f) for f in factors] for factors in _axes_in_memory(storage, edges)]
+    if any(end - start != 1 for axis in places for start, end in pairwise(axis)):
+        places = [[place] for axis in places for place in axis]
+    dims = tuple(math.prod(edges[wanted[p] + 1] // edges[wanted[p]] for p in axis) for axis in places)
+    order = sorted(range(len(places)), key=lambda axis: places[axis][:1])
     return dims, tuple(order)
 
 

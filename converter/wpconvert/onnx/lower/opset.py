@@ -5,7 +5,9 @@ from __future__ import annotations
 import onnx
 
 from wpconvert.errors import UnsupportedError
-from wpconvert.onnx.weights import FIRST_CONSTANT_IR
+
+MIN_OPSET = 11
+"""The first operator set that is read as it is."""
 
 OPSET = 13
 """The first operator set with scales per channel."""
@@ -19,14 +21,12 @@ def upgraded(model: onnx.ModelProto, least: int) -> onnx.ModelProto:
 
     Raises UnsupportedError where onnx knows no way.
     """
-    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
-    if not versions or max(versions) >= least:
+    version = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+    if version >= least:
         return model
     try:
-        newer = onnx.version_converter.convert_version(model, OPSET)
+        return onnx.version_converter.convert_version(model, OPSET)
     except Exception as error:
         # The converter raises RuntimeError, ValueError and classes of its own.
         reason = " ".join(str(error).split())[:_SHOWN]
-        raise UnsupportedError(f"operator set {max(versions)} cannot be brought to {OPSET}: {reason}") from error
-    newer.ir_version = max(newer.ir_version, FIRST_CONSTANT_IR)
-    return newer
+        raise UnsupportedError(f"operator set {version} cannot be brought to {OPSET}: {reason}") from error

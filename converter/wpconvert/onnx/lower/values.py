@@ -12,8 +12,6 @@ from wpconvert.onnx.lower.graph import Activation, Node, Operand, Quant, QuantCe
 from wpconvert.onnx.lower.shapes import check_shape
 from wpconvert.onnx.lower.uses import Uses, live_nodes
 
-_MIN_OPSET = 11
-
 
 class Values:
     """Values by name, the nodes that compute them, and the operations on names that reading a node comes down to."""
@@ -21,8 +19,6 @@ class Values:
     def __init__(self, model: onnx.ModelProto) -> None:
         self._graph = model.graph
         self._opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
-        if self._opset < _MIN_OPSET:
-            raise UnsupportedError(f"opset {self._opset}, supported are {_MIN_OPSET} and later")
         self._values: dict[str, Operand] = {}
         # Names of integer tensors; all other names mean real numbers.
         self._integers: set[str] = set()

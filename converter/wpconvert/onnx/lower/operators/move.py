@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import layout
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.emitter import Emitter
-from wpconvert.onnx.lower.graph import Node, Shape
+from wpconvert.onnx.lower.graph import Activation, Node, Shape
 from wpconvert.onnx.lower.layout import Storage
 from wpconvert.onnx.lower.operators.registry import register
 from wpconvert.tflite.model import element_count
@@ -111,15 +113,16 @@ def emit_transpose(emitter: Emitter, node: Node) -> None:
 
 
 def read_concat(node: Node, attributes: Attributes, _opset: int) -> Shape:
-    """Joined along an axis."""
-    shapes = [node.activation(position).shape for position in range(len(node.inputs))]
+    """Joined along an axis: activations, and constants between them."""
+    shapes = [node.operand(position).shape for position in range(len(node.inputs))]
     if not shapes:
         raise ModelError(f"{node}: it has no inputs")
     axis = _axis(node, attributes.integer("axis", 0), len(shapes[0]))
     rest = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
     if len(rest) != 1 or len({len(shape) for shape in shapes}) != 1:
         raise ModelError(f"{node}: shapes {[list(shape) for shape in shapes]} cannot be joined along axis {axis}")
-    if node.on_integers and len({node.activation(i).cell.quant for i in range(len(shapes))}) != 1:
+    joined = {value.cell.quant if isinstance(value, Activation) else None for value in node.inputs}
+    if node.on_integers and len(joined) != 1:
         raise UnsupportedError(f"{node}: joins integers of different scales")
     node.settings = axis
     length = sum(shape[axis] for shape in shapes)
@@ -128,11 +131,18 @@ def read_concat(node: Node, attributes: Attributes, _opset: int) -> Shape:
 
 def emit_concat(emitter: Emitter, node: Node) -> None:
     """CONCATENATION; inputs of another scale are rescaled first."""
-    _, perm = emitter.plain(node.activation(0))
-    tensors = []
-    for position in range(len(node.inputs)):
-        x = node.activation(position)
-        tensors.append(emitter.rescaled(x.name, emitter.laid_out(x, perm), node.output.quant))
+    first = next((value for value in node.inputs if isinstance(value, Activation)), None)
+    if first is None:
+        raise UnsupportedError(f"{node}: joins constants alone")
+    _, perm = emitter.plain(first)
+    quant, tensors = node.output.quant, []
+    for value in node.inputs:
+        if isinstance(value, Activation):
+            tensors.append(emitter.rescaled(value.name, emitter.laid_out(value, perm), quant))
+        else:
+            assert value is not None
+            steps = quant.rounded(value.real()).transpose(perm)
+            tensors.append(emitter.constant(value.name, steps, np.array([quant.scale]), zero_point=quant.zero_point))
     axis = perm.index(node.settings)
     emitter.result(node, "CONCATENATION", tensors, perm, options("ConcatenationOptions", axis=axis))
 

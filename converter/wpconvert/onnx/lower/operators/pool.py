@@ -42,8 +42,11 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     if window.dilations != (1, 1):
         raise UnsupportedError(f"{node}: dilations {list(window.dilations)}, supported are pools without")
     counts = bool(attributes.integer("count_include_pad", 0))
-    if counts and attributes.integer("ceil_mode", 0):
-        raise UnsupportedError(f"{node}: count_include_pad with ceil_mode")
+    if counts and window.extra != (0, 0):
+        if (window.before, window.after) != ((0, 0), window.extra):
+            raise UnsupportedError(f"{node}: count_include_pad with ceil_mode and pads")
+        # Where there is no other padding, what ceil_mode adds is not counted.
+        counts = False
     node.settings = Pool(window, counts)
     return (*x.shape[:2], *window.output((x.shape[2], x.shape[3])))
 
@@ -97,9 +100,10 @@ def _pool_inside(emitter: Emitter, node: Node) -> None:
         tensor = surrounded(emitter, x, tensor, replace(window, before=(0, 0), after=more))
     batch, channels = y.shape[:2]
     pooled = emitter.tensor(f"{y.name}/pooled", (batch, *found.windows, channels), x.quant)
-    emitter.operator("AVERAGE_POOL_2D", [tensor], pooled, _options(window, Padding.SAME))
+    same = _options(replace(window, strides=found.strides), Padding.SAME)
+    emitter.operator("AVERAGE_POOL_2D", [tensor], pooled, same)
     if found.windows != wanted:
-        pooled = emitter.sliced(y.name, pooled, (0, *found.first, 0), (batch, *wanted, channels))
+        pooled = emitter.sliced(y.name, pooled, (0, *found.first, 0), (1, *found.steps, 1), (batch, *wanted, channels))
     emitter.alias(node, [Storage(emitter.rescaled(y.name, pooled, y.quant), y.shape, NHWC)])
 
 

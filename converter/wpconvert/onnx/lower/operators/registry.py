@@ -31,12 +31,23 @@ class Operator:
 
 OPERATORS: dict[str, Operator] = {}
 
+TABLE = "wpconvert.Table"
+"""The node of a function that has become a table, `settings`."""
+
+INTERNAL = frozenset({TABLE, "QuantizeLinear"})
+"""Nodes that no ONNX operator becomes as it is."""
+
 
 def register(name: str, read: Reader, emit: Emit, *, copies: bool = False, moves: bool = False) -> None:
     """Add an operator of the default domain."""
     OPERATORS[name] = Operator(read, emit, copies, moves)
 
 
+def operator_names() -> list[str]:
+    """ONNX's names of what can be lowered."""
+    return sorted(CURVED.union(OPERATORS).difference(INTERNAL))
+
+
 def supported() -> str:
-    """The operators for a message; those with a dot are nodes of lowering itself."""
-    return f"supported are {', '.join(sorted(CURVED.union(name for name in OPERATORS if '.' not in name)))}"
+    """The same for a message."""
+    return f"supported are {', '.join(operator_names())}"

@@ -9,18 +9,23 @@ import numpy as np
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import layout
 from wpconvert.onnx.lower.attributes import Attributes
+from wpconvert.onnx.lower.clamp import RELU_OPERATORS, clamp_bounds, fused_clamp
+from wpconvert.onnx.lower.curves import is_identity
 from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Constant, Node, Operand, Quant, Shape
 from wpconvert.onnx.lower.layout import Storage
-from wpconvert.onnx.lower.operators.registry import register
+from wpconvert.onnx.lower.operators.registry import TABLE, register
 from wpconvert.tflite.model import element_count
-from wpconvert.tflite.schema import options
+from wpconvert.tflite.schema import ActivationFunctionType, options
 
 _FINEST = 2.0
 """How many times finer than an operator's own step the output may be quantised.
 
 The operator rounds by up to half a step of its own; rescaled to steps of half that size this is one step.
 """
+
+_HARD_SWISH = (2.0**-8, 2.0**7)
+"""Ratios of the scales, first and beyond the last, that HARD_SWISH's arithmetic of 16 bits can follow."""
 
 FIXED = {
     "Sigmoid": Quant(np.float32(1 / 256), -128),
@@ -29,14 +34,20 @@ FIXED = {
 }
 """The only output quantisation of operators' kernels."""
 
-TABLE = "wpconvert.Table"
-"""The node of a function that has become a table, `settings`."""
-
 
 def follows(node: Node, quant: Quant) -> bool:
-    """TFLite's own operators compute the node's output with that quantisation, whatever it is clamped to."""
+    """TFLite's own operators compute the node's output with that quantisation."""
+    if node.op in ("Relu", "Clip"):
+        return fused_clamp(clamp_bounds(node, quant), quant) in (ActivationFunctionType.NONE, *RELU_OPERATORS)
+    if node.op == "HardSwish":
+        return _HARD_SWISH[0] <= float(node.activation(0).quant.scale) / float(quant.scale) < _HARD_SWISH[1]
     kernel = FIXED.get(node.op)
-    return kernel is None or float(kernel.scale) <= _FINEST * float(quant.scale)
+    return kernel is None or rescalable(kernel, quant)
+
+
+def rescalable(kernel: Quant, quant: Quant) -> bool:
+    """What was rounded to the first quantisation is within a step after rounding to the second."""
+    return float(kernel.scale) <= _FINEST * float(quant.scale)
 
 
 def bounds(op: str, inputs: list[Operand | None], attributes: Attributes, where: str) -> tuple[float, float]:
@@ -83,7 +94,7 @@ def emit_table(emitter: Emitter, node: Node) -> None:
     """WP_LOOKUP; where each integer stands for itself at another scale, a RESHAPE to the same shape, which is free."""
     storage = emitter.stored[node.activation(0)][0]
     name, table, quant = node.output.name, node.settings, node.output.quant
-    if (table == np.arange(-128, 128)).all():
+    if is_identity(table):
         tensor = emitter.relabelled(name, storage.tensor, quant)
     else:
         tensor = emitter.looked_up(name, storage.tensor, table, quant)
@@ -107,21 +118,21 @@ def _emit(emitter: Emitter, node: Node, name: str, op_options: object) -> None:
 
 def expect_rescalable(node: Node, name: str, quant: Quant) -> None:
     """UnsupportedError where the output is finer than an operator that rounds to `quant` first can give it."""
-    wanted = float(node.output.quant.scale)
-    if float(quant.scale) > _FINEST * wanted:
+    wanted = node.output.quant
+    if not rescalable(quant, wanted):
         raise UnsupportedError(
-            f"{node}: its output has scale {wanted:g}; {name} computes in steps of {float(quant.scale):g} "
+            f"{node}: its output has scale {float(wanted.scale):g}; {name} computes in steps of {float(quant.scale):g} "
             f"and can be rescaled to no less than half of that"
         )
 
 
 def fixed(emitter: Emitter, node: Node, name: str, tensor: int, op_options: object) -> int:
     """An operator whose kernel knows one output quantisation only, rescaled to the node's; the result."""
-    wanted, quant = node.output.quant, FIXED[node.op]
+    quant = FIXED[node.op]
     expect_rescalable(node, name, quant)
     shape = tuple(emitter.graph.tensors[tensor].shape)
     output = emitter.tensor(f"{node.output.name}/{name.lower()}", shape, quant)
-    return emitter.rescaled(node.output.name, emitter.operator(name, [tensor], output, op_options), wanted)
+    return emitter.rescaled(node.output.name, emitter.operator(name, [tensor], output, op_options), node.output.quant)
 
 
 def emit_sigmoid(emitter: Emitter, node: Node) -> None:

@@ -14,13 +14,14 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Window:
-    """All pairs are (height, width); `before` and `after` are the paddings."""
+    """All pairs are (height, width); `before` and `after` are the paddings, of which ceil_mode adds `extra`."""
 
     kernel: Pair
     strides: Pair
     dilations: Pair
     before: Pair
     after: Pair
+    extra: Pair = (0, 0)
 
     @property
     def is_padded(self) -> bool:
@@ -57,24 +58,24 @@ class Window:
         return int(Padding.SAME)
 
     def same_on(self, size: Pair) -> Embedding | None:
-        """Where the windows of SAME are this window's on an image of that size, whose padding nobody counts."""
-        axes = [self._same_along(axis, size) for axis in range(2)]
-        if axes[0] is None or axes[1] is None:
+        """Windows of SAME that are this window's on an image of that size, whose padding nobody counts."""
+        rows, columns = (self._same_along(axis, size[axis], self.output(size)[axis]) for axis in range(2))
+        if rows is None or columns is None:
             return None
-        (height, *rows), (width, *columns) = axes[0], axes[1]
-        return Embedding((height, width), (rows[0], columns[0]), (rows[1], columns[1]))
+        return Embedding(*((row, column) for row, column in zip(rows, columns, strict=True)))
 
-    def _same_along(self, axis: int, size: Pair) -> tuple[int, int, int] | None:
-        """The same for one axis: length, windows, first window."""
-        stride, before, count = self.strides[axis], self.before[axis], self.output(size)[axis]
+    def _same_along(self, axis: int, size: int, count: int) -> tuple[int, int, int, int, int] | None:
+        """An Embedding for one axis, of `count` windows; with a stride of 1 where no larger image has them."""
+        before, step = self.before[axis], self.strides[axis]
         extent = (self.kernel[axis] - 1) * self.dilations[axis] + 1
-        end = (count - 1) * stride + extent - before
-        for length in range(size[axis], size[axis] + stride):
-            windows = -(-length // stride)
-            first, uneven = divmod(max((windows - 1) * stride + extent - length, 0) // 2 - before, stride)
-            reads_more = length > size[axis] and end > size[axis]
-            if not uneven and 0 <= first <= windows - count and not reads_more:
-                return length, windows, first
+        reads_padding = (count - 1) * step + extent - before > size
+        for stride in dict.fromkeys((step, 1)):
+            for length in range(size, size + (1 if reads_padding else stride)):
+                windows = -(-length // stride)
+                outside = max((windows - 1) * stride + extent - length, 0) // 2
+                first, uneven = divmod(outside - before, stride)
+                if not uneven and first >= 0 and first + (count - 1) * (step // stride) < windows:
+                    return length, windows, stride, first, step // stride
         return None
 
 
@@ -82,12 +83,15 @@ class Window:
 class Embedding:
     """SAME on an image that has become larger at its ends; of its windows some are wanted.
 
-    size: of the image; windows: how many SAME has; first: the first one wanted, all (height, width).
+    size: of the image; windows: how many SAME has with `strides`; first: the first one wanted, and `steps` how far the
+    next ones are, all (height, width).
     """
 
     size: Pair
     windows: Pair
+    strides: Pair
     first: Pair
+    steps: Pair
 
 
 def read_window(node: Node, attributes: Attributes, shape: Shape, kernel: Pair | None) -> Window:
@@ -142,4 +146,5 @@ def _ceiled(window: Window, size: Pair) -> Window:
         if starts * stride >= size[axis] + window.before[axis]:
             starts -= 1
         after[axis] += max(starts * stride - left, 0)
-    return replace(window, after=(after[0], after[1]))
+    extra = (after[0] - window.after[0], after[1] - window.after[1])
+    return replace(window, after=(after[0], after[1]), extra=extra)
