@@ -83,7 +83,8 @@ def _run(path: Path, samples: Sequence[Sample], advance: Advance) -> list[Sample
         problem = invalidity(path)
         if problem is not None:
             raise ModelError(f"{path}: {problem}") from error
-        raise UnsupportedError(f"{path}: {error}") from error
+        hint = "; if these inputs do not suit it, give others with --inputs" if "while running" in str(error) else ""
+        raise UnsupportedError(f"{path}: {error}{hint}") from error
 
 
 def check_interfaces(first: OnnxModel, second: OnnxModel) -> None:

@@ -44,7 +44,7 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     counts = bool(attributes.integer("count_include_pad", 0))
     if counts and window.extra != (0, 0):
         if (window.before, window.after) != ((0, 0), window.extra):
-            raise UnsupportedError(f"{node}: count_include_pad with ceil_mode and pads")
+            raise UnsupportedError(f"{node}: count_include_pad with ceil_mode and pads, supported are two of these")
         # Where there is no other padding, what ceil_mode adds is not counted.
         counts = False
     node.settings = Pool(window, counts)
