@@ -187,7 +187,18 @@ def test_squeeze_and_excitation() -> None:
     agrees(b, feed(0, 1, 8, 6, 6))
 
 
-@pytest.mark.parametrize("attributes", [{}, {"ceil_mode": 1}, {"pads": [1] * 4}, {"auto_pad": "SAME_UPPER"}])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"ceil_mode": 1},
+        {"pads": [1] * 4},
+        {"pads": [2, 0, 0, 2]},
+        {"pads": [1] * 4, "ceil_mode": 1},
+        {"auto_pad": "SAME_UPPER"},
+        {"auto_pad": "SAME_LOWER"},
+    ],
+)
 @pytest.mark.parametrize("counts", [0, 1])
 @pytest.mark.parametrize("quant", [(0.02, 3), (0.013, -20)])
 def test_means_of_windows(attributes: dict[str, Any], counts: int, quant: tuple[float, int]) -> None:

@@ -236,6 +236,7 @@ class _Importer(Values):
                 self._round(proto, self._tabulated(curve, proto.output[0], QuantCell(quant), proto))
                 return
         node = self._append(form.operator, proto, operands, attributes, quant=quant)
+        operators.count_extra(operators.computing(node))
         self._round(proto, node.output)
 
     def _read_operator(

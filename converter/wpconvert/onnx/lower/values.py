@@ -96,23 +96,23 @@ class Values:
         name = proto.name or proto.output[0]
         if any(output for output in proto.output[1:]):
             raise UnsupportedError(f"node {name!r} ({op}): {len(proto.output)} outputs, supported is one")
-        is_line = lines.is_line(op, inputs)
-        if is_line:
-            inputs, attributes = self._widened(inputs, name), lines.lifted(attributes)
+        axes = lines.missing_axes(op, inputs)
+        if axes is not None:
+            inputs, attributes = self._widened(inputs, name, axes), lines.lifted(attributes)
         node = self._node(op, name, inputs, attributes, quant, integer)
-        if is_line:
-            node = self._node("Squeeze", name, [node.output], lines.AXES, None, integer)
+        if axes is not None:
+            node = self._node("Squeeze", name, [node.output], axes, None, integer)
         node.output.name = proto.output[0]
         if node.output.cell.quant is None and not integer:
             self._open.add(proto.output[0])
         self._values[proto.output[0]] = node.output
         return node
 
-    def _widened(self, inputs: list[Operand | None], name: str) -> list[Operand | None]:
-        """The signals among an operator's inputs as images of height 1."""
+    def _widened(self, inputs: list[Operand | None], name: str, axes: Attributes) -> list[Operand | None]:
+        """The signals or columns among an operator's inputs as images."""
         x, *others = inputs
         assert x is not None
-        node = self._node("Unsqueeze", name, [x], lines.AXES, None, integer=False)
+        node = self._node("Unsqueeze", name, [x], axes, None, integer=False)
         return [node.output, *(lines.widened(operand) for operand in others)]
 
     def _node(

@@ -8,7 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import UnsupportedError
+from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Constant, Node, Quant
+
+_MEAN_WEIGHT = 64
+"""What stands for 1 in the kernel of a mean: sums of a few bits would suffer from the kernels' two roundings."""
 
 _BIAS_SCALE_TOLERANCE = 1e-5
 """Largest relative difference between a bias's own scale and the one the kernels use that changes no value."""
@@ -65,3 +69,13 @@ def bias_scales(source: Quant, scales: NDArray[np.float32]) -> NDArray[np.float3
     """The scales of a bias."""
     product: NDArray[np.float32] = (np.float32(source.scale) * scales).astype(np.float32)
     return product
+
+
+def mean_kernel(emitter: Emitter, node: Node, size: tuple[int, int], divisor: int) -> tuple[int, int]:
+    """Kernel and bias of a depthwise convolution: sums of windows [height, width] of an image, divided."""
+    x, name = node.activation(0), node.output.name
+    scales = np.array([1 / (_MEAN_WEIGHT * divisor)], np.float32)
+    values = np.full((1, *size, x.shape[1]), _MEAN_WEIGHT, np.int8)
+    kernel = emitter.constant(f"{name}/kernel", values, scales, axis=3)
+    zeros = np.zeros(x.shape[1], np.int32)
+    return kernel, emitter.constant(f"{name}/zeros", zeros, bias_scales(x.quant, scales))
