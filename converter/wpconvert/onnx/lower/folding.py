@@ -31,7 +31,9 @@ def tensor_values(tensor: onnx.TensorProto) -> NDArray[Any]:
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         raise ModelError(f"initializer {tensor.name!r}: its external data are not loaded")
     if any(dim < 0 for dim in tensor.dims) or math.prod(tensor.dims) > _MAX_ELEMENTS:
-        raise ModelError(f"initializer {tensor.name!r}: shape {list(tensor.dims)}")
+        raise ModelError(
+            f"initializer {tensor.name!r}: {list(tensor.dims)} is no shape of a tensor that fits in memory"
+        )
     try:
         return onnx.numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError, OverflowError) as error:

@@ -53,7 +53,7 @@ class _Importer(Values):
             if tensor.name in wanted:
                 self._values[tensor.name] = Constant(tensor.name, tensor_values(tensor))
         if self._graph.sparse_initializer:
-            raise UnsupportedError("sparse initializers")
+            raise UnsupportedError("it has sparse initializers, supported are dense ones")
         constants = {tensor.name for tensor in self._graph.initializer}
         inputs = [self._input(info) for info in self._graph.input if info.name not in constants]
         for proto in self._protos:
@@ -98,7 +98,9 @@ class _Importer(Values):
         if not proto.output:
             raise ModelError(f"{where}: it has no output")
         if proto.domain not in _DOMAINS:
-            raise UnsupportedError(f"{where}: operator {proto.domain}.{proto.op_type} is not supported")
+            raise UnsupportedError(
+                f"{where}: operator {proto.domain}.{proto.op_type} is not supported; {operators.supported()}"
+            )
         attributes = Attributes(proto, where)
         if proto.op_type == "QuantizeLinear":
             self._quantise(proto, inputs, attributes, where)

@@ -63,7 +63,7 @@ def bounds(op: str, inputs: list[Operand | None], attributes: Attributes, where:
             raise UnsupportedError(f"{where}: its bounds are not single constants")
         limits[position] = float(value.real().reshape(-1)[0])
     if not limits[0] <= limits[1]:
-        raise ModelError(f"{where}: bounds {limits[0]:g} and {limits[1]:g}")
+        raise ModelError(f"{where}: bounds {limits[0]:g} and {limits[1]:g}, expected the lower one first")
     return limits[0], limits[1]
 
 
