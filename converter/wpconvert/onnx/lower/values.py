@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import lines, operators
 from wpconvert.onnx.lower.attributes import Attributes
-from wpconvert.onnx.lower.curves import Curve
-from wpconvert.onnx.lower.graph import Activation, Node, Operand, Quant, QuantCell
+from wpconvert.onnx.lower.curves import Curve, finest
+from wpconvert.onnx.lower.graph import Activation, Constant, Node, Operand, Quant, QuantCell
 from wpconvert.onnx.lower.shapes import check_shape
 from wpconvert.onnx.lower.uses import Uses, live_nodes
 
@@ -83,6 +84,18 @@ class Values:
         node.outputs = [Activation(name, curve.source.shape, cell, node)]
         self._nodes.append(node)
         return node.output
+
+    def _two_slopes(self, proto: onnx.NodeProto, x: Activation, slopes: Constant) -> None:
+        """PRelu with a slope per channel: the positive part, and the product of the negative one and the slopes."""
+        name, none = proto.name or proto.output[0], Attributes(onnx.NodeProto(), "")
+        positive = self._node("Relu", name, [x], none, x.quant, integer=False).output
+        negative = self._tabulated(
+            Curve(x, lambda real: np.minimum(real, np.float32(0))), f"{name}/negative", QuantCell(x.quant), proto
+        )
+        lowest = float(x.quant.scale) * (-128 - x.quant.zero_point)
+        quant = finest(lowest * slopes.values)
+        product = self._node("Mul", f"{name}/product", [negative, slopes], none, quant, integer=False)
+        self._append("Add", proto, [positive, product.output], none).origin = proto.op_type
 
     def _append(
         self,

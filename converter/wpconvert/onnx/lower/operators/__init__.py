@@ -1,7 +1,7 @@
 """The ONNX operators that can be lowered; importing this package fills the table."""
 
 from wpconvert.onnx.lower.operators import conv, dense, elementwise, move, normalise, pad, pool, reduce, slices, unary
-from wpconvert.onnx.lower.operators.elementwise import quotient
+from wpconvert.onnx.lower.operators.elementwise import is_per_channel, quotient
 from wpconvert.onnx.lower.operators.move import MOVES, computing
 from wpconvert.onnx.lower.operators.pool import count_extra
 from wpconvert.onnx.lower.operators.registry import INTERNAL, OPERATORS, TABLE, operator_names, supported
@@ -21,6 +21,7 @@ __all__ = [
     "computing",
     "count_extra",
     "follows",
+    "is_per_channel",
     "operator_names",
     "parts_of",
     "quotient",
