@@ -131,7 +131,7 @@ def normalised(shape: tuple[int, ...], scale: NDArray[Any], shift: NDArray[Any],
     return b
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 5, 6), (2, 4, 5, 6), (1, 4, 9)])
+@pytest.mark.parametrize("shape", [(1, 1, 5, 6), (2, 4, 5, 6), (1, 4, 9), (2, 5)])
 @pytest.mark.parametrize("factor", [1.0, -0.3, 1e-4, 1e-12, 0.0])
 def test_a_normalisation_between_quantised_tensors_is_a_convolution(shape: tuple[int, ...], factor: float) -> None:
     scale = factor * RANDOM.uniform(0.5, 2, shape[1])
@@ -150,7 +150,7 @@ def test_unfit_normalisations_are_named() -> None:
     where = r"node 'BatchNormalization_\d+' \(BatchNormalization\): "
     for b, error, message in (
         (normalised((1, 3, 4, 4), np.ones(2), np.ones(2)), ModelError, r"\[2, 2, 2, 2\] parameters for 3 channels"),
-        (normalised((1, 3), np.ones(3), np.ones(3)), UnsupportedError, "an input of 2 dimensions, supported are"),
+        (normalised((1, 3, 2, 2, 2), np.ones(3), np.ones(3)), UnsupportedError, "an input of 5 dimensions"),
         (normalised((1, 3, 4, 4), np.ones(3), np.full(3, np.inf)), ModelError, ".*no finite numbers"),
         (normalised((1, 3, 4, 4), np.ones(3), np.ones(3), epsilon=-9.0), ModelError, ".*no finite numbers"),
         (normalised((1, 3, 4, 4), np.ones(3), np.ones(3), training_mode=1), UnsupportedError, "training_mode"),

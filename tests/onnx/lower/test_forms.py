@@ -134,6 +134,19 @@ def test_numbers_per_channel_are_exact(op: str, shape: tuple[int, ...], first: b
     agrees(b, feed(0, *IMAGE))
 
 
+@pytest.mark.parametrize("zero_point", [-100, 0, 90])
+@pytest.mark.parametrize("slopes", [[0.25, 0.1, 0.9], [-0.3, 0.5, 0.0], [0.0, 0.0, 0.0]])
+def test_slopes_per_channel(zero_point: int, slopes: list[float]) -> None:
+    b = Builder()
+    x = b.input("x", (1, 3, 16, 16), 0.02, zero_point)
+    y = b.op("PRelu", x, b.constant(np.array(slopes, np.float32).reshape(3, 1, 1)))
+    every = ((np.arange(-128, 128) - zero_point) * 0.02).astype(np.float32).reshape(1, 1, 16, 16)
+    lowest, highest = every.min() * max(slopes), max(every.max(), every.min() * min(slopes))
+    scale = float(highest - lowest) / 255
+    b.output(b.rounded(y, scale, round(-128 - lowest / scale)))
+    agrees(b, {"x": np.repeat(every, 3, axis=1)})
+
+
 @pytest.mark.parametrize(
     "bounds", [([1], [3], [1], [1]), ([-4, 0], [99, -1], [2, 3], [1, 2]), ([0, 1, 2, 1], [1, 3, 6, 4])]
 )
@@ -187,7 +200,18 @@ def test_squeeze_and_excitation() -> None:
     agrees(b, feed(0, 1, 8, 6, 6))
 
 
-@pytest.mark.parametrize("attributes", [{}, {"ceil_mode": 1}, {"pads": [1] * 4}, {"auto_pad": "SAME_UPPER"}])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"ceil_mode": 1},
+        {"pads": [1] * 4},
+        {"pads": [2, 0, 0, 2]},
+        {"pads": [1] * 4, "ceil_mode": 1},
+        {"auto_pad": "SAME_UPPER"},
+        {"auto_pad": "SAME_LOWER"},
+    ],
+)
 @pytest.mark.parametrize("counts", [0, 1])
 @pytest.mark.parametrize("quant", [(0.02, 3), (0.013, -20)])
 def test_means_of_windows(attributes: dict[str, Any], counts: int, quant: tuple[float, int]) -> None:
@@ -218,7 +242,7 @@ def test_means_of_windows(attributes: dict[str, Any], counts: int, quant: tuple[
         (built("Pad", IMAGE, (np.full(8, -1, np.int64),)), "negative padding"),
         (built("Slice", IMAGE, tuple(np.array([v], np.int64) for v in (3, 0, 2, -1))), "supported are positive ones"),
         (built("Mul", IMAGE, (np.ones(5, np.float32),)), "is not quantised per tensor"),
-        (built("PRelu", IMAGE, (np.ones((3, 1, 1), np.float32),)), "supported is PRelu of one quantised tensor"),
+        (built("PRelu", IMAGE, (np.ones(5, np.float32),)), "supported is PRelu of one quantised tensor"),
         (
             built("LogSoftmax", (1, 5)),
             "LogSoftmax is not supported, Softmax gives the same classes; supported",

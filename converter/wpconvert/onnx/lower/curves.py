@@ -61,12 +61,9 @@ class Curve:
         return quant.rounded(self.values())
 
     def own_quant(self) -> Quant:
-        """The finest quantisation that holds every value, and zero."""
+        """The finest quantisation that holds every value."""
         values = self.values()
-        values = values[np.isfinite(values)]
-        low, high = min(float(values.min(initial=0)), 0.0), max(float(values.max(initial=0)), 0.0)
-        scale = np.float32((high - low) / 255 or 1.0)
-        return Quant(scale, int(np.clip(-128 - np.rint(low / float(scale)), -128, 127)))
+        return finest(values[np.isfinite(values)])
 
     def source_quant(self, quant: Quant) -> Quant:
         """The quantisation of a real input that gives the values' integers: for functions a · x + b."""
@@ -89,6 +86,13 @@ class Curve:
                 f"{zero_point}, which int8 does not hold"
             )
         return Quant(scale, zero_point)
+
+
+def finest(values: NDArray[Any]) -> Quant:
+    """The finest quantisation that holds these values, and zero."""
+    low, high = min(float(values.min(initial=0)), 0.0), max(float(values.max(initial=0)), 0.0)
+    scale = np.float32((high - low) / 255 or 1.0)
+    return Quant(scale, int(np.clip(-128 - np.rint(low / float(scale)), -128, 127)))
 
 
 def is_identity(table: Table) -> bool:

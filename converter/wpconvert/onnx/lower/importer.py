@@ -236,6 +236,7 @@ class _Importer(Values):
                 self._round(proto, self._tabulated(curve, proto.output[0], QuantCell(quant), proto))
                 return
         node = self._append(form.operator, proto, operands, attributes, quant=quant)
+        operators.count_extra(operators.computing(node))
         self._round(proto, node.output)
 
     def _read_operator(
@@ -247,6 +248,12 @@ class _Importer(Values):
                 "(onnxruntime.quantization.quantize_static, or --calibrate DATA.npz on the float model)"
             )
         op = proto.op_type
+        if op == "PRelu" and self._is_rounded(proto) and len(inputs) == 2:
+            x, slopes = inputs
+            real = Constant(slopes.name, slopes.real()) if isinstance(slopes, Constant) else None
+            if isinstance(x, Activation) and real is not None and operators.is_per_channel(x, real):
+                self._two_slopes(proto, x, real)
+                return
         if op == "Div" and (product := operators.quotient(inputs)) is not None:
             op, inputs = "Mul", product
         if op in CURVED.difference(operators.OPERATORS):

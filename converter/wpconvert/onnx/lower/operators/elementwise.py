@@ -29,12 +29,12 @@ def read(node: Node, _attributes: Attributes, _opset: int) -> Shape:
     if len(shape) > _MAX_RANK:
         raise UnsupportedError(f"{node}: {len(shape)} dimensions, supported are up to {_MAX_RANK}")
     for x, other, is_first in ((first, second, True), (second, first, False)):
-        if isinstance(x, Activation) and isinstance(other, Constant) and x.shape == shape and _is_per_channel(x, other):
+        if isinstance(x, Activation) and isinstance(other, Constant) and x.shape == shape and is_per_channel(x, other):
             return per_channel(node, x, *_affine(node.op, other.real().reshape(-1), is_first))
     return shape
 
 
-def _is_per_channel(x: Activation, constant: Constant) -> bool:
+def is_per_channel(x: Activation, constant: Constant) -> bool:
     """One number per channel of an image, as ADD, SUB and MUL do not take them: real, or with several scales."""
     if constant.scales is not None and constant.scales.size == 1:
         return False

@@ -21,7 +21,9 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     """On an input [batch, channels, height, width]; the node becomes a Conv."""
     x = node.activation(0)
     if x.rank != 4:
-        raise UnsupportedError(f"{node}: an input of {x.rank} dimensions, supported are signals of 3 and images of 4")
+        raise UnsupportedError(
+            f"{node}: an input of {x.rank} dimensions, supported are matrices, signals of 3 and images of 4"
+        )
     if attributes.integer("training_mode", 0):
         raise UnsupportedError(f"{node}: training_mode, supported are constant statistics")
     parameters = [node.constant(position).real().reshape(-1) for position in range(1, 5)]
