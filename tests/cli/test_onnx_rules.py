@@ -33,8 +33,9 @@ def _methods(cli: Cli, source: Path, rules: str, *options: str) -> dict[str, str
     """The method of each weight, by key."""
     folder = source.parent
     (folder / "rules.yaml").write_text(rules)
-    arguments = ["--dry-run", "--no-verify", "--rules", folder / "rules.yaml", "--report", folder / "r.json", *options]
-    cli.ok(source, *arguments)
+    cli.ok(
+        source, "--dry-run", "--no-verify", "--rules", folder / "rules.yaml", "--report", folder / "r.json", *options
+    )
     tensors = json.loads((folder / "r.json").read_text())["tensors"]
     return {tensor["key"]: tensor["method"] for tensor in tensors}
 
@@ -76,8 +77,8 @@ def test_the_last_rule_that_matches_wins_in_every_graph(
 def test_rules_that_do_nothing_here_are_refused(rule: str, message: str, cli: Cli, files: Path) -> None:
     (files / "rules.yaml").write_text(f"rules: [{rule}]")
     with untouched(files):
-        arguments = ["--rules", files / "rules.yaml", "-o", files / "out.onnx", "--no-verify"]
-        assert message in cli.refused(2, files / "branches.onnx", *arguments)
+        options: list[str | Path] = ["--rules", files / "rules.yaml", "-o", files / "out.onnx", "--no-verify"]
+        assert message in cli.refused(2, files / "branches.onnx", *options)
 
 
 def test_a_threshold_holds_where_no_rule_has_its_own(cli: Cli, files: Path) -> None:

@@ -142,15 +142,16 @@ def _replacement(trial: Trial, method: str, spool: Path) -> Replacement:
 
 def _dense_nbytes(trial: Trial) -> int:
     """Bytes of the weight as it is: the message with its data, wherever that is, at a byte for each 8 bits of it."""
-    place = trial.found.place
-    size, nbytes = int(place.tensor.ByteSize()), trial.found.weight.nbytes
-    if place.constant.node is not None:
-        # A node takes the place of this one.
-        return int(place.constant.node.ByteSize()) + (nbytes if place.is_external else 0)
+    place, nbytes = trial.found.place, trial.found.weight.nbytes
+    node, size = place.constant.node, int(place.tensor.ByteSize())
+    # Another node takes the place of the one that has it.
+    around = 0 if node is None else int(node.ByteSize()) - size
     if place.is_external:
-        return size + nbytes
-    # Numbers in a typed field may take more, which is not what a method saves.
-    return size if place.tensor.HasField("raw_data") else min(size, without_data(place.tensor).ByteSize() + nbytes + 6)
+        return around + size + nbytes
+    if not place.tensor.HasField("raw_data"):
+        # Numbers in a typed field may take more, which is not what a method saves.
+        size = min(size, int(without_data(place.tensor).ByteSize()) + nbytes + 6)
+    return around + size
 
 
 def _costs(trial: Trial) -> dict[str, Cost]:

@@ -13,6 +13,7 @@ from wpconvert.model.weight import Weight
 from wpconvert.onnx.compressed import is_decoder
 from wpconvert.onnx.constants import Constant, constants_of, function_of
 from wpconvert.onnx.data import Data, Span, extents_of, load
+from wpconvert.onnx.decode import MAX_ELEMENTS
 from wpconvert.onnx.file import DEFAULT_DOMAINS, OnnxModel, spans_of
 from wpconvert.onnx.graphs import Scope, Use, Uses
 from wpconvert.onnx.tensors import (
@@ -105,7 +106,7 @@ def find_weights(model: OnnxModel) -> list[Found]:
         constants = list(constants_of(scope))
         [(commonest, times)] = Counter(constant.name for constant in constants).most_common(1) or [("", 0)]
         if times > 1:
-            raise ModelError(f"constant {commonest!r} is there twice")
+            raise ModelError(f"constant {commonest!r} is there twice; each name may be once in a graph")
         inputs = set() if scope.graph is None else {value.name for value in scope.graph.input}
         trained = _trained(model) if scope.number == 0 else set()
         for constant in constants:
@@ -216,8 +217,8 @@ def _obstacle(model: OnnxModel, scope: Scope, constant: Constant, data: Data | N
         return "it hides a value of the same name of a graph around it, which only an initializer may"
     if data is None or not has_values(tensor.data_type):
         return f"weights of type {type_name(tensor.data_type)} are not supported"
-    if elements_of(tensor) == 0:
-        return "it has no elements"
+    if not 1 <= elements_of(tensor) <= MAX_ELEMENTS:
+        return "it has no elements" if elements_of(tensor) == 0 else "it has more than 2^30 − 1 elements"
     if bits_of(tensor.data_type) == 4 and elements_of(tensor) % 2 and load(data)[-1] >> 4:
         return "its last byte has bits of no element"
     if not same_when_set(tensor, data):

@@ -70,7 +70,11 @@ class _Body:
         return name
 
     def weight(self, name: str) -> str:
-        self.tensors.append(weight_of(self.case, self.generator, name))
+        tensor = weight_of(self.case, self.generator, name)
+        if self.case.place in ("constant", "constants"):
+            self.nodes.append(helper.make_node("Constant", [], [name], name=f"{self.prefix}k", value=tensor))
+        else:
+            self.tensors.append(tensor)
         return name
 
     def product(self, x: str, weight: str) -> str:
@@ -227,6 +231,7 @@ _PLACES = {
     "shared": _shared,
     "across": _across,
     "if": lambda main: _if(main, None),
+    "constants": lambda main: _if(main, None),
     "shadowed": _shadowed,
     "loop": _loop,
     "nested": _nested,

@@ -9,7 +9,7 @@ TYPES = ("int8", "uint8", "int4", "uint4", "float32", "float16", "bfloat16", "fl
 FORMS = ("plain", "transpose", "reshape", "identity", "dequantize", "per_channel", "blocked")
 PLACES = (
     *("main", "shared", "across", "output", "input", "function", "annotated", "trained"),
-    *("if", "loop", "scan", "nested", "shadowed"),
+    *("if", "loop", "scan", "nested", "shadowed", "constant", "constants"),
 )
 STORAGES = (
     *("raw", "typed", "one file", "two files", "gaps", "overlapping", "identical", "no length"),

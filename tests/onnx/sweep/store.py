@@ -26,10 +26,12 @@ _OUTSIDE_NBYTES = 64
 
 
 def tensors_of(graph: GraphProto) -> Iterator[TensorProto]:
-    """The initializers of a graph and of those in its nodes."""
+    """The initializers and constants of a graph and of those in its nodes."""
     yield from graph.initializer
     for node in graph.node:
         for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
             yield from tensors_of(attribute.g)
 
 

@@ -5,6 +5,7 @@ docs/FORMAT.md, "ONNX", is their normative description.
 
 from wpconvert.onnx.decode.decoder import (
     DOMAIN,
+    MAX_ELEMENTS,
     MAX_OPSET,
     MIN_IR_VERSION,
     MIN_OPSET,
@@ -20,6 +21,7 @@ __all__ = [
     "BY_OP_TYPE",
     "DECODERS",
     "DOMAIN",
+    "MAX_ELEMENTS",
     "MAX_OPSET",
     "MIN_IR_VERSION",
     "MIN_OPSET",
