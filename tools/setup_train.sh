@@ -1,5 +1,6 @@
 #!/bin/sh
-# Adds what training needs (PyTorch, litert-torch, MLflow) to the environment given as $1. Quick when there is nothing to do.
+# Adds what training needs (PyTorch, onnxscript, litert-torch, MLflow) to the environment given as $1. Quick when there is
+# nothing to do.
 set -eu
 
 venv=$1

@@ -194,6 +194,9 @@ def compare_output(
 
 
 def _top(values: NDArray[Any]) -> int:
+    """The class that an output means: the place of its largest value, or the number of the class itself."""
+    if values.size == 1 and values.dtype.kind in "iu" and values.itemsize >= 4:
+        return int(values.item())
     return int(values.argmax()) if values.size else -1
 
 

@@ -48,7 +48,14 @@ class Gate:
         """Wait until a conversion is there; one that was there before is gone."""
         if self._writer is not None:
             os.close(self._writer)
-        self._writer = os.open(self._path, os.O_WRONLY)
+            self._writer = None
+        deadline = time.monotonic() + _PATIENCE_S
+        while self._writer is None:
+            assert time.monotonic() < deadline, "no conversion reaches the gate"
+            time.sleep(0.01)
+            # ENXIO: nothing reads.
+            with suppress(OSError):
+                self._writer = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
 
     def open(self) -> None:
         """Let the conversion pass that has reached it."""
@@ -87,11 +94,25 @@ def children(process: int) -> list[int]:
 
 
 def kill(processes: Iterable[int]) -> None:
-    """Kill processes, in order, as a machine short of memory does."""
-    for process in processes:
+    """Kill processes, in order, as a machine short of memory does, and wait until their files are closed."""
+    killed = list(processes)
+    for process in killed:
         # Some end with their parents.
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
+    deadline = time.monotonic() + _PATIENCE_S
+    while any(map(_is_running, killed)):
+        assert time.monotonic() < deadline, "a killed process does not end"
+        time.sleep(0.01)
+
+
+def _is_running(process: int) -> bool:
+    """Neither gone nor a zombie."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
 
 
 class Dask:

@@ -176,7 +176,7 @@ LIES: dict[str, tuple[Callable[[ModelProto], None], int, str]] = {
     "no operator set": (_no_opset, 3, "it has no versions of operator sets; the file may be truncated"),
     "newer format": (_newer, 4, "IR version 99"),
     "newer operators": (_newer_opset, 4, "operator set 999"),
-    "same name twice": (_twice, 3, "initializer 'conv.weight' is there twice"),
+    "same name twice": (_twice, 3, "constant 'conv.weight' is there twice"),
 }
 
 
@@ -296,7 +296,10 @@ def _huge_shape(model: ModelProto) -> None:
 
 CORRUPTION: dict[str, tuple[Callable[[ModelProto], None], int, str]] = {
     "metadata": (_metadata("{"), 3, "metadata entry 'wpconvert' is malformed"),
-    "metadata list": (_metadata("[1]"), 3, "metadata entry 'wpconvert' is malformed"),
+    "metadata list": (_metadata("[1]"), 3, "malformed: a field has another type than it should have"),
+    "metadata number": (_metadata(f'{{"version": {"1" * 5000}}}'), 3, "is malformed: a number of 5,000 digits"),
+    "metadata text": (_metadata('{"version": "' + "x" * 5000 + '"}'), 3, f"version {'x' * 40}, this tool reads 1"),
+    "metadata without tensors": (_metadata('{"version": 1}'), 3, "is malformed: it has no 'tensors'"),
     "metadata version": (_metadata('{"version": 9}'), 3, "version 9, this tool reads 1"),
     "wrong bits": (_wrong_bits, 3, "is not the one that the metadata records"),
     "cut input": (_cut_input, 3, "inputs, expected"),

@@ -96,6 +96,13 @@ def _rest(**fields: Any) -> str:
     return base64.b64encode(TensorProto(**fields).SerializeToString()).decode()
 
 
+_SCALAR = numpy_helper.from_array(np.array(1))
+
+
+def _node(op_type: str, **attributes: Any) -> str:
+    return base64.b64encode(helper.make_node(op_type, [], [], **attributes).SerializeToString()).decode()
+
+
 RECORDS: dict[str, Callable[[dict[str, Any]], None]] = {
     "huge index": lambda content: content["tensors"][0].update(index=10**30),
     "index behind the end": lambda content: content["tensors"][0].update(index=1 << 40),
@@ -110,6 +117,11 @@ RECORDS: dict[str, Callable[[dict[str, Any]], None]] = {
     "a place outside": lambda content: content["tensors"][0].update(rest=_rest(data_location=1)),
     "a segment": lambda content: content["tensors"][0].update(rest=_rest(segment=TensorProto.Segment(begin=0, end=1))),
     "no UTF-8": lambda content: content["tensors"][0].update(rest=base64.b64encode(b"\x62\x01\xff").decode()),
+    "a node that is none": lambda content: content["tensors"][0].update(node="QUJD"),
+    "a node of another operator": lambda content: content["tensors"][0].update(node=_node("Add", value_int=1)),
+    "a node with a value": lambda content: content["tensors"][0].update(node=_node("Constant", value=_SCALAR)),
+    "a node without attributes": lambda content: content["tensors"][0].update(node=_node("Constant")),
+    "a node as text": lambda content: content["tensors"][0].update(node="\x00"),
     "tensors are no list": lambda content: content.update(tensors=5),
     "a tensor is no object": lambda content: content.update(tensors=[[]]),
     "text for a number": lambda content: content.update(ir_version="8"),

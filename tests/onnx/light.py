@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnxruntime import quantization
 
 from wpconvert.onnx.lower import calibrate
+from wpconvert.onnx.lower.opset import OPSET, upgraded
 
 FOLDER = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
@@ -109,6 +113,34 @@ def images(count: int, seed: int = 0) -> NDArray[np.float32]:
         times = IMAGE[2] // side
         drawn += coarse.repeat(times, 2).repeat(times, 3)
     return drawn / np.float32(2)
+
+
+class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, name: str) -> None:
+        self._left: Iterator[dict[str, Any]] = iter([{name: images(1)}])
+
+    def get_next(self) -> dict[str, Any] | None:
+        return next(self._left, None)
+
+
+def quantised(name: str, form: str) -> ModelProto:
+    """The model as ONNX Runtime's static quantiser alone makes it, in the form "QDQ" or "QOperator"."""
+    model = upgraded(with_weights(name), OPSET)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    [image] = [info.name for info in model.graph.input if info.name not in constants]
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = Path(folder) / "before.onnx", Path(folder) / "after.onnx"
+        onnx.save(model, before)
+        quantization.quantize_static(
+            before,
+            after,
+            _Samples(image),
+            quant_format=quantization.QuantFormat[form],
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+        )
+        return onnx.load(after)
 
 
 @cache

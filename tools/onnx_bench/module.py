@@ -79,12 +79,10 @@ class TranslatedNetwork(nn.Module):  # type: ignore[misc]
             name = model.operator_name(operator)
             if name not in _LAYERS:
                 raise UnsupportedError(f"operator {name}: expected one of {', '.join(_LAYERS)}")
-            tensors = [graph.tensors[index] for index in operator.inputs]
-            computed = tuple(
-                int(index)
-                for index, tensor in zip(operator.inputs, tensors, strict=True)
-                if model.buffer(tensor) is None
-            )
+            # -1 is an absent bias.
+            inputs = [int(index) for index in operator.inputs if index >= 0]
+            tensors = [graph.tensors[index] for index in inputs]
+            computed = tuple(index for index in inputs if model.buffer(graph.tensors[index]) is None)
             constants = [real(model, tensor) for tensor in tensors if model.buffer(tensor) is not None]
             layer = _LAYERS[name](shape_of(tensors[0]), constants, operator.builtinOptions)
             fused = ACTIVATION_NAMES[getattr(operator.builtinOptions, "fusedActivationFunction", 0)]

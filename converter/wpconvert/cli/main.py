@@ -41,6 +41,8 @@ Exit codes: 0 done · 1 verification failed · 2 wrong usage · 3 malformed mode
 
 DEFAULT_COMMAND = "convert"
 _GLOBAL_OPTIONS = ("--help", "-h", "--version", "--cmake-dir", "--install-completion", "--show-completion")
+_MAX_LINE, _TAIL = 1000, 300
+"""Characters of an error, and those of its end that stay of a longer one."""
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(help=_HELP, epilog=_EPILOG, rich_markup_mode="rich", no_args_is_help=True, context_settings=_SETTINGS)
@@ -134,6 +136,9 @@ def _help_for(arguments: Sequence[str]) -> str:
 
 def _fail(message: str, code: int) -> int:
     line = " ".join(message.split())
+    if len(line) > _MAX_LINE:
+        # Names in models may be as long as the file.
+        line = f"{line[: _MAX_LINE - _TAIL]} … {line[-_TAIL:]}"
     print(f"wpconvert: {line}", file=sys.stderr)
     return code
 

@@ -85,15 +85,19 @@ def random_inputs(model: TfliteModel, count: int, seed: int) -> Inputs:
 
 
 def random_samples(ports: Sequence[Port], count: int, seed: int) -> Inputs:
-    """`count` samples, uniform over the type's range (integers), the span of the input; open sizes are 1."""
+    """`count` samples; open sizes are 1.
+
+    Uniform over the span of the input (floats), over the type's range (8 and 16 bits), or 0 and 1: wider integers are,
+    as a rule, numbers of tokens, rows or sizes, which have to exist.
+    """
     generator = np.random.default_rng(seed)
     return Inputs([[_random(port, generator) for port in ports] for _ in range(count)], None)
 
 
 def _random(port: Port, generator: np.random.Generator) -> NDArray[Any]:
     shape = [1 if size is None else size for size in port.shape]
-    if port.dtype == np.bool_:
-        return generator.integers(0, 2, shape).astype(np.bool_)
+    if port.dtype == np.bool_ or (port.dtype.kind in "iu" and port.dtype.itemsize >= 4):
+        return generator.integers(0, 2, shape).astype(port.dtype)
     if np.issubdtype(port.dtype, np.integer):
         info = np.iinfo(port.dtype)
         return generator.integers(info.min, info.max, shape, dtype=port.dtype, endpoint=True)
@@ -109,11 +113,11 @@ def load_samples(path: Path, ports: Sequence[Port]) -> Inputs:
     """Samples of an .npz: one array per input, named as the input (any name when there is one), samples first.
 
     uint8 values for an int8 input are shifted by 128, float values for an integer input are quantised with its scale;
-    both are noted. An array `labels`, int[n], gives the classes. FileError when unreadable, UsageError when it does not
-    fit.
+    both are noted. Any integers in its range are for a 32- or 64-bit input. An array `labels`, int[n], gives the
+    classes. FileError when unreadable, UsageError when it does not fit.
     """
     arrays = _load_arrays(path)
-    labels = arrays.pop(LABELS, None)
+    labels = None if any(port.name == LABELS for port in ports) else arrays.pop(LABELS, None)
     if labels is not None and not np.issubdtype(labels.dtype, np.integer):
         raise UsageError(f"{path}: the labels are {labels.dtype}, expected integers")
     if len(ports) == 1 and len(arrays) == 1:
@@ -168,6 +172,11 @@ def _converted(port: Port, array: NDArray[Any], path: Path, notes: list[str]) ->
     if port.dtype == np.int8 and array.dtype == np.uint8:
         notes.append(f"input {port.name!r}: uint8 values were shifted by 128 to int8")
         return (array.astype(np.int16) - 128).astype(np.int8)
+    if array.dtype.kind in "iu" and port.dtype.kind in "iu" and port.dtype.itemsize >= 4:
+        info = np.iinfo(port.dtype)
+        if array.size and (int(array.min()) < info.min or int(array.max()) > info.max):
+            raise UsageError(f"{path}: array for input {port.name!r} has values that {port.dtype} cannot hold")
+        return array.astype(port.dtype)
     if np.issubdtype(array.dtype, np.floating) and np.issubdtype(port.dtype, np.floating):
         return array.astype(port.dtype)
     if np.issubdtype(array.dtype, np.floating) and port.quantization is not None and port.dtype.kind in "iu":

@@ -17,6 +17,7 @@ def main(model: Path, directory: Path, samples: int) -> None:
     options.log_severity_level = _FATAL
     options.use_deterministic_compute = True
     session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    ends = [port.name for port in session.get_outputs()]
     names = [port.name for port in session.get_inputs()]
     results = {}
     with np.load(directory / "inputs.npz") as stored:
@@ -24,7 +25,7 @@ def main(model: Path, directory: Path, samples: int) -> None:
             values = session.run(None, {name: stored[f"{sample}_{i}"] for i, name in enumerate(names)})
             for i, value in enumerate(values):
                 if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
-                    sys.exit(f"output {i} is no tensor of numbers")
+                    sys.exit(f"output {ends[i]!r} is no tensor of numbers")
                 results[f"{sample}_{i}"] = value
     np.savez(directory / "outputs.npz", **results)  # type: ignore[arg-type]
 

@@ -121,7 +121,7 @@ def find_compressed(model: OnnxModel) -> Iterator[Compressed]:
 def _check_version(model: OnnxModel) -> None:
     versions = [entry.version for entry in model.proto.opset_import if entry.domain == DOMAIN]
     if not versions:
-        raise ModelError(f"it has nodes, but no version of the operators {DOMAIN!r}")
+        raise ModelError(f"it has nodes, but no version of the operators {DOMAIN!r}; the file is damaged")
     if versions != [VERSION]:
         numbers = ", ".join(map(str, versions))
         raise UnsupportedError(f"version {numbers} of the operators {DOMAIN!r}, this version knows {VERSION}")

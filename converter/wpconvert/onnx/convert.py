@@ -21,6 +21,7 @@ from wpconvert.onnx.files import DataFile, Target, write
 from wpconvert.onnx.restore import restore
 from wpconvert.onnx.rewrite import rewrite
 from wpconvert.onnx.trials import Outcome, Stored, measure, settle, trials_of
+from wpconvert.onnx.validity import invalidity
 from wpconvert.onnx.weights import find_weights, key_of
 from wpconvert.report.result import Conversion, TensorResult
 
@@ -64,10 +65,12 @@ def convert(
     ModelError, UnsupportedError, and UsageError for a rule that matches nothing.
     """
     given = read(source)
-    nbytes = given.total_nbytes
+    nbytes, problem = given.total_nbytes, invalidity(source)
     folder = target.model.parent
     with told_of(source):
         model, stored, notes = _dense(given, folder)
+    if problem is not None:
+        notes.append(f"of the input: {problem}")
     found = find_weights(model)
     choices = choose([f.weight for f in found], settings.rules, settings.method, settings.threshold)
     _check_methods(choices)

@@ -130,7 +130,7 @@ def _check(model: OnnxModel) -> None:
         raise UnsupportedError(f"operator set {max(versions)}, this version knows up to {newest}")
     for tensor in every_tensor(proto):
         if tensor.HasField("segment"):
-            raise UnsupportedError(f"tensor {tensor.name!r} is one segment of several")
+            raise UnsupportedError(f"tensor {tensor.name!r} is one segment of several; store it as a whole")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from onnx import ModelProto
 
-from wpconvert.errors import UnsupportedError
+from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.files import staging
 from wpconvert.onnx.compressed import is_rewritten
 from wpconvert.onnx.data import load
@@ -16,6 +16,7 @@ from wpconvert.onnx.graphs import every_tensor
 from wpconvert.onnx.lower import calibrate, lower
 from wpconvert.onnx.restore import restore
 from wpconvert.onnx.tensors import EXTERNAL, RAW, data_of, form_of, set_data
+from wpconvert.onnx.validity import invalidity
 
 
 def lowered(source: Path, samples: Path | None) -> bytes:
@@ -30,15 +31,24 @@ def lowered(source: Path, samples: Path | None) -> bytes:
             target = Target.beside(folder / source.name)
             restore(model, target)
             dense = target.model
-        proto = _loaded(dense)
-        if samples is not None:
-            # The quantiser does not find external data.
-            whole = folder / "whole.onnx"
-            write(proto, whole)
-            try:
-                proto = calibrate(whole, samples)
-            except UnsupportedError as error:
-                raise UnsupportedError(str(error).replace(str(whole), str(source))) from error
+        try:
+            return _lowered(_loaded(dense), source, samples, folder)
+        except UnsupportedError as error:
+            problem = invalidity(dense)
+            if problem is not None:
+                raise ModelError(f"{error}; moreover, {problem}") from error
+            raise
+
+
+def _lowered(proto: ModelProto, source: Path, samples: Path | None, folder: Path) -> bytes:
+    if samples is not None:
+        # The quantiser does not find external data.
+        whole = folder / "whole.onnx"
+        write(proto, whole)
+        try:
+            proto = calibrate(whole, samples)
+        except UnsupportedError as error:
+            raise UnsupportedError(str(error).replace(str(whole), str(source))) from error
     return lower(proto, str(source)).data
 
 

@@ -19,6 +19,7 @@ from wpconvert.onnx.text import check_text
 
 NAME = "wpconvert"
 VERSION = 1
+_MAX_DIGITS = 40
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Record:
         integers, texts = (record.graph, record.index), (record.name, record.sha256, record.form)
         numbered = all(type(value) is int and value >= 0 for value in integers)
         if not numbered or not all(isinstance(text, str) for text in texts):
-            raise TypeError("a tensor has fields of other types")
+            raise ValueError("a tensor has fields of other types")
         return record
 
 
@@ -154,21 +155,40 @@ def read(model: ModelProto) -> Provenance | None:
     if raw is None:
         return None
     try:
-        content = json.loads(raw)
+        content = json.loads(raw, parse_int=_integer)
         if content["version"] != VERSION:
-            raise ModelError(f"metadata entry {NAME!r}: version {content['version']}, this tool reads {VERSION}")
+            raise ModelError(
+                f"metadata entry {NAME!r}: version {str(content['version'])[:40]}, this tool reads {VERSION}"
+            )
         records = tuple(Record.of(fields) for fields in content["tensors"])
         places = content.get("inputs", [])
         removed = GraphProto.FromString(base64.b64decode(content.get("values", ""), validate=True))
         values = [value.SerializeToString() for value in removed.input]
         ir_version = content["ir_version"]
         if not all(type(number) is int and number >= 0 for number in (ir_version, *places)):
-            raise TypeError("a number is none")
+            raise ValueError("an IR version or the place of an input is no number")
         if ir_version > model.ir_version:
             raise ValueError(f"IR version {ir_version}, that of the file is {model.ir_version}")
         return Provenance(str(content["tool"]), ir_version, records, tuple(zip(places, values, strict=True)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, DecodeError, binascii.Error) as error:
-        raise ModelError(f"metadata entry {NAME!r} is malformed: {error}") from error
+        raise ModelError(f"metadata entry {NAME!r} is malformed: {_reason(error)}") from error
+
+
+def _integer(digits: str) -> int:
+    """Python's own error for a very long one speaks of Python."""
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError(f"a number of {len(digits):,} digits")
+    return int(digits)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, (TypeError, AttributeError)):
+        return "a field has another type than it should have"
+    return str(error)
 
 
 def check_place(place: int, of: Sequence[object], what: str) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from onnx import TensorProto, helper
 
-from wpconvert.engines import ONNX_ENGINE
+from wpconvert.engines import ONNX_ENGINE, Sample
 from wpconvert.engines.base import Advance
 from wpconvert.engines.inputs import Inputs
-from wpconvert.errors import UsageError
+from wpconvert.errors import ModelError, UnsupportedError, UsageError
 from wpconvert.files import staging
 from wpconvert.onnx import metadata
 from wpconvert.onnx.compressed import Compressed, find_compressed, is_decoder
@@ -24,6 +24,7 @@ from wpconvert.onnx.files import Target
 from wpconvert.onnx.ports import interface_of, shape_of
 from wpconvert.onnx.restore import restore
 from wpconvert.onnx.tensors import data_of, raw_of
+from wpconvert.onnx.validity import invalidity
 from wpconvert.report.result import Verification
 from wpconvert.verification import LOSSLESS, OF_DENSE, compare_output
 
@@ -33,6 +34,7 @@ _Loaded = tuple[int, tuple[int, ...], Bytes]
 """Type, shape and bytes."""
 _Load = Callable[[], _Loaded]
 _INITIALIZER = -1
+_RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
 
 
 def verify_onnx(original: Path, rewritten: Path, inputs: Inputs, advance: Advance = lambda: None) -> Verification:
@@ -45,12 +47,12 @@ def verify_onnx(original: Path, rewritten: Path, inputs: Inputs, advance: Advanc
     first, second = read(original), read(rewritten)
     check_interfaces(first, second)
     if not inputs.samples:
-        raise UsageError("no samples to compare")
+        raise UsageError("no samples to compare: the inputs are empty")
     with told_of(rewritten):
         lost, lost_before = _lossy(second), _lossy(first)
         weights_equal = _equal(first, second, lost)
-    before = ONNX_ENGINE.run(original, inputs.samples, advance)
-    after = ONNX_ENGINE.run(rewritten, inputs.samples, advance)
+    before = run_file(original, inputs.samples, advance)
+    after = run_file(rewritten, inputs.samples, advance)
     names = [value.name for value in first.proto.graph.output]
     outputs = tuple(compare_output(name, i, before, after, inputs.labels) for i, name in enumerate(names))
     same = all(output.equal for output in outputs) and (not lost or _equal(first, second, set()))
@@ -61,17 +63,37 @@ def verify_onnx(original: Path, rewritten: Path, inputs: Inputs, advance: Advanc
         with staging(None) as folder:
             dense = Target.beside(folder / rewritten.name)
             restore(second, dense)
-            own = ONNX_ENGINE.run(dense.model, inputs.samples, lambda: None)
+            own = run_file(dense.model, inputs.samples, lambda: None)
         kept = tuple(compare_output(name, i, own, after, None) for i, name in enumerate(names))
         notes += [
             f"{output.name}: {output.different:,} values are not those of the model's own dense form"
             for output in kept
             if not output.equal
         ]
+    if not all(output.equal for output in kept):
+        notes += _random_notes(first)
     passed = weights_equal and all(output.equal for output in kept)
     promise = OF_DENSE if lossy else LOSSLESS
     count = len(inputs.samples)
     return Verification(passed, promise, ONNX_ENGINE.name, count, weights_equal, outputs, tuple(notes), lossy)
+
+
+def _random_notes(model: OnnxModel) -> list[str]:
+    """What to say of a model whose outputs no two runs have in common."""
+    nodes = [node for scope in model.scopes for node in scope.body.node if node.op_type in _RANDOM]
+    return [f"{nodes[0].op_type} draws random numbers: two runs of the original differ too"] if nodes else []
+
+
+def run_file(path: Path, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
+    """The outputs of a model; ModelError for one that is not valid, UnsupportedError for others that do not run."""
+    try:
+        return ONNX_ENGINE.run(path, samples, advance)
+    except UnsupportedError as error:
+        problem = invalidity(path)
+        if problem is not None:
+            raise ModelError(f"{path}: {problem}") from error
+        hint = "; if these inputs do not suit it, give others with --inputs" if "while running" in str(error) else ""
+        raise UnsupportedError(f"{path}: {error}{hint}") from error
 
 
 def check_interfaces(first: OnnxModel, second: OnnxModel) -> None:

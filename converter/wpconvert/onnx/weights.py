@@ -106,7 +106,7 @@ def find_weights(model: OnnxModel) -> list[Found]:
         constants = list(constants_of(scope))
         [(commonest, times)] = Counter(constant.name for constant in constants).most_common(1) or [("", 0)]
         if times > 1:
-            raise ModelError(f"constant {commonest!r} is there twice")
+            raise ModelError(f"constant {commonest!r} is there twice; each name may be once in a graph")
         inputs = set() if scope.graph is None else {value.name for value in scope.graph.input}
         trained = _trained(model) if scope.number == 0 else set()
         for constant in constants:

@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper, shape_inference
 
+from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import operators, real_outputs, run_onnx, steps_apart
-from wpconvert.errors import UnsupportedError
+from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import calibrate, lower
 from wpconvert.onnx.lower.affine import replace_batch_norms
 
@@ -120,6 +121,44 @@ def test_a_normalisation_before_its_convolution_is_lowered_as_a_depthwise_one(tm
     assert np.abs(real_outputs(lowered, feeds)[0] - expected).max() < 0.1 * np.abs(expected).max()
 
 
+def normalised(shape: tuple[int, ...], scale: NDArray[Any], shift: NDArray[Any], **attributes: Any) -> Builder:
+    """A normalisation between quantised tensors."""
+    b = Builder()
+    values = (scale, shift, RANDOM.normal(0, 0.5, scale.size), RANDOM.uniform(0.5, 2, scale.size))
+    names = [b.constant(np.asarray(one, np.float32)) for one in values]
+    y = b.op("BatchNormalization", b.input("x", shape), *names, **attributes)
+    b.output(b.rounded(b.op("Relu", y), 0.02, -128))
+    return b
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 5, 6), (2, 4, 5, 6), (1, 4, 9), (2, 5)])
+@pytest.mark.parametrize("factor", [1.0, -0.3, 1e-4, 1e-12, 0.0])
+def test_a_normalisation_between_quantised_tensors_is_a_convolution(shape: tuple[int, ...], factor: float) -> None:
+    scale = factor * RANDOM.uniform(0.5, 2, shape[1])
+    b = normalised(shape, scale, RANDOM.normal(0, 0.7, shape[1]), epsilon=1e-3)
+    feeds = {"x": RANDOM.normal(0, 1, shape).astype(np.float32)}
+    assert "CONV_2D" in " ".join(operators(lower(b.build(), "net")))
+    assert max(steps_apart(b.build(), feeds).values()) <= 1
+
+
+def test_channels_that_are_constant_zero_stay_zero() -> None:
+    b = normalised((1, 3, 4, 4), np.zeros(3), np.zeros(3))
+    assert set(steps_apart(b.build(), {"x": RANDOM.normal(0, 1, (1, 3, 4, 4)).astype(np.float32)}).values()) == {0}
+
+
+def test_unfit_normalisations_are_named() -> None:
+    where = r"node 'BatchNormalization_\d+' \(BatchNormalization\): "
+    for b, error, message in (
+        (normalised((1, 3, 4, 4), np.ones(2), np.ones(2)), ModelError, r"\[2, 2, 2, 2\] parameters for 3 channels"),
+        (normalised((1, 3, 2, 2, 2), np.ones(3), np.ones(3)), UnsupportedError, "an input of 5 dimensions"),
+        (normalised((1, 3, 4, 4), np.ones(3), np.full(3, np.inf)), ModelError, ".*no finite numbers"),
+        (normalised((1, 3, 4, 4), np.ones(3), np.ones(3), epsilon=-9.0), ModelError, ".*no finite numbers"),
+        (normalised((1, 3, 4, 4), np.ones(3), np.ones(3), training_mode=1), UnsupportedError, "training_mode"),
+    ):
+        with pytest.raises(error, match=where + message):
+            lower(b.build(), "net")
+
+
 def test_a_normalisation_with_computed_statistics_is_named(tmp_path: Path) -> None:
     shape = (1, CHANNELS, 8, 8)
     nodes = [
@@ -131,5 +170,5 @@ def test_a_normalisation_with_computed_statistics_is_named(tmp_path: Path) -> No
     original = model(nodes, shape)
     original.graph.initializer.append(numpy_helper.from_array(np.array([0, 2, 3], np.int64), "axes"))
     onnx.save(original, tmp_path / "net.onnx")
-    with pytest.raises(UnsupportedError, match=r"\(BatchNormalization\): operator BatchNormalization is not supported"):
+    with pytest.raises(UnsupportedError, match=r"\(BatchNormalization\): input 3 is computed at run time"):
         lower(calibrate(tmp_path / "net.onnx", samples(tmp_path, shape)), "net")

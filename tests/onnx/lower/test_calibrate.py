@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from tests.onnx.lower.harness import operators, real_outputs, run_onnx
+from tests.onnx.lower.harness import operators, real_outputs, run_onnx, steps_apart
 from wpconvert.errors import FileError, UnsupportedError, UsageError
 from wpconvert.onnx.lower import calibrate, lower
 
@@ -102,3 +103,61 @@ def test_a_file_that_is_no_model_is_told_in_one_line(samples: Path, tmp_path: Pa
     with pytest.raises(UnsupportedError, match=r"text.onnx: .*") as caught:
         calibrate(tmp_path / "text.onnx", samples)
     assert "\n" not in str(caught.value)
+
+
+def test_functions_of_one_tensor_become_tables_and_outputs_have_the_kernels_scale(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    values = {"first": random.normal(0, 0.3, (6, 3, 3)), "second": random.normal(0, 0.3, (6, 6, 3)), "half": 0.5}
+    nodes = [
+        helper.make_node("Sub", ["signal", "half"], ["a"]),
+        helper.make_node("Conv", ["a", "first"], ["b"]),
+        helper.make_node("Sigmoid", ["b"], ["c"]),
+        helper.make_node("Mul", ["b", "c"], ["d"]),
+        helper.make_node("Conv", ["d", "second"], ["e"], pads=[1, 1]),
+        helper.make_node("GlobalAveragePool", ["e"], ["f"]),
+        helper.make_node("Sigmoid", ["f"], ["g"]),
+        helper.make_node("Mul", ["e", "g"], ["h"]),
+        helper.make_node("Relu", ["h"], ["i"]),
+        helper.make_node("Flatten", ["i"], ["j"]),
+        helper.make_node("Softmax", ["j"], ["result"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("signal", onnx.TensorProto.FLOAT, ["batch", 3, 12])],
+        [helper.make_tensor_value_info("result", onnx.TensorProto.FLOAT, ["batch", 60])],
+        [numpy_helper.from_array(np.asarray(array, np.float32), name) for name, array in values.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "n.onnx")
+    signals = random.random((20, 3, 12)).astype(np.float32)
+    np.savez(tmp_path / "samples.npz", signal=signals)
+    model = calibrate(tmp_path / "n.onnx", tmp_path / "samples.npz")
+    found = [name for name in operators(lower(model, "n")) if name not in ("RESHAPE", "TRANSPOSE")]
+    assert found[-7:] == ["CONV_2D", "WP_LOOKUP", "CONV_2D", "MEAN", "LOGISTIC", "MUL", "SOFTMAX"]
+    assert found[:-7] in ([], ["WP_LOOKUP"])
+    assert max(steps_apart(model, {"signal": signals[:1]}).values()) <= 1
+
+
+@pytest.mark.parametrize("attributes", [{"pads": [1] * 4}, {"ceil_mode": 1}, {"ceil_mode": 1, "count_include_pad": 1}])
+def test_means_that_count_no_padding_may_be_clamped(attributes: dict[str, Any], tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel"], ["a"]),
+        helper.make_node("AveragePool", ["a"], ["b"], kernel_shape=[3, 3], strides=[2, 2], **attributes),
+        helper.make_node("Relu", ["b"], ["c"]),
+        helper.make_node("Conv", ["c", "mixing"], ["d"]),
+    ]
+    values = {"kernel": random.normal(0, 0.3, (4, 3, 3, 3)), "mixing": random.normal(0, 0.3, (4, 4, 1, 1))}
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, ["batch", 3, 10, 10])],
+        [helper.make_tensor_value_info("d", onnx.TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array.astype(np.float32), name) for name, array in values.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9), tmp_path / "n.onnx")
+    images = random.random((20, 3, 10, 10)).astype(np.float32)
+    np.savez(tmp_path / "samples.npz", image=images)
+    model = calibrate(tmp_path / "n.onnx", tmp_path / "samples.npz")
+    steps = steps_apart(model, {"image": images[:1]})
+    assert max(steps.values()) <= 1, steps

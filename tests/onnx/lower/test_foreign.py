@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 import pytest
 
-from tests.onnx.light import calibrated, images
+from tests.onnx.light import calibrated, images, quantised
 from tests.onnx.lower.harness import file_inputs, steps_apart
 from tests.tflite.harness import forced
 from wpconvert.engines.inputs import Inputs
@@ -38,6 +38,16 @@ def test_every_layer_is_within_one_step_of_onnx_runtime(name: str) -> None:
     assert max(steps.values()) <= 1, steps
 
 
+@pytest.mark.parametrize("name", ["squeezenet", *swept("densenet121", "inception_v2", "vgg19")])
+@pytest.mark.parametrize("form", ["QDQ", "QOperator"])
+def test_models_of_the_quantiser_alone_are_as_close(name: str, form: str) -> None:
+    model = quantised(name, form)
+    [image] = {info.name for info in model.graph.input} - {tensor.name for tensor in model.graph.initializer}
+    steps = steps_apart(model, {image: images(1, seed=1)})
+    assert len(steps) > 20
+    assert max(steps.values()) <= 1, steps
+
+
 @every_network
 @pytest.mark.parametrize("method", [None, "bitmap"], ids=["dense", "bitmap"])
 def test_the_engines_give_the_same_bits(name: str, method: str | None) -> None:
@@ -58,6 +68,12 @@ def test_verify_passes(name: str, tmp_path: Path) -> None:
     inputs = Inputs([[images(1, seed)] for seed in range(3, 6)], None, ())
     verification = verify_mixed(tmp_path / "model.onnx", parse(lower(model, name).data), inputs, NativeEngine())
     assert verification.passed, verification
+
+
+@pytest.mark.parametrize("name", ["shufflenet", *swept("resnet50")])
+def test_a_sum_that_the_quantiser_leaves_in_float32_is_named(name: str) -> None:
+    with pytest.raises(UnsupportedError, match=rf"^{name}: node '.+' \(Sum\): reads '.+' in float32"):
+        lower(quantised(name, "QOperator"), name)
 
 
 @pytest.mark.parametrize("name", ["inception_v1", *swept("bvlc_alexnet", "zfnet512")])

@@ -121,6 +121,62 @@ def test_single_numbers_on_either_side(op: str, value: NDArray[np.float32], firs
     agrees(b, feed(0, *IMAGE))
 
 
+@pytest.mark.parametrize("op", ["Add", "Sub", "Mul", "Div"])
+@pytest.mark.parametrize("shape", [(3, 1, 1), (1, 3, 1, 1)])
+@pytest.mark.parametrize("first", [True, False])
+def test_numbers_per_channel_are_exact(op: str, shape: tuple[int, ...], first: bool) -> None:
+    if op == "Div" and first:
+        return
+    b = Builder()
+    x, other = b.input("x", IMAGE, 0.02, 3), b.constant(np.array([0.01, -0.3, 1.7], np.float32).reshape(shape))
+    b.output(b.rounded(b.op(op, *((other, x) if first else (x, other))), 0.03, -20))
+    assert operators(lower(b.build(), "model")) == ["DEPTHWISE_CONV_2D"]
+    agrees(b, feed(0, *IMAGE))
+
+
+@pytest.mark.parametrize("zero_point", [-100, 0, 90])
+@pytest.mark.parametrize("slopes", [[0.25, 0.1, 0.9], [-0.3, 0.5, 0.0], [0.0, 0.0, 0.0]])
+def test_slopes_per_channel(zero_point: int, slopes: list[float]) -> None:
+    b = Builder()
+    x = b.input("x", (1, 3, 16, 16), 0.02, zero_point)
+    y = b.op("PRelu", x, b.constant(np.array(slopes, np.float32).reshape(3, 1, 1)))
+    every = ((np.arange(-128, 128) - zero_point) * 0.02).astype(np.float32).reshape(1, 1, 16, 16)
+    lowest, highest = every.min() * max(slopes), max(every.max(), every.min() * min(slopes))
+    scale = float(highest - lowest) / 255
+    b.output(b.rounded(y, scale, round(-128 - lowest / scale)))
+    agrees(b, {"x": np.repeat(every, 3, axis=1)})
+
+
+@pytest.mark.parametrize(
+    "bounds", [([1], [3], [1], [1]), ([-4, 0], [99, -1], [2, 3], [1, 2]), ([0, 1, 2, 1], [1, 3, 6, 4])]
+)
+def test_slices(bounds: tuple[list[int], ...]) -> None:
+    indices = tuple(np.array(values, np.int64) for values in bounds)
+    agrees(built("Slice", IMAGE, indices), feed(0, *IMAGE))
+
+
+@pytest.mark.parametrize(
+    ("opset", "sizes", "attributes", "count"),
+    [
+        (13, [1, 2], {"axis": 1}, 2),
+        (13, None, {"axis": 2}, 3),
+        (11, None, {"axis": -2, "split": [4, 2]}, 2),
+        (18, None, {"axis": 3, "num_outputs": 2}, 2),
+    ],
+)
+def test_splits(opset: int, sizes: list[int] | None, attributes: dict[str, Any], count: int) -> None:
+    b = Builder(opset=opset)
+    x = b.input("x", IMAGE, 0.02, 3)
+    operands = [x] if sizes is None else [x, b.indices(sizes)]
+    first = b.op("Split", *operands, **attributes)
+    b.nodes[-1].output.extend(f"part_{index}" for index in range(1, count))
+    for index, part in enumerate([first, *b.nodes[-1].output[1:]]):
+        b.output(b.rounded(b.op("Relu", part), 0.015, -20 - index))
+    model = b.build()
+    assert operators(lower(model, "model")).count("STRIDED_SLICE") == count
+    agrees(b, feed(0, *IMAGE))
+
+
 @pytest.mark.parametrize("axis", [1, 2, -1])
 def test_constants_joined_to_activations(axis: int) -> None:
     b = Builder()
@@ -144,7 +200,18 @@ def test_squeeze_and_excitation() -> None:
     agrees(b, feed(0, 1, 8, 6, 6))
 
 
-@pytest.mark.parametrize("attributes", [{}, {"ceil_mode": 1}, {"pads": [1] * 4}, {"auto_pad": "SAME_UPPER"}])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"ceil_mode": 1},
+        {"pads": [1] * 4},
+        {"pads": [2, 0, 0, 2]},
+        {"pads": [1] * 4, "ceil_mode": 1},
+        {"auto_pad": "SAME_UPPER"},
+        {"auto_pad": "SAME_LOWER"},
+    ],
+)
 @pytest.mark.parametrize("counts", [0, 1])
 @pytest.mark.parametrize("quant", [(0.02, 3), (0.013, -20)])
 def test_means_of_windows(attributes: dict[str, Any], counts: int, quant: tuple[float, int]) -> None:
@@ -173,9 +240,13 @@ def test_means_of_windows(attributes: dict[str, Any], counts: int, quant: tuple[
         ),
         (built("Pad", IMAGE, (np.zeros(8, np.int64),), mode="reflect"), "mode 'reflect', supported is 'constant'"),
         (built("Pad", IMAGE, (np.full(8, -1, np.int64),)), "negative padding"),
-        (built("Mul", IMAGE, (np.ones((3, 1, 1), np.float32),)), "is not quantised per tensor"),
-        (built("PRelu", IMAGE, (np.ones((3, 1, 1), np.float32),)), "supported is PRelu of one quantised tensor"),
-        (built("LogSoftmax", (1, 5)), "operator LogSoftmax is not supported; supported are Abs"),
+        (built("Slice", IMAGE, tuple(np.array([v], np.int64) for v in (3, 0, 2, -1))), "supported are positive ones"),
+        (built("Mul", IMAGE, (np.ones(5, np.float32),)), "is not quantised per tensor"),
+        (built("PRelu", IMAGE, (np.ones(5, np.float32),)), "supported is PRelu of one quantised tensor"),
+        (
+            built("LogSoftmax", (1, 5)),
+            "LogSoftmax is not supported, Softmax gives the same classes; supported",
+        ),
     ],
 )
 def test_what_is_not_supported_is_named(b: Builder, message: str) -> None:

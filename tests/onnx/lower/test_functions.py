@@ -183,9 +183,39 @@ def test_steps_before_the_first_rounding_become_the_scale_of_the_input(
         ([("Sub", 150)], "scale 0.0078.* and zero point -1.*, which int8 does not hold"),
         ([("Mul", -1)], "supported are steps that only scale and shift it"),
         ([("Pow", 2)], "supported are steps that only scale and shift it"),
-        ([("Div", np.ones((3, 1, 1)))], "supported is Div of one quantised tensor and single constants"),
+        ([("Pow", np.ones((3, 1, 1)))], "supported is Pow of one quantised tensor and single constants"),
+        ([("Div", np.ones((3, 1, 1)))], "input 'x' is computed in float32: no QuantizeLinear follows"),
     ],
 )
 def test_other_steps_before_the_first_rounding_are_named(steps: list[tuple[str, Any]], message: str) -> None:
     with pytest.raises(UnsupportedError, match=message):
         lower(normalised(TensorProto.FLOAT, steps, 2 / 255, 0).build(), "net.onnx")
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes"), [("MaxPool", {"kernel_shape": [2, 2]}), ("GlobalMaxPool", {}), ("Flatten", {})]
+)
+def test_a_function_before_an_operator_that_keeps_the_quantisation(op: str, attributes: dict[str, Any]) -> None:
+    b = Builder()
+    b.output(b.rounded(b.op(op, gelu(b, b.input("x", (1, 3, 6, 6))), **attributes), 0.01, -30))
+    feeds = {"x": np.random.default_rng(0).normal(0, 1, (1, 3, 6, 6)).astype(np.float32)}
+    assert set(steps_apart(b.build(), feeds).values()) == {0}
+
+
+def test_a_function_that_several_scales_round() -> None:
+    b = Builder()
+    y = gelu(b, b.input("x", (1, 3, 6, 6)))
+    b.output(b.rounded(b.op("Add", b.rounded(y, 0.01, -30), b.rounded(y, 0.02, 5)), 0.03, 4))
+    model = b.build()
+    assert operators(lower(model, "model")) == ["WP_LOOKUP", "WP_LOOKUP", "ADD"]
+    feeds = {"x": np.random.default_rng(0).normal(0, 1, (1, 3, 6, 6)).astype(np.float32)}
+    assert max(steps_apart(model, feeds).values()) <= 1
+
+
+def test_a_function_that_is_never_rounded_is_named_by_its_last_node() -> None:
+    b = Builder()
+    y = gelu(b, b.input("x", (1, 3, 6, 6)))
+    b.output(b.rounded(b.op("Conv", y, b.weights(WEIGHTS)), 0.1))
+    last = [node.name for node in b.nodes if node.op_type == "Mul"][-1]
+    with pytest.raises(UnsupportedError, match=rf"of node '{last}' \(Mul\) is computed in float32"):
+        lower(b.build(), "model")

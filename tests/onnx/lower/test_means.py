@@ -15,6 +15,7 @@ from tests.onnx.lower.harness import operators, steps_apart
 from wpconvert.errors import UnsupportedError
 from wpconvert.onnx.lower import lower
 
+COUNTING = {"count_include_pad": 1}
 SCALE = 0.02
 
 
@@ -73,14 +74,23 @@ def test_windows_that_reach_out_at_both_sides_of_even_strides_are_chosen_among_a
     assert operators(lower(b.build(), "net")) == ["AVERAGE_POOL_2D", "STRIDED_SLICE"]
 
 
-def test_windows_that_same_does_not_have_are_named() -> None:
-    b = pooled((1, 2, 8, 8), kernel_shape=[2, 2], strides=[1, 1], pads=[1, 1, 0, 0])
+@pytest.mark.parametrize(
+    ("scale", "attributes"),
+    [
+        (SCALE, {"kernel_shape": [2, 2], "strides": [1, 1], "pads": [1, 1, 0, 0]}),
+        (SCALE / 3, {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
+        (SCALE / 3, {"kernel_shape": [3, 2], "strides": [2, 3], "pads": [2, 0, 1, 1], "ceil_mode": 1}),
+        (SCALE, {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [0, 1, 1, 1], "ceil_mode": 1, **COUNTING}),
+    ],
+)
+def test_windows_that_the_kernel_does_not_have_are_means_of_parts(scale: float, attributes: dict[str, Any]) -> None:
+    b = pooled((1, 2, 8, 8), scale, **attributes)
+    assert "CONCATENATION" in operators(lower(b.build(), "net"))
+    assert max(steps_apart(b.build(), feed(1, 2, 8, 8)).values()) <= 1
+
+
+def test_windows_of_many_sizes_are_named() -> None:
+    b = pooled((1, 2, 8, 8), kernel_shape=[7, 7], pads=[6, 6, 6, 6])
     node = next(node.name for node in b.nodes if node.op_type == "AveragePool")
-    with pytest.raises(UnsupportedError, match=rf"'{node}' .*: pads \[1, 1, 0, 0\], which it does not count"):
-        lower(b.build(), "net")
-
-
-def test_an_output_much_finer_than_the_input_is_named() -> None:
-    b = pooled((1, 2, 8, 8), SCALE / 3, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
-    with pytest.raises(UnsupportedError, match=r"AVERAGE_POOL_2D computes in steps of 0\.02 and can be rescaled"):
+    with pytest.raises(UnsupportedError, match=rf"'{node}' .*: pads \[6, 6, 6, 6\], windows of more than 25 sizes"):
         lower(b.build(), "net")

@@ -80,6 +80,14 @@ LAYERS: dict[str, tuple[Layer, tuple[float, int]]] = {
         (0.02, 3),
     ),
     "mean of what is inside": (lambda b, x, q, o: pool(b, x, q, o, kernel_shape=[3, 3], pads=[1] * 4), (0.02, 3)),
+    "mean with a last window outside": (
+        lambda b, x, q, o: pool(b, x, q, o, kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1),
+        (0.013, 3),
+    ),
+    "mean that counts a last window outside": (
+        lambda b, x, q, o: pool(b, x, q, o, kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1, count_include_pad=1),
+        (0.02, 3),
+    ),
     "mean of images": (lambda b, x, q, o: microsoft(b, "QLinearGlobalAveragePool", x, *q, *o), (0.007, -3)),
     "sigmoid": (lambda b, x, q, o: microsoft(b, "QLinearSigmoid", x, *q, *o), (1 / 256, -128)),
     "fine sigmoid": (lambda b, x, q, o: microsoft(b, "QLinearSigmoid", x, *q, *o), (0.001, -128)),

@@ -1,4 +1,4 @@
-"""Networks exported from PyTorch, quantised by ONNX Runtime in either form, pruned or not, lower faithfully."""
+"""Networks of either exporter of PyTorch, quantised by ONNX Runtime in either form, pruned or not, lower faithfully."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
         return next(self.feeds, None)
 
 
-def exported(name: str, path: Path) -> tuple[int, ...]:
+def exported(name: str, dynamo: bool, path: Path) -> tuple[int, ...]:
     """Export a network of random weights, half of them pruned, that has seen random images; its input's shape."""
     from wptrain.networks import NETWORKS as BUILD  # noqa: PLC0415
 
@@ -44,16 +44,20 @@ def exported(name: str, path: Path) -> tuple[int, ...]:
             if parameter.ndim == 4 and parameter.shape[1] > 1:
                 parameter[parameter.abs() < parameter.abs().median()] = 0
     shape = (1, channels, side, side)
-    names = {"input_names": ["image"], "output_names": ["logits"]}
-    torch.onnx.export(network.eval(), (torch.rand(shape),), str(path), dynamo=False, opset_version=17, **names)
+    names: dict[str, Any] = {"input_names": ["image"], "output_names": ["logits"]}
+    names |= {"verbose": False, "external_data": False} if dynamo else {"opset_version": 17}
+    torch.onnx.export(network.eval(), (torch.rand(shape),), str(path), dynamo=dynamo, **names)
     return shape
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=[(name, dynamo) for name in NETWORKS for dynamo in (False, True)], ids=str)
 def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[int, ...]]:
     """A network ready to be quantised, and the shape of its input."""
-    folder: Path = tmp_path_factory.mktemp(request.param)
-    shape = exported(request.param, folder / "net.onnx")
+    name, dynamo = request.param
+    if dynamo:
+        pytest.importorskip("onnxscript", reason="onnxscript is not installed: make setup-train")
+    folder: Path = tmp_path_factory.mktemp(name)
+    shape = exported(name, dynamo, folder / "net.onnx")
     quant_pre_process(folder / "net.onnx", folder / "prepared.onnx", skip_symbolic_shape=True)
     return folder / "prepared.onnx", shape
 

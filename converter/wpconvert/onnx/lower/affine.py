@@ -5,6 +5,7 @@ ONNX Runtime folds a BatchNormalization into the Conv that feeds it alone, but q
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +17,26 @@ from onnx import GraphProto, NodeProto, helper, numpy_helper
 from wpconvert.onnx.graphs import Uses, all_scopes
 from wpconvert.onnx.lower.attributes import Attributes
 
-_EPSILON = 1e-5
+Array = NDArray[np.float64]
+
+EPSILON = 1e-5
+"""Of a BatchNormalization that names none."""
 
 
 @dataclass
 class _Affine:
     """factors · x + terms, float64[channels] each; `output` names the result."""
 
-    factors: NDArray[np.float64]
-    terms: NDArray[np.float64]
+    factors: Array
+    terms: Array
     output: str
+
+
+def affine_of(parameters: Sequence[Array], epsilon: float) -> tuple[Array, Array]:
+    """Factors and terms of scale, shift, mean and variance, float64[channels] all."""
+    scale, shift, mean, variance = parameters
+    factors = scale / np.sqrt(variance + epsilon)
+    return factors, shift - mean * factors
 
 
 def replace_batch_norms(model: onnx.ModelProto) -> None:
@@ -80,10 +91,8 @@ def _batch_norm(node: NodeProto, constants: dict[str, onnx.TensorProto]) -> _Aff
     attributes = Attributes(node, node.name)
     if attributes.integer("training_mode", 0):
         return None
-    parameters = (numpy_helper.to_array(constants[name]).astype(np.float64) for name in node.input[1:])
-    scale, shift, mean, variance = parameters
-    factors = scale / np.sqrt(variance + attributes.real("epsilon", _EPSILON))
-    return _Affine(factors, shift - mean * factors, node.output[0])
+    parameters = [numpy_helper.to_array(constants[name]).astype(np.float64) for name in node.input[1:]]
+    return _Affine(*affine_of(parameters, attributes.real("epsilon", EPSILON)), node.output[0])
 
 
 def _absorbed(affine: _Affine, node: NodeProto, constants: dict[str, onnx.TensorProto], rank: int) -> bool:

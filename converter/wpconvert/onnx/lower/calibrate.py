@@ -19,6 +19,7 @@ from wpconvert.errors import FileError, UnsupportedError, UsageError
 from wpconvert.onnx.lower.affine import replace_batch_norms
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.functions import fixed_scales, tabulated
+from wpconvert.onnx.lower.inline import inlined
 from wpconvert.onnx.lower.operators import operator_names
 from wpconvert.onnx.lower.opset import OPSET, upgraded
 from wpconvert.onnx.weights import FIRST_CONSTANT_IR
@@ -62,7 +63,7 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             Path(folder) / name for name in ("model.onnx", "prepared.onnx", "quantised.onnx")
         )
         try:
-            model = upgraded(onnx.load(path), OPSET)
+            model = upgraded(inlined(onnx.load(path)), OPSET)
             samples_by_name = _matched(model, _read(samples), samples)
             _drop_constant_inputs(model)
             _name_sums(model.graph)
@@ -72,7 +73,9 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             model = onnx.load(prepared)
             replace_batch_norms(model)
             _name_nodes(model.graph)
-            left = [*_exact_pools(model.graph), *tabulated(model.graph)]
+            exact = _exact_pools(model.graph)
+            _separate_pools(model.graph, exact)
+            left = [*exact, *tabulated(model.graph)]
             onnx.save(model, prepared)
             quantization.quantize_static(
                 prepared,
@@ -88,6 +91,8 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             )
         except (UsageError, FileError):
             raise
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{path}: {error}") from error
         except Exception as error:
             # ONNX Runtime raises several classes, most of them its own, without a common base.
             reason = " ".join(str(error).split())[:_SHOWN]
@@ -133,11 +138,30 @@ def _exact_pools(graph: onnx.GraphProto) -> list[str]:
         if node.op_type != "AveragePool":
             continue
         attributes = Attributes(node, node.name)
-        padded = any(attributes.integers("pads", ()) or ()) or attributes.integer("ceil_mode", 0)
+        ceils = attributes.integer("ceil_mode", 0)
+        padded = any(attributes.integers("pads", ()) or ()) or ceils
         padded = padded or attributes.text("auto_pad", "NOTSET").startswith("SAME")
-        if attributes.integer("count_include_pad", 0) or not padded:
+        if (attributes.integer("count_include_pad", 0) and not ceils) or not padded:
             found.append(node.name)
     return found
+
+
+def _separate_pools(graph: onnx.GraphProto, exact: list[str]) -> None:
+    """Put an Identity behind the other AveragePool nodes.
+
+    The quantiser takes a Relu away that follows an operator and gives its scale to that operator; these pools have to
+    keep the scale of their input.
+    """
+    nodes = []
+    outputs = {output.name for output in graph.output}
+    for node in graph.node:
+        nodes.append(node)
+        if node.op_type == "AveragePool" and node.name not in exact and node.output[0] not in outputs:
+            result = node.output[0]
+            node.output[0] = f"{result}/pooled"
+            nodes.append(onnx.helper.make_node("Identity", [node.output[0]], [result], f"{node.name}/Identity"))
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _read(samples: Path) -> dict[str, NDArray[Any]]:

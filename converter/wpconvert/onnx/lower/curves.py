@@ -23,24 +23,10 @@ Reals = NDArray[np.float32]
 Table = NDArray[np.int8]
 
 CURVED = frozenset(
-    {
-        "Abs",
-        "Add",
-        "Ceil",
-        "Celu",
-        "Clip",
-        "Cos",
-        "Div",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Floor",
-        "Gelu",
-        "HardSigmoid",
-        "HardSwish",
-    }
-    | {"LeakyRelu", "Log", "Max", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Round", "Selu"}
-    | {"Sigmoid", "Sign", "Sin", "Softplus", "Softsign", "Sqrt", "Sub", "Sum", "Tanh", "ThresholdedRelu"}
+    {"Abs", "Add", "And", "Cast", "Ceil", "Celu", "Clip", "Cos", "Div", "Elu", "Equal", "Erf", "Exp", "Floor", "Gelu"}
+    | {"Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "LeakyRelu", "Less", "LessOrEqual", "Log", "Max", "Min"}
+    | {"Mish", "Mul", "Neg", "Not", "Or", "PRelu", "Pow", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid"}
+    | {"Sign", "Sin", "Softplus", "Softsign", "Sqrt", "Sub", "Sum", "Tanh", "ThresholdedRelu", "Where"}
 )
 """Operators on each element alone."""
 
@@ -68,19 +54,16 @@ class Curve:
     def values(self) -> Reals:
         """Its values for int8 −128 … 127."""
         quant = self.source.quant
-        return self.function(quant.scale * (_EVERY - quant.zero_point).astype(np.float32))
+        return self.function(quant.scale * (_EVERY - quant.zero_point).astype(np.float32)).astype(np.float32)
 
     def table(self, quant: Quant) -> Table:
         """The values quantised as QuantizeLinear does."""
         return quant.rounded(self.values())
 
     def own_quant(self) -> Quant:
-        """The finest quantisation that holds every value, and zero."""
+        """The finest quantisation that holds every value."""
         values = self.values()
-        values = values[np.isfinite(values)]
-        low, high = min(float(values.min(initial=0)), 0.0), max(float(values.max(initial=0)), 0.0)
-        scale = np.float32((high - low) / 255 or 1.0)
-        return Quant(scale, int(np.clip(-128 - np.rint(low / float(scale)), -128, 127)))
+        return finest(values[np.isfinite(values)])
 
     def source_quant(self, quant: Quant) -> Quant:
         """The quantisation of a real input that gives the values' integers: for functions a · x + b."""
@@ -103,6 +86,13 @@ class Curve:
                 f"{zero_point}, which int8 does not hold"
             )
         return Quant(scale, zero_point)
+
+
+def finest(values: NDArray[Any]) -> Quant:
+    """The finest quantisation that holds these values, and zero."""
+    low, high = min(float(values.min(initial=0)), 0.0), max(float(values.max(initial=0)), 0.0)
+    scale = np.float32((high - low) / 255 or 1.0)
+    return Quant(scale, int(np.clip(-128 - np.rint(low / float(scale)), -128, 127)))
 
 
 def is_identity(table: Table) -> bool:
@@ -148,8 +138,9 @@ def _compose(proto: onnx.NodeProto, parts: list[Curve | Constant | None], opset:
             values.append(part.function(x))
         else:
             values.append(None if part is None else _scalar(part))
-    result: Reals = evaluate(proto, values, opset, where).astype(np.float32)
-    return result
+    result = evaluate(proto, values, opset, where)
+    # Conditions stay what they are.
+    return result.astype(np.float32) if result.dtype.kind == "f" else result
 
 
 def _scalar(constant: Constant) -> NDArray[Any]:

@@ -12,6 +12,7 @@ from wpconvert.onnx.lower import layout, operators
 from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Activation, Network, Node, Port, Quant
 from wpconvert.onnx.lower.importer import read_network
+from wpconvert.onnx.lower.inline import inlined
 from wpconvert.onnx.lower.layout import Perm, Storage
 from wpconvert.onnx.lower.lines import is_widening
 from wpconvert.onnx.lower.opset import MIN_OPSET, upgraded
@@ -66,6 +67,7 @@ def lower(model: onnx.ModelProto, source: str) -> Lowered:
 
 
 def _lower(model: onnx.ModelProto) -> Lowered:
+    model = inlined(model)
     if not _is_quantised(model.graph):
         raise UnsupportedError(
             "a float model; quantise it first with onnxruntime.quantization.quantize_static or --calibrate DATA.npz"

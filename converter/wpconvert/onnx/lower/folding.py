@@ -15,12 +15,12 @@ from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.graph import Constant
 
 FOLDABLE = frozenset(
-    {"Add", "Cast", "Concat", "Constant", "Div", "Flatten", "Gather", "Mul", "Reshape", "Slice", "Squeeze", "Sub"}
-    | {"Transpose", "Unsqueeze"}
+    {"Add", "Cast", "Concat", "Constant", "Div", "Equal", "Flatten", "Gather", "Mul", "Neg", "Pow", "ReduceProd"}
+    | {"Reshape", "Slice", "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where"}
 )
 """Operators that are computed when all their inputs are constants."""
 
-_MULTIPLYING = frozenset({"Add", "Div", "Gather", "Mul", "Sub"})
+_MULTIPLYING = frozenset({"Add", "Div", "Equal", "Gather", "Mul", "Pow", "Sub", "Where"})
 """Those whose result can have as many elements as the product of their inputs' numbers."""
 
 _MAX_ELEMENTS = 1 << 28
@@ -31,7 +31,9 @@ def tensor_values(tensor: onnx.TensorProto) -> NDArray[Any]:
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         raise ModelError(f"initializer {tensor.name!r}: its external data are not loaded")
     if any(dim < 0 for dim in tensor.dims) or math.prod(tensor.dims) > _MAX_ELEMENTS:
-        raise ModelError(f"initializer {tensor.name!r}: shape {list(tensor.dims)}")
+        raise ModelError(
+            f"initializer {tensor.name!r}: {list(tensor.dims)} is no shape of a tensor that fits in memory"
+        )
     try:
         return onnx.numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError, OverflowError) as error:

@@ -110,6 +110,7 @@ class Node:
 
     `settings` is what the operator's reader made of the attributes. `clamp` holds the real bounds that
     activations after the operator impose. on_integers: the ONNX operator works on quantised values as they are.
+    origin: the ONNX operator where `op` is none.
     """
 
     op: str
@@ -119,9 +120,10 @@ class Node:
     outputs: list[Activation] = field(default_factory=list)
     clamp: tuple[float, float] = (-np.inf, np.inf)
     on_integers: bool = False
+    origin: str = ""
 
     def __str__(self) -> str:
-        return f"node {self.name!r} ({self.op})"
+        return f"node {self.name!r} ({self.origin or self.op})"
 
     @property
     def output(self) -> Activation:

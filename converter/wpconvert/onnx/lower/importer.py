@@ -37,6 +37,8 @@ _TYPES: dict[int, str] = {
 }
 _DYNAMIC = frozenset({"DynamicQuantizeLinear", "ConvInteger", "MatMulInteger", "DynamicQuantizeMatMul"})
 
+_HINTS = {"LogSoftmax": ", Softmax gives the same classes"}
+
 
 def read_network(model: onnx.ModelProto) -> Network:
     """The model's operators on int8 tensors. Raises UnsupportedError or ModelError naming the node."""
@@ -51,7 +53,7 @@ class _Importer(Values):
             if tensor.name in wanted:
                 self._values[tensor.name] = Constant(tensor.name, tensor_values(tensor))
         if self._graph.sparse_initializer:
-            raise UnsupportedError("sparse initializers")
+            raise UnsupportedError("it has sparse initializers, supported are dense ones")
         constants = {tensor.name for tensor in self._graph.initializer}
         inputs = [self._input(info) for info in self._graph.input if info.name not in constants]
         for proto in self._protos:
@@ -78,29 +80,27 @@ class _Importer(Values):
             what = "missing" if value is None else "a constant"
             raise ModelError(f"output {info.name!r} is {what}, expected the result of a node")
         if value.cell.quant is None and value.source is not None:
-            value = self._ended(info.name, value, value.source)
+            self._end(info.name, value, value.source)
         if value.source is not None:
             value.name = info.name
         return Port(info.name, _TYPES.get(info.type.tensor_type.elem_type, "float32"), value)
 
-    def _ended(self, name: str, value: Activation, source: Node) -> Activation:
+    def _end(self, name: str, value: Activation, source: Node) -> None:
         """An output in float32: where its range is known it is quantised with that."""
         fixed = operators.FIXED.get(operators.computing(source).op)
-        if fixed is not None and name not in self._functions:
+        if fixed is not None:
             value.cell.quant = fixed
         elif name in self._curves and self._curves[name].source.cell.quant is not None:
-            curve = self._curves[name]
-            if name in self._functions:
-                return self._tabulated(curve, value, curve.own_quant())
-            value.cell.quant = curve.own_quant()
-        return value
+            value.cell.quant = self._curves[name].own_quant()
 
     def _read(self, proto: onnx.NodeProto, where: str) -> None:
         inputs = [self._value(name, where) for name in proto.input]
         if not proto.output:
             raise ModelError(f"{where}: it has no output")
         if proto.domain not in _DOMAINS:
-            raise UnsupportedError(f"{where}: operator {proto.domain}.{proto.op_type} is not supported")
+            raise UnsupportedError(
+                f"{where}: operator {proto.domain}.{proto.op_type} is not supported; {operators.supported()}"
+            )
         attributes = Attributes(proto, where)
         if proto.op_type == "QuantizeLinear":
             self._quantise(proto, inputs, attributes, where)
@@ -115,7 +115,12 @@ class _Importer(Values):
         elif proto.op_type in FOLDABLE and all(value is None or isinstance(value, Constant) for value in inputs):
             constants = [value if isinstance(value, Constant) else None for value in inputs]
             self._values[proto.output[0]] = fold(proto, constants, self._opset, where)
-        elif proto.op_type == "Cast" and inputs and isinstance(inputs[0], Activation):
+        elif (
+            proto.op_type == "Cast"
+            and inputs
+            and isinstance(inputs[0], Activation)
+            and proto.input[0] not in self._functions
+        ):
             self._cast(proto, inputs[0], attributes, where)
         else:
             self._compute(proto, inputs, attributes, where)
@@ -159,8 +164,10 @@ class _Importer(Values):
             raise ModelError(f"{where}: input 0 is missing")
         quant, _ = activation_quant(scale, zero_point, where)
         curve = self._curves.get(proto.input[0])
+        if curve is not None and curve.source.cell.quant is None:
+            curve.source.cell.quant = curve.source_quant(quant)
         if curve is not None and not self._follows(proto.input[0], value, quant, curve):
-            value = self._tabulated(curve, value, quant)
+            value = self._tabulated(curve, value.name, QuantCell(quant), proto)
         elif value.cell.quant is None:
             value.cell.quant = quant
             if value.source is not None:
@@ -182,11 +189,11 @@ class _Importer(Values):
 
     def _follows(self, name: str, value: Activation, quant: Quant, curve: Curve) -> bool:
         """The operator that computes a value can give it that quantisation, and has something to compute."""
-        if name in self._functions or value.source is None:
+        if value.cell.quant not in (None, quant) or value.source is None:
             return False
-        if curve.source.cell.quant is not None and is_identity(curve.table(quant)):
-            return False
-        return value.cell.quant == quant if value.cell.quant else operators.follows(value.source, quant)
+        if name in self._functions:
+            return True
+        return not is_identity(curve.table(quant)) and operators.follows(value.source, quant)
 
     def _dequantise(
         self, proto: onnx.NodeProto, inputs: list[Operand | None], attributes: Attributes, where: str
@@ -226,9 +233,10 @@ class _Importer(Values):
             plain = onnx.helper.make_node(form.operator, [proto.input[0]], proto.output, proto.name)
             curve = curve_of(plain, [x], {}, self._opset, where)
             if curve is not None:
-                self._round(proto, self._tabulated(curve, Activation(proto.output[0], x.shape, QuantCell()), quant))
+                self._round(proto, self._tabulated(curve, proto.output[0], QuantCell(quant), proto))
                 return
         node = self._append(form.operator, proto, operands, attributes, quant=quant)
+        operators.count_extra(operators.computing(node))
         self._round(proto, node.output)
 
     def _read_operator(
@@ -239,19 +247,33 @@ class _Importer(Values):
                 f"{where}: activations are quantised at run time; quantise statically "
                 "(onnxruntime.quantization.quantize_static, or --calibrate DATA.npz on the float model)"
             )
-        if proto.op_type in CURVED.difference(operators.OPERATORS):
+        op = proto.op_type
+        if op == "PRelu" and self._is_rounded(proto) and len(inputs) == 2:
+            x, slopes = inputs
+            real = Constant(slopes.name, slopes.real()) if isinstance(slopes, Constant) else None
+            if isinstance(x, Activation) and real is not None and operators.is_per_channel(x, real):
+                self._two_slopes(proto, x, real)
+                return
+        if op == "Div" and (product := operators.quotient(inputs)) is not None:
+            op, inputs = "Mul", product
+        if op in CURVED.difference(operators.OPERATORS):
             raise UnsupportedError(
                 f"{where}: supported is {proto.op_type} of one quantised tensor and single constants"
             )
-        if proto.op_type not in operators.operator_names():
-            raise UnsupportedError(f"{where}: operator {proto.op_type} is not supported; {operators.supported()}")
+        if op == "Split":
+            for part, operands in operators.parts_of(proto, inputs, attributes, where):
+                self._read_operator(part, operands, Attributes(part, where), where)
+            return
+        if op not in operators.operator_names():
+            hint = _HINTS.get(proto.op_type, "")
+            raise UnsupportedError(f"{where}: operator {proto.op_type} is not supported{hint}; {operators.supported()}")
         integer = any(name in self._integers for name in proto.input)
-        operator = operators.OPERATORS[proto.op_type]
+        operator = operators.OPERATORS[op]
         if integer and not (operator.copies or operator.moves):
             raise UnsupportedError(f"{where}: computes with the integers of a quantised tensor")
         for name in proto.input:
             if name in self._open and self._uses[name] > 1:
                 raise UnsupportedError(f"{where}: reads {name!r} in float32, which other nodes read too; quantise it")
-        node = self._append(proto.op_type, proto, inputs, attributes, integer=integer)
+        node = self._append(op, proto, inputs, attributes, integer=integer)
         if integer:
             self._round(proto, node.output)

@@ -11,19 +11,19 @@ from onnx import helper
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.graph import Activation, Constant, Node, Operand
 
-_HEIGHT = 2
-_OPERATORS = frozenset({"Conv", "MaxPool", "AveragePool"})
+_HEIGHT, _WIDTH = 2, 3
+_OPERATORS = frozenset({"AveragePool", "BatchNormalization", "Conv", "MaxPool"})
 _PER_AXIS = {"kernel_shape": (1,), "strides": (1,), "dilations": (1,), "pads": (0,)}
 """Attributes with values per axis of the window, and what those of the height say."""
 
-AXES = Attributes(helper.make_node("Squeeze", [], [], axes=[_HEIGHT]), "")
-"""Attributes of Squeeze and Unsqueeze of the height."""
 
-
-def is_line(op: str, inputs: list[Operand | None]) -> bool:
-    """The operator slides a window over signals."""
+def missing_axes(op: str, inputs: list[Operand | None]) -> Attributes | None:
+    """Attributes of Squeeze and Unsqueeze for the axes that an operator's inputs lack as images."""
     x = inputs[0] if inputs else None
-    return op in _OPERATORS and isinstance(x, Activation) and x.rank == 3
+    if op not in _OPERATORS or not isinstance(x, Activation):
+        return None
+    axes = {3: [_HEIGHT], 2: [_HEIGHT, _WIDTH] if op == "BatchNormalization" else []}.get(x.rank)
+    return Attributes(helper.make_node("Squeeze", [], [], axes=axes), "") if axes else None
 
 
 def is_widening(node: Node) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import lines, operators
 from wpconvert.onnx.lower.attributes import Attributes
-from wpconvert.onnx.lower.curves import Curve
-from wpconvert.onnx.lower.graph import Activation, Node, Operand, Quant, QuantCell
+from wpconvert.onnx.lower.curves import Curve, finest
+from wpconvert.onnx.lower.graph import Activation, Constant, Node, Operand, Quant, QuantCell
 from wpconvert.onnx.lower.shapes import check_shape
 from wpconvert.onnx.lower.uses import Uses, live_nodes
 
@@ -64,33 +65,37 @@ class Values:
             self._curves[proto.output[0]] = self._curves[proto.input[0]]
 
     def _function(self, proto: onnx.NodeProto, curve: Curve) -> None:
-        """A value that becomes a node when it is quantised."""
+        """A node without an operator of its own."""
         name = proto.output[0]
-        node = Node(proto.op_type, proto.name or name, [curve.source])
-        shape = next(v.shape for v in map(self._values.get, proto.input) if isinstance(v, Activation))
-        node.outputs = [Activation(name, shape, QuantCell(), node)]
-        self._values[name] = node.output
+        self._values[name] = self._tabulated(curve, name, QuantCell(), proto)
+        self._curves[name] = curve
         self._open.add(name)
         self._functions.add(name)
 
     def _move(self, proto: onnx.NodeProto, inputs: list[Operand | None], attributes: Attributes) -> None:
         """A function of moved values is the function's values moved."""
         curve = self._curves[proto.input[0]]
-        self._append(proto.op_type, proto, [curve.source, *inputs[1:]], attributes)
-        moved = self._values[proto.output[0]]
-        assert isinstance(moved, Activation)
-        self._curves[proto.output[0]] = Curve(moved, curve.function)
-        self._open.add(proto.output[0])
-        self._functions.add(proto.output[0])
+        moved = self._append(proto.op_type, proto, [curve.source, *inputs[1:]], attributes).output
+        self._function(proto, Curve(moved, curve.function))
 
-    def _tabulated(self, curve: Curve, value: Activation, quant: Quant) -> Activation:
-        """A function's values, rounded."""
-        if curve.source.cell.quant is None:
-            curve.source.cell.quant = curve.source_quant(quant)
-        node = Node(operators.TABLE, value.name, [curve.source], curve.table(quant))
-        node.outputs = [Activation(value.name, value.shape, QuantCell(quant), node)]
+    def _tabulated(self, curve: Curve, name: str, cell: QuantCell, proto: onnx.NodeProto) -> Activation:
+        """The values of a function, which become a table once their quantisation is known."""
+        node = Node(operators.TABLE, proto.name or name, [curve.source], curve, origin=proto.op_type)
+        node.outputs = [Activation(name, curve.source.shape, cell, node)]
         self._nodes.append(node)
         return node.output
+
+    def _two_slopes(self, proto: onnx.NodeProto, x: Activation, slopes: Constant) -> None:
+        """PRelu with a slope per channel: the positive part, and the product of the negative one and the slopes."""
+        name, none = proto.name or proto.output[0], Attributes(onnx.NodeProto(), "")
+        positive = self._node("Relu", name, [x], none, x.quant, integer=False).output
+        negative = self._tabulated(
+            Curve(x, lambda real: np.minimum(real, np.float32(0))), f"{name}/negative", QuantCell(x.quant), proto
+        )
+        lowest = float(x.quant.scale) * (-128 - x.quant.zero_point)
+        quant = finest(lowest * slopes.values)
+        product = self._node("Mul", f"{name}/product", [negative, slopes], none, quant, integer=False)
+        self._append("Add", proto, [positive, product.output], none).origin = proto.op_type
 
     def _append(
         self,
@@ -104,23 +109,23 @@ class Values:
         name = proto.name or proto.output[0]
         if any(output for output in proto.output[1:]):
             raise UnsupportedError(f"node {name!r} ({op}): {len(proto.output)} outputs, supported is one")
-        is_line = lines.is_line(op, inputs)
-        if is_line:
-            inputs, attributes = self._widened(inputs, name), lines.lifted(attributes)
+        axes = lines.missing_axes(op, inputs)
+        if axes is not None:
+            inputs, attributes = self._widened(inputs, name, axes), lines.lifted(attributes)
         node = self._node(op, name, inputs, attributes, quant, integer)
-        if is_line:
-            node = self._node("Squeeze", name, [node.output], lines.AXES, None, integer)
+        if axes is not None:
+            node = self._node("Squeeze", name, [node.output], axes, None, integer)
         node.output.name = proto.output[0]
         if node.output.cell.quant is None and not integer:
             self._open.add(proto.output[0])
         self._values[proto.output[0]] = node.output
         return node
 
-    def _widened(self, inputs: list[Operand | None], name: str) -> list[Operand | None]:
-        """The signals among an operator's inputs as images of height 1."""
+    def _widened(self, inputs: list[Operand | None], name: str, axes: Attributes) -> list[Operand | None]:
+        """The signals or columns among an operator's inputs as images."""
         x, *others = inputs
         assert x is not None
-        node = self._node("Unsqueeze", name, [x], lines.AXES, None, integer=False)
+        node = self._node("Unsqueeze", name, [x], axes, None, integer=False)
         return [node.output, *(lines.widened(operand) for operand in others)]
 
     def _node(

@@ -1,11 +1,14 @@
 """The ONNX operators that can be lowered; importing this package fills the table."""
 
-from wpconvert.onnx.lower.operators import conv, dense, elementwise, move, pad, pool, reduce, unary
+from wpconvert.onnx.lower.operators import conv, dense, elementwise, move, normalise, pad, pool, reduce, slices, unary
+from wpconvert.onnx.lower.operators.elementwise import is_per_channel, quotient
 from wpconvert.onnx.lower.operators.move import MOVES, computing
+from wpconvert.onnx.lower.operators.pool import count_extra
 from wpconvert.onnx.lower.operators.registry import INTERNAL, OPERATORS, TABLE, operator_names, supported
+from wpconvert.onnx.lower.operators.slices import parts_of
 from wpconvert.onnx.lower.operators.unary import FIXED, bounds, follows, rescalable
 
-OPERATOR_MODULES = (conv, dense, elementwise, move, pad, pool, reduce, unary)
+OPERATOR_MODULES = (conv, dense, elementwise, move, normalise, pad, pool, reduce, slices, unary)
 
 __all__ = [
     "FIXED",
@@ -16,8 +19,12 @@ __all__ = [
     "TABLE",
     "bounds",
     "computing",
+    "count_extra",
     "follows",
+    "is_per_channel",
     "operator_names",
+    "parts_of",
+    "quotient",
     "rescalable",
     "supported",
 ]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from wpconvert.errors import ModelError
+from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import weights as kernels
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.emitter import Emitter
@@ -29,6 +27,8 @@ class Conv:
 def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     """Weights [out_channels, in_channels / groups, height, width] on an input [batch, in_channels, height, width]."""
     x, weights = node.activation(0), node.constant(1)
+    if attributes.integer("channels_last", 0):
+        raise UnsupportedError(f"{node}: channels_last, supported are inputs [batch, channels, height, width]")
     groups = attributes.integer("group", 1)
     if weights.values.ndim != x.rank or x.rank != 4:
         # The message about images of 4 dimensions.
@@ -80,10 +80,10 @@ def convolve(
 
 
 def _bias(emitter: Emitter, node: Node, weights: Constant) -> int:
-    """LiteRT wants a bias: zeros where there is none."""
+    """LiteRT wants a bias even where there is none."""
     scales = kernels.bias_scales(node.activation(0).quant, kernels.channel_scales(node, weights, 0))
     if node.optional(2) is None:
-        return emitter.constant(f"{weights.name}/bias", np.zeros(weights.shape[0], np.int32), scales)
+        return emitter.constant(f"{weights.name}/bias", kernels.no_bias(node, scales, weights.shape[0]), scales)
     bias = node.constant(2)
     return emitter.constant(bias.name, kernels.int32_bias(node, bias, scales, weights.shape[0]), scales)
 

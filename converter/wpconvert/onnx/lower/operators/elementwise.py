@@ -6,10 +6,12 @@ import numpy as np
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import layout
+from wpconvert.onnx.lower.affine import Array
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Activation, Constant, Node, Operand, Shape
 from wpconvert.onnx.lower.layout import Perm
+from wpconvert.onnx.lower.operators.normalise import per_channel
 from wpconvert.onnx.lower.operators.registry import register
 from wpconvert.tflite.schema import options
 
@@ -26,7 +28,35 @@ def read(node: Node, _attributes: Attributes, _opset: int) -> Shape:
         raise ModelError(f"{node}: shapes {list(first.shape)} and {list(second.shape)} do not broadcast") from error
     if len(shape) > _MAX_RANK:
         raise UnsupportedError(f"{node}: {len(shape)} dimensions, supported are up to {_MAX_RANK}")
+    for x, other, is_first in ((first, second, True), (second, first, False)):
+        if isinstance(x, Activation) and isinstance(other, Constant) and x.shape == shape and is_per_channel(x, other):
+            return per_channel(node, x, *_affine(node.op, other.real().reshape(-1), is_first))
     return shape
+
+
+def is_per_channel(x: Activation, constant: Constant) -> bool:
+    """One number per channel of an image, as ADD, SUB and MUL do not take them: real, or with several scales."""
+    if constant.scales is not None and constant.scales.size == 1:
+        return False
+    shape = (1,) * (x.rank - len(constant.shape)) + constant.shape
+    return x.rank == 4 and constant.values.size > 1 and shape == (1, x.shape[1], 1, 1)
+
+
+def _affine(op: str, values: Array, is_first: bool) -> tuple[Array, Array]:
+    """Factors and terms of the activation, which is the first operand or the second."""
+    ones, zeros = np.ones_like(values), np.zeros_like(values)
+    if op == "Mul":
+        return values, zeros
+    if op == "Add":
+        return ones, values
+    return (ones, -values) if is_first else (-ones, values)
+
+
+def quotient(inputs: list[Operand | None]) -> list[Operand | None] | None:
+    """The operands of the product that a quotient by a constant is; None for other quotients."""
+    if len(inputs) != 2 or not isinstance(inputs[1], Constant) or not inputs[1].real().all():
+        return None
+    return [inputs[0], Constant(inputs[1].name, 1 / inputs[1].real())]
 
 
 def emit(emitter: Emitter, node: Node) -> None:

@@ -133,7 +133,7 @@ def emit_concat(emitter: Emitter, node: Node) -> None:
     """CONCATENATION; inputs of another scale are rescaled first."""
     first = next((value for value in node.inputs if isinstance(value, Activation)), None)
     if first is None:
-        raise UnsupportedError(f"{node}: joins constants alone")
+        raise UnsupportedError(f"{node}: joins constants alone, supported are joins with an activation")
     _, perm = emitter.plain(first)
     quant, tensors = node.output.quant, []
     for value in node.inputs:

@@ -44,7 +44,7 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     for position, axis in enumerate(axes):
         before[axis], after[axis] = listed[position], listed[position + len(axes)]
     if min(*before, *after) < 0:
-        raise UnsupportedError(f"{node}: negative padding")
+        raise UnsupportedError(f"{node}: negative padding, supported is adding elements")
     fill = 0.0
     if isinstance(node.optional(2), Constant):
         value = node.constant(2)

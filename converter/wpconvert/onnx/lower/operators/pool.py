@@ -5,32 +5,42 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from wpconvert.errors import UnsupportedError
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Node, Shape
 from wpconvert.onnx.lower.layout import NHWC, Storage
+from wpconvert.onnx.lower.operators.borders import emit_in_parts
 from wpconvert.onnx.lower.operators.conv import convolve
 from wpconvert.onnx.lower.operators.pad import surrounded
 from wpconvert.onnx.lower.operators.reduce import reduce
 from wpconvert.onnx.lower.operators.registry import register
-from wpconvert.onnx.lower.operators.unary import expect_rescalable
-from wpconvert.onnx.lower.operators.window import Window, read_window
-from wpconvert.onnx.lower.weights import bias_scales
+from wpconvert.onnx.lower.operators.unary import rescalable
+from wpconvert.onnx.lower.operators.window import Embedding, Window, read_window
+from wpconvert.onnx.lower.weights import mean_kernel
 from wpconvert.tflite.schema import Padding, options
-
-_WEIGHT = 64
-"""What stands for 1 in the kernel of a mean: sums of a few bits would suffer from the kernels' two roundings."""
 
 
 @dataclass
 class Pool:
-    """Settings; counts_padding: the mean is over the whole window, with zeros outside the image."""
+    """Settings; counts_padding: the mean is over the whole window, with zeros outside the image.
+
+    What ceil_mode adds to the padding is not counted either way.
+    """
 
     window: Window
     counts_padding: bool
+
+    @property
+    def counts_only_extra(self) -> bool:
+        """Nothing is counted, as there is no other padding."""
+        return self.window.is_padded and (self.window.before, self.window.after) == ((0, 0), self.window.extra)
+
+
+def count_extra(node: Node) -> None:
+    """Where padding counts, what ceil_mode adds does, too: so ONNX Runtime's QLinearAveragePool has it."""
+    if isinstance(node.settings, Pool) and node.settings.counts_padding:
+        node.settings.window = replace(node.settings.window, extra=(0, 0))
 
 
 def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
@@ -42,11 +52,6 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     if window.dilations != (1, 1):
         raise UnsupportedError(f"{node}: dilations {list(window.dilations)}, supported are pools without")
     counts = bool(attributes.integer("count_include_pad", 0))
-    if counts and window.extra != (0, 0):
-        if (window.before, window.after) != ((0, 0), window.extra):
-            raise UnsupportedError(f"{node}: count_include_pad with ceil_mode and pads")
-        # Where there is no other padding, what ceil_mode adds is not counted.
-        counts = False
     node.settings = Pool(window, counts)
     return (*x.shape[:2], *window.output((x.shape[2], x.shape[3])))
 
@@ -67,8 +72,14 @@ def emit_average(emitter: Emitter, node: Node) -> None:
     window = settings.window
     if window.kernel == x.shape[2:] and not window.is_padded:
         reduce(emitter, node, "MEAN", (2, 3), keep=True)
-    elif window.is_padded and not settings.counts_padding:
-        _pool_inside(emitter, node)
+    elif settings.counts_only_extra or (window.is_padded and not settings.counts_padding):
+        same = window.same_on((x.shape[2], x.shape[3]))
+        if same is not None and rescalable(x.quant, node.output.quant):
+            _pool_inside(emitter, node, same)
+        else:
+            emit_in_parts(emitter, node)
+    elif window.extra != (0, 0):
+        emit_in_parts(emitter, node, counted=window)
     elif x.quant == node.output.quant:
         _pool(emitter, node)
     else:
@@ -84,16 +95,10 @@ def _pool(emitter: Emitter, node: Node) -> None:
     emitter.result(node, "AVERAGE_POOL_2D", [tensor], NHWC, _options(window, Padding.VALID))
 
 
-def _pool_inside(emitter: Emitter, node: Node) -> None:
+def _pool_inside(emitter: Emitter, node: Node, found: Embedding) -> None:
     """AVERAGE_POOL_2D does not count SAME's padding: padding that is not SAME's becomes that of a larger image."""
     x, y, window = node.activation(0), node.output, node.settings.window
-    expect_rescalable(node, "AVERAGE_POOL_2D", x.quant)
     size, wanted = (x.shape[2], x.shape[3]), (y.shape[2], y.shape[3])
-    found = window.same_on(size)
-    if found is None:
-        raise UnsupportedError(
-            f"{node}: pads {[*window.before, *window.after]}, which it does not count: more than SAME pads"
-        )
     tensor = emitter.laid_out(x, NHWC)
     if found.size != size:
         more = (found.size[0] - size[0], found.size[1] - size[1])
@@ -109,13 +114,8 @@ def _pool_inside(emitter: Emitter, node: Node) -> None:
 
 def _convolve(emitter: Emitter, node: Node) -> None:
     """A depthwise convolution with equal weights."""
-    x, window = node.activation(0), node.settings.window
-    channels, name = x.shape[1], node.output.name
-    scales = np.array([1 / (_WEIGHT * math.prod(window.kernel))], np.float32)
-    values = np.full((1, *window.kernel, channels), _WEIGHT, np.int8)
-    kernel = emitter.constant(f"{name}/kernel", values, scales, axis=3)
-    zeros = emitter.constant(f"{name}/zeros", np.zeros(channels, np.int32), bias_scales(x.quant, scales))
-    convolve(emitter, node, window, (kernel, zeros), multiplier=1)
+    window = node.settings.window
+    convolve(emitter, node, window, mean_kernel(emitter, node, window.kernel, math.prod(window.kernel)), multiplier=1)
 
 
 def _options(window: Window, padding: int) -> object:

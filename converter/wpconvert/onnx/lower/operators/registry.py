@@ -32,7 +32,7 @@ class Operator:
 OPERATORS: dict[str, Operator] = {}
 
 TABLE = "wpconvert.Table"
-"""The node of a function that has become a table, `settings`."""
+"""The node of a function, `settings`, that becomes a table."""
 
 INTERNAL = frozenset({TABLE, "QuantizeLinear"})
 """Nodes that no ONNX operator becomes as it is."""
@@ -45,7 +45,7 @@ def register(name: str, read: Reader, emit: Emit, *, copies: bool = False, moves
 
 def operator_names() -> list[str]:
     """ONNX's names of what can be lowered."""
-    return sorted(CURVED.union(OPERATORS).difference(INTERNAL))
+    return sorted(CURVED.union(OPERATORS, {"Split"}).difference(INTERNAL))
 
 
 def supported() -> str:

@@ -37,8 +37,9 @@ FIXED = {
 
 def follows(node: Node, quant: Quant) -> bool:
     """TFLite's own operators compute the node's output with that quantisation."""
-    if node.op in ("Relu", "Clip"):
-        return fused_clamp(clamp_bounds(node, quant), quant) in (ActivationFunctionType.NONE, *RELU_OPERATORS)
+    clamp = fused_clamp(clamp_bounds(node, quant), quant)
+    if clamp is None or (node.op in ("Relu", "Clip") and clamp not in (ActivationFunctionType.NONE, *RELU_OPERATORS)):
+        return False
     if node.op == "HardSwish":
         return _HARD_SWISH[0] <= float(node.activation(0).quant.scale) / float(quant.scale) < _HARD_SWISH[1]
     kernel = FIXED.get(node.op)
@@ -62,7 +63,7 @@ def bounds(op: str, inputs: list[Operand | None], attributes: Attributes, where:
             raise UnsupportedError(f"{where}: its bounds are not single constants")
         limits[position] = float(value.real().reshape(-1)[0])
     if not limits[0] <= limits[1]:
-        raise ModelError(f"{where}: bounds {limits[0]:g} and {limits[1]:g}")
+        raise ModelError(f"{where}: bounds {limits[0]:g} and {limits[1]:g}, expected the lower one first")
     return limits[0], limits[1]
 
 
@@ -93,7 +94,8 @@ def emit_rescaling(emitter: Emitter, node: Node) -> None:
 def emit_table(emitter: Emitter, node: Node) -> None:
     """WP_LOOKUP; where each integer stands for itself at another scale, a RESHAPE to the same shape, which is free."""
     storage = emitter.stored[node.activation(0)][0]
-    name, table, quant = node.output.name, node.settings, node.output.quant
+    name, quant = node.output.name, node.output.quant
+    table = node.settings.table(quant)
     if is_identity(table):
         tensor = emitter.relabelled(name, storage.tensor, quant)
     else:

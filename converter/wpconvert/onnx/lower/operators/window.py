@@ -123,7 +123,7 @@ def _auto_padded(window: Window, mode: str, size: Pair, node: Node) -> Window:
     if mode in ("NOTSET", "VALID"):
         return window
     if mode not in ("SAME_UPPER", "SAME_LOWER"):
-        raise ModelError(f"{node}: attribute 'auto_pad' is {mode!r}")
+        raise ModelError(f"{node}: attribute 'auto_pad' is {mode!r}, expected NOTSET, VALID or SAME_…")
     first, last = [], []
     for axis in range(2):
         stride = window.strides[axis]
