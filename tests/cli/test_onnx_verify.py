@@ -140,6 +140,18 @@ def test_model_that_does_not_take_random_inputs_asks_for_others(cli: Cli, tmp_pa
     assert "on 5 samples" in done.out
 
 
+def test_model_that_draws_random_numbers_is_told_apart(cli: Cli, tmp_path: Path) -> None:
+    nodes = [
+        _product(output="a"),
+        helper.make_node("RandomNormalLike", ["a"], ["r"]),
+        helper.make_node("Add", ["a", "r"], ["y"]),
+    ]
+    source = save(_model(*nodes), tmp_path / "model.onnx")
+    with untouched(tmp_path):
+        done = cli(source, "-m", "bitmap", "-o", tmp_path / "out.onnx")
+    assert done.code == 1 and "RandomNormalLike draws random numbers: two runs of the original differ too" in done.out
+
+
 def test_given_token_numbers_may_have_another_integer_type(cli: Cli, tmp_path: Path) -> None:
     source = save(_tokens("labels", TensorProto.INT32), tmp_path / "model.onnx")
     samples = tmp_path / "x.npz"

@@ -252,6 +252,13 @@ def test_huge_tensors_are_refused_before_memory_is_taken() -> None:
         Interpreter(b.build())
 
 
+def test_weights_of_a_hundred_million_elements_are_not() -> None:
+    b = ModelBuilder()
+    weights = np.zeros((4096, 25088), np.int8)
+    b.output(b.fully_connected(b.input((1, 25088), 0.1, 0), weights))
+    Interpreter(b.build())
+
+
 def test_endless_work_is_refused() -> None:
     b = ModelBuilder()
     x = b.input((1, 2000, 2000, 1), 0.1, 0)

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.engines import ONNX_ENGINE, Engine, Sample
+from wpconvert.engines import Engine, Sample
 from wpconvert.engines.base import Advance
 from wpconvert.engines.inputs import Inputs
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
 from wpconvert.onnx.lower import Mapping
 from wpconvert.onnx.lower.flow import METADATA_NAME
+from wpconvert.onnx.verify import run_file
 from wpconvert.report.result import Verification
 from wpconvert.tflite.model import TfliteModel, quantization_of, text
 from wpconvert.verification import compare_output
@@ -75,7 +76,7 @@ def verify_mixed(
         raise UnsupportedError(f"the {engine.name} engine cannot run this model: {problems[0]}")
     if not inputs.samples:
         raise UsageError("no samples to compare")
-    before = _moved(ONNX_ENGINE.run(original, inputs.samples, advance), mappings)
+    before = _moved(run_file(original, inputs.samples, advance), mappings)
     after = engine.run(lowered, samples_for(lowered, inputs.samples), advance)
     steps = _steps_of(lowered, lowered.root.subgraphs[0].outputs, mappings)
     wanted = _in_steps(before, mappings, steps)

@@ -34,6 +34,7 @@ _Loaded = tuple[int, tuple[int, ...], Bytes]
 """Type, shape and bytes."""
 _Load = Callable[[], _Loaded]
 _INITIALIZER = -1
+_RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
 
 
 def verify_onnx(original: Path, rewritten: Path, inputs: Inputs, advance: Advance = lambda: None) -> Verification:
@@ -50,8 +51,8 @@ def verify_onnx(original: Path, rewritten: Path, inputs: Inputs, advance: Advanc
     with told_of(rewritten):
         lost, lost_before = _lossy(second), _lossy(first)
         weights_equal = _equal(first, second, lost)
-    before = _run(original, inputs.samples, advance)
-    after = _run(rewritten, inputs.samples, advance)
+    before = run_file(original, inputs.samples, advance)
+    after = run_file(rewritten, inputs.samples, advance)
     names = [value.name for value in first.proto.graph.output]
     outputs = tuple(compare_output(name, i, before, after, inputs.labels) for i, name in enumerate(names))
     same = all(output.equal for output in outputs) and (not lost or _equal(first, second, set()))
@@ -62,20 +63,28 @@ def verify_onnx(original: Path, rewritten: Path, inputs: Inputs, advance: Advanc
         with staging(None) as folder:
             dense = Target.beside(folder / rewritten.name)
             restore(second, dense)
-            own = _run(dense.model, inputs.samples, lambda: None)
+            own = run_file(dense.model, inputs.samples, lambda: None)
         kept = tuple(compare_output(name, i, own, after, None) for i, name in enumerate(names))
         notes += [
             f"{output.name}: {output.different:,} values are not those of the model's own dense form"
             for output in kept
             if not output.equal
         ]
+    if not all(output.equal for output in kept):
+        notes += _random_notes(first)
     passed = weights_equal and all(output.equal for output in kept)
     promise = OF_DENSE if lossy else LOSSLESS
     count = len(inputs.samples)
     return Verification(passed, promise, ONNX_ENGINE.name, count, weights_equal, outputs, tuple(notes), lossy)
 
 
-def _run(path: Path, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
+def _random_notes(model: OnnxModel) -> list[str]:
+    """What to say of a model whose outputs no two runs have in common."""
+    nodes = [node for scope in model.scopes for node in scope.body.node if node.op_type in _RANDOM]
+    return [f"{nodes[0].op_type} draws random numbers: two runs of the original differ too"] if nodes else []
+
+
+def run_file(path: Path, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
     """The outputs of a model; ModelError for one that is not valid, UnsupportedError for others that do not run."""
     try:
         return ONNX_ENGINE.run(path, samples, advance)

@@ -91,6 +91,8 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             )
         except (UsageError, FileError):
             raise
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{path}: {error}") from error
         except Exception as error:
             # ONNX Runtime raises several classes, most of them its own, without a common base.
             reason = " ".join(str(error).split())[:_SHOWN]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import UnsupportedError
+from wpconvert.onnx.lower.clamp import clamp_bounds
 from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Constant, Node, Quant
 
@@ -53,12 +54,30 @@ def int32_bias(node: Node, bias: Constant, scales: NDArray[np.float32], channels
     elif bias.scales is not None and _same(bias.scales, scales):
         steps = bias.centred().astype(np.float64)
     else:
-        steps = np.rint(bias.real().reshape(-1) / scales.astype(np.float64))
-    steps = np.broadcast_to(steps.reshape(-1), (channels,))
+        steps = bias.real().reshape(-1) / scales.astype(np.float64)
+    steps = np.rint(np.broadcast_to(steps.reshape(-1), (channels,)) - rounding_excess(node, scales))
     limits = np.iinfo(np.int32)
     if (steps < limits.min).any() or (steps > limits.max).any():
         raise UnsupportedError(f"{node}: its bias {bias.name!r} overflows 32 bits in steps of the weights' scales")
     return steps.astype(np.int32)
+
+
+def no_bias(node: Node, scales: NDArray[np.float32], channels: int) -> NDArray[np.int32]:
+    """What `int32_bias` makes of zeros."""
+    return int32_bias(node, Constant("", np.zeros(channels, np.int32)), scales, channels)
+
+
+def rounding_excess(node: Node, scales: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How much the first of the kernels' two roundings raises results above zero, in steps of a bias of these scales.
+
+    Sums are multiplied with a number from 1/2 to 1 and rounded, then shifted and rounded again: together that is as if
+    half a unit had been added to the product, and rounded once. 0 where nothing is shifted, and where the output may be
+    negative: as much is taken from results below zero.
+    """
+    quant = node.output.quant
+    factor, shift = np.frexp(scales.astype(np.float64) / float(quant.scale))
+    raised = (shift < 0) & (clamp_bounds(node, quant)[0] >= quant.zero_point)
+    return np.where(raised, 0.5 / factor, 0.0)
 
 
 def _same(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
@@ -77,5 +96,5 @@ def mean_kernel(emitter: Emitter, node: Node, size: tuple[int, int], divisor: in
     scales = np.array([1 / (_MEAN_WEIGHT * divisor)], np.float32)
     values = np.full((1, *size, x.shape[1]), _MEAN_WEIGHT, np.int8)
     kernel = emitter.constant(f"{name}/kernel", values, scales, axis=3)
-    zeros = np.zeros(x.shape[1], np.int32)
-    return kernel, emitter.constant(f"{name}/zeros", zeros, bias_scales(x.quant, scales))
+    steps = bias_scales(x.quant, scales)
+    return kernel, emitter.constant(f"{name}/bias", no_bias(node, steps, x.shape[1]), steps)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import weights as kernels
 from wpconvert.onnx.lower.attributes import Attributes
@@ -82,10 +80,10 @@ def convolve(
 
 
 def _bias(emitter: Emitter, node: Node, weights: Constant) -> int:
-    """LiteRT wants a bias: zeros where there is none."""
+    """LiteRT wants a bias even where there is none."""
     scales = kernels.bias_scales(node.activation(0).quant, kernels.channel_scales(node, weights, 0))
     if node.optional(2) is None:
-        return emitter.constant(f"{weights.name}/bias", np.zeros(weights.shape[0], np.int32), scales)
+        return emitter.constant(f"{weights.name}/bias", kernels.no_bias(node, scales, weights.shape[0]), scales)
     bias = node.constant(2)
     return emitter.constant(bias.name, kernels.int32_bias(node, bias, scales, weights.shape[0]), scales)
 

@@ -1,0 +1,66 @@
+"""Biases make up for the first of the kernels' two roundings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.onnx.lower.builder import Builder
+from tests.onnx.lower.harness import file_inputs, run_onnx, to_file
+from wpconvert.onnx.lower import Lowered, lower
+from wpconvert.reference.interpreter import Interpreter
+from wpconvert.tflite.file import parse
+
+_CHANNELS = 16
+
+
+def _layer(ratio: float, relu: bool, biased: bool) -> Builder:
+    """A depthwise convolution whose sums are multiplied with about `ratio`; with steps so coarse much is rounded."""
+    random = np.random.default_rng(0)
+    b = Builder()
+    scales = (ratio * np.exp2(random.uniform(0, 1, _CHANNELS))).astype(np.float32)
+    weights = random.integers(-4, 5, (_CHANNELS, 1, 3, 3), dtype=np.int8)
+    bias = [b.constant(random.integers(-9, 9, _CHANNELS).astype(np.float32) * scales)] if biased else []
+    y = b.op(
+        "Conv", b.input("x", (1, _CHANNELS, 16, 16), scale=1.0), b.weights(weights, scales), *bias, group=_CHANNELS
+    )
+    b.output(b.rounded(b.op("Relu", y), 1.0, -128) if relu else b.rounded(y, 1.0, 0))
+    return b
+
+
+def _differences(lowered: Lowered, b: Builder) -> NDArray[np.int16]:
+    feeds = {"x": np.random.default_rng(1).normal(0, 6, (1, _CHANNELS, 16, 16)).astype(np.float32)}
+    model = b.build()
+    integers = model.graph.node[-2].output[0]
+    [expected] = run_onnx(model, feeds, integers).values()
+    [found] = Interpreter(parse(lowered.data)).run(file_inputs(lowered, feeds))
+    [mapping] = lowered.outputs
+    return found.astype(np.int16) - to_file(expected, mapping)
+
+
+def _biases(lowered: Lowered) -> NDArray[np.int32]:
+    model = parse(lowered.data)
+    graph = model.root.subgraphs[0]
+    [operator] = graph.operators
+    buffer = model.buffer(graph.tensors[operator.inputs[2]])
+    assert buffer is not None
+    return buffer.view(np.int32)
+
+
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize("ratio", [0.2, 0.03])
+def test_results_of_a_relu_are_not_raised(ratio: float, biased: bool) -> None:
+    b = _layer(ratio, relu=True, biased=biased)
+    differences = _differences(lower(b.build(), "layer"), b)
+    raised, lowered = (differences > 0).mean(), (differences < 0).mean()
+    assert raised == 0 and lowered < ratio / 4, (raised, lowered)
+
+
+def test_biases_of_results_of_both_signs_are_the_model_s_own() -> None:
+    assert not _biases(lower(_layer(0.2, relu=False, biased=False).build(), "layer")).any()
+    assert (_biases(lower(_layer(0.2, relu=True, biased=False).build(), "layer")) == -1).all()
+
+
+def test_results_that_are_rounded_once_are_left_alone() -> None:
+    assert not _biases(lower(_layer(1.0, relu=True, biased=False).build(), "layer")).any()
