@@ -131,6 +131,18 @@ def test_verification_sees_another_value_of_a_constant_node(tmp_path: Path) -> N
     assert not verify_onnx(other, target.model, sample).weights_equal
 
 
+def test_a_tensor_in_another_attribute_of_a_constant_stays(tmp_path: Path) -> None:
+    # ONNX Runtime runs it, and metadata of it could not be read.
+    nodes = [_constant("w", _weight()), _product("x", "w", "a"), _constant("v", _weight(1)), _product("a", "v", "y")]
+    nodes[0].attribute[0].name = "values"
+    source = save(_of_nodes(*nodes), tmp_path / "model.onnx")
+    target, done = converted(source)
+    assert [t.name for t in done.report.tensors if t.method != "none"] == ["v"]
+    dense = Target.beside(tmp_path / "dense.onnx")
+    assert restore(read(target.model), dense) == []
+    assert content(dense.model) == content(source)
+
+
 def _sparse_tensor(name: str) -> SparseTensorProto:
     dense = sparse((SIDE, SIDE), "float32", zeros=0.9)
     indices = np.flatnonzero(dense).astype(np.int64)

@@ -47,14 +47,16 @@ def constants_of(scope: Scope) -> Iterator[Constant]:
                 yield _sparse(name, index, attribute.sparse_tensor, node)
             elif attribute.name in _LISTS:
                 yield _list(name, index, attribute, node)
-            elif attribute.HasField("t"):
+            elif value_of(node) is not None:
                 # Names of tensors in nodes mean nothing; the value is that of the output.
                 yield Constant(name, index, attribute.t, nbytes_of(attribute.t), node, obstacle)
 
 
 def value_of(node: NodeProto) -> TensorProto | None:
     """The tensor of a Constant node; None for other nodes, and for one with another value."""
-    return node.attribute[0].t if _is_constant(node) and node.attribute[0].HasField("t") else None
+    if not _is_constant(node) or node.attribute[0].name != "value" or not node.attribute[0].HasField("t"):
+        return None
+    return node.attribute[0].t
 
 
 def function_of(scope: Scope) -> FunctionProto | None:
