@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event
 from types import TracebackType
+from typing import Any
 
 from tests.onnx.harness import conv_model, save
 
@@ -22,7 +24,7 @@ models:
   - {{model: a.onnx, output: small/a.onnx}}
   - {{model: slow.onnx, output: small/slow.onnx, options: [--rules, {_RULES}]}}
 """
-_PATIENCE_S = 60
+PATIENCE_S = 60
 
 
 def gated(folder: Path) -> Path:
@@ -42,14 +44,17 @@ class Gate:
 
     def __enter__(self) -> Gate:
         os.mkfifo(self._path)
+        self._made_before()
         return self
+
+    def _made_before(self) -> None:
+        """Give it the time that it always has: what passes it does not change it."""
+        os.utime(self._path, (0, 0))
 
     def reached(self) -> None:
         """Wait until a conversion is there; one that was there before is gone."""
-        if self._writer is not None:
-            os.close(self._writer)
-            self._writer = None
-        deadline = time.monotonic() + _PATIENCE_S
+        self._close()
+        deadline = time.monotonic() + PATIENCE_S
         while self._writer is None:
             assert time.monotonic() < deadline, "no conversion reaches the gate"
             time.sleep(0.01)
@@ -61,36 +66,65 @@ class Gate:
         """Let the conversion pass that has reached it."""
         assert self._writer is not None
         os.write(self._writer, b"rules: []")
-        os.close(self._writer)
-        self._writer = None
+        self._made_before()
+        self._close()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def turn_away(self) -> None:
+        """End the wait of whatever waits now: it finds nothing."""
+        self._close()
+        # It opens the pipe for both ends at once, without a wait of its own.
+        os.close(os.open(self._path, os.O_RDWR))
+
+    def _close(self) -> None:
         if self._writer is not None:
             os.close(self._writer)
+            self._writer = None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.turn_away()
         self._path.unlink()
         self._path.write_text("rules: []")
 
 
-def meanwhile(gate: Gate, *actions: Callable[[], None]) -> Thread:
-    """Do something once a conversion is at the gate."""
+@contextmanager
+def meanwhile(gate: Gate, *actions: Callable[[], None]) -> Iterator[None]:
+    """Do something once a conversion is at the gate. What comes there after that, or if it fails, is turned away."""
+    over = Event()
 
     def act() -> None:
-        gate.reached()
-        for action in actions:
-            action()
+        try:
+            gate.reached()
+            for action in actions:
+                action()
+        finally:
+            while not over.wait(0.1):
+                gate.turn_away()
 
-    thread = Thread(target=act)
-    thread.start()
-    return thread
+    with ThreadPoolExecutor(1) as executor:
+        acting = executor.submit(act)
+        try:
+            yield
+        finally:
+            over.set()
+        acting.result()
 
 
 def children(process: int) -> list[int]:
     """A process's children, and theirs, parents first."""
     found = []
-    for task in Path(f"/proc/{process}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [int(child), *children(int(child))]
+    for task in Path("/proc").glob(f"{process}/task/*/children"):
+        # Threads come and go.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for child in task.read_text().split():
+                found += [int(child), *children(int(child))]
     return found
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Kill a process and its children, if it runs, and wait for it."""
+    if process.poll() is None:
+        kill([process.pid, *children(process.pid)])
+    process.wait()
 
 
 def kill(processes: Iterable[int]) -> None:
@@ -100,7 +134,7 @@ def kill(processes: Iterable[int]) -> None:
         # Some end with their parents.
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + PATIENCE_S
     while any(map(_is_running, killed)):
         assert time.monotonic() < deadline, "a killed process does not end"
         time.sleep(0.01)
@@ -141,16 +175,20 @@ class Dask:
         self.scheduler = self._start(
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file), **settings
         )
-        self.workers: list[int] = []
-        deadline = time.monotonic() + _PATIENCE_S
-        while not file.exists() or not file.read_text().endswith("}"):
-            assert time.monotonic() < deadline, "the scheduler does not start"
-            time.sleep(0.1)
-        self.address = str(json.loads(file.read_text())["address"])
+        self.workers: list[subprocess.Popen[bytes]] = []
+        deadline = time.monotonic() + PATIENCE_S
+        try:
+            while not file.exists() or not file.read_text().endswith("}"):
+                assert time.monotonic() < deadline, "the scheduler does not start"
+                time.sleep(0.1)
+            self.address = str(json.loads(file.read_text())["address"])
+        except BaseException:
+            end(self.scheduler)
+            raise
 
     def add_worker(self, **environment: str) -> None:
         """Start a worker that converts one model at a time; it gets work once it is there."""
-        self.workers.append(self._start("worker", self.address, "--nthreads", "1", **environment).pid)
+        self.workers.append(self._start("worker", self.address, "--nthreads", "1", **environment))
 
     @staticmethod
     def _start(*arguments: str, **settings: str) -> subprocess.Popen[bytes]:
@@ -163,8 +201,7 @@ class Dask:
 
     def kill_worker(self) -> None:
         """Kill the oldest worker and what it runs."""
-        worker = self.workers.pop(0)
-        kill([worker, *children(worker)])
+        end(self.workers.pop(0))
 
 
 @contextmanager
@@ -180,6 +217,5 @@ def dask(
     finally:
         while running.workers:
             running.kill_worker()
-        running.scheduler.kill()
-        running.scheduler.wait()
+        end(running.scheduler)
         (folder / "scheduler.json").unlink(missing_ok=True)

@@ -12,7 +12,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from tests.cli.batch_harness import Gate, children, gated, kill, meanwhile
+from tests.cli import batch_harness
+from tests.cli.batch_harness import Gate, children, end, gated, kill, meanwhile
 from tests.cli.harness import Cli, untouched
 from tests.onnx.harness import conv_model, save
 from tests.tflite.harness import conv_model as tflite_model
@@ -131,18 +132,25 @@ def test_files_of_options_lie_beside_the_manifest_and_count(
 def test_model_that_changes_while_it_is_converted_is_not_done(cli: Cli, files: Path) -> None:
     manifest = gated(files)
     with Gate(files) as gate:
-        running = meanwhile(gate, lambda: _changed(files / "slow.onnx"), gate.open)
-        assert _statuses(cli, manifest, 0) == ["done", "done"]
-        running.join()
-    assert _statuses(cli, manifest, 0) == ["kept", "done"]
+        with meanwhile(gate, lambda: _changed(files / "slow.onnx"), gate.open):
+            assert _statuses(cli, manifest, 0) == ["done", "done"]
+        with meanwhile(gate, gate.open):
+            assert _statuses(cli, manifest, 0) == ["kept", "done"]
+        # Nothing but the model has made the difference.
+        assert _statuses(cli, manifest, 0) == ["kept", "kept"]
+
+
+def test_conversion_is_turned_away_when_a_test_fails(cli: Cli, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_harness, "PATIENCE_S", 0)
+    manifest = gated(files)
+    with Gate(files) as gate, pytest.raises(AssertionError, match="no conversion reaches"), meanwhile(gate, gate.open):
+        assert _statuses(cli, manifest, 9) == ["done", "failed"]
 
 
 def test_conversion_that_is_killed_fails_alone_and_leaves_nothing(cli: Cli, files: Path) -> None:
     manifest = gated(files)
-    with Gate(files) as gate:
-        running = meanwhile(gate, lambda: kill(children(os.getpid())))
+    with Gate(files) as gate, meanwhile(gate, lambda: kill(children(os.getpid()))):
         done = cli("batch", manifest, "--workers", "1")
-        running.join()
     assert done.code == 9 and "1 done, 0 kept from before, 1 failed" in done.out
     assert "ended by SIGKILL; perhaps the machine is short of memory" in done.out
     assert sorted(path.name for path in (files / "small").iterdir()) == ["a.onnx", "a.onnx.data"]
@@ -153,9 +161,12 @@ def test_interrupted_batch_is_resumed(cli: Cli, files: Path) -> None:
     command = [sys.executable, "-m", "wpconvert.cli.main", "batch", str(manifest), "--workers", "1"]
     with Gate(files) as gate:
         running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        gate.reached()
-        running.send_signal(signal.SIGINT)
-        said, _ = running.communicate(timeout=60)
+        try:
+            gate.reached()
+            running.send_signal(signal.SIGINT)
+            said, _ = running.communicate(timeout=60)
+        finally:
+            end(running)
     assert (running.returncode, said) == (130, "")
     assert sorted(path.name for path in (files / "small").iterdir()) == ["a.onnx", "a.onnx.data"]
     assert _statuses(cli, manifest, 0) == ["kept", "done"]

@@ -54,9 +54,10 @@ def constants_of(scope: Scope) -> Iterator[Constant]:
 
 def value_of(node: NodeProto) -> TensorProto | None:
     """The tensor of a Constant node; None for other nodes, and for one with another value."""
-    if not _is_constant(node) or node.attribute[0].name != "value" or not node.attribute[0].HasField("t"):
+    if not _is_constant(node):
         return None
-    return node.attribute[0].t
+    [attribute] = node.attribute
+    return attribute.t if attribute.name == "value" and attribute.HasField("t") else None
 
 
 def function_of(scope: Scope) -> FunctionProto | None:
