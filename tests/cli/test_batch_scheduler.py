@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+from concurrent.futures import Future
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tests.cli.harness import Cli, untouched
 from tests.onnx.harness import conv_model, save
 from tests.tflite.harness import conv_model as tflite_model
 from wpconvert.batch import cluster, run
+from wpconvert.batch.manifest import Task
 
 pytest.importorskip("distributed", reason="Dask is an extra: pip install 'wpconvert[batch]'")
 
@@ -64,9 +67,9 @@ def test_workers_need_wpconvert_and_the_scheduler_does_not(cli: Cli, files: Path
 
 def test_model_whose_worker_is_killed_goes_to_another_worker(cli: Cli, files: Path) -> None:
     with dask(files) as running, Gate(files) as gate:
-        thread = meanwhile(gate, running.kill_worker, running.add_worker, gate.reached, gate.open)
-        assert [s for s, _ in _results(cli, files / "gated.yaml", 0, "--scheduler", running.address)] == ["done"] * 2
-        thread.join()
+        with meanwhile(gate, running.kill_worker, running.add_worker, gate.reached, gate.open):
+            results = _results(cli, files / "gated.yaml", 0, "--scheduler", running.address)
+        assert [status for status, _ in results] == ["done"] * 2
 
 
 def test_model_that_kills_its_workers_fails_alone(cli: Cli, files: Path) -> None:
@@ -75,20 +78,18 @@ def test_model_that_kills_its_workers_fails_alone(cli: Cli, files: Path) -> None
     # The fatal one first.
     manifest.write_text("\n".join([*lines[:2], lines[3], lines[2]]))
     with dask(files, allowed_failures=0) as running, Gate(files) as gate:
-        thread = meanwhile(gate, running.kill_worker, running.add_worker)
         options = ("--scheduler", running.address, "--workers", "1")
-        (first, reason), (second, _) = _results(cli, manifest, 9, *options)
-        thread.join()
+        with meanwhile(gate, running.kill_worker, running.add_worker):
+            (first, reason), (second, _) = _results(cli, manifest, 9, *options)
         assert (first, second) == ("failed", "done") and "every worker that took it died" in reason
 
 
 def test_batch_whose_scheduler_is_killed_is_resumed_on_another(cli: Cli, files: Path) -> None:
     manifest = files / "gated.yaml"
     with dask(files) as running, Gate(files) as gate:
-        thread = meanwhile(gate, running.scheduler.kill)
         options = ("--scheduler", running.address, "--workers", "1")
-        (first, _), (second, reason) = _results(cli, manifest, 9, *options)
-        thread.join()
+        with meanwhile(gate, running.scheduler.kill):
+            (first, _), (second, reason) = _results(cli, manifest, 9, *options)
         assert (first, second) == ("done", "failed")
         assert reason == "the connection to the Dask scheduler was lost; run it again"
     with dask(files) as running:
@@ -102,6 +103,31 @@ def test_scheduler_without_workers_is_left(cli: Cli, files: Path, monkeypatch: p
     with dask(files, workers=0) as running:
         results = _results(cli, files / "gated.yaml", 9, "--scheduler", running.address)
     assert results == [("failed", "the Dask scheduler has had no workers for 1 s; run it again")] * 2
+
+
+class _ComesAndGoes:
+    """A client of a scheduler whose only worker does one task between the times when it is looked for."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Future[dict[str, str]]] = []
+
+    def submit(self, *_: object, **__: object) -> Future[dict[str, str]]:
+        self._waiting.append(Future())
+        return self._waiting[-1]
+
+    def nthreads(self) -> dict[str, int]:
+        self._waiting.pop(0).set_result({"status": "done"})
+        return {}
+
+
+def test_workers_that_come_and_go_are_not_taken_for_lost(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "POLL_S", 0.01)
+    # Two minutes from one time to the next.
+    times = count(0, 120)
+    monkeypatch.setattr(run, "monotonic", lambda: next(times))
+    task = Task(files, files / "a.onnx", files / "small" / "a.onnx", ())
+    results = run._converted(_ComesAndGoes(), [(task, {})] * 3, None)
+    assert [fields["status"] for _, _, fields in results] == ["done"] * 3
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from queue import Empty, Queue
+from time import monotonic
 from typing import Any
 
 from wpconvert import __version__
@@ -95,7 +95,7 @@ def _converted(
         try:
             future = ended.get(timeout=POLL_S)
         except Empty:
-            now = time.monotonic()
+            now = monotonic()
             alone_since = None if _has_workers(client) else alone_since or now
             if alone_since is not None and now - alone_since >= NO_WORKERS_S:
                 lost = f"the Dask scheduler has had no workers for {NO_WORKERS_S:.0f} s"
@@ -103,6 +103,7 @@ def _converted(
         if future.cancelled():
             lost = "the connection to the Dask scheduler was lost"
             continue
+        alone_since = None
         task, source = pending.pop(future)
         yield task, source, _fields(future)
         submit(1)
