@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,56 @@ def test_verification_sees_another_value_of_a_constant_node(tmp_path: Path) -> N
     sample = Inputs([[np.zeros((1, SIDE), np.float32)]], None)
     assert verify_onnx(source, target.model, sample).weights_equal
     assert not verify_onnx(other, target.model, sample).weights_equal
+
+
+def _of_all_forms() -> ModelProto:
+    """A model that does not depend on its numbers: what comes out is zero."""
+    nodes = [
+        helper.make_node("Constant", [], ["list"], value_floats=[1.0] * SIDE),
+        helper.make_node("Constant", [], ["one"], value_int=1),
+        helper.make_node("Constant", [], ["sparse"], sparse_value=_sparse_tensor("")),
+        helper.make_node("Cast", ["one"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["list", "real"], ["a"]),
+        _product("x", "sparse", "b"),
+        _product("b", "s", "c"),
+        helper.make_node("Mul", ["c", "a"], ["y"]),
+    ]
+    model = _of_nodes(*nodes)
+    model.graph.sparse_initializer.append(_sparse_tensor("s"))
+    return model
+
+
+def _other_list(model: ModelProto) -> None:
+    model.graph.node[0].attribute[0].floats[3] = 2.0
+
+
+def _other_number(model: ModelProto) -> None:
+    model.graph.node[1].attribute[0].i = 2
+
+
+def _other_sparse_value(model: ModelProto) -> None:
+    _negate(model.graph.node[2].attribute[0].sparse_tensor)
+
+
+def _other_sparse_initializer(model: ModelProto) -> None:
+    _negate(model.graph.sparse_initializer[0])
+
+
+def _negate(sparse_tensor: SparseTensorProto) -> None:
+    values = sparse_tensor.values
+    values.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(values), values.name))
+
+
+@pytest.mark.parametrize("change", [_other_list, _other_number, _other_sparse_value, _other_sparse_initializer])
+def test_verification_sees_other_constants_of_every_form(change: Callable[[ModelProto], None], tmp_path: Path) -> None:
+    model = _of_all_forms()
+    source = save(model, tmp_path / "model.onnx")
+    change(model)
+    other = save(model, tmp_path / "other.onnx")
+    sample = Inputs([[np.zeros((1, SIDE), np.float32)]], None)
+    assert verify_onnx(source, source, sample).passed
+    verification = verify_onnx(source, other, sample)
+    assert (verification.passed, verification.weights_equal) == (False, False)
 
 
 def test_a_tensor_in_another_attribute_of_a_constant_stays(tmp_path: Path) -> None:

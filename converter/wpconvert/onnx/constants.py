@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from onnx import AttributeProto, FunctionProto, NodeProto, SparseTensorProto, TensorProto
+from onnx import AttributeProto, FunctionProto, NodeProto, SparseTensorProto, TensorProto, helper
 
 from wpconvert.onnx.file import DEFAULT_DOMAINS
 from wpconvert.onnx.graphs import Scope
@@ -19,8 +19,8 @@ _LISTS = {"value_float": "f", "value_floats": "floats", "value_int": "i", "value
 class Constant:
     """A constant of a scope. name: of the value.
 
-    index: its place among the initializers, or that of its node among the nodes. tensor: what holds it; of one that is
-    stored otherwise, just type and shape. obstacle: why it is only listed.
+    index: its place among the initializers, or that of its node among the nodes. tensor: what holds it; of numbers in a
+    node, a tensor of them; of a sparse one, just type and shape. obstacle: why it is only listed.
     """
 
     name: str
@@ -80,9 +80,10 @@ def _sparse(name: str, index: int, sparse: SparseTensorProto, node: NodeProto | 
 
 
 def _list(name: str, index: int, attribute: AttributeProto, node: NodeProto) -> Constant:
-    values = getattr(attribute, _LISTS[attribute.name])
+    found = getattr(attribute, _LISTS[attribute.name])
+    values = list(found) if attribute.name.endswith("s") else [found]
     dims = [len(values)] if attribute.name.endswith("s") else []
     data_type = TensorProto.FLOAT if "float" in attribute.name else TensorProto.INT64
-    stub = TensorProto(name=name, data_type=data_type, dims=dims)
+    tensor = helper.make_tensor(name, data_type, dims, values)
     reason = f"its Constant node has {attribute.name}; only tensors are rewritten"
-    return Constant(name, index, stub, nbytes_of(stub), node, reason)
+    return Constant(name, index, tensor, nbytes_of(tensor), node, reason)

@@ -142,7 +142,8 @@ def _tensors_of_nodes(nodes: Iterable[NodeProto]) -> Iterator[TensorProto]:
             yield from _tensors_of(attribute)
 
 
-def _tensors_of(attribute: AttributeProto) -> Iterator[TensorProto]:
+def tensors_at(attribute: AttributeProto) -> Iterator[TensorProto]:
+    """The tensors of an attribute, but not those of graphs in it."""
     if attribute.HasField("t"):
         yield attribute.t
     yield from attribute.tensors
@@ -150,6 +151,10 @@ def _tensors_of(attribute: AttributeProto) -> Iterator[TensorProto]:
         yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
     for sparse in attribute.sparse_tensors:
         yield from (sparse.values, sparse.indices)
+
+
+def _tensors_of(attribute: AttributeProto) -> Iterator[TensorProto]:
+    yield from tensors_at(attribute)
     if attribute.HasField("g"):
         yield from _tensors_in(attribute.g)
     for graph in attribute.graphs:

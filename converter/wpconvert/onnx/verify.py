@@ -21,6 +21,7 @@ from wpconvert.onnx.data import Bytes, load
 from wpconvert.onnx.decode import DOMAIN
 from wpconvert.onnx.file import OnnxModel, read, told_of
 from wpconvert.onnx.files import Target
+from wpconvert.onnx.graphs import tensors_at
 from wpconvert.onnx.ports import interface_of, shape_of
 from wpconvert.onnx.restore import restore
 from wpconvert.onnx.tensors import data_of, raw_of
@@ -29,7 +30,10 @@ from wpconvert.report.result import Verification
 from wpconvert.verification import LOSSLESS, OF_DENSE, compare_output
 
 _Place = tuple[int, str, int]
-"""Of a constant: its graph, and its name, or its number among those that nodes other than Constant have."""
+"""Of a constant: its graph, its name, and _INITIALIZER or the part of a sparse one.
+
+Those in other attributes of nodes have no name, but a number among them.
+"""
 _Loaded = tuple[int, tuple[int, ...], Bytes]
 """Type, shape and bytes."""
 _Load = Callable[[], _Loaded]
@@ -141,10 +145,13 @@ def _constants(model: OnnxModel) -> dict[_Place, _Load]:
             if (number, tensor.name) not in parts:
                 found[number, tensor.name, _INITIALIZER] = partial(_load, model, tensor)
         for constant in constants_of(scope):
-            if constant.node is not None and value_of(constant.node) is not None:
+            if constant.node is not None and constant.node.attribute[0].name != "sparse_value":
                 found[number, constant.name, _INITIALIZER] = partial(_load, model, constant.tensor)
+        for sparse in scope.graph.sparse_initializer if scope.graph is not None else ():
+            for index, tensor in enumerate((sparse.values, sparse.indices)):
+                found[number, sparse.values.name, index] = partial(_load, model, tensor)
         nodes = (node for node in scope.body.node if node.domain != DOMAIN and value_of(node) is None)
-        tensors = (attribute.t for node in nodes for attribute in node.attribute if attribute.HasField("t"))
+        tensors = (tensor for node in nodes for attribute in node.attribute for tensor in tensors_at(attribute))
         found |= {(number, "", index): partial(_load, model, tensor) for index, tensor in enumerate(tensors)}
     return found
 
