@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
@@ -115,12 +115,29 @@ def _is_running(process: int) -> bool:
     return state not in "ZX"
 
 
+_WITHOUT = """
+import sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "wpconvert":
+            raise ModuleNotFoundError("No module named 'wpconvert'", name="wpconvert")
+sys.meta_path.insert(0, Finder())
+"""
+
+
+def without_wpconvert(folder: Path) -> dict[str, str]:
+    """The environment of a Python that has no wpconvert."""
+    (folder / "without").mkdir()
+    (folder / "without" / "sitecustomize.py").write_text(_WITHOUT)
+    return {"PYTHONPATH": str(folder / "without")}
+
+
 class Dask:
     """A scheduler on this machine, and its workers."""
 
-    def __init__(self, folder: Path, allowed_failures: int) -> None:
+    def __init__(self, folder: Path, allowed_failures: int, environment: Mapping[str, str]) -> None:
         file = folder / "scheduler.json"
-        settings = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(allowed_failures)}
+        settings = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(allowed_failures), **environment}
         self.scheduler = self._start(
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file), **settings
         )
@@ -131,9 +148,9 @@ class Dask:
             time.sleep(0.1)
         self.address = str(json.loads(file.read_text())["address"])
 
-    def add_worker(self) -> None:
+    def add_worker(self, **environment: str) -> None:
         """Start a worker that converts one model at a time; it gets work once it is there."""
-        self.workers.append(self._start("worker", self.address, "--nthreads", "1").pid)
+        self.workers.append(self._start("worker", self.address, "--nthreads", "1", **environment).pid)
 
     @staticmethod
     def _start(*arguments: str, **settings: str) -> subprocess.Popen[bytes]:
@@ -151,9 +168,11 @@ class Dask:
 
 
 @contextmanager
-def dask(folder: Path, workers: int = 1, allowed_failures: int = 3) -> Iterator[Dask]:
-    """A scheduler with some workers; all are gone at the end."""
-    running = Dask(folder, allowed_failures)
+def dask(
+    folder: Path, workers: int = 1, allowed_failures: int = 3, environment: Mapping[str, str] | None = None
+) -> Iterator[Dask]:
+    """A scheduler with some workers; all are gone at the end. environment: of the scheduler, besides that of here."""
+    running = Dask(folder, allowed_failures, environment or {})
     try:
         for _ in range(workers):
             running.add_worker()

@@ -16,7 +16,7 @@ from tests.cli.batch_harness import Gate, children, gated, kill, meanwhile
 from tests.cli.harness import Cli, untouched
 from tests.onnx.harness import conv_model, save
 from tests.tflite.harness import conv_model as tflite_model
-from wpconvert.batch.work import Work, convert
+from wpconvert.batch.work import convert
 
 pytest.importorskip("distributed", reason="Dask is an extra: pip install 'wpconvert[batch]'")
 
@@ -162,7 +162,6 @@ def test_interrupted_batch_is_resumed(cli: Cli, files: Path) -> None:
 
 
 def test_worker_of_another_version_converts_nothing(files: Path) -> None:
-    work = Work(str(files), str(files / "a.onnx"), str(files / "small" / "a.onnx"), (), "0.0.1")
-    fields = convert(work)
+    fields = convert(str(files), str(files / "a.onnx"), str(files / "small" / "a.onnx"), (), "0.0.1")
     assert fields["status"] == "failed" and "not 0.0.1; install the same everywhere" in fields["message"]
     assert not (files / "small" / "a.onnx").exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.batch_harness import Gate, dask, gated, meanwhile
+from tests.cli.batch_harness import Gate, dask, gated, meanwhile, without_wpconvert
 from tests.cli.harness import Cli, untouched
 from tests.onnx.harness import conv_model, save
 from tests.tflite.harness import conv_model as tflite_model
@@ -48,6 +48,18 @@ def test_running_scheduler_converts_and_one_failure_stops_nothing_else(cli: Cli,
         assert [status for status, _ in again] == ["kept", "done", "kept"]
     cli.ok("verify", files / "a.onnx", files / "small" / "a.onnx")
     cli.ok("verify", files / "b.tflite", files / "small" / "b.tflite")
+
+
+def test_workers_need_wpconvert_and_the_scheduler_does_not(cli: Cli, files: Path) -> None:
+    (files / "gate.yaml").write_text("rules: []")
+    without = without_wpconvert(files)
+    with dask(files, workers=0, environment=without) as running:
+        running.add_worker(**without)
+        lacking = _results(cli, files / "gated.yaml", 9, "--scheduler", running.address)
+        assert lacking == [("failed", "the worker has no wpconvert; install wpconvert there")] * 2
+        running.kill_worker()
+        running.add_worker()
+        assert [s for s, _ in _results(cli, files / "gated.yaml", 0, "--scheduler", running.address)] == ["done"] * 2
 
 
 def test_model_whose_worker_is_killed_goes_to_another_worker(cli: Cli, files: Path) -> None:

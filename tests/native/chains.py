@@ -26,6 +26,7 @@ def elements() -> bytes:
     x = b.op("AVERAGE_POOL_2D", [x], [b.like(x, (1, 2, 4, 20))], pool)
     x = b.op("QUANTIZE", [x], [b.tensor((1, 2, 4, 20), "int8", 0.02, 9)], options("QuantizeOptions"))
     x = b.op("LEAKY_RELU", [x], [b.like(x)], options("LeakyReluOptions", alpha=0.3))
+    x = b.op("WP_LOOKUP", [x, b.constant((np.arange(256) * 3 % 256 - 128).astype(np.int8))], [b.like(x)])
     x = b.op("MEAN", [x, b.constant([1, 2])], [b.like(x, (1, 20))], options("ReducerOptions"))
     b.output(b.op("SOFTMAX", [x], [b.tensor((1, 20), "int8", 1 / 256, -128)], options("SoftmaxOptions", beta=1.0)))
     return b.to_bytes()

@@ -82,11 +82,20 @@ def _elementwise(shape: tuple[int, ...]) -> Iterator[Add]:
     yield _simple("QUANTIZE", "int8", 0.02, "QuantizeOptions")
     yield _simple("DEQUANTIZE", "float32", None, "DequantizeOptions")
     yield _softmax(shape)
+    yield _lookup(shape)
 
 
 def _softmax(shape: tuple[int, ...]) -> Add:
     def add(b: ModelBuilder, _: Any, x: int) -> int:
         return b.op("SOFTMAX", [x], [b.tensor(shape, "int8", 1 / 256, -128)], options("SoftmaxOptions", beta=1.0))
+
+    return add
+
+
+def _lookup(shape: tuple[int, ...]) -> Add:
+    def add(b: ModelBuilder, _: Any, x: int) -> int:
+        table = b.constant(np.arange(-128, 128).astype(np.int8))
+        return b.op("WP_LOOKUP", [x, table], [b.tensor(shape, "int8", 0.02, 1)])
 
     return add
 

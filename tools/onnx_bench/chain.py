@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
@@ -91,6 +92,11 @@ def export(network: nn.Module, images: Images, path: Path, dynamo: bool = True) 
         warnings.simplefilter("ignore")
         # An example of one sample would fix the batch size.
         torch.onnx.export(network, (torch.from_numpy(images[:2]),), str(path), dynamo=dynamo, **names)
+    model = onnx.load(path)
+    for node in model.graph.node:
+        # Notes as long as the paths of the sources on this machine.
+        del node.metadata_props[:]
+    onnx.save(model, path)
 
 
 class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]

@@ -14,7 +14,7 @@ from wpconvert import __version__
 from wpconvert.batch.cluster import connected
 from wpconvert.batch.journal import Journal, Stamp, source_of
 from wpconvert.batch.manifest import Task
-from wpconvert.batch.work import DONE, FAILED, PROCESSES, Work, convert
+from wpconvert.batch.work import DONE, FAILED, PROCESSES
 from wpconvert.errors import ToolError
 
 KEPT = "kept"
@@ -75,10 +75,17 @@ def _converted(
     pending: dict[Any, tuple[Task, Stamp]] = {}
     left = iter(waiting)
 
+    def on_worker(*arguments: Any) -> dict[str, Any]:
+        # A function of a function goes over the wire as its code: a scheduler need not have wpconvert, which it would
+        # have to import for any other.
+        from wpconvert.batch.work import convert  # noqa: PLC0415
+
+        return convert(*arguments)
+
     def submit(count: int | None) -> None:
         for task, source in islice(left, count):
-            work = Work(str(task.folder), str(task.model), str(task.output), task.options, __version__)
-            future = client.submit(convert, work, pure=False)
+            arguments = str(task.folder), str(task.model), str(task.output), task.options, __version__
+            future = client.submit(on_worker, *arguments, pure=False)
             pending[future] = task, source
             future.add_done_callback(ended.put)
 
@@ -116,6 +123,8 @@ def _fields(future: Any) -> dict[str, Any]:
 
     try:
         fields: dict[str, Any] = future.result()
+    except ModuleNotFoundError as error:
+        message = f"the worker has no {error.name}; install wpconvert there"
     except KilledWorker:
         message = "every worker that took it died; perhaps they are short of memory"
     except Exception as error:  # Whatever ends a worker fails its model alone.

@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,20 +19,6 @@ from wpconvert.errors import ToolError
 from wpconvert.files import remove_left
 
 DONE, FAILED = "done", "failed"
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a worker is told: the arguments of `wpconvert`, the folder they are relative to, and the tool's version.
-
-    As text, which workers of any version can read.
-    """
-
-    folder: str
-    model: str
-    output: str
-    options: tuple[str, ...]
-    version: str
 
 
 class Processes:
@@ -90,19 +75,22 @@ def _interrupt(process: subprocess.Popen[str]) -> None:
         return
 
 
-def convert(work: Work) -> dict[str, Any]:
-    """Convert one model: the fields of its result, but for the paths."""
-    if work.version != __version__:
-        return _failed(f"the worker has wpconvert {__version__}, not {work.version}; install the same everywhere")
-    with tempfile.TemporaryDirectory(prefix="wpconvert-") as folder:
-        report = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "wpconvert.cli.main", "convert", work.model, "-o", work.output, *work.options]
+def convert(folder: str, model: str, output: str, options: Sequence[str], version: str) -> dict[str, Any]:
+    """Convert one model: the fields of its result, but for the paths.
+
+    folder: that the options' paths start at. version: of the tool that asks for it.
+    """
+    if version != __version__:
+        return _failed(f"the worker has wpconvert {__version__}, not {version}; install the same everywhere")
+    with tempfile.TemporaryDirectory(prefix="wpconvert-") as scratch:
+        report = Path(scratch) / "report.json"
+        command = [sys.executable, "-m", "wpconvert.cli.main", "convert", model, "-o", output, *options]
         try:
-            process, said = PROCESSES.run([*command, "-q", "--report", str(report)], work.folder)
+            process, said = PROCESSES.run([*command, "-q", "--report", str(report)], folder)
         except OSError as error:
             return _failed(f"{error.filename or command[0]}: {error.strerror or error}")
         if process.returncode < 0:
-            remove_left(Path(work.output).parent, process.pid)
+            remove_left(Path(output).parent, process.pid)
             name = signal.Signals(-process.returncode).name
             return _failed(f"the conversion was ended by {name}; perhaps the machine is short of memory")
         if process.returncode or not report.exists():

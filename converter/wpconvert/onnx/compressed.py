@@ -51,7 +51,9 @@ class Compressed:
         for tensor in self.tensors:
             data = data_of(tensor, model.files)
             if data is None or not has_values(tensor.data_type):
-                raise ModelError(f"{self._where}: tensor {tensor.name!r} is {type_name(tensor.data_type)}")
+                raise ModelError(
+                    f"{self._where}: tensor {tensor.name!r} is {type_name(tensor.data_type)}, which no decoder reads"
+                )
             inputs.append(values_of(tensor.data_type, tuple(tensor.dims), np.asarray(load(data))))
         try:
             return BY_OP_TYPE[self.node.op_type].decode(inputs)
@@ -94,7 +96,7 @@ def find_compressed(model: OnnxModel) -> Iterator[Compressed]:
             continue
         graph = scope.graph
         if graph is None or scope.number is None:
-            raise ModelError(f"a node of {DOMAIN!r} is in a function, expected none but in graphs")
+            raise ModelError(f"a node of {DOMAIN!r} is in a function, expected them in graphs alone")
         _check_version(model)
         initializers = {tensor.name: tensor for tensor in graph.initializer}
         weights: set[str] = set()
@@ -113,7 +115,9 @@ def find_compressed(model: OnnxModel) -> Iterator[Compressed]:
             weights.add(name)
             missing = next((part for part in node.input if part not in initializers), None)
             if missing is not None:
-                raise ModelError(f"weight {name!r}: its input {missing!r} is no initializer of the graph")
+                raise ModelError(
+                    f"weight {name!r}: its input {missing!r} is no initializer of its graph; the file is damaged"
+                )
             tensors = tuple(initializers[part] for part in node.input)
             yield Compressed(scope.number, scope, graph, node, method, tensors)
 

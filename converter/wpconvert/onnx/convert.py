@@ -64,8 +64,10 @@ def convert(
     `started` gets the weights before encoding starts, `progress` each weight when it is done. Raises FileError,
     ModelError, UnsupportedError, and UsageError for a rule that matches nothing.
     """
+    # Before anything else is in memory: the checker reads the file by itself.
+    problem = invalidity(source)
     given = read(source)
-    nbytes, problem = given.total_nbytes, invalidity(source)
+    nbytes = given.total_nbytes
     folder = target.model.parent
     with told_of(source):
         model, stored, notes = _dense(given, folder)

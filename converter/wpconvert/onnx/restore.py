@@ -83,7 +83,9 @@ def _dense(model: OnnxModel, compressed: Compressed, record: Record, target: Dat
     elif fits(tensor, record.form):
         set_data(tensor, record.form, raw)
     else:
-        raise ModelError(f"weight {compressed.name!r}: the metadata says that its data was in {record.form!r}")
+        raise ModelError(
+            f"weight {compressed.name!r}: the metadata says that its data was in {record.form!r}, which its type is not"
+        )
     return tensor
 
 

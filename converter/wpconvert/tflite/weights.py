@@ -16,7 +16,6 @@ from wpconvert.tflite.levels import ACT_BITS, fold_bias, unit_log2, zero_sums
 from wpconvert.tflite.model import Quantization, TfliteModel, quantization_of, shape_of, text
 from wpconvert.tflite.obstacles import Obstacle, check_scale
 from wpconvert.tflite.operators import (
-    BUILTIN_NAMES,
     CHANNEL_AXIS,
     CUSTOM_NAMES,
     ELEMENTWISE,
@@ -85,6 +84,11 @@ def _multiplies(name: str, slot: int) -> bool:
     return name in CHANNEL_AXIS and slot == WEIGHT_INPUT
 
 
+def _is_rewritten(name: str) -> bool:
+    """An operator of ours with stored weights, also one of a later version."""
+    return name.startswith("WP_") and name != LOOKUP
+
+
 def find_weights(model: TfliteModel) -> list[Weight]:
     """The weights of a model, in execution order."""
     sites = find_sites(model)
@@ -95,8 +99,8 @@ def find_weights(model: TfliteModel) -> list[Weight]:
 def _is_weight(model: TfliteModel, site: Site) -> bool:
     if any(_multiplies(use.name, use.slot) for use in site.uses):
         return True
-    if all(use.name in CHANNEL_AXIS or use.name in BUILTIN_NAMES for use in site.uses):
-        return any(use.name in BUILTIN_NAMES and use.slot == WEIGHT_INPUT for use in site.uses)
+    if all(use.name in CHANNEL_AXIS or _is_rewritten(use.name) for use in site.uses):
+        return any(_is_rewritten(use.name) and use.slot == WEIGHT_INPUT for use in site.uses)
     if all(use.name == LOOKUP for use in site.uses):
         return False
     data = model.buffer(model.root.subgraphs[site.subgraph].tensors[site.tensor])
@@ -145,7 +149,7 @@ def _check_sharing(model: TfliteModel, site: Site, kept: set[int]) -> None:
     if model.buffer(graph.tensors[site.tensor]) is None:
         raise Obstacle("no constant: the weights are computed at run time, or there are none")
     for use in site.uses:
-        if use.name in BUILTIN_NAMES:
+        if _is_rewritten(use.name):
             raise Obstacle("already rewritten")
         if use.name not in CUSTOM_NAMES:
             raise Obstacle(f"constants of {use.name} are not rewritten")

@@ -37,7 +37,8 @@ OPSET = 17
 _QUANTISATION = (
     "Exported with torch.onnx.export and quantised by `wpconvert.onnx.lower.calibrate`, that is, by ONNX Runtime's "
     "static quantisation in QDQ form: weights int8, symmetric, per output channel; activations int8, ranges from the "
-    "training split; batch normalisation folded. Inputs and outputs of the `.onnx` file are float32; those of the "
+    "training split; batch normalisation folded. That means have a scale of their own was decided after a look at the "
+    "test split. Inputs and outputs of the `.onnx` file are float32; those of the "
     "lowered `.tflite` are int8. Operators, endpoints and layers above are those of the lowered file."
 )
 _MEASURED = (

