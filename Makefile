@@ -23,7 +23,7 @@ demo: setup
 test: lint
 	$(PYTHON) -m pytest -n 2 --dist worksteal
 
-# Networks of others, up to 144 million weights, through every method, lowering, engines and boards: half an hour and 10 GB.
+# Networks of others, up to 144 million weights, through every method, lowering, engines and boards: about an hour and 10 GB.
 sweep: setup
 	$(PYTHON) -m pytest -m sweep
 

@@ -137,3 +137,14 @@ def test_data_in_two_places_at_once_is_left_alone(tmp_path: Path) -> None:
     assert reasons == {"its data is in a form that could not be given back bit for bit"}
     assert onnx.load(target.model, load_external_data=False).graph.initializer[0].float_data == [1.0]
     assert outputs(source)[0].tobytes() == outputs(target.model)[0].tobytes()
+
+
+def test_two_names_of_one_file_are_one_file(tmp_path: Path) -> None:
+    nbytes = 64 * 64 * 4
+    spots = {"w": ("data", 0, nbytes), "v": ("link", 0, nbytes)}
+    data = sparse((64, 64), "float32", 0.0).tobytes()
+    source = _saved(located(spots, dict.fromkeys(spots, (64, 64))), tmp_path, {"data": data})
+    (tmp_path / "link").symlink_to("data")
+    target, done = converted(source)
+    assert not done.changed and target.data.read_bytes() == data
+    assert done.report.nbytes_before == source.stat().st_size + nbytes

@@ -75,7 +75,7 @@ def _number(name: str, key: str, value: str) -> int:
 
 
 def _checked(folder: Path, name: str, location: str) -> tuple[Path, int]:
-    """The path and size of a data file; it has to be a regular file in the model's folder, or below."""
+    """The path, without links, and size of a data file; it has to be a regular file in the model's folder, or below."""
     windows = PureWindowsPath(location)
     parts = {*PurePosixPath(location).parts, *windows.parts}
     if "\0" in location or location.startswith("/") or windows.drive or windows.root or ".." in parts:
@@ -84,7 +84,9 @@ def _checked(folder: Path, name: str, location: str) -> tuple[Path, int]:
         )
     path = folder / location
     try:
-        if not path.resolve().is_relative_to(folder.resolve()):
+        # Links may give one file several names.
+        resolved = path.resolve()
+        if not resolved.is_relative_to(folder.resolve()):
             raise ModelError(
                 f"tensor {name!r}: its data at {location!r} is a link that leads outside the model's folder; "
                 "put the file itself there"
@@ -92,7 +94,7 @@ def _checked(folder: Path, name: str, location: str) -> tuple[Path, int]:
         if not path.is_file():
             problem = "is not a regular file" if path.exists() else "is missing"
             raise FileError(f"{path}: cannot be read: the data file of tensor {name!r} {problem}")
-        return path, path.stat().st_size
+        return resolved, resolved.stat().st_size
     except (OSError, RuntimeError, ValueError) as error:
         raise FileError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
