@@ -103,6 +103,12 @@ def _node(op_type: str, **attributes: Any) -> str:
     return base64.b64encode(helper.make_node(op_type, [], [], **attributes).SerializeToString()).decode()
 
 
+def _constant_of(domain: str) -> str:
+    node = helper.make_node("Constant", [], [], value=_SCALAR, domain=domain)
+    node.attribute[0].ClearField("t")
+    return base64.b64encode(node.SerializeToString()).decode()
+
+
 RECORDS: dict[str, Callable[[dict[str, Any]], None]] = {
     "huge index": lambda content: content["tensors"][0].update(index=10**30),
     "index behind the end": lambda content: content["tensors"][0].update(index=1 << 40),
@@ -121,6 +127,7 @@ RECORDS: dict[str, Callable[[dict[str, Any]], None]] = {
     "a node of another operator": lambda content: content["tensors"][0].update(node=_node("Add", value_int=1)),
     "a node with a value": lambda content: content["tensors"][0].update(node=_node("Constant", value=_SCALAR)),
     "a node without attributes": lambda content: content["tensors"][0].update(node=_node("Constant")),
+    "a node of ours": lambda content: content["tensors"][-1].update(node=_constant_of("wpconvert")),
     "a node as text": lambda content: content["tensors"][0].update(node="\x00"),
     "tensors are no list": lambda content: content.update(tensors=5),
     "a tensor is no object": lambda content: content.update(tensors=[[]]),

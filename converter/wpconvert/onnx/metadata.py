@@ -14,6 +14,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from wpconvert import __version__
 from wpconvert.errors import ModelError
+from wpconvert.onnx.file import DEFAULT_DOMAINS
 from wpconvert.onnx.tensors import RAW, without_data
 from wpconvert.onnx.text import check_text
 
@@ -96,7 +97,8 @@ def _check_rest(rest: TensorProto, named: bool) -> None:
 def _check_node(node: NodeProto) -> None:
     """ValueError for one that is no Constant without its output and tensor."""
     attributes = [(attribute.name, attribute.HasField("t")) for attribute in node.attribute]
-    if node.op_type != "Constant" or node.input or node.output or attributes != [("value", False)]:
+    is_constant = node.op_type == "Constant" and node.domain in DEFAULT_DOMAINS
+    if not is_constant or node.input or node.output or attributes != [("value", False)]:
         raise ValueError("the node of a tensor is no Constant that lacks its value")
     _check_text(node)
 
