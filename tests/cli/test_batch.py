@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import onnx
@@ -17,7 +18,7 @@ from tests.cli.batch_harness import Gate, children, end, gated, kill, meanwhile
 from tests.cli.harness import Cli, untouched
 from tests.onnx.harness import conv_model, save
 from tests.tflite.harness import conv_model as tflite_model
-from wpconvert.batch.work import convert
+from wpconvert.batch.work import Processes, convert, share_of
 
 pytest.importorskip("distributed", reason="Dask is an extra: pip install 'wpconvert[batch]'")
 
@@ -176,3 +177,25 @@ def test_worker_of_another_version_converts_nothing(files: Path) -> None:
     fields = convert(str(files), str(files / "a.onnx"), str(files / "small" / "a.onnx"), (), "0.0.1")
     assert fields["status"] == "failed" and "not 0.0.1; install the same everywhere" in fields["message"]
     assert not (files / "small" / "a.onnx").exists()
+
+
+def test_conversions_side_by_side_share_the_cores(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "import os, sys, time; time.sleep(1); sys.stderr.write(str(os.sched_getaffinity(0)))",
+    ]
+    cores = os.sched_getaffinity(0)
+    processes = Processes()
+    with ThreadPoolExecutor(len(cores)) as executor:
+        runs = [executor.submit(processes.run, command, str(tmp_path), len(cores)) for _ in cores]
+    given = sorted(said for _, said in (run.result() for run in runs))
+    assert given == sorted(str({core}) for core in cores)
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [(1, [{0, 1, 4, 5}]), (2, [{0, 1}, {4, 5}]), (3, [{0}, {1}, {4}]), (9, [{0}, {1}, {4}, {5}, {0}])],
+)
+def test_shares_of_the_cores_are_equal_and_never_empty(places: int, expected: list[set[int]]) -> None:
+    assert [share_of([5, 4, 1, 0], place, places) for place in range(len(expected))] == expected

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -26,11 +26,14 @@ class Processes:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._running: set[subprocess.Popen[str]] = set()
+        self._running: dict[subprocess.Popen[str], int] = {}
         self._stopped = False
 
-    def run(self, command: Sequence[str], folder: str) -> tuple[subprocess.Popen[str], str]:
-        """Run a command to its end; the process, and what it said on standard error."""
+    def run(self, command: Sequence[str], folder: str, at_once: int) -> tuple[subprocess.Popen[str], str]:
+        """Run a command to its end; the process, and what it said on standard error.
+
+        It gets its share of the cores where `at_once` commands may run: each would use all of them.
+        """
         with self._lock:
             # A session of its own: an interrupt of the terminal reaches it from here alone, once.
             process = subprocess.Popen(
@@ -42,14 +45,17 @@ class Processes:
                 errors="replace",
                 start_new_session=True,
             )
-            self._running.add(process)
+            place = min(set(range(len(self._running) + 1)) - set(self._running.values()))
+            self._running[process] = place
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(process.pid, share_of(os.sched_getaffinity(0), place, at_once))
             if self._stopped:
                 _interrupt(process)
         try:
             _, said = process.communicate()
         finally:
             with self._lock:
-                self._running.discard(process)
+                del self._running[process]
         return process, said
 
     @contextmanager
@@ -66,6 +72,14 @@ class Processes:
 
 
 PROCESSES = Processes()
+
+
+def share_of(cores: Iterable[int], place: int, places: int) -> set[int]:
+    """The cores of one of several places; all have as many, at least one."""
+    ordered = sorted(cores)
+    size = max(1, len(ordered) // places)
+    first = place * size % len(ordered)
+    return set(ordered[first : first + size])
 
 
 def _interrupt(process: subprocess.Popen[str]) -> None:
@@ -86,7 +100,7 @@ def convert(folder: str, model: str, output: str, options: Sequence[str], versio
         report = Path(scratch) / "report.json"
         command = [sys.executable, "-m", "wpconvert.cli.main", "convert", model, "-o", output, *options]
         try:
-            process, said = PROCESSES.run([*command, "-q", "--report", str(report)], folder)
+            process, said = PROCESSES.run([*command, "-q", "--report", str(report)], folder, _at_once())
         except OSError as error:
             return _failed(f"{error.filename or command[0]}: {error.strerror or error}")
         if process.returncode < 0:
@@ -99,6 +113,13 @@ def convert(folder: str, model: str, output: str, options: Sequence[str], versio
             return _failed(message, process.returncode)
         content = json.loads(report.read_text("utf-8"))
     return {"status": DONE, "nbytes_before": content["nbytes_before"], "nbytes_after": content["nbytes_after"]}
+
+
+def _at_once() -> int:
+    """How many models this worker converts at once."""
+    from distributed import get_worker  # noqa: PLC0415 - an extra
+
+    return int(get_worker().state.nthreads)
 
 
 def _failed(message: str, exit_code: int = ToolError.exit_code) -> dict[str, Any]:
