@@ -152,6 +152,14 @@ def test_slopes_per_channel(zero_point: int, slopes: list[float]) -> None:
     agrees(b, {"x": np.repeat(every, 3, axis=1)})
 
 
+def test_slopes_per_channel_before_a_finer_output() -> None:
+    b = Builder()
+    x = b.input("x", (1, 2, 16, 16), 0.02, 0)
+    y = b.op("PRelu", x, b.constant(np.array([0.01, 4], np.float32).reshape(2, 1, 1)))
+    b.output(b.rounded(y, 0.004, 0))
+    agrees(b, {"x": np.random.default_rng(0).uniform(-1, 1, (1, 2, 16, 16)).astype(np.float32)})
+
+
 @pytest.mark.parametrize(
     "bounds", [([1], [3], [1], [1]), ([-4, 0], [99, -1], [2, 3], [1, 2]), ([0, 1, 2, 1], [1, 3, 6, 4])]
 )
@@ -237,6 +245,7 @@ def test_means_of_windows(attributes: dict[str, Any], counts: int, quant: tuple[
     ("b", "message"),
     [
         (built("Gemm", (2, 10), (integers(0, 10, 4), np.ones((2, 1), np.float32))), "a bias of shape .2, 1. for 4"),
+        (built("Gemm", (4, 10), (integers(0, 10, 4), np.ones((4, 1), np.float32))), "a bias of shape .4, 1. for 4"),
         (built("MatMul", (2, 3, 10), (integers(0, 2, 10, 4),)), r"weights \[2, 10, 4\], supported are matrices"),
         (
             built("MaxPool", IMAGE, kernel_shape=[2, 2], dilations=[2, 2]),

@@ -192,6 +192,15 @@ def test_other_steps_before_the_first_rounding_are_named(steps: list[tuple[str, 
         lower(normalised(TensorProto.FLOAT, steps, 2 / 255, 0).build(), "net.onnx")
 
 
+@pytest.mark.parametrize(("op", "attributes"), [("Floor", {}), ("Ceil", {}), ("Round", {}), ("Shrink", {"lambd": 0.4})])
+def test_jumps_before_the_first_rounding_are_no_scaling(op: str, attributes: dict[str, Any]) -> None:
+    b = Builder()
+    b.inputs.append(make_tensor_value_info("x", TensorProto.FLOAT, (1, 8)))
+    b.output(b.rounded(b.op(op, "x", **attributes), 0.1))
+    with pytest.raises(UnsupportedError, match="supported are steps that only scale and shift it"):
+        lower(b.build(), "net.onnx")
+
+
 @pytest.mark.parametrize(
     ("op", "attributes"), [("MaxPool", {"kernel_shape": [2, 2]}), ("GlobalMaxPool", {}), ("Flatten", {})]
 )

@@ -75,7 +75,7 @@ def quantised_fill(node: Node) -> int:
     quant, fill = node.output.quant, node.settings.fill
     if node.on_integers:
         # uint8 integers are shifted; their type is that of the value, which Pad requires to be the input's.
-        shift = 128 if node.optional(2) is None or node.constant(2).values.dtype == np.uint8 else 0
+        shift = 128 if node.constant(2).values.dtype == np.uint8 else 0
         return int(fill) - shift
     return int(np.clip(np.rint(fill / float(quant.scale)) + quant.zero_point, -128, 127))
 
