@@ -128,7 +128,7 @@ class _Importer(Values):
 
     def _compute(self, proto: onnx.NodeProto, inputs: list[Operand | None], attributes: Attributes, where: str) -> None:
         curve = curve_of(proto, inputs, self._curves, self._opset, where) if self._is_rounded(proto) else None
-        if proto.op_type in ("Relu", "Clip") and self._is_open(proto.input[0]):
+        if proto.op_type in ("Relu", "Clip") and proto.input and self._is_open(proto.input[0]):
             self._clamp(proto, inputs, attributes, where)
         elif curve is not None and (
             proto.op_type not in operators.OPERATORS or any(name in self._open for name in proto.input)

@@ -45,7 +45,7 @@ class Values:
 
     def _is_open(self, name: str) -> bool:
         """The name is that of real numbers that no QuantizeLinear has rounded, and nothing else reads it."""
-        value = self._values[name]
+        value = self._values.get(name)
         computed = isinstance(value, Activation) and value.source is not None and name in self._open - self._functions
         return computed and self._uses[name] == 1
 

@@ -48,6 +48,8 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     fill = 0.0
     if isinstance(node.optional(2), Constant):
         value = node.constant(2)
+        if value.values.size != 1 or np.isnan(value.real()).any():
+            raise ModelError(f"{node}: its value is {value.real().tolist()}, expected one number")
         fill = float((value.values if node.on_integers else value.real()).reshape(-1)[0])
     node.settings = Pad(tuple(before), tuple(after), fill)
     return tuple(low + length + high for low, length, high in zip(before, x.shape, after, strict=True))
