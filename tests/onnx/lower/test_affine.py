@@ -141,6 +141,16 @@ def test_a_normalisation_between_quantised_tensors_is_a_convolution(shape: tuple
     assert max(steps_apart(b.build(), feeds).values()) <= 1
 
 
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+def test_terms_far_above_the_factors(scale: float) -> None:
+    b = Builder()
+    x = b.input("x", (1, 3, 8, 8), scale, 0)
+    terms = np.array([90, -90, 50], np.float32) * np.float32(scale)
+    b.output(b.rounded(b.op("Add", x, b.constant(terms.reshape(3, 1, 1))), scale, 0))
+    feeds = {"x": RANDOM.uniform(-100 * scale, 100 * scale, (1, 3, 8, 8)).astype(np.float32)}
+    assert max(steps_apart(b.build(), feeds).values()) <= 1
+
+
 def test_channels_that_are_constant_zero_stay_zero() -> None:
     b = normalised((1, 3, 4, 4), np.zeros(3), np.zeros(3))
     assert set(steps_apart(b.build(), {"x": RANDOM.normal(0, 1, (1, 3, 4, 4)).astype(np.float32)}).values()) == {0}

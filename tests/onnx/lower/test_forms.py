@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import operators
 from tests.onnx.lower.test_layers import agrees, feed, integers
-from wpconvert.errors import UnsupportedError
+from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import lower
 
 IMAGE = (1, 3, 6, 5)
@@ -152,6 +152,14 @@ def test_slopes_per_channel(zero_point: int, slopes: list[float]) -> None:
     agrees(b, {"x": np.repeat(every, 3, axis=1)})
 
 
+def test_slopes_per_channel_before_a_finer_output() -> None:
+    b = Builder()
+    x = b.input("x", (1, 2, 16, 16), 0.02, 0)
+    y = b.op("PRelu", x, b.constant(np.array([0.01, 4], np.float32).reshape(2, 1, 1)))
+    b.output(b.rounded(y, 0.004, 0))
+    agrees(b, {"x": np.random.default_rng(0).uniform(-1, 1, (1, 2, 16, 16)).astype(np.float32)})
+
+
 @pytest.mark.parametrize(
     "bounds", [([1], [3], [1], [1]), ([-4, 0], [99, -1], [2, 3], [1, 2]), ([0, 1, 2, 1], [1, 3, 6, 4])]
 )
@@ -237,6 +245,7 @@ def test_means_of_windows(attributes: dict[str, Any], counts: int, quant: tuple[
     ("b", "message"),
     [
         (built("Gemm", (2, 10), (integers(0, 10, 4), np.ones((2, 1), np.float32))), "a bias of shape .2, 1. for 4"),
+        (built("Gemm", (4, 10), (integers(0, 10, 4), np.ones((4, 1), np.float32))), "a bias of shape .4, 1. for 4"),
         (built("MatMul", (2, 3, 10), (integers(0, 2, 10, 4),)), r"weights \[2, 10, 4\], supported are matrices"),
         (
             built("MaxPool", IMAGE, kernel_shape=[2, 2], dilations=[2, 2]),
@@ -246,6 +255,8 @@ def test_means_of_windows(attributes: dict[str, Any], counts: int, quant: tuple[
         (built("Pad", IMAGE, (np.full(8, -1, np.int64),)), "negative padding"),
         (built("Slice", IMAGE, tuple(np.array([v], np.int64) for v in (3, 0, 2, -1))), "supported are positive ones"),
         (built("Mul", IMAGE, (np.ones(5, np.float32),)), "is not quantised per tensor"),
+        (built("Mul", IMAGE, (np.float32(np.inf),)), r"\(Mul\): the constant '.*' is inf, supported are finite ones"),
+        (built("Add", IMAGE, (np.float32(np.nan),)), r"\(Add\): the constant '.*' is nan, supported are finite ones"),
         (built("PRelu", IMAGE, (np.ones(5, np.float32),)), "supported is PRelu of one quantised tensor"),
         (
             built("LogSoftmax", (1, 5)),
@@ -255,4 +266,20 @@ def test_means_of_windows(attributes: dict[str, Any], counts: int, quant: tuple[
 )
 def test_what_is_not_supported_is_named(b: Builder, message: str) -> None:
     with pytest.raises(UnsupportedError, match=message):
+        lower(b.build(), "model")
+
+
+@pytest.mark.parametrize("inputs", [(), ("",)])
+@pytest.mark.parametrize("op", ["Relu", "Clip"])
+def test_activations_of_nothing_are_named(op: str, inputs: tuple[str, ...]) -> None:
+    b = Builder()
+    b.input("x", IMAGE)
+    b.output(b.rounded(b.op(op, *inputs), 0.02))
+    with pytest.raises(ModelError, match=rf"\({op}\): input 0 is missing"):
+        lower(b.build(), "model")
+
+
+def test_a_padding_value_that_is_none_is_named() -> None:
+    b = built("Pad", IMAGE, (np.ones(8, np.int64), np.float32(np.nan)))
+    with pytest.raises(ModelError, match=r"\(Pad\): its value is nan, expected one number"):
         lower(b.build(), "model")

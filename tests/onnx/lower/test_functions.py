@@ -192,6 +192,27 @@ def test_other_steps_before_the_first_rounding_are_named(steps: list[tuple[str, 
         lower(normalised(TensorProto.FLOAT, steps, 2 / 255, 0).build(), "net.onnx")
 
 
+@pytest.mark.parametrize("op", ["Sigmoid", "Tanh"])
+@pytest.mark.parametrize("scale", [3.9, 4.0, 7.0, 50.0])
+@pytest.mark.parametrize("is_rounded", [True, False])
+def test_sigmoid_and_tanh_of_coarse_inputs(op: str, scale: float, is_rounded: bool) -> None:
+    b = Builder()
+    y = b.op(op, b.input("x", (1, 256), scale, 3))
+    b.output(b.rounded(y, 1 / 128, 0) if is_rounded else y)
+    model, feeds = b.build(), {"x": np.float32(scale) * np.arange(-131, 125, dtype=np.float32)[None]}
+    [found], [expected] = real_outputs(lower(model, "net"), feeds), run_onnx(model, feeds).values()
+    assert np.abs(found - expected).max() <= 1.01 / 128
+
+
+@pytest.mark.parametrize(("op", "attributes"), [("Floor", {}), ("Ceil", {}), ("Round", {}), ("Shrink", {"lambd": 0.4})])
+def test_jumps_before_the_first_rounding_are_no_scaling(op: str, attributes: dict[str, Any]) -> None:
+    b = Builder()
+    b.inputs.append(make_tensor_value_info("x", TensorProto.FLOAT, (1, 8)))
+    b.output(b.rounded(b.op(op, "x", **attributes), 0.1))
+    with pytest.raises(UnsupportedError, match="supported are steps that only scale and shift it"):
+        lower(b.build(), "net.onnx")
+
+
 @pytest.mark.parametrize(
     ("op", "attributes"), [("MaxPool", {"kernel_shape": [2, 2]}), ("GlobalMaxPool", {}), ("Flatten", {})]
 )

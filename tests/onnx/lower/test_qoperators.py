@@ -70,6 +70,12 @@ LAYERS: dict[str, tuple[Layer, tuple[float, int]]] = {
         ),
         (0.05, -3),
     ),
+    "gemm with a negative factor": (
+        lambda b, x, q, o: microsoft(
+            b, "QGemm", b.op("Flatten", x), *q, *weights(b, 144, 5, scales=5), bias(b, 5), *o, alpha=-0.5
+        ),
+        (0.05, -3),
+    ),
     "matmul": (lambda b, x, q, o: b.op("QLinearMatMul", x, *q, *weights(b, 6, 5), *o), (0.1, -3)),
     "add": (lambda b, x, q, o: microsoft(b, "QLinearAdd", x, *q, x, *q, *o), (0.05, -3)),
     "add a constant": (lambda b, x, q, o: microsoft(b, "QLinearAdd", x, *q, *per_channel(b), *o), (0.05, -3)),

@@ -31,6 +31,9 @@ CURVED = frozenset(
 """Operators on each element alone."""
 
 _EVERY = np.arange(-128, 128)
+_BETWEEN = np.arange(-128, 127.25, 0.25, dtype=np.float32)
+"""Each integer, and three numbers between it and the next."""
+
 _PROBES = np.array([0.0, 1.0, 2.0, -1.0, 255.0], np.float32)
 _AFFINE_TOLERANCE = 1e-4
 """How far, of its largest value, a function may be off a straight line that float32 rounding has bent."""
@@ -72,10 +75,7 @@ class Curve:
         expected = base + slope * _PROBES[2:].astype(np.float64)
         worst = float(np.abs(np.array(probed) - expected).max(initial=0))
         if not worst <= _AFFINE_TOLERANCE * float(np.abs(expected).max(initial=0)) or slope <= 0:
-            raise UnsupportedError(
-                f"the input {self.source.name!r} is computed with in float32 before it is quantised; supported are "
-                "steps that only scale and shift it"
-            )
+            raise self._not_affine()
         scale = np.float32(float(quant.scale) / slope)
         zero_point = int(np.rint(quant.zero_point + base / float(quant.scale)))
         # Rounding may have moved it over an edge by one.
@@ -85,7 +85,23 @@ class Curve:
                 f"the input {self.source.name!r} is scaled and shifted to scale {float(scale):g} and zero point "
                 f"{zero_point}, which int8 does not hold"
             )
-        return Quant(scale, zero_point)
+        found = Quant(scale, zero_point)
+        if not self._bears_rounding(found, quant):
+            raise self._not_affine()
+        return found
+
+    def _bears_rounding(self, source: Quant, quant: Quant) -> bool:
+        """Whether values are within a step of `quant` when their arguments are rounded to `source` first."""
+        exact = source.scale * (_BETWEEN - source.zero_point)
+        rounded = source.scale * (np.rint(_BETWEEN) - source.zero_point)
+        first, second = (quant.rounded(self.function(x)).astype(np.int16) for x in (exact, rounded))
+        return int(np.abs(first - second).max()) <= 1
+
+    def _not_affine(self) -> UnsupportedError:
+        return UnsupportedError(
+            f"the input {self.source.name!r} is computed with in float32 before it is quantised; supported are steps "
+            "that only scale and shift it"
+        )
 
 
 def finest(values: NDArray[Any]) -> Quant:

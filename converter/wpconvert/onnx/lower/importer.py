@@ -21,6 +21,7 @@ from wpconvert.onnx.lower.quantised import (
     FORMS,
     activation_quant,
     operands_of,
+    output_type,
     quantise_constant,
     quantised_constant,
     set_quant,
@@ -68,7 +69,7 @@ class _Importer(Values):
         activation = Activation(info.name, input_shape(info), QuantCell())
         self._values[info.name] = activation
         if dtype != "float32":
-            self._integers.add(info.name)
+            self._integers[info.name] = dtype
             activation.integers = info.name
         else:
             self._open.add(info.name)
@@ -127,7 +128,7 @@ class _Importer(Values):
 
     def _compute(self, proto: onnx.NodeProto, inputs: list[Operand | None], attributes: Attributes, where: str) -> None:
         curve = curve_of(proto, inputs, self._curves, self._opset, where) if self._is_rounded(proto) else None
-        if proto.op_type in ("Relu", "Clip") and self._is_open(proto.input[0]):
+        if proto.op_type in ("Relu", "Clip") and proto.input and self._is_open(proto.input[0]):
             self._clamp(proto, inputs, attributes, where)
         elif curve is not None and (
             proto.op_type not in operators.OPERATORS or any(name in self._open for name in proto.input)
@@ -157,12 +158,11 @@ class _Importer(Values):
     ) -> None:
         value, scale, zero_point, *_ = [*inputs, None, None, None]
         if isinstance(value, Constant):
-            axis = attributes.integer("axis", 1)
-            self._values[proto.output[0]] = quantise_constant(value, scale, zero_point, axis, where)
+            self._values[proto.output[0]] = quantise_constant(value, scale, zero_point, attributes, where)
             return
         if value is None:
             raise ModelError(f"{where}: input 0 is missing")
-        quant, _ = activation_quant(scale, zero_point, where)
+        quant, dtype = activation_quant(scale, zero_point, output_type(attributes, where), where)
         curve = self._curves.get(proto.input[0])
         if curve is not None and curve.source.cell.quant is None:
             curve.source.cell.quant = curve.source_quant(quant)
@@ -179,13 +179,13 @@ class _Importer(Values):
             value = Activation(proto.output[0], value.shape, QuantCell(quant), rescale)
             rescale.outputs = [value]
             self._nodes.append(rescale)
-        self._round(proto, value)
+        self._round(proto, value, dtype)
 
-    def _round(self, proto: onnx.NodeProto, value: Activation) -> None:
-        """A node's output is the integers of a value."""
+    def _round(self, proto: onnx.NodeProto, value: Activation, dtype: str) -> None:
+        """A node's output is the integers of a value, of that type."""
         value.integers = proto.output[0]
         self._values[proto.output[0]] = value
-        self._integers.add(proto.output[0])
+        self._integers[proto.output[0]] = dtype
 
     def _follows(self, name: str, value: Activation, quant: Quant, curve: Curve) -> bool:
         """The operator that computes a value can give it that quantisation, and has something to compute."""
@@ -209,7 +209,11 @@ class _Importer(Values):
             return
         if proto.input[0] not in self._integers:
             raise ModelError(f"{where}: dequantises {proto.input[0]!r}, which holds no integers")
-        set_quant(value, activation_quant(scale, zero_point, where)[0], where)
+        held = self._integers[proto.input[0]]
+        quant, dtype = activation_quant(scale, zero_point, held, where)
+        if dtype != held:
+            raise ModelError(f"{where}: a zero point of type {dtype} for integers of type {held}")
+        set_quant(value, quant, where)
         self._values[proto.output[0]] = value
 
     def _clamp(self, proto: onnx.NodeProto, inputs: list[Operand | None], attributes: Attributes, where: str) -> None:
@@ -227,17 +231,18 @@ class _Importer(Values):
     ) -> None:
         """An operator that carries scales, as the operator in the default domain."""
         form = FORMS[proto.op_type]
-        operands, quant = operands_of(form, inputs, attributes, where)
+        held = next((self._integers[name] for name in proto.input if name in self._integers), "uint8")
+        operands, quant, dtype = operands_of(form, inputs, held, attributes, where)
         x, kernel = operands[0], operators.FIXED.get(form.operator)
         if isinstance(x, Activation) and kernel is not None and not operators.rescalable(kernel, quant):
             plain = onnx.helper.make_node(form.operator, [proto.input[0]], proto.output, proto.name)
             curve = curve_of(plain, [x], {}, self._opset, where)
             if curve is not None:
-                self._round(proto, self._tabulated(curve, proto.output[0], QuantCell(quant), proto))
+                self._round(proto, self._tabulated(curve, proto.output[0], QuantCell(quant), proto), dtype)
                 return
         node = self._append(form.operator, proto, operands, attributes, quant=quant)
         operators.count_extra(operators.computing(node))
-        self._round(proto, node.output)
+        self._round(proto, node.output, dtype)
 
     def _read_operator(
         self, proto: onnx.NodeProto, inputs: list[Operand | None], attributes: Attributes, where: str
@@ -267,13 +272,15 @@ class _Importer(Values):
         if op not in operators.operator_names():
             hint = _HINTS.get(proto.op_type, "")
             raise UnsupportedError(f"{where}: operator {proto.op_type} is not supported{hint}; {operators.supported()}")
-        integer = any(name in self._integers for name in proto.input)
+        held = next((self._integers[name] for name in proto.input if name in self._integers), "")
         operator = operators.OPERATORS[op]
-        if integer and not (operator.copies or operator.moves):
+        if held and not (operator.copies or operator.moves):
             raise UnsupportedError(f"{where}: computes with the integers of a quantised tensor")
         for name in proto.input:
             if name in self._open and self._uses[name] > 1:
                 raise UnsupportedError(f"{where}: reads {name!r} in float32, which other nodes read too; quantise it")
-        node = self._append(op, proto, inputs, attributes, integer=integer)
-        if integer:
-            self._round(proto, node.output)
+        if op == "Pad" and held and [*inputs, None, None][2] is None:
+            inputs = [*inputs[:2], Constant("", np.zeros(1, held)), *inputs[3:]]
+        node = self._append(op, proto, inputs, attributes, integer=bool(held))
+        if held:
+            self._round(proto, node.output, held)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
@@ -25,18 +26,30 @@ def _scales(scale: Operand | None, where: str) -> NDArray[np.float32]:
     return values
 
 
-def _zero_points(zero_point: Operand | None, where: str) -> tuple[NDArray[np.int64], str]:
-    """Zero points and the name of their type; a missing zero point is a uint8 0, as ONNX says."""
+def _zero_points(zero_point: Operand | None, dtype: str, where: str) -> tuple[NDArray[np.int64], str]:
+    """Zero points and the name of their type; a missing zero point is a 0 of type `dtype`."""
     if zero_point is None:
-        return np.zeros(1, np.int64), "uint8"
+        return np.zeros(1, np.int64), dtype
     if not isinstance(zero_point, Constant):
         raise UnsupportedError(f"{where}: its zero point is not a constant")
     return zero_point.values.astype(np.int64).reshape(-1), zero_point.values.dtype.name
 
 
-def activation_quant(scale: Operand | None, zero_point: Operand | None, where: str) -> tuple[Quant, str]:
-    """The quantisation of an activation shifted to int8, and its type in the ONNX model: `int8` or `uint8`."""
-    scales, (points, dtype) = _scales(scale, where), _zero_points(zero_point, where)
+def output_type(attributes: Attributes, where: str) -> str:
+    """The type that a QuantizeLinear without zero point gives its output: from opset 21 on that of the attribute."""
+    kind = attributes.integer("output_dtype", 0) or onnx.TensorProto.UINT8
+    try:
+        return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind)).name
+    except KeyError as error:
+        raise ModelError(f"{where}: attribute 'output_dtype' is {kind}, which is no type") from error
+
+
+def activation_quant(scale: Operand | None, zero_point: Operand | None, dtype: str, where: str) -> tuple[Quant, str]:
+    """The quantisation of an activation shifted to int8, and its type in the ONNX model: `int8` or `uint8`.
+
+    dtype: the type where the zero point, being 0, is left out.
+    """
+    scales, (points, dtype) = _scales(scale, where), _zero_points(zero_point, dtype, where)
     if dtype not in ("int8", "uint8"):
         raise UnsupportedError(f"{where}: activations of type {dtype}, supported are int8 and uint8")
     if scales.size != 1 or points.size != 1:
@@ -57,7 +70,7 @@ def quantised_constant(
     constant: Constant, scale: Operand | None, zero_point: Operand | None, axis: int, where: str
 ) -> Constant:
     """Integers that get their scales: one, or one per slice of `axis`."""
-    scales, (points, _) = _scales(scale, where), _zero_points(zero_point, where)
+    scales, (points, _) = _scales(scale, where), _zero_points(zero_point, constant.values.dtype.name, where)
     if constant.values.dtype.kind == "f" or constant.scales is not None:
         raise ModelError(f"{where}: {constant.name!r} holds no integers")
     if scales.size == points.size == 1:
@@ -76,10 +89,11 @@ def quantised_constant(
 
 
 def quantise_constant(
-    constant: Constant, scale: Operand | None, zero_point: Operand | None, axis: int, where: str
+    constant: Constant, scale: Operand | None, zero_point: Operand | None, attributes: Attributes, where: str
 ) -> Constant:
     """QuantizeLinear of constant real numbers: integers without their scales."""
-    scales, (points, dtype) = _scales(scale, where), _zero_points(zero_point, where)
+    axis, dtype = attributes.integer("axis", 1), output_type(attributes, where)
+    scales, (points, dtype) = _scales(scale, where), _zero_points(zero_point, dtype, where)
     if dtype not in ("int8", "uint8"):
         raise UnsupportedError(f"{where}: quantises to {dtype}, supported are int8 and uint8")
     rank = max(constant.values.ndim, 1)
@@ -125,9 +139,12 @@ FORMS: dict[str, Form] = {
 
 
 def operands_of(
-    form: Form, inputs: list[Operand | None], attributes: Attributes, where: str
-) -> tuple[list[Operand | None], Quant]:
-    """The operands of the operator in the default domain, with their scales, and the output's quantisation."""
+    form: Form, inputs: list[Operand | None], dtype: str, attributes: Attributes, where: str
+) -> tuple[list[Operand | None], Quant, str]:
+    """The operands of the operator in the default domain, with their scales, and the output's quantisation and type.
+
+    dtype: the type of the activations that have no zero point.
+    """
     inputs = [*inputs, *([None] * (form.output + 2 - len(inputs)))]
     positions = range(form.operands[0], len(inputs), 3) if form.variadic else form.operands
     operands: list[Operand | None] = []
@@ -135,20 +152,20 @@ def operands_of(
         axis = 0
         if position == form.weights:
             axis = 0 if form.operator == "Conv" or attributes.integer("transB", 0) else -1
-        operands.append(_given(inputs, position, axis, where))
+        operands.append(_given(inputs, position, axis, dtype, where))
     if form.bias is not None and form.bias < len(inputs):
         operands.append(inputs[form.bias])
     if inputs[form.output] is None:
         raise UnsupportedError(f"{where}: its output is float32; quantise it too")
-    return operands, activation_quant(inputs[form.output], inputs[form.output + 1], where)[0]
+    return operands, *activation_quant(inputs[form.output], inputs[form.output + 1], dtype, where)
 
 
-def _given(inputs: list[Operand | None], position: int, axis: int, where: str) -> Operand:
+def _given(inputs: list[Operand | None], position: int, axis: int, dtype: str, where: str) -> Operand:
     """An operand of the QOperator form with the quantisation that the node gives it."""
     value, scale, zero_point = [*inputs[position : position + 3], None, None, None][:3]
     if value is None:
         raise ModelError(f"{where}: input {position} is missing")
     if isinstance(value, Constant):
         return quantised_constant(value, scale, zero_point, axis, where)
-    set_quant(value, activation_quant(scale, zero_point, where)[0], where)
+    set_quant(value, activation_quant(scale, zero_point, dtype, where)[0], where)
     return value

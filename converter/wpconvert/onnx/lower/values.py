@@ -8,7 +8,7 @@ import onnx
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import lines, operators
 from wpconvert.onnx.lower.attributes import Attributes
-from wpconvert.onnx.lower.curves import Curve, finest
+from wpconvert.onnx.lower.curves import Curve
 from wpconvert.onnx.lower.graph import Activation, Constant, Node, Operand, Quant, QuantCell
 from wpconvert.onnx.lower.shapes import check_shape
 from wpconvert.onnx.lower.uses import Uses, live_nodes
@@ -24,8 +24,8 @@ class Values:
         self._graph = model.graph
         self._opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
         self._values: dict[str, Operand] = {}
-        # Names of integer tensors; all other names mean real numbers.
-        self._integers: set[str] = set()
+        # Names of integer tensors and their types; all other names mean real numbers.
+        self._integers: dict[str, str] = {}
         # Names of real numbers that were computed in float32 and not rounded yet.
         self._open: set[str] = set()
         self._protos = live_nodes(self._graph)
@@ -45,7 +45,7 @@ class Values:
 
     def _is_open(self, name: str) -> bool:
         """The name is that of real numbers that no QuantizeLinear has rounded, and nothing else reads it."""
-        value = self._values[name]
+        value = self._values.get(name)
         computed = isinstance(value, Activation) and value.source is not None and name in self._open - self._functions
         return computed and self._uses[name] == 1
 
@@ -61,9 +61,11 @@ class Values:
 
     def _alias(self, proto: onnx.NodeProto, value: Operand) -> None:
         self._values[proto.output[0]] = value
-        for names in (self._integers, self._open, self._functions):
+        for names in (self._open, self._functions):
             if proto.input[0] in names:
                 names.add(proto.output[0])
+        if proto.input[0] in self._integers:
+            self._integers[proto.output[0]] = self._integers[proto.input[0]]
         if proto.input[0] in self._curves:
             self._curves[proto.output[0]] = self._curves[proto.input[0]]
 
@@ -95,10 +97,11 @@ class Values:
         negative = self._tabulated(
             Curve(x, lambda real: np.minimum(real, np.float32(0))), f"{name}/negative", QuantCell(x.quant), proto
         )
-        lowest = float(x.quant.scale) * (-128 - x.quant.zero_point)
-        quant = finest(lowest * slopes.values)
-        product = self._node("Mul", f"{name}/product", [negative, slopes], none, quant, integer=False)
-        self._append("Add", proto, [positive, product.output], none).origin = proto.op_type
+        product = self._node("Mul", f"{name}/product", [negative, slopes], none, None, integer=False).output
+        result = self._append("Add", proto, [positive, product], none)
+        # One of the terms is 0: the sum rounds no product again.
+        product.cell = result.output.cell
+        result.origin = proto.op_type
 
     def _append(
         self,

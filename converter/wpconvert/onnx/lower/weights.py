@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def channel_scales(node: Node, weights: Constant, axis: int) -> NDArray[np.float
 
 def int32_bias(node: Node, bias: Constant, scales: NDArray[np.float32], channels: int) -> NDArray[np.int32]:
     """A bias in steps of `scales` (input scale · weight scale), int32[channels]."""
-    if bias.values.size not in (1, channels):
+    if bias.values.size not in (1, channels) or bias.values.size != math.prod(bias.shape[-1:]):
         raise UnsupportedError(f"{node}: a bias of shape {list(bias.shape)} for {channels} channels")
     steps: NDArray[Any]
     if bias.scales is None and bias.values.dtype.kind != "f":

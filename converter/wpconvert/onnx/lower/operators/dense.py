@@ -35,10 +35,16 @@ def read_gemm(node: Node, attributes: Attributes, _opset: int) -> Shape:
     weights = node.constant(1)
     if alpha != 1.0 and weights.scales is not None:
         node.inputs[1] = _scaled(weights, alpha)
-    if beta != 1.0 and node.optional(2) is not None:
-        bias = node.constant(2)
-        node.inputs[2] = Constant(bias.name, bias.real() * beta)
+    if node.optional(2) is not None:
+        node.inputs[2] = _scaled_bias(node.constant(2), alpha, beta)
     return _read(node, bool(attributes.integer("transB", 0)))
+
+
+def _scaled_bias(bias: Constant, alpha: float, beta: float) -> Constant:
+    """A bias times beta; the integers of a QGemm count steps of alpha · the scales of both matrices."""
+    if bias.scales is None and bias.values.dtype.kind != "f":
+        return bias if alpha > 0 else Constant(bias.name, -bias.values.astype(np.int64))
+    return bias if beta == 1.0 else Constant(bias.name, bias.real() * beta)
 
 
 def _scaled(weights: Constant, factor: float) -> Constant:

@@ -89,6 +89,8 @@ def _constant(emitter: Emitter, node: Node, constant: Constant, shape: Shape, pe
     """A quantised constant, or a single real number, which int8 holds at a scale of its own."""
     if constant.scales is None and constant.values.size == 1:
         real = float(constant.real().reshape(()))
+        if not np.isfinite(real):
+            raise UnsupportedError(f"{node}: the constant {constant.name!r} is {real}, supported are finite ones")
         scales = np.array([abs(real) / 127 or 1.0], np.float32)
         values = np.full(shape, round(127 * np.sign(real)), np.int8)
     elif constant.scales is None or constant.scales.size != 1:

@@ -14,7 +14,7 @@ from wpconvert.onnx.lower.operators.window import Window
 
 _LARGEST = 127
 _TERM_STEPS = 1 << 20
-"""Least steps of a weight in a channel's term: finer ones would let the term overflow 32 bits."""
+"""Most steps of the bias in a channel's term: more would let it overflow 32 bits."""
 
 
 def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
@@ -38,7 +38,8 @@ def per_channel(node: Node, x: Activation, factors: Array, terms: Array) -> Shap
     if not (np.isfinite(factors).all() and np.isfinite(terms).all()):
         raise ModelError(f"{node}: its parameters give factors that are no finite numbers")
     # A weight alone in its channel is held exactly, as ±127.
-    scales = np.maximum(np.abs(factors) / _LARGEST, np.abs(terms) / _TERM_STEPS).astype(np.float32)
+    least = np.abs(terms) / (_TERM_STEPS * float(x.quant.scale))
+    scales = np.maximum(np.abs(factors) / _LARGEST, least).astype(np.float32)
     scales[scales == 0] = 1
     weights = np.rint(factors / scales).astype(np.int8).reshape(-1, 1, 1, 1)
     node.origin = node.origin or node.op

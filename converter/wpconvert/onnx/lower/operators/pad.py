@@ -48,6 +48,8 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     fill = 0.0
     if isinstance(node.optional(2), Constant):
         value = node.constant(2)
+        if value.values.size != 1 or np.isnan(value.real()).any():
+            raise ModelError(f"{node}: its value is {value.real().tolist()}, expected one number")
         fill = float((value.values if node.on_integers else value.real()).reshape(-1)[0])
     node.settings = Pad(tuple(before), tuple(after), fill)
     return tuple(low + length + high for low, length, high in zip(before, x.shape, after, strict=True))
@@ -75,7 +77,7 @@ def quantised_fill(node: Node) -> int:
     quant, fill = node.output.quant, node.settings.fill
     if node.on_integers:
         # uint8 integers are shifted; their type is that of the value, which Pad requires to be the input's.
-        shift = 128 if node.optional(2) is None or node.constant(2).values.dtype == np.uint8 else 0
+        shift = 128 if node.constant(2).values.dtype == np.uint8 else 0
         return int(fill) - shift
     return int(np.clip(np.rint(fill / float(quant.scale)) + quant.zero_point, -128, 127))
 

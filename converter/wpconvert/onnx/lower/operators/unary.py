@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import onnx
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import layout
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.clamp import RELU_OPERATORS, clamp_bounds, fused_clamp
-from wpconvert.onnx.lower.curves import is_identity
+from wpconvert.onnx.lower.curves import curve_of, is_identity
 from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Constant, Node, Operand, Quant, Shape
 from wpconvert.onnx.lower.layout import Storage
 from wpconvert.onnx.lower.operators.registry import TABLE, register
+from wpconvert.onnx.lower.opset import MIN_OPSET
 from wpconvert.tflite.model import element_count
 from wpconvert.tflite.schema import ActivationFunctionType, options
 
@@ -26,6 +28,9 @@ The operator rounds by up to half a step of its own; rescaled to steps of half t
 
 _HARD_SWISH = (2.0**-8, 2.0**7)
 """Ratios of the scales, first and beyond the last, that HARD_SWISH's arithmetic of 16 bits can follow."""
+
+_COARSEST = 4.0
+"""The scale of inputs from which on the kernels of Sigmoid and Tanh lose their first steps beside 0."""
 
 FIXED = {
     "Sigmoid": Quant(np.float32(1 / 256), -128),
@@ -148,8 +153,14 @@ def emit_tanh(emitter: Emitter, node: Node) -> None:
 
 
 def _emit_fixed(emitter: Emitter, node: Node, name: str) -> None:
-    storage = emitter.stored[node.activation(0)][0]
-    output = fixed(emitter, node, name, storage.tensor, None)
+    x, quant = node.activation(0), node.output.quant
+    storage = emitter.stored[x][0]
+    if float(x.quant.scale) < _COARSEST:
+        output = fixed(emitter, node, name, storage.tensor, None)
+    else:
+        curve = curve_of(onnx.helper.make_node(node.op, ["x"], ["y"]), [x], {}, MIN_OPSET, str(node))
+        assert curve is not None
+        output = emitter.looked_up(node.output.name, storage.tensor, curve.table(quant), quant)
     emitter.alias(node, [Storage(output, storage.base, storage.perm)])
 
 
