@@ -35,6 +35,7 @@ from wpconvert.onnx.files import Target
 from wpconvert.onnx.ports import ports_of
 from wpconvert.onnx.restore import restore
 from wpconvert.onnx.verify import verify_onnx
+from wpconvert.onnx.weights import find_weights
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if method != "pool"])
@@ -72,6 +73,43 @@ def test_names_that_are_taken_are_not_taken_again(tmp_path: Path) -> None:
     source = save(model, tmp_path / "model.onnx")
     target, _ = converted(source)
     check(source, target)
+
+
+def test_names_in_training_graphs_are_not_taken_again(tmp_path: Path) -> None:
+    model = conv_model()
+    training = model.training_info.add()
+    taken = "fc.weight/bits"
+    training.algorithm.CopyFrom(helper.make_graph([], "step", [], [], [numpy_helper.from_array(sparse((2,)), taken)]))
+    target, done = converted(save(model, tmp_path / "model.onnx"))
+    assert done.changed
+    names = {tensor.name for tensor in onnx.load(target.model).graph.initializer}
+    assert taken not in names and f"{taken}.2" in names
+
+
+@pytest.mark.parametrize(
+    ("operator", "slot", "attributes", "axis"),
+    [
+        ("Gemm", 0, {}, 0),
+        ("Gemm", 0, {"transA": 1}, 1),
+        ("Gemm", 1, {}, 1),
+        ("Gemm", 1, {"transB": 1}, 0),
+        ("MatMul", 0, {}, 0),
+        ("MatMul", 1, {}, 1),
+        ("QLinearMatMul", 0, {}, 0),
+        ("QLinearMatMul", 3, {}, 1),
+        ("ConvTranspose", 1, {}, 1),
+        ("Conv", 1, {}, 0),
+    ],
+)
+def test_pools_know_the_axis_of_the_output_channels(
+    operator: str, slot: int, attributes: dict[str, int], axis: int, tmp_path: Path
+) -> None:
+    inputs = ["w" if at == slot else f"x{at}" for at in range(8 if operator == "QLinearMatMul" else 2)]
+    node = helper.make_node(operator, inputs, ["y"])
+    node.attribute.extend(helper.make_attribute(name, one) for name, one in attributes.items())
+    model = model_of([node], {"w": sparse((8, 8))}, [value(name, [8, 8]) for name in inputs if name != "w"], [])
+    [found] = find_weights(read(save(model, tmp_path / "model.onnx")))
+    assert found.place.channel_axis == axis
 
 
 def test_what_else_a_model_has_is_kept(tmp_path: Path) -> None:

@@ -77,6 +77,12 @@ def _scopes_below(body: GraphProto | FunctionProto, parent: Scope | None, number
     return found
 
 
+def training_scopes(model: ModelProto) -> list[Scope]:
+    """The graphs of training information, which share the names of the model's graph."""
+    graphs = (graph for training in model.training_info for graph in (training.initialization, training.algorithm))
+    return [scope for graph in graphs for scope in _scopes_below(graph, None, None)]
+
+
 def all_scopes(model: ModelProto) -> list[Scope]:
     """All graphs in a fixed order, outer ones first, then the functions with the graphs in them."""
     found = _scopes_below(model.graph, None, iter(range(1 << 62)))

@@ -15,7 +15,7 @@ from wpconvert.onnx.encode import Form
 from wpconvert.onnx.external import locate
 from wpconvert.onnx.file import OnnxModel
 from wpconvert.onnx.files import DataFile, rehome
-from wpconvert.onnx.graphs import Scope
+from wpconvert.onnx.graphs import Scope, training_scopes
 from wpconvert.onnx.metadata import Record
 from wpconvert.onnx.tensors import EXTERNAL, RAW, form_of, set_data, without_data
 from wpconvert.onnx.weights import FIRST_CONSTANT_IR, Place
@@ -121,7 +121,7 @@ def rewrite(model: OnnxModel, replacements: Sequence[Replacement], target: DataF
     if not replacements:
         rehome(model.proto, model.files, target)
         return
-    names = Names(model.scopes)
+    names = Names([*model.scopes, *training_scopes(model.proto)])
     pieces = [pieces_of(replacement, names) for replacement in replacements]
     outside = [form_of(replacement.place.tensor) == EXTERNAL for replacement in replacements]
     by_graph: defaultdict[int, list[int]] = defaultdict(list)

@@ -175,7 +175,7 @@ def multipliers_of(uses: Uses, scope: Scope, name: str) -> tuple[str, ...]:
             called = uses.called(use)
             if called is not None:
                 waiting.append(called)
-            elif _is_multiplied(use):
+            elif use.slot in _multiplied_slots(use):
                 operators[use.node.op_type] = None
             elif use.slot == 0 and use.node.op_type in PASSED_ON and use.node.output:
                 waiting.append((use.scope, use.node.output[0]))
@@ -183,29 +183,29 @@ def multipliers_of(uses: Uses, scope: Scope, name: str) -> tuple[str, ...]:
 
 
 def _channel_axis(uses: Uses, scope: Scope, constant: Constant) -> int:
-    """The axis of the output channels: 1 of a second factor and of a ConvTranspose, else 0."""
+    """The axis of the output channels: 1 of second factors, transposed first ones and of a ConvTranspose, else 0."""
     second = min(1, max(0, len(constant.tensor.dims) - 1))
     waiting = uses.readers(scope, constant.name)
     for use in waiting:
         if use.node.op_type == "DequantizeLinear" and use.node.output:
             waiting = waiting + uses.readers(use.scope, use.node.output[0])
     for use in waiting:
-        if not _is_multiplied(use):
+        slots = _multiplied_slots(use)
+        if use.slot not in slots:
             continue
-        transposed = any(entry.name == "transB" and entry.i for entry in use.node.attribute)
-        if use.node.op_type == "ConvTranspose":
-            return second
-        if (use.node.op_type in ("MatMul", "MatMulInteger") and use.slot == 1) or use.node.op_type == "QLinearMatMul":
-            return second
-        if use.node.op_type == "Gemm" and use.slot == 1 and not transposed:
-            return second
-        return 0
+        if len(slots) == 1:
+            return second if use.node.op_type == "ConvTranspose" else 0
+        is_second = use.slot == slots[1]
+        name = "transB" if is_second else "transA"
+        transposed = any(entry.name == name and entry.i for entry in use.node.attribute)
+        return second if is_second != transposed else 0
     return 0
 
 
-def _is_multiplied(use: Use) -> bool:
+def _multiplied_slots(use: Use) -> tuple[int, ...]:
+    """The inputs of a reader that it sums products of."""
     domain = "" if use.node.domain in DEFAULT_DOMAINS else f"{use.node.domain}."
-    return use.slot in MULTIPLIED.get(f"{domain}{use.node.op_type}", ())
+    return MULTIPLIED.get(f"{domain}{use.node.op_type}", ())
 
 
 def _obstacle(model: OnnxModel, scope: Scope, constant: Constant, data: Data | None, is_input: bool) -> str | None:
