@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import FunctionProto, GraphProto, NodeProto, TensorProto
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.onnx.data import load
+from wpconvert.onnx.data import Inline, load
 from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, DOMAIN, VERSION
 from wpconvert.onnx.encode import Form, Part
 from wpconvert.onnx.file import OnnxModel
@@ -62,11 +62,12 @@ class Compressed:
 
     def form(self, model: OnnxModel) -> Form:
         """How the weight is stored, as it is."""
-        names = BY_OP_TYPE[self.node.op_type].input_names
-        parts = (
-            Part(name, tensor.data_type, tuple(tensor.dims), nbytes_of(tensor), data_of(tensor, model.files))
-            for name, tensor in zip(names, self.tensors, strict=False)
-        )
+        parts = []
+        for name, tensor in zip(BY_OP_TYPE[self.node.op_type].input_names, self.tensors, strict=False):
+            data = data_of(tensor, model.files)
+            # The message may be gone when the form is needed.
+            kept = load(data) if isinstance(data, Inline) else data
+            parts.append(Part(name, tensor.data_type, tuple(tensor.dims), nbytes_of(tensor), kept))
         return Form(self.node.op_type, tuple(parts))
 
     @property

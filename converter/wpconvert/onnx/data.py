@@ -1,4 +1,4 @@
-"""Bytes of a tensor, wherever they are: in memory, or a span of a file that is mapped when it is needed."""
+"""Bytes of a tensor, wherever they are: in memory, in a message, or a span of a file that is mapped when needed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import TensorProto
 
 Bytes = NDArray[np.uint8]
 
@@ -27,7 +28,19 @@ class Span:
         return np.memmap(self.path, np.uint8, "r", self.offset, (self.nbytes,))
 
 
-Data = Bytes | Span
+@dataclass(frozen=True, eq=False)
+class Inline:
+    """The raw_data of a tensor, `nbytes` bytes, which have to be copied each time that they are needed."""
+
+    tensor: TensorProto
+    nbytes: int
+
+    def read(self) -> Bytes:
+        """The bytes, uint8[nbytes], read-only."""
+        return np.frombuffer(self.tensor.raw_data, np.uint8)
+
+
+Data = Bytes | Span | Inline
 
 
 def extents_of(spans: Iterable[Span]) -> dict[Span, Span]:
@@ -47,4 +60,4 @@ def extents_of(spans: Iterable[Span]) -> dict[Span, Span]:
 
 def load(data: Data) -> Bytes:
     """The bytes, uint8[nbytes]."""
-    return data.read() if isinstance(data, Span) else data
+    return data if isinstance(data, np.ndarray) else data.read()

@@ -13,7 +13,7 @@ from onnx import ModelProto
 
 from wpconvert.errors import UnsupportedError
 from wpconvert.files import same_file
-from wpconvert.onnx.data import Data, Span, extents_of
+from wpconvert.onnx.data import Data, Span, extents_of, load
 from wpconvert.onnx.external import ExternalFiles, locate
 from wpconvert.onnx.file import spans_of
 from wpconvert.onnx.graphs import every_tensor
@@ -86,7 +86,7 @@ class DataFile:
             _copy(data, self._file)
             self._offsets[data] = offset
         else:
-            view = data.data
+            view = load(data).data
             while view:
                 view = view[os.write(self._file, view[:_CHUNK]) :]
         self.nbytes = offset + data.nbytes

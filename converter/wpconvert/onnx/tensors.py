@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from wpconvert.errors import ModelError
-from wpconvert.onnx.data import Bytes, Data, load
+from wpconvert.onnx.data import Bytes, Data, Inline, load
 from wpconvert.onnx.external import ExternalFiles
 
 _BITS: dict[int, int] = {
@@ -121,11 +121,11 @@ def data_of(tensor: TensorProto, files: ExternalFiles) -> Data | None:
     form = form_of(tensor)
     if form == EXTERNAL:
         return files.span(tensor, nbytes)
+    found: Data
     if form == RAW:
-        found: Bytes = np.frombuffer(tensor.raw_data, np.uint8)
+        found = Inline(tensor, len(tensor.raw_data))
     elif form:
-        values = getattr(tensor, form)
-        found = _from_typed(tensor, values)
+        found = _from_typed(tensor, getattr(tensor, form))
     else:
         return None
     if found.nbytes != nbytes:
