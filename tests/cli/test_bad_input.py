@@ -140,7 +140,9 @@ def test_lies_inside_a_rewritten_model_are_refused_wherever_they_matter(
 
 
 USAGE: list[tuple[list[str], str]] = [
-    (["model.tflite"], "nothing to write: give -o OUT.tflite, --in-place, --to-c FILE.c or --dry-run"),
+    (["model.tflite", "-o", "x.onnx"], "model.tflite is no .onnx model, and cannot become one"),
+    (["restore", "model.tflite", "-o", "x.onnx"], "model.tflite is no .onnx model, and cannot become one"),
+    (["model.tflite"], "nothing to write: give -o OUT, --in-place, --to-c FILE.c or --dry-run"),
     (["model.tflite", "-o", "model.tflite"], "-o model.tflite is the input; use --in-place"),
     (["model.tflite", "-o", "./model.tflite"], "is the input"),
     (["model.tflite", "-o", "sub/../model.tflite"], "is the input"),

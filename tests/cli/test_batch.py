@@ -27,7 +27,7 @@ options: [-m, bitmap]
 models:
   - {model: a.onnx, output: small/a.onnx}
   - {model: broken.onnx, output: small/broken.onnx}
-  - {model: b.tflite, output: small/b.tflite, options: [-m, rle]}
+  - {model: b.tflite, output: new/small/b.tflite, options: [-m, rle]}
 """
 
 
@@ -51,7 +51,8 @@ def _statuses(cli: Cli, manifest: Path, code: int) -> list[str]:
 def test_one_failure_stops_nothing_else_and_what_is_done_is_kept(cli: Cli, files: Path) -> None:
     manifest = files / "models.yaml"
     assert _statuses(cli, manifest, 9) == ["done", "failed", "done"]
-    assert sorted(path.name for path in (files / "small").iterdir()) == ["a.onnx", "a.onnx.data", "b.tflite"]
+    assert sorted(path.name for path in (files / "small").iterdir()) == ["a.onnx", "a.onnx.data"]
+    assert (files / "new" / "small" / "b.tflite").exists()
     done = cli("batch", manifest)
     assert "0 done, 2 kept from before, 1 failed" in done.out and "not an ONNX model" in done.out
     save(conv_model(), files / "broken.onnx")

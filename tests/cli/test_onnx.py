@@ -88,7 +88,10 @@ USAGE: list[tuple[list[str], str]] = [
     (["model.onnx", "-o", "x.onnx", "--strip"], "--strip is for .tflite models"),
     (["model.onnx", "-o", "x.onnx", "-m", "dense"], "method dense is not for .onnx files"),
     (["model.onnx", "-o", "x.onnx", "--engine", "native"], "engine 'native' does not execute .onnx models"),
-    (["outside.onnx", "-o", "weights.bin"], "has data of outside.onnx"),
+    (["outside.onnx", "-o", "weights.bin"], "expected the suffix .onnx or .tflite"),
+    (["restore", "outside.onnx", "-o", "x.tflite"], "expected the suffix .onnx"),
+    (["renamed.onnx", "-o", "weights.onnx"], "has data of renamed.onnx"),
+    (["restore", "renamed.onnx", "-o", "weights.onnx"], "has data of renamed.onnx"),
     (["outside.onnx", "-o", "x.onnx", "--report", "x.onnx.data"], "the suffix must be"),
     (["outside.onnx", "-o", "x.onnx", "--dump-plan", "x.onnx.data"], "is the name of a data file"),
     (["model.onnx", "-o", "model.onnx"], "is the input; use --in-place"),
@@ -104,6 +107,7 @@ def test_wrong_usage_is_refused(
     other = conv_model()
     other.graph.output.append(value("c", [1, 64, 6, 6]))
     save(other, files / "other.onnx")
+    onnx.save(other, files / "renamed.onnx", save_as_external_data=True, location="weights.onnx", size_threshold=64)
     with untouched(files):
         assert message in cli.refused(2, *arguments)
 

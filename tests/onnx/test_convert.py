@@ -112,6 +112,15 @@ def test_pools_know_the_axis_of_the_output_channels(
     assert found.place.channel_axis == axis
 
 
+def test_zeros_with_a_sign_are_zeros_too(tmp_path: Path) -> None:
+    weights = np.where(np.arange(4096).reshape(64, 64) % 4 == 0, 1.5, -0.0).astype(np.float32)
+    target, done = converted(
+        save(matmul_model(numpy_helper.from_array(weights, "w")), tmp_path / "model.onnx"), "bitmap"
+    )
+    assert done.report.tensors[0].sparsity == 0.75
+    check(tmp_path / "model.onnx", target)
+
+
 def test_what_else_a_model_has_is_kept(tmp_path: Path) -> None:
     model = conv_model(17, 10, doc_string="a model", domain="some.where", model_version=3)
     model.metadata_props.add(key="author", value="somebody")

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from wpconvert.report.result import Conversion, OutputComparison, TensorResult, Verification
+from wpconvert.report.result import Conversion, Forecast, OutputComparison, TensorResult, Verification
 from wpconvert.report.text import escape, percent, print_conversion, print_verification, shape_text, short_name
 
 
@@ -25,6 +25,18 @@ def tensor(
 
 def report(*tensors: TensorResult, **fields: object) -> Conversion:
     return Conversion("m.tflite", "rle", 2000, 1000, tensors, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("code", "grown"), [(6000, False), (6001, True)])
+def test_model_and_code_are_added_and_growth_is_said(code: int, grown: bool) -> None:
+    forecast = Forecast("mps2-m4", "Cortex-M4", None, None, 90, 90, code, None, 100, 100, 5000, None, ())
+    text = printed(report(tensor(), forecast=forecast), width=400)
+    assert f"7,000 → {1000 + code:,} bytes of flash for model and code" in text
+    assert ("note: the code takes 1 bytes more than the model saves" in text) == grown
+
+
+def test_file_that_grows_says_by_how_much() -> None:
+    assert "1,000 more)" in printed(Conversion("m.onnx", "auto", 1000, 2000, ()))
 
 
 def test_every_tensor_totals_notes_verdict_and_files_are_shown() -> None:

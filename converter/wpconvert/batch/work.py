@@ -100,6 +100,7 @@ def convert(folder: str, model: str, output: str, options: Sequence[str], versio
         report = Path(scratch) / "report.json"
         command = [sys.executable, "-m", "wpconvert.cli.main", "convert", model, "-o", output, *options]
         try:
+            Path(output).parent.mkdir(parents=True, exist_ok=True)
             process, said = PROCESSES.run([*command, "-q", "--report", str(report)], folder, _at_once())
         except OSError as error:
             return _failed(f"{error.filename or command[0]}: {error.strerror or error}")

@@ -8,6 +8,7 @@ from wpconvert.emit.c_array import check_path, header_path
 from wpconvert.errors import UsageError
 from wpconvert.files import same_file
 from wpconvert.model.rules import METHODS
+from wpconvert.onnx.file import is_onnx
 from wpconvert.report.export import check_format
 
 
@@ -18,10 +19,22 @@ def destination(model: Path, output: Path | None, in_place: bool, to_c: Path | N
     if in_place:
         return model
     if output is None and to_c is None and not dry_run:
-        raise UsageError("nothing to write: give -o OUT.tflite, --in-place, --to-c FILE.c or --dry-run")
+        raise UsageError("nothing to write: give -o OUT, --in-place, --to-c FILE.c or --dry-run")
     if output is not None and same_file(model, output):
         raise UsageError(f"-o {output} is the input; use --in-place to replace it")
+    if output is not None:
+        check_suffix(model, output)
     return output
+
+
+def check_suffix(model: Path, output: Path, of_onnx: tuple[str, ...] = (".onnx", ".tflite")) -> None:
+    """UsageError where the output's suffix is that of another format; of_onnx: what an `.onnx` model can become."""
+    suffix = output.suffix.lower()
+    if is_onnx(model):
+        if suffix not in of_onnx:
+            raise UsageError(f"-o {output}: {model} is an .onnx model, expected the suffix {' or '.join(of_onnx)}")
+    elif suffix == ".onnx" and model.is_file():
+        raise UsageError(f"-o {output}: {model} is no .onnx model, and cannot become one")
 
 
 def check_options(method: str, to_c: Path | None, report: Path | None, verbose: bool, quiet: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from wpconvert.cli.checks import check_suffix
 from wpconvert.cli.common import OUT, ModelArgument
 from wpconvert.cli.restore_onnx import Restored, restore_onnx
 from wpconvert.errors import UsageError
@@ -33,6 +34,7 @@ def restore(
     """
     if same_file(model, output):
         raise UsageError(f"-o {output} is the input; give another file")
+    check_suffix(model, output, (".onnx",))
     done = restore_onnx(model, output) if is_onnx(model) else _restore_tflite(model, output)
     if quiet:
         return

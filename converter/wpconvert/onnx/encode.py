@@ -77,7 +77,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Measured:
-    """What became of a job. sparsity: share of elements with no bit set. forms: by method; reasons: of the others.
+    """What became of a job. sparsity: share of zeros, also −0.0. forms: by method; reasons: of the others.
 
     The parts of the form with the fewest bytes have their data.
     """
@@ -177,8 +177,8 @@ def _encoded(method: str, values: NDArray[Any], settings: Settings) -> Encoded:
 
 
 def _nonzeros(values: NDArray[Any]) -> int:
-    """Elements with a bit set: −0.0 is none of the zeros."""
-    return int(np.count_nonzero(values.view(f"u{values.itemsize}")))
+    """Elements that are no zeros, of either sign."""
+    return int(np.count_nonzero(values))
 
 
 def _part(suffix: str, array: NDArray[Any]) -> Part:

@@ -89,10 +89,14 @@ def print_conversion(console: Console, report: Conversion, verbose: bool, front:
     )
     console.print(
         f"[bold]file {report.nbytes_before:,} → {report.nbytes_after:,} bytes[/bold] "
-        f"({percent(report.nbytes_after, report.nbytes_before)}, {saved:,} saved)"
+        f"({percent(report.nbytes_after, report.nbytes_before)}, {abs(saved):,} {'saved' if saved >= 0 else 'more'})"
     )
     if report.forecast is not None:
-        print_forecast(console, report.forecast, front)
+        flash = (
+            report.nbytes_after + report.forecast.code_nbytes,
+            report.nbytes_before + report.forecast.code_nbytes_dense,
+        )
+        print_forecast(console, report.forecast, flash, front)
     for note in report.notes:
         console.print(f"note: {escape(note)}")
     if report.verification is not None:
@@ -157,8 +161,11 @@ def _print_kept(console: Console, report: Conversion, verbose: bool) -> None:
         console.print(table, soft_wrap=False)
 
 
-def print_forecast(console: Console, forecast: Forecast, front: bool) -> None:
-    """What is predicted, against the dense model; with `front` also the plans to choose from."""
+def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int], front: bool) -> None:
+    """What is predicted, against the dense model; with `front` also the plans to choose from.
+
+    flash: bytes of model and code, now and of the dense model.
+    """
     if front:
         table = plain_table(
             [("", False), ("file", True), ("cycles", True), ("of dense", True), ("tensors by method", False)]
@@ -177,6 +184,7 @@ def print_forecast(console: Console, forecast: Forecast, front: bool) -> None:
         ("instructions", forecast.instructions, forecast.instructions_dense),
         ("cycles", forecast.cycles, forecast.cycles_dense),
         ("bytes of code", forecast.code_nbytes, forecast.code_nbytes_dense),
+        ("bytes of flash for model and code", *flash),
     ]
     if forecast.arena_nbytes is not None and forecast.arena_nbytes_dense is not None:
         parts.append(("bytes of arena", forecast.arena_nbytes, forecast.arena_nbytes_dense))
@@ -186,6 +194,10 @@ def print_forecast(console: Console, forecast: Forecast, front: bool) -> None:
     console.print(
         f"predicted for {escape(forecast.target)} ({escape(forecast.core)}){goal}{limit}: " + "; ".join(texts)
     )
+    if flash[0] > flash[1]:
+        console.print(
+            f"note: the code takes {flash[0] - flash[1]:,} bytes more than the model saves; --flash BYTES counts both"
+        )
 
 
 def print_verification(console: Console, result: Verification) -> None:

@@ -125,7 +125,10 @@ def _check_header(view: memoryview) -> None:
     if len(head) < 8:
         raise ModelError(f"{expected}, found only {len(head)} bytes")
     if head[0] == 0x08 and head[2] in b"\x12\x1a\x22\x2a\x32\x3a\x42":
-        raise ModelError(f"{expected}, found what looks like an ONNX (protobuf) file")
+        raise ModelError(
+            f"{expected}, found what looks like an ONNX (protobuf) file; "
+            "wpconvert MODEL.onnx -o MODEL.tflite makes a .tflite file of one"
+        )
     if head[4:7] == FILE_IDENTIFIER[:3]:
         raise UnsupportedError(f"{expected}, found identifier {head[4:8]!r} of another schema version")
     raise ModelError(f"{expected}, found bytes {head[4:8]!r} in the identifier's place")

@@ -70,7 +70,8 @@ def _lower(model: onnx.ModelProto) -> Lowered:
     model = inlined(model)
     if not _is_quantised(model.graph):
         raise UnsupportedError(
-            "a float model; quantise it first with onnxruntime.quantization.quantize_static or --calibrate DATA.npz"
+            "a float model; quantise it first with onnxruntime.quantization.quantize_static or --calibrate DATA.npz, "
+            "which has an array of samples for each input"
         )
     network = read_network(upgraded(model, MIN_OPSET))
     merge_pads(network)
