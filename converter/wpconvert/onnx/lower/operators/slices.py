@@ -18,9 +18,7 @@ _POSITIONS = ("starts", "ends", "axes", "steps")
 
 
 def _listed(node: Node, position: int) -> list[int] | None:
-    if node.optional(position) is None:
-        return None
-    return [int(value) for value in node.constant(position).values.reshape(-1)]
+    return None if node.optional(position) is None else node.integers(position)
 
 
 def read(node: Node, _attributes: Attributes, _opset: int) -> Shape:
@@ -66,7 +64,7 @@ def parts_of(
     each = -(-length // count)
     sizes = attributes.integers("split") or [min(each, length - each * index) for index in range(count)]
     if len(inputs) > 1 and isinstance(inputs[1], Constant):
-        sizes = [int(size) for size in inputs[1].values.reshape(-1)]
+        sizes = inputs[1].integers(f"{where}: input 1")
     if len(sizes) != count or sum(sizes) != length or min(sizes) < 1:
         raise ModelError(f"{where}: parts of {sizes} for {count} outputs of {length} elements")
     parts: list[tuple[onnx.NodeProto, list[Operand | None]]] = []
