@@ -190,6 +190,9 @@ def _matched(model: onnx.ModelProto, arrays: dict[str, NDArray[Any]], samples: P
     chosen = {}
     for info in model.graph.input:
         if info.name in names:
+            held = arrays[info.name].dtype
+            if held.kind not in "fiub":
+                raise UsageError(f"{samples}: {info.name!r} holds samples of type {held}, expected float32 numbers")
             chosen[info.name] = arrays[info.name].astype(np.float32)
             _check_shape(info, chosen[info.name], samples)
     if len({len(values) for values in chosen.values()}) > 1:
