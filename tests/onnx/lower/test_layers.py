@@ -241,6 +241,14 @@ def test_concatenation_of_different_scales() -> None:
     agrees(b, feed(0, 1, 3, 4, 5))
 
 
+def test_a_tensor_that_is_joined_twice_is_rescaled_once() -> None:
+    b = Builder()
+    x = b.input("x", (1, 3, 4, 5), 0.02, 3)
+    b.output(b.rounded(b.op("Concat", x, x, axis=1), 0.025, -7))
+    agrees(b, feed(0, 1, 3, 4, 5))
+    assert operators(lower(b.build(), "model")) == ["QUANTIZE", "CONCATENATION"]
+
+
 def test_a_clip_that_the_output_range_implies_needs_no_operator() -> None:
     b = Builder()
     x = b.input("x", (1, 2, 5, 5))
