@@ -190,3 +190,22 @@ def test_a_dequantised_constant_is_no_shape() -> None:
     shape = b.weights(np.array([2, 54], np.int8))
     b.output(b.rounded(b.op("Reshape", b.input("x", (1, 3, 6, 6)), shape), 0.1))
     fails(b, r"\(Reshape\): input 1 holds quantised values, expected integers", ModelError)
+
+
+def test_constants_quantised_with_too_many_scales_are_refused() -> None:
+    b = Builder()
+    scales, points = b.constant(np.full(5, 0.1, np.float32)), b.constant(np.zeros(5, np.int8))
+    weights = b.constant(WEIGHTS.astype(np.float32), "kernel")
+    integers = b.op("QuantizeLinear", weights, scales, points, axis=0)
+    kernel = b.op("DequantizeLinear", integers, scales, points, axis=0)
+    b.output(b.rounded(b.op("Conv", b.input("x", (1, 3, 8, 8)), kernel), 0.1))
+    fails(b, rf"\(QuantizeLinear\): 5 scales or zero points along axis 0 of '{weights}'", ModelError)
+
+
+def test_integers_joined_with_a_constant_are_named() -> None:
+    b = Builder()
+    b.input("x", (1, 3))
+    integers, *parameters = b.quantised("x", 0.02, 3)
+    joined = b.op("Concat", integers, b.constant(np.zeros((1, 3), np.int8)), axis=1)
+    b.output(b.op("DequantizeLinear", joined, *parameters))
+    fails(b, r"\(Concat\): joins integers with a constant; supported are constants of real numbers")

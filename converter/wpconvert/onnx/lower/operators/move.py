@@ -115,9 +115,11 @@ def read_concat(node: Node, attributes: Attributes, _opset: int) -> Shape:
     rest = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
     if len(rest) != 1 or len({len(shape) for shape in shapes}) != 1:
         raise ModelError(f"{node}: shapes {[list(shape) for shape in shapes]} cannot be joined along axis {axis}")
-    joined = {value.cell.quant if isinstance(value, Activation) else None for value in node.inputs}
-    if node.on_integers and len(joined) != 1:
-        raise UnsupportedError(f"{node}: joins integers of different scales")
+    if node.on_integers:
+        if any(not isinstance(value, Activation) for value in node.inputs):
+            raise UnsupportedError(f"{node}: joins integers with a constant; supported are constants of real numbers")
+        if len({node.activation(position).cell.quant for position in range(len(node.inputs))}) != 1:
+            raise UnsupportedError(f"{node}: joins integers of different scales")
     node.settings = axis
     length = sum(shape[axis] for shape in shapes)
     return (*shapes[0][:axis], length, *shapes[0][axis + 1 :])
