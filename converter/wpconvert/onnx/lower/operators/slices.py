@@ -35,8 +35,10 @@ def read(node: Node, _attributes: Attributes, _opset: int) -> Shape:
         raise UnsupportedError(f"{node}: steps {steps}, supported are positive ones")
     firsts, strides = [0] * len(shape), [1] * len(shape)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        part = range(*slice(start, end, step).indices(node.activation(0).shape[axis]))
-        firsts[axis], strides[axis], shape[axis] = part.start, step, len(part)
+        length = node.activation(0).shape[axis]
+        part = range(*slice(start, end, step).indices(length))
+        # A step beyond the axis takes one element, however large it is.
+        firsts[axis], strides[axis], shape[axis] = part.start, min(step, length), len(part)
     node.settings = firsts, strides
     return tuple(shape)
 
