@@ -34,6 +34,23 @@ def agrees(b: Builder, feeds: dict[str, NDArray[Any]]) -> None:
     assert max(steps.values()) <= 1, steps
 
 
+def check_convolution(
+    geometry: dict[str, Any], dtype: str, per_channel: bool, activation: str | None, seed: int
+) -> None:
+    """A Conv with a bias, of images or of signals: `shape`, that of `weights`, and `attributes`."""
+    b = Builder(dtype)
+    weights = integers(seed, *geometry["weights"])
+    channels = int(geometry["weights"][0])
+    scales = np.random.default_rng(seed).uniform(0.005, 0.02, channels if per_channel else ()).astype(np.float32)
+    bias = np.random.default_rng(seed).integers(-3000, 3000, channels).astype(np.int32)
+    x = b.input("x", geometry["shape"], 0.02, 3)
+    y = b.op("Conv", x, b.weights(weights, scales), b.bias(bias, np.float32(0.02) * scales), **geometry["attributes"])
+    if activation:
+        y = b.op(activation, y)
+    b.output(b.rounded(y, 0.02 * 0.01 * 73 * np.sqrt(weights[0].size), -5))
+    agrees(b, feed(seed, *geometry["shape"]))
+
+
 @st.composite
 def convolutions(draw: st.DrawFn) -> dict[str, Any]:
     """Geometry of a Conv whose window fits into its input."""
@@ -61,17 +78,7 @@ def convolutions(draw: st.DrawFn) -> dict[str, Any]:
 def test_convolutions(
     geometry: dict[str, Any], dtype: str, per_channel: bool, activation: str | None, seed: int
 ) -> None:
-    b = Builder(dtype)
-    weights = integers(seed, *geometry["weights"])
-    channels = int(geometry["weights"][0])
-    scales = np.random.default_rng(seed).uniform(0.005, 0.02, channels if per_channel else ()).astype(np.float32)
-    bias = np.random.default_rng(seed).integers(-3000, 3000, channels).astype(np.int32)
-    x = b.input("x", geometry["shape"], 0.02, 3)
-    y = b.op("Conv", x, b.weights(weights, scales), b.bias(bias, np.float32(0.02) * scales), **geometry["attributes"])
-    if activation:
-        y = b.op(activation, y)
-    b.output(b.rounded(y, 0.02 * 0.01 * 73 * np.sqrt(weights[0].size), -5))
-    agrees(b, feed(seed, *geometry["shape"]))
+    check_convolution(geometry, dtype, per_channel, activation, seed)
 
 
 @few
