@@ -12,7 +12,6 @@ saved and the driver ends with exit code 1. LiteRT never runs here: native code 
 
 from __future__ import annotations
 
-import argparse
 import io
 import random
 import resource
@@ -23,10 +22,9 @@ import time
 import traceback
 import warnings
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +54,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.support.models import ModelBuilder  # noqa: E402 - the repository's root is not on the path of a script
+from tools.fuzz_cases import MAX_REPORTED, Tally, add_minutes, case_parser, chosen_cases  # noqa: E402
 
 CASE_SECONDS = 10
 MEMORY_NBYTES = 6 << 30
@@ -65,7 +64,6 @@ POOLS = (
     PoolSettings(size=33, act_bits=6),
     PoolSettings(size=4, lut=Lut.FLASH),
 )
-MAX_REPORTED = 10
 
 
 class BrokenPromise(Exception):
@@ -82,18 +80,6 @@ class Seed:
 
     name: str
     data: bytes
-
-
-@dataclass
-class Tally:
-    """What happened: cases by outcome, failures as text."""
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    failures: list[str] = field(default_factory=list)
-
-    @property
-    def cases(self) -> int:
-        return sum(self.outcomes.values())
 
 
 # Sound models
@@ -415,23 +401,14 @@ def run_cases(seed: int, numbers: Iterator[int], deadline: float, folder: Path) 
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; 1 when a case failed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cases", type=int, default=2000, help="how many (2000)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other cases (0)")
-    parser.add_argument("--minutes", type=float, help="run for so long instead of a number of cases")
-    parser.add_argument("--only", type=int, metavar="N", help="run case N only")
+    parser = case_parser(__doc__, 2000)
+    add_minutes(parser)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "wpconvert-fuzz")
     options = parser.parse_args(arguments)
-    first, last = (0, options.cases) if options.only is None else (options.only, options.only + 1)
-    endless = options.minutes is not None and options.only is None
     begin = time.monotonic()
-    deadline = begin + 60 * options.minutes if endless else float("inf")
-    tally = run_cases(options.seed, iter(range(first, 1 << 62 if endless else last)), deadline, options.folder)
-    for failure in tally.failures:
-        print(failure, file=sys.stderr)
-    outcomes = ", ".join(f"{count} {name}" for name, count in tally.outcomes.most_common())
-    print(f"{tally.cases} cases in {time.monotonic() - begin:.0f} s: {outcomes}")
-    return 1 if tally.failures else 0
+    numbers, deadline = chosen_cases(options, options.minutes)
+    tally = run_cases(options.seed, iter(numbers), deadline, options.folder)
+    return tally.report(begin)
 
 
 if __name__ == "__main__":

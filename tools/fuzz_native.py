@@ -11,7 +11,6 @@ native/fuzz/main.cc) or other outputs are failures: the case is saved and the dr
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import struct
@@ -19,9 +18,8 @@ import subprocess
 import sys
 import time
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +41,12 @@ from tests.reference.test_malformed import network  # noqa: E402
 from tests.support.low_bits import Levels, with_levels  # noqa: E402
 from tests.tflite.harness import METHODS, forced  # noqa: E402
 from tools.fuzz import Seed, TooSlow, damaged, damaged_inside, sound_models, time_limit  # noqa: E402
+from tools.fuzz_cases import MAX_REPORTED, Tally, case_parser, chosen_cases  # noqa: E402
 
 BUILD = ROOT / "build" / "fuzz-native"
 BATCH = 500
 CASE_SECONDS = 20
 REFERENCE_SECONDS = 10
-MAX_REPORTED = 10
 ARENAS = (1 << 20, 1 << 20, 1 << 18, 1 << 14, 3001)
 
 _PAYLOADS = ("weight blob:", "requantisation table:")
@@ -65,18 +63,6 @@ class Case:
     origin: str
     data: bytes
     arena_nbytes: int
-
-
-@dataclass
-class Tally:
-    """What happened: cases by outcome, failures as text."""
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    failures: list[str] = field(default_factory=list)
-
-    @property
-    def cases(self) -> int:
-        return sum(self.outcomes.values())
 
 
 def build(folder: Path = BUILD) -> Path:
@@ -337,21 +323,14 @@ def fuzz(seed: int, numbers: Sequence[int], folder: Path, program: Path) -> Tall
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; 1 when a case failed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cases", type=int, default=5000, help="how many (5000)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of all cases (0)")
-    parser.add_argument("--only", type=int, help="run one case again")
+    parser = case_parser(__doc__, 5000)
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "fuzz", help="where failures are saved")
     chosen = parser.parse_args(arguments)
     program = build()
     begin = time.monotonic()
-    numbers = range(chosen.cases) if chosen.only is None else range(chosen.only, chosen.only + 1)
+    numbers, _ = chosen_cases(chosen)
     tally = fuzz(chosen.seed, numbers, chosen.folder, program)
-    for failure in tally.failures:
-        print(failure, file=sys.stderr)
-    outcomes = ", ".join(f"{count} {name}" for name, count in tally.outcomes.most_common())
-    print(f"{tally.cases} cases in {time.monotonic() - begin:.0f} s: {outcomes}")
-    return 1 if tally.failures else 0
+    return tally.report(begin)
 
 
 if __name__ == "__main__":

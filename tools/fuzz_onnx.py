@@ -11,7 +11,6 @@ damaged, dense or rewritten: commands may refuse them with one line, or do what 
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 import tempfile
@@ -29,7 +28,8 @@ from tests.onnx.sweep.cases import METHODS, random_case  # noqa: E402
 from tests.onnx.sweep.damage import damage_files, damage_message, exercise  # noqa: E402
 from tests.onnx.sweep.roundtrip import roundtrip  # noqa: E402
 from tests.onnx.sweep.store import store  # noqa: E402
-from tools.fuzz import MAX_REPORTED, MEMORY_NBYTES, TooSlow, damaged, memory_limit, time_limit  # noqa: E402
+from tools.fuzz import MEMORY_NBYTES, TooSlow, damaged, memory_limit, time_limit  # noqa: E402
+from tools.fuzz_cases import MAX_REPORTED, add_minutes, case_parser, chosen_cases  # noqa: E402
 from wpconvert.model.rules import Rules  # noqa: E402
 from wpconvert.onnx.convert import Settings, convert  # noqa: E402
 from wpconvert.onnx.files import Target  # noqa: E402
@@ -79,27 +79,23 @@ def run_case(seed: int, number: int, tally: Counter[str]) -> str | None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; 1 when a case failed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cases", type=int, default=2000, help="how many (2000)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other cases (0)")
-    parser.add_argument("--minutes", type=float, help="run for so long instead of a number of cases")
-    parser.add_argument("--only", type=int, metavar="N", help="run case N only")
+    parser = case_parser(__doc__, 2000)
+    add_minutes(parser)
     options = parser.parse_args(arguments)
-    first, last = (0, options.cases) if options.only is None else (options.only, options.only + 1)
-    endless = options.minutes is not None and options.only is None
     begin = time.monotonic()
+    numbers, deadline = chosen_cases(options, options.minutes)
     tally: Counter[str] = Counter()
     failures = 0
     with memory_limit(MEMORY_NBYTES):
-        for number in range(first, 1 << 62 if endless else last):
+        for number in numbers:
             failure = run_case(options.seed, number, tally)
             if failure is not None:
                 failures += 1
                 again = f"python tools/fuzz_onnx.py --seed {options.seed} --only {number}"
                 print(f"case {number}; again: {again}\n{failure}", file=sys.stderr)
-            if failures >= MAX_REPORTED or (endless and time.monotonic() - begin > 60 * options.minutes):
+            if failures >= MAX_REPORTED or time.monotonic() > deadline:
                 break
-    print(f"{number + 1 - first} cases in {time.monotonic() - begin:.0f} s, {failures} failures")
+    print(f"{number + 1 - numbers.start} cases in {time.monotonic() - begin:.0f} s, {failures} failures")
     for what, count in sorted(tally.items()):
         print(f"{count:7} {what}")
     return 1 if failures else 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,8 @@ from onnxruntime import quantization
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
 from torch.nn.utils import prune
+
+from wpconvert.onnx.lower.calibrate import SampleReader
 
 INPUT, OUTPUT = "image", "logits"
 LEGACY_OPSET = 17
@@ -99,14 +100,6 @@ def export(network: nn.Module, images: Images, path: Path, dynamo: bool = True) 
     onnx.save(model, path)
 
 
-class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, images: Images) -> None:
-        self._feeds: Iterator[dict[str, Images]] = ({INPUT: images[i : i + 1]} for i in range(len(images)))
-
-    def get_next(self) -> dict[str, Images] | None:
-        return next(self._feeds, None)
-
-
 def quantise(model: Path, images: Images, out: Path) -> None:
     """ONNX Runtime's static quantisation as its guide shows it: QDQ form, int8, weights per output channel."""
     prepared = out.with_suffix(".prepared.onnx")
@@ -114,7 +107,7 @@ def quantise(model: Path, images: Images, out: Path) -> None:
     quantization.quantize_static(
         prepared,
         out,
-        _Samples(images),
+        SampleReader({INPUT: images}),
         quant_format=quantization.QuantFormat.QDQ,
         per_channel=True,
         activation_type=quantization.QuantType.QInt8,

@@ -96,6 +96,9 @@ def test_missing_and_unfit_samples_are_told_in_one_line(network: Path, tmp_path:
     np.savez(tmp_path / "narrow.npz", image=np.zeros((2, 3, 8, 7), np.float32))
     with pytest.raises(UsageError, match=r"narrow.npz: 'image' holds samples of shape .3, 8, 7., expected .3, 8, 8."):
         calibrate(network, tmp_path / "narrow.npz")
+    np.savez(tmp_path / "words.npz", image=np.full((2, 3, 8, 8), "0.5"))
+    with pytest.raises(UsageError, match=r"words.npz: 'image' holds samples of type <U3, expected float32 numbers"):
+        calibrate(network, tmp_path / "words.npz")
 
 
 def test_a_file_that_is_no_model_is_told_in_one_line(samples: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,6 +12,7 @@ import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from tests.onnx.lower.builder import Builder
 from wpconvert.errors import ModelError, UnsupportedError, WpconvertError
@@ -162,3 +164,48 @@ def test_corrupt_models_end_in_an_error_or_a_model(data: st.DataObject) -> None:
         lower(model, "net.onnx")
     except (ModelError, UnsupportedError) as error:
         assert "malformed model (" not in str(error)
+
+
+@pytest.mark.parametrize("axis", [4, -5])
+def test_axes_of_a_pad_beyond_its_input_are_refused(axis: int) -> None:
+    b = Builder()
+    x = b.input("x", (1, 3, 6, 6))
+    b.output(b.rounded(b.op("Pad", x, b.indices([1, 1]), "", b.indices([axis])), 0.1))
+    fails(b, rf"\(Pad\): axis {axis} of 4 dimensions", ModelError)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("values", [np.array([1 + 2j, 0]), np.array([1.0, 0.0]), np.array([True, False])])
+@pytest.mark.parametrize("op", ["Pad", "ReduceMean", "Reshape", "Slice", "Split", "Squeeze"])
+def test_numbers_that_are_no_integers_are_no_shapes_axes_or_bounds(op: str, values: NDArray[Any]) -> None:
+    b = Builder(opset=18)
+    x = b.input("x", (2, 3, 6, 6))
+    listed = b.constant(values)
+    b.output(b.rounded(b.op(op, x, listed, *([listed] if op == "Slice" else [])), 0.1))
+    fails(b, rf"\({op}\): input 1 holds {values.dtype.name} values, expected integers", ModelError)
+
+
+def test_a_dequantised_constant_is_no_shape() -> None:
+    b = Builder()
+    shape = b.weights(np.array([2, 54], np.int8))
+    b.output(b.rounded(b.op("Reshape", b.input("x", (1, 3, 6, 6)), shape), 0.1))
+    fails(b, r"\(Reshape\): input 1 holds quantised values, expected integers", ModelError)
+
+
+def test_constants_quantised_with_too_many_scales_are_refused() -> None:
+    b = Builder()
+    scales, points = b.constant(np.full(5, 0.1, np.float32)), b.constant(np.zeros(5, np.int8))
+    weights = b.constant(WEIGHTS.astype(np.float32), "kernel")
+    integers = b.op("QuantizeLinear", weights, scales, points, axis=0)
+    kernel = b.op("DequantizeLinear", integers, scales, points, axis=0)
+    b.output(b.rounded(b.op("Conv", b.input("x", (1, 3, 8, 8)), kernel), 0.1))
+    fails(b, rf"\(QuantizeLinear\): 5 scales or zero points along axis 0 of '{weights}'", ModelError)
+
+
+def test_integers_joined_with_a_constant_are_named() -> None:
+    b = Builder()
+    b.input("x", (1, 3))
+    integers, *parameters = b.quantised("x", 0.02, 3)
+    joined = b.op("Concat", integers, b.constant(np.zeros((1, 3), np.int8)), axis=1)
+    b.output(b.op("DequantizeLinear", joined, *parameters))
+    fails(b, r"\(Concat\): joins integers with a constant; supported are constants of real numbers")

@@ -160,8 +160,32 @@ def test_slopes_per_channel_before_a_finer_output() -> None:
     agrees(b, {"x": np.random.default_rng(0).uniform(-1, 1, (1, 2, 16, 16)).astype(np.float32)})
 
 
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
+@pytest.mark.parametrize("pads", [[0, 0, 0, 0], [1, 1, 1, 1]])
+def test_strides_beyond_the_image(op: str, pads: list[int]) -> None:
+    b = Builder()
+    x = b.input("x", (1, 3, 8, 8))
+    b.output(b.rounded(b.op(op, x, kernel_shape=[3, 3], strides=[1 << 40, 100], pads=pads), 0.02, 3))
+    agrees(b, feed(0, 1, 3, 8, 8))
+
+
+def test_a_padded_image_that_is_too_large_is_named() -> None:
+    b = Builder()
+    x = b.input("x", (1, 3, 8, 8))
+    pooled = b.op("MaxPool", x, kernel_shape=[3, 3], strides=[1 << 40, 1 << 40], pads=[1 << 40] * 4)
+    b.output(b.rounded(pooled, 0.02, 3))
+    with pytest.raises(UnsupportedError, match=r"\(MaxPool\): the padded image: shape \[2199023255560, "):
+        lower(b.build(), "model")
+
+
 @pytest.mark.parametrize(
-    "bounds", [([1], [3], [1], [1]), ([-4, 0], [99, -1], [2, 3], [1, 2]), ([0, 1, 2, 1], [1, 3, 6, 4])]
+    "bounds",
+    [
+        ([1], [3], [1], [1]),
+        ([-4, 0], [99, -1], [2, 3], [1, 2]),
+        ([0, 1, 2, 1], [1, 3, 6, 4]),
+        ([1, 1], [4, 1 << 40], [2, -1], [2, 1 << 40]),
+    ],
 )
 def test_slices(bounds: tuple[list[int], ...]) -> None:
     indices = tuple(np.array(values, np.int64) for values in bounds)

@@ -34,6 +34,23 @@ def agrees(b: Builder, feeds: dict[str, NDArray[Any]]) -> None:
     assert max(steps.values()) <= 1, steps
 
 
+def check_convolution(
+    geometry: dict[str, Any], dtype: str, per_channel: bool, activation: str | None, seed: int
+) -> None:
+    """A Conv with a bias, of images or of signals: `shape`, that of `weights`, and `attributes`."""
+    b = Builder(dtype)
+    weights = integers(seed, *geometry["weights"])
+    channels = int(geometry["weights"][0])
+    scales = np.random.default_rng(seed).uniform(0.005, 0.02, channels if per_channel else ()).astype(np.float32)
+    bias = np.random.default_rng(seed).integers(-3000, 3000, channels).astype(np.int32)
+    x = b.input("x", geometry["shape"], 0.02, 3)
+    y = b.op("Conv", x, b.weights(weights, scales), b.bias(bias, np.float32(0.02) * scales), **geometry["attributes"])
+    if activation:
+        y = b.op(activation, y)
+    b.output(b.rounded(y, 0.02 * 0.01 * 73 * np.sqrt(weights[0].size), -5))
+    agrees(b, feed(seed, *geometry["shape"]))
+
+
 @st.composite
 def convolutions(draw: st.DrawFn) -> dict[str, Any]:
     """Geometry of a Conv whose window fits into its input."""
@@ -61,17 +78,7 @@ def convolutions(draw: st.DrawFn) -> dict[str, Any]:
 def test_convolutions(
     geometry: dict[str, Any], dtype: str, per_channel: bool, activation: str | None, seed: int
 ) -> None:
-    b = Builder(dtype)
-    weights = integers(seed, *geometry["weights"])
-    channels = int(geometry["weights"][0])
-    scales = np.random.default_rng(seed).uniform(0.005, 0.02, channels if per_channel else ()).astype(np.float32)
-    bias = np.random.default_rng(seed).integers(-3000, 3000, channels).astype(np.int32)
-    x = b.input("x", geometry["shape"], 0.02, 3)
-    y = b.op("Conv", x, b.weights(weights, scales), b.bias(bias, np.float32(0.02) * scales), **geometry["attributes"])
-    if activation:
-        y = b.op(activation, y)
-    b.output(b.rounded(y, 0.02 * 0.01 * 73 * np.sqrt(weights[0].size), -5))
-    agrees(b, feed(seed, *geometry["shape"]))
+    check_convolution(geometry, dtype, per_channel, activation, seed)
 
 
 @few
@@ -239,6 +246,14 @@ def test_concatenation_of_different_scales() -> None:
     other = b.rounded(b.op("Relu", x), 0.03, -128)
     b.output(b.rounded(b.op("Concat", x, other, axis=1), 0.025, -7))
     agrees(b, feed(0, 1, 3, 4, 5))
+
+
+def test_a_tensor_that_is_joined_twice_is_rescaled_once() -> None:
+    b = Builder()
+    x = b.input("x", (1, 3, 4, 5), 0.02, 3)
+    b.output(b.rounded(b.op("Concat", x, x, axis=1), 0.025, -7))
+    agrees(b, feed(0, 1, 3, 4, 5))
+    assert operators(lower(b.build(), "model")) == ["QUANTIZE", "CONCATENATION"]
 
 
 def test_a_clip_that_the_output_range_implies_needs_no_operator() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import operators, real_outputs, run_onnx, steps_apart
 from tests.onnx.lower.network import signal_network
-from tests.onnx.lower.test_layers import agrees, dtypes, feed, few, integers, seeds
+from tests.onnx.lower.test_layers import agrees, check_convolution, dtypes, feed, few, integers, seeds
 from wpconvert.errors import ModelError
 from wpconvert.onnx.lower import lower
 
@@ -40,15 +40,7 @@ def convolutions(draw: st.DrawFn) -> dict[str, Any]:
 @few
 @given(convolutions(), dtypes, st.booleans(), seeds)
 def test_convolutions(geometry: dict[str, Any], dtype: str, per_channel: bool, seed: int) -> None:
-    b = Builder(dtype)
-    weights = integers(seed, *geometry["weights"])
-    channels = int(geometry["weights"][0])
-    scales = np.random.default_rng(seed).uniform(0.005, 0.02, channels if per_channel else ()).astype(np.float32)
-    bias = np.random.default_rng(seed).integers(-3000, 3000, channels).astype(np.int32)
-    x = b.input("x", geometry["shape"], 0.02, 3)
-    y = b.op("Conv", x, b.weights(weights, scales), b.bias(bias, np.float32(0.02) * scales), **geometry["attributes"])
-    b.output(b.rounded(b.op("Relu", y), 0.02 * 0.01 * 73 * np.sqrt(weights[0].size), -5))
-    agrees(b, feed(seed, *geometry["shape"]))
+    check_convolution(geometry, dtype, per_channel, "Relu", seed)
 
 
 @few

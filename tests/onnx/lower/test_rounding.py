@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import file_inputs, run_onnx, to_file
+from wpconvert.errors import UnsupportedError
 from wpconvert.onnx.lower import Lowered, lower
 from wpconvert.reference.interpreter import Interpreter
 from wpconvert.tflite.file import parse
@@ -64,3 +67,34 @@ def test_biases_of_results_of_both_signs_are_the_model_s_own() -> None:
 
 def test_results_that_are_rounded_once_are_left_alone() -> None:
     assert not _biases(lower(_layer(1.0, relu=True, biased=False).build(), "layer")).any()
+
+
+def _coarse(bias: Callable[[Builder], str]) -> Builder:
+    """A convolution whose bias has steps of 1, twenty steps of its output."""
+    b = Builder()
+    weights = b.weights(np.ones((2, 1, 1, 1), np.int8), 1.0)
+    b.output(b.rounded(b.op("Conv", b.input("x", (1, 1, 4, 4), scale=1.0), weights, bias(b)), 0.05))
+    return b
+
+
+def test_a_bias_that_loses_more_than_half_an_output_step_is_refused() -> None:
+    b = _coarse(lambda b: b.constant(np.array([2.0, 3.4], np.float32)))
+    with pytest.raises(UnsupportedError, match=r"'Conv_\d+' \(Conv\): its bias 'constant_\d+' .* 8 output steps off"):
+        lower(b.build(), "layer")
+
+
+@pytest.mark.parametrize(
+    "bias",
+    [
+        lambda b: b.constant(np.array([2.0, 3.02], np.float32)),
+        lambda b: b.bias(np.array([2, 3], np.int32), [1.0, 1.0]),
+    ],
+)
+def test_a_bias_near_whole_steps_is_taken(bias: Callable[[Builder], str]) -> None:
+    assert _biases(lower(_coarse(bias).build(), "layer")).tolist() == [2, 3]
+
+
+def test_a_bias_that_is_no_number_is_refused() -> None:
+    b = _coarse(lambda b: b.constant(np.array([2.0, np.nan], np.float32)))
+    with pytest.raises(UnsupportedError, match="overflows 32 bits"):
+        lower(b.build(), "layer")

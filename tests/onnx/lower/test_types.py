@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import real_outputs, run_onnx, steps_apart
 from tests.onnx.lower.test_layers import feed
-from wpconvert.errors import ModelError
+from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import lower
 
 TYPES = {"int8": TensorProto.INT8, "uint8": TensorProto.UINT8}
@@ -68,3 +68,35 @@ def test_padding_of_integers_without_a_value(dtype: str) -> None:
     padded = b.op("Pad", integers, b.indices([0, 0, 1, 1, 0, 0, 1, 1]))
     b.output(b.op("DequantizeLinear", padded, *parameters))
     agrees_at_the_end(b, feed(0, 1, 3, 4, 4), 0.0002)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_outputs_that_declare_no_type_have_that_of_their_values(dtype: str) -> None:
+    b = Builder(dtype)
+    integers, *parameters = b.quantised(b.op("Relu", b.input("x", (1, 3))), 0.1)
+    b.output(integers, TensorProto.UNDEFINED)
+    b.output(b.op("DequantizeLinear", integers, *parameters), TensorProto.UNDEFINED)
+    assert [output.dtype for output in lower(b.build(), "model").outputs] == [dtype, "float32"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "declared", "message"),
+    [
+        ("int8", TensorProto.FLOAT, "is declared float32, but holds int8"),
+        ("uint8", TensorProto.INT8, "is declared int8, but holds uint8"),
+    ],
+)
+def test_outputs_declared_as_another_type_are_refused(dtype: str, declared: int, message: str) -> None:
+    b = Builder(dtype)
+    integers, *_ = b.quantised(b.op("Relu", b.input("x", (1, 3))), 0.1)
+    b.output(integers, declared)
+    with pytest.raises(ModelError, match=f"output '{integers}' {message}"):
+        lower(b.build(), "model")
+
+
+@pytest.mark.parametrize("declared", [TensorProto.BOOL, TensorProto.INT32, TensorProto.FLOAT16])
+def test_outputs_of_types_that_the_runtime_lacks_are_refused(declared: int) -> None:
+    b = Builder()
+    b.output(b.rounded(b.op("Relu", b.input("x", (1, 3))), 0.1), declared)
+    with pytest.raises(UnsupportedError, match="expected a tensor of type float32, int8, uint8"):
+        lower(b.build(), "model")

@@ -38,8 +38,8 @@ _SHOWN = 300
 logging.getLogger(quant_pre_process.__module__).setLevel(logging.CRITICAL)
 
 
-class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
-    """Feeds one sample at a time."""
+class SampleReader(quantization.CalibrationDataReader):  # type: ignore[misc]
+    """Feeds one sample at a time; the arrays are [samples, ...] by input name."""
 
     def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
         count = len(next(iter(arrays.values())))
@@ -80,7 +80,7 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             quantization.quantize_static(
                 prepared,
                 quantised,
-                _Samples(samples_by_name),
+                SampleReader(samples_by_name),
                 quant_format=quantization.QuantFormat.QDQ,
                 op_types_to_quantize=_QUANTISED,
                 nodes_to_exclude=left,
@@ -190,6 +190,9 @@ def _matched(model: onnx.ModelProto, arrays: dict[str, NDArray[Any]], samples: P
     chosen = {}
     for info in model.graph.input:
         if info.name in names:
+            held = arrays[info.name].dtype
+            if held.kind not in "fiub":
+                raise UsageError(f"{samples}: {info.name!r} holds samples of type {held}, expected float32 numbers")
             chosen[info.name] = arrays[info.name].astype(np.float32)
             _check_shape(info, chosen[info.name], samples)
     if len({len(values) for values in chosen.values()}) > 1:

@@ -64,9 +64,12 @@ class Curve:
         return quant.rounded(self.values())
 
     def own_quant(self) -> Quant:
-        """The finest quantisation that holds every value."""
+        """The finest quantisation that holds every finite value, and zero."""
         values = self.values()
-        return finest(values[np.isfinite(values)])
+        values = values[np.isfinite(values)]
+        low, high = float(values.min(initial=0)), float(values.max(initial=0))
+        scale = np.float32((high - low) / 255 or 1.0)
+        return Quant(scale, int(np.clip(-128 - np.rint(low / float(scale)), -128, 127)))
 
     def source_quant(self, quant: Quant) -> Quant:
         """The quantisation of a real input that gives the values' integers: for functions a · x + b."""
@@ -102,13 +105,6 @@ class Curve:
             f"the input {self.source.name!r} is computed with in float32 before it is quantised; supported are steps "
             "that only scale and shift it"
         )
-
-
-def finest(values: NDArray[Any]) -> Quant:
-    """The finest quantisation that holds these values, and zero."""
-    low, high = min(float(values.min(initial=0)), 0.0), max(float(values.max(initial=0)), 0.0)
-    scale = np.float32((high - low) / 255 or 1.0)
-    return Quant(scale, int(np.clip(-128 - np.rint(low / float(scale)), -128, 127)))
 
 
 def is_identity(table: Table) -> bool:

@@ -53,6 +53,7 @@ class Emitter:
         self._codes: dict[str, int] = {}
         self._buffers: dict[bytes, int] = {}
         self._indices: dict[tuple[int, ...], int] = {}
+        self._rescaled: dict[tuple[int, Quant], int] = {}
         self.graph = SubGraphT()
         self.graph.name = "main"
         self.graph.tensors = []
@@ -196,11 +197,13 @@ class Emitter:
         return self.operator("TRANSPOSE", [tensor, order], output, options("TransposeOptions"))
 
     def rescaled(self, name: str, tensor: int, quant: Quant) -> int:
-        """The tensor with another quantisation: itself where that is its own."""
+        """The tensor with another quantisation: itself where that is its own. Made once."""
         if self._quant(tensor) == quant:
             return tensor
-        output = self.tensor(f"{name}/rescaled", tuple(self.graph.tensors[tensor].shape), quant)
-        return self.operator("QUANTIZE", [tensor], output, options("QuantizeOptions"))
+        if (tensor, quant) not in self._rescaled:
+            output = self.tensor(f"{name}/rescaled", tuple(self.graph.tensors[tensor].shape), quant)
+            self._rescaled[tensor, quant] = self.operator("QUANTIZE", [tensor], output, options("QuantizeOptions"))
+        return self._rescaled[tensor, quant]
 
     def sliced(self, name: str, tensor: int, start: Sequence[int], steps: Sequence[int], shape: Shape) -> int:
         """The part of a tensor that begins at `start`, every `steps`-th element."""

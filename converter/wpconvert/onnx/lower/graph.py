@@ -88,6 +88,13 @@ class Constant:
             return parameters.reshape(())
         return parameters.reshape([-1 if axis == self.axis else 1 for axis in range(self.values.ndim)])
 
+    def integers(self, where: str) -> list[int]:
+        """The values in the order of memory where they are plain integers; ModelError where they are not."""
+        if self.values.dtype.kind not in "iu" or self.scales is not None:
+            held = self.values.dtype.name if self.scales is None else "quantised"
+            raise ModelError(f"{where} holds {held} values, expected integers")
+        return [int(value) for value in self.values.reshape(-1)]
+
     def centred(self) -> NDArray[np.int64]:
         """Integers without their zero point."""
         points = np.zeros(1, np.int64) if self.zero_points is None else self.zero_points
@@ -142,6 +149,16 @@ class Node:
         if not isinstance(operand, Constant):
             raise UnsupportedError(f"{self}: input {position} is computed at run time, expected a constant")
         return operand
+
+    def integers(self, position: int) -> list[int]:
+        """An input that must be constant integers, such as axes or bounds."""
+        return self.constant(position).integers(f"{self}: input {position}")
+
+    def axis(self, axis: int, rank: int) -> int:
+        """An axis of so many dimensions, which may be counted from the last, as one from 0 on."""
+        if not -rank <= axis < rank:
+            raise ModelError(f"{self}: axis {axis} of {rank} dimensions")
+        return axis % rank
 
     def operand(self, position: int) -> Operand:
         operand = self.optional(position)

@@ -84,7 +84,19 @@ class _Importer(Values):
             self._end(info.name, value, value.source)
         if value.source is not None:
             value.name = info.name
-        return Port(info.name, _TYPES.get(info.type.tensor_type.elem_type, "float32"), value)
+        return Port(info.name, self._output_type(info), value)
+
+    def _output_type(self, info: onnx.ValueInfoProto) -> str:
+        """What the output holds, which its declaration, where there is one, must say too."""
+        held = self._integers.get(info.name, "float32")
+        declared = info.type.tensor_type.elem_type
+        if declared == onnx.TensorProto.UNDEFINED:
+            return held
+        if declared not in _TYPES:
+            raise UnsupportedError(f"output {info.name!r}: expected a tensor of type {', '.join(_TYPES.values())}")
+        if _TYPES[declared] != held:
+            raise ModelError(f"output {info.name!r} is declared {_TYPES[declared]}, but holds {held}")
+        return held
 
     def _end(self, name: str, value: Activation, source: Node) -> None:
         """An output in float32: where its range is known it is quantised with that."""

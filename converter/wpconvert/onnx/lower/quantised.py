@@ -73,6 +73,13 @@ def quantised_constant(
     scales, (points, _) = _scales(scale, where), _zero_points(zero_point, constant.values.dtype.name, where)
     if constant.values.dtype.kind == "f" or constant.scales is not None:
         raise ModelError(f"{where}: {constant.name!r} holds no integers")
+    return _with_scales(constant, scales, points, axis, where)
+
+
+def _with_scales(
+    constant: Constant, scales: NDArray[np.float32], points: NDArray[np.int64], axis: int, where: str
+) -> Constant:
+    """The constant with scales and zero points whose numbers fit the length of its `axis`."""
     if scales.size == points.size == 1:
         return Constant(constant.name, constant.values, scales, points)
     rank = constant.values.ndim
@@ -96,8 +103,7 @@ def quantise_constant(
     scales, (points, dtype) = _scales(scale, where), _zero_points(zero_point, dtype, where)
     if dtype not in ("int8", "uint8"):
         raise UnsupportedError(f"{where}: quantises to {dtype}, supported are int8 and uint8")
-    rank = max(constant.values.ndim, 1)
-    shaped = Constant(constant.name, constant.values, scales, points, axis % rank)
+    shaped = _with_scales(constant, scales, points, axis, where)
     # ONNX rounds halves to even.
     steps = np.rint(constant.values.astype(np.float32) / shaped.spread(scales)) + shaped.spread(points)
     limits = np.iinfo(dtype)

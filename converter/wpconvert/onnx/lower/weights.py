@@ -19,6 +19,9 @@ _MEAN_WEIGHT = 64
 _BIAS_SCALE_TOLERANCE = 1e-5
 """Largest relative difference between a bias's own scale and the one the kernels use that changes no value."""
 
+_LARGEST_BIAS_LOSS = 0.5
+"""Most steps of the output that rounding a bias of real numbers may cost."""
+
 
 def symmetric_int8(node: Node, weights: Constant) -> NDArray[np.int8]:
     """Integers without zero point; UnsupportedError where int8 cannot hold them."""
@@ -56,11 +59,24 @@ def int32_bias(node: Node, bias: Constant, scales: NDArray[np.float32], channels
         steps = bias.centred().astype(np.float64)
     else:
         steps = bias.real().reshape(-1) / scales.astype(np.float64)
+        _check_steps(node, bias, steps, scales)
     steps = np.rint(np.broadcast_to(steps.reshape(-1), (channels,)) - rounding_excess(node, scales))
     limits = np.iinfo(np.int32)
-    if (steps < limits.min).any() or (steps > limits.max).any():
-        raise UnsupportedError(f"{node}: its bias {bias.name!r} overflows 32 bits in steps of the weights' scales")
+    if not ((steps >= limits.min) & (steps <= limits.max)).all():
+        raise UnsupportedError(
+            f"{node}: its bias {bias.name!r} is not finite or overflows 32 bits in steps of the weights' scales"
+        )
     return steps.astype(np.int32)
+
+
+def _check_steps(node: Node, bias: Constant, steps: NDArray[np.float64], scales: NDArray[np.float32]) -> None:
+    """UnsupportedError where rounding a bias to whole steps of `scales` would change it by half an output step."""
+    lost = np.abs(steps - np.rint(steps)) * scales / float(node.output.quant.scale)
+    if (lost > _LARGEST_BIAS_LOSS).any():
+        raise UnsupportedError(
+            f"{node}: its bias {bias.name!r} would be {lost.max():.3g} output steps off in steps of the input's scale "
+            "times the weights'; quantise it too (int32), or quantise the output with a larger scale"
+        )
 
 
 def no_bias(node: Node, scales: NDArray[np.float32], channels: int) -> NDArray[np.int32]:

@@ -17,16 +17,10 @@ from wpconvert.tflite.model import element_count
 from wpconvert.tflite.schema import options
 
 
-def _axis(node: Node, axis: int, rank: int) -> int:
-    if not -rank <= axis < rank:
-        raise ModelError(f"{node}: axis {axis} of {rank} dimensions")
-    return axis % rank
-
-
 def _listed(node: Node, attributes: Attributes) -> list[int] | None:
     """Axes of the attribute, from opset 13 on of the second input."""
     if node.optional(1) is not None:
-        return [int(axis) for axis in node.constant(1).values.reshape(-1)]
+        return node.integers(1)
     return attributes.integers("axes")
 
 
@@ -35,14 +29,14 @@ def read_flatten(node: Node, attributes: Attributes, _opset: int) -> Shape:
     shape = node.activation(0).shape
     axis = attributes.integer("axis", 1)
     if axis != len(shape):
-        axis = _axis(node, axis, len(shape))
+        axis = node.axis(axis, len(shape))
     return math.prod(shape[:axis]), math.prod(shape[axis:])
 
 
 def read_reshape(node: Node, attributes: Attributes, _opset: int) -> Shape:
     """0 keeps a dimension unless allowzero says otherwise, −1 is what remains."""
     shape = node.activation(0).shape
-    target = [int(length) for length in node.constant(1).values.reshape(-1)]
+    target = node.integers(1)
     if not attributes.integer("allowzero", 0):
         target = [shape[i] if length == 0 and i < len(shape) else length for i, length in enumerate(target)]
     known = math.prod(length for length in target if length != -1)
@@ -58,7 +52,7 @@ def read_squeeze(node: Node, attributes: Attributes, _opset: int) -> Shape:
     listed = _listed(node, attributes)
     if listed is None:
         return tuple(length for length in shape if length != 1)
-    axes = {_axis(node, axis, len(shape)) for axis in listed}
+    axes = {node.axis(axis, len(shape)) for axis in listed}
     if any(shape[axis] != 1 for axis in axes):
         raise ModelError(f"{node}: axes {sorted(axes)} of {list(shape)} are not all of length 1")
     return tuple(length for axis, length in enumerate(shape) if axis not in axes)
@@ -71,7 +65,7 @@ def read_unsqueeze(node: Node, attributes: Attributes, _opset: int) -> Shape:
     if listed is None:
         raise ModelError(f"{node}: its axes are missing")
     rank = len(shape) + len(listed)
-    for axis in sorted(_axis(node, axis, rank) for axis in listed):
+    for axis in sorted(node.axis(axis, rank) for axis in listed):
         shape.insert(axis, 1)
     return tuple(shape)
 
@@ -117,13 +111,15 @@ def read_concat(node: Node, attributes: Attributes, _opset: int) -> Shape:
     shapes = [node.operand(position).shape for position in range(len(node.inputs))]
     if not shapes:
         raise ModelError(f"{node}: it has no inputs")
-    axis = _axis(node, attributes.integer("axis", 0), len(shapes[0]))
+    axis = node.axis(attributes.integer("axis", 0), len(shapes[0]))
     rest = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
     if len(rest) != 1 or len({len(shape) for shape in shapes}) != 1:
         raise ModelError(f"{node}: shapes {[list(shape) for shape in shapes]} cannot be joined along axis {axis}")
-    joined = {value.cell.quant if isinstance(value, Activation) else None for value in node.inputs}
-    if node.on_integers and len(joined) != 1:
-        raise UnsupportedError(f"{node}: joins integers of different scales")
+    if node.on_integers:
+        if any(not isinstance(value, Activation) for value in node.inputs):
+            raise UnsupportedError(f"{node}: joins integers with a constant; supported are constants of real numbers")
+        if len({node.activation(position).cell.quant for position in range(len(node.inputs))}) != 1:
+            raise UnsupportedError(f"{node}: joins integers of different scales")
     node.settings = axis
     length = sum(shape[axis] for shape in shapes)
     return (*shapes[0][:axis], length, *shapes[0][axis + 1 :])

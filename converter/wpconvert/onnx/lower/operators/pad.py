@@ -34,10 +34,10 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     mode = attributes.text("mode", "constant")
     if mode != "constant":
         raise UnsupportedError(f"{node}: mode {mode!r}, supported is 'constant'")
-    listed = [int(value) for value in node.constant(1).values.reshape(-1)]
+    listed = node.integers(1)
     axes = list(range(x.rank))
     if node.optional(3) is not None:
-        axes = [int(axis) % x.rank for axis in node.constant(3).values.reshape(-1)]
+        axes = [node.axis(axis, x.rank) for axis in node.integers(3)]
     if len(listed) != 2 * len(axes) or len(set(axes)) != len(axes):
         raise ModelError(f"{node}: {len(listed)} paddings for {len(axes)} axes")
     before, after = [0] * x.rank, [0] * x.rank

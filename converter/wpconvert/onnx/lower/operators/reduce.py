@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.errors import UnsupportedError
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Node, Shape
@@ -35,14 +35,12 @@ def read_reduction(node: Node, attributes: Attributes, _opset: int) -> Shape:
     x = node.activation(0)
     listed = attributes.integers("axes")
     if listed is None and node.optional(1) is not None:
-        listed = [int(axis) for axis in node.constant(1).values.reshape(-1)]
+        listed = node.integers(1)
     if not listed and attributes.integer("noop_with_empty_axes", 0):
         raise UnsupportedError(f"{node}: no axes and noop_with_empty_axes")
     axes = listed or list(range(x.rank))
-    if any(not -x.rank <= axis < x.rank for axis in axes):
-        raise ModelError(f"{node}: axes {axes} of {x.rank} dimensions")
-    settings = Reduction(tuple(sorted({axis % x.rank for axis in axes})), bool(attributes.integer("keepdims", 1)))
-    node.settings = settings
+    places = tuple(sorted({node.axis(axis, x.rank) for axis in axes}))
+    node.settings = settings = Reduction(places, bool(attributes.integer("keepdims", 1)))
     if settings.keep:
         return tuple(1 if axis in settings.axes else length for axis, length in enumerate(x.shape))
     return tuple(length for axis, length in enumerate(x.shape) if axis not in settings.axes)

@@ -18,9 +18,7 @@ _POSITIONS = ("starts", "ends", "axes", "steps")
 
 
 def _listed(node: Node, position: int) -> list[int] | None:
-    if node.optional(position) is None:
-        return None
-    return [int(value) for value in node.constant(position).values.reshape(-1)]
+    return None if node.optional(position) is None else node.integers(position)
 
 
 def read(node: Node, _attributes: Attributes, _opset: int) -> Shape:
@@ -37,8 +35,10 @@ def read(node: Node, _attributes: Attributes, _opset: int) -> Shape:
         raise UnsupportedError(f"{node}: steps {steps}, supported are positive ones")
     firsts, strides = [0] * len(shape), [1] * len(shape)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        part = range(*slice(start, end, step).indices(node.activation(0).shape[axis]))
-        firsts[axis], strides[axis], shape[axis] = part.start, step, len(part)
+        length = node.activation(0).shape[axis]
+        part = range(*slice(start, end, step).indices(length))
+        # A step beyond the axis takes one element, however large it is.
+        firsts[axis], strides[axis], shape[axis] = part.start, min(step, length), len(part)
     node.settings = firsts, strides
     return tuple(shape)
 
@@ -66,7 +66,7 @@ def parts_of(
     each = -(-length // count)
     sizes = attributes.integers("split") or [min(each, length - each * index) for index in range(count)]
     if len(inputs) > 1 and isinstance(inputs[1], Constant):
-        sizes = [int(size) for size in inputs[1].values.reshape(-1)]
+        sizes = inputs[1].integers(f"{where}: input 1")
     if len(sizes) != count or sum(sizes) != length or min(sizes) < 1:
         raise ModelError(f"{where}: parts of {sizes} for {count} outputs of {length} elements")
     parts: list[tuple[onnx.NodeProto, list[Operand | None]]] = []

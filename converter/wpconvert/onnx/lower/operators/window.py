@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower.attributes import Attributes
 from wpconvert.onnx.lower.graph import Node, Shape
+from wpconvert.onnx.lower.shapes import check_shape
 from wpconvert.tflite.schema import Padding
 
 Pair = tuple[int, int]
@@ -116,7 +117,16 @@ def read_window(node: Node, attributes: Attributes, shape: Shape, kernel: Pair |
         window = _ceiled(window, size)
     if min(window.output(size)) < 1:
         raise ModelError(f"{node}: its window does not fit into {list(size)}")
-    return window
+    return _within(window, size, node)
+
+
+def _within(window: Window, size: Pair, node: Node) -> Window:
+    """The same with strides and dilations no larger than the padded image, beyond which they change nothing."""
+    height, width = (sum(sides) for sides in zip(size, window.before, window.after, strict=True))
+    check_shape((height, width), f"{node}: the padded image")
+    strides = (min(window.strides[0], height), min(window.strides[1], width))
+    dilations = (min(window.dilations[0], height), min(window.dilations[1], width))
+    return replace(window, strides=strides, dilations=dilations)
 
 
 def _auto_padded(window: Window, mode: str, size: Pair, node: Node) -> Window:
