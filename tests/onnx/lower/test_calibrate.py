@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
+from onnxruntime import quantization
 
 from tests.onnx.lower.harness import operators, real_outputs, run_onnx, steps_apart
 from wpconvert.errors import FileError, UnsupportedError, UsageError
@@ -70,6 +72,22 @@ def test_a_calibrated_network_is_int8_throughout_and_close_to_the_float_one(netw
 
 def test_the_same_samples_give_the_same_model(network: Path, samples: Path) -> None:
     assert calibrate(network, samples) == calibrate(network, samples)
+
+
+def test_the_quantiser_s_own_remarks_are_not_heard(
+    network: Path, samples: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quantize_static = quantization.quantize_static
+
+    def talkative(*arguments: Any, **options: Any) -> None:
+        logging.warning("Expected bias to be an initializer")
+        quantize_static(*arguments, **options)
+
+    monkeypatch.setattr(quantization, "quantize_static", talkative)
+    calibrate(network, samples)
+    assert not caplog.records
+    logging.warning("heard again")
+    assert len(caplog.records) == 1
 
 
 def test_one_array_serves_one_input_under_any_name(network: Path, samples: Path, tmp_path: Path) -> None:

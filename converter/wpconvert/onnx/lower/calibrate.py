@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,6 @@ _SHOWN = 300
 """Characters of ONNX Runtime's own words in a message."""
 
 
-# What it cannot load it also logs, with a traceback; the error says it in a line.
-logging.getLogger(quant_pre_process.__module__).setLevel(logging.CRITICAL)
-
-
 class SampleReader(quantization.CalibrationDataReader):  # type: ignore[misc]
     """Feeds one sample at a time; the arrays are [samples, ...] by input name."""
 
@@ -58,7 +55,7 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
     not matter where the model has one input and the file one array beside `labels`. Activation ranges are the smallest
     and largest values seen. Raises FileError, UsageError for samples that do not fit, UnsupportedError.
     """
-    with tempfile.TemporaryDirectory(prefix="wpconvert-") as folder:
+    with tempfile.TemporaryDirectory(prefix="wpconvert-") as folder, _unlogged():
         source, prepared, quantised = (
             Path(folder) / name for name in ("model.onnx", "prepared.onnx", "quantised.onnx")
         )
@@ -98,6 +95,17 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             reason = " ".join(str(error).split())[:_SHOWN]
             raise UnsupportedError(f"{path}: ONNX Runtime cannot quantise it: {reason}") from error
         return onnx.load(quantised)
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Without ONNX Runtime's log: errors say what matters of it, and its remarks are of tensors that it has made."""
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _drop_constant_inputs(model: onnx.ModelProto) -> None:
