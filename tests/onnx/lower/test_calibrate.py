@@ -119,6 +119,14 @@ def test_missing_and_unfit_samples_are_told_in_one_line(network: Path, tmp_path:
         calibrate(network, tmp_path / "words.npz")
 
 
+def test_a_batch_of_several_samples_is_told(network: Path, samples: Path, tmp_path: Path) -> None:
+    model = onnx.load(network)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 4
+    onnx.save(model, tmp_path / "four.onnx")
+    with pytest.raises(UnsupportedError, match=r"four.onnx: input 'image' takes 4 samples at once; export it with an"):
+        calibrate(tmp_path / "four.onnx", samples)
+
+
 def test_a_file_that_is_no_model_is_told_in_one_line(samples: Path, tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("no model")
     with pytest.raises(UnsupportedError, match=r"text.onnx: .*") as caught:

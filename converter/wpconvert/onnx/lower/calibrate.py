@@ -209,8 +209,12 @@ def _matched(model: onnx.ModelProto, arrays: dict[str, NDArray[Any]], samples: P
 
 
 def _check_shape(info: onnx.ValueInfoProto, values: NDArray[np.float32], samples: Path) -> None:
-    """Samples have the input's shape behind the batch axis, as far as that is fixed."""
-    wanted = [dim.dim_value for dim in info.type.tensor_type.shape.dim][1:]
+    """Samples have the input's shape behind the batch axis, as far as that is fixed; they are fed one by one."""
+    batch, *wanted = [dim.dim_value for dim in info.type.tensor_type.shape.dim] or [0]
+    if batch > 1:
+        raise UnsupportedError(
+            f"input {info.name!r} takes {batch} samples at once; export it with an open batch, or of 1"
+        )
     found = list(values.shape[1:])
     if len(wanted) != len(found) or any(want not in (0, have) for want, have in zip(wanted, found, strict=True)):
         shown = f"{[want or '?' for want in wanted]}"
