@@ -209,3 +209,10 @@ def test_integers_joined_with_a_constant_are_named() -> None:
     joined = b.op("Concat", integers, b.constant(np.zeros((1, 3), np.int8)), axis=1)
     b.output(b.op("DequantizeLinear", joined, *parameters))
     fails(b, r"\(Concat\): joins integers with a constant; supported are constants of real numbers")
+
+
+def test_parts_whose_sizes_are_computed_are_refused() -> None:
+    b = Builder()
+    x = b.input("x", (1, 3))
+    b.output(b.rounded(b.op("Split", x, x, axis=1), 0.1))
+    fails(b, r"\(Split\): input 1 is computed at run time, expected a constant")

@@ -65,8 +65,11 @@ def parts_of(
     count, length = len(proto.output), x.shape[axis]
     each = -(-length // count)
     sizes = attributes.integers("split") or [min(each, length - each * index) for index in range(count)]
-    if len(inputs) > 1 and isinstance(inputs[1], Constant):
-        sizes = inputs[1].integers(f"{where}: input 1")
+    listed = inputs[1] if len(inputs) > 1 else None
+    if isinstance(listed, Activation):
+        raise UnsupportedError(f"{where}: input 1 is computed at run time, expected a constant")
+    if listed is not None:
+        sizes = listed.integers(f"{where}: input 1")
     if len(sizes) != count or sum(sizes) != length or min(sizes) < 1:
         raise ModelError(f"{where}: parts of {sizes} for {count} outputs of {length} elements")
     parts: list[tuple[onnx.NodeProto, list[Operand | None]]] = []
