@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from queue import Empty, Queue
+from queue import Empty, SimpleQueue
+from threading import current_thread, main_thread
 from time import monotonic
 from typing import Any
 
@@ -22,6 +24,8 @@ POLL_S = 5.0
 """How often to look whether anybody is still at work."""
 NO_WORKERS_S = 60.0
 """How long a scheduler may be without workers: some get theirs when there is something to do."""
+_INTERRUPT = object()
+"""What stands for an interrupt among the futures that have ended."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def _converted(
     client: Any, waiting: Sequence[tuple[Task, Stamp]], at_once: int | None
 ) -> Iterator[tuple[Task, Stamp, dict[str, Any]]]:
     """The fields of each result. Where the scheduler or the last worker is lost, so are all that are not done."""
-    ended: Queue[Any] = Queue()
+    ended: SimpleQueue[Any] = SimpleQueue()
     pending: dict[Any, tuple[Task, Stamp]] = {}
     left = iter(waiting)
 
@@ -89,26 +93,42 @@ def _converted(
             pending[future] = task, source
             future.add_done_callback(ended.put)
 
-    submit(at_once)
     lost, alone_since = None, None
-    while pending and lost is None:
-        try:
-            future = ended.get(timeout=POLL_S)
-        except Empty:
-            now = monotonic()
-            alone_since = None if _has_workers(client) else alone_since or now
-            if alone_since is not None and now - alone_since >= NO_WORKERS_S:
-                lost = f"the Dask scheduler has had no workers for {NO_WORKERS_S:.0f} s"
-            continue
-        if future.cancelled():
-            lost = "the connection to the Dask scheduler was lost"
-            continue
-        alone_since = None
-        task, source = pending.pop(future)
-        yield task, source, _fields(future)
-        submit(1)
+    with _interrupts_in(ended):
+        submit(at_once)
+        while pending and lost is None:
+            try:
+                future = ended.get(timeout=POLL_S)
+            except Empty:
+                now = monotonic()
+                alone_since = None if _has_workers(client) else alone_since or now
+                if alone_since is not None and now - alone_since >= NO_WORKERS_S:
+                    lost = f"the Dask scheduler has had no workers for {NO_WORKERS_S:.0f} s"
+                continue
+            if future is _INTERRUPT:
+                raise KeyboardInterrupt
+            if future.cancelled():
+                lost = "the connection to the Dask scheduler was lost"
+                continue
+            alone_since = None
+            task, source = pending.pop(future)
+            yield task, source, _fields(future)
+            submit(1)
     for task, source in (*pending.values(), *left):
         yield task, source, {"status": FAILED, "exit_code": ToolError.exit_code, "message": f"{lost}; run it again"}
+
+
+@contextmanager
+def _interrupts_in(ended: SimpleQueue[Any]) -> Iterator[None]:
+    """Interrupts become entries of a queue: an exception may fall where a library passes none on."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: ended.put(_INTERRUPT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _has_workers(client: Any) -> bool:
