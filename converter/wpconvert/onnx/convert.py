@@ -10,7 +10,7 @@ from pathlib import Path
 from wpconvert.codecs.codes import bits_for
 from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.model.plan import Progress, plan_of
-from wpconvert.model.pooling import POOL, PoolSettings
+from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import AUTO, Choice, Rules, choose
 from wpconvert.model.weight import Weight
 from wpconvert.onnx import metadata
@@ -168,7 +168,7 @@ def _result(outcome: Outcome) -> TensorResult:
     weight, replacement, stored = trial.found.weight, outcome.replacement, trial.stored
     before = weight.nbytes if stored is None else stored.form.nbytes
     form = None if replacement is None else replacement.form
-    size = None if form is None or replacement is None or replacement.method != POOL else form.pool_size
+    size = None if form is None else form.pool_size
     return TensorResult(
         weight.key,
         weight.name,

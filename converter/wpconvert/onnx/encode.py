@@ -70,9 +70,9 @@ class Form:
         return sum(part.nbytes for part in self.parts)
 
     @property
-    def pool_size(self) -> int:
-        """Vectors of a pool."""
-        return next(part.shape[0] // GROUP for part in self.parts if part.suffix == "vectors")
+    def pool_size(self) -> int | None:
+        """Vectors of its pool; None without one."""
+        return next((part.shape[0] // GROUP for part in self.parts if part.suffix == "vectors"), None)
 
 
 @dataclass(frozen=True)

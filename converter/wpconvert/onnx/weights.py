@@ -97,7 +97,8 @@ def key_of(graph: int, name: str) -> str:
 def find_weights(model: OnnxModel) -> list[Found]:
     """The constants that are multiplied with, and large ones of other operators; all with the reason why they stay."""
     uses = Uses.of(model.scopes)
-    extents = extents_of(spans_of(model.proto, model.files))
+    spans = list(spans_of(model.proto, model.files))
+    extents = extents_of(spans)
     storages = {extent: number for number, extent in enumerate(dict.fromkeys(extents.values()))}
     found: list[Found] = []
     for scope in model.scopes:
@@ -125,7 +126,7 @@ def find_weights(model: OnnxModel) -> list[Found]:
             # Spans that overlap are rewritten together or not at all; every inline tensor is on its own.
             storage = storages[extents[data]] if isinstance(data, Span) else -1 - len(found)
             found.append(Found(_weight(scope, constant, operators, storage, obstacle), place))
-    return _held_by_others(found, Counter(storages[extents[span]] for span in spans_of(model.proto, model.files)))
+    return _held_by_others(found, Counter(storages[extents[span]] for span in spans))
 
 
 def _held_by_others(found: list[Found], tensors: Mapping[int, int]) -> list[Found]:

@@ -5,6 +5,7 @@ A pooled weight is its pool vector times a scale of its output channel.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -98,16 +99,11 @@ def closest(vectors: NDArray[Any], pool: NDArray[Any], within: NDArray[np.int64]
 
     Among equals the first. within: what `lanes` says of the vectors; lanes beyond do not count.
     """
-    real = np.asarray(pool, np.float64)
-    result = np.zeros(len(vectors), np.int64)
-    for count in np.unique(within):
-        at, part = np.flatnonzero(within == count), real[:, :count]
-        norms = np.square(part).sum(axis=1)
-        for begin in range(0, len(at), _CHUNK):
-            some = at[begin : begin + _CHUNK]
-            values = np.asarray(vectors[some, :count], np.float64)
-            result[some] = np.argmin(norms - 2 * (values @ part.T), axis=1)
-    return result
+
+    def nearest(values: NDArray[np.float64], part: NDArray[np.float64]) -> NDArray[np.int64]:
+        return np.asarray(np.argmin(np.square(part).sum(axis=1) - 2 * (values @ part.T), axis=1))
+
+    return _chosen(vectors, pool, within, nearest)
 
 
 def assign(vectors: NDArray[Any], pool: NDArray[Any], within: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
@@ -116,18 +112,28 @@ def assign(vectors: NDArray[Any], pool: NDArray[Any], within: NDArray[np.int64] 
     Among equals the first. A vector of zeros gets the shortest pool vector. within: what `lanes` says of the vectors;
     lanes beyond do not count. Without it all lanes count.
     """
-    within = np.full(len(vectors), GROUP) if within is None else within
-    result = np.zeros(len(vectors), np.int64)
-    for count in np.unique(within):
-        at = np.flatnonzero(within == count)
-        part = np.asarray(pool, np.float64)[:, :count]
+
+    def aligned(values: NDArray[np.float64], part: NDArray[np.float64]) -> NDArray[np.int64]:
         norms = np.linalg.norm(part, axis=1)
         directions = np.divide(part, norms[:, None], where=norms[:, None] > 0, out=np.zeros_like(part))
+        return np.where(values.any(axis=1), np.argmax(values @ directions.T, axis=1), np.argmin(norms))
+
+    return _chosen(vectors, pool, np.full(len(vectors), GROUP) if within is None else within, aligned)
+
+
+def _chosen(
+    vectors: NDArray[Any],
+    pool: NDArray[Any],
+    within: NDArray[np.int64],
+    choose: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.int64]],
+) -> NDArray[np.int64]:
+    """What `choose` takes of the pool, int64[n]: it is given some vectors and the pool, of the lanes that count."""
+    result = np.zeros(len(vectors), np.int64)
+    for count in np.unique(within):
+        at, part = np.flatnonzero(within == count), np.asarray(pool, np.float64)[:, :count]
         for begin in range(0, len(at), _CHUNK):
             some = at[begin : begin + _CHUNK]
-            values = np.asarray(vectors[some, :count], np.float64)
-            found = np.argmax(values @ directions.T, axis=1)
-            result[some] = np.where(values.any(axis=1), found, np.argmin(norms))
+            result[some] = choose(np.asarray(vectors[some, :count], np.float64), part)
     return result
 
 

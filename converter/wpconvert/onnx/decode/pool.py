@@ -133,30 +133,26 @@ class Pool(Decoder):
     def _encode(self, values: Array, settings: Settings) -> Encoded:
         """As it is if so many vectors, or those of the given pool, make it, else the nearest: floats with scales."""
         layout = Layout.of(values.shape, settings.channel_axis)
-        lines = bits_of(layout.lines_of(values))
-        found, within = cut(lines), lanes(lines.shape)
-        pool = bits_of(settings.pool.astype(values.dtype)) if settings.pool is not None else exact(found, within)
-        if pool is not None and settings.pool is None and len(pool) > (settings.pool_size or MAX_SIZE):
-            pool = None
-        index = None if pool is None else indices_of(found, pool, within)
+        found, within = cut(layout.lines_of(values)), lanes(layout.lines)
+        largest = settings.pool_size or MAX_SIZE
+        if settings.pool is not None:
+            pool: Array | None = settings.pool.astype(values.dtype)
+        else:
+            bits = exact(bits_of(found), within)
+            pool = None if bits is None or len(bits) > largest else bits.view(values.dtype)
+        index = None if pool is None else indices_of(bits_of(found), bits_of(pool), within)
         if pool is not None and index is not None:
-            sizes = np.array(layout.sizes, np.int64)
-            return self._encoded(values.shape, _packed(index, len(pool)), pool.view(values.dtype).reshape(-1), sizes)
+            return self._pooled(values.shape, index, pool, layout)
         if settings.pool is None and settings.pool_size is None:
             raise ModelError(f"it is not made of {MAX_SIZE} vectors of {GROUP}")
         if values.dtype.kind == "f":
             return (SCALED if values.dtype == np.float32 else SCALED_FLOAT16).encode(values, settings)
-        return self._nearest(values, layout, settings)
-
-    def _nearest(self, values: Array, layout: Layout, settings: Settings) -> Encoded:
-        """Integers of the given pool, or of one that is clustered of them."""
-        found, within = cut(layout.lines_of(values)), lanes(layout.lines)
-        pool = settings.pool
         if pool is None:
-            pool = cluster_integers(_sampled(found, settings.seed), settings.pool_size or MAX_SIZE, settings.seed)
-        codes = _packed(closest(found, pool, within), len(pool))
-        sizes = np.array(layout.sizes, np.int64)
-        return replace(self._encoded(values.shape, codes, pool.astype(values.dtype).reshape(-1), sizes), lossy=True)
+            pool = cluster_integers(_sampled(found, settings.seed), largest, settings.seed)
+        return replace(self._pooled(values.shape, closest(found, pool, within), pool, layout), lossy=True)
+
+    def _pooled(self, shape: tuple[int, ...], index: NDArray[np.int64], pool: Array, layout: Layout) -> Encoded:
+        return self._encoded(shape, _packed(index, len(pool)), pool.reshape(-1), np.array(layout.sizes, np.int64))
 
     def _decode(self, inputs: Sequence[Array], shape: tuple[int, ...]) -> Array:
         codes, vectors, sizes = inputs
