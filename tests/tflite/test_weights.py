@@ -252,3 +252,19 @@ def test_weights_come_in_execution_order_once_each_with_all_their_operators() ->
         ("pointwise", ("CONV_2D",), 1),
         ("classifier/weights", ("FULLY_CONNECTED",), 1),
     ]
+
+
+@pytest.mark.parametrize("method", ["auto", "rle"])
+@pytest.mark.parametrize("operator", ["CONV_2D", "FULLY_CONNECTED", "DEPTHWISE_CONV_2D"])
+def test_weights_that_are_an_activation_stay_whatever_the_method(operator: str, method: str) -> None:
+    b = ModelBuilder()
+    shapes = {"CONV_2D": (8, 1, 1, 16), "FULLY_CONNECTED": (8, 16), "DEPTHWISE_CONV_2D": (1, 3, 3, 16)}
+    w = b.input(shapes[operator], 0.02)
+    x = b.input((1, 16) if operator == "FULLY_CONNECTED" else (1, 4, 4, 16), 0.5)
+    layers: dict[str, Callable[..., int]] = {"CONV_2D": b.conv2d, "FULLY_CONNECTED": b.fully_connected}
+    layers["DEPTHWISE_CONV_2D"] = b.depthwise
+    b.output(layers[operator](x, w, scale=0.5, weight_scales=0.02))
+    result = converted(b.to_bytes(), method)
+    (tensor,) = result.report.tensors
+    assert (tensor.method, names(result.data)) == ("none", [operator])
+    assert tensor.reason == "no constant: the weights are computed at run time, or there are none"

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wpconvert.errors import UnsupportedError
 from wpconvert.memory.lifetimes import activations
 from wpconvert.model.layer import PLAIN, Layer, Storage
@@ -14,7 +17,7 @@ from wpconvert.tflite.elementwise import matrix_of
 from wpconvert.tflite.model import TfliteModel, element_count, shape_of
 from wpconvert.tflite.operators import BUILTIN_NAMES, ELEMENTWISE, ROW_DIMS, OperatorOptions, options_of
 from wpconvert.tflite.schema import DTYPES
-from wpconvert.tflite.weights import WEIGHT_INPUT, table_of
+from wpconvert.tflite.weights import WEIGHT_INPUT, plain_weights
 
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
 _BINARY = ("ADD", "SUB", "MUL")
@@ -46,8 +49,8 @@ def _layer(model: TfliteModel, index: int) -> Layer:
     name = model.operator_name(model.root.subgraphs[0].operators[index])
     if name in BUILTIN_NAMES:
         return _rewritten(model, index)
-    if table_of(model, 0, index) is not None:
-        return _plain(model, index)
+    if (values := plain_weights(model, 0, index)) is not None:
+        return _plain(model, index, values)
     return _other(model, index, name)
 
 
@@ -97,12 +100,10 @@ def _rewritten(model: TfliteModel, index: int) -> Layer:
     return _weighted(graph, graph.operators[index], found.name, found.options, found.weights.shape, storage)
 
 
-def _plain(model: TfliteModel, index: int) -> Layer:
+def _plain(model: TfliteModel, index: int, values: NDArray[np.int8]) -> Layer:
     graph = model.root.subgraphs[0]
     operator = graph.operators[index]
     name = model.operator_name(operator)
-    values = model.constant(graph.tensors[operator.inputs[WEIGHT_INPUT]])
-    assert values is not None
     storage = Storage.of(PLAIN, values, ROW_DIMS[name], values.nbytes)
     return _weighted(graph, operator, name, options_of(name, operator.builtinOptions), values.shape, storage)
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.tflite.arithmetic import output_multipliers
-from wpconvert.tflite.model import TfliteModel, quantization_of
-from wpconvert.tflite.obstacles import Obstacle
+from wpconvert.tflite.model import TfliteModel
+from wpconvert.tflite.obstacles import Obstacle, check_scale
 from wpconvert.tflite.operators import CHANNEL_AXIS
 from wpconvert.tflite.schema import BufferT, QuantizationParametersT, TensorT
 from wpconvert.tflite.weights import BIAS_INPUT, Site
@@ -27,9 +27,8 @@ class Change:
 
 def scales_of(model: TfliteModel, site: Site) -> NDArray[np.float32]:
     """The scales of a weight that can be rewritten, float32[channels] or [1]."""
-    quantization = quantization_of(model.root.subgraphs[site.subgraph].tensors[site.tensor])
-    assert quantization is not None
-    return quantization.scales
+    tensor = model.root.subgraphs[site.subgraph].tensors[site.tensor]
+    return check_scale(tensor, "weights", per_tensor=False).scales
 
 
 def rescaled_biases(model: TfliteModel, change: Change) -> list[NDArray[np.int32] | None]:
@@ -45,8 +44,8 @@ def rescaled_biases(model: TfliteModel, change: Change) -> list[NDArray[np.int32
     result: list[NDArray[np.int32] | None] = []
     for use in site.uses:
         operator = graph.operators[use.operator]
-        x, y = (quantization_of(graph.tensors[t]) for t in (operator.inputs[0], operator.outputs[0]))
-        assert x is not None and y is not None
+        x = check_scale(graph.tensors[operator.inputs[0]], "input", per_tensor=True)
+        y = check_scale(graph.tensors[operator.outputs[0]], "output", per_tensor=True)
         output_multipliers(x.scales[0], change.scales, y.scales[0])
         bias = model.constant(graph.tensors[operator.inputs[BIAS_INPUT]]) if _has_bias(operator) else None
         rescaled = None if bias is None else np.rint(bias * ratio)
@@ -71,8 +70,7 @@ def put(model: TfliteModel, change: Change, biases: list[NDArray[np.int32] | Non
         if bias is None:
             continue
         operator = graph.operators[use.operator]
-        x = quantization_of(graph.tensors[operator.inputs[0]])
-        assert x is not None
+        x = check_scale(graph.tensors[operator.inputs[0]], "input", per_tensor=True)
         index = int(operator.inputs[BIAS_INPUT])
         if sum(int(t) == index for other in graph.operators for t in other.inputs) > 1:
             operator.inputs = np.array(operator.inputs, np.int32)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wpconvert.errors import WpconvertError
 from wpconvert.model.weight import Weight
@@ -13,7 +14,7 @@ from wpconvert.tflite import table
 from wpconvert.tflite.arithmetic import activation_range, output_multipliers
 from wpconvert.tflite.elementwise import check_elementwise, matrix_of
 from wpconvert.tflite.levels import ACT_BITS, fold_bias, unit_log2, zero_sums
-from wpconvert.tflite.model import Quantization, TfliteModel, quantization_of, shape_of, text
+from wpconvert.tflite.model import Quantization, TfliteModel, shape_of, text
 from wpconvert.tflite.obstacles import Obstacle, check_scale
 from wpconvert.tflite.operators import (
     CHANNEL_AXIS,
@@ -31,6 +32,7 @@ BIAS_INPUT = 2
 REPORTED_NBYTES = 256
 """Constants of other operators are listed, and left as they are, from this size on; smaller ones describe shapes."""
 
+_NO_CONSTANT = "no constant: the weights are computed at run time, or there are none"
 _RANK = {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 4, "FULLY_CONNECTED": 2}
 _OPTIONS = {
     "CONV_2D": "Conv2DOptionsT",
@@ -147,7 +149,7 @@ def _check_sharing(model: TfliteModel, site: Site, kept: set[int]) -> None:
     """Every reader must be an operator that can be rewritten, reading the tensor as its weights in one layout."""
     graph = model.root.subgraphs[site.subgraph]
     if model.buffer(graph.tensors[site.tensor]) is None:
-        raise Obstacle("no constant: the weights are computed at run time, or there are none")
+        raise Obstacle(_NO_CONSTANT)
     for use in site.uses:
         if _is_rewritten(use.name):
             raise Obstacle("already rewritten")
@@ -196,7 +198,7 @@ def _check_use(model: TfliteModel, site: Site, use: Use) -> None:
     if len(shape) != _RANK[use.name] or (use.name == "DEPTHWISE_CONV_2D" and shape[0] != 1):
         raise Obstacle(f"shape {list(shape)} does not suit {use.name}")
     options_of(use.name, operator.builtinOptions)
-    _check_quantization(use.name, x, weights, y)
+    _quantizations(use.name, x, weights, y)
     channels = shape[CHANNEL_AXIS[use.name]]
     if channels > table.MAX_CHANNELS:
         raise Obstacle(f"{channels} output channels; a requantisation table has at most {table.MAX_CHANNELS}")
@@ -214,9 +216,17 @@ def _bias_of(graph: Any, operator: Any) -> Any | None:
     return graph.tensors[operator.inputs[BIAS_INPUT]]
 
 
-def _check_quantization(name: str, x: Any, weights: Any, y: Any) -> None:
-    for tensor, what in ((x, "input"), (y, "output")):
-        check_scale(tensor, what, per_tensor=True)
+def _constant_weights(model: TfliteModel, tensor: Any) -> NDArray[Any]:
+    """The values of weights; Obstacle where the file has none."""
+    values = model.constant(tensor)
+    if values is None:
+        raise Obstacle(_NO_CONSTANT)
+    return values
+
+
+def _quantizations(name: str, x: Any, weights: Any, y: Any) -> tuple[Quantization, Quantization, Quantization]:
+    """Of input, weights and output; Obstacle where an operator with these cannot be rewritten."""
+    of_input, of_output = (check_scale(t, what, per_tensor=True) for t, what in ((x, "input"), (y, "output")))
     quantization = check_scale(weights, "weights", per_tensor=False)
     points = quantization.zero_points
     shape, axis = shape_of(weights), CHANNEL_AXIS[name]
@@ -224,6 +234,15 @@ def _check_quantization(name: str, x: Any, weights: Any, y: Any) -> None:
         raise Obstacle(f"{len(points)} scales along dimension {quantization.axis}, expected {shape[axis]} along {axis}")
     if points.any():
         raise Obstacle("weights with a zero point other than 0")
+    return of_input, quantization, of_output
+
+
+def plain_weights(model: TfliteModel, subgraph: int, index: int) -> NDArray[np.int8] | None:
+    """The weights of an operator that could be rewritten, in the tensor's shape; None of any other operator."""
+    operator = model.root.subgraphs[subgraph].operators[index]
+    if table_of(model, subgraph, index) is None:
+        return None
+    return model.constant(model.root.subgraphs[subgraph].tensors[operator.inputs[WEIGHT_INPUT]])
 
 
 def table_of(
@@ -250,18 +269,17 @@ def build_table(
     """The requantisation table of a builtin convolution or fully connected operator with constant int8 weights.
 
     act_bits: of an activation, lut_shift: of the pool's look-up entries; other than 8 and 0 only for pooled weights.
-    Raises UnsupportedError for an activation that is not a clamp, ModelError for impossible scales.
+    Raises Obstacle where weights or quantisation are of another kind, UnsupportedError for an activation that is not a
+    clamp, ModelError for impossible scales.
     """
     graph = model.root.subgraphs[subgraph]
     operator = graph.operators[operator_index]
     name = model.operator_name(operator)
     x, w, y = (graph.tensors[t] for t in (*operator.inputs[:2], operator.outputs[0]))
-    values = model.constant(w)
+    values = _constant_weights(model, w)
     bias_tensor = _bias_of(graph, operator)
     bias = None if bias_tensor is None else model.constant(bias_tensor)
-    quantizations = [quantization_of(t) for t in (x, w, y)]
-    assert values is not None and None not in quantizations
-    qx, qw, qy = (q for q in quantizations if isinstance(q, Quantization))
+    qx, qw, qy = _quantizations(name, x, w, y)
     # Scales that overflow float32 are refused by their infinite multiplier.
     with np.errstate(all="ignore"):
         unit = unit_log2(act_bits, lut_shift)
