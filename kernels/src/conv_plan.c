@@ -88,6 +88,30 @@ static uint64_t list_budget(const wpk_conv_plan *p, wpk_row_form form, const wpk
     return or_spare(nbytes, rest, shape);
 }
 
+/* What decoded rows need in scratch beside a block of them. */
+static __attribute__((noinline)) uint64_t beside_rows(const wpk_conv_plan *p,
+                                                      const wpk_conv_shape *shape,
+                                                      const wpk_weights *weights,
+                                                      uint32_t tile_pixels) {
+    return wpk_gemm_channels_nbytes(MAX_BLOCK_ROWS) + order_nbytes(p, weights) +
+           decoded_nbytes(p, weights) + windows_nbytes(p, shape, weights->cols) +
+           wpk_gemm_run_nbytes(weights->cols, tile_pixels) + wpk_tables_nbytes(weights);
+}
+
+/* A layer with small activations gets small tiles, unless large ones find room in memory that other
+ * layers need anyway. */
+static uint32_t tile_pixels_of(const wpk_conv_plan *p, const wpk_conv_shape *shape,
+                               const wpk_weights *weights, uint64_t group_nbytes,
+                               uint64_t activations) {
+    wpk_conv_plan large = *p;
+    large.windows = WPK_TILE_PIXELS;
+    const uint64_t block = p->in_place ? 0 : block_budget(p, group_nbytes, activations);
+    const bool room = block + beside_rows(&large, shape, weights, WPK_TILE_PIXELS) <= shape->spare;
+    const bool small =
+        TILE_SHARE * wpk_gemm_run_nbytes(weights->cols, WPK_TILE_PIXELS) > activations;
+    return small && !room ? SMALL_TILE_PIXELS : WPK_TILE_PIXELS;
+}
+
 static uint32_t rows_of_block(const wpk_conv_plan *p, const wpk_conv_shape *shape,
                               const wpk_weights *weights, uint64_t group_nbytes,
                               uint64_t activations) {
@@ -100,11 +124,7 @@ static uint32_t rows_of_block(const wpk_conv_plan *p, const wpk_conv_shape *shap
     }
     uint64_t nbytes = block_budget(p, group_nbytes, activations);
     if (WPK_REREADS || copies_activations(p)) {
-        const uint64_t rest = wpk_gemm_channels_nbytes(MAX_BLOCK_ROWS) + order_nbytes(p, weights) +
-                              decoded_nbytes(p, weights) + windows_nbytes(p, shape, weights->cols) +
-                              wpk_gemm_run_nbytes(weights->cols, p->tile_pixels) +
-                              wpk_tables_nbytes(weights);
-        nbytes = or_spare(nbytes, rest, shape);
+        nbytes = or_spare(nbytes, beside_rows(p, shape, weights, p->tile_pixels), shape);
     }
     const uint64_t most = nbytes / group_nbytes < 1 ? 1 : nbytes / group_nbytes;
     const uint32_t groups = (rows + WPK_ROW_GROUP - 1) / WPK_ROW_GROUP;
@@ -155,10 +175,7 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
                                           list_budget(&p, form, shape, weights, activations), rows);
         p.block_rows = wpk_lists_rows(weights, p.block_nbytes, rows);
     } else {
-        p.tile_pixels = WPK_TILE_PIXELS;
-        if (TILE_SHARE * wpk_gemm_run_nbytes(weights->cols, WPK_TILE_PIXELS) > activations) {
-            p.tile_pixels = SMALL_TILE_PIXELS;
-        }
+        p.tile_pixels = tile_pixels_of(&p, shape, weights, group_nbytes, activations);
         p.windows = p.vector ? 1 : p.tile_pixels;
         if (WPK_MVE && p.pointwise && !p.vector) {
             const uint32_t run = runs == 1 ? wpk_conv_pixels(shape) : (uint32_t)shape->out_w;

@@ -118,8 +118,13 @@ def test_helium_results_that_come_late() -> None:
 def test_gathers_take_a_cycle_for_each_element() -> None:
     assert cycles("cortex-m55", "vldrb.u8 q0, [r1, q2]") == [16]
     assert cycles("cortex-m55", "vldrb.s16 q0, [r1, q2]") == [8]
+    assert cycles("cortex-m55", "vldrh.u16 q0, [r1, q2, uxtw #1]") == [8]
+    assert cycles("cortex-m55", "vldrb.u32 q0, [r1, q2]") == [4]
+    assert cycles("cortex-m55", "vldrh.s32 q0, [r1, q2]") == [4]
     assert cycles("cortex-m55", "vldrw.u32 q0, [r1, q2, uxtw #2]") == [4]
     assert cycles("cortex-m55", "vstrw.32 q0, [q2, #4]") == [4]
+    for line in ("vldrd.u64 q0, [r1, q2]", "vldrd.u64 q0, [q2, #8]", "vstrd.64 q0, [q2, #8]"):
+        assert cycles("cortex-m55", line) == [2], line
     assert cycles("cortex-m55", "vldrb.u8 q0, [r1], #16") == [1]
 
 
