@@ -6,7 +6,9 @@ import fcntl
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from itertools import dropwhile, takewhile
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -65,6 +67,23 @@ def checked(command: Sequence[str | Path]) -> str:
     return done.stdout
 
 
+def recipe(tool: str) -> str:
+    """What docs/TFLM.md tells users of `make` or `CMake` to write: the indented lines after "With TOOL"."""
+    lines = (ROOT / "docs/TFLM.md").read_text().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"   With {tool}"))
+    code = takewhile(lambda line: not line or line.startswith(" " * 7), dropwhile(str.strip, lines[start:]))
+    return dedent("\n".join(code)).strip() + "\n"
+
+
+def write_recipe(folder: Path, before: str = "") -> Path:
+    """A CMake project of `before` and the recipe, which finds our folder beside it under the name that it uses."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "wpconvert").exists():
+        (folder / "wpconvert").symlink_to(ROOT)
+    (folder / "CMakeLists.txt").write_text(before + recipe("CMake"))
+    return folder
+
+
 def write_model(folder: Path, data: bytes) -> None:
     """model.c and model.h as `--to-c model.c` writes them; files that are the same already keep their date."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +101,8 @@ def build_programs(tflm: Path, models: Mapping[str, bytes]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for name, data in models.items():
             write_model(build / "models" / name, data)
-        definitions = [f"-DTFLM_DIR={tflm}", f"-DMODELS={build / 'models'}"]
+        folders = {"TFLM_DIR": tflm, "MODELS": build / "models", "RECIPE": write_recipe(build / "recipe")}
+        definitions = [f"-D{name}={folder}" for name, folder in folders.items()]
         checked(["cmake", "-G", "Ninja", *definitions, "-S", HERE, "-B", build / "host"])
         targets = [f"run_{name}" for name in models]
         checked(["cmake", "--build", build / "host", "-j", "1", "--target", *targets])

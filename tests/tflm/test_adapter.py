@@ -8,7 +8,20 @@ from pathlib import Path
 import pytest
 
 from tests.tflite.harness import forced
-from tests.tflm.harness import HERE, NO_RUNTIME, ROOT, WARNINGS, checked, includes, layers, run, sources, write_model
+from tests.tflm.harness import (
+    HERE,
+    NO_RUNTIME,
+    ROOT,
+    WARNINGS,
+    checked,
+    includes,
+    layers,
+    recipe,
+    run,
+    sources,
+    write_model,
+    write_recipe,
+)
 
 HEADERS = (
     "c/common.h",
@@ -26,12 +39,13 @@ CORES = {
 
 @pytest.fixture
 def interface(tmp_path: Path) -> list[str]:
-    """Include options by which each of TensorFlow Lite Micro's headers is our interface.h."""
+    """Include options by which each of TensorFlow Lite Micro's headers is our interface.h, and gives warnings, too."""
     for name in HEADERS:
         path = tmp_path / "include/tensorflow/lite" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text('#include "interface.h"\n')
-    return [f"-I{tmp_path / 'include'}", f"-I{HERE}"]
+        warning = f"static inline int {path.stem}_warns(int unused) {{ return -1 < 0u; }}"
+        path.write_text(f'#pragma once\n#include "interface.h"\n{warning}\n')
+    return ["-isystem", str(tmp_path / "include"), "-isystem", str(HERE)]
 
 
 def need(*tools: str) -> None:
@@ -58,6 +72,35 @@ def test_it_links_with_what_the_emitted_header_registers(interface: list[str], t
     options = [*NO_RUNTIME, *WARNINGS, *includes(), *interface, f"-I{tmp_path}"]
     checked(["g++", *options, HERE / "link.cc", *cc_files, *objects.glob("*.o"), "-o", program])
     assert run([program]).returncode == 0
+
+
+def test_the_recipe_for_cmake(interface: list[str], tmp_path: Path) -> None:
+    need("cmake", "ninja", "g++")
+    write_model(tmp_path, forced(layers(), "dcsr"))
+    before = f"""
+        cmake_minimum_required(VERSION 3.25)
+        project(firmware LANGUAGES C CXX)
+        add_library(my_tflm INTERFACE)
+        target_include_directories(my_tflm INTERFACE {" ".join(interface[1::2])} {tmp_path})
+        add_executable(my_firmware {HERE / "link.cc"})
+    """
+    folder = write_recipe(tmp_path / "project", before)
+    checked(["cmake", "-G", "Ninja", "-S", folder, "-B", tmp_path / "build"])
+    checked(["cmake", "--build", tmp_path / "build", "-j", "1"])
+    assert run([tmp_path / "build/my_firmware"]).returncode == 0
+
+
+def test_the_recipe_for_make(tmp_path: Path) -> None:
+    need("make")
+    (tmp_path / "path/to").mkdir(parents=True)
+    (tmp_path / "path/to/wpconvert").symlink_to(ROOT)
+    (tmp_path / "Makefile").write_text(
+        recipe("make") + "\nall:\n\t@echo $(WPCONVERT_SRCS)\n\t@echo $(WPCONVERT_INCLUDES)\n"
+    )
+    files, folders = checked(["make", "-s", "-C", tmp_path]).splitlines()
+    assert sorted((tmp_path / name).resolve() for name in files.split()) == sorted(sources())
+    named = [f"-I{(tmp_path / name.removeprefix('-I')).resolve()}" for name in folders.split()]
+    assert named == includes()
 
 
 @pytest.mark.parametrize("strip", [False, True], ids=["texts", "stripped"])
