@@ -77,11 +77,16 @@ class Code:
 
 @dataclass(frozen=True)
 class CostModel:
-    """What is known of one core. Families as `family_of` names them."""
+    """What is known of one core. Families as `family_of` names them.
+
+    uncertainty: by how much, relative to it, the predicted ratio of a rewritten model's cycles to those of the
+    unconverted one may be too low; measured on models that took no part in the calibration.
+    """
 
     core: str
     families: Mapping[str, tuple[Piece, ...]]
     code: tuple[Code, ...]
+    uncertainty: float = 0.0
 
     def cost(self, layer: Layer) -> Cost | None:
         """Of one operator, without the interpreter's part; None when an operator without blob was not calibrated.
@@ -137,7 +142,7 @@ def _read(data: dict[str, Any]) -> CostModel:
         for name, pieces in data["families"].items()
     }
     code = tuple(Code(entry["nbytes"], frozenset(entry["used_by"])) for entry in data["code"])
-    return CostModel(data["core"], families, code)
+    return CostModel(data["core"], families, code, data.get("uncertainty", 0.0))
 
 
 def _limits(limits: list[float | None]) -> tuple[float, float]:
