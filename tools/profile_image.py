@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from tools.benchmark.measure import expected_sha256
-from tools.benchmark.tables import markdown
+from tools.markdown import markdown
 from wpconvert.bench.measure import benchmark_image
 from wpconvert.bench.result import Benchmark
 from wpconvert.engines.inputs import random_inputs

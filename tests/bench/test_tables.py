@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from tools.benchmark.__main__ import as_json, models_of
-from tools.benchmark.measure import DENSE, Facts, Row
+from tools.benchmark.defaults import broken_promises, default_table
+from tools.benchmark.measure import DEFAULT, DENSE, Facts, Row
 from tools.benchmark.numbers import STOCK, stock_of
 from tools.benchmark.plot import draw, pareto
 from tools.benchmark.tables import model_table, readme_table, report
@@ -93,6 +94,25 @@ def test_the_report_names_what_is_modelled_and_what_is_missing() -> None:
     assert "modelled" in text and "measured" in text and "- `x` on y: too large" in text
     assert "order-0 entropy 20,786 bytes" in text and "`xz -9e` 33,248 bytes" in text
     assert "`ds_cnn_kws/sparse_l_80`: dcsr 313,592" in text
+
+
+def test_a_default_plan_stands_beside_the_model_as_it_is() -> None:
+    before, after = row("zoo/a", DENSE, "mps2-m4", 5_000, 2_000_000), row("zoo/a", DEFAULT, "mps2-m4", 4_000, 1_000_000)
+    line = default_table([before, row("zoo/a", "rle", "mps2-m4", 4_500, 1_500_000), after]).splitlines()[-1]
+    assert line.startswith("| `zoo/a` | mps2-m4 | 5,000 → 4,000 | 654 → 654 | 5,654 → 4,654 (0.82 ×) |")
+    assert line.endswith("| 2.000 → 1.000 (0.50 ×) | 4.000 → 2.000 (0.50 ×) |")
+    assert broken_promises([before, after]) == []
+
+
+def test_a_default_plan_that_takes_more_than_promised_is_named() -> None:
+    before = row("zoo/a", DENSE, "mps2-m4", 5_000, 1_000_000)
+    larger = row("zoo/a", DEFAULT, "mps2-m4", 5_001, 1_000_000)
+    assert broken_promises([before, larger]) == ["zoo/a on mps2-m4: 5,655 bytes of flash, 5,654 as it is"]
+    slower = row("zoo/a", DEFAULT, "mps2-m4", 4_000, 1_101_000)
+    assert [line.split(": ")[1] for line in broken_promises([before, slower])] == [
+        "1.101 × the instructions, promised are 1.1",
+        "1.101 × the modelled cycles, promised are 1.1",
+    ]
 
 
 def test_readme_has_all_targets_in_a_cell() -> None:

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tools.benchmark.defaults import broken_promises
 from tools.benchmark.measure import Facts, Row, facts_of, measure_all
 from tools.benchmark.plot import draw
 from tools.benchmark.tables import readme_table, report
@@ -85,6 +86,8 @@ def main() -> None:
     count = sum(len(rows) for _, rows in models)
     print(f"{count} rows in {time.monotonic() - start:.0f} s, outputs bit for bit", file=sys.stderr)
     measured = [(facts, rows) for facts, rows in models if rows]
+    broken = broken_promises([row for _, rows in models for row in rows])
+    print(*broken, f"{len(broken)} default plans break a promise", sep="\n", file=sys.stderr)
     if not arguments.write:
         print(report(measured, left_out), readme_table(measured), sep="\n")
         return

@@ -26,7 +26,9 @@ from wpconvert.tflite.weights import find_weights
 
 DENSE = "as it is"
 AUTO = {f"auto {optimize}": optimize for optimize in (SIZE, BALANCED, SPEED)}
-METHODS = (DENSE, *STANDALONE, *AUTO)
+DEFAULT = "default"
+"""What the command does with nothing but a target: -m auto, not stripped."""
+METHODS = (DENSE, DEFAULT, *STANDALONE, *AUTO)
 _MULTIPLIED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 
 
@@ -47,7 +49,8 @@ class Facts:
 class Row:
     """One model by one method on one board.
 
-    file_nbytes: stripped, except as it is. weights_nbytes: of all int8 weights as stored, those left dense included.
+    file_nbytes: stripped, except as it is and by default. weights_nbytes: of all int8 weights as stored, those left
+    dense included.
     operators: instructions by kind of operator.
     """
 
@@ -61,6 +64,11 @@ class Row:
     arena_nbytes: int
     code_nbytes: int
     operators: dict[str, int]
+
+    @property
+    def flash_nbytes(self) -> int:
+        """Model and code."""
+        return self.file_nbytes + self.code_nbytes
 
 
 def name_of(path: Path) -> str:
@@ -95,19 +103,21 @@ def expected_sha256(path: Path) -> str:
 
 
 @cache
-def _converted(path: Path, method: str, goal: Goal | None) -> Converted:
-    return convert(str(path), path.read_bytes(), Settings(method, Rules(rules=[]), strip=True, goal=goal))
+def _converted(path: Path, method: str, goal: Goal | None, strip: bool = True) -> Converted:
+    return convert(str(path), path.read_bytes(), Settings(method, Rules(rules=[]), strip=strip, goal=goal))
 
 
 def stored(path: Path, method: str, board: Board) -> tuple[bytes, int] | None:
-    """The file of a version for a board, and bytes of its weights. None where the method rewrites nothing."""
+    """The file of a version for a board, and bytes of its weights. None where a method rewrites nothing."""
     if method == DENSE:
         return path.read_bytes(), facts_of(path).weights
-    if method in AUTO:
+    if method == DEFAULT:
+        converted = _converted(path, "auto", Goal(board.name, board.core), strip=False)
+    elif method in AUTO:
         converted = _converted(path, "auto", Goal(board.name, board.core, AUTO[method]))
     else:
         converted = _converted(path, method, None)
-    if not converted.report.rewritten:
+    if not converted.report.rewritten and method != DEFAULT:
         return None
     tensors = [tensor for tensor in converted.report.tensors if _MULTIPLIED & {*tensor.operators}]
     return converted.data, sum(tensor.nbytes_after for tensor in tensors)

@@ -24,6 +24,7 @@ INK, RULE = "#222222", "#e5e5e5"
 STOCK_NAME = "TFLM + CMSIS-NN"
 _COLOURS = (
     "#9ca3af",
+    "#be185d",
     "#6b7280",
     "#0ea5e9",
     "#2563eb",
@@ -34,7 +35,7 @@ _COLOURS = (
     "#ea580c",
     "#f59e0b",
 )
-_MARKERS = "sDov^<>Pph"
+_MARKERS = "s*Dov^<>Pph"
 STYLES = dict(zip(METHODS, zip(_COLOURS, _MARKERS, strict=True), strict=True)) | {STOCK_NAME: (INK, "X")}
 
 

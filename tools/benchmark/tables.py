@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tools.benchmark.defaults import default_table
 from tools.benchmark.measure import DENSE, Facts, Row
 from tools.benchmark.numbers import PUBLISHED, STOCK, Stock, published_nbytes, stock_of
+from tools.markdown import markdown
 from wpconvert.target.board import boards
 
 STOCK_NAME = "TFLM + CMSIS-NN"
@@ -15,12 +17,6 @@ README_RATIOS = (
     ("balanced, cycles", "auto balanced", "modelled_cycles"),
 )
 """Columns of README.md: title, method, and what of stock's it is a part of."""
-
-
-def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:
-    """A table whose first columns, `texts` of them, are text."""
-    rule = [*["---"] * texts, *["--:"] * (len(titles) - texts)]
-    return "".join("| " + " | ".join(cells) + " |\n" for cells in (titles, rule, *rows))
 
 
 def _millions(count: int) -> str:
@@ -110,7 +106,7 @@ def report(models: Sequence[tuple[Facts, Sequence[Row]]], left_out: Sequence[str
         "Made by `make bench`; the same numbers as data: [bench.json](bench.json). Instructions are measured, one\n"
         "inference on a random input, exact; cycles are modelled ([CYCLE_MODEL.md](CYCLE_MODEL.md)). All outputs are\n"
         "those of the reference interpreter, bit for bit.\n",
-        "- **file**: bytes of the whole `.tflite`, with `--strip`, except as it is.\n"
+        "- **file**: bytes of the whole `.tflite`, with `--strip`, except as it is and by default.\n"
         "- **of entropy**: bytes of all int8 weights as stored (headers and code tables included, and those that stay\n"
         "  dense) in parts of their order-0 entropy, tensor by tensor.\n"
         "- **arena**, **code flash**: bytes. Code flash is the whole image but the model, with exactly the model's\n"
@@ -118,7 +114,14 @@ def report(models: Sequence[tuple[Facts, Sequence[Row]]], left_out: Sequence[str
         "- A method that rewrites nothing of a model has no row.\n"
         f"- In brackets: against {STOCK_NAME} on the dense model: {STOCK['provenance']}. {STOCK['how']}\n"
         f"  {STOCK['profile']}\n"
+        "- **default**: `wpconvert MODEL -o OUT --target TARGET`, nothing else given.\n"
         f"- Published sizes: {PUBLISHED['provenance']}. {_siblings({facts.name for facts, _ in models})}\n",
+    ]
+    parts += [
+        "## By default\n",
+        "What `wpconvert MODEL -o OUT --target TARGET` makes of each model: as it is → by default. **flash** is\n"
+        "file and code together.\n",
+        default_table([row for _, rows in models for row in rows]),
     ]
     for facts, rows in models:
         parts += [f"## {facts.name}\n", facts_line(facts) + "\n", model_table(facts, rows)]

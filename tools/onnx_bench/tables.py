@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tools.benchmark.tables import markdown
+from tools.markdown import markdown
 from tools.onnx_bench.measure import COMPARED, FLOAT, ON_BOARDS, REWRITTEN, File, Result
 from tools.onnx_bench.networks import CALIBRATION_SAMPLES
 from wpconvert.model.pooling import POOL

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tools.benchmark.tables import markdown
+from tools.markdown import markdown
 from tools.pool_bench.measure import TYPICAL_SIZE, Row, Version
 from tools.pool_bench.schedules import WAYS, Result
 from tools.pool_bench.sizes import KINDS, Size
