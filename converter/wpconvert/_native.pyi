@@ -53,6 +53,20 @@ def lower_arena(model: bytes, core: str) -> tuple[int, list[int]]:
     their order. Error for a core without kernels and a model that the runtime refuses.
     """
 
+def layer_plan(
+    core: str, depthwise: bool, shape: Sequence[int], spare: int, codec: str, elements: int, table_nbytes: int
+) -> dict[str, int]:
+    """How a core computes a CONV_2D or DEPTHWISE_CONV_2D, as its kernels plan it.
+
+    shape: batch; height, width and channels of input and output; height, width and channels of a filter; strides,
+    dilations and padding above and left, each of height and width. spare: bytes of scratch that cost nothing. codec:
+    "" for rows as they are; elements: how many of them it stores, table_nbytes: of what it decodes with.
+
+    By name: is_3x3 (of a depthwise one; others have all the rest), vector (too few pixels to decode for), in_place,
+    pointwise, strip, form (of rows: 0 dense, 1 lists, 2 groups), blocks (of rows, in a group of channels), tile_pixels,
+    windows (gathered at a time), nbytes (of scratch). Error for a core or codec that is not known.
+    """
+
 def operators() -> list[str]:
     """Builtin names and custom codes of the operators, sorted."""
 

@@ -164,6 +164,7 @@ wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *w
     const wpk_row_form form =
         may_list ? wpk_lists_choose(weights, runs, wpk_conv_pixels(shape) / runs, p.strip)
                  : WPK_ROWS_DENSE;
+    p.form = (uint8_t)form;
     if (form != WPK_ROWS_DENSE) {
         const struct wpk_list_kernels *const kernels = weights->codec->list_kernels;
         p.lists = form == WPK_ROWS_GROUPED ? kernels->grouped : kernels;

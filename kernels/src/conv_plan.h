@@ -16,6 +16,7 @@ typedef struct {
     bool strip;      /* windows are parts of a strip: no gathering */
     bool indexed;    /* Helium: pool vectors are packed or multiplied, no row is decoded */
     bool narrow;     /* activations lose bits after they were copied, so none is read in place */
+    uint8_t form;    /* wpk_row_form */
     const struct wpk_list_kernels *lists; /* for sparse rows as lists, or NULL */
     uint32_t group_rows, block_rows;
     uint32_t tile_pixels;

@@ -2,11 +2,13 @@
 // converter/wpconvert/_native.pyi.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <array>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -16,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "layer_plan.h"
 #include "session.h"
 
 namespace nb = nanobind;
@@ -199,6 +202,30 @@ std::pair<size_t, std::vector<uint32_t>> lower_arena(const nb::bytes &model,
     return {lower.nbytes, lower.scratch};
 }
 
+nb::dict layer_plan(const std::string &core, bool depthwise, const std::array<int32_t, 16> &shape,
+                    uint32_t spare, const std::string &codec, uint32_t elements,
+                    uint32_t table_nbytes) {
+    const auto [batch, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w, kernel_c,
+                stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left] = shape;
+    const wpk_conv_shape layer = {batch,      in_h,       in_w,     in_c,     out_h,    out_w,
+                                  out_c,      kernel_h,   kernel_w, kernel_c, stride_h, stride_w,
+                                  dilation_h, dilation_w, pad_top,  pad_left, spare};
+    const wpn_layer_plan plan =
+        wpconvert::native::layer_plan(core, depthwise, layer, {codec, elements, table_nbytes});
+    nb::dict found;
+    found["is_3x3"] = plan.is_3x3;
+    found["vector"] = plan.vector;
+    found["in_place"] = plan.in_place;
+    found["pointwise"] = plan.pointwise;
+    found["strip"] = plan.strip;
+    found["form"] = plan.form;
+    found["blocks"] = plan.blocks;
+    found["tile_pixels"] = plan.tile_pixels;
+    found["windows"] = plan.windows;
+    found["nbytes"] = plan.nbytes;
+    return found;
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -219,6 +246,8 @@ NB_MODULE(_native, m) {
     m.def("decode_rows", &decode_rows, nb::arg("blob"), nb::arg("first"), nb::arg("last"),
           nb::arg("step"), nb::arg("pool") = nb::none());
     m.def("lower_arena", &lower_arena, nb::arg("model"), nb::arg("core"));
+    m.def("layer_plan", &layer_plan, nb::arg("core"), nb::arg("depthwise"), nb::arg("shape"),
+          nb::arg("spare"), nb::arg("codec"), nb::arg("elements"), nb::arg("table_nbytes"));
     m.def("operators", &wpconvert::native::operator_names);
     m.def("codecs", &wpconvert::native::codec_names);
 }

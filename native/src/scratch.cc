@@ -6,8 +6,12 @@ namespace {
 
 constexpr const wpn_planning *kCores[] = {&wpn_planning_m55, &wpn_planning_m4, &wpn_planning_m3};
 
-const wpn_planning kHost = {"host", wpk_conv_scratch_nbytes, wpk_depthwise_scratch_nbytes,
-                            wpk_fully_connected_scratch_nbytes, wpk_dequantise_scratch_nbytes};
+const wpn_planning kHost = {"host",
+                            wpk_conv_scratch_nbytes,
+                            wpk_depthwise_scratch_nbytes,
+                            wpk_fully_connected_scratch_nbytes,
+                            wpk_dequantise_scratch_nbytes,
+                            nullptr};
 
 thread_local const wpn_planning *current = &kHost;
 thread_local std::vector<uint32_t> *recorded = nullptr;

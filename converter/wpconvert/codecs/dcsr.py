@@ -187,6 +187,11 @@ def _bit_planes(delta: IntArray) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     return present, lane_masks[used].astype("<u2")
 
 
+def work(blob: Blob, matrix: NDArray[np.int8]) -> dict[str, int]:  # noqa: ARG001 - one signature for all codecs
+    """Stored elements, groups of them, and bit planes of deltas that four bits do not hold."""
+    return {"stored": len(blob.sections[2]), "groups": len(blob.sections[3]), "planes": len(blob.sections[6]) // 2}
+
+
 class Decoder:
     """Random access to the rows of a dCSR blob; construction checks everything but the columns themselves."""
 

@@ -66,7 +66,7 @@ class _Form:
         return FLAG_RUNS * (len(self.codes) == 2) | FLAG_LIVE_COLUMNS * (self.live is not None)
 
 
-def _chunks(matrix: Matrix, live: NDArray[np.bool_] | None, block_rows: int) -> Iterator[Matrix]:
+def chunks(matrix: Matrix, live: NDArray[np.bool_] | None, block_rows: int) -> Iterator[Matrix]:
     """The rows in pieces of whole blocks, without the columns that are not live."""
     step = max(1, rows.CHUNK_ELEMENTS // (matrix.shape[1] * block_rows)) * block_rows
     for first in range(0, len(matrix), step):
@@ -80,7 +80,7 @@ def _forms(matrix: Matrix, live: NDArray[np.bool_] | None, block_rows: int) -> I
     """Both forms for these columns, with the bits they take."""
     values = np.zeros(prefix_code.SYMBOLS, np.int64)
     fine = np.zeros(prefix_code.SYMBOLS, np.int64)
-    for chunk in _chunks(matrix, live, block_rows):
+    for chunk in chunks(matrix, live, block_rows):
         values += np.bincount(chunk.reshape(-1).view(np.uint8) ^ np.uint8(ZERO), minlength=len(values))
         symbol, _ = gaps.symbols(gaps.runs_of(chunk, block_rows).gap, gaps.MAX_DIRECT_LOG2)
         fine += np.bincount(symbol, minlength=len(fine))
@@ -127,11 +127,11 @@ def encode(matrix: Matrix, layout: Layout, block_log2: int) -> NDArray[np.uint8]
     form = min(forms, key=lambda form: form.nbits)
     writer = BitWriter()
     writer.put(*_description(matrix, form))
-    chunks = _chunks(matrix, form.live, block_rows)
+    pieces = chunks(matrix, form.live, block_rows)
     if form.flags & FLAG_RUNS:
-        nbits = [_write_runs(writer, chunk, form, block_rows) for chunk in chunks]
+        nbits = [_write_runs(writer, chunk, form, block_rows) for chunk in pieces]
     else:
-        nbits = [_write_plain(writer, chunk, form.codes[0], block_rows) for chunk in chunks]
+        nbits = [_write_plain(writer, chunk, form.codes[0], block_rows) for chunk in pieces]
     starts = np.cumsum(np.concatenate(nbits))[:-1]
     wide = len(starts) > 0 and int(starts[-1]) > 0xFFFF
     index = starts.astype("<u4" if wide else "<u2")

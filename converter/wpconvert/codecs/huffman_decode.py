@@ -21,6 +21,7 @@ from wpconvert.codecs.huffman import (
     PERIOD_NBITS,
     TAIL_NBYTES,
     ZERO,
+    chunks,
 )
 from wpconvert.errors import ModelError
 
@@ -70,7 +71,7 @@ class Decoder:
         blob = self._blob
         reader.get(8)
         runs, some = bool(blob.flags & FLAG_RUNS), bool(blob.flags & FLAG_LIVE_COLUMNS)
-        direct_log2 = reader.get(3) if runs else gaps.MIN_DIRECT_LOG2
+        self._direct_log2 = direct_log2 = reader.get(3) if runs else gaps.MIN_DIRECT_LOG2
         if not gaps.MIN_DIRECT_LOG2 <= direct_log2 <= gaps.MAX_DIRECT_LOG2:
             raise ModelError(f"weight blob: gaps below 2^{direct_log2} have symbols of their own, expected 2^2 to 2^6")
         heads = [prefix_code.read_head(reader) for _ in range(1 + runs)]
@@ -105,6 +106,40 @@ class Decoder:
             out[...] = chosen
         else:
             out.reshape(-1, len(self._live))[:, self._live] = chosen.reshape(-1, int(self._live.sum()))
+
+    def work(self, matrix: NDArray[np.int8]) -> dict[str, int]:
+        """What decoding takes; `matrix`: the weights."""
+        values, gap_counts = np.zeros(prefix_code.SYMBOLS, np.int64), np.zeros(prefix_code.SYMBOLS, np.int64)
+        runs, block_rows = self._gaps is not None, 1 << self._blob.block_log2
+        for chunk in chunks(matrix, self._live, block_rows):
+            stored = chunk.reshape(-1)
+            if self._gaps is not None:
+                symbol, _ = gaps.symbols(gaps.runs_of(chunk, block_rows).gap, self._direct_log2)
+                gap_counts += np.bincount(symbol, minlength=len(gap_counts))
+                stored = stored[stored != 0]
+            values += np.bincount(stored.view(np.uint8) ^ np.uint8(ZERO), minlength=len(values))
+        lengths = _lengths_of(self._values)
+        escapes = int((1 << prefix_code.MAX_NBITS - lengths[lengths > VALUE_NBITS]).sum()) >> (
+            prefix_code.MAX_NBITS - VALUE_NBITS
+        )
+        pairs = (1 << VALUE_NBITS) + 8 * escapes + (0 if self._live is None else len(self._live))
+        found = {
+            "runs": int(runs),
+            "mapped": int(self._live is not None),
+            "columns": self._cols,
+            "periods": 1 if self._live is None else self._blob.cols // len(self._live),
+            "stored": int(values.sum()),
+            "long values": int(values[lengths > VALUE_NBITS].sum()),
+            "symbols": int(np.count_nonzero(lengths)),
+            "long symbols": int(np.count_nonzero(lengths > VALUE_NBITS)),
+        }
+        if self._gaps is not None:
+            lengths = _lengths_of(self._gaps.lookup)
+            found["long gaps"] = int(gap_counts[(lengths > GAP_NBITS) | (self._gaps.extra > 0)].sum())
+            found["symbols"] += int(np.count_nonzero(lengths))
+            pairs += (1 << GAP_NBITS) + int(np.count_nonzero(lengths)) // 2
+        found["table bytes"] = _TABLES_NBYTES + 2 * pairs
+        return found
 
     def _rest(self, position: int) -> int:
         """The bits behind the last code."""
@@ -172,6 +207,24 @@ class Decoder:
         where = (np.cumsum(sizes) - sizes)[item_block[stored]] + reached[stored]
         out[where] = (value_symbols[window[at]] ^ np.uint8(ZERO)).view(np.int8)
         return low + int(behind_gap[position[-1]])
+
+
+VALUE_NBITS = 9
+GAP_NBITS = 8
+"""Bits of a value's and of a gap's code that a device looks up at once."""
+_TABLES_NBYTES = 192
+
+
+def work(blob: Blob, matrix: NDArray[np.int8]) -> dict[str, int]:
+    """Whether there are gaps, stored columns of a row, codes too long to be looked up at once, symbols with codes."""
+    return Decoder(blob).work(matrix)
+
+
+def _lengths_of(lookup: _Lookup) -> IntArray:
+    """The code length of every symbol, int64[256]."""
+    lengths = np.zeros(prefix_code.SYMBOLS, np.int64)
+    lengths[lookup[0]] = lookup[1]
+    return lengths
 
 
 def _gaps_of(lengths: IntArray, direct_log2: int) -> _Gaps:

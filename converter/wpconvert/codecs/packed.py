@@ -143,6 +143,16 @@ def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int = DEFAULT_B
     return container.build(CODEC_ID, layout, block_log2, flags, [[choice.table], packed])
 
 
+def work(blob: Blob, matrix: NDArray[np.int8]) -> dict[str, int]:  # noqa: ARG001 - one signature for all codecs
+    """Bits of a code, and whether codes are looked up in a table of all weights or a row's, or in one of a column's."""
+    mapping = blob.flags >> _MAPPING_SHIFT
+    return {
+        "bits": blob.flags & 7,
+        "table": int(mapping in (Mapping.TABLE, Mapping.ROW_TABLES)),
+        "column tables": int(mapping == Mapping.COLUMN_TABLES),
+    }
+
+
 class Decoder:
     """Random access to the rows of a packed blob; construction checks all of it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -25,6 +25,8 @@ class RowDecoder(Protocol):
 
 
 Encode = Callable[[NDArray[np.int8], Layout, int, Pool | None], NDArray[np.uint8]]
+Work = Mapping[str, int]
+"""What the time to decode a blob depends on beside its rows and columns, counted: stored elements, escapes, …"""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Codec:
     """One storage format.
 
     `minimum_nbytes(layout, nnz)` bounds a blob's size from below without encoding; 2^block_log2(layout) rows are a row
-    block that suits the format. pooled: its blobs are read and written with a pool.
+    block that suits the format. work(blob, matrix) counts what decoding takes. pooled: its blobs are read and written
+    with a pool.
     """
 
     number: int
@@ -41,6 +44,7 @@ class Codec:
     encode: Encode
     decoder: Callable[[Blob], RowDecoder]
     minimum_nbytes: Callable[[Layout, int], int]
+    work: Callable[[Blob, NDArray[np.int8]], Work]
     block_log2: Callable[[Layout], int] = default_block_log2
     pooled: bool = False
 
@@ -48,6 +52,11 @@ class Codec:
 def _alone(encode: Callable[[NDArray[np.int8], Layout, int], NDArray[np.uint8]]) -> Encode:
     """The encoder of a codec that is not pooled."""
     return lambda matrix, layout, block_log2, _: encode(matrix, layout, block_log2)
+
+
+def _no_work(blob: Blob, matrix: NDArray[np.int8]) -> Work:  # noqa: ARG001 - one signature for all codecs
+    """Nothing but rows and columns."""
+    return {}
 
 
 CODECS: dict[str, Codec] = {
@@ -60,6 +69,7 @@ CODECS: dict[str, Codec] = {
             _alone(dense.encode),
             dense.Decoder,
             dense.minimum_nbytes,
+            _no_work,
         ),
         Codec(
             rle.CODEC_ID,
@@ -68,6 +78,7 @@ CODECS: dict[str, Codec] = {
             _alone(rle.encode),
             rle.Decoder,
             rle.minimum_nbytes,
+            rle.work,
         ),
         Codec(
             dcsr.CODEC_ID,
@@ -76,6 +87,7 @@ CODECS: dict[str, Codec] = {
             _alone(dcsr.encode),
             dcsr.Decoder,
             dcsr.minimum_nbytes,
+            dcsr.work,
         ),
         Codec(
             bitmap.CODEC_ID,
@@ -84,6 +96,7 @@ CODECS: dict[str, Codec] = {
             _alone(bitmap.encode),
             bitmap.Decoder,
             bitmap.minimum_nbytes,
+            bitmap.work,
         ),
         Codec(
             packed.CODEC_ID,
@@ -92,6 +105,7 @@ CODECS: dict[str, Codec] = {
             _alone(packed.encode),
             packed.Decoder,
             packed.minimum_nbytes,
+            packed.work,
         ),
         Codec(
             huffman.CODEC_ID,
@@ -100,6 +114,7 @@ CODECS: dict[str, Codec] = {
             _alone(huffman.encode),
             huffman_decode.Decoder,
             huffman.minimum_nbytes,
+            huffman_decode.work,
             huffman.block_log2_of,
         ),
         Codec(
@@ -109,6 +124,7 @@ CODECS: dict[str, Codec] = {
             pool.encode,
             pool.Decoder,
             pool.minimum_nbytes,
+            _no_work,
             pooled=True,
         ),
     )
