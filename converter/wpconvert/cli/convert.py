@@ -211,6 +211,9 @@ def convert(
         files[place] = converted.data
     if to_c is not None and not dry_run:
         files |= emit_c(to_c, converted.data, model.name)
+        if report_so_far.attached_after:
+            note = f"{to_c.name} leaves out the {report_so_far.attached_after:,} bytes behind the model"
+            report_so_far = replace(report_so_far, notes=(*report_so_far.notes, note))
     if dump_plan is not None:
         files[dump_plan] = converted.plan.encode()
     written = [*files, *([report] if report is not None else [])]

@@ -57,6 +57,9 @@ def print_inspection(console: Console, result: Inspection) -> None:
         console.print(f"signatures: {escape(', '.join(result.signatures))}")
     if result.metadata:
         console.print(f"metadata: {escape(', '.join(result.metadata))}")
+    if result.attached_nbytes:
+        files = ", ".join(f"{file.name} ({file.nbytes:,} bytes)" for file in result.attached) or "no files"
+        console.print(f"behind the model: {result.attached_nbytes:,} bytes; {escape(files)}")
     _print_provenance(console, result)
     _print_pools(console, result)
     _print_weights(console, result)

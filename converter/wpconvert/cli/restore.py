@@ -14,6 +14,7 @@ from wpconvert.errors import UsageError
 from wpconvert.files import same_file, write_all
 from wpconvert.onnx.file import is_onnx
 from wpconvert.report.text import escape
+from wpconvert.tflite.attached import behind
 from wpconvert.tflite.file import read, serialise
 from wpconvert.tflite.restore import is_rewritten
 from wpconvert.tflite.restore import restore as restore_model
@@ -49,7 +50,7 @@ def _restore_tflite(model: Path, output: Path) -> Restored:
     data, parsed = read(model)
     rewritten = is_rewritten(parsed)
     losses = restore_model(parsed)
-    result = serialise(parsed) if rewritten else data
+    result = behind(serialise(parsed), parsed.attached) if rewritten else data
     write_all({output: result})
     return Restored(rewritten, losses, (output,), len(data), len(result))
 

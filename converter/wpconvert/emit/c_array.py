@@ -8,7 +8,9 @@ from pathlib import Path
 from wpconvert import __version__
 from wpconvert.emit.resolver import codec_symbol, codecs_of, operators_of, registration
 from wpconvert.errors import UsageError
+from wpconvert.tflite.attached import without
 from wpconvert.tflite.file import parse
+from wpconvert.tflite.model import TfliteModel
 
 SUFFIXES = (".c", ".cc", ".cpp")
 _BYTES_PER_LINE = 16
@@ -31,18 +33,19 @@ def header_path(path: Path) -> Path:
 def emit_c(path: Path, data: bytes, source: str) -> dict[Path, bytes]:
     """Source and header for the bytes of a `.tflite` file; `source` names the model in a comment.
 
-    The array is 16-byte aligned. Raises UnsupportedError for an operator that TFLM does not have.
+    What stands behind the model in the file is left out: no runtime reads it. The array is 16-byte
+    aligned. Raises UnsupportedError for an operator that TFLM does not have.
     """
-    origin = _origin(source)
+    model = parse(data)
+    content = without(data, model.attached)
     return {
-        path: _source(_symbol(path), origin, header_path(path).name, data).encode(),
-        header_path(path): emit_header(path, data, source),
+        path: _source(_symbol(path), _origin(source), header_path(path).name, content).encode(),
+        header_path(path): emit_header(path, content, model, source),
     }
 
 
-def emit_header(path: Path, data: bytes, source: str) -> bytes:
-    """The header alone; arguments and errors as for `emit_c`."""
-    model = parse(data)
+def emit_header(path: Path, data: bytes, model: TfliteModel, source: str) -> bytes:
+    """The header alone, for the bytes that are embedded and the model in them; errors as for `emit_c`."""
     calls = [registration(name, custom) for name, custom in operators_of(model)]
     return _header(_symbol(path), _origin(source), data, calls, codecs_of(model)).encode()
 

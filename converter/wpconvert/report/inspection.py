@@ -16,6 +16,7 @@ from wpconvert.codecs.pool_table import unpack
 from wpconvert.errors import ModelError
 from wpconvert.model.weight import Weight
 from wpconvert.tflite import metadata
+from wpconvert.tflite.attached import AttachedFile
 from wpconvert.tflite.compressed import Compressed, Decoded, read_compressed
 from wpconvert.tflite.metadata import Provenance
 from wpconvert.tflite.model import TfliteModel, shape_of, text
@@ -72,7 +73,10 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Inspection:
-    """The whole of it. operators: how many of each, over all subgraphs."""
+    """The whole of it. operators: how many of each, over all subgraphs.
+
+    attached: the files packed behind the model; attached_nbytes: of all that stands there, whatever it is.
+    """
 
     path: str
     nbytes: int
@@ -86,6 +90,8 @@ class Inspection:
     provenance: Provenance | None
     weights: tuple[WeightInfo, ...]
     pools: tuple[PoolInfo, ...] = ()
+    attached: tuple[AttachedFile, ...] = ()
+    attached_nbytes: int = 0
 
 
 def entropy_bits(values: NDArray[Any]) -> float:
@@ -102,7 +108,7 @@ def inspect_model(
     advance: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Inspection:
     """Look at a parsed model; every method is tried on every weight. `advance(done, total)` counts weights."""
-    root = model.root
+    root, attached = model.root, model.attached
     graph = root.subgraphs[0]
     operators = Counter(model.operator_name(op) for sub in root.subgraphs for op in sub.operators or [])
     weights = find_weights(model)
@@ -125,6 +131,8 @@ def inspect_model(
         metadata.read(model),
         tuple(infos),
         _pools(stored),
+        () if attached is None else attached.files or (),
+        0 if attached is None else len(attached.data),
     )
 
 

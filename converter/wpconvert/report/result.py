@@ -106,7 +106,10 @@ class Verification:
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a conversion did. `notes` are for the user; `verification` is None when it was not asked for."""
+    """What a conversion did. `notes` are for the user; `verification` is None when it was not asked for.
+
+    attached_before, attached_after: of the files' bytes, those behind the model, which no device holds.
+    """
 
     source: str
     method: str
@@ -117,6 +120,8 @@ class Conversion:
     written: tuple[str, ...] = ()
     verification: Verification | None = field(default=None)
     forecast: Forecast | None = None
+    attached_before: int = 0
+    attached_after: int = 0
 
     @property
     def rewritten(self) -> int:

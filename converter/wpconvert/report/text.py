@@ -93,8 +93,8 @@ def print_conversion(console: Console, report: Conversion, verbose: bool, front:
     )
     if report.forecast is not None:
         flash = (
-            report.nbytes_after + report.forecast.code_nbytes,
-            report.nbytes_before + report.forecast.code_nbytes_dense,
+            report.nbytes_after - report.attached_after + report.forecast.code_nbytes,
+            report.nbytes_before - report.attached_before + report.forecast.code_nbytes_dense,
         )
         print_forecast(console, report.forecast, flash, front)
     for note in report.notes:

@@ -17,6 +17,7 @@ from wpconvert.target.cache import cached, digest
 from wpconvert.target.firmware import COMPILE_FLAGS, LINK_FLAGS, build_firmware
 from wpconvert.target.sources import device_root
 from wpconvert.target.tools import checked, find_tool, first_error, run_tool
+from wpconvert.tflite.attached import without
 from wpconvert.tflite.model import TfliteModel
 
 _FLASH = (".text", ".model", ".rodata", ".data")
@@ -67,8 +68,9 @@ def build_image(
 ) -> Image:
     """The image that runs the model with these bytes on a board; from the cache if it was built before.
 
-    The arena is as large as the board allows unless `arena_nbytes` says otherwise. Raises UnsupportedError when the
-    runtime lacks an operator or the image does not fit, ToolError when a tool is missing or fails.
+    What is attached behind the model is left out. The arena is as large as the board allows unless `arena_nbytes` says
+    otherwise. Raises UnsupportedError when the runtime lacks an operator or the image does not fit, ToolError when
+    a tool is missing or fails.
     """
     if missing := missing_operators(model):
         raise UnsupportedError(f"the runtime has no operator {', '.join(missing)}, so no board can run this model")
@@ -77,7 +79,8 @@ def build_image(
         raise UsageError(f"an arena of {arena} bytes, expected 1 or more")
     compiler = find_tool("arm-none-eabi-g++")
     firmware = build_firmware(board, defines)
-    header = emit_header(Path("model.c"), data, "model.tflite")
+    data = without(data, model.attached)
+    header = emit_header(Path("model.c"), data, model, "model.tflite")
     key = digest([firmware.name.encode(), data, header, str(arena).encode(), _MODEL_SOURCE.encode()])
 
     def make(folder: Path) -> None:

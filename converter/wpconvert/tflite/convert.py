@@ -20,6 +20,7 @@ from wpconvert.plan.options import cost_of, kept_plain
 from wpconvert.plan.planner import Planner
 from wpconvert.report.result import Conversion, TensorResult
 from wpconvert.tflite import metadata
+from wpconvert.tflite.attached import Attached, behind, without
 from wpconvert.tflite.compressed import codec_name, pool_of
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.layers import layers_of
@@ -66,17 +67,23 @@ class Converted:
 
 @dataclass(frozen=True)
 class _Source:
-    """The input, and the file of its dense model. `plain`: the file with no tensor rewritten, stripped where asked."""
+    """The input, and the file of its dense model. `plain`: the file with no tensor rewritten, stripped where asked.
+
+    All without what is attached behind the model.
+    """
 
     data: bytes
     dense: bytes
     plain: bytes
     stored: dict[str, Stored]
     notes: list[str]
+    attached: Attached | None
 
     @classmethod
     def read(cls, data: bytes, strip: bool) -> _Source:
         model = parse(data)
+        attached = model.attached
+        data = without(data, attached)
         notes, stored, dense = [], {}, data
         provenance = metadata.read(model)
         if is_rewritten(model):
@@ -85,7 +92,7 @@ class _Source:
             # Restoring has proved every blob sound.
             stored, dense = _stored(parse(data), provenance), serialise(model)
         rewrite(model, [], strip)
-        return cls(data, dense, serialise(model), stored, notes)
+        return cls(data, dense, serialise(model), stored, notes, attached)
 
     def model(self) -> TfliteModel:
         """A new dense model."""
@@ -132,13 +139,26 @@ def convert(
         arena = arena_of(model, goal.target, needed=False)
         prediction = forecast(planner, plan.point, len(found.data), plan.arena_nbytes, arena)
     result, written, notes = found.data, found.outcomes, found.notes
+    whole = result if settings.strip else behind(result, start.attached)
+    if start.attached is not None:
+        notes.append(_note_of_attached(start.attached, settings.strip))
     if any(outcome.method == POOL for outcome in written):
         notes += pooled.notes
     if not any(outcome.blob is not None for outcome in written):
-        notes += _notes_of_nothing(written, asked, result is not data, settings.strip)
+        notes += _notes_of_nothing(written, asked, result is not start.data, settings.strip)
     results = tuple(_result(o, costs) for o in written)
-    report = Conversion(source, settings.method, len(data), len(result), results, tuple(notes), forecast=prediction)
-    return Converted(result, report, dump_plan(outcomes))
+    report = Conversion(
+        source,
+        settings.method,
+        len(data),
+        len(whole),
+        results,
+        tuple(notes),
+        forecast=prediction,
+        attached_before=len(data) - len(start.data),
+        attached_after=len(whole) - len(result),
+    )
+    return Converted(whole, report, dump_plan(outcomes))
 
 
 def _layers(site: Site, weight: Weight, layers: Sequence[Layer]) -> tuple[Layer, ...]:
@@ -212,6 +232,17 @@ def _rewritten(source: _Source, outcomes: list[Outcome], strip: bool, plan: Memo
     model = source.model()
     rewrite(model, outcomes, strip, plan)
     return serialise(model)
+
+
+def _note_of_attached(attached: Attached, strip: bool) -> str:
+    if strip:
+        return f"stripped: behind the model stood {attached.label}; this was dropped"
+    note = f"kept behind the model: {attached.label}"
+    return (
+        note
+        if attached.files is not None
+        else f"{note}, byte for byte; offsets into the file, if any, are the old ones"
+    )
 
 
 def _notes_of_nothing(outcomes: Sequence[Outcome], asked: bool, shrunk: bool, strip: bool) -> list[str]:

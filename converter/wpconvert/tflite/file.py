@@ -20,6 +20,7 @@ from flatbuffers.builder import BuilderSizeError
 from numpy.typing import NDArray
 
 from wpconvert.errors import FileError, ModelError, UnsupportedError
+from wpconvert.tflite import attached
 from wpconvert.tflite.checks import check
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.schema import FILE_IDENTIFIER, BufferT, ModelT
@@ -54,12 +55,12 @@ def parse(data: bytes) -> TfliteModel:
     attached as if it were inside. Absent operator codes, inputs and outputs become empty. Raises ModelError
     for a malformed model, UnsupportedError for one that needs a newer schema.
     """
-    verify(data)
+    end = verify(data)
     root = ModelT.InitFromPackedBuf(data, 0)
     _fill_absent(root)
-    _attach_external(root, data)
+    end = max(end, _attach_external(root, data))
     check(root)
-    return TfliteModel(root)
+    return TfliteModel(root, attached.find(data, end))
 
 
 def _fill_absent(root: Any) -> None:
@@ -71,8 +72,11 @@ def _fill_absent(root: Any) -> None:
         node.outputs = np.empty(0, np.int32) if node.outputs is None else node.outputs
 
 
-def _attach_external(root: Any, data: bytes) -> None:
-    """Replace references to data behind the flatbuffer by that data. Offsets count from the file's start."""
+def _attach_external(root: Any, data: bytes) -> int:
+    """Replace references to data behind the flatbuffer by that data; returns where the last of it ends.
+
+    Offsets count from the file's start.
+    """
     regions: set[tuple[int, int]] = set()
     left = MAX_EXPANSION * len(data) + FREE_NBYTES
 
@@ -103,6 +107,7 @@ def _attach_external(root: Any, data: bytes) -> None:
                 where = f"subgraph {number}, operator {index}: custom options"
                 operator.customOptions = region(offset, size, where, shared=False)
             operator.largeCustomOptionsOffset = operator.largeCustomOptionsSize = 0
+    return max((offset + size for offset, size in regions), default=0)
 
 
 class _Builder(flatbuffers.Builder):  # type: ignore[misc]
@@ -220,7 +225,7 @@ def _payload_nbytes(root: Any) -> int:
 
 
 def serialise(model: TfliteModel) -> bytes:
-    """The model as a flatbuffer with identifier TFL3 and every buffer on a 16-byte boundary.
+    """The model as a flatbuffer with identifier TFL3 and every buffer on a 16-byte boundary, and nothing behind it.
 
     Raises UnsupportedError when the model does not fit a flatbuffer, before building it where possible.
     """

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.tflite.attached import Attached
 from wpconvert.tflite.schema import BUILTIN_NAMES, DTYPES, TYPE_NAMES, BuiltinOperator
 
 
@@ -32,10 +33,12 @@ class Quantization:
 class TfliteModel:
     """A model whose flatbuffer passed the structural and index checks of `wpconvert.tflite.file`.
 
-    `root` is LiteRT's `ModelT`; every tensor, buffer and operator code index in it is in range.
+    `root` is LiteRT's `ModelT`; every tensor, buffer and operator code index in it is in range. attached: what stands
+    behind the flatbuffer in the file it was read from.
     """
 
     root: Any
+    attached: Attached | None = None
 
     def operator_code(self, operator: Any) -> Any:
         return self.root.operatorCodes[operator.opcodeIndex]

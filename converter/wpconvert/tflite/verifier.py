@@ -94,20 +94,23 @@ _FIELDS = {table: tuple(_field(word) for word in text.split()) for table, text i
 _MEMBERS = {union: ("", *text.split()) for union, text in UNIONS.items()}
 
 
-def verify(data: bytes | memoryview) -> None:
+def verify(data: bytes | memoryview) -> int:
     """Check that `data` is a `.tflite` flatbuffer that the schema's Python classes can read safely.
 
-    Bytes behind the flatbuffer (external buffers) are allowed. Raises ModelError with the path of the damaged
-    field, what was expected and what was found; UnsupportedError for a field or an options type that this
-    schema does not know, because writing the model again would lose it.
+    Bytes behind the flatbuffer (external buffers, attached files) are allowed; returns where its last part ends,
+    padding aside. Raises ModelError with the path of the damaged field, what was expected and what was found;
+    UnsupportedError for a field or an options type that this schema does not know, because writing the model again
+    would lose it.
     """
     view = memoryview(data).cast("B")
     _check_header(view)
+    walk = _Walk(view)
     try:
-        _Walk(view).root()
+        walk.root()
     except _Fault as fault:
         path = ROOT + "".join(reversed(fault.path))
         raise fault.error(f"{path}: {fault}") from None
+    return walk.reached
 
 
 def _check_header(view: memoryview) -> None:
@@ -142,6 +145,7 @@ class _Walk:
         self.end = len(view)
         self.budget = MAX_EXPANSION * self.end + FREE_NBYTES
         self.tables = 0
+        self.reached = 0
         self.layouts: dict[tuple[int, str], _Layout] = {}
 
     def root(self) -> None:
@@ -179,6 +183,7 @@ class _Walk:
         nbytes, wide, references = layout
         if at + nbytes > self.end:
             raise _Fault(f"expected {nbytes} bytes for the table at {at}, found {self.end - at} before the file's end")
+        self.reached = max(self.reached, at + nbytes)
         self.spend(nbytes + TABLE_NBYTES)
         for offset in wide:
             if (at + offset) & 7:
@@ -199,6 +204,7 @@ class _Walk:
             raise _Fault(f"expected an even vtable size of 4 to {self.end - vtable}, found {size}")
         if nbytes < 4:
             raise _Fault(f"expected a table of at least 4 bytes, found {nbytes}")
+        self.reached = max(self.reached, vtable + size)
         self.spend(size)
         fields = _FIELDS[name]
         known = min(len(fields), (size - 4) // 2)
@@ -272,6 +278,7 @@ class _Walk:
                 f"expected a vector inside the file, found {length} elements of {nbytes} bytes, "
                 f"where {self.end - where - 4} bytes are left"
             )
+        self.reached = max(self.reached, where + 4 + length * nbytes)
         self.spend(4 + length * nbytes)
         return length
 
@@ -279,6 +286,7 @@ class _Walk:
         terminator = where + 4 + self.vector(where, 1)
         if terminator >= self.end or self.view[terminator]:
             raise _Fault(f"expected a string that ends in a zero byte, found none at {terminator}")
+        self.reached = max(self.reached, terminator + 1)
 
     def references(self, where: int, field: _Field, depth: int) -> None:
         """Verify a vector of tables or strings."""
