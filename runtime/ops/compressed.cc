@@ -1,137 +1,30 @@
 #include "compressed.h"
 
-#include <string.h>
-
 #include "checks.h"
 #include "requantisation.h"
 #include "wpconvert/codecs.h"
-#include "wpconvert/flexbuffer.h"
 #include "wpk/blob.h"
 
 namespace wpconvert {
 
 namespace {
 
-constexpr int32_t kVersion = 1;
-constexpr uint32_t kMaxDims = 4;
-constexpr int32_t kActBits = 8;
 constexpr int kPoolInput = 3;
 
-bool Equals(const char *text, uint32_t length, const char *expected) {
-    return length == strlen(expected) && memcmp(text, expected, length) == 0;
-}
-
-// Two integers ≥ 1, or the default.
-bool ReadPair(const FlexMap &map, const char *key, int32_t *pair) {
-    uint32_t count = 0;
-    pair[0] = pair[1] = 1;
-    const FlexMap::Result result = map.Ints(key, pair, 2, &count);
-    return result == FlexMap::kAbsent ||
-           (result == FlexMap::kFound && count == 2 && pair[0] >= 1 && pair[1] >= 1);
-}
-
-bool ReadPadding(const FlexMap &map, Padding *padding) {
-    const char *text;
-    uint32_t length;
-    const FlexMap::Result result = map.String("padding", &text, &length);
-    *padding = Padding::kValid;
-    if (result == FlexMap::kFound && Equals(text, length, "SAME")) {
-        *padding = Padding::kSame;
-        return true;
+// The shape that the options repeat, if they do, is the blob's.
+bool FilterAgrees(const CompressedOptions &options, const wpk_blob &blob) {
+    bool agrees = options.filter_ndim == 0 || options.filter_ndim == blob.ndim;
+    for (uint32_t i = 0; agrees && i < options.filter_ndim; ++i) {
+        agrees = options.filter[i] >= 0 && static_cast<uint32_t>(options.filter[i]) == blob.dims[i];
     }
-    return result == FlexMap::kAbsent ||
-           (result == FlexMap::kFound && Equals(text, length, "VALID"));
-}
-
-// Options of a known version that name the blob's codec or none; the bits of an activation.
-TfLiteStatus OpenOptions(PrepareContext &context, const wpk_codec &codec, FlexMap *map,
-                         int32_t *act_bits) {
-    const FlatVector bytes = context.CustomOptions();
-    if (bytes.size == 0 || !map->Open(bytes.data, bytes.size)) {
-        return context.Fail("custom_options is not a FlexBuffer map");
-    }
-    int32_t version = 0;
-    if (map->Int("version", &version) != FlexMap::kFound || version != kVersion) {
-        return context.Fail("custom_options has version %d, this runtime reads %d", version,
-                            kVersion);
-    }
-    const char *name;
-    uint32_t length;
-    const FlexMap::Result result = map->String("codec", &name, &length);
-    if (result != FlexMap::kAbsent &&
-        (result != FlexMap::kFound || !Equals(name, length, codec.name))) {
-        return context.Fail("custom_options names another codec than the weight blob (%s)",
-                            codec.name);
-    }
-    *act_bits = kActBits;
-    const FlexMap::Result bits = map->Int("act_bits", act_bits);
-    if (bits == FlexMap::kMalformed || *act_bits < 1 || *act_bits > kActBits) {
-        return context.Fail("act_bits in custom_options must be 1 to %d", kActBits);
-    }
-    if (*act_bits != kActBits && codec.number != WPK_POOL_CODEC) {
-        return context.Fail("act_bits in custom_options is for codec pool, the weight blob is %s",
-                            codec.name);
-    }
-    return kTfLiteOk;
-}
-
-// Options, and their agreement with blob and codec.
-TfLiteStatus ReadOptions(PrepareContext &context, const wpk_blob &blob, const wpk_codec &codec,
-                         CompressedOptions *options, int32_t *act_bits) {
-    FlexMap map;
-    if (OpenOptions(context, codec, &map, act_bits) != kTfLiteOk) {
-        return kTfLiteError;
-    }
-    int32_t filter[kMaxDims];
-    uint32_t ndim = 0;
-    const FlexMap::Result result = map.Ints("filter", filter, kMaxDims, &ndim);
-    bool agrees = result == FlexMap::kAbsent || (result == FlexMap::kFound && ndim == blob.ndim);
-    for (uint32_t i = 0; agrees && i < ndim; ++i) {
-        agrees = filter[i] >= 0 && static_cast<uint32_t>(filter[i]) == blob.dims[i];
-    }
-    if (!agrees) {
-        return context.Fail("custom_options gives another weight shape than the weight blob");
-    }
-    options->depth_multiplier = 1;
-    if (!ReadPadding(map, &options->padding) || !ReadPair(map, "stride", options->stride) ||
-        !ReadPair(map, "dilation", options->dilation) ||
-        map.Int("depth_multiplier", &options->depth_multiplier) == FlexMap::kMalformed ||
-        options->depth_multiplier < 1) {
-        return context.Fail(
-            "padding, stride, dilation or depth_multiplier in custom_options is malformed");
-    }
-    return kTfLiteOk;
-}
-
-// A fused activation by its name in the schema, to its number there.
-bool ReadActivation(const FlexMap &map, int32_t *activation) {
-    static const char *const kNames[] = {"NONE", "RELU", "RELU_N1_TO_1", "RELU6"};
-    const char *text;
-    uint32_t length;
-    const FlexMap::Result result = map.String("activation", &text, &length);
-    *activation = 0;
-    if (result != FlexMap::kFound) {
-        return result == FlexMap::kAbsent;
-    }
-    for (const char *name : kNames) {
-        if (Equals(text, length, name)) {
-            return true;
-        }
-        ++*activation;
-    }
-    return false;
+    return agrees;
 }
 
 // The shape of a constant has as many elements as its blob.
-bool ShapeAgrees(const FlexMap &map, uint64_t elements) {
-    int32_t shape[kMaxDims];
-    uint32_t ndim = 0;
-    if (map.Ints("filter", shape, kMaxDims, &ndim) != FlexMap::kFound || ndim < 1) {
-        return false;
-    }
-    uint64_t product = 1;  // below 2^31 · 2^31
-    for (uint32_t i = 0; i < ndim && product <= elements; ++i) {
-        product *= shape[i] < 1 ? 0 : static_cast<uint64_t>(shape[i]);
+bool ShapeAgrees(const CompressedOptions &options, uint64_t elements) {
+    uint64_t product = options.filter_ndim > 0;  // below 2^31 · 2^31
+    for (uint32_t i = 0; i < options.filter_ndim && product <= elements; ++i) {
+        product *= options.filter[i] < 1 ? 0 : static_cast<uint64_t>(options.filter[i]);
     }
     return product == elements;
 }
@@ -219,10 +112,12 @@ TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row
     }
     wpk_blob blob;
     const wpk_codec *codec = nullptr;
-    int32_t act_bits;
     if (ReadBlob(context, &blob, &codec) != kTfLiteOk ||
-        ReadOptions(context, blob, *codec, options, &act_bits) != kTfLiteOk) {
+        ReadOptions(context, *codec, options) != kTfLiteOk) {
         return kTfLiteError;
+    }
+    if (!FilterAgrees(*options, blob)) {
+        return context.Fail("custom_options gives another weight shape than the weight blob");
     }
     if (blob.ndim != ndim || blob.row_dims != row_dims ||
         blob.dims[channel_axis] != table->channels) {
@@ -234,7 +129,7 @@ TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row
         return context.Fail("input or output has another zero point than the requantisation table");
     }
     *weights = wpk_weights_of_blob(&blob, codec);
-    weights->act_bits = static_cast<uint8_t>(act_bits);
+    weights->act_bits = static_cast<uint8_t>(options->act_bits);
     return kTfLiteOk;
 }
 
@@ -247,10 +142,9 @@ TfLiteStatus ReadConstant(PrepareContext &context, Operands *operands, int32_t *
     Tensor &x = operands->x1, &constant = operands->x2, &y = operands->y;
     wpk_blob blob;
     const wpk_codec *codec = nullptr;
-    FlexMap map;
-    int32_t act_bits;
+    CompressedOptions options;
     if (CheckConstant(context, 1) != kTfLiteOk || ReadBlob(context, &blob, &codec) != kTfLiteOk ||
-        OpenOptions(context, *codec, &map, &act_bits) != kTfLiteOk) {
+        ReadOptions(context, *codec, &options) != kTfLiteOk) {
         return kTfLiteError;
     }
     constant.type = TensorType::kInt8;  // what the blob decodes to
@@ -260,9 +154,10 @@ TfLiteStatus ReadConstant(PrepareContext &context, Operands *operands, int32_t *
         return kTfLiteError;
     }
     const uint32_t elements = blob.rows * blob.cols;
-    if (!ReadActivation(map, activation) || !ShapeAgrees(map, elements)) {
-        return context.Fail("activation or filter in custom_options is malformed");
+    if (!ShapeAgrees(options, elements)) {
+        return context.Fail("filter in custom_options has another size than the weight blob");
     }
+    *activation = options.activation;
     if (y.elements() % elements != 0) {
         return context.Fail("a constant of %d elements does not fit an output of %d", elements,
                             y.elements());

@@ -6,19 +6,12 @@
 #include <stdint.h>
 
 #include "elementwise.h"
-#include "window.h"
+#include "options.h"
 #include "wpconvert/operator.h"
 #include "wpk/table.h"
 #include "wpk/weights.h"
 
 namespace wpconvert {
-
-// The entries of custom_options that kernels need.
-struct CompressedOptions {
-    Padding padding;
-    int32_t stride[2], dilation[2];  // height, width; each ≥ 1
-    int32_t depth_multiplier;        // ≥ 1
-};
 
 // A checked operator: input 0 and output 0 are INT8 with the table's zero points, `weights` has
 // `ndim` dimensions, of which the first `row_dims` are rows, and dims[channel_axis] is the table's

@@ -27,8 +27,8 @@ TfLiteStatus Prepare(PrepareContext &context) {
     for (int i = 0; i < 4; ++i) {
         filter[i] = static_cast<int32_t>(params->weights.blob.dims[i]);
     }
-    if (ConvShape(context, filter, options.stride, options.dilation, options.padding,
-                  &params->shape) != kTfLiteOk) {
+    if (ConvShape(context, filter, options.stride, options.dilation,
+                  static_cast<Padding>(options.padding), &params->shape) != kTfLiteOk) {
         return kTfLiteError;
     }
     if (params->weights.blob.pool != nullptr && params->shape.kernel_c != params->shape.in_c) {

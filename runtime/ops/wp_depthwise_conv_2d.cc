@@ -31,7 +31,7 @@ TfLiteStatus Prepare(PrepareContext &context) {
         filter[i] = static_cast<int32_t>(params->weights.blob.dims[i]);
     }
     if (DepthwiseShape(context, filter, options.depth_multiplier, options.stride, options.dilation,
-                       options.padding, &params->shape) != kTfLiteOk) {
+                       static_cast<Padding>(options.padding), &params->shape) != kTfLiteOk) {
         return kTfLiteError;
     }
     params->scratch = RequestScratch(

@@ -25,9 +25,6 @@ from wpconvert.tflite.operators import (
 )
 from wpconvert.tflite.table import RequantTable
 
-_CLAMPS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
-"""Activations of operators without a table, whose bounds follow from the output's scale."""
-
 
 @dataclass(frozen=True)
 class Decoded:
@@ -101,8 +98,6 @@ def decode_constant(name: str, custom_options: bytes, raw_blob: NDArray[np.uint8
     options = unpack_options(custom_options)
     blob = codecs.parse(raw_blob)
     shape = options.filter_shape
-    if options.activation not in _CLAMPS:
-        raise ModelError(f"custom_options: activation {options.activation!r}, expected one of {', '.join(_CLAMPS)}")
     fits = min(shape, default=0) >= 1 and math.prod(shape) == math.prod(blob.layout.shape)
     codec = _agreed_codec(options, blob, fits)
     return Decoded(name, codec, options, codecs.decode(raw_blob).reshape(shape))

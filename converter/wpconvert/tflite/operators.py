@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +10,7 @@ from flatbuffers import flexbuffers
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.tflite.flexmap import FlexMap
 from wpconvert.tflite.levels import ACT_BITS
 from wpconvert.tflite.schema import ACTIVATION_NAMES, ActivationFunctionType, Padding, options
 
@@ -35,8 +34,10 @@ ROW_DIMS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 1, "ADD": 1
 CHANNEL_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 """Dimension of the weights that counts output channels."""
 
+_CLAMPS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
+"""Activations that are bounds of the output; kernels know no others."""
 _PADDING_NAMES = {Padding.SAME: "SAME", Padding.VALID: "VALID"}
-_MAX_OPTIONS = 4096
+_MAX_DIMS = 4
 
 
 @dataclass(frozen=True)
@@ -124,75 +125,32 @@ def builtin_options(name: str, source: OperatorOptions) -> tuple[str, Any]:
 
 def unpack_options(raw: bytes) -> OperatorOptions:
     """Read custom_options; ModelError for anything that is not the documented map."""
-    if not 3 <= len(raw) <= _MAX_OPTIONS:
-        raise ModelError(f"custom_options: {len(raw)} bytes, expected a FlexBuffer map of at most {_MAX_OPTIONS}")
-    try:
-        # Entries are read one by one: flexbuffers.Loads follows shared references and can be made to run for ever.
-        return _read_map(flexbuffers.GetRoot(bytearray(raw)).AsMap)
-    except (
-        struct.error,
-        IndexError,
-        KeyError,
-        TypeError,
-        ValueError,
-        OverflowError,
-        RecursionError,
-        AssertionError,
-    ) as error:
-        raise ModelError(f"custom_options: not the documented FlexBuffer map: {error}") from error
-
-
-def _read_map(fields: Any) -> OperatorOptions:
-    def read(name: str, default: Any, convert: Callable[[Any], Any]) -> Any:
-        try:
-            reference = fields[name]
-        except KeyError:
-            return default
-        return convert(reference)
-
-    version = read("version", None, _integer)
-    if version != CUSTOM_VERSION:
+    fields = FlexMap(raw)
+    if (version := fields.integer("version", 0)) != CUSTOM_VERSION:
         raise ModelError(f"custom_options: version {version}, this tool reads {CUSTOM_VERSION}; use a newer wpconvert")
-    result = OperatorOptions(
-        codec=read("codec", "", _string),
-        filter_shape=read("filter", (), _integers),
-        activation=read("activation", "NONE", _string),
-        padding=read("padding", "VALID", _string),
-        stride=read("stride", (1, 1), _integers),
-        dilation=read("dilation", (1, 1), _integers),
-        depth_multiplier=read("depth_multiplier", 1, _integer),
-        keep_num_dims=read("keep_num_dims", False, lambda r: r.AsBool),
-        act_bits=read("act_bits", ACT_BITS, _integer),
-    )
-    counts = (*result.stride, *result.dilation, result.depth_multiplier)
-    if len(result.stride) != 2 or len(result.dilation) != 2 or not all(0 < n < 1 << 31 for n in counts):
+    stride, dilation = (fields.integers(name, (1, 1), 2) for name in ("stride", "dilation"))
+    multiplier = fields.integer("depth_multiplier", 1)
+    if len(stride) != 2 or len(dilation) != 2 or min(*stride, *dilation, multiplier) < 1:
         raise ModelError(
-            f"custom_options: stride {result.stride} and dilation {result.dilation} must be two positive numbers"
+            f"custom_options: stride {stride} and dilation {dilation} must be two positive numbers, "
+            f"depth_multiplier {multiplier} a positive one"
         )
+    result = OperatorOptions(
+        codec=fields.string("codec", ""),
+        filter_shape=fields.integers("filter", (), _MAX_DIMS),
+        activation=fields.string("activation", "NONE"),
+        padding=fields.string("padding", "VALID"),
+        stride=(stride[0], stride[1]),
+        dilation=(dilation[0], dilation[1]),
+        depth_multiplier=multiplier,
+        keep_num_dims=bool(fields.integer("keep_num_dims", 0)),
+        act_bits=fields.integer("act_bits", ACT_BITS),
+    )
     if not 1 <= result.act_bits <= ACT_BITS:
         raise ModelError(f"custom_options: activations of {result.act_bits} bits, expected 1 to {ACT_BITS}")
-    if result.padding not in _PADDING_NAMES.values() or result.activation not in ACTIVATION_NAMES.values():
+    if result.padding not in _PADDING_NAMES.values() or result.activation not in _CLAMPS:
         raise ModelError(f"custom_options: padding {result.padding!r} or activation {result.activation!r} is not known")
     return result
-
-
-def _string(reference: Any) -> str:
-    value = reference.AsString
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _integer(reference: Any) -> int:
-    # AsInt gives a number for anything, of a string its length.
-    if not reference.IsInt:
-        raise TypeError("expected an integer")
-    return int(reference.AsInt)
-
-
-def _integers(reference: Any) -> tuple[int, ...]:
-    vector = reference.AsTypedVector if reference.IsTypedVector else reference.AsVector
-    if not 1 <= len(vector) <= 4:
-        raise ModelError(f"custom_options: a vector of {len(vector)} numbers, expected 1 to 4")
-    return tuple(_integer(vector[i]) for i in range(len(vector)))
 
 
 def channel_sums(name: str, weights: NDArray[np.int8]) -> NDArray[np.int64]:
