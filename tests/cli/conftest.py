@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.harness import Cli
-from wpconvert.cli.common import OUT
+from wpconvert.cli.console import OUT
 
 
 @pytest.fixture

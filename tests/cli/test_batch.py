@@ -158,18 +158,27 @@ def test_conversion_that_is_killed_fails_alone_and_leaves_nothing(cli: Cli, file
     assert sorted(path.name for path in (files / "small").iterdir()) == ["a.onnx", "a.onnx.data"]
 
 
-def test_interrupted_batch_is_resumed(cli: Cli, files: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "message"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "ended by SIGTERM")], ids=["INT", "TERM"]
+)
+def test_interrupted_batch_has_shown_what_is_done_and_is_resumed(
+    number: int, message: str, cli: Cli, files: Path
+) -> None:
     manifest = gated(files)
     command = [sys.executable, "-m", "wpconvert.cli.main", "batch", str(manifest), "--workers", "1"]
     with Gate(files) as gate:
         running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
             gate.reached()
-            running.send_signal(signal.SIGINT)
+            assert running.stdout is not None
+            shown = running.stdout.readline()
+            running.send_signal(number)
             said, _ = running.communicate(timeout=60)
         finally:
             end(running)
-    assert (running.returncode, said) == (130, "")
+    assert shown.startswith(f"{files / 'a.onnx'}: done, ") and shown.endswith(" bytes\n")
+    assert said == f"wpconvert: {message}; 1 of 2 models are done with, run it again for the others\n"
+    assert running.returncode == 128 + number
     assert sorted(path.name for path in (files / "small").iterdir()) == ["a.onnx", "a.onnx.data"]
     assert _statuses(cli, manifest, 0) == ["kept", "done"]
 

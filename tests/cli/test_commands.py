@@ -16,7 +16,7 @@ from tests.support.models import ModelBuilder
 from tests.support.oracles import SHARED_MODELS
 from tests.tflite.harness import conv_model, converted
 from wpconvert import __version__
-from wpconvert.cli.main import COMMANDS
+from wpconvert.cli.app import COMMANDS
 from wpconvert.model.rules import METHODS
 
 SHARED = sorted(SHARED_MODELS.glob("*/*.tflite"))

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +14,8 @@ from tests.tflite.harness import sparse
 from wpconvert.codecs import CODECS, STANDALONE, encode
 from wpconvert.errors import ModelError
 from wpconvert.model.plan import Outcome, dump_plan, encode_all, kept
-from wpconvert.model.rules import Choice, Rules
+from wpconvert.model.rules import Choice
+from wpconvert.model.rules_file import parse_rules
 from wpconvert.model.weight import Stored, Weight
 
 
@@ -122,7 +122,7 @@ def test_dumped_plan_is_a_rules_file_with_one_rule_per_weight_that_can_be_rewrit
         weight(key="1:3", storage=3, zeros=0.0),
     ]
     plan = dump_plan(encode_all([Choice(w, "dcsr", 0.5) for w in weights]))
-    rules = Rules.model_validate(yaml.safe_load(plan)).rules
+    rules = parse_rules(plan, "plan").rules
     assert [(r.tensor, r.method, r.threshold) for r in rules] == [("0:1", "dcsr", 0.0), ("1:3", "none", 0.0)]
 
 

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from wpconvert.errors import FileError, UsageError
-from wpconvert.model.rules import METHODS, Rule, Rules, choose, load_rules
+from wpconvert.model.plan import plan_of
+from wpconvert.model.rules import METHODS, Rule, Rules, choose
+from wpconvert.model.rules_file import load_rules, parse_rules
 from wpconvert.model.weight import Weight
 
 
@@ -81,7 +84,7 @@ def test_file_is_read(tmp_path: Path) -> None:
         ("rules: [{name: x, method: rle, threshold: 1.5}]", r"rules\.0\.threshold: "),
         ("rules: [{name: x, method: rle, threshold: .nan}]", r"rules\.0\.threshold: "),
         ("rules: [", "not YAML"),
-        ("rules: 2024-13-45", "not YAML"),
+        ("rules: !!timestamp 2024-13-45", "not YAML"),
         ("a: &a [*a]", ": "),
         ("{[1]: 2}", "not YAML"),
         ("1: 2", ": "),
@@ -94,6 +97,30 @@ def test_wrong_file_is_refused_with_its_name_the_place_and_why(content: str, mes
     with pytest.raises(UsageError, match=message) as caught:
         load_rules(path)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_texts_that_yaml_takes_for_numbers_times_and_truths_stay_texts(tmp_path: Path) -> None:
+    for text in ("1:17", "0:1", "0x10", "1_000", "1e3", "yes", "off", "2024-01-02", ".inf", "0:=", "1:2:3"):
+        rules = load_rules(write(tmp_path / "r.yaml", f"rules: [{{tensor: {text}, name: {text}, method: none}}]"))
+        assert rules == Rules([Rule("none", name=text, tensor=text)])
+
+
+def test_dumped_plans_read_the_same_by_any_reader_of_yaml() -> None:
+    keys = ["1:17", "0:1", "12:59", "0:on", "0:a: b", "0:#", "0:'\"", "~", "0:\x01\u00e9"]
+    plan = plan_of((key, "none", None) for key in keys)
+    assert [rule["tensor"] for rule in yaml.safe_load(plan)["rules"]] == keys
+    assert [rule.tensor for rule in parse_rules(plan, "plan").rules] == keys
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["rules: []\n# more\nrules: []\n", "rules:\n- name: x\n  name: y\n  method: rle\n"],
+    ids=["rules", "name"],
+)
+def test_key_that_is_given_twice_is_refused_with_both_lines(content: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "r.yaml", content)
+    with pytest.raises(UsageError, match=r"r\.yaml: line 3: key '(rules|name)' is given in line [12] already"):
+        load_rules(path)
 
 
 def test_aliases_do_not_multiply(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.reference.harness import int8
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import converted
 from wpconvert import _native
-from wpconvert.cli.main import app
+from wpconvert.cli.app import app
 from wpconvert.engines import ENGINES
 from wpconvert.engines.native import NativeEngine
 from wpconvert.errors import UnsupportedError, UsageError

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from ai_edge_litert import schema_py_generated as schema
 
 from tests.support.models import ModelBuilder
@@ -30,7 +29,8 @@ from tests.tflite.test_file import assert_aligned, assert_same
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import ModelError, UsageError
-from wpconvert.model.rules import METHODS, Rule, Rules
+from wpconvert.model.rules import METHODS, Rule
+from wpconvert.model.rules_file import parse_rules
 from wpconvert.report.result import Conversion
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.schema import (
@@ -94,7 +94,7 @@ def test_every_rewritten_tensor_makes_the_file_smaller_than_leaving_it(path: Pat
     data = path.read_bytes()
     result = converted(data, method, strip=strip)
     assert len(result.data) <= len(converted(data, "none", strip=strip).data)
-    plan = Rules.model_validate(yaml.safe_load(result.plan)).rules
+    plan = parse_rules(result.plan, "plan").rules
     for tensor in result.report.tensors:
         if tensor.method != "none":
             rules = [*plan, Rule(tensor=tensor.key, method="none")]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from wpconvert.errors import FileError, UsageError
+from wpconvert import strict_yaml
+from wpconvert.errors import UsageError
 
 
 class Entry(BaseModel):
@@ -51,14 +51,9 @@ def load_manifest(path: Path) -> list[Task]:
 
     FileError when it cannot be read; UsageError, naming the place, when it is not valid.
     """
+    data = strict_yaml.load(path, "the manifest")
     try:
-        content = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: cannot read the manifest: {error}") from error
-    try:
-        manifest = Manifest.model_validate(yaml.safe_load(content))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UsageError(f"{path}: not YAML: {error}") from error
+        manifest = Manifest.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "top level"

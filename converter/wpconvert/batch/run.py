@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,14 +17,13 @@ from wpconvert.batch.journal import Journal, Stamp, source_of
 from wpconvert.batch.manifest import Task
 from wpconvert.batch.work import DONE, FAILED, PROCESSES
 from wpconvert.errors import ToolError
+from wpconvert.interrupts import Interrupted, listen, put_back
 
 KEPT = "kept"
 POLL_S = 5.0
 """How often to look whether anybody is still at work."""
 NO_WORKERS_S = 60.0
 """How long a scheduler may be without workers: some get theirs when there is something to do."""
-_INTERRUPT = object()
-"""What stands for an interrupt among the futures that have ended."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def run_batch(
 
     workers: how many convert at once on this machine; with `scheduler`, the address of one, its workers do, and at most
     `at_once` of them. They need wpconvert, and the files under the same paths. Raises ToolError when Dask is missing or
-    does not answer, and FileError when nothing can be noted in the journal.
+    does not answer, FileError when nothing can be noted in the journal, and Interrupted.
     """
     waiting = []
     for task in tasks:
@@ -105,8 +103,8 @@ def _converted(
                 if alone_since is not None and now - alone_since >= NO_WORKERS_S:
                     lost = f"the Dask scheduler has had no workers for {NO_WORKERS_S:.0f} s"
                 continue
-            if future is _INTERRUPT:
-                raise KeyboardInterrupt
+            if isinstance(future, Interrupted):
+                raise future
             if future.cancelled():
                 lost = "the connection to the Dask scheduler was lost"
                 continue
@@ -124,11 +122,11 @@ def _interrupts_in(ended: SimpleQueue[Any]) -> Iterator[None]:
     if current_thread() is not main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, lambda *_: ended.put(_INTERRUPT))
+    before = listen(lambda number, _: ended.put(Interrupted(number)))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        put_back(before)
 
 
 def _has_workers(client: Any) -> bool:

@@ -84,7 +84,8 @@ def share_of(cores: Iterable[int], place: int, places: int) -> set[int]:
 
 def _interrupt(process: subprocess.Popen[str]) -> None:
     try:
-        os.killpg(process.pid, signal.SIGINT)
+        # Unlike SIGINT never ignored: a shell has what it starts in the background ignore that.
+        os.killpg(process.pid, signal.SIGTERM)
     except ProcessLookupError:
         return
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,12 +16,13 @@ from wpconvert.batch.journal import Journal
 from wpconvert.batch.manifest import Task, check_outputs, load_manifest
 from wpconvert.batch.run import KEPT, Result, run_batch
 from wpconvert.batch.work import DONE, FAILED
-from wpconvert.cli.common import OUT, JsonOption, progress_bar
+from wpconvert.cli.console import OUT, JsonOption, progress_bar
 from wpconvert.cli.convert import convert
 from wpconvert.emit.c_array import header_path
 from wpconvert.errors import BatchError, UsageError
+from wpconvert.interrupts import Interrupted
 from wpconvert.report.export import many_to_json
-from wpconvert.report.text import escape, number, plain_table
+from wpconvert.report.text import escape, number
 
 
 def batch(
@@ -45,26 +45,33 @@ def batch(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Convert many models, several at once. What is done already is not done again; a failure stops nothing else.
+    """Convert many models, several at once. What is done is not done again; a failure stops nothing else.
 
-    The manifest lists models, outputs and options; results are noted in MANIFEST.done beside it.
+    The manifest lists models, outputs and options; results are noted in MANIFEST.done beside it, and a line is printed
+    for each.
     """
-    tasks = [_checked(manifest, number, task) for number, task in enumerate(load_manifest(manifest), 1)]
+    tasks = [_checked(manifest, index, task) for index, task in enumerate(load_manifest(manifest), 1)]
     check_outputs(manifest, tasks)
     count = workers or len(os.sched_getaffinity(0))
-    results = []
-    with progress_bar("convert", len(tasks), as_json) as bar:
-        for result in run_batch(tasks, Journal(manifest), count, scheduler, workers):
-            results.append(result)
-            bar.advance()
+    results: list[Result] = []
+    try:
+        with progress_bar("convert", len(tasks), as_json) as bar:
+            for result in run_batch(tasks, Journal(manifest), count, scheduler, workers):
+                results.append(result)
+                if not as_json:
+                    _print(OUT, result)
+                bar.advance()
+    except Interrupted as interrupt:
+        more = f"; {len(results)} of {len(tasks)} models are done with, run it again for the others"
+        raise Interrupted(interrupt.number, more) from interrupt
     order = {str(task.output): index for index, task in enumerate(tasks)}
     results.sort(key=lambda result: order[result.output])
     if as_json:
         OUT.file.write(many_to_json("models", results))
-    else:
-        _print(OUT, results)
-    failed = sum(result.status == FAILED for result in results)
-    if failed:
+    counts = Counter(result.status for result in results)
+    if not as_json:
+        OUT.print(f"{counts[DONE]} done, {counts[KEPT]} kept from before, {counts[FAILED]} failed")
+    if failed := counts[FAILED]:
         raise BatchError(f"{manifest}: {failed} of {len(results)} models failed; run it again when they are mended")
 
 
@@ -116,19 +123,9 @@ _READ = ("rules", "calibration", "inputs", "evaluation")
 """Parameters that are files to read."""
 
 
-def _print(console: Console, results: Sequence[Result]) -> None:
-    table = plain_table([("model", False), ("", False), ("before", True), ("after", True)])
-    for result in results:
-        table.add_row(
-            escape(result.model),
-            result.status,
-            number(result.nbytes_before),
-            number(result.nbytes_after),
-        )
-    console.print(table, soft_wrap=False)
-    for result in results:
-        if result.message:
-            # A line each, however long: a column would break it.
-            console.print(f"{result.model}: {result.message}", markup=False, soft_wrap=True)
-    counts = Counter(result.status for result in results)
-    console.print(f"{counts[DONE]} done, {counts[KEPT]} kept from before, {counts[FAILED]} failed")
+def _print(console: Console, result: Result) -> None:
+    """A line for a model, as soon as it is done with, also where standard output is a file."""
+    sizes = f", {number(result.nbytes_before)} → {number(result.nbytes_after)} bytes" if result.status == DONE else ""
+    said = f": {result.message}" if result.message else ""
+    console.print(escape(f"{result.model}: {result.status}{sizes}{said}"))
+    console.file.flush()

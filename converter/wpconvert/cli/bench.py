@@ -10,7 +10,8 @@ import typer
 from wpconvert.bench.measure import NO_ERROR_TEXTS, benchmark
 from wpconvert.bench.result import Benchmark, Comparison
 from wpconvert.bench.text import print_benchmark, print_comparison
-from wpconvert.cli.common import OUT, InputsOption, JsonOption, ModelArgument, SeedOption, progress_bar, read_inputs
+from wpconvert.cli.common import InputsOption, SeedOption, read_inputs
+from wpconvert.cli.console import OUT, JsonOption, ModelArgument, progress_bar
 from wpconvert.engines.inputs import ports_of
 from wpconvert.report.export import to_json
 from wpconvert.target.board import board_named, boards

@@ -8,7 +8,7 @@ from wpconvert.emit.c_array import check_path, header_path
 from wpconvert.errors import UsageError
 from wpconvert.files import same_file
 from wpconvert.model.rules import METHODS
-from wpconvert.onnx.file import is_onnx
+from wpconvert.onnx.sniff import is_onnx
 from wpconvert.report.export import check_format
 
 

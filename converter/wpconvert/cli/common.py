@@ -1,18 +1,13 @@
-"""What the commands share: consoles, progress bars, option types."""
+"""What commands that run models share: engines, samples, and the options that choose them."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from wpconvert.engines import ENGINES, ONNX_ENGINE
 from wpconvert.engines.base import Engine
@@ -20,15 +15,9 @@ from wpconvert.engines.inputs import Inputs, Port, load_samples, random_samples
 from wpconvert.errors import UsageError
 from wpconvert.report.result import Conversion, Verification
 
-# Lines are left to the terminal to wrap, so that paths can be copied; tables fit its width.
-# What is piped or logged is not bound to the 80 columns of a terminal nobody has.
-OUT = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120)
-ERR = Console(stderr=True, highlight=False)
-
 DEFAULT_SAMPLES = 4
 DEFAULT_ENGINE = "reference"
 
-ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite or .onnx file.", show_default=False)]
 InputsOption = Annotated[
     Path | None,
     typer.Option(
@@ -62,36 +51,6 @@ EngineOption = Annotated[
         show_default=False,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-
-
-@dataclass
-class Bar:
-    """A progress bar that counts; does nothing when hidden."""
-
-    progress: Progress | None
-    task: int = 0
-
-    def advance(self) -> None:
-        """One step done."""
-        if self.progress is not None:
-            self.progress.advance(TaskID(self.task))
-
-    def total(self, steps: int) -> None:
-        """Set the number of steps once it is known."""
-        if self.progress is not None:
-            self.progress.update(TaskID(self.task), total=steps)
-
-
-@contextmanager
-def progress_bar(title: str, total: int, quiet: bool) -> Iterator[Bar]:
-    """A bar on standard error while a person waits: only on a terminal, gone when done."""
-    if quiet or not ERR.is_terminal or total == 0:
-        yield Bar(None)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=ERR, transient=True) as progress:
-        yield Bar(progress, progress.add_task(title, total=total))
 
 
 def engine_named(name: str | None) -> Engine:

@@ -11,20 +11,17 @@ import typer
 from wpconvert.cli.checks import check_options, check_paths, destination, refuse_tflite_options
 from wpconvert.cli.common import (
     DEFAULT_SAMPLES,
-    OUT,
     EngineOption,
     EvalOption,
     InputsOption,
-    ModelArgument,
     RandomOption,
     SeedOption,
     check_onnx_engine,
     engine_named,
-    progress_bar,
     read_inputs,
     with_outcome,
 )
-from wpconvert.cli.convert_onnx import Outputs, Sampling, convert_onnx
+from wpconvert.cli.console import OUT, ModelArgument, progress_bar
 from wpconvert.cli.pooling import (
     ActBitsOption,
     LutBitsOption,
@@ -38,13 +35,8 @@ from wpconvert.engines.inputs import ports_of
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.files import write_all
 from wpconvert.model.pooling import POOL
-from wpconvert.model.rules import AUTO, METHODS, Rules, load_rules
-from wpconvert.onnx.convert import Settings as OnnxSettings
-from wpconvert.onnx.file import is_onnx
-from wpconvert.onnx.file import read as read_onnx
-from wpconvert.onnx.lowered import lowered
-from wpconvert.onnx.mixed import samples_for
-from wpconvert.onnx.ports import ports_of as onnx_ports_of
+from wpconvert.model.rules import AUTO, METHODS, Rules
+from wpconvert.onnx.sniff import is_onnx
 from wpconvert.plan.goal import BALANCED, DEFAULT_GOAL, DEFAULT_SLOWDOWN, OPTIMIZE, Goal
 from wpconvert.report.export import conversion_report
 from wpconvert.report.text import print_conversion
@@ -151,7 +143,7 @@ def convert(
     place = destination(model, output, in_place, to_c, dry_run)
     check_options(method, to_c, report, verbose, quiet)
     check_paths(model, place, to_c, dump_plan, report, rules, inputs, evaluation)
-    chosen_rules = Rules(rules=[]) if rules is None else load_rules(rules)
+    chosen_rules = Rules(rules=[]) if rules is None else _loaded(rules)
     automatic = AUTO in (method, *(rule.method for rule in chosen_rules.rules))
     goal = _goal(automatic, optimize, target, max_slowdown, flash, ram)
     pooling = POOL in (method, *(rule.method for rule in chosen_rules.rules))
@@ -178,21 +170,30 @@ def convert(
             }
         )
         check_onnx_engine(engine)
-        convert_onnx(
+        from wpconvert.cli import convert_onnx as onnx  # noqa: PLC0415 - ONNX for its models alone
+        from wpconvert.onnx.convert import Settings as OnnxSettings  # noqa: PLC0415
+
+        onnx.convert_onnx(
             model,
             OnnxSettings(method, chosen_rules, threshold, pool),
-            Outputs(None if dry_run else place, dump_plan, report, verbose, quiet),
-            Sampling(no_verify, inputs, evaluation, random, seed),
+            onnx.Outputs(None if dry_run else place, dump_plan, report, verbose, quiet),
+            onnx.Sampling(no_verify, inputs, evaluation, random, seed),
         )
         return
     chosen = engine_named(engine)
     if lowering:
+        from wpconvert.onnx.lowered import lowered  # noqa: PLC0415 - ONNX for its models alone
+
         data = lowered(model, calibration)
         original = parse(data)
     else:
         data, original = read(model)
     samples = None
     if not no_verify and lowering:
+        from wpconvert.onnx.file import read as read_onnx  # noqa: PLC0415 - ONNX for its models alone
+        from wpconvert.onnx.mixed import samples_for  # noqa: PLC0415
+        from wpconvert.onnx.ports import ports_of as onnx_ports_of  # noqa: PLC0415
+
         samples = read_inputs(inputs, random, seed, onnx_ports_of(read_onnx(model)), evaluation)
         samples = replace(samples, samples=samples_for(original, samples.samples))
     elif not no_verify:
@@ -243,6 +244,12 @@ convert.epilog = (  # type: ignore[attr-defined]
     "  wpconvert model.tflite --rules rules.yaml --dry-run --dump-plan plan.yaml\n\n"
     f"Without --inputs, {DEFAULT_SAMPLES} random inputs verify the result."
 )
+
+
+def _loaded(rules: Path) -> Rules:
+    from wpconvert.model.rules_file import load_rules  # noqa: PLC0415 - pydantic for its files alone
+
+    return load_rules(rules)
 
 
 def _goal(

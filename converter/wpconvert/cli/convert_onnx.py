@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wpconvert.cli.common import OUT, progress_bar, read_inputs, with_outcome
+from wpconvert.cli.common import read_inputs, with_outcome
+from wpconvert.cli.console import OUT, progress_bar
 from wpconvert.engines.inputs import Inputs
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.files import same_file, staging, write_all

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from wpconvert.cli.common import OUT, JsonOption, ModelArgument, progress_bar
+from wpconvert.cli.console import OUT, JsonOption, ModelArgument, progress_bar
 from wpconvert.codecs import CODECS
-from wpconvert.onnx.file import is_onnx
-from wpconvert.onnx.file import read as read_onnx
-from wpconvert.onnx.inspect import inspect_onnx
+from wpconvert.onnx.sniff import is_onnx
 from wpconvert.report.export import to_json
 from wpconvert.report.inspection import Inspection, TensorInfo, WeightInfo, inspect_model
 from wpconvert.report.text import escape, name_width, plain_table, shape_text, share, short_name
@@ -16,7 +14,7 @@ from wpconvert.tflite.file import read
 
 
 def inspect(model: ModelArgument, as_json: JsonOption = False) -> None:
-    """Show operators, weights, sparsity, entropy, what each method would give, and what was rewritten before.
+    """Show operators, weights, sparsity, entropy, what each method would give, what was rewritten before.
 
     Reads any .tflite or .onnx file, also those of other tools.
     """
@@ -27,6 +25,9 @@ def inspect(model: ModelArgument, as_json: JsonOption = False) -> None:
             bar.advance()
 
         if is_onnx(model):
+            from wpconvert.onnx.file import read as read_onnx  # noqa: PLC0415 - ONNX for its models alone
+            from wpconvert.onnx.inspect import inspect_onnx  # noqa: PLC0415
+
             result = inspect_onnx(read_onnx(model), advance)
         else:
             result = inspect_model(str(model), *read(model), advance)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wpconvert.cli.common import OUT
+from wpconvert.cli.console import OUT
 from wpconvert.codecs import CODECS
 from wpconvert.report.text import plain_table
 

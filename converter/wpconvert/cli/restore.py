@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from wpconvert.cli.checks import check_suffix
-from wpconvert.cli.common import OUT, ModelArgument
-from wpconvert.cli.restore_onnx import Restored, restore_onnx
+from wpconvert.cli.console import OUT, ModelArgument
 from wpconvert.errors import UsageError
 from wpconvert.files import same_file, write_all
-from wpconvert.onnx.file import is_onnx
+from wpconvert.onnx.sniff import is_onnx
+from wpconvert.report.result import Restored
 from wpconvert.report.text import escape
 from wpconvert.tflite.attached import behind
 from wpconvert.tflite.file import read, serialise
@@ -36,7 +36,7 @@ def restore(
     if same_file(model, output):
         raise UsageError(f"-o {output} is the input; give another file")
     check_suffix(model, output, (".onnx",))
-    done = restore_onnx(model, output) if is_onnx(model) else _restore_tflite(model, output)
+    done = _restore_onnx(model, output) if is_onnx(model) else _restore_tflite(model, output)
     if quiet:
         return
     if not done.rewritten:
@@ -44,6 +44,12 @@ def restore(
     for loss in done.losses:
         OUT.print(f"note: {escape(loss)}")
     OUT.print(f"wrote {escape(', '.join(map(str, done.files)))}, {done.nbytes_before:,} → {done.nbytes_after:,} bytes")
+
+
+def _restore_onnx(model: Path, output: Path) -> Restored:
+    from wpconvert.cli.restore_onnx import restore_onnx  # noqa: PLC0415 - ONNX for its models alone
+
+    return restore_onnx(model, output)
 
 
 def _restore_tflite(model: Path, output: Path) -> Restored:

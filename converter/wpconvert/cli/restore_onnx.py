@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from wpconvert.errors import UsageError
@@ -11,17 +10,7 @@ from wpconvert.onnx.compressed import is_rewritten
 from wpconvert.onnx.file import read, told_of
 from wpconvert.onnx.files import Target
 from wpconvert.onnx.restore import restore
-
-
-@dataclass(frozen=True)
-class Restored:
-    """What restoring did: whether there was anything to do, what could not be given back, and the files written."""
-
-    rewritten: bool
-    losses: list[str]
-    files: tuple[Path, ...]
-    nbytes_before: int
-    nbytes_after: int
+from wpconvert.report.result import Restored
 
 
 def restore_onnx(source: Path, output: Path) -> Restored:

@@ -10,16 +10,8 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from wpconvert.cli.common import (
-    OUT,
-    InputsOption,
-    JsonOption,
-    ModelArgument,
-    RandomOption,
-    SeedOption,
-    progress_bar,
-    read_inputs,
-)
+from wpconvert.cli.common import InputsOption, RandomOption, SeedOption, read_inputs
+from wpconvert.cli.console import OUT, JsonOption, ModelArgument, progress_bar
 from wpconvert.engines import ENGINES, Sample
 from wpconvert.engines.inputs import ports_of
 from wpconvert.errors import UsageError

@@ -8,25 +8,19 @@ from typing import Annotated
 import typer
 
 from wpconvert.cli.common import (
-    OUT,
     EngineOption,
     EvalOption,
     InputsOption,
-    JsonOption,
     RandomOption,
     SeedOption,
     check_onnx_engine,
     engine_named,
-    progress_bar,
     read_inputs,
 )
+from wpconvert.cli.console import OUT, JsonOption, progress_bar
 from wpconvert.engines.inputs import ports_of
 from wpconvert.errors import UsageError
-from wpconvert.onnx.file import is_onnx
-from wpconvert.onnx.file import read as read_onnx
-from wpconvert.onnx.mixed import verify_mixed
-from wpconvert.onnx.ports import ports_of as onnx_ports_of
-from wpconvert.onnx.verify import verify_onnx
+from wpconvert.onnx.sniff import is_onnx
 from wpconvert.report.export import to_json
 from wpconvert.report.text import print_verification
 from wpconvert.tflite.file import read
@@ -50,6 +44,11 @@ def verify(
     outputs are compared in steps of the latter, and 0 says that in every sample the largest value of each output is
     where ONNX Runtime has it, or where ONNX Runtime's value is at most one step below its largest; these are counted.
     """
+    if is_onnx(original):
+        from wpconvert.onnx.file import read as read_onnx  # noqa: PLC0415 - ONNX for its models alone
+        from wpconvert.onnx.mixed import verify_mixed  # noqa: PLC0415
+        from wpconvert.onnx.ports import ports_of as onnx_ports_of  # noqa: PLC0415
+        from wpconvert.onnx.verify import verify_onnx  # noqa: PLC0415
     if is_onnx(original) and is_onnx(rewritten):
         check_onnx_engine(engine)
         samples = read_inputs(inputs, random, seed, onnx_ports_of(read_onnx(original)), evaluation)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
+from wpconvert import strict_yaml
 from wpconvert.codecs import CODECS, Layout, encode
 from wpconvert.errors import ModelError
 from wpconvert.model.pooling import POOL
@@ -136,8 +136,8 @@ def plan_of(choices: Iterable[tuple[str, str, int | None]]) -> str:
     """A rules file of weights: key, method, and bits of activations where they are not as usual."""
     rules = []
     for key, method, act_bits in choices:
-        rule: dict[str, Any] = {"tensor": key, "method": method, "threshold": 0.0}
+        rule: dict[str, Any] = {"tensor": strict_yaml.Quoted(key), "method": method, "threshold": 0.0}
         if act_bits is not None:
             rule["act_bits"] = act_bits
         rules.append(rule)
-    return yaml.safe_dump({"rules": rules}, sort_keys=False, allow_unicode=True)
+    return strict_yaml.dump({"rules": rules})

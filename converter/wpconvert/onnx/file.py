@@ -19,7 +19,6 @@ from wpconvert.onnx.graphs import Scope, all_scopes, every_tensor
 from wpconvert.onnx.tensors import EXTERNAL, data_of, form_of
 from wpconvert.onnx.text import check_text
 
-SUFFIX = ".onnx"
 DEFAULT_DOMAINS = ("", "ai.onnx")
 _FIRST_OPSET_IR = 3
 """The IR version from which a model says which operator sets it uses."""
@@ -59,20 +58,6 @@ def spans_of(proto: ModelProto, files: ExternalFiles) -> Iterator[Span]:
             data = data_of(tensor, files)
             assert isinstance(data, Span)
             yield data
-
-
-def is_onnx(path: Path) -> bool:
-    """Whether to take a file for an ONNX model: by its suffix, or, of one with another than .tflite, its first byte."""
-    suffix = path.suffix.lower()
-    if suffix in (SUFFIX, ".tflite") or not path.is_file():
-        return suffix == SUFFIX
-    try:
-        with path.open("rb") as file:
-            head = file.read(8)
-    except OSError:
-        return False
-    # The tag of ir_version, which writers put first.
-    return head[:1] == b"\x08" and head[4:] != b"TFL3"
 
 
 def read(path: Path) -> OnnxModel:

@@ -1,8 +1,9 @@
-"""The results of a conversion, an inspection and a verification."""
+"""The results of a conversion, a verification and a restoration."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -127,3 +128,14 @@ class Conversion:
     def rewritten(self) -> int:
         """Number of tensors that were rewritten."""
         return sum(tensor.method != "none" for tensor in self.tensors)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What restoring did: whether there was anything to do, what could not be given back, and the files written."""
+
+    rewritten: bool
+    losses: list[str]
+    files: tuple[Path, ...]
+    nbytes_before: int
+    nbytes_after: int

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
 
 GROUP = 8
 """Elements of a vector."""
@@ -72,9 +70,7 @@ def cluster(vectors: NDArray[np.floating], size: int, seed: int) -> NDArray[np.f
     distinct, labels = np.unique(directions.round(_DECIMALS), axis=0, return_inverse=True)
     labels = labels.reshape(-1)
     if len(distinct) > size:
-        # Threads would add up in any order.
-        with threadpool_limits(1):
-            labels = KMeans(size, n_init=1, random_state=seed).fit(directions).labels_
+        labels = _k_means(directions, size, seed).labels_
     count = int(labels.max()) + 1
     sums = np.stack([np.bincount(labels, members[:, lane], count) for lane in range(GROUP)], axis=1)
     return np.concatenate([zeros, sums / np.maximum(np.bincount(labels, minlength=count), 1)[:, None]])
@@ -88,10 +84,18 @@ def cluster_integers(vectors: NDArray[np.integer], size: int, seed: int) -> NDAr
     distinct, counts = np.unique(vectors, axis=0, return_counts=True)
     if len(distinct) <= size:
         return np.asarray(distinct)
+    centres = _k_means(distinct, size, seed, counts).cluster_centers_
+    return np.asarray(np.rint(centres).astype(vectors.dtype))
+
+
+def _k_means(vectors: NDArray[Any], size: int, seed: int, counts: NDArray[np.int64] | None = None) -> Any:
+    """scikit-learn's k-means of vectors [n, 8], of which there are so many each; imported when first needed."""
+    from sklearn.cluster import KMeans  # noqa: PLC0415 - takes longer than most conversions
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
     # Threads would add up in any order.
     with threadpool_limits(1):
-        centres = KMeans(size, n_init=1, random_state=seed).fit(distinct, sample_weight=counts).cluster_centers_
-    return np.asarray(np.rint(centres).astype(vectors.dtype))
+        return KMeans(size, n_init=1, random_state=seed).fit(vectors, sample_weight=counts)
 
 
 def closest(vectors: NDArray[Any], pool: NDArray[Any], within: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,0 +1,58 @@
+"""Signals that ask the program to end become an exception, so that whatever holds files removes them.
+
+Imports next to nothing: it has to be at work before what takes time to import.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+
+Handler = Callable[[int, FrameType | None], object]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""An interrupt of the terminal, a polite request to end, and a terminal that is gone."""
+
+
+class Interrupted(BaseException):
+    """The program was asked to end. Like KeyboardInterrupt no Exception: nobody may take it for a failure.
+
+    more: what else there is to say.
+    """
+
+    def __init__(self, number: int, more: str = "") -> None:
+        ended = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+        super().__init__(f"{ended}{more}")
+        self.number = number
+        self.exit_code = 128 + number
+
+
+def raise_interrupted(number: int, _frame: FrameType | None) -> None:
+    """The handler of a program that cleans up where it stands."""
+    raise Interrupted(number)
+
+
+def listen(handler: Handler = raise_interrupted) -> dict[int, object]:
+    """Let a handler hear the signals; returns what heard them before, for `put_back`. For the main thread only.
+
+    A signal that the parent has us ignore, as `nohup` does, stays ignored.
+    """
+    before: dict[int, object] = {number: signal.getsignal(number) for number in SIGNALS}
+    heard = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
+    for number in heard:
+        signal.signal(number, handler)
+    return heard
+
+
+def put_back(before: dict[int, object]) -> None:
+    """Undo `listen`."""
+    for number, handler in before.items():
+        signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+def stop_listening() -> None:
+    """From here on a signal ends the program at once and without a word; there is nothing left to clean up."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
