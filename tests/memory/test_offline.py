@@ -106,6 +106,21 @@ def test_a_model_that_the_stock_planner_places_well_gets_none() -> None:
     assert not any("arena" in note for note in result.report.notes)
 
 
+def test_no_plan_is_added_where_none_is_wanted() -> None:
+    result = converted(_builder().to_bytes(), memory_plan=False)
+    assert offline.find(parse(result.data)) is None
+    assert not any("arena" in note for note in result.report.notes)
+
+
+def test_tflm_refuses_a_plan_where_it_keeps_all_tensors() -> None:
+    """What --no-memory-plan is for."""
+    before = _builder().to_bytes()
+    inputs = inputs_for(before)
+    assert_same_outputs(TflmOracle(before, keep_all=True).run(inputs), TflmOracle(before).run(inputs))
+    with pytest.raises(RuntimeError):
+        TflmOracle(_planned(before), keep_all=True)
+
+
 def test_restore_takes_the_plan_away() -> None:
     before = _builder().to_bytes()
     assert restored(converted(before).data) == canonical(before)

@@ -27,11 +27,16 @@ def shared_model(relative: str) -> bytes:
 
 
 class TflmOracle:
-    """Upstream TFLM's wheel on one model; the wheel gives outputs only."""
+    """Upstream TFLM's wheel on one model; the wheel gives outputs only.
 
-    def __init__(self, model: bytes) -> None:
+    keep_all: plan the arena without sharing, so that all tensors keep their values.
+    """
+
+    def __init__(self, model: bytes, *, keep_all: bool = False) -> None:
         runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime", reason="no tflite-micro wheel")
-        self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=_ARENA)
+        kinds = runtime.InterpreterConfig
+        kind = kinds.kPreserveAllTensors if keep_all else kinds.kAllocationRecording
+        self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=_ARENA, intrepreter_config=kind)
 
     def run(self, inputs: Sequence[NDArray[Any]], outputs: int = 1) -> list[NDArray[Any]]:
         for index, value in enumerate(inputs):

@@ -124,6 +124,10 @@ def convert(
         ),
     ] = 0.0,
     strip: Annotated[bool, typer.Option("--strip", help="Drop names, ranges and what only `restore` needs.")] = False,
+    no_memory_plan: Annotated[
+        bool,
+        typer.Option("--no-memory-plan", help="Do not say in the model where activations lie in the arena."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write no model: only --report and --dump-plan.")] = False,
     report: Annotated[Path | None, _path_option("--report", "FILE.json|.csv", "Write the report to a file.")] = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not run the models.")] = False,
@@ -148,7 +152,7 @@ def convert(
     goal = _goal(automatic, optimize, target, max_slowdown, flash, ram)
     pooling = POOL in (method, *(rule.method for rule in chosen_rules.rules))
     pool = pool_settings(pooling, pool_size, lut_bits, act_bits, pool_scope, lut)
-    settings = Settings(method, chosen_rules, threshold, strip, goal, pool)
+    settings = Settings(method, chosen_rules, threshold, strip, goal, pool, not no_memory_plan)
     if no_verify and evaluation is not None:
         raise UsageError("--eval and --no-verify exclude each other: accuracies come from running the models")
     lowering = is_onnx(model) and (to_c is not None or (output is not None and output.suffix.lower() == ".tflite"))
@@ -167,6 +171,7 @@ def convert(
                 "--pool-scope": pool_scope,
                 "--lut": lut,
                 "--strip": strip or None,
+                "--no-memory-plan": no_memory_plan or None,
             }
         )
         check_onnx_engine(engine)

@@ -39,7 +39,7 @@ class Settings:
     """What to do: the method and least sparsity (0 to 1) where no rule says otherwise, and whether to strip.
 
     goal: what the planner is to reach, DEFAULT_GOAL where a method is AUTO; without either nothing is predicted.
-    pool: how weights with method `pool` are pooled.
+    pool: how weights with method `pool` are pooled. memory_plan: whether a plan of the arena is added where it pays.
     """
 
     method: str
@@ -48,6 +48,7 @@ class Settings:
     strip: bool = False
     goal: Goal | None = None
     pool: PoolSettings = field(default_factory=PoolSettings)
+    memory_plan: bool = True
 
     @property
     def planned(self) -> Goal | None:
@@ -174,7 +175,7 @@ def _written(source: _Source, outcomes: list[Outcome], settings: Settings, asked
     result = source.data
     # A plain model is written anew also where no tensor is rewritten: aligned, and with equal vectors only once.
     if settings.strip or not source.stored or (asked and any(outcome.blob is not None for outcome in outcomes)):
-        result, outcomes = _smallest(source, outcomes, settings.strip, notes)
+        result, outcomes = _smallest(source, outcomes, settings, notes)
     changed = result is not source.data
     if not changed:
         outcomes = [kept(o, o.reason or "the file was left as it is") if o.weight.stored else o for o in outcomes]
@@ -203,18 +204,20 @@ def _stored(model: TfliteModel, provenance: metadata.Provenance | None) -> dict[
     return found
 
 
-def _smallest(source: _Source, outcomes: list[Outcome], strip: bool, notes: list[str]) -> tuple[bytes, list[Outcome]]:
+def _smallest(
+    source: _Source, outcomes: list[Outcome], settings: Settings, notes: list[str]
+) -> tuple[bytes, list[Outcome]]:
     """The rewritten file where that is smaller than without these outcomes, else the smallest without."""
     left = min(source.data, source.plain, key=len)
     if not any(outcome.blob is not None for outcome in outcomes):
         return left, outcomes
     # Of an input that was rewritten before, the tensors would be left as they are.
     left = source.data if source.stored else left
-    plan = memory_plan(source.model())
-    result = _rewritten(source, outcomes, strip, plan)
+    plan = memory_plan(source.model()) if settings.memory_plan else None
+    result = _rewritten(source, outcomes, settings.strip, plan)
     if plan is not None and not source.stored and len(result) >= len(left):
         # No reason not to rewrite: the file can do without the plan.
-        plan, result = None, _rewritten(source, outcomes, strip, None)
+        plan, result = None, _rewritten(source, outcomes, settings.strip, None)
     if len(result) < len(left):
         if plan is not None:
             notes.append(
