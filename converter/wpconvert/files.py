@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from wpconvert.errors import FileError
+from wpconvert.interrupts import deferred
+from wpconvert.temporary import temporary_file, temporary_folder
 
 
 def write_all(files: Mapping[Path, bytes | Path]) -> None:
@@ -19,15 +20,15 @@ def write_all(files: Mapping[Path, bytes | Path]) -> None:
     A content that is a path is such a file already, see `staging`. An existing file keeps its permission bits. Raises
     FileError.
     """
-    staged: list[tuple[Path, Path]] = []
+    stack = ExitStack()
     try:
-        for path, content in files.items():
-            staged.append((_stage(path, content), path))
-        for temporary, path in staged:
-            _rename(temporary, path)
+        staged = [(_stage(path, content, stack), path) for path, content in files.items()]
+        with deferred():
+            for temporary, path in staged:
+                _rename(temporary, path)
     finally:
-        for temporary, _ in staged:
-            temporary.unlink(missing_ok=True)
+        with deferred():
+            stack.close()
     for folder in {path.parent for path in files}:
         _sync_folder(folder)
 
@@ -35,63 +36,53 @@ def write_all(files: Mapping[Path, bytes | Path]) -> None:
 @contextmanager
 def staging(target: Path | None) -> Iterator[Path]:
     """A folder for files on their way to that of `target`, or nowhere; what is left in it goes. Raises FileError."""
-    beside = None if target is None else target.parent
-    try:
-        folder = tempfile.TemporaryDirectory(dir=beside, prefix=_prefix(os.getpid()), ignore_cleanup_errors=True)
-    except OSError as error:
-        raise FileError(f"{target or tempfile.gettempdir()}: cannot be written: {error.strerror}") from error
-    with folder as name:
+    with ExitStack() as stack:
         try:
-            yield Path(name)
+            folder = stack.enter_context(temporary_folder(None if target is None else target.parent))
         except OSError as error:
-            raise FileError(f"{target or name}: cannot be written: {error.strerror or error}") from error
+            raise FileError(f"{target or tempfile.gettempdir()}: cannot be written: {error.strerror}") from error
+        try:
+            yield folder
+        except OSError as error:
+            raise FileError(f"{target or folder}: cannot be written: {error.strerror or error}") from error
 
 
-def remove_left(folder: Path, process: int) -> None:
-    """Remove what a process that was killed has left in a folder of files on their way."""
-    for path in folder.glob(f"{_prefix(process)}*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def _prefix(process: int) -> str:
-    """The start of the names of temporary files, which tells whose they are."""
-    return f".wpconvert-{process}-"
-
-
-def _stage(path: Path, content: bytes | Path) -> Path:
+def check_writable(path: Path) -> None:
+    """FileError where a file cannot be written because of what is there already."""
     target = Path(os.path.realpath(path))
     if target.is_symlink():
         raise FileError(f"{path}: cannot be written: it is a symbolic link that leads to itself")
-    if target.exists() and not target.is_file():
+    if not target.exists():
+        return
+    if not target.is_file():
         kind = "a directory" if target.is_dir() else "not a regular file"
         raise FileError(f"{path}: cannot be written: it is {kind}")
-    if target.exists() and not os.access(target, os.W_OK):
-        # Renaming over it would work, but whoever made it read-only meant it.
-        raise FileError(f"{path}: cannot be written: it is read-only")
+    # Renaming over it would work, and root may write everything, but whoever made it read-only meant it.
+    if not target.stat().st_mode & 0o222 or not os.access(target, os.W_OK):
+        raise FileError(f"{path}: cannot be written: it is read-only; chmod u+w allows it")
+
+
+def _stage(path: Path, content: bytes | Path, stack: ExitStack) -> Path:
+    """A file on disk that only has to be renamed to `path`; `stack` removes it where it is not."""
+    check_writable(path)
+    target = Path(os.path.realpath(path))
     try:
-        if isinstance(content, Path):
-            handle, name = os.open(content, os.O_RDWR), str(content)
-        else:
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=_prefix(os.getpid()))
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "r+b") as file:
+        with deferred():
+            if isinstance(content, Path):
+                handle, temporary = os.open(content, os.O_RDWR), content
+            else:
+                handle, temporary = temporary_file(target.parent)
+            # Its lock lasts until it is renamed.
+            stack.callback(os.close, handle)
+            stack.callback(temporary.unlink, missing_ok=True)
+        with os.fdopen(handle, "r+b", closefd=False) as file:
             if isinstance(content, bytes):
                 file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
-    except BaseException as error:
-        # Whatever ends the writing, also an interrupt, leaves nothing behind.
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise FileError(f"{path}: cannot be written: {error.strerror}") from error
-        raise
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
     return temporary
 
 

@@ -6,12 +6,14 @@ Imports next to nothing: it has to be at work before what takes time to import.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import current_thread, main_thread
 from types import FrameType
 
 Handler = Callable[[int, FrameType | None], object]
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """An interrupt of the terminal, a polite request to end, and a terminal that is gone."""
 
 
@@ -49,6 +51,23 @@ def put_back(before: dict[int, object]) -> None:
     """Undo `listen`."""
     for number, handler in before.items():
         signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Signals that come within the context are heard at its end: what renames or removes files is done first."""
+    if current_thread() is not main_thread():
+        # Only the main thread hears any.
+        yield
+        return
+    heard: list[int] = []
+    before = listen(lambda number, _: heard.append(number))
+    try:
+        yield
+    finally:
+        put_back(before)
+        if heard:
+            signal.raise_signal(heard[0])
 
 
 def stop_listening() -> None:

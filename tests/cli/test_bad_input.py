@@ -257,13 +257,13 @@ def test_a_disk_that_fills_or_an_interrupt_leaves_everything_as_it_was(
     real: Any = getattr(os, call.removeprefix("os."))
     calls = 0
 
-    def fail(*arguments: Any) -> Any:
+    def fail(*arguments: Any, **options: Any) -> Any:
         nonlocal calls
         calls += 1
         # The first file is staged already when the second one fails.
         if calls == 2:
             raise fault
-        return real(*arguments)
+        return real(*arguments, **options)
 
     with untouched(files), monkeypatch.context() as patch:
         patch.setattr(call, fail)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 from wpconvert import __version__
 from wpconvert.errors import ToolError
-from wpconvert.files import remove_left
+from wpconvert.temporary import remove_left, temporary_folder
 
 DONE, FAILED = "done", "failed"
 
@@ -97,8 +96,8 @@ def convert(folder: str, model: str, output: str, options: Sequence[str], versio
     """
     if version != __version__:
         return _failed(f"the worker has wpconvert {__version__}, not {version}; install the same everywhere")
-    with tempfile.TemporaryDirectory(prefix="wpconvert-") as scratch:
-        report = Path(scratch) / "report.json"
+    with temporary_folder() as scratch:
+        report = scratch / "report.json"
         command = [sys.executable, "-m", "wpconvert.cli.main", "convert", model, "-o", output, *options]
         try:
             Path(output).parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +105,7 @@ def convert(folder: str, model: str, output: str, options: Sequence[str], versio
         except OSError as error:
             return _failed(f"{error.filename or command[0]}: {error.strerror or error}")
         if process.returncode < 0:
-            remove_left(Path(output).parent, process.pid)
+            remove_left(Path(output).parent)
             name = signal.Signals(-process.returncode).name
             return _failed(f"the conversion was ended by {name}; perhaps the machine is short of memory")
         if process.returncode or not report.exists():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from wpconvert.target.board import Board
 from wpconvert.target.image import Image, Sizes, build_image
 from wpconvert.target.runner import DEFAULT_TIMEOUT_S, DeviceRun, run_image, run_on
 from wpconvert.target.simulator import Simulator, simulator_for
+from wpconvert.temporary import temporary_folder
 from wpconvert.tflite.model import TfliteModel, text
 
 SIMULATOR = "qemu"
@@ -97,8 +97,8 @@ def _measure(
 ) -> Benchmark:
     """Count one inference; `run` runs the profiler's image in the simulator it is given."""
     markers = find_markers(profiler.program, profiler.code)
-    with tempfile.TemporaryDirectory(prefix="wpconvert-") as folder:
-        out = Path(folder) / "counts.txt"
+    with temporary_folder() as folder:
+        out = folder / "counts.txt"
         device = run(_counting(board, plugin_arguments(build_plugin(), out, markers.addresses)))
         try:
             counts = parse_counts(out.read_text(encoding="ascii"))

@@ -6,17 +6,22 @@ from pathlib import Path
 
 from wpconvert.emit.c_array import check_path, header_path
 from wpconvert.errors import UsageError
-from wpconvert.files import same_file
+from wpconvert.files import check_writable, same_file
 from wpconvert.model.rules import METHODS
 from wpconvert.onnx.sniff import is_onnx
 from wpconvert.report.export import check_format
 
 
 def destination(model: Path, output: Path | None, in_place: bool, to_c: Path | None, dry_run: bool) -> Path | None:
-    """Where the model goes; None where nothing is to be written. UsageError for options that exclude each other."""
+    """Where the model goes; None where nothing is to be written.
+
+    UsageError for options that exclude each other; FileError where it would go in vain.
+    """
     if in_place and output is not None:
         raise UsageError("-o and --in-place exclude each other")
     if in_place:
+        if model.is_file() and not dry_run:
+            check_writable(model)
         return model
     if output is None and to_c is None and not dry_run:
         raise UsageError("nothing to write: give -o OUT, --in-place, --to-c FILE.c or --dry-run")
@@ -24,6 +29,8 @@ def destination(model: Path, output: Path | None, in_place: bool, to_c: Path | N
         raise UsageError(f"-o {output} is the input; use --in-place to replace it")
     if output is not None:
         check_suffix(model, output)
+        if not dry_run:
+            check_writable(output)
     return output
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from wpconvert.engines.base import Advance, Sample
 from wpconvert.errors import UnsupportedError
+from wpconvert.temporary import temporary_folder
 
 _TIMEOUT_S = 900
 
@@ -23,8 +23,7 @@ def run_isolated(title: str, module: str, model: Path, samples: Sequence[Sample]
     The worker gets a model file and a folder with inputs.npz, and writes outputs.npz there: array `s_i` is input (or
     output) i of sample s.
     """
-    with tempfile.TemporaryDirectory(prefix="wpconvert-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         arrays = {f"{s}_{i}": value for s, sample in enumerate(samples) for i, value in enumerate(sample)}
         np.savez(folder / "inputs.npz", **arrays)  # type: ignore[arg-type]
         _call(title, [sys.executable, "-m", module, str(model), str(folder), str(len(samples))])

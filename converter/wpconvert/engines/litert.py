@@ -5,12 +5,11 @@ LiteRT runs in a process of its own, because native code may not survive a malfo
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from wpconvert.engines.base import Advance, Sample
 from wpconvert.engines.isolated import run_isolated
+from wpconvert.temporary import temporary_folder
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.loss import loss_of
 from wpconvert.tflite.model import TfliteModel
@@ -31,7 +30,7 @@ class LiteRtEngine:
         # A copy: restoring works in place.
         dense = parse(serialise(model))
         restore(dense)
-        with tempfile.TemporaryDirectory(prefix="wpconvert-") as folder:
-            model_file = Path(folder) / "model.tflite"
+        with temporary_folder() as folder:
+            model_file = folder / "model.tflite"
             model_file.write_bytes(serialise(dense))
             return run_isolated("LiteRT", "wpconvert.engines.litert_worker", model_file, samples, advance)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wpconvert.errors import FileError
+from wpconvert.temporary import temporary_folder
 
 _UNUSED_S = 14 * 24 * 3600
 
@@ -46,9 +46,9 @@ def cached(kind: str, key: str, make: Callable[[Path], None]) -> Path:
             return folder
         folder.parent.mkdir(parents=True, exist_ok=True)
         _drop_unused(folder.parent)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as name:
+        with temporary_folder(folder.parent) as temporary:
             # Moved as a whole, because the temporary folder itself is removed.
-            made = Path(name) / "made"
+            made = temporary / "made"
             made.mkdir()
             make(made)
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from wpconvert.target.board import Board
 from wpconvert.target.facts import Facts, explain_fault, read_facts
 from wpconvert.target.image import Image, build_image
 from wpconvert.target.simulator import Simulator, crash_reason, simulate, simulator_for
+from wpconvert.temporary import temporary_folder
 from wpconvert.tflite.file import serialise
 from wpconvert.tflite.model import TfliteModel, shape_of, text
 from wpconvert.tflite.schema import DTYPES, TYPE_NAMES
@@ -109,8 +109,7 @@ def run_image(
 ) -> DeviceRun:
     """Run an image that was built with this model inside; it may come from elsewhere. Raises what run_on raises."""
     outputs = _ports(model)[1]
-    with tempfile.TemporaryDirectory(prefix="wpconvert-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         (folder / "inputs.bin").write_bytes(_input_stream(samples))
         code, printed = simulate(simulator.command(board, image.path), folder, timeout_s)
         facts = read_facts(printed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from wpconvert.onnx.lower.inline import inlined
 from wpconvert.onnx.lower.operators import operator_names
 from wpconvert.onnx.lower.opset import OPSET, upgraded
 from wpconvert.onnx.weights import FIRST_CONSTANT_IR
+from wpconvert.temporary import temporary_folder
 
 _QUANTISED = sorted({*QDQRegistry, *QLinearOpsRegistry, *operator_names()})
 """All that ONNX Runtime has rules for, and what can be lowered."""
@@ -55,10 +55,8 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
     not matter where the model has one input and the file one array beside `labels`. Activation ranges are the smallest
     and largest values seen. Raises FileError, UsageError for samples that do not fit, UnsupportedError.
     """
-    with tempfile.TemporaryDirectory(prefix="wpconvert-") as folder, _unlogged():
-        source, prepared, quantised = (
-            Path(folder) / name for name in ("model.onnx", "prepared.onnx", "quantised.onnx")
-        )
+    with temporary_folder() as folder, _unlogged():
+        source, prepared, quantised = (folder / name for name in ("model.onnx", "prepared.onnx", "quantised.onnx"))
         try:
             model = upgraded(inlined(onnx.load(path)), OPSET)
             samples_by_name = _matched(model, _read(samples), samples)
