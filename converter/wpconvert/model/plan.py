@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from wpconvert import strict_yaml
 from wpconvert.codecs import CODECS, Layout, encode
 from wpconvert.errors import ModelError
+from wpconvert.model.layer import PLAIN
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Weight
@@ -22,17 +23,23 @@ Progress = Callable[[Weight], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one weight: a blob, or the reason why it stays as it is."""
+    """What became of one weight: a blob, or the reason why it stays as it is. tried: the method that was chosen."""
 
     weight: Weight
     method: str
     blob: NDArray[np.uint8] | None = None
     reason: str | None = None
+    tried: str = PLAIN
 
     @property
     def nbytes(self) -> int:
         """Bytes of the weight after rewriting."""
         return self.weight.nbytes if self.blob is None else self.blob.nbytes
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the weight is stored as the input has it."""
+        return self.blob is (None if self.weight.stored is None else self.weight.stored.blob)
 
 
 def encode_all(choices: Sequence[Choice], progress: Progress | None = None) -> list[Outcome]:
@@ -49,18 +56,18 @@ def kept(outcome: Outcome, reason: str) -> Outcome:
     """The same weight, left as the input has it, dense or compressed, for `reason`."""
     stored = outcome.weight.stored
     if stored is None:
-        return replace(outcome, method="none", blob=None, reason=reason)
+        return replace(outcome, method="none", blob=None, reason=reason, tried=PLAIN)
     weight = replace(outcome.weight, pool=stored.pool)
-    return replace(outcome, weight=weight, method=stored.method, blob=stored.blob, reason=reason)
+    return replace(outcome, weight=weight, method=stored.method, blob=stored.blob, reason=reason, tried=PLAIN)
 
 
 def encode_choice(choice: Choice) -> Outcome:
     """Encode one weight by a codec, or leave it as the input has it and say why; `none` leaves it too."""
-    outcome = _attempt(choice)
+    outcome = replace(_attempt(choice), tried=choice.method)
     stored = choice.weight.stored
     if stored is None or choice.weight.values is None:
         return outcome
-    if choice.method != "none" and outcome.nbytes <= stored.blob.nbytes:
+    if choice.method != PLAIN and _is_sparse(choice) and outcome.nbytes <= stored.blob.nbytes:
         return outcome
     return kept(outcome, outcome.reason or f"would grow: {choice.method} needs {outcome.nbytes:,} bytes")
 
@@ -72,9 +79,9 @@ def _attempt(choice: Choice) -> Outcome:
         return Outcome(weight, "none", reason=weight.obstacle)
     if choice.method == "none":
         return Outcome(weight, "none", reason=choice.reason or "method none")
-    sparsity = weight.sparsity or 0.0
-    if sparsity < choice.threshold:
-        return Outcome(weight, "none", reason=f"{sparsity:.1%} zeros, below the threshold of {choice.threshold:.1%}")
+    if not _is_sparse(choice):
+        zeros = f"{weight.sparsity or 0.0:.1%} zeros, below the threshold of {choice.threshold:.1%}"
+        return Outcome(weight, "none", reason=zeros)
     layout = Layout(weight.values.shape, weight.row_dims)
     bound = CODECS[choice.method].minimum_nbytes(layout, int(np.count_nonzero(weight.values)))
     # Rewriting must pay for its table and options too. A codec whose point is fewer bytes must also shrink the weights
@@ -93,9 +100,19 @@ def _attempt(choice: Choice) -> Outcome:
     return Outcome(weight, choice.method, blob)
 
 
+def _is_sparse(choice: Choice) -> bool:
+    return (choice.weight.sparsity or 0.0) >= choice.threshold
+
+
 def _would_grow(method: str, size: str, weight: Weight) -> str:
     extra = f" and {weight.overhead:,} for table and options" if weight.overhead > 0 else ""
     return f"would not shrink: {method} needs {size} bytes{extra}"
+
+
+def blobs_nbytes(outcomes: Sequence[Outcome]) -> int:
+    """The blobs of weights that share their bytes; equal ones count once."""
+    blobs = [outcome.blob for outcome in outcomes if outcome.blob is not None]
+    return sum(map(len, {blob.tobytes() for blob in blobs})) if len(blobs) > 1 else sum(blob.nbytes for blob in blobs)
 
 
 def settle_shared(outcomes: list[Outcome]) -> list[Outcome]:
@@ -107,9 +124,8 @@ def settle_shared(outcomes: list[Outcome]) -> list[Outcome]:
         dense = [outcomes[i].weight for i in members if outcomes[i].blob is None]
         if len(members) == 1 or len(dense) == len(members):
             continue
-        blobs = {blob.tobytes() for i in members if (blob := outcomes[i].blob) is not None}
         beside = sum(outcomes[i].weight.overhead for i in members)
-        grows = sum(map(len, blobs)) + beside >= outcomes[members[0]].weight.nbytes
+        grows = blobs_nbytes([outcomes[i] for i in members]) + beside >= outcomes[members[0]].weight.nbytes
         if not dense and not grows:
             continue
         reason = (
@@ -124,12 +140,22 @@ def settle_shared(outcomes: list[Outcome]) -> list[Outcome]:
 
 
 def dump_plan(outcomes: Sequence[Outcome]) -> str:
-    """The resolved plan as a rules file: one rule per weight that can be rewritten, in model order."""
+    """The resolved plan as a rules file: one rule per weight that can be rewritten, in model order.
+
+    With the same input, the rules have the same outcomes.
+    """
     return plan_of(
-        (outcome.weight.key, outcome.method, outcome.weight.act_bits if outcome.method == POOL else None)
+        (outcome.weight.key, _rule_of(outcome), outcome.weight.act_bits if outcome.method == POOL else None)
         for outcome in outcomes
         if outcome.weight.values is not None
     )
+
+
+def _rule_of(outcome: Outcome) -> str:
+    """The method that gives this outcome again: PLAIN leaves a weight as the input has it, maybe compressed."""
+    if outcome.unchanged:
+        return PLAIN
+    return outcome.tried if outcome.blob is None else outcome.method
 
 
 def plan_of(choices: Iterable[tuple[str, str, int | None]]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from wpconvert.codecs import CODECS, STANDALONE
 from wpconvert.model.layer import PLAIN, Layer, Storage
-from wpconvert.model.plan import Outcome, Progress, encode_choice, settle_shared
+from wpconvert.model.plan import Outcome, Progress, blobs_nbytes, encode_choice, settle_shared
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, Choice
 from wpconvert.model.weight import Weight
@@ -106,8 +106,7 @@ def _same(option: Option, other: Option) -> bool:
 
 def option_of(outcomes: tuple[Outcome, ...], costs: CostModel) -> Option:
     """Weights that share their storage, stored like this."""
-    blobs = {outcome.blob.tobytes() for outcome in outcomes if outcome.blob is not None}
-    nbytes = sum(map(len, blobs))
+    nbytes = blobs_nbytes(outcomes)
     if any(outcome.blob is None for outcome in outcomes):
         nbytes += outcomes[0].weight.nbytes
     nbytes += sum(outcome.weight.overhead for outcome in outcomes if outcome.blob is not None)

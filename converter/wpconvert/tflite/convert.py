@@ -26,7 +26,7 @@ from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.layers import layers_of
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.operators import BUILTIN_NAMES
-from wpconvert.tflite.overhead import with_overheads
+from wpconvert.tflite.overhead import Overheads
 from wpconvert.tflite.planned import Input, Written, arena_of, write_planned
 from wpconvert.tflite.pooling import pool_choices
 from wpconvert.tflite.restore import is_rewritten, restore
@@ -120,21 +120,22 @@ def convert(
     weights = [
         replace(w, stored=start.stored.get(w.key), layers=_layers(sites[w.key], w, layers)) for w in find_weights(model)
     ]
+    overheads = Overheads(weights, start.model(), settings.strip)
+    weights = [overheads.given(weight) for weight in weights]
     choices = choose(weights, settings.rules, settings.method, settings.threshold)
     started(weights)
-    choices = with_overheads(choices, start.model, settings.strip)
     asked = any(choice.method != "none" for choice in choices)
     pooled = pool_choices(start.dense, choices, settings.pool)
     choices, start = pooled.choices, replace(start, dense=pooled.dense)
     if goal is None:
-        outcomes = encode_all(choices, progress)
-        found, costs, prediction = _written(start, outcomes, settings, asked), None, None
+        found = _written(start, overheads.paying(encode_all(choices, progress)), settings)
+        costs, prediction = None, None
     else:
         weights = [choice.weight for choice in choices]
         planner = Planner(choices, layers, goal, len(start.plain), progress)
-        given = Input(weights, sites, start.model, lambda planned: _written(start, planned, settings, asked))
+        given = Input(weights, sites, start.model, lambda planned: _written(start, overheads.paying(planned), settings))
         plan = write_planned(planner, given)
-        outcomes, costs = plan.outcomes, planner.costs
+        costs = planner.costs
         reasoned, notes = explain(planner, plan.point, plan.written.outcomes)
         found = replace(plan.written, outcomes=reasoned, notes=plan.written.notes + notes)
         arena = arena_of(model, goal.target, needed=False)
@@ -159,7 +160,7 @@ def convert(
         attached_before=len(data) - len(start.data),
         attached_after=len(whole) - len(result),
     )
-    return Converted(whole, report, dump_plan(outcomes))
+    return Converted(whole, report, dump_plan(written))
 
 
 def _layers(site: Site, weight: Weight, layers: Sequence[Layer]) -> tuple[Layer, ...]:
@@ -169,12 +170,12 @@ def _layers(site: Site, weight: Weight, layers: Sequence[Layer]) -> tuple[Layer,
     return tuple(layers[use.operator] for use in site.uses)
 
 
-def _written(source: _Source, outcomes: list[Outcome], settings: Settings, asked: bool) -> Written:
+def _written(source: _Source, outcomes: list[Outcome], settings: Settings) -> Written:
     """The file with these outcomes, or the input as it was."""
     notes = list(source.notes)
     result = source.data
     # A plain model is written anew also where no tensor is rewritten: aligned, and with equal vectors only once.
-    if settings.strip or not source.stored or (asked and any(outcome.blob is not None for outcome in outcomes)):
+    if settings.strip or not source.stored or not all(outcome.unchanged for outcome in outcomes):
         result, outcomes = _smallest(source, outcomes, settings, notes)
     changed = result is not source.data
     if not changed:

@@ -8,7 +8,6 @@ that are −0.0 where the default is 0.0.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,12 +20,12 @@ from numpy.typing import NDArray
 
 from wpconvert.errors import FileError, ModelError, UnsupportedError
 from wpconvert.tflite import attached
+from wpconvert.tflite.builder import BUFFER_ALIGNMENT, Builder, data_key
 from wpconvert.tflite.checks import check
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.schema import FILE_IDENTIFIER, BufferT, ModelT
 from wpconvert.tflite.verifier import FREE_NBYTES, MAX_EXPANSION, verify
 
-BUFFER_ALIGNMENT = 16
 MAX_NBYTES = (1 << 31) - (64 << 10)
 """Offsets are signed 32-bit in places; the difference leaves room for headers, padding and an identifier."""
 
@@ -110,56 +109,6 @@ def _attach_external(root: Any, data: bytes) -> int:
     return max((offset + size for offset, size in regions), default=0)
 
 
-class _Builder(flatbuffers.Builder):  # type: ignore[misc]
-    """A builder that writes aligned byte vectors without copies, keeps −0.0, and writes nothing twice.
-
-    Equal vectors and strings of the model's description stand in the file once: scales and zero points of layers
-    with as many channels, shapes, names. Flatbuffers allow that; readers follow offsets and never write.
-    """
-
-    def __init__(self, nbytes: int) -> None:
-        super().__init__(nbytes)
-        self.written: dict[tuple[int, int], int] = {}
-        self.shared: dict[tuple[str, bytes], int] = {}
-
-    def CreateNumpyVector(self, x: NDArray[Any]) -> int:
-        """Write a vector of numbers, or refer to an equal one of the same type."""
-        key = (x.dtype.str, x.tobytes())
-        if key not in self.shared:
-            self.shared[key] = int(super().CreateNumpyVector(x))
-        return self.shared[key]
-
-    def CreateString(self, s: str | bytes, encoding: str = "utf-8", errors: str = "strict") -> int:
-        """Write a string, or refer to an equal one."""
-        key = ("string", s if isinstance(s, bytes) else s.encode(encoding, errors))
-        if key not in self.shared:
-            self.shared[key] = int(super().CreateString(key[1]))
-        return self.shared[key]
-
-    def aligned_bytes(self, data: NDArray[np.uint8]) -> int:
-        """Write a byte vector that starts on a 16-byte boundary; returns its offset."""
-        key = (data.ctypes.data, data.nbytes)
-        offset = self.written.get(key)
-        if offset is None:
-            self.StartVector(1, data.nbytes, BUFFER_ALIGNMENT if data.nbytes else 1)
-            self.head -= data.nbytes
-            # Assigning to the bytearray itself would make a temporary copy.
-            with memoryview(self.Bytes) as view:
-                view[self.head : self.head + data.nbytes] = data.data
-            offset = int(self.EndVector())
-            if data.nbytes:
-                self.written[key] = offset
-        return offset
-
-    def PrependSlot(self, flags: Any, o: int, x: Any, d: Any) -> None:
-        """Write a scalar field unless it has its default value; −0.0 equals the default 0.0 but is not it."""
-        if isinstance(x, float) and x == d and math.copysign(1.0, x) != math.copysign(1.0, d):
-            self.Prepend(flags, x)
-            self.Slot(o)
-        else:
-            super().PrependSlot(flags, o, x, d)
-
-
 class _AlignedBuffer(BufferT):  # type: ignore[misc]
     """A `Buffer` whose data vector, uint8[n] or None, is aligned as the schema's force_align asks."""
 
@@ -218,7 +167,7 @@ def _aligned(root: Any) -> Iterator[None]:
 def _payload_nbytes(root: Any) -> int:
     """Bytes of buffers and custom options that the flatbuffer will hold, without their alignment."""
     arrays = [buffer.data for buffer in root.buffers or [] if buffer.data is not None]
-    unique = {(array.ctypes.data, array.nbytes) for array in arrays}
+    unique = {data_key(array) for array in arrays}
     options = (op.customOptions for graph in root.subgraphs or [] for op in graph.operators or [])
     buffers = sum(nbytes for _, nbytes in unique)
     return int(buffers + sum(len(data) for data in options if data is not None))
@@ -238,7 +187,7 @@ def serialise(model: TfliteModel) -> bytes:
         nodes = sum(len(graph.tensors or []) + len(graph.operators or []) for graph in graphs)
         # Room for everything from the start: growing would double the memory and copy what is written so far.
         room = payload + (BUFFER_ALIGNMENT + 32) * len(root.buffers or []) + 1024 * nodes + (64 << 10)
-        builder = _Builder(min(room, flatbuffers.Builder.MAX_BUFFER_SIZE))
+        builder = Builder(min(room, flatbuffers.Builder.MAX_BUFFER_SIZE))
         try:
             builder.Finish(root.Pack(builder), file_identifier=FILE_IDENTIFIER)
         except BuilderSizeError as error:

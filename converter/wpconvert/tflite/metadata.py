@@ -23,6 +23,7 @@ NAME = "wpconvert"
 RESTORE_NAME = "wpconvert.restore"
 VERSION = 1
 _MAX_ORIGINALS = 1 << 26
+_LEVEL = 9
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,22 @@ def write(
         content["tensors"] = [_fields(record) for record in records]
     _append(model, NAME, json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode())
     if not stripped:
-        _append(model, RESTORE_NAME, zlib.compress(_pack_originals(originals), 9))
+        _append(model, RESTORE_NAME, zlib.compress(_pack_originals(originals), _LEVEL))
 
 
 def _fields(record: TensorRecord) -> dict[str, Any]:
     """What is stored of a record: `lossy` only where it is."""
     return {key: value for key, value in asdict(record).items() if key != "lossy" or value}
+
+
+def record_nbytes(record: TensorRecord) -> int:
+    """What a record adds to the entry of a file that has others."""
+    return len(json.dumps(_fields(record), separators=(",", ":"), ensure_ascii=False).encode()) + 1
+
+
+def originals_nbytes(originals: Originals) -> int:
+    """The entry with these originals."""
+    return len(zlib.compress(_pack_originals(originals), _LEVEL))
 
 
 def read(model: TfliteModel) -> Provenance | None:

@@ -33,10 +33,9 @@ class Written:
 
 @dataclass(frozen=True)
 class Planned:
-    """The plan that was written, its outcomes as planned and as written, and the arena, None where it is not known."""
+    """The plan that was written, and the arena, None where it is not known."""
 
     point: Point
-    outcomes: list[Outcome]
     written: Written
     arena_nbytes: int | None
 
@@ -85,14 +84,13 @@ def _write_best(planner: Planner, source: Input) -> tuple[Planned, tuple[Option,
     goal = planner.goal
     while True:
         chosen = planner.plan().options
-        outcomes = in_order(chosen, source.weights)
-        written = source.write(outcomes)
+        written = source.write(in_order(chosen, source.weights))
         point = planner.point_of(written.outcomes)
         if goal.flash_nbytes is not None and (excess := len(written.data) + point.code_nbytes - goal.flash_nbytes) > 0:
             planner.rest_nbytes += excess
             continue
         arena = arena_of(parse(written.data), goal.target, goal.ram_nbytes is not None)
-        return Planned(point, outcomes, written, arena), chosen
+        return Planned(point, written, arena), chosen
 
 
 class _Memory:

@@ -13,6 +13,7 @@ from wpconvert.tflite.arithmetic import output_multipliers
 from wpconvert.tflite.compressed import Compressed, Decoded
 from wpconvert.tflite.model import TfliteModel, quantization_of
 from wpconvert.tflite.operators import CHANNEL_AXIS, builtin_options
+from wpconvert.tflite.parts import Place
 from wpconvert.tflite.rewrite import operator_code
 from wpconvert.tflite.schema import (
     BufferT,
@@ -24,9 +25,6 @@ from wpconvert.tflite.schema import (
     TensorT,
     TensorType,
 )
-
-Place = tuple[int, int]
-"""Subgraph, and index of a tensor or operator in it."""
 
 _OPERATOR_VERSION = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "MUL": 2}
 """Operator versions of int8 kernels in TFLite, for models without originals."""

@@ -17,7 +17,8 @@ from wpconvert.tflite.compressed import Compressed, Decoded, read_compressed
 from wpconvert.tflite.metadata import Originals, Provenance
 from wpconvert.tflite.model import TfliteModel, shape_of
 from wpconvert.tflite.operators import BUILTIN_NAMES
-from wpconvert.tflite.reconstruct import Place, all_scales, reconstruct
+from wpconvert.tflite.parts import Place
+from wpconvert.tflite.reconstruct import all_scales, reconstruct
 from wpconvert.tflite.rewrite import drop_unused_codes, operator_code
 from wpconvert.tflite.schema import (
     BufferT,

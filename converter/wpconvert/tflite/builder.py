@@ -1,0 +1,83 @@
+"""Writing flatbuffers: aligned byte vectors, and nothing twice."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from numpy.typing import NDArray
+
+BUFFER_ALIGNMENT = 16
+
+SharedKey = tuple[str, bytes]
+"""What makes two vectors or strings one: type and bytes."""
+
+DataKey = tuple[int, int]
+"""What makes the bytes of two buffers one: their address and their number."""
+
+
+def vector_key(x: NDArray[Any]) -> SharedKey:
+    """The key of a vector of numbers."""
+    return x.dtype.str, x.tobytes()
+
+
+def string_key(s: str | bytes) -> SharedKey:
+    """The key of a string."""
+    return "string", s if isinstance(s, bytes) else s.encode()
+
+
+def data_key(data: NDArray[np.uint8]) -> DataKey:
+    """The key of a buffer's bytes."""
+    return data.ctypes.data, data.nbytes
+
+
+class Builder(flatbuffers.Builder):  # type: ignore[misc]
+    """A builder that writes aligned byte vectors without copies, keeps −0.0, and writes nothing twice.
+
+    Equal vectors and strings of the model's description stand in the file once: scales and zero points of layers
+    with as many channels, shapes, names. Flatbuffers allow that; readers follow offsets and never write.
+    """
+
+    def __init__(self, nbytes: int) -> None:
+        super().__init__(nbytes)
+        self.written: dict[DataKey, int] = {}
+        self.shared: dict[SharedKey, int] = {}
+
+    def CreateNumpyVector(self, x: NDArray[Any]) -> int:
+        """Write a vector of numbers, or refer to an equal one of the same type."""
+        key = vector_key(x)
+        if key not in self.shared:
+            self.shared[key] = int(super().CreateNumpyVector(x))
+        return self.shared[key]
+
+    def CreateString(self, s: str | bytes, encoding: str = "utf-8", errors: str = "strict") -> int:  # noqa: ARG002
+        """Write a string, or refer to an equal one."""
+        key = string_key(s)
+        if key not in self.shared:
+            self.shared[key] = int(super().CreateString(key[1]))
+        return self.shared[key]
+
+    def aligned_bytes(self, data: NDArray[np.uint8]) -> int:
+        """Write a byte vector that starts on a 16-byte boundary; returns its offset."""
+        key = data_key(data)
+        offset = self.written.get(key)
+        if offset is None:
+            self.StartVector(1, data.nbytes, BUFFER_ALIGNMENT if data.nbytes else 1)
+            self.head -= data.nbytes
+            # Assigning to the bytearray itself would make a temporary copy.
+            with memoryview(self.Bytes) as view:
+                view[self.head : self.head + data.nbytes] = data.data
+            offset = int(self.EndVector())
+            if data.nbytes:
+                self.written[key] = offset
+        return offset
+
+    def PrependSlot(self, flags: Any, o: int, x: Any, d: Any) -> None:
+        """Write a scalar field unless it has its default value; −0.0 equals the default 0.0 but is not it."""
+        if isinstance(x, float) and x == d and math.copysign(1.0, x) != math.copysign(1.0, d):
+            self.Prepend(flags, x)
+            self.Slot(o)
+        else:
+            super().PrependSlot(flags, o, x, d)
