@@ -123,7 +123,7 @@ def test_ram_that_is_missing_is_told_to_the_byte_and_all_that_is_more_is_kept_to
 
 def test_auto_fits_the_ram_that_a_goal_or_a_single_method_fits(cli: Cli) -> None:
     least = missing(cli, MODEL, "--ram", "1")
-    assert all(missing(cli, MODEL, "--ram", "1", "--optimize", goal) == least for goal in ("size", "speed"))
+    assert all(least <= missing(cli, MODEL, "--ram", "1", "--optimize", goal) for goal in ("size", "speed"))
     assert all(least <= missing(cli, MODEL, "--ram", "1", "-m", method) for method in ("none", *STANDALONE))
 
 
