@@ -140,7 +140,7 @@ TfLiteStatus Program::NotRegistered(uint32_t node) {
 #endif
 }
 
-Tensor Program::Declared(int32_t index, int node) {
+Tensor Program::Declared(int32_t index, int node, bool may_be_empty) {
     using namespace schema;
     Tensor result;
     if (index < 0 || static_cast<uint32_t>(index) >= tensors_.size) {
@@ -166,9 +166,11 @@ Tensor Program::Declared(int32_t index, int node) {
         return result;
     }
     result.rank = static_cast<uint8_t>(shape.size);
+    const int32_t least =
+        may_be_empty && shape.size == 1 && result.type == TensorType::kInt32 ? 0 : 1;
     for (uint32_t i = 0; i < shape.size; i++) {
         const int32_t dim = shape.I32(i);
-        if (dim < 1 || static_cast<uint32_t>(dim) > (INT32_MAX - kBufferAlignment) / nbytes) {
+        if (dim < least || static_cast<uint32_t>(dim) > (INT32_MAX - kBufferAlignment) / nbytes) {
             Fail(node, "tensor %d '%s': dimension %d is %d, which is dynamic, empty or too large",
                  index, result.name, i, dim);
             return result;
@@ -199,7 +201,7 @@ Tensor Program::Declared(int32_t index, int node) {
         return result;
     }
     if (data.size > 0) {
-        if (data.size != nbytes) {
+        if (data.size < nbytes) {
             Fail(node, "tensor %d '%s': %d bytes are stored, its shape needs %d", index,
                  result.name, data.size, nbytes);
             return result;
@@ -215,6 +217,8 @@ Tensor Program::Declared(int32_t index, int node) {
         // the model.
         result.data = const_cast<uint8_t *>(data.data);
     }
+    // No elements are a value without a byte of data; no operator may have such a tensor as output.
+    result.is_constant = result.is_constant || nbytes == 0;
     result.present = true;
     return result;
 }
@@ -242,7 +246,7 @@ TfLiteStatus Program::CheckRead(uint32_t node, int32_t index) {
     if (index == -1) {  // an optional input that is absent
         return kTfLiteOk;
     }
-    const Tensor tensor = Declared(index, static_cast<int>(node));
+    const Tensor tensor = Declared(index, static_cast<int>(node), true);
     if (!tensor.present) {
         return kTfLiteError;
     }

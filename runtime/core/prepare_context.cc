@@ -12,17 +12,21 @@ int PrepareContext::outputs_size() const {
     return static_cast<int>(program_.OperatorTable(node_).Vector(schema::op::kOutputs, 4).size);
 }
 
-Tensor PrepareContext::At(uint32_t slot, int position) const {
+Tensor PrepareContext::At(uint32_t slot, int position, bool may_be_empty) const {
     const FlatVector list = program_.OperatorTable(node_).Vector(slot, 4);
     if (position < 0 || static_cast<uint32_t>(position) >= list.size) {
         return {};
     }
     const int32_t index = list.I32(static_cast<uint32_t>(position));
-    return index < 0 ? Tensor() : program_.Declared(index, static_cast<int>(node_));
+    return index < 0 ? Tensor() : program_.Declared(index, static_cast<int>(node_), may_be_empty);
 }
 
 Tensor PrepareContext::input(int position) const {
     return At(schema::op::kInputs, position);
+}
+
+Tensor PrepareContext::list(int position) const {
+    return At(schema::op::kInputs, position, true);
 }
 
 Tensor PrepareContext::output(int position) const {

@@ -260,7 +260,7 @@ TfLiteStatus Program::ArenaTooSmall() {
 
 void *Program::Locate(int32_t index) {
     const uint16_t buffer = buffer_of_[index];
-    return buffer == kNoBuffer ? Declared(index, -1).data : base_ + planned_[buffer].offset;
+    return buffer == kNoBuffer ? Declared(index, -1, true).data : base_ + planned_[buffer].offset;
 }
 
 void Program::FillSlots() {

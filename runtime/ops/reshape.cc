@@ -48,7 +48,7 @@ TfLiteStatus PrepareReshape(PrepareContext &context) {
     if (!CheckArity(context, 1, 2, 1) || PrepareView(context, &params) != kTfLiteOk) {
         return kTfLiteError;
     }
-    const Tensor shape = context.input(1), y = context.output(0);
+    const Tensor shape = context.list(1), y = context.output(0);
     if (!shape.present) {
         return kTfLiteOk;
     }

@@ -61,6 +61,8 @@ def print_inspection(console: Console, result: Inspection) -> None:
     if result.attached_nbytes:
         files = ", ".join(f"{file.name} ({file.nbytes:,} bytes)" for file in result.attached) or "no files"
         console.print(f"behind the model: {result.attached_nbytes:,} bytes; {escape(files)}")
+    for note in result.notes:
+        console.print(f"odd: {escape(note)}")
     _print_provenance(console, result)
     _print_pools(console, result)
     _print_weights(console, result)

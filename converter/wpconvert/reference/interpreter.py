@@ -18,7 +18,7 @@ from wpconvert.reference.registry import OPERATORS, OpContext, TensorInfo
 from wpconvert.reference.threads import single_threaded
 from wpconvert.tflite.arithmetic import Rounding
 from wpconvert.tflite.model import TfliteModel, element_count, quantization_of, shape_of, text
-from wpconvert.tflite.schema import DTYPES, TYPE_NAMES
+from wpconvert.tflite.schema import DTYPES, TYPE_NAMES, TensorType
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,16 +65,19 @@ def _guarded(where: str, function: Callable[P, T], *args: P.args, **kwargs: P.kw
         raise type(error)(f"{where}: {error}") from error
 
 
-def _tensor_info(model: TfliteModel, graph: Any, index: int) -> TensorInfo:
+def _tensor_info(model: TfliteModel, graph: Any, index: int, computed: set[int]) -> TensorInfo:
     tensor = graph.tensors[index]
+    data = model.buffer(tensor)
     return TensorInfo(
         index=index,
         name=text(tensor.name),
         type=int(tensor.type),
         shape=shape_of(tensor),
         quantization=quantization_of(tensor),
-        is_constant=model.buffer(tensor) is not None,
+        # A tensor of no elements is one where nothing computes it.
+        is_constant=data is not None and (data.nbytes > 0 or index not in computed),
         is_sparse=tensor.sparsity is not None,
+        is_variable=bool(tensor.isVariable),
     )
 
 
@@ -94,7 +97,8 @@ class _Program:
         self.inputs = _indices(graph.inputs)
         self.outputs = _indices(graph.outputs)
         self.operators = list(graph.operators or [])
-        self.tensors = [_tensor_info(model, graph, index) for index in range(len(graph.tensors or []))]
+        computed = {*self.inputs, *(t for operator in self.operators for t in _indices(operator.outputs))}
+        self.tensors = [_tensor_info(model, graph, index, computed) for index in range(len(graph.tensors or []))]
         self.constants = self._constants(graph)
 
     def _constants(self, graph: Any) -> dict[int, NDArray[Any]]:
@@ -112,9 +116,13 @@ class _Program:
                 values[index].flags.writeable = False
         return values
 
+    def name(self, index: int) -> str:
+        """The name of an operator, or its custom code."""
+        return self.model.operator_name(self.operators[index])
+
     def where(self, index: int) -> str:
         """`operator 3 (CONV_2D)`, for messages."""
-        return f"operator {index} ({self.model.operator_name(self.operators[index])})"
+        return f"operator {index} ({self.name(index)})"
 
     def context(self, index: int) -> OpContext:
         """The context of an operator with the values of its constant inputs."""
@@ -123,7 +131,7 @@ class _Program:
         custom = operator.customOptions
         return OpContext(
             model=self.model,
-            name=self.model.operator_name(operator),
+            name=self.name(index),
             index=index,
             input_tensors=inputs,
             output_tensors=[self.tensors[i] for i in _indices(operator.outputs)],
@@ -141,7 +149,10 @@ def _check_tensor(info: TensorInfo) -> None:
         raise UnsupportedError(f"{info} is stored in the schema's sparse form")
     if any(dim < 0 for dim in info.shape):
         raise UnsupportedError(f"{info} has a dynamic shape {list(info.shape)}")
-    if 0 in info.shape:
+    if info.is_variable:
+        raise UnsupportedError(f"{info} keeps its value from one run to the next")
+    # A list of no indices is one; no operator computes with other tensors of no elements.
+    if 0 in info.shape and not (info.is_constant and info.type == TensorType.INT32 and len(info.shape) == 1):
         raise UnsupportedError(f"{info} is empty: shape {list(info.shape)}")
 
 
@@ -168,22 +179,32 @@ def _check_memory(program: _Program) -> None:
         raise UnsupportedError(f"the tensors of the model take {total} bytes, more than {MEMORY_LIMIT}")
 
 
-def _check_order(program: _Program) -> None:
-    """Every tensor an operator reads must have a value by then, and none is written twice."""
-    known = {*program.inputs, *(info.index for info in program.tensors if info.is_constant)}
-    written: set[int] = set(known)
+def _check_order(program: _Program) -> list[str]:
+    """ModelError unless every tensor an operator reads has a value by then, and no constant is written.
+
+    An operator that the interpreter lacks may use its inputs as it likes: as scratch, for one. Returns a line for each
+    tensor whose value the interpreter cannot keep: one that is written twice, an output that keeps its value.
+    """
+    constants = {info.index for info in program.tensors if info.is_constant}
+    known = {*program.inputs, *constants, *(info.index for info in program.tensors if info.is_variable)}
+    written, problems = set(program.inputs), []
     for index, operator in enumerate(program.operators):
-        for tensor in _indices(operator.inputs):
+        for tensor in _indices(operator.inputs) if program.name(index) in OPERATORS else ():
             if tensor >= 0 and tensor not in known:
                 raise ModelError(f"{program.where(index)} reads {program.tensors[tensor]}, which nothing has computed")
         for tensor in _indices(operator.outputs):
-            if tensor < 0 or tensor in written:
-                raise ModelError(f"{program.where(index)} writes tensor {tensor}, which already has a value")
+            if tensor < 0 or tensor in constants:
+                raise ModelError(f"{program.where(index)} writes tensor {tensor}, which is constant")
+            if tensor in written:
+                problems.append(f"{program.where(index)} writes {program.tensors[tensor]}, which has a value already")
             written.add(tensor)
             known.add(tensor)
     for tensor in program.outputs:
         if tensor not in known:
             raise ModelError(f"the model's output {program.tensors[tensor]} is never computed")
+        if tensor not in written and tensor not in constants:
+            problems.append(f"the model's output {program.tensors[tensor]} keeps its value from one run to the next")
+    return problems
 
 
 def unsupported(model: TfliteModel) -> list[str]:
@@ -198,8 +219,8 @@ def unsupported(model: TfliteModel) -> list[str]:
 def _checked_contexts(program: _Program) -> tuple[list[OpContext], list[str]]:
     """The contexts of the operators that can run, and a line for each that cannot."""
     _check_memory(program)
-    _check_order(program)
-    contexts, problems = [], []
+    problems = _check_order(program)
+    contexts = []
     for index in range(len(program.operators)):
         where = program.where(index)
         try:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """What the model declares about a tensor."""
+    """What the model declares about a tensor. is_variable: it keeps its value from one run to the next."""
 
     index: int
     name: str
@@ -33,6 +33,7 @@ class TensorInfo:
     quantization: Quantization | None
     is_constant: bool
     is_sparse: bool = False
+    is_variable: bool = False
 
     def __str__(self) -> str:
         return f"tensor {self.index} {self.name!r}"

@@ -76,6 +76,7 @@ class Inspection:
     """The whole of it. operators: how many of each, over all subgraphs.
 
     attached: the files packed behind the model; attached_nbytes: of all that stands there, whatever it is.
+    notes: what is odd in the file.
     """
 
     path: str
@@ -92,6 +93,7 @@ class Inspection:
     pools: tuple[PoolInfo, ...] = ()
     attached: tuple[AttachedFile, ...] = ()
     attached_nbytes: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def entropy_bits(values: NDArray[Any]) -> float:
@@ -133,6 +135,7 @@ def inspect_model(
         _pools(stored),
         () if attached is None else attached.files or (),
         0 if attached is None else len(attached.data),
+        model.notes,
     )
 
 

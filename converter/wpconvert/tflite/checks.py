@@ -1,12 +1,14 @@
 """Checks of a parsed model: every index, shape, constant and quantisation that other code relies on.
 
-The flatbuffer itself is sound already (`wpconvert.tflite.verifier`). The rules follow LiteRT's interpreter
-builder; where LiteRT or TFLM accept a model, so do these. Each rule raises ModelError with the place, what
-was expected and what was found, or UnsupportedError where the model is sound but of a kind not handled here.
+The flatbuffer itself is sound already (`wpconvert.tflite.verifier`). What cannot be read safely raises ModelError with
+the place, what was expected and what was found, or UnsupportedError where the model is sound but of a kind not handled
+here. What is merely odd, and what TFLM or LiteRT do not look at, becomes a note: whoever computes with a tensor checks
+what it needs of it.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -50,8 +52,31 @@ ELEMENT_NBITS: dict[int, int] = {
 """Bits per element; STRING, RESOURCE and VARIANT have no fixed size. Narrow types are packed without gaps."""
 
 
-def check(root: Any) -> None:
-    """Check a whole model, LiteRT's `ModelT`. Raises ModelError or UnsupportedError, see the module."""
+class Oddities:
+    """What is odd in a model: places by what is said of them."""
+
+    def __init__(self) -> None:
+        self._places: defaultdict[str, list[str]] = defaultdict(list)
+
+    def add(self, where: str, what: str) -> None:
+        """Something odd; what differs from place to place belongs into `where`."""
+        self._places[what].append(where)
+
+    def notes(self) -> tuple[str, ...]:
+        """One line for each kind, with the first place."""
+        more = {1: "", 2: " and 1 other"}
+        return tuple(
+            f"{places[0]}{more.get(len(places), f' and {len(places) - 1} others')}: {what}"
+            for what, places in self._places.items()
+        )
+
+
+def check(root: Any) -> tuple[str, ...]:
+    """Check a whole model, LiteRT's `ModelT`; returns notes of what is odd.
+
+    Raises ModelError or UnsupportedError, see the module.
+    """
+    odd = Oddities()
     if root.version != SCHEMA_VERSION:
         raise UnsupportedError(f"Model.version: expected schema version {SCHEMA_VERSION}, found {root.version}")
     if not root.subgraphs:
@@ -65,14 +90,15 @@ def check(root: Any) -> None:
             raise ModelError(f"{where}: expected a list of tensors and one of operators, found none")
         for index, tensor in enumerate(graph.tensors):
             place = f"{where}, tensor {index} ({_label(tensor.name)})"
-            check_tensor(root, tensor, place, external)
-            check_quantization(tensor, place, len(graph.tensors))
+            check_tensor(root, tensor, place, external, odd)
+            check_quantization(tensor, place, len(graph.tensors), odd)
         _in_range(graph.inputs, 0, len(graph.tensors), f"{where}: inputs", "tensor")
         _in_range(graph.outputs, 0, len(graph.tensors), f"{where}: outputs", "tensor")
         for index, operator in enumerate(graph.operators):
             check_operator(root, operator, f"{where}, operator {index}", len(graph.tensors))
     check_metadata(root)
-    check_signatures(root)
+    check_signatures(root, odd)
+    return odd.notes()
 
 
 def _label(name: bytes | str | None) -> str:
@@ -81,14 +107,20 @@ def _label(name: bytes | str | None) -> str:
     return repr(shown if len(shown) <= MAX_LABEL else shown[: MAX_LABEL - 1] + "…")
 
 
-def _in_range(values: Iterable[int] | None, low: int, count: int, where: str, what: str) -> None:
-    """Every value is an index from `low` to `count` − 1; None holds no values."""
+def _out_of_range(values: Iterable[int] | None, low: int, count: int, what: str) -> str | None:
+    """What is wrong unless every value is an index from `low` to `count` − 1; None holds no values."""
     found = np.asarray([] if values is None else values, dtype=np.int64)
     if found.size == 0 or (int(found.min()) >= low and int(found.max()) < count):
-        return
+        return None
     bad = int(found[(found < low) | (found >= count)][0])
     allowed = f"from {low} to {count - 1}" if count > low else "none, there are no such"
-    raise ModelError(f"{where}: expected {what} indices {allowed}, found {bad}")
+    return f"expected {what} indices {allowed}, found {bad}"
+
+
+def _in_range(values: Iterable[int] | None, low: int, count: int, where: str, what: str) -> None:
+    """Every value is an index from `low` to `count` − 1."""
+    if wrong := _out_of_range(values, low, count, what):
+        raise ModelError(f"{where}: {wrong}")
 
 
 def check_external_buffers(root: Any) -> set[int]:
@@ -99,7 +131,7 @@ def check_external_buffers(root: Any) -> set[int]:
     return {buffer.id for buffer in buffers}
 
 
-def check_tensor(root: Any, tensor: Any, where: str, external: set[int]) -> None:
+def check_tensor(root: Any, tensor: Any, where: str, external: set[int], odd: Oddities) -> None:
     """A tensor's type is known, its shape is one, its buffer exists and holds what type and shape need."""
     if tensor.type not in TYPE_NAMES:
         raise UnsupportedError(
@@ -114,15 +146,15 @@ def check_tensor(root: Any, tensor: Any, where: str, external: set[int]) -> None
     if element_count(shape) > MAX_ELEMENTS:
         raise ModelError(f"{where}: expected at most {MAX_ELEMENTS} elements, found shape {list(shape)}")
     if any(dim < -1 for dim in signature):
-        raise ModelError(f"{where}: expected a shape signature of sizes and −1, found {list(signature)}")
+        odd.add(where, f"a size below −1 in its shape signature {list(signature)}")
     _in_range([tensor.buffer], 0, len(root.buffers), where, "buffer")
     if tensor.externalBuffer != 0 and tensor.externalBuffer not in external:
         raise ModelError(f"{where}: expected the id of an external buffer, found {tensor.externalBuffer}")
-    check_constant(root, tensor, where)
+    check_constant(root, tensor, where, odd)
 
 
-def check_constant(root: Any, tensor: Any, where: str) -> None:
-    """A constant has the bytes of its elements, neither more nor less; packed types end with a whole byte.
+def check_constant(root: Any, tensor: Any, where: str, odd: Oddities) -> None:
+    """A constant has the bytes of its elements at least; packed types end with a whole byte. More bytes are odd.
 
     Sparse tensors and types without a fixed element size are left to whoever reads them.
     """
@@ -131,7 +163,9 @@ def check_constant(root: Any, tensor: Any, where: str) -> None:
         return
     shape = shape_of(tensor)
     expected = (element_count(shape) * ELEMENT_NBITS[tensor.type] + 7) // 8
-    if len(data) == expected:
+    if len(data) > expected:
+        odd.add(where, f"{len(data)} bytes in its buffer, of which it needs {expected}; LiteRT refuses this")
+    if len(data) >= expected:
         return
     if any(entry.name == TFLM_COMPRESSION for entry in root.metadata or []):
         raise UnsupportedError(f"{where}: compressed by TFLM's own tool; convert the model from before that")
@@ -141,8 +175,12 @@ def check_constant(root: Any, tensor: Any, where: str) -> None:
     )
 
 
-def check_quantization(tensor: Any, where: str, tensors: int) -> None:
-    """Scales are finite and 1 or one per slice of the quantised axis; zero points are 0, 1 or as many."""
+def check_quantization(tensor: Any, where: str, tensors: int, odd: Oddities) -> None:
+    """Zero points are 0, 1 or as many as scales.
+
+    Odd: scales that are not finite, or neither 1 nor one per slice of a dimension; zero points beyond int32. Operators
+    that read them refuse these; of many tensors, biases above all, nothing but the first scale is ever read.
+    """
     params = tensor.quantization
     if params is None:
         return
@@ -152,21 +190,22 @@ def check_quantization(tensor: Any, where: str, tensors: int) -> None:
     axis = int(params.quantizedDimension)
     if scales.size > 0:
         if not np.isfinite(scales).all():
-            raise ModelError(f"{where}: expected finite scales, found {scales[~np.isfinite(scales)][0]}")
+            odd.add(where, f"a scale that is not finite, {scales[~np.isfinite(scales)][0]}")
         if points.size not in (0, 1, scales.size):
             raise ModelError(f"{where}: expected one zero point per scale ({scales.size}), found {points.size}")
         if rank > 0 and not 0 <= axis < rank:
-            raise ModelError(f"{where}: expected a quantised dimension from 0 to {rank - 1}, found {axis}")
-        slices = int(tensor.shape[axis]) if rank > 0 else 1
-        if scales.size not in (1, slices):
-            raise ModelError(f"{where}: expected 1 scale or {slices} along dimension {axis}, found {scales.size}")
+            odd.add(where, f"quantised along dimension {axis} of {rank}; LiteRT refuses this")
+        elif scales.size not in (1, slices := int(tensor.shape[axis]) if rank > 0 else 1):
+            odd.add(where, f"{scales.size} scales for {slices} slices of dimension {axis}; LiteRT refuses this")
     if points.size > 0 and (int(points.min()) < INT32.min or int(points.max()) > INT32.max):
-        raise ModelError(f"{where}: expected zero points of 32 bits, found {int(points.min())} to {int(points.max())}")
+        odd.add(where, f"zero points beyond 32 bits, {int(points.min())} to {int(points.max())}")
     details = params.details
     if hasattr(details, "zeroPoints"):
         _in_range([details.scales, details.zeroPoints], -1, tensors, f"{where}: quantisation details", "tensor")
-    if hasattr(details, "quantizedDimensions"):
-        _in_range(details.quantizedDimensions, 0, rank, f"{where}: quantisation details", "dimension")
+    if hasattr(details, "quantizedDimensions") and (
+        wrong := _out_of_range(details.quantizedDimensions, 0, rank, "dimension")
+    ):
+        odd.add(f"{where}: quantisation details", wrong)
 
 
 def check_operator(root: Any, operator: Any, where: str, tensors: int) -> None:
@@ -191,11 +230,14 @@ def check_metadata(root: Any) -> None:
     _in_range(root.metadataBuffer, 0, len(root.buffers), "Model.metadata_buffer", "buffer")
 
 
-def check_signatures(root: Any) -> None:
-    """A signature names an existing subgraph, and its inputs and outputs name tensors of that subgraph."""
+def check_signatures(root: Any, odd: Oddities) -> None:
+    """Odd: a signature that names no subgraph, or tensors that its subgraph does not have. Nothing here reads them."""
     for index, signature in enumerate(root.signatureDefs or []):
         where = f"signature {index} ({_label(signature.signatureKey)})"
-        _in_range([signature.subgraphIndex], 0, len(root.subgraphs), where, "subgraph")
+        if wrong := _out_of_range([signature.subgraphIndex], 0, len(root.subgraphs), "subgraph"):
+            odd.add(where, wrong)
+            continue
         tensors = len(root.subgraphs[signature.subgraphIndex].tensors)
         maps = [*(signature.inputs or []), *(signature.outputs or [])]
-        _in_range([entry.tensorIndex for entry in maps], 0, tensors, where, "tensor")
+        if wrong := _out_of_range([entry.tensorIndex for entry in maps], 0, tensors, "tensor"):
+            odd.add(where, wrong)

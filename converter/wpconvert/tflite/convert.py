@@ -85,7 +85,7 @@ class _Source:
         model = parse(data)
         attached = model.attached
         data = without(data, attached)
-        notes, stored, dense = [], {}, data
+        notes, stored, dense = [f"odd: {note}" for note in model.notes], {}, data
         provenance = metadata.read(model)
         if is_rewritten(model):
             notes.append(f"the input was rewritten before ({provenance.tool if provenance else 'by an unknown tool'})")
@@ -241,12 +241,8 @@ def _rewritten(source: _Source, outcomes: list[Outcome], strip: bool, plan: Memo
 def _note_of_attached(attached: Attached, strip: bool) -> str:
     if strip:
         return f"stripped: behind the model stood {attached.label}; this was dropped"
-    note = f"kept behind the model: {attached.label}"
-    return (
-        note
-        if attached.files is not None
-        else f"{note}, byte for byte; offsets into the file, if any, are the old ones"
-    )
+    fixed = "" if attached.files is not None else ", byte for byte; offsets into the file, if any, are the old ones"
+    return f"kept behind the model: {attached.label}{fixed}"
 
 
 def _notes_of_nothing(outcomes: Sequence[Outcome], asked: bool, shrunk: bool, strip: bool) -> list[str]:

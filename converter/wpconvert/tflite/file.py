@@ -58,8 +58,7 @@ def parse(data: bytes) -> TfliteModel:
     root = ModelT.InitFromPackedBuf(data, 0)
     _fill_absent(root)
     end = max(end, _attach_external(root, data))
-    check(root)
-    return TfliteModel(root, attached.find(data, end))
+    return TfliteModel(root, attached.find(data, end), check(root))
 
 
 def _fill_absent(root: Any) -> None:

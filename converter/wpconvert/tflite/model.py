@@ -34,11 +34,12 @@ class TfliteModel:
     """A model whose flatbuffer passed the structural and index checks of `wpconvert.tflite.file`.
 
     `root` is LiteRT's `ModelT`; every tensor, buffer and operator code index in it is in range. attached: what stands
-    behind the flatbuffer in the file it was read from.
+    behind the flatbuffer in the file it was read from. notes: what is odd in that file.
     """
 
     root: Any
     attached: Attached | None = None
+    notes: tuple[str, ...] = ()
 
     def operator_code(self, operator: Any) -> Any:
         return self.root.operatorCodes[operator.opcodeIndex]
@@ -59,17 +60,20 @@ class TfliteModel:
         return bool(max(code.builtinCode, code.deprecatedBuiltinCode) == BuiltinOperator.CUSTOM)
 
     def buffer(self, tensor: Any) -> NDArray[np.uint8] | None:
-        """The raw bytes of a constant tensor, None for a tensor computed at run time."""
+        """The raw bytes of a constant tensor, None for a tensor computed at run time.
+
+        A tensor of no elements has its value without a byte of data.
+        """
         data = self.root.buffers[tensor.buffer].data
         if data is None or len(data) == 0:
-            return None
+            return np.empty(0, np.uint8) if 0 in shape_of(tensor) else None
         return np.asarray(data, dtype=np.uint8)
 
     def constant(self, tensor: Any) -> NDArray[Any] | None:
         """The value of a constant tensor, shaped and typed; None for a tensor computed at run time.
 
-        Raises ModelError when the buffer's size is not what shape and type need, UnsupportedError for a type
-        whose elements are not whole bytes (INT4, STRING, …).
+        Raises ModelError when the buffer has fewer bytes than shape and type need, UnsupportedError for a type whose
+        elements are not whole bytes (INT4, STRING, …).
         """
         data = self.buffer(tensor)
         if data is None:
@@ -80,12 +84,12 @@ class TfliteModel:
             raise UnsupportedError(f"tensor {text(tensor.name)!r}: constants of type {kind} cannot be read")
         shape = shape_of(tensor)
         expected = element_count(shape) * dtype.itemsize
-        if data.nbytes != expected:
+        if data.nbytes < expected:
             raise ModelError(
                 f"tensor {text(tensor.name)!r}: shape {list(shape)} needs {expected} bytes, "
                 f"its buffer has {data.nbytes}"
             )
-        return data.view(dtype).reshape(shape)
+        return data[:expected].view(dtype).reshape(shape)
 
 
 def shape_of(tensor: Any) -> tuple[int, ...]:

@@ -148,7 +148,8 @@ def _describe(model: TfliteModel, key: str, site: Site, kept: set[int]) -> Weigh
 def _check_sharing(model: TfliteModel, site: Site, kept: set[int]) -> None:
     """Every reader must be an operator that can be rewritten, reading the tensor as its weights in one layout."""
     graph = model.root.subgraphs[site.subgraph]
-    if model.buffer(graph.tensors[site.tensor]) is None:
+    data = model.buffer(graph.tensors[site.tensor])
+    if data is None or data.nbytes == 0:
         raise Obstacle(_NO_CONSTANT)
     for use in site.uses:
         if _is_rewritten(use.name):
@@ -207,6 +208,7 @@ def _check_use(model: TfliteModel, site: Site, use: Use) -> None:
         constant = model.constant(bias)
         if constant is None or constant.dtype != np.int32 or constant.size != channels:
             raise Obstacle(f"bias is not a constant of {channels} int32 values")
+        _check_size(model, bias, constant, "bias")
     build_table(model, site.subgraph, use.operator)
 
 
@@ -221,7 +223,15 @@ def _constant_weights(model: TfliteModel, tensor: Any) -> NDArray[Any]:
     values = model.constant(tensor)
     if values is None:
         raise Obstacle(_NO_CONSTANT)
+    _check_size(model, tensor, values, "weights")
     return values
+
+
+def _check_size(model: TfliteModel, tensor: Any, values: NDArray[Any], what: str) -> None:
+    """Obstacle where the file has more bytes than the tensor's elements: they would be lost."""
+    data = model.buffer(tensor)
+    if data is not None and data.nbytes != values.nbytes:
+        raise Obstacle(f"the {what} has {data.nbytes} bytes, {values.nbytes} are used")
 
 
 def _quantizations(name: str, x: Any, weights: Any, y: Any) -> tuple[Quantization, Quantization, Quantization]:

@@ -102,6 +102,8 @@ class PrepareContext {
     // alignment).
     Tensor input(int position) const;
     Tensor output(int position) const;
+    // An input that may also be an INT32 constant of no elements, whose `data` is nullptr then.
+    Tensor list(int position) const;
 
     // Builtin options; false, with the error recorded, when the model has another table than
     // `type`. A model that leaves the table out is refused as well.
@@ -152,7 +154,7 @@ class PrepareContext {
     }
 
    private:
-    Tensor At(uint32_t slot, int position) const;
+    Tensor At(uint32_t slot, int position, bool may_be_empty = false) const;
     TfLiteStatus FailWith(const char *format, const ErrorArgument *arguments, uint32_t count);
 
     Program &program_;

@@ -96,8 +96,9 @@ class Program {
     }
     const char *OperatorName(uint32_t node) const;
     // A tensor as the model declares it, checked; when it is not fit for use the reason is
-    // recorded, and the result is not present. An index outside the subgraph is one such reason.
-    Tensor Declared(int32_t index, int node);
+    // recorded, and the result is not present. An index outside the subgraph is one such reason, no
+    // elements are another unless the tensor is a list of INT32 that may be empty.
+    Tensor Declared(int32_t index, int node, bool may_be_empty = false);
     void *AllocatePersistent(uint32_t nbytes, uint32_t alignment);
     int RequestScratch(uint32_t node, uint32_t nbytes);
     uint32_t SpareScratch(uint32_t node) const;
