@@ -40,6 +40,9 @@ class Interpreter:
     def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """One inference: new arrays, in order. ValueError for inputs that do not fit, Error when it fails."""
 
+    def trace(self, inputs: Sequence[NDArray[Any]]) -> tuple[list[NDArray[Any]], list[tuple[int, int, NDArray[Any]]]]:
+        """`run`, and what each operator computed: its index, the place among its outputs, the values."""
+
 def decode(blob: bytes, pool: bytes | None = None) -> NDArray[np.int8]:
     """The weights of a blob in their original shape; Error when it is malformed. pool: the tensor, of codec pool."""
 

@@ -1,24 +1,26 @@
-"""Compare an original with a rewritten model: weights by restoring, outputs by running both."""
+"""Compare an original with a rewritten model: weights by restoring, outputs and inner tensors by running both."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.engines import ENGINES, Engine, Sample
-from wpconvert.engines.base import Advance
+from wpconvert.engines import Engine, Sample
+from wpconvert.engines.base import Advance, Place, TracingEngine
+from wpconvert.engines.choice import LAST, candidates, no_engine, problem_of
+from wpconvert.engines.coverage import Coverage, places_of
 from wpconvert.engines.inputs import Inputs
 from wpconvert.errors import UnsupportedError, UsageError
-from wpconvert.report.result import OutputComparison, Verification
-from wpconvert.tflite.arithmetic import rounding_shift_right
+from wpconvert.report.result import OutputComparison, TensorCoverage, Verification
+from wpconvert.tflite.equality import weights_equal
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.loss import loss_of
 from wpconvert.tflite.model import TfliteModel, shape_of, text
-from wpconvert.tflite.restore import restore
-from wpconvert.tflite.weights import BIAS_INPUT
+from wpconvert.tflite.restore import is_rewritten, restore
 
 LOSSLESS = "identical outputs"
 OF_DENSE = "the outputs of the dense model of its weights"
@@ -29,63 +31,149 @@ def verify_models(
     original: TfliteModel,
     rewritten: TfliteModel,
     inputs: Inputs,
-    engine: Engine,
+    engine: Engine | None = None,
     advance: Advance = lambda: None,
 ) -> Verification:
-    """Run both models on the same samples and compare every output bit by bit.
+    """Run both models on the same samples and compare every output, and what operators compute, bit by bit.
 
-    Where the engine lacks an operator, LiteRT runs the original and the restored model instead, and a note says so.
-    The verdict needs equal weights and equal bits. Of a lossy model, the weights that were not pooled have to be equal,
-    and the outputs to be those of its own dense model, unless it computes with fewer bits than any dense one. `advance`
-    is called twice a sample. Raises UsageError when the models have different inputs or outputs, UnsupportedError when
-    nothing runs them.
+    Without an engine, the fastest one that is exact runs them. Where the engine cannot, LiteRT runs the original and
+    the restored model instead, and a note says so. The verdict needs equal weights and equal bits. Of a lossy model,
+    the weights that were not pooled have to be equal, and the values to be those of its own dense model, unless it
+    computes with fewer bits than any dense one. `advance` is called twice a sample. Raises UsageError when the models
+    have different inputs or outputs, UnsupportedError when nothing runs them.
     """
     check_interfaces(original, rewritten)
-    dense = _restored(rewritten)
-    loss = loss_of(rewritten)
-    source = _restored(original)
-    weights_equal = _weights_equal(source, dense, loss.places, loss.units)
-    notes = list(inputs.notes)
-    problems = engine.unsupported(original) + engine.unsupported(rewritten)
-    used = engine
-    if problems and loss.reduced:
-        raise UnsupportedError(
-            f"the {engine.name} engine cannot run this model: {problems[0]}; a model of fewer bits "
-            "needs one that can, such as reference"
-        )
-    if problems:
-        used = ENGINES["litert"]
-        notes.append(f"the {engine.name} engine cannot run this model: {problems[0]}")
-        notes.append("compared instead: the original and the restored model in LiteRT, and all weights")
     if not inputs.samples:
         raise UsageError("no samples to compare")
-    before = used.run(original, inputs.samples, advance)
-    after = used.run(rewritten, inputs.samples, advance)
-    graph = original.root.subgraphs[0]
-    outputs = tuple(
-        compare_output(text(graph.tensors[index].name), i, before, after, inputs.labels)
-        for i, index in enumerate(graph.outputs)
-    )
+    dense = _restored(rewritten)
+    source = _restored(original)
+    loss = loss_of(rewritten)
+    same_weights = weights_equal(source, dense, loss.places, loss.units)
+    tried: list[tuple[Engine, str]] = []
+    for used in candidates(engine):
+        problem = problem_of(used, (original, rewritten))
+        if problem is None:
+            try:
+                runs = _run_both(used, original, rewritten, inputs.samples, advance)
+                break
+            except UnsupportedError as error:
+                problem = str(error)
+        tried.append((used, problem))
+    else:
+        raise no_engine(tried)
+    notes = [*inputs.notes, *(f"the {one.name} engine cannot run this model: {problem}" for one, problem in tried)]
+    if tried and used.name == LAST:
+        notes.append("compared instead: the original and the restored model in LiteRT, and all weights")
+    names = [text(original.root.subgraphs[0].tensors[index].name) for index in original.root.subgraphs[0].outputs]
+    outputs = _compared(names, runs, inputs.labels)
     # A lossy file beside itself, or one whose original was as lossy, has lost nothing.
-    same = all(output.equal for output in outputs) and _weights_equal(source, dense, (), {})
+    same = all(output.equal for output in outputs) and weights_equal(source, dense, (), {})
     lossy = loss.lossy and not (same and loss_of(original).reduced >= loss.reduced)
-    kept = outputs
+    kept, kept_runs = outputs, runs
     if lossy and not loss.reduced:
-        own = used.run(dense, inputs.samples, lambda: None)
-        kept = tuple(compare_output(output.name, i, own, after, None) for i, output in enumerate(outputs))
+        kept_runs = _run_both(used, dense, rewritten, inputs.samples, lambda: None)
+        kept = _compared(names, kept_runs, None)
         notes += [
             f"{output.name or 'output'}: {output.different:,} values are not those of the model's own dense form"
             for output in kept
             if not output.equal
         ]
-    passed = weights_equal and ((lossy and loss.reduced) or all(output.equal for output in kept))
+    coverage, unexercised = _coverage(original, runs)
+    promised = not (lossy and loss.reduced)
+    if promised:
+        notes += _inner_notes(original, kept_runs)
+    passed = same_weights and (not promised or (all(output.equal for output in kept) and not kept_runs.different))
     promise = LOSSLESS if not lossy else OF_FEW_BITS if loss.reduced else OF_DENSE
-    count = len(inputs.samples)
-    return Verification(passed, promise, used.name, count, weights_equal, outputs, tuple(notes), lossy)
+    return Verification(
+        passed,
+        promise,
+        used.name,
+        len(inputs.samples),
+        same_weights,
+        outputs,
+        tuple(notes),
+        lossy,
+        coverage,
+        unexercised,
+    )
+
+
+@dataclass
+class _Runs:
+    """Both models' outputs, what the samples exercise of the first, and how many inner values differ, where any do."""
+
+    before: list[Sample] = field(default_factory=list)
+    after: list[Sample] = field(default_factory=list)
+    coverage: Coverage = field(default_factory=Coverage)
+    compared: set[Place] = field(default_factory=set)
+    different: dict[Place, int] = field(default_factory=dict)
+
+    def compare(self, first: Mapping[Place, NDArray[Any]], second: Mapping[Place, NDArray[Any]]) -> None:
+        """Add the inner values of one sample."""
+        for place, values in first.items():
+            other = second.get(place)
+            if other is not None and (other.dtype, other.shape) == (values.dtype, values.shape):
+                self.compared.add(place)
+                count = int(np.count_nonzero(_bits(values) != _bits(other)))
+                if count:
+                    self.different[place] = self.different.get(place, 0) + count
+
+
+def _run_both(
+    engine: Engine, first: TfliteModel, second: TfliteModel, samples: Sequence[Sample], advance: Advance
+) -> _Runs:
+    runs = _Runs()
+    if not isinstance(engine, TracingEngine):
+        runs.before = engine.run(first, samples, advance)
+        runs.after = engine.run(second, samples, advance)
+        return runs
+    for before, after in zip(engine.traces(first, samples), engine.traces(second, samples), strict=True):
+        runs.before.append(before.outputs)
+        runs.after.append(after.outputs)
+        runs.coverage = runs.coverage.with_sample(before.inner)
+        runs.compare(before.inner, after.inner)
+        advance()
+        advance()
+    return runs
+
+
+def _compared(names: Sequence[str], runs: _Runs, labels: NDArray[np.int64] | None) -> tuple[OutputComparison, ...]:
+    return tuple(compare_output(name, i, runs.before, runs.after, labels) for i, name in enumerate(names))
+
+
+def _coverage(model: TfliteModel, runs: _Runs) -> tuple[tuple[TensorCoverage, ...], tuple[str, ...]]:
+    """What the samples exercise of each tensor, and the names of those of which they exercise nothing."""
+    graph = model.root.subgraphs[0]
+    found, nothing = [], []
+    for place, index in places_of(model).items():
+        exercised = runs.coverage.exercised(place)
+        if exercised.size:
+            name, operator = text(graph.tensors[index].name), model.operator_name(graph.operators[place[0]])
+            different = runs.different.get(place, 0) if place in runs.compared else None
+            found.append(TensorCoverage(f"0:{index}", name, operator, exercised.size, int(exercised.sum()), different))
+            if not exercised.any():
+                nothing.append(f"{name or f'tensor {index}'} ({operator})")
+    return tuple(found), tuple(nothing)
+
+
+def _inner_notes(model: TfliteModel, runs: _Runs) -> list[str]:
+    """Where inner values start to differ."""
+    if not runs.different:
+        return []
+    index, position = min(runs.different)
+    graph = model.root.subgraphs[0]
+    operator = graph.operators[index]
+    name = text(graph.tensors[operator.outputs[position]].name)
+    return [
+        f"values differ first in {name or 'the output'} of operator {index} ({model.operator_name(operator)}): "
+        f"{runs.different[index, position]:,} of them"
+    ]
 
 
 def _restored(model: TfliteModel) -> TfliteModel:
-    """The dense model, a copy."""
+    """The dense model, a copy where it is not the model itself."""
+    if not is_rewritten(model):
+        return model
     copy = parse(serialise(model))
     restore(copy)
     return copy
@@ -104,57 +192,6 @@ def check_interfaces(original: TfliteModel, rewritten: TfliteModel) -> None:
             raise UsageError(
                 f"the models have different {ends}: {shapes[0]} and {shapes[1]}; they are not two forms of one model"
             )
-
-
-def _weights_equal(
-    original: TfliteModel,
-    rewritten: TfliteModel,
-    lossy: Collection[tuple[int, int]],
-    units: Mapping[tuple[int, int], int],
-) -> bool:
-    """Whether every constant that an operator reads is the same in two dense models, but of those that are lossy.
-
-    Biases of operators that have a unit, a power of two by its logarithm, need to be the same in that unit.
-    """
-    dense = (original, rewritten)
-    if len(dense[0].root.subgraphs) != len(dense[1].root.subgraphs):
-        return False
-    for s, graphs in enumerate(zip(dense[0].root.subgraphs, dense[1].root.subgraphs, strict=True)):
-        operators = [graph.operators or [] for graph in graphs]
-        if len(operators[0]) != len(operators[1]):
-            return False
-        for index, pair in enumerate(zip(*operators, strict=True)):
-            before, after = (
-                _constants(model, graph, operator) for model, graph, operator in zip(dense, graphs, pair, strict=True)
-            )
-            same = (s, index) in lossy or _same(before, after, units.get((s, index), 0))
-            if not same or dense[0].operator_name(pair[0]) != dense[1].operator_name(pair[1]):
-                return False
-    return True
-
-
-def _constants(model: TfliteModel, graph: Any, operator: Any) -> list[NDArray[np.uint8] | None]:
-    inputs = [int(index) for index in operator.inputs]
-    # A trailing −1 is an absent input, the same as none.
-    while inputs and inputs[-1] < 0:
-        inputs.pop()
-    return [None if index < 0 else model.buffer(graph.tensors[index]) for index in inputs]
-
-
-def _same(first: Sequence[NDArray[np.uint8] | None], second: Sequence[NDArray[np.uint8] | None], unit: int) -> bool:
-    if len(first) != len(second):
-        return False
-    for position, (a, b) in enumerate(zip(first, second, strict=True)):
-        if a is None or b is None:
-            if a is not b:
-                return False
-        elif unit and position == BIAS_INPUT and a.size == b.size:
-            x, y = (rounding_shift_right(each.view(np.int32).astype(np.int64), unit) for each in (a, b))
-            if not np.array_equal(x, y):
-                return False
-        elif not np.array_equal(a, b):
-            return False
-    return True
 
 
 def compare_output(

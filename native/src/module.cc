@@ -28,15 +28,16 @@ namespace {
 using wpconvert::native::ElementKind;
 using wpconvert::native::Error;
 using wpconvert::native::Port;
+using wpconvert::native::Result;
 using wpconvert::native::Session;
 using wpconvert::native::WeightBlob;
 
 using Input = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 using Output = nb::ndarray<nb::numpy>;
 
-nb::dlpack::dtype dtype_of(const Port &port) {
+nb::dlpack::dtype dtype_of(ElementKind kind, uint8_t nbits) {
     nb::dlpack::dtype_code code = nb::dlpack::dtype_code::Float;
-    switch (port.kind) {
+    switch (kind) {
         case ElementKind::kSigned:
             code = nb::dlpack::dtype_code::Int;
             break;
@@ -49,7 +50,11 @@ nb::dlpack::dtype dtype_of(const Port &port) {
         case ElementKind::kFloat:
             break;
     }
-    return {static_cast<uint8_t>(code), port.element_nbits, 1};
+    return {static_cast<uint8_t>(code), nbits, 1};
+}
+
+nb::dlpack::dtype dtype_of(const Port &port) {
+    return dtype_of(port.kind, port.element_nbits);
 }
 
 std::string dtype_name(const nb::dlpack::dtype &type) {
@@ -126,15 +131,51 @@ class Interpreter {
         {
             const nb::gil_scoped_release unlocked;
             const std::lock_guard<std::mutex> guard(running_);
-            for (size_t i = 0; i < inputs.size(); ++i) {
-                const Port &port = session_->inputs()[i];
-                std::memcpy(port.data, inputs[i].data(), port.nbytes);
-            }
+            set(inputs);
             session_->invoke();
-            for (const Port &port : session_->outputs()) {
-                values.push_back(copy_of(port.data, port.nbytes));
-            }
+            values = outputs();
         }
+        return arrays_of(std::move(values));
+    }
+
+    std::pair<std::vector<Output>, nb::list> trace(const std::vector<Input> &inputs) {
+        check(inputs);
+        std::vector<Bytes> values;
+        std::vector<Result> inner;
+        {
+            const nb::gil_scoped_release unlocked;
+            const std::lock_guard<std::mutex> guard(running_);
+            set(inputs);
+            inner = session_->trace();
+            values = outputs();
+        }
+        nb::list results;
+        for (const Result &result : inner) {
+            results.append(nb::make_tuple(
+                result.node, result.position,
+                array_of(copy_of(result.bytes.data(), result.bytes.size()), result.shape,
+                         dtype_of(result.kind, result.element_nbits))));
+        }
+        return {arrays_of(std::move(values)), std::move(results)};
+    }
+
+   private:
+    void set(const std::vector<Input> &inputs) {
+        for (size_t i = 0; i < inputs.size(); ++i) {
+            const Port &port = session_->inputs()[i];
+            std::memcpy(port.data, inputs[i].data(), port.nbytes);
+        }
+    }
+
+    std::vector<Bytes> outputs() const {
+        std::vector<Bytes> values;
+        for (const Port &port : session_->outputs()) {
+            values.push_back(copy_of(port.data, port.nbytes));
+        }
+        return values;
+    }
+
+    std::vector<Output> arrays_of(std::vector<Bytes> values) const {
         std::vector<Output> results;
         for (size_t i = 0; i < values.size(); ++i) {
             const Port &port = session_->outputs()[i];
@@ -143,7 +184,6 @@ class Interpreter {
         return results;
     }
 
-   private:
     void check(const std::vector<Input> &inputs) const {
         const std::vector<Port> &ports = session_->inputs();
         if (inputs.size() != ports.size()) {
@@ -241,7 +281,8 @@ NB_MODULE(_native, m) {
                      [](const Interpreter &self) { return self.session().arena_used(); })
         .def_prop_ro("arena_nbytes",
                      [](const Interpreter &self) { return self.session().arena_nbytes(); })
-        .def("run", &Interpreter::run, nb::arg("inputs"));
+        .def("run", &Interpreter::run, nb::arg("inputs"))
+        .def("trace", &Interpreter::trace, nb::arg("inputs"));
     m.def("decode", &decode, nb::arg("blob"), nb::arg("pool") = nb::none());
     m.def("decode_rows", &decode_rows, nb::arg("blob"), nb::arg("first"), nb::arg("last"),
           nb::arg("step"), nb::arg("pool") = nb::none());

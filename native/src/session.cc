@@ -163,6 +163,37 @@ void Session::invoke() {
     }
 }
 
+std::vector<Result> Session::trace() {
+    struct Record {
+        MicroInterpreter &interpreter;
+        std::vector<Result> results;
+    } record{*state_->interpreter, {}};
+    // Memory is reused: a value is there only until a later operator overwrites it.
+    const auto observe = [](void *user, int index, const char *, bool after) {
+        auto &[interpreter, results] = *static_cast<Record *>(user);
+        for (int position = 0; after; ++position) {
+            Tensor tensor = interpreter.operator_output(index, position);
+            if (!tensor.present) {
+                break;
+            }
+            const Port port = port_of(&tensor);
+            results.push_back({index,
+                               position,
+                               port.kind,
+                               port.element_nbits,
+                               port.shape,
+                               {port.data, port.data + port.nbytes}});
+        }
+    };
+    record.interpreter.SetObserver(observe, &record);
+    const TfLiteStatus status = record.interpreter.Invoke();
+    record.interpreter.SetObserver(nullptr, nullptr);
+    if (status != kTfLiteOk) {
+        throw Error(record.interpreter.error());
+    }
+    return std::move(record.results);
+}
+
 size_t Session::arena_used() const {
     return state_->interpreter->arena_used_bytes();
 }

@@ -29,6 +29,16 @@ struct Port {
     size_t nbytes;
 };
 
+// A copy of what output `position` of an operator was when the operator had run.
+struct Result {
+    int node;
+    int position;
+    ElementKind kind;
+    uint8_t element_nbits;
+    std::vector<size_t> shape;
+    std::vector<uint8_t> bytes;
+};
+
 // A checked blob of weights.
 class WeightBlob {
    public:
@@ -69,6 +79,8 @@ class Session {
 
     // One inference over what the inputs' memory holds. Throws Error.
     void invoke();
+    // The same, and what every operator computed, in order.
+    std::vector<Result> trace();
 
     size_t arena_used() const;
     size_t arena_nbytes() const;

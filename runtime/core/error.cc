@@ -59,9 +59,12 @@ TfLiteStatus ErrorReport::Set(int index, const char *name, const char *format,
     if (index >= 0) {
         Append("operator ");
         Append(static_cast<int32_t>(index));
-        Append(" (");
-        Append(name);
-        Append("): ");
+        if (*name != 0) {
+            Append(" (");
+            Append(name);
+            Append(')');
+        }
+        Append(": ");
     }
     for (const char *c = format; *c != 0; c++) {
         if (*c != '%' || c[1] == 0 || count == 0) {

@@ -252,7 +252,7 @@ void NamesWhatIsWrong() {
     spec.operators[2] = {3, "", {3}, {4}};
     Expect(spec, "operator 2 (CONV_2D): not registered: call resolver.AddConv2D()");
     spec.operators[2] = {126, "", {3}, {4}};
-    Expect(spec, "operator 2 (): the runtime has no builtin operator 126");
+    Expect(spec, "operator 2: the runtime has no builtin operator 126");
     spec.operators[2] = {150, "", {3}, {4}};
     Expect(spec, "no builtin operator 150");
     spec.operators[2] = {32, "MINE", {3}, {4}};

@@ -66,7 +66,7 @@ def test_inspect_survives_names_of_any_kind(cli: Cli, tmp_path: Path) -> None:
 def test_verify_passes_equal_models_with_0(cli: Cli, small: Path) -> None:
     done = cli.ok("verify", MODEL, small)
     assert "logits: 40 values equal" in done.out
-    assert "verified: identical outputs, bit for bit, on 4 samples (reference engine); all weights equal" in done.out
+    assert "verified: identical outputs, bit for bit, on 4 samples (native engine); all weights equal" in done.out
 
 
 @pytest.mark.parametrize("engine", ["reference", "litert"])

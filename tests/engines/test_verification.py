@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import conv_builder, conv_model, converted, forced, sparse
+from wpconvert.codecs import encode
 from wpconvert.engines import ENGINES
 from wpconvert.engines.base import Advance, Sample
 from wpconvert.engines.inputs import Inputs, random_inputs
@@ -21,9 +23,10 @@ from wpconvert.tflite.schema import options
 from wpconvert.verification import verify_models
 
 
-def verify(first: bytes, second: bytes, engine: str = "reference", inputs: Inputs | None = None) -> Verification:
+def verify(first: bytes, second: bytes, engine: str | None = "reference", inputs: Inputs | None = None) -> Verification:
     model = parse(first)
-    return verify_models(model, parse(second), inputs or random_inputs(model, 2, 0), ENGINES[engine])
+    chosen = None if engine is None else ENGINES[engine]
+    return verify_models(model, parse(second), inputs or random_inputs(model, 2, 0), chosen)
 
 
 def logits(weights: np.ndarray[tuple[int, ...], np.dtype[np.int8]], name: str = "w") -> bytes:
@@ -108,12 +111,70 @@ def test_litert_steps_in_for_an_operator_the_reference_lacks_and_it_is_named() -
     assert "in LiteRT, and all weights" in result.notes[1]
 
 
-def test_model_that_nothing_runs_is_unsupported_and_litert_names_the_operator() -> None:
+def with_custom() -> bytes:
     b = ModelBuilder()
     x = b.input((1, 4), 0.5)
     b.output(b.op("MY_OP", [x], [b.like(x)], custom_options=b"x"))
-    with pytest.raises(UnsupportedError, match=r"LiteRT cannot run this model: .*MY_OP"):
-        verify(b.to_bytes(), b.to_bytes())
+    return b.to_bytes()
+
+
+def test_model_that_nothing_runs_names_the_engines_their_reasons_and_what_to_do() -> None:
+    with pytest.raises(UnsupportedError) as error:
+        verify(with_custom(), with_custom(), None)
+    message = str(error.value)
+    parts = message.removeprefix("no engine can run this model to verify it: ").split("; ")
+    assert parts[0] == "native: operator 0 (MY_OP): the runtime has no such operator"
+    assert parts[1].startswith("reference: operator 0 (MY_OP): ")
+    assert parts[2].startswith("litert: LiteRT cannot run this model: ") and "MY_OP" in parts[2]
+    assert parts[3:] == ["--no-verify converts without running the models"]
+
+
+def test_reason_of_the_chosen_engine_is_not_lost_when_litert_fails_too() -> None:
+    with pytest.raises(UnsupportedError, match=r"it: reference: operator 0 \(MY_OP\).*; litert: .*MY_OP.*--no-verify"):
+        verify(with_custom(), with_custom(), "reference")
+
+
+def test_native_engine_names_every_operator_that_the_runtime_lacks() -> None:
+    b, y = conv_builder()
+    b.output(b.op("NEG", [b.op("ABS", [y], [b.like(y)], options("AbsOptions"))], [b.like(y)], options("NegOptions")))
+    assert ENGINES["native"].unsupported(b.build()) == [
+        f"operator {i} ({name}): the runtime has no such operator" for i, name in ((1, "ABS"), (2, "NEG"))
+    ]
+
+
+def test_fastest_exact_engine_verifies_unless_another_one_is_named() -> None:
+    small = forced(conv_model())
+    assert [verify(conv_model(), small, name).engine for name in (None, "reference", "litert")] == [
+        "native",
+        "reference",
+        "litert",
+    ]
+
+
+def test_reference_verifies_where_the_native_engine_was_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise UnsupportedError("the native engine is not built")
+
+    monkeypatch.setattr("wpconvert.engines.native.extension", missing)
+    result = verify(conv_model(), forced(conv_model()), None)
+    assert result.passed and result.engine == "reference"
+    assert result.notes == ("the native engine cannot run this model: the native engine is not built",)
+
+
+def test_a_codec_that_encodes_other_weights_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = conv_model()
+
+    def wrong(method: str, values: np.ndarray[tuple[int, ...], np.dtype[np.int8]], row_dims: int) -> Any:
+        changed = values.copy()
+        changed.flat[7] ^= 1
+        return encode(method, changed, row_dims)
+
+    monkeypatch.setattr("tests.tflite.harness.encode", wrong)
+    # The C code and the Python one decode it alike: the original weights tell, and their digest in the metadata.
+    result = verify(data, forced(data, strip=True), None)
+    assert not result.passed and not result.weights_equal
+    with pytest.raises(ModelError, match="not those that the metadata records"):
+        verify(data, forced(data), None)
 
 
 def test_model_without_inputs_runs_on_both_engines() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +11,14 @@ import typer
 
 from wpconvert.engines import ENGINES, ONNX_ENGINE
 from wpconvert.engines.base import Engine
-from wpconvert.engines.inputs import Inputs, Port, load_samples, random_samples
+from wpconvert.engines.choice import EXACT, exact_engine
+from wpconvert.engines.exercise import exercising_samples
+from wpconvert.engines.inputs import Inputs, Port, load_samples, ports_of, random_samples
 from wpconvert.errors import UsageError
 from wpconvert.report.result import Conversion, Verification
+from wpconvert.tflite.model import TfliteModel
 
 DEFAULT_SAMPLES = 4
-DEFAULT_ENGINE = "reference"
 
 InputsOption = Annotated[
     Path | None,
@@ -38,7 +40,7 @@ EvalOption = Annotated[
 ]
 RandomOption = Annotated[
     int | None,
-    typer.Option("--random", min=1, metavar="N", help=f"N random inputs ({DEFAULT_SAMPLES} by default)."),
+    typer.Option("--random", min=1, metavar="N", help=f"At least N random inputs ({DEFAULT_SAMPLES} by default)."),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random inputs.")]
 EngineOption = Annotated[
@@ -46,16 +48,18 @@ EngineOption = Annotated[
     typer.Option(
         "--engine",
         metavar="NAME",
-        help=f"What executes .tflite models: {', '.join(ENGINES)} ({DEFAULT_ENGINE} by default). "
+        help=f"What executes .tflite models: {', '.join(ENGINES)}; by default {' or '.join(EXACT)}. "
         f"{ONNX_ENGINE.name} executes .onnx ones.",
         show_default=False,
     ),
 ]
 
 
-def engine_named(name: str | None) -> Engine:
-    """The engine of that name for `.tflite` models; UsageError naming the known ones."""
-    engine = ENGINES.get(name or DEFAULT_ENGINE)
+def engine_named(name: str | None) -> Engine | None:
+    """The engine of that name for `.tflite` models, None where none is named; UsageError naming the known ones."""
+    if name is None:
+        return None
+    engine = ENGINES.get(name)
     if engine is None:
         problem = f"engine {name!r} is for .onnx models" if name == ONNX_ENGINE.name else f"unknown engine {name!r}"
         raise UsageError(f"{problem}, expected one of {', '.join(ENGINES)}")
@@ -69,9 +73,14 @@ def check_onnx_engine(name: str | None) -> None:
 
 
 def read_inputs(
-    path: Path | None, count: int | None, seed: int, ports: Sequence[Port], evaluation: Path | None = None
+    path: Path | None,
+    count: int | None,
+    seed: int,
+    ports: Sequence[Port],
+    evaluation: Path | None = None,
+    drawn: Callable[[Sequence[Port], int, int], Inputs] = random_samples,
 ) -> Inputs:
-    """The samples that --inputs, --random or --eval ask for."""
+    """The samples that --inputs, --random or --eval ask for; `drawn` makes so many random ones of a seed."""
     given = [("--inputs", path), ("--eval", evaluation), ("--random", count)]
     named = [name for name, value in given if value is not None]
     if len(named) > 1:
@@ -83,7 +92,18 @@ def read_inputs(
         return inputs
     if path is not None:
         return load_samples(path, ports)
-    return random_samples(ports, DEFAULT_SAMPLES if count is None else count, seed)
+    return drawn(ports, DEFAULT_SAMPLES if count is None else count, seed)
+
+
+def samples_of(
+    model: TfliteModel, path: Path | None, count: int | None, seed: int, evaluation: Path | None = None
+) -> Inputs:
+    """`read_inputs` for a `.tflite` model; random samples are chosen to exercise it."""
+
+    def drawn(ports: Sequence[Port], wanted: int, seed: int) -> Inputs:
+        return exercising_samples(model, exact_engine(model), ports, wanted, seed)
+
+    return read_inputs(path, count, seed, ports_of(model), evaluation, drawn)
 
 
 def with_outcome(

@@ -19,6 +19,7 @@ from wpconvert.cli.common import (
     check_onnx_engine,
     engine_named,
     read_inputs,
+    samples_of,
     with_outcome,
 )
 from wpconvert.cli.console import OUT, ModelArgument, progress_bar
@@ -31,7 +32,6 @@ from wpconvert.cli.pooling import (
     pool_settings,
 )
 from wpconvert.emit import emit_c
-from wpconvert.engines.inputs import ports_of
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.files import write_all
 from wpconvert.model.pooling import POOL
@@ -202,7 +202,7 @@ def convert(
         samples = read_inputs(inputs, random, seed, onnx_ports_of(read_onnx(model)), evaluation)
         samples = replace(samples, samples=samples_for(original, samples.samples))
     elif not no_verify:
-        samples = read_inputs(inputs, random, seed, ports_of(original), evaluation)
+        samples = samples_of(original, inputs, random, seed, evaluation)
     converted = _convert(model, data, settings, quiet)
     verification = None
     if samples is not None:

@@ -10,10 +10,9 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from wpconvert.cli.common import InputsOption, RandomOption, SeedOption, read_inputs
+from wpconvert.cli.common import InputsOption, RandomOption, SeedOption, samples_of
 from wpconvert.cli.console import OUT, JsonOption, ModelArgument, progress_bar
 from wpconvert.engines import ENGINES, Sample
-from wpconvert.engines.inputs import ports_of
 from wpconvert.errors import UsageError
 from wpconvert.files import same_file, write_all
 from wpconvert.report.export import to_json
@@ -67,7 +66,7 @@ def run(
     if output is not None:
         _check_output(output, model, inputs)
     data, parsed = read(model)
-    samples = read_inputs(inputs, random, seed, ports_of(parsed))
+    samples = samples_of(parsed, inputs, random, seed)
     if not samples.samples:
         raise UsageError("no samples to run")
     # One step for the board, which runs all samples at once.

@@ -16,9 +16,9 @@ from wpconvert.cli.common import (
     check_onnx_engine,
     engine_named,
     read_inputs,
+    samples_of,
 )
 from wpconvert.cli.console import OUT, JsonOption, progress_bar
-from wpconvert.engines.inputs import ports_of
 from wpconvert.errors import UsageError
 from wpconvert.onnx.sniff import is_onnx
 from wpconvert.report.export import to_json
@@ -64,7 +64,7 @@ def verify(
     else:
         chosen = engine_named(engine)
         (_, first), (_, second) = read(original), read(rewritten)
-        samples = read_inputs(inputs, random, seed, ports_of(first), evaluation)
+        samples = samples_of(first, inputs, random, seed, evaluation)
         with progress_bar("verify", 2 * len(samples.samples), as_json) as bar:
             result = verify_models(first, second, samples, chosen, bar.advance)
     if as_json:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -14,6 +15,18 @@ Sample = list[NDArray[Any]]
 
 Advance = Callable[[], None]
 """Called once for each sample done."""
+
+
+Place = tuple[int, int]
+"""A result of an operator of subgraph 0: the operator's index, and the place among its outputs."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One inference: the outputs, and by their places the values that operators computed."""
+
+    outputs: Sample
+    inner: dict[Place, NDArray[Any]]
 
 
 class Engine(Protocol):
@@ -27,3 +40,11 @@ class Engine(Protocol):
 
     def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
         """Outputs for each sample. Raises UnsupportedError, ModelError, or UsageError for inputs that do not fit."""
+
+
+@runtime_checkable
+class TracingEngine(Engine, Protocol):
+    """An engine that can tell what operators compute on the way."""
+
+    def traces(self, model: TfliteModel, samples: Iterable[Sample]) -> Iterator[Trace]:
+        """A trace for each sample. Raises what `run` raises."""

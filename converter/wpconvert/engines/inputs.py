@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.engines.base import Sample
+from wpconvert.engines.distributions import drawn
 from wpconvert.errors import FileError, UnsupportedError, UsageError
 from wpconvert.tflite.model import Quantization, TfliteModel, quantization_of, shape_of, text
 from wpconvert.tflite.schema import DTYPES, TYPE_NAMES
 
 LABELS = "labels"
+NO_VERIFY = "--no-verify converts without running the models"
+"""What to do where a model cannot be verified."""
 _MAX_SAMPLE_NBYTES = 1 << 30
 
 
@@ -45,7 +49,7 @@ class Port:
 def check_sample_nbytes(name: str, shape: tuple[int | None, ...], dtype: np.dtype[Any]) -> None:
     """UnsupportedError where a sample of one input would not fit in memory."""
     if math.prod(size or 1 for size in shape) * dtype.itemsize > _MAX_SAMPLE_NBYTES:
-        raise UnsupportedError(f"input {name!r} of shape {list(shape)} is too large to make samples for")
+        raise UnsupportedError(f"input {name!r} of shape {list(shape)} is too large to make samples for; {NO_VERIFY}")
 
 
 def ports_of(model: TfliteModel) -> list[Port]:
@@ -57,7 +61,8 @@ def ports_of(model: TfliteModel) -> list[Port]:
         shape, name = shape_of(tensor), text(tensor.name)
         dtype = DTYPES.get(tensor.type)
         if dtype is None:
-            raise UnsupportedError(f"input {name!r} has type {TYPE_NAMES.get(tensor.type, tensor.type)}")
+            kind = TYPE_NAMES.get(tensor.type, tensor.type)
+            raise UnsupportedError(f"input {name!r} has type {kind}, which no engine takes; {NO_VERIFY}")
         check_sample_nbytes(name, shape, dtype)
         ports.append(Port(name, shape, dtype, quantization_of(tensor), _span(model, int(index))))
     return ports
@@ -84,24 +89,36 @@ def random_inputs(model: TfliteModel, count: int, seed: int) -> Inputs:
     return random_samples(ports_of(model), count, seed)
 
 
-def random_samples(ports: Sequence[Port], count: int, seed: int) -> Inputs:
-    """`count` samples; open sizes are 1.
+def random_samples(ports: Sequence[Port], wanted: int, seed: int) -> Inputs:
+    """The first so many of `sample_stream`."""
+    return Inputs(list(islice(sample_stream(ports, seed), wanted)), None)
 
-    Uniform over the span of the input (floats), over the type's range (8 and 16 bits), or 0 and 1: wider integers are,
-    as a rule, numbers of tokens, rows or sizes, which have to exist.
+
+def sample_stream(ports: Sequence[Port], seed: int) -> Iterator[Sample]:
+    """Random samples without end; open sizes are 1.
+
+    The first one is uniform over the span of the input (floats) or the type's range (8 and 16 bits), the next ones are
+    of other kinds around its zero. Wider integers are 0 and 1: they are, as a rule, numbers of tokens, rows or sizes,
+    which have to exist.
     """
     generator = np.random.default_rng(seed)
-    return Inputs([[_random(port, generator) for port in ports] for _ in range(count)], None)
+    for number in count():
+        yield [_random(port, number, generator) for port in ports]
 
 
-def _random(port: Port, generator: np.random.Generator) -> NDArray[Any]:
+def _random(port: Port, number: int, generator: np.random.Generator) -> NDArray[Any]:
     shape = [1 if size is None else size for size in port.shape]
     if port.dtype == np.bool_ or (port.dtype.kind in "iu" and port.dtype.itemsize >= 4):
         return generator.integers(0, 2, shape).astype(port.dtype)
-    if np.issubdtype(port.dtype, np.integer):
-        info = np.iinfo(port.dtype)
+    if not np.issubdtype(port.dtype, np.integer):
+        low, high = port.span
+        return drawn(number, generator, shape, low, high, min(max(0.0, low), high)).astype(port.dtype)
+    info = np.iinfo(port.dtype)
+    if number == 0:
         return generator.integers(info.min, info.max, shape, dtype=port.dtype, endpoint=True)
-    return generator.uniform(*port.span, shape).astype(port.dtype)
+    zero = (info.min + info.max + 1) // 2 if port.quantization is None else int(port.quantization.zero_points[0])
+    centre = min(max(zero, info.min), info.max)
+    return np.rint(drawn(number, generator, shape, info.min, info.max, centre)).astype(port.dtype)
 
 
 def load_inputs(path: Path, model: TfliteModel) -> Inputs:

@@ -17,16 +17,18 @@ from wpconvert.temporary import temporary_folder
 _TIMEOUT_S = 900
 
 
-def run_isolated(title: str, module: str, model: Path, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
-    """Outputs for each sample from the worker `module`; `title` names it in errors. Raises UnsupportedError.
+def run_isolated(
+    title: str, module: str, model: Path, samples: Sequence[Sample], advance: Advance, kept: Sequence[int] = ()
+) -> list[Sample]:
+    """Outputs for each sample from the worker `module`, then the values of the tensors `kept`, by their indices.
 
-    The worker gets a model file and a folder with inputs.npz, and writes outputs.npz there: array `s_i` is input (or
-    output) i of sample s.
+    `title` names it in errors. Raises UnsupportedError. The worker gets a model file and a folder with inputs.npz, and
+    writes outputs.npz there: array `s_i` is input (or output) i of sample s.
     """
     with temporary_folder() as folder:
         arrays = {f"{s}_{i}": value for s, sample in enumerate(samples) for i, value in enumerate(sample)}
         np.savez(folder / "inputs.npz", **arrays)  # type: ignore[arg-type]
-        _call(title, [sys.executable, "-m", module, str(model), str(folder), str(len(samples))])
+        _call(title, [sys.executable, "-m", module, str(model), str(folder), str(len(samples)), *map(str, kept)])
         with np.load(folder / "outputs.npz") as stored:
             width = sum(name.startswith("0_") for name in stored.files)
             outputs = [[stored[f"{s}_{i}"] for i in range(width)] for s in range(len(samples))]

@@ -5,9 +5,9 @@ LiteRT runs in a process of its own, because native code may not survive a malfo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from wpconvert.engines.base import Advance, Sample
+from wpconvert.engines.base import Advance, Sample, Trace
 from wpconvert.engines.isolated import run_isolated
 from wpconvert.temporary import temporary_folder
 from wpconvert.tflite.file import parse, serialise
@@ -27,10 +27,31 @@ class LiteRtEngine:
         return ["it has no operators of fewer bits"] if loss_of(model).reduced else []
 
     def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
-        # A copy: restoring works in place.
-        dense = parse(serialise(model))
-        restore(dense)
+        return self._run(_restored(model), samples, advance)
+
+    def traces(self, model: TfliteModel, samples: Iterable[Sample]) -> Iterator[Trace]:
+        dense = _restored(model)
+        graph = dense.root.subgraphs[0]
+        tensors = {
+            (index, position): int(tensor)
+            for index, operator in enumerate(graph.operators)
+            for position, tensor in enumerate(operator.outputs)
+        }
+        for values in self._run(dense, list(samples), lambda: None, list(tensors.values())):
+            inner = values[len(graph.outputs) :]
+            yield Trace(values[: len(graph.outputs)], dict(zip(tensors, inner, strict=True)))
+
+    def _run(
+        self, dense: TfliteModel, samples: Sequence[Sample], advance: Advance, kept: Sequence[int] = ()
+    ) -> list[Sample]:
         with temporary_folder() as folder:
             model_file = folder / "model.tflite"
             model_file.write_bytes(serialise(dense))
-            return run_isolated("LiteRT", "wpconvert.engines.litert_worker", model_file, samples, advance)
+            return run_isolated("LiteRT", "wpconvert.engines.litert_worker", model_file, samples, advance, kept)
+
+
+def _restored(model: TfliteModel) -> TfliteModel:
+    # A copy: restoring works in place.
+    dense = parse(serialise(model))
+    restore(dense)
+    return dense

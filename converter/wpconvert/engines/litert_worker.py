@@ -9,11 +9,12 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 
-def main(model: Path, directory: Path, samples: int) -> None:
-    """Run all samples; array `s_i` is input (or output) i of sample s."""
+def main(model: Path, directory: Path, samples: int, kept: list[int]) -> None:
+    """Run all samples; array `s_i` is input (or output) i of sample s. After the outputs come the tensors `kept`."""
     interpreter = Interpreter(
         model_content=model.read_bytes(),
         experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        experimental_preserve_all_tensors=bool(kept),
     )
     interpreter.allocate_tensors()
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
@@ -23,10 +24,10 @@ def main(model: Path, directory: Path, samples: int) -> None:
             for i, detail in enumerate(inputs):
                 interpreter.set_tensor(detail["index"], stored[f"{sample}_{i}"])
             interpreter.invoke()
-            for i, detail in enumerate(outputs):
-                results[f"{sample}_{i}"] = interpreter.get_tensor(detail["index"])
+            for i, tensor in enumerate([*(detail["index"] for detail in outputs), *kept]):
+                results[f"{sample}_{i}"] = interpreter.get_tensor(tensor)
     np.savez(directory / "outputs.npz", **results)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), list(map(int, sys.argv[4:])))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 
-from wpconvert.engines.base import Advance, Sample
+from wpconvert.engines.base import Advance, Sample, Trace
 from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.tflite.file import serialise
 from wpconvert.tflite.model import TfliteModel
@@ -19,6 +20,12 @@ class NativeEngine:
 
     def unsupported(self, model: TfliteModel) -> list[str]:
         native = extension()
+        known = set(native.operators())
+        names = enumerate(map(model.operator_name, model.root.subgraphs[0].operators or []))
+        # The runtime stops at the first one, and knows of builtin operators that it lacks their numbers only.
+        missing = [f"operator {i} ({name}): the runtime has no such operator" for i, name in names if name not in known]
+        if missing:
+            return missing
         try:
             native.Interpreter(serialise(model))
         except native.Error as error:
@@ -26,18 +33,33 @@ class NativeEngine:
         return []
 
     def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
-        native = extension()
-        try:
-            interpreter = native.Interpreter(serialise(model))
-            outputs = []
+        outputs = []
+        with _told():
+            interpreter = extension().Interpreter(serialise(model))
             for sample in samples:
                 outputs.append(interpreter.run(sample))
                 advance()
-        except native.Error as error:
-            raise UnsupportedError(str(error)) from error
-        except ValueError as error:
-            raise UsageError(str(error)) from error
         return outputs
+
+    def traces(self, model: TfliteModel, samples: Iterable[Sample]) -> Iterator[Trace]:
+        with _told():
+            interpreter = extension().Interpreter(serialise(model))
+        for sample in samples:
+            with _told():
+                outputs, results = interpreter.trace(sample)
+            yield Trace(outputs, {(operator, position): value for operator, position, value in results})
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """The runtime's errors as ours."""
+    native = extension()
+    try:
+        yield
+    except native.Error as error:
+        raise UnsupportedError(str(error)) from error
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def extension() -> ModuleType:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from wpconvert.engines.base import Advance, Sample
+from wpconvert.engines.base import Advance, Sample, Trace
 from wpconvert.reference.interpreter import Interpreter, unsupported
 from wpconvert.tflite.model import TfliteModel
 
@@ -25,3 +25,15 @@ class ReferenceEngine:
             outputs.append(interpreter.run(sample))
             advance()
         return outputs
+
+    def traces(self, model: TfliteModel, samples: Iterable[Sample]) -> Iterator[Trace]:
+        interpreter = Interpreter(model)
+        graph = model.root.subgraphs[0]
+        for sample in samples:
+            values = interpreter.run_all(sample)
+            inner = {
+                (index, position): values[int(tensor)]
+                for index, operator in enumerate(graph.operators)
+                for position, tensor in enumerate(operator.outputs)
+            }
+            yield Trace([values[int(tensor)] for tensor in graph.outputs], inner)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from wpconvert.engines import Engine, Sample
 from wpconvert.engines.base import Advance
+from wpconvert.engines.choice import running_engine
 from wpconvert.engines.inputs import Inputs
-from wpconvert.errors import ModelError, UnsupportedError, UsageError
+from wpconvert.errors import ModelError, UsageError
 from wpconvert.onnx.lower import Mapping
 from wpconvert.onnx.lower.flow import METADATA_NAME
 from wpconvert.onnx.verify import run_file
@@ -61,7 +62,7 @@ def samples_for(model: TfliteModel, samples: Sequence[Sample]) -> list[Sample]:
 
 
 def verify_mixed(
-    original: Path, lowered: TfliteModel, inputs: Inputs, engine: Engine, advance: Advance = lambda: None
+    original: Path, lowered: TfliteModel, inputs: Inputs, engine: Engine | None = None, advance: Advance = lambda: None
 ) -> Verification:
     """Run an `.onnx` file in ONNX Runtime and the model it was lowered to, and compare outputs in steps of the latter.
 
@@ -71,11 +72,9 @@ def verify_mixed(
     values as it gives them, not of their steps. `advance` is called twice a sample.
     """
     _, mappings = mappings_of(lowered)
-    problems = engine.unsupported(lowered)
-    if problems:
-        raise UnsupportedError(f"the {engine.name} engine cannot run this model: {problems[0]}")
     if not inputs.samples:
         raise UsageError("no samples to compare")
+    engine = running_engine(engine, lowered)
     before = _moved(run_file(original, inputs.samples, advance), mappings)
     after = engine.run(lowered, samples_for(lowered, inputs.samples), advance)
     steps = _steps_of(lowered, lowered.root.subgraphs[0].outputs, mappings)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from onnx import ValueInfoProto, helper
 
-from wpconvert.engines.inputs import Port, check_sample_nbytes
+from wpconvert.engines.inputs import NO_VERIFY, Port, check_sample_nbytes
 from wpconvert.errors import UnsupportedError
 from wpconvert.onnx.file import OnnxModel, told_of
 from wpconvert.onnx.tensors import bits_of, type_name
@@ -67,6 +67,4 @@ def _dtype_of(value: ValueInfoProto, end: str) -> np.dtype[Any]:
 
 
 def _not_run(value: ValueInfoProto, end: str, reason: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"{end} {value.name!r} is not for verification, {reason}; --no-verify converts without running the models"
-    )
+    return UnsupportedError(f"{end} {value.name!r} is not for verification, {reason}; {NO_VERIFY}")

@@ -88,11 +88,29 @@ class OutputComparison:
 
 
 @dataclass(frozen=True)
+class TensorCoverage:
+    """What the samples exercise of a tensor that an operator of the original computes.
+
+    channels: along the last axis. exercised: those of which an element has several values in the samples (one, where
+    there is one sample only), not counting the least and the largest of an 8- or 16-bit type. different: values that
+    the rewritten model computes otherwise; None where they were not compared.
+    """
+
+    key: str
+    name: str
+    operator: str
+    channels: int
+    exercised: int
+    different: int | None = None
+
+
+@dataclass(frozen=True)
 class Verification:
     """Whether a rewritten model holds what its methods promise: `passed` is the verdict, `promise` says of what.
 
     weights_equal: of those that nothing was to change; None where the formats have none in common. lossy: whether the
-    outputs may differ from the original's.
+    outputs may differ from the original's. coverage: of what operators compute from the inputs; empty where the engine
+    does not tell it. unexercised: names of outputs, and of such tensors, of which the samples exercise nothing.
     """
 
     passed: bool
@@ -103,6 +121,8 @@ class Verification:
     outputs: tuple[OutputComparison, ...]
     notes: tuple[str, ...] = ()
     lossy: bool = False
+    coverage: tuple[TensorCoverage, ...] = ()
+    unexercised: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.markup import escape as escape_markup
 from rich.table import Table
 
-from wpconvert.report.result import Conversion, Forecast, OutputComparison, TensorResult, Verification
+from wpconvert.report.result import Conversion, Forecast, OutputComparison, TensorCoverage, TensorResult, Verification
 
 _NAME_WIDTH = 40
+_NAMED = 3
+"""How many tensors a line names."""
 # What the columns beside the names take.
 _ROW_WIDTH = 66
 _KEPT_ROW_WIDTH = 52
@@ -201,17 +203,21 @@ def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int],
 
 
 def print_verification(console: Console, result: Verification) -> None:
-    """One line an output, the notes, then the verdict."""
+    """One line an output, what the samples exercise, the notes, then the verdict."""
     for output in result.outputs:
         console.print(escape(output_line(output)))
+    if result.coverage:
+        console.print(coverage_line(result.coverage))
+    if result.unexercised:
+        console.print(f"[bold yellow]not exercised[/bold yellow]: {escape(_unexercised_line(result))}")
     for note in result.notes:
         console.print(f"note: {escape(note)}")
     weights = ["", "; all other weights equal" if result.lossy else "; all weights equal"][bool(result.weights_equal)]
     if result.passed and result.lossy:
         equal = all(output.equal for output in result.outputs)
+        loss = "though no output of these samples shows it" if equal else "as above"
         console.print(
-            f"{'' if equal else '[bold yellow]lossy[/bold yellow], as above; '}"
-            f"[bold green]verified[/bold green]: {result.promise}, "
+            f"[bold yellow]lossy[/bold yellow], {loss}; [bold green]verified[/bold green]: {result.promise}, "
             f"on {result.samples} samples ({result.engine} engine){weights}"
         )
         return
@@ -224,8 +230,24 @@ def print_verification(console: Console, result: Verification) -> None:
     broken = ["weights differ"] if result.weights_equal is False else []
     if not result.lossy:
         broken += [f"output {o.name or i} differs" for i, o in enumerate(result.outputs) if not o.equal]
-    broken = broken or ["outputs differ more than that"]
+    broken = broken or ["outputs differ more than that" if result.lossy else "values inside differ"]
     console.print(f"[bold red]NOT verified[/bold red]: {'; '.join(broken)}; promised: {result.promise}")
+
+
+def coverage_line(coverage: Sequence[TensorCoverage]) -> str:
+    """How much of the tensors that operators compute the samples exercise, in a line."""
+    tensors = sum(tensor.exercised > 0 for tensor in coverage)
+    shares = sum(tensor.exercised / tensor.channels for tensor in coverage)
+    return (
+        f"exercised: {tensors} of {len(coverage)} tensors, on average {percent(shares, len(coverage))} of the channels"
+    )
+
+
+def _unexercised_line(result: Verification) -> str:
+    names = ", ".join(short_name(name, "") for name in result.unexercised[:_NAMED])
+    more = len(result.unexercised) - _NAMED
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{names}{rest}: the same or clamped in all samples; give typical inputs with --inputs"
 
 
 def output_line(output: OutputComparison) -> str:

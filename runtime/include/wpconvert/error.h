@@ -25,7 +25,8 @@ struct ErrorArgument {
 class ErrorReport {
    public:
     // Takes the text "operator 3 (ADD): " and `format` with each %d or %s replaced by an argument;
-    // what does not fit is cut off. `index` −1 leaves the beginning out. Returns kTfLiteError.
+    // what does not fit is cut off. `index` −1 leaves the beginning out, an empty name what is in
+    // brackets. Returns kTfLiteError.
     template <typename... Arguments>
     TfLiteStatus Fail(int index, const char *name, const char *format, Arguments... arguments) {
 #ifdef WPCONVERT_NO_ERROR_STRINGS

@@ -1,0 +1,52 @@
+"""Which engine verifies: the fastest one that is exact, and what steps in where it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wpconvert.engines import ENGINES
+from wpconvert.engines.base import Engine, TracingEngine
+from wpconvert.engines.inputs import NO_VERIFY
+from wpconvert.errors import UnsupportedError
+from wpconvert.tflite.model import TfliteModel
+
+EXACT = ("native", "reference")
+"""The engines that compute what the device computes, fastest first."""
+LAST = "litert"
+
+
+def candidates(engine: Engine | None) -> list[Engine]:
+    """The engines to try, in order; None: no one has chosen."""
+    first = [ENGINES[name] for name in EXACT] if engine is None else [engine]
+    return first if LAST in [one.name for one in first] else [*first, ENGINES[LAST]]
+
+
+def problem_of(engine: Engine, models: Sequence[TfliteModel]) -> str | None:
+    """Why an engine cannot run one of these models; None where nothing is known to be in the way."""
+    try:
+        return next((problem for model in models for problem in engine.unsupported(model)), None)
+    except UnsupportedError as error:
+        return str(error)
+
+
+def running_engine(engine: Engine | None, model: TfliteModel) -> Engine:
+    """That engine, or the fastest exact one; UnsupportedError where it cannot run the model."""
+    tried: list[tuple[Engine, str]] = []
+    for one in [engine] if engine is not None else [ENGINES[name] for name in EXACT]:
+        problem = problem_of(one, [model])
+        if problem is None:
+            return one
+        tried.append((one, problem))
+    raise no_engine(tried)
+
+
+def exact_engine(model: TfliteModel) -> TracingEngine | None:
+    """The fastest exact engine that runs a model."""
+    found = (ENGINES[name] for name in EXACT if problem_of(ENGINES[name], [model]) is None)
+    return next((engine for engine in found if isinstance(engine, TracingEngine)), None)
+
+
+def no_engine(tried: Sequence[tuple[Engine, str]]) -> UnsupportedError:
+    """That all these engines failed, and why."""
+    reasons = "; ".join(f"{engine.name}: {problem}" for engine, problem in tried)
+    return UnsupportedError(f"no engine can run this model to verify it: {reasons}; {NO_VERIFY}")

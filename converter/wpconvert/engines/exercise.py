@@ -1,0 +1,84 @@
+"""Random inputs that exercise a model: of several kinds, and as many as it takes within reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from wpconvert.engines.base import Place, Sample, TracingEngine
+from wpconvert.engines.coverage import Coverage, places_of
+from wpconvert.engines.inputs import Inputs, Port, random_samples, sample_stream
+from wpconvert.errors import UnsupportedError
+from wpconvert.tflite.model import TfliteModel
+
+PATIENCE = 12
+"""How many samples in a row are tried in vain before nothing more is looked for: one of each kind."""
+
+
+def exercising_samples(
+    model: TfliteModel,
+    engine: TracingEngine | None,
+    ports: Sequence[Port],
+    wanted: int,
+    seed: int,
+    taken: Callable[[Sample], Sample] = lambda sample: sample,
+) -> Inputs:
+    """The first so many of `sample_stream`, and what follows there as far as it exercises more of a model.
+
+    More is looked for while operators compute something of which no channel is exercised, or outputs of which less than
+    half of the channels are. engine: what runs the model; without one the samples are not chosen. taken: a sample as
+    the model takes it, where the ports are those of another form of it.
+    """
+    plain = random_samples(ports, wanted, seed)
+    # One sample has nothing to vary against.
+    if engine is None or wanted == 1:
+        return plain
+    least = _Least.of(model)
+    tried: list[Sample] = []
+
+    def stream() -> Iterator[Sample]:
+        for sample in sample_stream(ports, seed):
+            tried.append(sample)
+            yield taken(sample)
+
+    kept: list[Sample] = []
+    coverage, in_vain = Coverage(), 0
+    try:
+        for trace in engine.traces(model, stream()):
+            more, needy = coverage.with_sample(trace.inner), least.missed(coverage)
+            if len(kept) < wanted or _gains(coverage, more, needy):
+                kept.append(tried[-1])
+                coverage, in_vain = more, 0
+            else:
+                in_vain += 1
+            if len(kept) >= wanted and (in_vain == PATIENCE or not least.missed(coverage)):
+                break
+    except UnsupportedError:
+        return plain
+    return Inputs(kept, None)
+
+
+@dataclass(frozen=True)
+class _Least:
+    """What samples should exercise of a model: by place, whether it is an output."""
+
+    places: dict[Place, bool]
+
+    @classmethod
+    def of(cls, model: TfliteModel) -> _Least:
+        ends = {int(tensor) for tensor in model.root.subgraphs[0].outputs}
+        return cls({place: tensor in ends for place, tensor in places_of(model).items()})
+
+    def missed(self, coverage: Coverage) -> list[Place]:
+        """Where a coverage has less."""
+        found = []
+        for place, is_output in self.places.items():
+            exercised = coverage.exercised(place)
+            least = (exercised.size + 1) // 2 if is_output else min(1, exercised.size)
+            if exercised.sum() < least:
+                found.append(place)
+        return found
+
+
+def _gains(before: Coverage, after: Coverage, places: Sequence[Place]) -> bool:
+    return any(after.progress(place) > before.progress(place) for place in places)
