@@ -49,11 +49,12 @@ def decode(blob: bytes, pool: bytes | None = None) -> NDArray[np.int8]:
 def decode_rows(blob: bytes, first: int, last: int, step: int, pool: bytes | None = None) -> NDArray[np.int8]:
     """Rows [first, last) of a blob's matrix, decoded `step` rows at a time; Error or IndexError."""
 
-def lower_arena(model: bytes, core: str) -> tuple[int, list[int]]:
+def lower_arena(model: bytes, core: str, spare: bool = True) -> tuple[int, list[tuple[int, int]]]:
     """What a model's activations and scratch take together on a core ("Cortex-M4"), as the runtime places them.
 
-    And the scratch, in bytes, of its CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED operators, rewritten ones too, in
-    their order. Error for a core without kernels and a model that the runtime refuses.
+    And index and scratch, in bytes rounded up to 16, of each operator that asks for some. spare: whether layers may
+    take memory that others need anyway, as they do in the runtime, but not in TFLM. Error for a core without kernels
+    and a model that the runtime refuses.
     """
 
 def layer_plan(
@@ -69,6 +70,9 @@ def layer_plan(
     pointwise, strip, form (of rows: 0 dense, 1 lists, 2 groups), blocks (of rows, in a group of channels), tile_pixels,
     windows (gathered at a time), nbytes (of scratch). Error for a core or codec that is not known.
     """
+
+def cores() -> list[str]:
+    """Names of the cores that kernels are planned for."""
 
 def operators() -> list[str]:
     """Builtin names and custom codes of the operators, sorted."""

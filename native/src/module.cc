@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "layer_plan.h"
+#include "scratch.h"
 #include "session.h"
 
 namespace nb = nanobind;
@@ -235,10 +236,11 @@ Output decode_rows(const nb::bytes &bytes, size_t first, size_t last, size_t ste
                     nb::dtype<int8_t>());
 }
 
-std::pair<size_t, std::vector<uint32_t>> lower_arena(const nb::bytes &model,
-                                                     const std::string &core) {
+std::pair<size_t, std::vector<std::pair<uint32_t, uint32_t>>> lower_arena(const nb::bytes &model,
+                                                                          const std::string &core,
+                                                                          bool spare) {
     const wpconvert::native::LowerArena lower = wpconvert::native::lower_arena(
-        static_cast<const uint8_t *>(model.data()), model.size(), core);
+        static_cast<const uint8_t *>(model.data()), model.size(), core, spare);
     return {lower.nbytes, lower.scratch};
 }
 
@@ -286,9 +288,10 @@ NB_MODULE(_native, m) {
     m.def("decode", &decode, nb::arg("blob"), nb::arg("pool") = nb::none());
     m.def("decode_rows", &decode_rows, nb::arg("blob"), nb::arg("first"), nb::arg("last"),
           nb::arg("step"), nb::arg("pool") = nb::none());
-    m.def("lower_arena", &lower_arena, nb::arg("model"), nb::arg("core"));
+    m.def("lower_arena", &lower_arena, nb::arg("model"), nb::arg("core"), nb::arg("spare") = true);
     m.def("layer_plan", &layer_plan, nb::arg("core"), nb::arg("depthwise"), nb::arg("shape"),
           nb::arg("spare"), nb::arg("codec"), nb::arg("elements"), nb::arg("table_nbytes"));
+    m.def("cores", &wpconvert::native::core_names);
     m.def("operators", &wpconvert::native::operator_names);
     m.def("codecs", &wpconvert::native::codec_names);
 }

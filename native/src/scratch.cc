@@ -14,13 +14,12 @@ const wpn_planning kHost = {"host",
                             nullptr};
 
 thread_local const wpn_planning *current = &kHost;
-thread_local std::vector<uint32_t> *recorded = nullptr;
+thread_local bool use_spare = true;
 
-uint32_t record(uint32_t nbytes) {
-    if (recorded != nullptr) {
-        recorded->push_back(nbytes);
-    }
-    return nbytes;
+wpk_conv_shape planned_for(const wpk_conv_shape *shape) {
+    wpk_conv_shape result = *shape;
+    result.spare = use_spare ? shape->spare : 0;
+    return result;
 }
 
 }  // namespace
@@ -28,15 +27,17 @@ uint32_t record(uint32_t nbytes) {
 extern "C" {
 
 uint32_t wpn_conv_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights) {
-    return record(current->conv(shape, weights));
+    const wpk_conv_shape planned = planned_for(shape);
+    return current->conv(&planned, weights);
 }
 
 uint32_t wpn_depthwise_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights) {
-    return record(current->depthwise(shape, weights));
+    const wpk_conv_shape planned = planned_for(shape);
+    return current->depthwise(&planned, weights);
 }
 
 uint32_t wpn_fully_connected_scratch_nbytes(uint32_t batch, const wpk_weights *weights) {
-    return record(current->fully_connected(batch, weights));
+    return current->fully_connected(batch, weights);
 }
 
 uint32_t wpn_dequantise_scratch_nbytes(uint32_t n) {
@@ -47,6 +48,14 @@ uint32_t wpn_dequantise_scratch_nbytes(uint32_t n) {
 
 namespace wpconvert::native {
 
+std::vector<std::string> core_names() {
+    std::vector<std::string> names;
+    for (const wpn_planning *planning : kCores) {
+        names.emplace_back(planning->core);
+    }
+    return names;
+}
+
 const wpn_planning *planning_of(const std::string &core) {
     for (const wpn_planning *planning : kCores) {
         if (core == planning->core) {
@@ -56,14 +65,14 @@ const wpn_planning *planning_of(const std::string &core) {
     return nullptr;
 }
 
-PlanningFor::PlanningFor(const wpn_planning *planning, std::vector<uint32_t> *record) {
+PlanningFor::PlanningFor(const wpn_planning *planning, bool spare) {
     current = planning;
-    recorded = record;
+    use_spare = spare;
 }
 
 PlanningFor::~PlanningFor() {
     current = &kHost;
-    recorded = nullptr;
+    use_spare = true;
 }
 
 }  // namespace wpconvert::native

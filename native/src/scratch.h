@@ -11,13 +11,17 @@
 
 namespace wpconvert::native {
 
+// Those that are planned for, as in a board.json.
+std::vector<std::string> core_names();
+
 // The planning of a core; nullptr for one that is not known.
 const wpn_planning *planning_of(const std::string &core);
 
-// While it lives, this thread plans for a core and records what layers ask for, in order.
+// While it lives, this thread plans for a core. Without `spare`, layers know of no memory that
+// costs nothing, as in TensorFlow Lite Micro.
 class PlanningFor {
    public:
-    PlanningFor(const wpn_planning *planning, std::vector<uint32_t> *record);
+    PlanningFor(const wpn_planning *planning, bool spare);
     ~PlanningFor();
     PlanningFor(const PlanningFor &) = delete;
     PlanningFor &operator=(const PlanningFor &) = delete;

@@ -212,7 +212,7 @@ static std::string printable(std::string text) {
     return text;
 }
 
-LowerArena lower_arena(const uint8_t *model, size_t nbytes, const std::string &core) {
+LowerArena lower_arena(const uint8_t *model, size_t nbytes, const std::string &core, bool spare) {
     const wpn_planning *planning = planning_of(core);
     if (planning == nullptr) {
         throw Error("no kernels for the core " + core);
@@ -221,14 +221,18 @@ LowerArena lower_arena(const uint8_t *model, size_t nbytes, const std::string &c
     size_t arena_nbytes = kFirstArenaNbytes;
     while (true) {
         const Aligned arena = allocate(arena_nbytes);
-        LowerArena lower;
-        const PlanningFor scope(planning, &lower.scratch);
+        const PlanningFor scope(planning, spare);
         Program program(copy.get(), nbytes, all_operators(), arena.get(), arena_nbytes);
         const bool built = program.Build() == kTfLiteOk;
         const size_t needed = program.arena_nbytes_needed();
         if (built) {
+            LowerArena lower;
             lower.nbytes =
                 needed - ((program.persistent_nbytes() + kAlignment - 1) & ~(kAlignment - 1));
+            for (uint32_t i = 0; i < program.scratch_requests(); ++i) {
+                const Program::ScratchRequest request = program.scratch_request(i);
+                lower.scratch.emplace_back(request.node, request.nbytes);
+            }
             return lower;
         }
         if (needed <= arena_nbytes || needed > Session::kMaxArenaNbytes) {

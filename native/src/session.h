@@ -8,6 +8,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace wpconvert::native {
@@ -94,16 +95,17 @@ class Session {
 };
 
 // The lower end of a model's arena on a core: activations and scratch as the runtime places them,
-// or what placing them takes where that is more. `scratch` is what its CONV_2D, DEPTHWISE_CONV_2D
-// and FULLY_CONNECTED operators ask for, rewritten ones too, in their order.
+// or what placing them takes where that is more. `scratch`: operator and bytes, for each that asks
+// for some.
 struct LowerArena {
     size_t nbytes;
-    std::vector<uint32_t> scratch;
+    std::vector<std::pair<uint32_t, uint32_t>> scratch;
 };
 
-// `core` as in a board.json. Throws Error for a core that is not known and a model that the runtime
-// refuses.
-LowerArena lower_arena(const uint8_t *model, size_t nbytes, const std::string &core);
+// `core` as in a board.json; `spare`: whether layers may take memory that other layers need anyway,
+// as they do here, but not in TensorFlow Lite Micro. Throws Error for a core that is not known and
+// a model that the runtime refuses.
+LowerArena lower_arena(const uint8_t *model, size_t nbytes, const std::string &core, bool spare);
 
 // Names of the operators and codecs that sessions know.
 std::vector<std::string> operator_names();

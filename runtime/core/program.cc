@@ -137,6 +137,11 @@ int Program::RequestScratch(uint32_t node, uint32_t nbytes) {
     return static_cast<int>(planned_size_ - 1 - activations_);
 }
 
+Program::ScratchRequest Program::scratch_request(uint32_t i) const {
+    const PlannedBuffer &buffer = planned_[activations_ + i];
+    return {buffer.first, buffer.nbytes};
+}
+
 // Of activations at one time; UINT32_MAX if that is too small a number.
 uint32_t Program::LiveNbytes(uint32_t node) const {
     uint64_t sum = 0;

@@ -23,19 +23,23 @@ from tests.tflite.harness import (
 from wpconvert.engines.base import Sample
 from wpconvert.engines.native import NativeEngine
 from wpconvert.memory import offline
+from wpconvert.memory.buffers import peak
+from wpconvert.memory.greedy import stock
+from wpconvert.memory.lifetimes import activations
 from wpconvert.memory.offline import memory_plan
+from wpconvert.memory.tflm import scratch_of
 from wpconvert.tflite.file import parse, serialise
 
 
 def _builder() -> ModelBuilder:
     """Layers whose activations TFLM's planner, largest first, places with a hole, and a view at the end."""
     b = ModelBuilder()
-    x = b.input((1, 24, 24, 3), 0.5, -3)
+    x = b.input((1, 64, 64, 3), 0.5, -3)
     for seed, (channels, depth, stride) in enumerate([(8, 3, 2), (8, 8, 1), (16, 8, 1), (32, 16, 2)]):
         weights = sparse(seed, (channels, 3, 3, depth), 0.95)
         bias = np.arange(channels)
         x = b.conv2d(x, weights, bias, scale=0.6, weight_scales=scales(seed, channels), stride=(stride, stride))
-    b.output(b.reshape(x, (1, 1152)))
+    b.output(b.reshape(x, (1, 8192)))
     return b
 
 
@@ -71,11 +75,43 @@ def _head(data: bytes, capfd: pytest.CaptureFixture[str]) -> int:
 def test_tflm_needs_what_the_plan_says_and_computes_the_same(capfd: pytest.CaptureFixture[str]) -> None:
     before = _builder().to_bytes()
     plan = memory_plan(parse(before))
-    assert plan is not None and plan.nbytes < plan.stock_nbytes
+    assert plan is not None and plan.tflm_nbytes < plan.tflm_before
     after = _planned(before)
-    assert (_head(before, capfd), _head(after, capfd)) == (plan.stock_nbytes, plan.nbytes)
+    # The wheel's convolutions take no scratch, for which the plan leaves room.
+    room = plan.tflm_nbytes - _head(after, capfd)
+    assert _head(before, capfd) == plan.tflm_before and 0 <= room < 1024
     inputs = inputs_for(before)
     assert_same_outputs(TflmOracle(before).run(inputs), TflmOracle(after).run(inputs))
+
+
+@pytest.mark.parametrize("core", [None, "Cortex-M55", "Cortex-M4", "Cortex-M3"])
+def test_a_plan_leaves_room_for_scratch(core: str | None) -> None:
+    """TFLM's planner puts scratch around a plan: of two layouts as good for activations one may be bad."""
+    model = parse(converted(_builder().to_bytes(), memory_plan=False).data)
+    plan = memory_plan(model, core)
+    assert plan is not None and plan.tflm_nbytes < plan.tflm_before
+    alive = activations(model, in_place=False)
+    fixed = {place: int(plan.offsets[tensor]) for place, tensor in enumerate(alive.tensors)}
+    needs, floors = [], []
+    for name, scratch in scratch_of(model).items():
+        if core in (None, name):
+            needs.append(stock([*alive.buffers, *scratch.tflm], fixed).nbytes)
+            floors.append(peak([*alive.shared()[1], *scratch.tflm]))
+            assert scratch.tflm
+    assert max(needs) == plan.tflm_nbytes == max(floors)
+
+
+def test_no_plan_is_made_with_which_tflm_needs_more() -> None:
+    """Scratch sets the peak here, on each core that of another operator."""
+    b = ModelBuilder()
+    x = b.input((1, 12, 12, 8), 0.5, -3)
+    for seed in range(3):
+        x = b.conv2d(x, sparse(seed, (8, 3, 3, 8), 0.9), None, scale=0.6, weight_scales=0.01)
+    b.output(x)
+    model = parse(converted(b.to_bytes(), "rle", memory_plan=False).data)
+    for core in (None, *scratch_of(model)):
+        plan = memory_plan(model, core)
+        assert plan is None or plan.tflm_nbytes < plan.tflm_before
 
 
 def test_a_view_lies_where_its_source_lies() -> None:

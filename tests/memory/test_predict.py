@@ -74,7 +74,7 @@ def test_the_models_have_every_operator() -> None:
 
 def test_scratch_is_told_by_layer() -> None:
     prediction = predict(parse(_edges()), "mps2-m3")
-    assert list(prediction.scratch) == [1, 2, 3, 9]
+    assert list(prediction.scratch) == [1, 2, 3, 9, 10, 11]
     assert prediction.scratch[2] == prediction.scratch[9] == 0 < prediction.scratch[1] < prediction.placed
     assert prediction.nbytes == prediction.placed + -(-prediction.persistent // 16) * 16
 

@@ -87,8 +87,8 @@ def test_nothing_is_lost_with_the_originals_and_stripping_is_said() -> None:
 
 def test_without_a_rewritten_tensor_no_memory_plan_is_added_that_restore_could_not_remove() -> None:
     model = parse(conv_model())
-    plan = MemoryPlan(np.zeros(len(model.root.subgraphs[0].tensors), np.int32), 1, 2, 3)
-    rewrite(model, [], False, plan)
+    plan = MemoryPlan(np.zeros(len(model.root.subgraphs[0].tensors), np.int32), 1, 2, 3, 4)
+    assert rewrite(model, [], False, lambda _: plan) is None
     assert serialise(model) == serialise(parse(conv_model()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 
 from wpconvert.errors import UnsupportedError
 from wpconvert.memory import exact
-from wpconvert.memory.greedy import bundled, stock
+from wpconvert.memory.buffers import Buffer
+from wpconvert.memory.greedy import stock
 from wpconvert.memory.lifetimes import activations
+from wpconvert.memory.tflm import Scratch, scratch_of
 from wpconvert.tflite.model import TfliteModel, text
 from wpconvert.tflite.schema import BufferT, MetadataT
 
@@ -27,39 +30,71 @@ _ENTRY_NBYTES = 112
 class MemoryPlan:
     """Offsets of the tensors of subgraph 0, int32[tensors], −1 for those that are not computed.
 
-    `nbytes` is what the activations need so, `stock_nbytes` and `bundled_nbytes` what they need where TFLM and the
-    bundled runtime plan by themselves.
+    What activations and scratch need, in bytes on the core that needs most, with the plan and without it: in TFLM, and
+    in the bundled runtime, which takes no plan that needs more than its own.
     """
 
     offsets: NDArray[np.int32]
-    nbytes: int
-    stock_nbytes: int
+    tflm_nbytes: int
+    tflm_before: int
     bundled_nbytes: int
+    bundled_before: int
 
 
-def memory_plan(model: TfliteModel) -> MemoryPlan | None:
+def memory_plan(model: TfliteModel, core: str | None = None) -> MemoryPlan | None:
     """A plan for a model of whose arena it saves more bytes than it has, in TFLM or the bundled runtime; else None.
 
-    None too for a model that has a plan already, and for one of several subgraphs, whose plans TFLM's versions read
-    differently. Only views share memory: TFLM does not say of other operators that they may work in place.
+    For one core, or all that there are kernels for; where TFLM needs more on any of these, there is no plan.
+    None too for a model that has a plan already, for one of several subgraphs, whose plans TFLM's versions read
+    differently, and where not all scratch is known. Only views share memory: TFLM does not say of other operators that
+    they may work in place.
     """
     if len(model.root.subgraphs) != 1 or find(model) is not None:
         return None
     try:
         alive = activations(model, in_place=False)
+        scratch = scratch_of(model)
     except UnsupportedError:
         return None
+    on = [found for name, found in scratch.items() if core in (None, name)]
     places, buffers = alive.shared()
-    layout = exact.plan(buffers)
-    at = dict(zip(places, layout.offsets, strict=True))
+    before = [stock([*alive.buffers, *found.tflm]).nbytes for found in on]
+    layouts = [exact.plan([*buffers, *requests]).offsets[: len(buffers)] for requests in _candidates(on)]
+    needs = [[stock([*buffers, *found.tflm], dict(enumerate(at))).nbytes for found in on] for at in layouts]
+    after, fixed = min(zip(needs, layouts, strict=True), key=lambda each: max(each[0]))
+    if any(new > old for new, old in zip(after, before, strict=True)):
+        return None
     offsets = np.full(len(model.root.subgraphs[0].tensors), _ANYWHERE, np.int32)
+    at = dict(zip(places, fixed, strict=True))
     for tensor, root in zip(alive.tensors, alive.roots, strict=True):
         offsets[tensor] = at[root]
     plan = MemoryPlan(
-        offsets, layout.nbytes, stock(alive.buffers).nbytes, bundled(activations(model).shared()[1]).nbytes
+        offsets,
+        max(after),
+        max(before),
+        max(
+            min(found.bundled_nbytes, stock([*buffers, *found.bundled], dict(enumerate(fixed))).nbytes) for found in on
+        ),
+        max(found.bundled_nbytes for found in on),
     )
-    saved = max(plan.stock_nbytes, plan.bundled_nbytes) - plan.nbytes
+    saved = max(plan.tflm_before - plan.tflm_nbytes, plan.bundled_before - plan.bundled_nbytes)
     return plan if saved > _ENTRY_NBYTES + offsets.nbytes else None
+
+
+def _candidates(on: Sequence[Scratch]) -> list[tuple[Buffer, ...]]:
+    """Scratch to leave room for: that of each core, and the most on any."""
+    every = [found.tflm for found in on]
+    return every if len(every) == 1 else [*every, tuple(_most(every))]
+
+
+def _most(requests: Sequence[Sequence[Buffer]]) -> list[Buffer]:
+    """For each operator, the requests of the core on which it asks for most."""
+    steps = {buffer.first for buffers in requests for buffer in buffers}
+    found: list[Buffer] = []
+    for step in sorted(steps):
+        by_core = [[buffer for buffer in buffers if buffer.first == step] for buffers in requests]
+        found += max(by_core, key=lambda buffers: sum(buffer.nbytes for buffer in buffers))
+    return found
 
 
 def write(model: TfliteModel, plan: MemoryPlan) -> None:

@@ -12,7 +12,7 @@ from wpconvert.errors import UnsupportedError
 from wpconvert.memory.buffers import aligned
 from wpconvert.tflite.file import serialise
 from wpconvert.tflite.model import TfliteModel, shape_of
-from wpconvert.tflite.operators import BUILTIN_NAMES, CHANNEL_AXIS, CUSTOM_NAMES
+from wpconvert.tflite.operators import BUILTIN_NAMES, CHANNEL_AXIS
 from wpconvert.tflite.schema import TensorType
 
 # What stays in the arena on a 32-bit core, in bytes: runtime/include/wpconvert/program.h …
@@ -62,8 +62,6 @@ _PARAMS_NBYTES = {
 }
 _POOL_NBYTES = 20
 _POOL_INPUT = 3
-_LAYERS = frozenset({*CHANNEL_AXIS, *(CUSTOM_NAMES[name] for name in CHANNEL_AXIS)})
-_WITH_SCRATCH = _LAYERS | {CUSTOM_NAMES["ADD"], CUSTOM_NAMES["MUL"], "SOFTMAX", "DEQUANTIZE"}
 _FOLDS_BIAS = frozenset({"Cortex-M55"})
 """Cores on which FULLY_CONNECTED keeps a bias of its own (WPK_WANTS_FOLDED_BIAS)."""
 
@@ -72,8 +70,7 @@ _FOLDS_BIAS = frozenset({"Cortex-M55"})
 class ArenaPrediction:
     """Bytes of the arena: `placed` of activations and scratch together, `persistent` of what stays.
 
-    `scratch`: of each CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED of subgraph 0, rewritten or not, by the operator's
-    index.
+    `scratch`: of each operator of subgraph 0 that has some, by its index.
     """
 
     placed: int
@@ -107,20 +104,18 @@ def predict(model: TfliteModel, board: str) -> ArenaPrediction:
         placed, scratch = native.lower_arena(serialise(model), core)
     except native.Error as error:
         raise UnsupportedError(str(error)) from error
-    names = [model.operator_name(operator) for operator in model.root.subgraphs[0].operators or []]
-    layers = [index for index, name in enumerate(names) if name in _LAYERS]
-    return ArenaPrediction(placed, _persistent(model, core), dict(zip(layers, scratch, strict=True)))
+    return ArenaPrediction(placed, _persistent(model, core, len(scratch)), dict(scratch))
 
 
-def _persistent(model: TfliteModel, core: str) -> int:
+def _persistent(model: TfliteModel, core: str, scratches: int) -> int:
     """Bytes that the runtime and its operators keep."""
     total = 0
-    for nbytes, alignment in _requests(model, core):
+    for nbytes, alignment in _requests(model, core, scratches):
         total = -(-(total + nbytes) // alignment) * alignment
     return total
 
 
-def _requests(model: TfliteModel, core: str) -> Iterator[tuple[int, int]]:
+def _requests(model: TfliteModel, core: str, scratches: int) -> Iterator[tuple[int, int]]:
     """Size and alignment of all that is kept, in the order in which it is asked for."""
     graph = model.root.subgraphs[0]
     operators = graph.operators or []
@@ -131,7 +126,7 @@ def _requests(model: TfliteModel, core: str) -> Iterator[tuple[int, int]]:
     for name, operator in zip(names, operators, strict=True):
         yield _PARAMS_NBYTES[name], 4
         yield from _arrays(graph, name, operator, core)
-    yield sum(name in _WITH_SCRATCH for name in names) * _POINTER_NBYTES, 4
+    yield scratches * _POINTER_NBYTES, 4
 
 
 def _arrays(graph: Any, name: str, operator: Any, core: str) -> Iterator[tuple[int, int]]:

@@ -214,16 +214,16 @@ def _smallest(
         return left, outcomes
     # Of an input that was rewritten before, the tensors would be left as they are.
     left = source.data if source.stored else left
-    plan = memory_plan(source.model()) if settings.memory_plan else None
-    result = _rewritten(source, outcomes, settings.strip, plan)
+    result, plan = _rewritten(source, outcomes, settings, settings.memory_plan)
     if plan is not None and not source.stored and len(result) >= len(left):
         # No reason not to rewrite: the file can do without the plan.
-        plan, result = None, _rewritten(source, outcomes, settings.strip, None)
+        result, plan = _rewritten(source, outcomes, settings, False)
     if len(result) < len(left):
         if plan is not None:
             notes.append(
-                f"arena: with the memory plan that was added, activations take {plan.nbytes:,} bytes; without it "
-                f"{plan.stock_nbytes:,} in TFLM, {plan.bundled_nbytes:,} in the bundled runtime"
+                f"arena: with the memory plan that was added, activations and scratch take {plan.tflm_nbytes:,} bytes "
+                f"in TFLM, {plan.tflm_before:,} without; {plan.bundled_nbytes:,} in the bundled runtime, "
+                f"{plan.bundled_before:,} without"
             )
         return result, outcomes
     reason = f"the file would not shrink: {len(result):,} bytes, {len(left):,} without"
@@ -232,10 +232,14 @@ def _smallest(
     return left, [kept(o, reason) if o.blob is not None else o for o in outcomes]
 
 
-def _rewritten(source: _Source, outcomes: list[Outcome], strip: bool, plan: MemoryPlan | None) -> bytes:
+def _rewritten(
+    source: _Source, outcomes: list[Outcome], settings: Settings, planned: bool
+) -> tuple[bytes, MemoryPlan | None]:
+    """The file, and the memory plan in it."""
     model = source.model()
-    rewrite(model, outcomes, strip, plan)
-    return serialise(model)
+    core = None if settings.planned is None else settings.planned.core
+    plan = rewrite(model, outcomes, settings.strip, lambda new: memory_plan(new, core) if planned else None)
+    return serialise(model), plan
 
 
 def _note_of_attached(attached: Attached, strip: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,17 +35,20 @@ from wpconvert.tflite.weights import BIAS_INPUT, Site, build_table, find_sites
 
 
 def rewrite(
-    model: TfliteModel, outcomes: Sequence[Outcome], strip: bool, memory_plan: MemoryPlan | None = None
-) -> None:
+    model: TfliteModel,
+    outcomes: Sequence[Outcome],
+    strip: bool,
+    plan: Callable[[TfliteModel], MemoryPlan | None] = lambda _: None,
+) -> MemoryPlan | None:
     """Rewrite a model in place: every outcome with a blob becomes custom operators. Tensors keep their indices.
 
-    The memory plan is added where a tensor is rewritten: only then is there an entry for `restore` to remove it by.
+    `plan` makes the memory plan that is added, of the model with its new operators, and returned. There is none where
+    no tensor is rewritten: `restore` would find no entry to remove it by.
     """
+    memory_plan = None
     sites = find_sites(model)
     chosen = [(sites[outcome.weight.key], outcome) for outcome in outcomes if outcome.blob is not None]
     if chosen:
-        if memory_plan is not None:
-            offline.write(model, memory_plan)
         rewriter = _Rewriter(model, strip)
         # Tables first: they are computed from weights and quantisation that the blobs will replace.
         tables = {
@@ -61,11 +64,15 @@ def rewrite(
                 rewriter.replace_operator(site, use.operator, outcome, tables.get((site.subgraph, use.operator)))
             rewriter.replace_weight(site, outcome)
         records = [_record(site, outcome) for site, outcome in chosen]
-        metadata.write(model, strip, memory_plan is not None, records, rewriter.originals)
         drop_unused_codes(model)
         offline.fit(model)
+        memory_plan = plan(model)
+        if memory_plan is not None:
+            offline.write(model, memory_plan)
+        metadata.write(model, strip, memory_plan is not None, records, rewriter.originals)
     if strip:
         strip_model(model)
+    return memory_plan
 
 
 def _pool_of(outcome: Outcome) -> Pool | None:

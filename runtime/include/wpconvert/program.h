@@ -77,6 +77,14 @@ class Program {
     uint32_t persistent_nbytes() const {
         return persistent_nbytes_;
     }
+    // Scratch that operators asked for, in their order. Valid from Build until an inference.
+    struct ScratchRequest {
+        uint32_t node, nbytes;  // bytes rounded up to 16
+    };
+    uint32_t scratch_requests() const {
+        return ready_ ? planned_size_ - activations_ : 0;
+    }
+    ScratchRequest scratch_request(uint32_t i) const;
     bool arena_is_estimate() const {
         return estimate_;
     }

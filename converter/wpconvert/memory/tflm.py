@@ -1,0 +1,146 @@
+"""The scratch that operators ask for in TensorFlow Lite Micro, and where its planner puts it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from wpconvert.errors import UnsupportedError
+from wpconvert.memory.buffers import Buffer, aligned
+from wpconvert.tflite.file import serialise
+from wpconvert.tflite.model import TfliteModel, element_count, shape_of
+from wpconvert.tflite.operators import BUILTIN_NAMES
+from wpconvert.tflite.schema import Padding
+
+HELIUM, DSP = "Cortex-M55", "Cortex-M4"
+_CHANNELS_AT_A_TIME = 124
+"""Of depthwise convolutions with Helium."""
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Scratch on a core, a buffer for each request: in TFLM, and in the bundled runtime.
+
+    `bundled_nbytes`: what the bundled runtime needs for activations and scratch together.
+    """
+
+    tflm: tuple[Buffer, ...]
+    bundled: tuple[Buffer, ...]
+    bundled_nbytes: int
+
+
+def scratch_of(model: TfliteModel) -> dict[str, Scratch]:
+    """By core, what the operators of subgraph 0 ask for: ours, CMSIS-NN's on cores that it is for, TFLM's for the rest.
+
+    Raises UnsupportedError where the native engine is not built, and for a model that the bundled runtime refuses.
+    """
+    from wpconvert.engines.native import extension  # noqa: PLC0415 - engines stand above the rewriting
+
+    native, data = extension(), serialise(model)
+    graph = model.root.subgraphs[0]
+    names = [model.operator_name(operator) for operator in graph.operators or []]
+    found = {}
+    for core in native.cores():
+        try:
+            nbytes, bundled = native.lower_arena(data, core)
+            ours = dict(native.lower_arena(data, core, spare=False)[1])
+        except native.Error as error:
+            raise UnsupportedError(str(error)) from error
+        tflm: list[Buffer] = []
+        for step, (name, operator) in enumerate(zip(names, graph.operators or [], strict=True)):
+            requests = [ours.get(step, 0)] if name in BUILTIN_NAMES else _stock(name, core, graph, operator)
+            tflm += [Buffer(aligned(request), step, step) for request in requests if request > 0]
+        found[core] = Scratch(tuple(tflm), tuple(Buffer(n, step, step) for step, n in bundled), nbytes)
+    return found
+
+
+def _stock(name: str, core: str, graph: Any, operator: Any) -> list[int]:
+    """Bytes of each request of an operator that is not ours."""
+    ask = _STOCK.get(name)
+    return [] if ask is None else ask(core, _Shapes(graph, operator))
+
+
+class _Shapes:
+    """Shapes and options of an operator: input, weights (or axes), output."""
+
+    def __init__(self, graph: Any, operator: Any) -> None:
+        inputs = [shape_of(graph.tensors[int(tensor)]) for tensor in operator.inputs if tensor >= 0]
+        self.x, self.w = inputs[0], inputs[1] if len(inputs) > 1 else ()
+        self.y = shape_of(graph.tensors[int(operator.outputs[0])])
+        self.options = operator.builtinOptions
+
+    @property
+    def is_dilated(self) -> bool:
+        return (self.options.dilationHFactor, self.options.dilationWFactor) != (1, 1)
+
+    def padding(self, axis: int) -> int:
+        """Elements in front of the image along axis 1 or 2."""
+        if self.options.padding != Padding.SAME:
+            return 0
+        stride = self.options.strideH if axis == 1 else self.options.strideW
+        dilation = self.options.dilationHFactor if axis == 1 else self.options.dilationWFactor
+        extent = (self.w[axis] - 1) * dilation + 1
+        return max((self.y[axis] - 1) * int(stride) + int(extent) - self.x[axis], 0) // 2
+
+
+def _convolution(core: str, of: _Shapes) -> list[int]:
+    """One window for each pixel that is multiplied at a time; pixels are read where they are."""
+    _, height, width, depth = of.w
+    if (height, width) == (1, 1) and not of.is_dilated and depth == of.x[3]:
+        return [0]
+    window = height * width * of.x[3]
+    if core != HELIUM:
+        return [2 * 2 * -(-window // 4) * 4]
+    stride = int(of.options.strideW)
+    if of.x[1] == height == 1 and not of.is_dilated and stride * depth % 4 == 0 and depth == of.x[3]:
+        return [_row_of_windows(of, stride)]
+    return [4 * -(-window // 16) * 16]
+
+
+def _row_of_windows(of: _Shapes, stride: int) -> int:
+    """Of a convolution along one axis: windows that reach beyond the image."""
+    _, _, width, depth = of.w
+    left, uneven = of.padding(2), ((of.y[2] - 1) * stride + width - of.x[2]) % 2
+    right = left + uneven
+    beyond = [max(1, -(-pad // stride)) if pad else 0 for pad in (left, right)]
+    if sum(beyond) > of.y[2]:
+        return 4 * -(-width * depth // 16) * 16
+    ends = (left * depth, beyond[1] * depth if uneven else left * depth)
+    return max(width * depth + ends[0], (width - 1) * depth + ends[1])
+
+
+def _depthwise(core: str, of: _Shapes) -> list[int]:
+    """Windows of a block of channels, or the weights in 16 bits."""
+    _, height, width, channels = of.w
+    if core == HELIUM and of.x[3] == 1 and channels > 1:
+        return [4 * -(-height * width // 16) * 16 + height * width * channels]
+    if of.x[3] != channels or of.x[0] != 1 or of.is_dilated:
+        return [0]
+    if core == HELIUM:
+        return [4 * _CHANNELS_AT_A_TIME * height * width]
+    small = (height, width) == (3, 3) and max(of.padding(1), of.padding(2)) <= 1
+    return [2 * channels * height * width if core == DSP and not small else 0]
+
+
+def _average(core: str, of: _Shapes) -> list[int]:
+    return [4 * of.x[3] if core == DSP else 0]
+
+
+def _reduction(_: str, of: _Shapes) -> list[int]:
+    return [4 * len(of.x), 4 * element_count(of.w)]
+
+
+def _mean(core: str, of: _Shapes) -> list[int]:
+    return [4 * element_count(of.y), *_reduction(core, of)]
+
+
+_STOCK: dict[str, Callable[[str, _Shapes], list[int]]] = {
+    "AVERAGE_POOL_2D": _average,
+    "CONV_2D": _convolution,
+    "DEPTHWISE_CONV_2D": _depthwise,
+    "MEAN": _mean,
+    "REDUCE_MAX": _reduction,
+    "SUM": _mean,
+}
+"""Operators that need scratch in TFLM, of those that our runtime has: tflite-micro 90b983c2, CMSIS-NN 4ab83cc3."""
