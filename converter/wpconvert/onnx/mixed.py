@@ -140,7 +140,8 @@ def _moved(samples: Sequence[Sample], mappings: Sequence[Mapping]) -> list[Sampl
         if len(sample) != len(mappings):
             raise UsageError(f"the .onnx model has {len(sample)} inputs or outputs, the lowered one {len(mappings)}")
         for value, mapping in zip(sample, mappings, strict=True):
-            if value.shape != mapping.shape or value.dtype != mapping.dtype:
+            # Real numbers are so in any type.
+            if value.shape != mapping.shape or mapping.dtype not in ("float32", value.dtype.name):
                 raise UsageError(
                     f"{mapping.name!r} is {value.dtype}{list(value.shape)} in the .onnx model, the lowered one was "
                     f"made for {mapping.dtype}{list(mapping.shape)}"
@@ -160,7 +161,7 @@ def _in_steps(samples: Sequence[Sample], mappings: Sequence[Mapping], steps: Seq
 def _value(moved: NDArray[Any], mapping: Mapping, step: _Steps) -> NDArray[Any]:
     if mapping.dtype == "float32":
         # NaN has no step.
-        real = np.nan_to_num(moved, nan=0.0)
+        real = np.nan_to_num(moved.astype(np.float32), nan=0.0)
         return np.asarray(np.clip(np.rint(real / np.float32(step.scale)) + step.zero_point, -128, 127).astype(np.int8))
     if mapping.dtype == "uint8":
         return (moved.astype(np.int16) - 128).astype(np.int8)

@@ -18,10 +18,13 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from wpconvert.errors import FileError, UnsupportedError, UsageError
 from wpconvert.onnx.lower.affine import replace_batch_norms
 from wpconvert.onnx.lower.attributes import Attributes
+from wpconvert.onnx.lower.biases import flatten_biases
 from wpconvert.onnx.lower.functions import fixed_scales, tabulated
 from wpconvert.onnx.lower.inline import inlined
+from wpconvert.onnx.lower.kinds import QDQ_WANTED, integers_of, quantises_activations
 from wpconvert.onnx.lower.operators import operator_names
 from wpconvert.onnx.lower.opset import OPSET, upgraded
+from wpconvert.onnx.lower.single import to_single
 from wpconvert.onnx.weights import FIRST_CONSTANT_IR
 from wpconvert.temporary import temporary_folder
 
@@ -59,6 +62,8 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
         source, prepared, quantised = (folder / name for name in ("model.onnx", "prepared.onnx", "quantised.onnx"))
         try:
             model = upgraded(inlined(onnx.load(path)), OPSET)
+            _check_kind(model.graph)
+            to_single(model)
             samples_by_name = _matched(model, _read(samples), samples)
             _drop_constant_inputs(model)
             _name_sums(model.graph)
@@ -66,6 +71,7 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             # Folds batch normalisation into convolutions, which the quantiser does not.
             quant_pre_process(source, prepared, skip_symbolic_shape=True)
             model = onnx.load(prepared)
+            flatten_biases(model.graph)
             replace_batch_norms(model)
             _name_nodes(model.graph)
             exact = _exact_pools(model.graph)
@@ -104,6 +110,13 @@ def _unlogged() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
+
+
+def _check_kind(graph: onnx.GraphProto) -> None:
+    if quantises_activations(graph):
+        raise UnsupportedError("it is quantised already, and is not quantised twice; leave --calibrate out")
+    if integers := integers_of(graph):
+        raise UnsupportedError(f"{integers} without a scale; --calibrate takes the float model, or {QDQ_WANTED}")
 
 
 def _drop_constant_inputs(model: onnx.ModelProto) -> None:
@@ -184,7 +197,7 @@ def _read(samples: Path) -> dict[str, NDArray[Any]]:
 
 
 def _matched(model: onnx.ModelProto, arrays: dict[str, NDArray[Any]], samples: Path) -> dict[str, NDArray[Any]]:
-    """The arrays by input name, as float32."""
+    """The arrays by input name, in the inputs' types."""
     initializers = {tensor.name for tensor in model.graph.initializer}
     names = [info.name for info in model.graph.input if info.name not in initializers]
     unnamed = [values for name, values in arrays.items() if name != _LABELS]
@@ -196,17 +209,26 @@ def _matched(model: onnx.ModelProto, arrays: dict[str, NDArray[Any]], samples: P
     chosen = {}
     for info in model.graph.input:
         if info.name in names:
-            held = arrays[info.name].dtype
-            if held.kind not in "fiub":
-                raise UsageError(f"{samples}: {info.name!r} holds samples of type {held}, expected float32 numbers")
-            chosen[info.name] = arrays[info.name].astype(np.float32)
+            chosen[info.name] = _typed(info, arrays[info.name], samples)
             _check_shape(info, chosen[info.name], samples)
     if len({len(values) for values in chosen.values()}) > 1:
         raise UsageError(f"{samples}: its arrays differ in their numbers of samples")
     return chosen
 
 
-def _check_shape(info: onnx.ValueInfoProto, values: NDArray[np.float32], samples: Path) -> None:
+def _typed(info: onnx.ValueInfoProto, values: NDArray[Any], samples: Path) -> NDArray[Any]:
+    """Samples in the type of an input, which must hold them."""
+    wanted = onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
+    if values.dtype.kind not in "fiub":
+        raise UsageError(f"{samples}: {info.name!r} holds samples of type {values.dtype}, expected {wanted} numbers")
+    with np.errstate(all="ignore"):
+        typed = values.astype(wanted)
+    if wanted.kind in "iub" and not np.array_equal(typed, values):
+        raise UsageError(f"{samples}: {info.name!r} holds {values.dtype} samples that are no {wanted} numbers")
+    return typed
+
+
+def _check_shape(info: onnx.ValueInfoProto, values: NDArray[Any], samples: Path) -> None:
     """Samples have the input's shape behind the batch axis, as far as that is fixed; they are fed one by one."""
     batch, *wanted = [dim.dim_value for dim in info.type.tensor_type.shape.dim] or [0]
     if batch > 1:

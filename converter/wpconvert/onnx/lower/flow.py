@@ -13,6 +13,7 @@ from wpconvert.onnx.lower.emitter import Emitter
 from wpconvert.onnx.lower.graph import Activation, Network, Node, Port, Quant
 from wpconvert.onnx.lower.importer import read_network
 from wpconvert.onnx.lower.inline import inlined
+from wpconvert.onnx.lower.kinds import QDQ_WANTED, integers_of, is_quantised
 from wpconvert.onnx.lower.layout import Perm, Storage
 from wpconvert.onnx.lower.lines import is_widening
 from wpconvert.onnx.lower.opset import MIN_OPSET, upgraded
@@ -21,7 +22,6 @@ from wpconvert.reference.interpreter import Interpreter, shielded
 from wpconvert.tflite.file import parse, serialise
 
 METADATA_NAME = "wpconvert.onnx"
-_QUANTISED = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Mapping:
     """How an ONNX tensor lies in the `.tflite` file.
 
     name, shape: those of the ONNX model, a batch size that is open there being 1. dtype: `float32`, where the int8
-    tensor holds real = scale · (q − zero point); or `int8`; or `uint8`, whose integers are 128 larger than the
-    file's. perm: the file's tensor is the ONNX tensor transposed by it.
+    tensor holds real = scale · (q − zero point), whatever type holds them in the ONNX model; or `int8`; or `uint8`,
+    whose integers are 128 larger than the file's. perm: the file's tensor is the ONNX tensor transposed by it.
     """
 
     name: str
@@ -68,7 +68,9 @@ def lower(model: onnx.ModelProto, source: str) -> Lowered:
 
 def _lower(model: onnx.ModelProto) -> Lowered:
     model = inlined(model)
-    if not _is_quantised(model.graph):
+    if not is_quantised(model.graph):
+        if integers := integers_of(model.graph):
+            raise UnsupportedError(f"{integers} without a scale; {QDQ_WANTED}")
         raise UnsupportedError(
             "a float model; quantise it first with onnxruntime.quantization.quantize_static or --calibrate DATA.npz, "
             "which has an array of samples for each input"
@@ -79,11 +81,6 @@ def _lower(model: onnx.ModelProto) -> Lowered:
     # What the runtime would refuse is refused here.
     Interpreter(parse(lowered.data))
     return lowered
-
-
-def _is_quantised(graph: onnx.GraphProto) -> bool:
-    names = {node.op_type for node in graph.node}
-    return bool(names & _QUANTISED) or any(name.startswith(("QLinear", "DynamicQuantize")) for name in names)
 
 
 def _emit(network: Network) -> Lowered:

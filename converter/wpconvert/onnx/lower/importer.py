@@ -36,6 +36,15 @@ _TYPES: dict[int, str] = {
     onnx.TensorProto.INT8: "int8",
     onnx.TensorProto.UINT8: "uint8",
 }
+_CAST_FIRST = (
+    onnx.TensorProto.INT16,
+    onnx.TensorProto.UINT16,
+    onnx.TensorProto.INT32,
+    onnx.TensorProto.UINT32,
+    onnx.TensorProto.INT64,
+    onnx.TensorProto.BOOL,
+)
+"""Types of inputs that nothing but a Cast to float32 may read: behind it they are real numbers."""
 _DYNAMIC = frozenset({"DynamicQuantizeLinear", "ConvInteger", "MatMulInteger", "DynamicQuantizeMatMul"})
 
 _HINTS = {"LogSoftmax": ", Softmax gives the same classes"}
@@ -63,9 +72,13 @@ class _Importer(Values):
         return Network(inputs, [self._output(info) for info in self._graph.output], self._nodes)
 
     def _input(self, info: onnx.ValueInfoProto) -> Port:
-        if not info.type.HasField("tensor_type") or info.type.tensor_type.elem_type not in _TYPES:
+        held = info.type.tensor_type.elem_type
+        if not info.type.HasField("tensor_type") or held not in (*_TYPES, *_CAST_FIRST):
             raise UnsupportedError(f"input {info.name!r}: expected a tensor of type {', '.join(_TYPES.values())}")
-        dtype = _TYPES[info.type.tensor_type.elem_type]
+        if held in _CAST_FIRST and any(info.name in p.input and not _makes_real(p) for p in self._protos):
+            kind = onnx.TensorProto.DataType.Name(held)
+            raise UnsupportedError(f"input {info.name!r} is {kind}, which only a Cast to float32 may read")
+        dtype = _TYPES.get(held, "float32")
         activation = Activation(info.name, input_shape(info), QuantCell())
         self._values[info.name] = activation
         if dtype != "float32":
@@ -296,3 +309,9 @@ class _Importer(Values):
         node = self._append(op, proto, inputs, attributes, integer=bool(held))
         if held:
             self._round(proto, node.output, held)
+
+
+def _makes_real(proto: onnx.NodeProto) -> bool:
+    """Whether a node is a Cast to float32, or asks for the shape alone."""
+    to = next((attribute.i for attribute in proto.attribute if attribute.name == "to"), None)
+    return proto.op_type == "Shape" or (proto.op_type == "Cast" and to == onnx.TensorProto.FLOAT)
