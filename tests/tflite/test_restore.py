@@ -35,7 +35,7 @@ from wpconvert.tflite.metadata import RESTORE_NAME
 from wpconvert.tflite.model import TfliteModel, text
 from wpconvert.tflite.restore import is_rewritten, restore
 from wpconvert.tflite.rewrite import rewrite
-from wpconvert.tflite.schema import ModelT
+from wpconvert.tflite.schema import BuiltinOperator, ModelT
 
 
 def entry_data(model: TfliteModel, name: str) -> Any:
@@ -233,3 +233,17 @@ def test_scales_are_found_for_every_ratio(weight: int, inner: int, outer: int, s
     raw = [m.root.buffers[m.root.subgraphs[0].tensors[-1].buffer].data for m in models]
     assert raw[0].tobytes() == raw[1].tobytes()
     assert table.unpack(raw[0]).channels == 16
+
+
+def test_versions_that_a_stripped_file_does_not_keep_are_listed() -> None:
+    b, y = conv_builder()
+    b.output(b.fully_connected(b.reshape(y, (1, 512)), sparse(2, (32, 512), 0.95), scale=0.4, weight_scales=0.02))
+    for code, version in zip(b.build().root.operatorCodes, (1, 1, 2), strict=True):
+        code.version = version
+    data = b.to_bytes()
+    assert losses(forced(data)) == []
+    stripped = forced(data, strip=True)
+    (note,) = (loss for loss in losses(stripped) if "operator versions" in loss)
+    assert note.endswith("of int8 kernels now: CONV_2D 3, FULLY_CONNECTED 4")
+    codes = {code.builtinCode: code.version for code in parse(restored(stripped)).root.operatorCodes}
+    assert codes == {BuiltinOperator.CONV_2D: 3, BuiltinOperator.RESHAPE: 1, BuiltinOperator.FULLY_CONNECTED: 4}

@@ -26,7 +26,7 @@ from wpconvert.tflite.schema import (
     TensorType,
 )
 
-_OPERATOR_VERSION = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "MUL": 2}
+OPERATOR_VERSION = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "MUL": 2}
 """Operator versions of int8 kernels in TFLite, for models without originals."""
 
 # A float32 scale behind a Q31 multiplier is found within a few units in the last place of the quotient.
@@ -47,7 +47,7 @@ def reconstruct(
         _reconstruct_constant(model, graph.tensors[weight], parts.weights)
     code = OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = getattr(BuiltinOperator, parts.name)
-    code.version = _OPERATOR_VERSION[parts.name]
+    code.version = OPERATOR_VERSION[parts.name]
     replacement = OperatorT()
     replacement.opcodeIndex = operator_code(model, code)
     replacement.inputs = np.array(inputs, np.int32)

@@ -18,7 +18,7 @@ from wpconvert.tflite.metadata import Originals, Provenance
 from wpconvert.tflite.model import TfliteModel, shape_of
 from wpconvert.tflite.operators import BUILTIN_NAMES
 from wpconvert.tflite.parts import Place
-from wpconvert.tflite.reconstruct import all_scales, reconstruct
+from wpconvert.tflite.reconstruct import OPERATOR_VERSION, all_scales, reconstruct
 from wpconvert.tflite.rewrite import drop_unused_codes, operator_code
 from wpconvert.tflite.schema import (
     BufferT,
@@ -104,6 +104,9 @@ def restore(model: TfliteModel, same_outputs: bool = False) -> list[str]:
             f"{len(compressed) - len(returning)} operators: names, calibration ranges and original quantisation of "
             "weights and biases were stripped; scales were reconstructed from the requantisation tables",
         )
+        rebuilt = sorted({parts.name for place, parts in compressed.items() if place not in returning})
+        versions = ", ".join(f"{name} {OPERATOR_VERSION[name]}" for name in rebuilt)
+        losses.insert(1, f"their operator versions were stripped, too; they are those of int8 kernels now: {versions}")
     if reduced:
         losses.append(
             f"operator {reduced[0][1]} {compressed[reduced[0]].name}{_and_others(reduced)}: fewer bits of activations, "
