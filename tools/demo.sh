@@ -16,7 +16,7 @@ step() {
 echo "An int8 digit classifier, 80 % of its weights zero ($model):"
 step "$wpconvert" inspect "$model"
 step "$wpconvert" "$model" --inputs "$data" -o "$out/digits.tflite" --report "$out/report.json"
-step "$wpconvert" "$model" --optimize size --strip -q --to-c "$out/digits.c" -o "$out/digits_stripped.tflite"
+step "$wpconvert" "$model" --optimize file --max-slowdown inf --strip -q --to-c "$out/digits.c" -o "$out/digits_stripped.tflite"
 step "$wpconvert" verify "$model" "$out/digits_stripped.tflite" --inputs "$data" --engine litert
 step "$wpconvert" run "$out/digits.tflite" --inputs "$data" --target corstone300
 step "$wpconvert" bench "$out/digits.tflite" --against "$model" --target corstone300

@@ -117,8 +117,8 @@ def test_a_default_plan_that_takes_more_than_promised_is_named() -> None:
 
 def test_readme_has_all_targets_in_a_cell() -> None:
     rows = [
-        row(FACTS.name, "auto size", "corstone300", 30_000, 1_812_000),
-        row(FACTS.name, "auto size", "mps2-m3", 29_000, 5_266_000),
+        row(FACTS.name, "auto file", "corstone300", 30_000, 1_812_000),
+        row(FACTS.name, "auto file", "mps2-m3", 29_000, 5_266_000),
     ]
     line = readme_table([(FACTS, rows)]).splitlines()[-1]
     assert line.startswith(f"| `{FACTS.name}` | 53,936 | 33,248 | 29,000 | 1.01 | 1.00 / 0.50 / – |")

@@ -12,6 +12,7 @@ import yaml
 
 from tests.cli.harness import DENSE, MODEL, Cli, untouched
 from tests.support.models import ModelBuilder
+from tests.tflite.harness import sparse
 from wpconvert.codecs import CODECS, STANDALONE
 from wpconvert.plan.costs import load_costs
 from wpconvert.plan.predict import predict
@@ -27,9 +28,46 @@ def report(cli: Cli, folder: Path, *options: str | Path) -> dict[str, Any]:
     return content
 
 
-def test_size_is_as_small_as_every_single_method(cli: Cli, tmp_path: Path) -> None:
-    auto = report(cli, tmp_path, "--optimize", "size")["nbytes_after"]
+def flash(found: dict[str, Any]) -> int:
+    """Bytes of model and code."""
+    return int(found["nbytes_after"] + found["forecast"]["code_nbytes"])
+
+
+def test_file_is_as_small_as_every_single_method(cli: Cli, tmp_path: Path) -> None:
+    auto = report(cli, tmp_path, "--optimize", "file", "--max-slowdown", "inf")["nbytes_after"]
     assert auto <= min(report(cli, tmp_path, "-m", method)["nbytes_after"] for method in STANDALONE)
+
+
+@pytest.mark.parametrize("target", list(boards()))
+def test_size_takes_as_little_flash_as_every_single_method(target: str, cli: Cli, tmp_path: Path) -> None:
+    auto = flash(report(cli, tmp_path, "--optimize", "size", "--target", target))
+    assert auto <= min(
+        flash(report(cli, tmp_path, "-m", method, "--target", target)) for method in ("none", *STANDALONE)
+    )
+
+
+@pytest.mark.parametrize("model", [MODEL, DENSE], ids=["pruned", "dense"])
+@pytest.mark.parametrize("target", list(boards()))
+def test_default_never_takes_more_flash_than_the_model_as_it_is(
+    model: Path, target: str, cli: Cli, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.json"
+    cli.ok(model, "-o", tmp_path / "out.tflite", "--no-verify", "--report", path, "--target", target)
+    found = json.loads(path.read_text())
+    assert flash(found) <= found["nbytes_before"] + found["forecast"]["code_nbytes_dense"]
+
+
+def test_small_model_whose_codecs_would_take_more_than_they_save_stays_and_says_so(cli: Cli, tmp_path: Path) -> None:
+    b = ModelBuilder()
+    b.output(b.fully_connected(b.input((1, 64), 0.5), sparse(1, (32, 64), 0.9), weight_scales=0.01))
+    path = tmp_path / "small.tflite"
+    path.write_bytes(b.to_bytes())
+    text = cli.ok(path, "--dry-run", "--no-verify").out
+    assert "0 of 1 tensors rewritten" in text
+    assert "takes less flash than the weights as they are, code counted" in text
+    assert re.search(r"rle: -[\d,]+ bytes, .* cycles, \+[\d,]+ bytes of code", " ".join(text.split()))
+    text = cli.ok(path, "--dry-run", "--no-verify", "--optimize", "file", "--max-slowdown", "inf").out
+    assert "1 of 1 tensors rewritten" in text
 
 
 @pytest.mark.parametrize("target", list(boards()))
@@ -53,8 +91,12 @@ def test_speed_is_as_fast_as_every_single_method(target: str, cli: Cli, tmp_path
         assert fastest <= report(cli, tmp_path, "--target", target, "-m", method)["forecast"]["cycles"]
 
 
-def test_more_slowdown_gives_no_more_bytes(cli: Cli, tmp_path: Path) -> None:
-    sizes = [report(cli, tmp_path, "--max-slowdown", limit)["nbytes_after"] for limit in ("1", "1.05", "1.2", "9")]
+@pytest.mark.parametrize("goal", ["size", "file"])
+def test_more_slowdown_gives_no_more_bytes(goal: str, cli: Cli, tmp_path: Path) -> None:
+    found = [
+        report(cli, tmp_path, "--optimize", goal, "--max-slowdown", limit) for limit in ("1", "1.05", "1.2", "9", "inf")
+    ]
+    sizes = [one["nbytes_after"] if goal == "file" else flash(one) for one in found]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] > sizes[-1]
 
@@ -156,7 +198,7 @@ def test_ram_is_refused_where_the_arena_cannot_be_predicted(cli: Cli, tmp_path: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--optimize", "fast"], "unknown --optimize 'fast', expected one of balanced, size, speed"),
+        (["--optimize", "fast"], "unknown --optimize 'fast', expected one of balanced, size, speed, file"),
         (["-m", "rle", "--optimize", "size"], "--optimize is for -m auto"),
         (["--max-slowdown", "0"], "--max-slowdown 0, expected a positive factor"),
         (["--max-slowdown", "nan"], "--max-slowdown nan, expected a positive factor"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -16,10 +16,11 @@ from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Weight
 from wpconvert.plan import planner as module
 from wpconvert.plan.costs import Code, CostModel, Piece
-from wpconvert.plan.goal import BALANCED, SIZE, SPEED, Goal
+from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED, WORTH, Goal
 from wpconvert.plan.planner import Planner, Point
+from wpconvert.plan.search import INF
 
-FILE = 100_000
+FILE_NBYTES = 100_000
 SPEEDS = {"dense": 10.0, "rle": 30.0, "dcsr": 12.0}
 """Cycles of an output, by codec; others take 100."""
 
@@ -56,7 +57,7 @@ def weight(index: int, zeros: float = 0.9, rows: int = 64) -> Weight:
 def planner(goal: Goal, *methods: str) -> Planner:
     choices = [Choice(weight(i, 0.6 + 0.1 * i, 32 << i), method, 0.0) for i, method in enumerate(methods)]
     layers = [layer for choice in choices for layer in choice.weight.layers]
-    return Planner(choices, layers, goal, FILE)
+    return Planner.of(choices, layers, goal, FILE_NBYTES)
 
 
 AUTO = ("auto", "auto", "auto")
@@ -67,9 +68,22 @@ def plan(goal: Goal, *methods: str) -> Point:
     return planner(goal, *(methods or AUTO)).plan()
 
 
-def test_size_takes_the_fewest_bytes_of_all_plans() -> None:
-    found = planner(replace(GOAL, optimize=SIZE), *AUTO)
+def everything(found: Planner) -> list[Point]:
+    """Every plan there is."""
+    return [
+        found.point_of([outcome for option in options for outcome in option.outcomes])
+        for options in product(*(item.options for item in found.items))
+    ]
+
+
+def test_file_takes_the_fewest_bytes_of_all_plans_whatever_code_they_need() -> None:
+    found = planner(replace(GOAL, optimize=FILE, max_slowdown=INF), *AUTO)
     assert found.plan().nbytes == sum(min(o.nbytes for o in item.options) for item in found.items)
+
+
+def test_size_takes_the_least_flash_of_all_plans() -> None:
+    found = planner(replace(GOAL, optimize=SIZE), *AUTO)
+    assert found.plan().flash_nbytes == min(point.flash_nbytes for point in everything(found))
 
 
 def test_speed_is_never_slower_than_the_dense_model() -> None:
@@ -83,7 +97,36 @@ def test_balanced_keeps_to_the_slowdown_and_gives_bytes_for_it(slowdown: float) 
     point = found.plan()
     assert found.within_slowdown(point)
     assert point.cost.cycles <= slowdown * found.dense.cycles * (1 + 1e-6)
-    assert point.nbytes <= plan(replace(GOAL, max_slowdown=max(1.0, slowdown - 0.1))).nbytes
+    assert point.flash_nbytes <= found.dense_point().flash_nbytes
+    assert point.flash_nbytes <= plan(replace(GOAL, max_slowdown=max(1.0, slowdown - 0.1))).flash_nbytes
+
+
+@pytest.mark.parametrize("slowdown", [1.1, 1.5, 2.0, 5.0])
+def test_balanced_pays_with_time_only_what_the_flash_is_worth(slowdown: float) -> None:
+    found = planner(replace(GOAL, max_slowdown=slowdown), *AUTO)
+    dense = found.dense_point()
+    flash = found.rest_nbytes + dense.flash_nbytes
+
+    def paid(point: Point) -> float:
+        return point.flash_nbytes / flash + WORTH * point.cost.cycles / found.dense.cycles
+
+    within = [point for point in everything(found) if found.within_slowdown(point)]
+    assert paid(found.plan()) == pytest.approx(min(paid(point) for point in within))
+
+
+def test_codec_for_one_weight_is_not_linked_where_its_code_takes_more_than_it_saves() -> None:
+    choices = [Choice(weight(0, 0.9, 8), "auto", 0.0)]
+    found = Planner.of(choices, list(choices[0].weight.layers), replace(GOAL, max_slowdown=INF), FILE_NBYTES)
+    assert found.plan().methods == [PLAIN]
+    assert replace(found, goal=replace(GOAL, optimize=FILE, max_slowdown=INF)).plan().methods != [PLAIN]
+
+
+def test_what_any_rewriting_adds_to_the_file_is_paid_once() -> None:
+    found = planner(replace(GOAL, optimize=SIZE), *AUTO)
+    saved = found.dense_point().flash_nbytes - found.plan().flash_nbytes
+    assert saved > 0
+    assert replace(found, rewriting_nbytes=saved - 50).plan().methods == found.plan().methods
+    assert set(replace(found, rewriting_nbytes=10 * saved).plan().methods) == {PLAIN}
 
 
 def test_rules_keep_their_method_and_the_planner_chooses_around_them() -> None:
@@ -126,10 +169,10 @@ def test_slowdown_below_what_is_possible_names_the_fastest_plan() -> None:
 def test_front_runs_from_the_smallest_to_the_fastest_plan_and_holds_no_beaten_one() -> None:
     found = planner(GOAL, *AUTO)
     front = found.front()
-    assert front[0].nbytes == plan(replace(GOAL, optimize=SIZE)).nbytes
+    assert front[0].flash_nbytes == plan(replace(GOAL, optimize=SIZE)).flash_nbytes
     assert front[-1].cost.cycles == plan(replace(GOAL, optimize=SPEED)).cost.cycles
     for one, next_one in pairwise(front):
-        assert one.nbytes < next_one.nbytes and one.cost.cycles > next_one.cost.cycles
+        assert one.flash_nbytes < next_one.flash_nbytes and one.cost.cycles > next_one.cost.cycles
     assert len(found.front(3)) <= 3
 
 
@@ -137,14 +180,14 @@ def test_weights_that_share_storage_are_chosen_together() -> None:
     one = weight(1)
     choices = [Choice(replace(one, key=f"0:{i}"), "auto", 0.0) for i in range(2)]
     layers = [layer for choice in choices for layer in choice.weight.layers]
-    found = Planner(choices, layers, replace(GOAL, optimize=SIZE), FILE)
+    found = Planner.of(choices, layers, replace(GOAL, optimize=SIZE), FILE_NBYTES)
     assert len(found.items) == 1
     assert len(set(found.plan().methods)) == 1
 
 
 def test_threshold_and_what_cannot_shrink_leave_one_option_with_its_reason() -> None:
     choice = Choice(weight(1, zeros=0.5), "auto", 0.9)
-    (item,) = Planner([choice], list(choice.weight.layers), GOAL, FILE).items
+    (item,) = Planner.of([choice], list(choice.weight.layers), GOAL, FILE_NBYTES).items
     assert len(item.options) == 1
     assert "below the threshold" in str(item.options[0].outcomes[0].reason)
     assert GOAL.optimize == BALANCED

@@ -17,7 +17,7 @@ from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import UnsupportedError, VerificationError
 from wpconvert.model.rules import Rules
-from wpconvert.plan.goal import BALANCED, SIZE, SPEED, Goal
+from wpconvert.plan.goal import BALANCED, FILE, SPEED, Goal
 from wpconvert.report.inspection import entropy_bits
 from wpconvert.target.board import Board, boards
 from wpconvert.tflite.convert import Converted, Settings, convert
@@ -25,7 +25,12 @@ from wpconvert.tflite.file import parse
 from wpconvert.tflite.weights import find_weights
 
 DENSE = "as it is"
-AUTO = {f"auto {optimize}": optimize for optimize in (SIZE, BALANCED, SPEED)}
+AUTO: dict[str, tuple[str, float | None]] = {
+    "auto file": (FILE, float("inf")),
+    "auto balanced": (BALANCED, None),
+    "auto speed": (SPEED, None),
+}
+"""What is optimised, and the slowdown: the smallest file, and what the command does for flash and for speed."""
 DEFAULT = "default"
 """What the command does with nothing but a target: -m auto, not stripped."""
 METHODS = (DENSE, DEFAULT, *STANDALONE, *AUTO)
@@ -114,7 +119,7 @@ def stored(path: Path, method: str, board: Board) -> tuple[bytes, int] | None:
     if method == DEFAULT:
         converted = _converted(path, "auto", Goal(board.name, board.core), strip=False)
     elif method in AUTO:
-        converted = _converted(path, "auto", Goal(board.name, board.core, AUTO[method]))
+        converted = _converted(path, "auto", Goal(board.name, board.core, *AUTO[method]))
     else:
         converted = _converted(path, method, None)
     if not converted.report.rewritten and method != DEFAULT:

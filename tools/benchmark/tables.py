@@ -12,7 +12,7 @@ from wpconvert.target.board import boards
 
 STOCK_NAME = "TFLM + CMSIS-NN"
 README_RATIOS = (
-    ("size, instructions", "auto size", "instructions"),
+    ("smallest, instructions", "auto file", "instructions"),
     ("balanced, instructions", "auto balanced", "instructions"),
     ("balanced, cycles", "auto balanced", "modelled_cycles"),
 )

@@ -37,7 +37,7 @@ from wpconvert.files import write_all
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, METHODS, Rules
 from wpconvert.onnx.sniff import is_onnx
-from wpconvert.plan.goal import BALANCED, DEFAULT_GOAL, DEFAULT_SLOWDOWN, OPTIMIZE, Goal
+from wpconvert.plan.goal import BALANCED, DEFAULT_GOAL, DEFAULT_SLOWDOWN, FILE, OPTIMIZE, SIZE, SPEED, Goal
 from wpconvert.report.export import conversion_report
 from wpconvert.report.text import print_conversion
 from wpconvert.target.board import board_named, boards
@@ -78,7 +78,10 @@ def convert(
         typer.Option(
             "--optimize",
             metavar="FOR",
-            help=f"What auto is to reach: {', '.join(OPTIMIZE)} ({BALANCED} by default).",
+            help=(
+                f"{BALANCED} (default): least flash, model and code, at most {DEFAULT_SLOWDOWN - 1:.0%} slower; "
+                f"{SIZE}: least flash; {SPEED}: fewest cycles; {FILE}: smallest file, as slow as {BALANCED}."
+            ),
             show_default=False,
         ),
     ] = None,
@@ -96,7 +99,10 @@ def convert(
         typer.Option(
             "--max-slowdown",
             metavar="F",
-            help=f"Most cycles that auto may take, times those of the dense model ({DEFAULT_SLOWDOWN:g} if balanced).",
+            help=(
+                "Most cycles and instructions that auto may take, times those of the dense model "
+                f"({DEFAULT_SLOWDOWN:g} for {BALANCED} and {FILE}); inf for no limit."
+            ),
             show_default=False,
         ),
     ] = None,
@@ -241,6 +247,7 @@ convert.epilog = (  # type: ignore[attr-defined]
     "  wpconvert model.tflite -o small.tflite\n\n"
     "  wpconvert model.tflite --target mps2-m4 --optimize speed -o fast.tflite\n\n"
     "  wpconvert model.tflite --target mps2-m3 --flash 65536 --strip -o fits.tflite\n\n"
+    "  wpconvert model.tflite --optimize file --max-slowdown inf --strip -o download.tflite\n\n"
     "  wpconvert model.tflite --dry-run\n\n"
     "  wpconvert model.onnx -o small.onnx\n\n"
     "  wpconvert model.onnx -o model.tflite --calibrate samples.npz\n\n"
@@ -270,7 +277,7 @@ def _goal(
         raise UsageError(f"unknown --optimize {optimize!r}, expected one of {', '.join(OPTIMIZE)}")
     if optimize is not None and not automatic:
         raise UsageError("--optimize is for -m auto, or a rule with method auto")
-    if max_slowdown is not None and not 0 < max_slowdown < float("inf"):
+    if max_slowdown is not None and not max_slowdown > 0:
         raise UsageError(f"--max-slowdown {max_slowdown:g}, expected a positive factor, 1.1 for a tenth slower")
     if not automatic and (target, max_slowdown, flash, ram) == (None,) * 4:
         return None

@@ -74,6 +74,10 @@ class Code:
     nbytes: int
     used_by: frozenset[str]
 
+    def needed(self, names: frozenset[str]) -> bool:
+        """Whether a model with these operators and codecs links it."""
+        return not self.used_by or not self.used_by.isdisjoint(names)
+
 
 @dataclass(frozen=True)
 class CostModel:
@@ -113,7 +117,7 @@ class CostModel:
     def code_nbytes(self, used: Iterable[str]) -> int:
         """Flash of kernels, runtime and C library for these operators (as the file names them) and codecs."""
         names = frozenset(used)
-        return sum(code.nbytes for code in self.code if not code.used_by or code.used_by & names)
+        return sum(code.nbytes for code in self.code if code.needed(names))
 
 
 def cost_path(core: str) -> Path:

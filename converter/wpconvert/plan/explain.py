@@ -8,23 +8,31 @@ from dataclasses import replace
 
 from wpconvert.model.plan import Outcome
 from wpconvert.model.pooling import POOL
+from wpconvert.plan.goal import BALANCED, FILE, SIZE
 from wpconvert.plan.options import Item, Option
 from wpconvert.plan.planner import Planner, Point
+from wpconvert.plan.search import INF
 from wpconvert.report.result import Forecast, FrontPoint
 
 
 def explain(planner: Planner, point: Point, written: Sequence[Outcome]) -> tuple[list[Outcome], list[str]]:
     """The outcomes that were written with the reason of each choice, and notes."""
     reasons: dict[str, str] = {}
+    linked = frozenset(name for option in point.options for name in option.code)
     for item, option in zip(planner.items, point.options, strict=True):
         if len(item.options) > 1:
-            reasons.update((weight.key, _reason(item, option)) for weight in item.weights)
+            reason = _reason(planner, item, option, linked)
+            reasons.update((weight.key, reason) for weight in item.weights)
     outcomes = [
         replace(o, reason=reasons[o.weight.key]) if o.weight.key in reasons and o.reason in (None, _METHOD_NONE) else o
         for o in written
     ]
     goal = planner.goal
     notes = []
+    before = all(o.methods == item.before.methods for item, o in zip(planner.items, point.options, strict=True))
+    if before and reasons and goal.optimize in (BALANCED, SIZE):
+        within = "" if goal.slowdown == INF else f" within {goal.slowdown:g} × the cycles"
+        notes.append(f"no plan{within} takes less flash than the weights as they are, code counted")
     if not planner.within_slowdown(point):
         taken = point.cost.cycles / max(1.0, planner.dense.cycles)
         why = ""
@@ -43,16 +51,22 @@ def explain(planner: Planner, point: Point, written: Sequence[Outcome]) -> tuple
 _METHOD_NONE = "method none"
 
 
-def _reason(item: Item, chosen: Option) -> str:
-    """What the choice wins against leaving the weights as they are, or why they are left."""
+def _reason(planner: Planner, item: Item, chosen: Option, linked: frozenset[str]) -> str:
+    """What the choice wins against leaving the weights as they are, or why they are left.
+
+    linked: names that the plan links in any case.
+    """
     before = item.before
     if chosen.methods != before.methods:
         return _difference(before, chosen)
-    smallest = min(item.options, key=lambda option: option.nbytes)
-    if smallest.methods == before.methods:
+    others = [option for option in item.options if option.methods != before.methods]
+    if not others:
         return "no method makes it smaller"
-    names = "+".join(sorted(smallest.methods))
-    return f"{names}: {_difference(before, smallest)}"
+    counted = planner.goal.optimize != FILE
+    code = {id(o): counted * (planner.code_nbytes(linked | o.code) - planner.code_nbytes(linked)) for o in others}
+    best = min(others, key=lambda option: option.nbytes + code[id(option)])
+    needed = f", {code[id(best)]:+,} bytes of code" if code[id(best)] else ""
+    return f"{'+'.join(sorted(best.methods))}: {_difference(before, best)}{needed}"
 
 
 def _difference(before: Option, after: Option) -> str:
@@ -73,6 +87,7 @@ def forecast(
     front = [
         FrontPoint(
             file_nbytes + other.nbytes - point.nbytes,
+            file_nbytes + other.flash_nbytes - point.nbytes,
             round(other.cost.cycles),
             dict(Counter(other.methods)),
             other is same,
@@ -81,13 +96,13 @@ def forecast(
     ]
     if same is None:
         front[-1] = replace(front[-1], chosen=True)
-    front.sort(key=lambda p: (p.nbytes, p.cycles))
+    front.sort(key=lambda p: (p.nbytes if goal.optimize == FILE else p.flash_nbytes, p.cycles))
     dense = planner.dense_point()
     return Forecast(
         goal.target,
         goal.core,
         goal.optimize,
-        goal.slowdown if goal.slowdown < float("inf") else None,
+        goal.slowdown if goal.slowdown < INF else None,
         round(point.cost.instructions),
         round(point.cost.cycles),
         point.code_nbytes,

@@ -17,11 +17,15 @@ from wpconvert.plan.costs import Cost, CostModel, sum_of
 
 @dataclass(frozen=True)
 class Option:
-    """One way to store the weights of an item. nbytes: in the file, less what the file has in any case."""
+    """One way to store the weights of an item. nbytes: in the file, less what the file has in any case.
+
+    code: names of what firmware links for it.
+    """
 
     outcomes: tuple[Outcome, ...]
     nbytes: int
     cost: Cost
+    code: frozenset[str]
 
     @property
     def methods(self) -> frozenset[str]:
@@ -110,4 +114,5 @@ def option_of(outcomes: tuple[Outcome, ...], costs: CostModel) -> Option:
     if any(outcome.blob is None for outcome in outcomes):
         nbytes += outcomes[0].weight.nbytes
     nbytes += sum(outcome.weight.overhead for outcome in outcomes if outcome.blob is not None)
-    return Option(outcomes, nbytes, sum_of(cost_of(outcome, costs) for outcome in outcomes))
+    code = frozenset(name for outcome in outcomes for layer in layers_with(outcome) for name in layer.code)
+    return Option(outcomes, nbytes, sum_of(cost_of(outcome, costs) for outcome in outcomes), code)

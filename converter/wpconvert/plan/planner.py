@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from functools import cached_property
 
-from wpconvert.codecs import CODECS
 from wpconvert.errors import BudgetError
 from wpconvert.model.layer import PLAIN, Layer
 from wpconvert.model.plan import Outcome, Progress
 from wpconvert.model.rules import Choice
-from wpconvert.plan.costs import Cost, CostModel, load_costs, sum_of
-from wpconvert.plan.goal import SPEED, Goal
-from wpconvert.plan.options import Item, Option, items_of, layers_with, option_of
+from wpconvert.plan.costs import Code, Cost, CostModel, load_costs, sum_of
+from wpconvert.plan.goal import BALANCED, FILE, SPEED, WORTH, Goal
+from wpconvert.plan.options import Item, Option, items_of, option_of
 from wpconvert.plan.predict import predict
-from wpconvert.plan.solver import Picks, Solver
+from wpconvert.plan.search import INF, ROUNDING, Candidate, Limits, Search
+from wpconvert.plan.solver import Picks
 
 _FRONT = 9
-_MAX_CODECS = 3
-INF = float("inf")
-_ROUNDING = 1e-9
-# Shares of cycles, against instructions, in what is minimised, until both keep to the limit.
-_SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
+_ABOVE_ALL = 1e9
+"""A price of time, in bytes, that no plan's bytes outweigh."""
 
 
 @dataclass(frozen=True)
@@ -39,170 +36,175 @@ class Point:
         """Of all weights, item by item."""
         return [outcome.method for option in self.options for outcome in option.outcomes]
 
+    @property
+    def flash_nbytes(self) -> int:
+        """Of weights and code."""
+        return self.nbytes + self.code_nbytes
 
+
+@dataclass(frozen=True)
 class Planner:
-    """The options of a model's weights, encoded once, from which plans are made."""
+    """The options of a model's weights, encoded once, from which plans are made.
 
-    def __init__(
-        self,
+    dense: the cost of the dense model; rest: of what is in every plan. linked: names that every plan links. unknown:
+    families of operators without costs. rest_nbytes: what every file has beside weights; rewriting_nbytes: what one
+    has beside that where any weight is rewritten. Both are estimates until a file is written.
+    """
+
+    goal: Goal
+    costs: CostModel
+    items: tuple[Item, ...]
+    dense: Cost
+    rest: Cost
+    linked: frozenset[str]
+    unknown: tuple[str, ...]
+    rest_nbytes: int
+    rewriting_nbytes: int = 0
+
+    @classmethod
+    def of(
+        cls,
         choices: Sequence[Choice],
         layers: Sequence[Layer],
         goal: Goal,
         file_nbytes: int,
         progress: Progress | None = None,
-    ) -> None:
+    ) -> Planner:
         """`layers`: all operators of the dense model. file_nbytes: of its file.
 
-        UnsupportedError when the core was not calibrated. rest_nbytes, what a file has beside weights, is an estimate
-        that may be set when a file is written.
+        UnsupportedError when the core was not calibrated.
         """
-        self.goal = goal
-        self.costs: CostModel = load_costs(goal.core)
-        self.items: list[Item] = items_of(choices, self.costs, progress)
-        prediction = predict(layers, self.costs)
-        self.dense: Cost = prediction.total
-        self.unknown = prediction.unknown
-        weighted = [layer for item in self.items for weight in item.weights for layer in weight.layers]
-        plain = sum_of(self.costs.cost(layer) for layer in weighted)
-        self._rest = self.dense - plain
+        costs = load_costs(goal.core)
+        items = tuple(items_of(choices, costs, progress))
+        prediction = predict(layers, costs)
+        weighted = [layer for item in items for weight in item.weights for layer in weight.layers]
+        rest = prediction.total - sum_of(costs.cost(layer) for layer in weighted)
         known = {id(layer) for layer in weighted}
-        self._other_code = {name for layer in layers if id(layer) not in known for name in layer.code}
-        self.rest_nbytes = file_nbytes - self.dense_point().nbytes
+        linked = frozenset(name for layer in layers if id(layer) not in known for name in layer.code)
+        planner = cls(goal, costs, items, prediction.total, rest, linked, prediction.unknown, 0)
+        return replace(planner, rest_nbytes=file_nbytes - planner.dense_point().nbytes)
 
     def plan(self) -> Point:
         """The best plan. BudgetError when none keeps to the goal."""
-        limit = self.goal.flash_nbytes
-        room = INF if limit is None else limit - self.rest_nbytes
-        found = [point for items in self._variants() if (point := self._best(items, room)) is not None]
-        if not found:
+        goal, room = self.goal, self._room
+        if goal.optimize == FILE:
+            picks = self._search.smallest(self._limits, linked=False, room=room)
+        else:
+            picks = self._search.smallest(self._limits, self._price)
+            if picks is not None and self._point(picks).flash_nbytes > room:
+                picks = None
+        if picks is None:
+            picks = self._fastest(room)
+            # A slowdown that the user did not ask for gives way to flash.
+            if picks is not None and goal.max_slowdown is not None and not self.within_slowdown(self._point(picks)):
+                picks = self._search.smallest(self._limits, room=room)
+        if picks is None:
             raise BudgetError(self._missing())
-        return min(found, key=self._order)
-
-    def restrict(self, options: Sequence[tuple[Option, ...]]) -> None:
-        """Leave these options to each item, one at least."""
-        self.items = [replace(item, options=kept) for item, kept in zip(self.items, options, strict=True)]
+        return self._point(picks)
 
     def point_of(self, outcomes: Sequence[Outcome]) -> Point:
         """The plan with these outcomes, in any order."""
         by_key = {outcome.weight.key: outcome for outcome in outcomes}
-        items = [
-            replace(item, options=(option_of(tuple(by_key[w.key] for w in item.weights), self.costs),))
-            for item in self.items
-        ]
-        return self._point(items, (0,) * len(items))
+        return self._sum([option_of(tuple(by_key[w.key] for w in item.weights), self.costs) for item in self.items])
 
     def smallest(self) -> Point:
-        """The plan with the fewest bytes of weights and code, however slow."""
-        points = []
-        for items in self._variants():
-            picks = Solver(self._table(items, 1.0)).smallest(INF)
-            assert picks is not None
-            points.append(self._point(items, picks))
-        return min(points, key=lambda point: point.nbytes + point.code_nbytes)
+        """The plan with the least flash, however slow."""
+        picks = self._search.smallest(Limits(INF, INF))
+        assert picks is not None
+        return self._point(picks)
 
     def front(self, count: int = _FRONT) -> list[Point]:
-        """Plans that none beats in both bytes and cycles, fewest bytes first."""
-        points = [self._point(self.items, p) for p in Solver(self._table(self.items, 1.0)).front()]
+        """Plans that none beats in both bytes (of flash, or of the file where that is the goal) and cycles.
+
+        Fewest bytes first.
+        """
+        found = [self._point(picks) for picks in self._search.front(linked=self.goal.optimize != FILE)]
+        points: list[Point] = []
+        for point in sorted(found, key=lambda p: (self.counted(p), p.cost.cycles)):
+            if not points or point.cost.cycles < points[-1].cost.cycles:
+                points.append(point)
         # Those go first that stand out least from the line between their neighbours.
         while len(points) > count:
-            gains = [_bulge(*points[i - 1 : i + 2]) for i in range(1, len(points) - 1)]
+            gains = [self._bulge(*points[i - 1 : i + 2]) for i in range(1, len(points) - 1)]
             del points[1 + gains.index(min(gains))]
         return points
+
+    def counted(self, point: Point) -> int:
+        """The bytes that the goal counts."""
+        return point.nbytes if self.goal.optimize == FILE else point.flash_nbytes
 
     def dense_point(self) -> Point:
         """The model with plain weights."""
         return self.point_of([Outcome(weight, PLAIN) for item in self.items for weight in item.weights])
 
+    def before_point(self) -> Point:
+        """The model with its weights as the input has them."""
+        return self._sum([item.before for item in self.items])
+
+    def code_nbytes(self, names: frozenset[str]) -> int:
+        """Bytes of code of a plan that links these names beside what every plan does."""
+        return self.costs.code_nbytes(self.linked | names)
+
     def within_slowdown(self, point: Point) -> bool:
         """Whether a plan keeps to the slowdown in cycles and instructions."""
         if self.goal.slowdown == INF:
             return True
-        most = self.goal.slowdown + _ROUNDING
+        most = self.goal.slowdown + ROUNDING
         return point.cost.cycles <= most * self.dense.cycles and (
             point.cost.instructions <= most * self.dense.instructions
         )
 
-    def _variants(self) -> Iterator[list[Item]]:
-        """Restrictions of the items to plan with, and compare: code is not a sum over them.
-
-        What code costs matters only where flash is limited. Then sets of codecs are tried, and leaving nothing plain of
-        an operator, which saves the operator's own code.
-        """
-        if self.goal.flash_nbytes is None:
-            yield self.items
-            return
-        names = [name for name in CODECS if any(name in o.methods for item in self.items for o in item.options)]
-        for count in range(min(len(names), _MAX_CODECS) + 1):
-            for codecs in combinations(names, count):
-                items = self._with_codecs(frozenset(codecs))
-                yield items
-                yield _rewritten(items)
-
-    def _with_codecs(self, codecs: frozenset[str]) -> list[Item]:
-        """The items with the options that need no other codecs; what a rule fixed stays."""
-        items = []
-        for item in self.items:
-            kept = tuple(o for o in item.options if o.methods - {PLAIN} <= codecs)
-            items.append(replace(item, options=kept or item.options))
-        return items
-
-    def _best(self, items: list[Item], flash_nbytes: float) -> Point | None:
-        """The best plan with these items. How much code it needs is known only then: the room is narrowed to it."""
-        room = flash_nbytes
-        while (point := self._within(items, room)) is not None:
-            if point.nbytes + point.code_nbytes <= flash_nbytes:
-                return point
-            room = flash_nbytes - point.code_nbytes
-        return None
-
-    def _within(self, items: list[Item], room: float) -> Point | None:
-        """The best plan with at most `room` bytes of weights; None when there is none."""
-        fastest = Solver(self._table(items, 1.0)).cheapest(room)
-        if fastest is None:
-            return None
-        point = self._point(items, fastest)
-        if self.goal.optimize != SPEED and (smallest := self._smallest(items, room)) is not None:
-            return smallest
-        # A slowdown that the user did not ask for gives way to flash.
-        return point if self.goal.max_slowdown is None or self.within_slowdown(point) else None
-
-    def _smallest(self, items: list[Item], room: float) -> Point | None:
-        """The fewest bytes within the slowdown, None when they are more than `room`."""
-        for share in _SHARES:
-            limit = self.goal.slowdown - self._mix(self._rest, share)
-            picks = Solver(self._table(items, share)).smallest(limit + _ROUNDING)
-            if picks is not None and self.within_slowdown(point := self._point(items, picks)):
-                return point if point.nbytes <= room else None
-        return None
-
-    def _mix(self, cost: Cost, share: float) -> float:
-        """Cycles and instructions as one number, each as a share of the dense model's."""
+    @cached_property
+    def _search(self) -> Search:
         cycles, instructions = max(1.0, self.dense.cycles), max(1.0, self.dense.instructions)
-        return share * cost.cycles / cycles + (1 - share) * cost.instructions / instructions
+        table = [
+            [Candidate(o.nbytes, o.cost.cycles / cycles, o.cost.instructions / instructions, o.code) for o in i.options]
+            for i in self.items
+        ]
+        rewriting = frozenset(name for item in self.items for option in item.options for name in _rewritten(option))
+        charges = (*self.costs.code, *((Code(self.rewriting_nbytes, rewriting),) if rewriting else ()))
+        return Search(table, charges, self.linked)
 
-    def _table(self, items: Sequence[Item], share: float) -> list[list[tuple[int, float]]]:
-        return [[(o.nbytes, self._mix(o.cost, share)) for o in item.options] for item in items]
-
-    def _point(self, items: Sequence[Item], picks: Picks) -> Point:
-        options = tuple(item.options[pick] for item, pick in zip(items, picks, strict=True))
-        names = set(self._other_code)
-        for option in options:
-            for outcome in option.outcomes:
-                names.update(name for layer in layers_with(outcome) for name in layer.code)
-        return Point(
-            options,
-            sum(option.nbytes for option in options),
-            sum_of((self._rest, *(option.cost for option in options))),
-            self.costs.code_nbytes(names),
+    @property
+    def _limits(self) -> Limits:
+        """What the slowdown leaves to the weights' operators."""
+        if self.goal.slowdown == INF:
+            return Limits(INF, INF)
+        return Limits(
+            self.goal.slowdown - self.rest.cycles / max(1.0, self.dense.cycles),
+            self.goal.slowdown - self.rest.instructions / max(1.0, self.dense.instructions),
         )
 
-    def _order(self, point: Point) -> tuple[float, ...]:
-        """What makes one plan better than another."""
+    @property
+    def _price(self) -> float:
+        """What the cycles of the dense model are worth, in bytes."""
         if self.goal.optimize == SPEED:
-            return (point.cost.cycles, point.nbytes + point.code_nbytes)
-        # Plans that are too slow are there only because none else fits: the fastest of them.
-        late = 0.0 if self.within_slowdown(point) else point.cost.cycles
-        return (late, point.nbytes, point.cost.cycles)
+            return _ABOVE_ALL
+        dense = self.dense_point()
+        return WORTH * (self.rest_nbytes + dense.flash_nbytes) if self.goal.optimize == BALANCED else 0.0
+
+    @property
+    def _room(self) -> float:
+        """The most bytes of weights and code."""
+        return INF if self.goal.flash_nbytes is None else self.goal.flash_nbytes - self.rest_nbytes
+
+    def _fastest(self, room: float) -> Picks | None:
+        """The fewest cycles within the room, and of such plans the least flash."""
+        picks = self._search.smallest(Limits(INF, INF), _ABOVE_ALL)
+        assert picks is not None
+        return picks if self._point(picks).flash_nbytes <= room else self._search.cheapest(room)
+
+    def _point(self, picks: Picks) -> Point:
+        return self._sum([item.options[pick] for item, pick in zip(self.items, picks, strict=True)])
+
+    def _sum(self, options: Sequence[Option]) -> Point:
+        rewritten = any(_rewritten(option) for option in options)
+        return Point(
+            tuple(options),
+            sum(option.nbytes for option in options) + (self.rewriting_nbytes if rewritten else 0),
+            sum_of((self.rest, *(option.cost for option in options))),
+            self.code_nbytes(frozenset().union(*(option.code for option in options))),
+        )
 
     def _missing(self) -> str:
         """Why there is no plan, and what there could be."""
@@ -221,34 +223,22 @@ class Planner:
                 f"no plan fits --flash {limit:,} and --max-slowdown {self.goal.slowdown:g} together; "
                 f"the smallest one takes {slowdown:.2f} × the cycles of the dense model"
             )
-        fastest = self._point(self.items, Solver(self._table(self.items, 1.0)).front()[-1])
-        slowdown = fastest.cost.cycles / max(1.0, self.dense.cycles)
+        fastest = self._fastest(INF)
+        assert fastest is not None
+        slowdown = self._point(fastest).cost.cycles / max(1.0, self.dense.cycles)
         return (
             f"no plan keeps to --max-slowdown {self.goal.slowdown:g}; "
             f"the fastest one takes {slowdown:.2f} × the cycles of the dense model"
         )
 
-
-def _rewritten(items: list[Item]) -> list[Item]:
-    """Without plain weights, for the operators of which no weights need to be plain."""
-    plain = {
-        operator
-        for item in items
-        if all(PLAIN in option.methods for option in item.options)
-        for weight in item.weights
-        for operator in weight.operators
-    }
-    return [
-        item
-        if any(operator in plain for weight in item.weights for operator in weight.operators)
-        else replace(item, options=tuple(option for option in item.options if PLAIN not in option.methods))
-        for item in items
-    ]
+    def _bulge(self, before: Point, point: Point, after: Point) -> float:
+        """How far a point of the front lies below the line between its neighbours, as a share of cycles times bytes."""
+        width = self.counted(after) - self.counted(before)
+        slope = (after.cost.cycles - before.cost.cycles) / max(1, width)
+        line = before.cost.cycles + slope * (self.counted(point) - self.counted(before))
+        return (line - point.cost.cycles) * width
 
 
-def _bulge(before: Point, point: Point, after: Point) -> float:
-    """How far a point of the front lies below the line between its neighbours, as a share of cycles times bytes."""
-    width = after.nbytes - before.nbytes
-    slope = (after.cost.cycles - before.cost.cycles) / max(1, width)
-    line = before.cost.cycles + slope * (point.nbytes - before.nbytes)
-    return (line - point.cost.cycles) * width
+def _rewritten(option: Option) -> frozenset[str]:
+    """The names of rewritten operators in an option."""
+    return frozenset(name for name in option.code if name.startswith("WP_"))

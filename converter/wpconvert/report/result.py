@@ -35,9 +35,13 @@ class TensorResult:
 
 @dataclass(frozen=True)
 class FrontPoint:
-    """A plan that no other beats in both bytes of the file and cycles. `methods`: tensors by method."""
+    """A plan that no other beats in both bytes and cycles: those of flash, or of the file where that is the goal.
+
+    nbytes: of the file. flash_nbytes: with code. `methods`: tensors by method.
+    """
 
     nbytes: int
+    flash_nbytes: int
     cycles: int
     methods: dict[str, int]
     chosen: bool
@@ -48,7 +52,7 @@ class Forecast:
     """What the cost model of a board's core says of an inference: of the rewritten model, and of the dense one.
 
     code_nbytes: flash of kernels, runtime and C library, without the model and the board's own program. arena_nbytes:
-    None where the runtime does not have the model's operators. front: fewest bytes first. not_predicted: operators that
+    None where the runtime does not have the model's operators. front: smallest first. not_predicted: operators that
     the cost model lacks.
     """
 

@@ -170,13 +170,21 @@ def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int],
     """
     if front:
         table = plain_table(
-            [("", False), ("file", True), ("cycles", True), ("of dense", True), ("tensors by method", False)]
+            [
+                ("", False),
+                ("file", True),
+                ("flash", True),
+                ("cycles", True),
+                ("of dense", True),
+                ("tensors by method", False),
+            ]
         )
         for point in forecast.front:
             methods = ", ".join(f"{count} {name}" for name, count in sorted(point.methods.items()))
             table.add_row(
                 "→" if point.chosen else "",
                 f"{point.nbytes:,}",
+                f"{point.flash_nbytes:,}",
                 f"{point.cycles:,}",
                 f"{point.cycles / max(1, forecast.cycles_dense):.3f} ×",
                 methods,

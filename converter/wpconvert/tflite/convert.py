@@ -132,14 +132,14 @@ def convert(
         costs, prediction = None, None
     else:
         weights = [choice.weight for choice in choices]
-        planner = Planner(choices, layers, goal, len(start.plain), progress)
+        planner = Planner.of(choices, layers, goal, len(start.plain), progress)
         given = Input(weights, sites, start.model, lambda planned: _written(start, overheads.paying(planned), settings))
         plan = write_planned(planner, given)
         costs = planner.costs
-        reasoned, notes = explain(planner, plan.point, plan.written.outcomes)
+        reasoned, notes = explain(plan.planner, plan.point, plan.written.outcomes)
         found = replace(plan.written, outcomes=reasoned, notes=plan.written.notes + notes)
         arena = arena_of(model, goal.target, needed=False)
-        prediction = forecast(planner, plan.point, len(found.data), plan.arena_nbytes, arena)
+        prediction = forecast(plan.planner, plan.point, len(found.data), plan.arena_nbytes, arena)
     result, written, notes = found.data, found.outcomes, found.notes
     whole = result if settings.strip else behind(result, start.attached)
     if start.attached is not None:

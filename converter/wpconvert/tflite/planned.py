@@ -13,7 +13,7 @@ from wpconvert.memory.lifetimes import activations
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.plan import Outcome
 from wpconvert.model.weight import Weight
-from wpconvert.plan.goal import SIZE, SPEED
+from wpconvert.plan.goal import FILE, SIZE, SPEED
 from wpconvert.plan.options import Option, in_order
 from wpconvert.plan.planner import Planner, Point
 from wpconvert.tflite.file import parse
@@ -33,9 +33,14 @@ class Written:
 
 @dataclass(frozen=True)
 class Planned:
-    """The plan that was written, and the arena, None where it is not known."""
+    """The plan that was written, its options as planned, and the arena, None where it is not known.
 
+    planner: with the bytes that were found while writing.
+    """
+
+    planner: Planner
     point: Point
+    chosen: tuple[Option, ...]
     written: Written
     arena_nbytes: int | None
 
@@ -56,16 +61,11 @@ def write_planned(planner: Planner, source: Input) -> Planned:
     BudgetError when there is none, UnsupportedError when memory is limited and the arena cannot be predicted.
     """
     goal = planner.goal
-    if goal.flash_nbytes is not None:
-        smallest = planner.smallest()
-        # The bytes of tables and options are estimates until a file is written.
-        written = source.write(in_order(smallest.options, source.weights))
-        planner.rest_nbytes = len(written.data) - planner.point_of(written.outcomes).nbytes
-    rest_nbytes = planner.rest_nbytes
-    found, _ = _write_best(planner, source)
+    if goal.optimize != FILE or goal.flash_nbytes is not None:
+        planner = _weighed(planner, source)
+    found = _write_best(planner, source)
     if goal.ram_nbytes is None or found.arena_nbytes is None or found.arena_nbytes <= goal.ram_nbytes:
         return found
-    planner.rest_nbytes = rest_nbytes
     return _Memory(planner, source).narrowed(goal.ram_nbytes)
 
 
@@ -79,18 +79,31 @@ def arena_of(model: TfliteModel, target: str, needed: bool) -> int | None:
         return None
 
 
-def _write_best(planner: Planner, source: Input) -> tuple[Planned, tuple[Option, ...]]:
-    """The best plan whose file keeps to the flash, and the options that it took. BudgetError when there is none."""
+def _weighed(planner: Planner, source: Input) -> Planner:
+    """With the bytes that a file has beside its weights: those of tables and options are estimates until it is written.
+
+    All that can be rewritten is, so that what any rewriting adds is there.
+    """
+    smallest = planner.smallest()
+    written = source.write(in_order(smallest.options, source.weights))
+    beside = len(written.data) - planner.rest_nbytes - planner.point_of(written.outcomes).nbytes
+    if any(outcome.blob is not None for outcome in written.outcomes):
+        return replace(planner, rewriting_nbytes=beside)
+    return replace(planner, rest_nbytes=planner.rest_nbytes + beside)
+
+
+def _write_best(planner: Planner, source: Input) -> Planned:
+    """The best plan whose file keeps to the flash. BudgetError when there is none."""
     goal = planner.goal
     while True:
         chosen = planner.plan().options
         written = source.write(in_order(chosen, source.weights))
         point = planner.point_of(written.outcomes)
         if goal.flash_nbytes is not None and (excess := len(written.data) + point.code_nbytes - goal.flash_nbytes) > 0:
-            planner.rest_nbytes += excess
+            planner = replace(planner, rest_nbytes=planner.rest_nbytes + excess)
             continue
         arena = arena_of(parse(written.data), goal.target, goal.ram_nbytes is not None)
-        return Planned(point, written, arena), chosen
+        return Planned(planner, point, chosen, written, arena)
 
 
 class _Memory:
@@ -101,7 +114,7 @@ class _Memory:
 
     def __init__(self, planner: Planner, source: Input) -> None:
         self._planner, self._source = planner, source
-        self._items, self._rest_nbytes = planner.items, planner.rest_nbytes
+        self._items = planner.items
         self._chosen: tuple[Option, ...] = ()
         self._live = activations(source.restored()).shared()[1]
         self._needs = {
@@ -126,25 +139,22 @@ class _Memory:
 
     def narrowed(self, allowed: int) -> Planned:
         """The first plan that fits. BudgetError when none of those that are tried does."""
-        goal, least = self._planner.goal, []
-        try:
-            for optimize, options in self._restrictions():
-                # A goal gives way to the memory; a slowdown that was stated holds.
-                self._planner.goal = replace(goal, optimize=optimize)
-                self._planner.rest_nbytes = self._rest_nbytes
-                self._planner.restrict(options)
-                try:
-                    found, self._chosen = _write_best(self._planner, self._source)
-                except BudgetError:
-                    # What is left does not keep to the flash or the slowdown.
-                    self._chosen = ()
-                    continue
-                assert found.arena_nbytes is not None
-                if found.arena_nbytes <= allowed:
-                    return found
-                least.append(found.arena_nbytes)
-        finally:
-            self._planner.goal = goal
+        least = []
+        for optimize, options in self._restrictions():
+            # A goal gives way to the memory; a slowdown that was stated holds.
+            items = tuple(replace(item, options=kept) for item, kept in zip(self._items, options, strict=True))
+            planner = replace(self._planner, goal=replace(self._planner.goal, optimize=optimize), items=items)
+            try:
+                found = _write_best(planner, self._source)
+            except BudgetError:
+                # What is left does not keep to the flash or the slowdown.
+                self._chosen = ()
+                continue
+            self._chosen = found.chosen
+            assert found.arena_nbytes is not None
+            if found.arena_nbytes <= allowed:
+                return replace(found, planner=self._planner)
+            least.append(found.arena_nbytes)
         missing, plan = min(least) - allowed, "the smallest plan" if self._has_choice() else "the model"
         raise BudgetError(
             f"{missing:,} {'byte' if missing == 1 else 'bytes'} of RAM {'is' if missing == 1 else 'are'} missing: "
