@@ -114,6 +114,17 @@ def test_balanced_pays_with_time_only_what_the_flash_is_worth(slowdown: float) -
     assert paid(found.plan()) == pytest.approx(min(paid(point) for point in within))
 
 
+def test_time_is_not_bought_with_more_flash_than_the_model_takes_as_it_is(
+    costs: CostModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faster = {**costs.families, "FULLY_CONNECTED rle": (Piece({}, {"outputs": 1.0}, {"outputs": 1.0}),)}
+    monkeypatch.setattr(module, "load_costs", lambda _: replace(costs, families=faster))
+    choices = [Choice(weight(0, 0.9, 8), "auto", 0.0)]
+    found = Planner.of(choices, list(choices[0].weight.layers), GOAL, FILE_NBYTES)
+    assert found.plan().flash_nbytes <= found.dense_point().flash_nbytes
+    assert replace(found, goal=replace(GOAL, optimize=SPEED)).plan().flash_nbytes > found.dense_point().flash_nbytes
+
+
 def test_codec_for_one_weight_is_not_linked_where_its_code_takes_more_than_it_saves() -> None:
     choices = [Choice(weight(0, 0.9, 8), "auto", 0.0)]
     found = Planner.of(choices, list(choices[0].weight.layers), replace(GOAL, max_slowdown=INF), FILE_NBYTES)

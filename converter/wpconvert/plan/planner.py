@@ -90,9 +90,7 @@ class Planner:
         if goal.optimize == FILE:
             picks = self._search.smallest(self._limits, linked=False, room=room)
         else:
-            picks = self._search.smallest(self._limits, self._price)
-            if picks is not None and self._point(picks).flash_nbytes > room:
-                picks = None
+            picks = self._search.smallest(self._limits, self._price, room=min(room, self._most))
         if picks is None:
             picks = self._fastest(room)
             # A slowdown that the user did not ask for gives way to flash.
@@ -187,6 +185,12 @@ class Planner:
     def _room(self) -> float:
         """The most bytes of weights and code."""
         return INF if self.goal.flash_nbytes is None else self.goal.flash_nbytes - self.rest_nbytes
+
+    @property
+    def _most(self) -> float:
+        """The flash of the model as it is, where time could be bought with more; unless rules ask for that."""
+        free = all(any(o.methods == item.before.methods for o in item.options) for item in self.items)
+        return self.before_point().flash_nbytes if free and self.goal.optimize == BALANCED else INF
 
     def _fastest(self, room: float) -> Picks | None:
         """The fewest cycles within the room, and of such plans the least flash."""

@@ -114,7 +114,8 @@ class Search:
         """The fewest bytes of options and code within the limits; None when there is no such plan.
 
         price: bytes that the dense model's cycles are worth, so that time is spent only where that many are saved.
-        linked: whether code counts. room: most bytes with code, whether it counts or not; only without a price.
+        linked: whether code counts. room: most bytes with code, whether it counts or not. With a price, a set of names
+        whose best plan takes more is left out, though another one of its plans might fit.
         """
         base = self._nbytes + price * self._cycles
         code = self._code if linked else np.zeros(len(self._code))
@@ -134,7 +135,8 @@ class Search:
             return nbytes + price * sum(c.cycles for c in self._chosen(picks)) + (own if linked else 0), picks
 
         bounds = self._bounds(relaxed, [0.0, *self._prices] if limits.cycles < INF else [0.0])
-        bounds[bounds - code + self._code > room] = INF
+        if price == 0:
+            bounds[bounds - code + self._code > room] = INF
         return self._first(bounds, relaxed, solve)
 
     def cheapest(self, room: float) -> Picks | None:
