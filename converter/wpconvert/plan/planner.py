@@ -11,7 +11,7 @@ from wpconvert.model.layer import PLAIN, Layer
 from wpconvert.model.plan import Outcome, Progress
 from wpconvert.model.rules import Choice
 from wpconvert.plan.costs import Code, Cost, CostModel, load_costs, sum_of
-from wpconvert.plan.goal import BALANCED, FILE, SPEED, WORTH, Goal
+from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED, WORTH, Goal
 from wpconvert.plan.options import Item, Option, items_of, option_of
 from wpconvert.plan.predict import predict
 from wpconvert.plan.search import INF, ROUNDING, Candidate, Limits, Search
@@ -139,9 +139,27 @@ class Planner:
         """The model with its weights as the input has them."""
         return self._sum([item.before for item in self.items])
 
+    def weighed(self, file_nbytes: int, point: Point) -> Planner:
+        """With what a file that has this plan shows of the bytes beside weights."""
+        beside = file_nbytes - self.rest_nbytes - point.nbytes
+        if any(_rewritten(option) for option in point.options):
+            return replace(self, rewriting_nbytes=self.rewriting_nbytes + beside)
+        return replace(self, rest_nbytes=self.rest_nbytes + beside)
+
+    def time_nbytes(self, point: Point) -> float:
+        """What the time of a plan is worth, in bytes."""
+        return self._price * point.cost.cycles / max(1.0, self.dense.cycles)
+
     def code_nbytes(self, names: frozenset[str]) -> int:
         """Bytes of code of a plan that links these names beside what every plan does."""
         return self.costs.code_nbytes(self.linked | names)
+
+    @property
+    def may_stay(self) -> bool:
+        """Whether the model as it is would be a plan, which takes no more flash than itself."""
+        before = self.before_point()
+        free = all(any(o.methods == item.before.methods for o in item.options) for item in self.items)
+        return free and self.goal.optimize in (BALANCED, SIZE) and self.within_slowdown(before)
 
     def within_slowdown(self, point: Point) -> bool:
         """Whether a plan keeps to the slowdown in cycles and instructions."""
@@ -189,8 +207,7 @@ class Planner:
     @property
     def _most(self) -> float:
         """The flash of the model as it is, where time could be bought with more; unless rules ask for that."""
-        free = all(any(o.methods == item.before.methods for o in item.options) for item in self.items)
-        return self.before_point().flash_nbytes if free and self.goal.optimize == BALANCED else INF
+        return self.before_point().flash_nbytes if self.may_stay and self.goal.optimize == BALANCED else INF
 
     def _fastest(self, room: float) -> Picks | None:
         """The fewest cycles within the room, and of such plans the least flash."""

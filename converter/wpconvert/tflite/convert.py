@@ -133,7 +133,13 @@ def convert(
     else:
         weights = [choice.weight for choice in choices]
         planner = Planner.of(choices, layers, goal, len(start.plain), progress)
-        given = Input(weights, sites, start.model, lambda planned: _written(start, overheads.paying(planned), settings))
+        given = Input(
+            len(start.data),
+            weights,
+            sites,
+            start.model,
+            lambda planned: _written(start, overheads.paying(planned), settings),
+        )
         plan = write_planned(planner, given)
         costs = planner.costs
         reasoned, notes = explain(plan.planner, plan.point, plan.written.outcomes)

@@ -13,13 +13,16 @@ from wpconvert.memory.lifetimes import activations
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.plan import Outcome
 from wpconvert.model.weight import Weight
-from wpconvert.plan.goal import FILE, SIZE, SPEED
+from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED, Goal
 from wpconvert.plan.options import Option, in_order
 from wpconvert.plan.planner import Planner, Point
 from wpconvert.tflite.file import parse
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.rewrite import rewrite
 from wpconvert.tflite.weights import Site
+
+_ROUNDS = 3
+"""Plans that are written at most, each with what the one before has shown of the bytes beside weights."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,20 @@ class Planned:
     written: Written
     arena_nbytes: int | None
 
+    @property
+    def flash_nbytes(self) -> int:
+        """Of the file and the code that it needs."""
+        return len(self.written.data) + self.point.code_nbytes
+
 
 @dataclass(frozen=True)
 class Input:
-    """What a plan is made for. `restored` and `write` give a new dense model, and the file with these outcomes."""
+    """What a plan is made for. `restored` and `write` give a new dense model, and the file with these outcomes.
 
+    nbytes: of the file as it is.
+    """
+
+    nbytes: int
     weights: Sequence[Weight]
     sites: dict[str, Site]
     restored: Callable[[], TfliteModel]
@@ -82,28 +94,51 @@ def arena_of(model: TfliteModel, target: str, needed: bool) -> int | None:
 def _weighed(planner: Planner, source: Input) -> Planner:
     """With the bytes that a file has beside its weights: those of tables and options are estimates until it is written.
 
-    All that can be rewritten is, so that what any rewriting adds is there.
+    The plan with the least flash is written, so that what any rewriting adds is there.
     """
-    smallest = planner.smallest()
-    written = source.write(in_order(smallest.options, source.weights))
-    beside = len(written.data) - planner.rest_nbytes - planner.point_of(written.outcomes).nbytes
-    if any(outcome.blob is not None for outcome in written.outcomes):
-        return replace(planner, rewriting_nbytes=beside)
-    return replace(planner, rest_nbytes=planner.rest_nbytes + beside)
+    smallest = _write(planner, planner.smallest().options, source)
+    return planner.weighed(len(smallest.written.data), smallest.point)
 
 
 def _write_best(planner: Planner, source: Input) -> Planned:
     """The best plan whose file keeps to the flash. BudgetError when there is none."""
-    goal = planner.goal
-    while True:
-        chosen = planner.plan().options
-        written = source.write(in_order(chosen, source.weights))
-        point = planner.point_of(written.outcomes)
-        if goal.flash_nbytes is not None and (excess := len(written.data) + point.code_nbytes - goal.flash_nbytes) > 0:
-            planner = replace(planner, rest_nbytes=planner.rest_nbytes + excess)
+    found: list[Planned] = []
+    seen = set()
+    while len(found) < _ROUNDS:
+        try:
+            chosen = planner.plan().options
+        except BudgetError:
+            if found:
+                break
+            raise
+        if (key := tuple(map(id, chosen))) in seen and found:
+            break
+        seen.add(key)
+        plan = _write(planner, chosen, source)
+        limit = planner.goal.flash_nbytes
+        if limit is not None and plan.flash_nbytes > limit:
+            planner = replace(planner, rest_nbytes=planner.rest_nbytes + plan.flash_nbytes - limit)
             continue
-        arena = arena_of(parse(written.data), goal.target, goal.ram_nbytes is not None)
-        return Planned(planner, point, chosen, written, arena)
+        found.append(plan)
+        if planner.goal.optimize not in (BALANCED, SIZE):
+            break
+        # What is beside the weights depends on which are rewritten: there can be a better plan with what was found.
+        planner = planner.weighed(len(plan.written.data), plan.point)
+    best = min(found, key=lambda plan: plan.flash_nbytes + planner.time_nbytes(plan.point))
+    before = planner.before_point()
+    if planner.may_stay and best.flash_nbytes > source.nbytes + before.code_nbytes:
+        # The bytes that were estimated said otherwise.
+        best = _write(planner, before.options, source)
+    return replace(best, arena_nbytes=_arena(best, planner.goal))
+
+
+def _write(planner: Planner, chosen: tuple[Option, ...], source: Input) -> Planned:
+    written = source.write(in_order(chosen, source.weights))
+    return Planned(planner, planner.point_of(written.outcomes), chosen, written, None)
+
+
+def _arena(plan: Planned, goal: Goal) -> int | None:
+    return arena_of(parse(plan.written.data), goal.target, goal.ram_nbytes is not None)
 
 
 class _Memory:
