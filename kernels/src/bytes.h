@@ -1,5 +1,6 @@
-/* Little-endian reads at any alignment, and copies that do not call the C library: newlib's small
- * memcpy and memset move single bytes. */
+/* Little-endian reads and writes at any alignment, copies and fills. On cores with loops of their
+ * own these do not call the C library, whose small version (newlib) moves single bytes; elsewhere
+ * they are memcpy and memset. */
 #ifndef WPK_SRC_BYTES_H
 #define WPK_SRC_BYTES_H
 

@@ -261,5 +261,12 @@ static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uin
 }
 
 const wpk_codec wpk_codec_bitmap = {
-    "bitmap",          3,    check, decode, list, dot, NULL, WPK_LIST_KERNELS,
-    wpk_sparse_stored, NULL, NULL,  NULL};
+    .name = "bitmap",
+    .number = 3,
+    .check = check,
+    .decode = decode,
+    .list = list,
+    .dot = dot,
+    .list_kernels = WPK_LIST_KERNELS,
+    .stored = wpk_sparse_stored,
+};

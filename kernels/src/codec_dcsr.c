@@ -389,8 +389,8 @@ static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uin
 
 #if WPK_MVE
 
-static uint32_t groups(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, wpk_group *group,
-                       uint32_t capacity) {
+static uint32_t to_groups(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, wpk_group *group,
+                          uint32_t capacity) {
     const wpk_counts counts = wpk_counts_of(blob);
     if (cursor->row != row) {
         seek(blob, &counts, cursor, row);
@@ -407,10 +407,18 @@ static uint32_t groups(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, w
 
 #else
 
-#define groups NULL
+#define to_groups NULL
 
 #endif
 
 const wpk_codec wpk_codec_dcsr = {
-    "dcsr", 2,    check, decode, list, dot, groups, WPK_LIST_KERNELS, wpk_sparse_stored,
-    NULL,   NULL, NULL};
+    .name = "dcsr",
+    .number = 2,
+    .check = check,
+    .decode = decode,
+    .list = list,
+    .dot = dot,
+    .groups = to_groups,
+    .list_kernels = WPK_LIST_KERNELS,
+    .stored = wpk_sparse_stored,
+};

@@ -23,5 +23,9 @@ static void decode(const wpk_blob *blob, wpk_cursor *cursor, uint32_t first, uin
     cursor->row = first + count;
 }
 
-const wpk_codec wpk_codec_dense = {"dense", 0,    check, decode, NULL, NULL,
-                                   NULL,    NULL, NULL,  NULL,   NULL, NULL};
+const wpk_codec wpk_codec_dense = {
+    .name = "dense",
+    .number = 0,
+    .check = check,
+    .decode = decode,
+};

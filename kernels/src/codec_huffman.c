@@ -224,15 +224,15 @@ static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uin
     return (uint32_t)(s.entry - entries);
 }
 
-const wpk_codec wpk_codec_huffman = {"huffman",
-                                     5,
-                                     check,
-                                     decode,
-                                     list,
-                                     dot,
-                                     NULL,
-                                     WPK_LIST_KERNELS,
-                                     stored,
-                                     wpk_huffman_tables_nbytes,
-                                     wpk_huffman_load_tables,
-                                     NULL};
+const wpk_codec wpk_codec_huffman = {
+    .name = "huffman",
+    .number = 5,
+    .check = check,
+    .decode = decode,
+    .list = list,
+    .dot = dot,
+    .list_kernels = WPK_LIST_KERNELS,
+    .stored = stored,
+    .tables_nbytes = wpk_huffman_tables_nbytes,
+    .load_tables = wpk_huffman_load_tables,
+};

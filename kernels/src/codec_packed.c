@@ -109,5 +109,10 @@ static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const
     return wpk_packed_run(open_row(blob, row), bits, cols, x, NULL);
 }
 
-const wpk_codec wpk_codec_packed = {"packed", 4,    check, decode, NULL, dot,
-                                    NULL,     NULL, NULL,  NULL,   NULL, NULL};
+const wpk_codec wpk_codec_packed = {
+    .name = "packed",
+    .number = 4,
+    .check = check,
+    .decode = decode,
+    .dot = dot,
+};

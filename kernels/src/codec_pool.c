@@ -88,6 +88,7 @@ static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const
 
 const wpk_codec wpk_codec_pool = {.name = "pool",
                                   .number = WPK_POOL_CODEC,
+                                  .parse_pool = wpk_pool_parse,
                                   .check = check,
                                   .decode = decode,
                                   .dot = dot,

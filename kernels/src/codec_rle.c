@@ -267,8 +267,8 @@ static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const
 
 #if WPK_MVE
 
-static uint32_t groups(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, wpk_group *group,
-                       uint32_t capacity) {
+static uint32_t to_groups(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, wpk_group *group,
+                          uint32_t capacity) {
     const wpk_counts counts = wpk_counts_of(blob);
     if (cursor->row != row) {
         seek(blob, &counts, cursor, row);
@@ -286,10 +286,18 @@ static uint32_t groups(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, w
 
 #else
 
-#define groups NULL
+#define to_groups NULL
 
 #endif
 
 const wpk_codec wpk_codec_rle = {
-    "rle", 1,    check, decode, list, dot, groups, WPK_LIST_KERNELS, wpk_sparse_stored,
-    NULL,  NULL, NULL};
+    .name = "rle",
+    .number = 1,
+    .check = check,
+    .decode = decode,
+    .list = list,
+    .dot = dot,
+    .groups = to_groups,
+    .list_kernels = WPK_LIST_KERNELS,
+    .stored = wpk_sparse_stored,
+};

@@ -11,7 +11,7 @@
 #include "windows.h"
 
 /* Makes rows [first, first + count) ready, fewer if they do not fit. */
-static wpk_block load_block(const wpk_conv_plan *p, const wpk_weights *weights,
+static wpk_block load_block(const wpk_conv_layout *p, const wpk_weights *weights,
                             const wpk_requant *requant, wpk_cursor *cursor, uint32_t first,
                             uint32_t count, uint8_t *scratch) {
     const uint32_t cols = weights->cols;
@@ -83,7 +83,7 @@ static void step(const wpk_conv_shape *shape, position *at) {
     }
 }
 
-static void multiply(const wpk_conv_plan *p, const wpk_block *block, const wpk_weights *weights,
+static void multiply(const wpk_conv_layout *p, const wpk_block *block, const wpk_weights *weights,
                      const wpk_cursor *start, const wpk_pixels *pixels, int8_t *y,
                      uint32_t y_stride, uint8_t *scratch) {
     if (p->lists != NULL) {
@@ -109,7 +109,7 @@ static void multiply(const wpk_conv_plan *p, const wpk_block *block, const wpk_w
 }
 
 /* Pixels of the image: some at a time are copied where they lose bits. */
-static void multiply_pixels(const wpk_conv_plan *p, const wpk_block *block,
+static void multiply_pixels(const wpk_conv_layout *p, const wpk_block *block,
                             const wpk_weights *weights, const wpk_cursor *start,
                             const wpk_pixels *pixels, int8_t *y, uint32_t y_stride,
                             uint8_t *scratch) {
@@ -138,7 +138,7 @@ static void multiply_pixels(const wpk_conv_plan *p, const wpk_block *block,
 
 /* Windows are pixels of the image: in one run, or in one a row of the output if pixels are skipped.
  */
-static void multiply_pointwise(const wpk_conv_shape *shape, const wpk_conv_plan *p,
+static void multiply_pointwise(const wpk_conv_shape *shape, const wpk_conv_layout *p,
                                const wpk_block *block, const wpk_weights *weights,
                                const wpk_cursor *start, const int8_t *x, int8_t *y,
                                uint8_t *scratch) {
@@ -159,7 +159,7 @@ static void multiply_pointwise(const wpk_conv_shape *shape, const wpk_conv_plan 
     }
 }
 
-static void multiply_windows(const wpk_conv_shape *shape, const wpk_conv_plan *p,
+static void multiply_windows(const wpk_conv_shape *shape, const wpk_conv_layout *p,
                              const wpk_block *block, const wpk_weights *weights,
                              const wpk_cursor *start, const int8_t *x, int8_t *y,
                              uint8_t *scratch) {
@@ -185,7 +185,7 @@ static void multiply_windows(const wpk_conv_shape *shape, const wpk_conv_plan *p
 
 #if WPK_MVE
 
-static void multiply_strips(const wpk_conv_shape *shape, const wpk_conv_plan *p,
+static void multiply_strips(const wpk_conv_shape *shape, const wpk_conv_layout *p,
                             const wpk_block *block, const wpk_weights *weights,
                             const wpk_cursor *start, const int8_t *x, int8_t *y, uint8_t *scratch) {
     const uint32_t y_stride = (uint32_t)shape->out_c;
@@ -204,9 +204,9 @@ static void multiply_strips(const wpk_conv_shape *shape, const wpk_conv_plan *p,
 
 #endif
 
-void wpk_conv_rows_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
+void wpk_conv_rows_s8(const wpk_conv_shape *shape, const wpk_weights *weights, const wpk_plan *plan,
                       const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
-    const wpk_conv_plan p = wpk_conv_plan_of(shape, weights);
+    const wpk_conv_layout p = wpk_conv_layout_of(shape, weights, &plan->rows);
     const uint32_t rows = (uint32_t)shape->out_c;
     wpk_cursor cursor = wpk_first_row(weights, (uint8_t *)scratch + p.tables_at);
 #if WPK_MVE
@@ -239,8 +239,9 @@ void wpk_conv_rows_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
     }
 }
 
-void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
+void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights, const wpk_plan *plan,
                  const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
     const struct wpk_layer_kernels *const layers = wpk_layers_of(weights);
-    (layers != NULL ? layers->conv : wpk_conv_rows_s8)(shape, weights, requant, x, y, scratch);
+    (layers != NULL ? layers->conv : wpk_conv_rows_s8)(shape, weights, plan, requant, x, y,
+                                                       scratch);
 }

@@ -7,7 +7,7 @@
 
 #include "wpk/conv.h"
 
-/* Offsets and sizes in bytes. */
+/* A plan, with all that follows from it for the layer. Offsets and sizes in bytes. */
 typedef struct {
     bool in_place;   /* rows are read where they are, nothing is packed or decoded */
     bool pointwise;  /* a window is one pixel of the image: no gathering */
@@ -16,15 +16,15 @@ typedef struct {
     bool strip;      /* windows are parts of a strip: no gathering */
     bool indexed;    /* Helium: pool vectors are packed or multiplied, no row is decoded */
     bool narrow;     /* activations lose bits after they were copied, so none is read in place */
-    uint8_t form;    /* wpk_row_form */
+    uint8_t form;    /* a wpk_schedule */
     const struct wpk_list_kernels *lists; /* for sparse rows as lists, or NULL */
     uint32_t group_rows, block_rows;
     uint32_t tile_pixels;
     uint32_t windows; /* gathered or copied at a time */
     /* In scratch: the block, channels, a decoded row group, an order, windows, a tile, decode
      * tables. */
-    uint64_t block_nbytes, row_at, order_at, window_at, tile_at, tables_at, nbytes;
-} wpk_conv_plan;
+    uint64_t block_nbytes, row_at, order_at, window_at, tile_at, tables_at;
+} wpk_conv_layout;
 
 static inline uint32_t wpk_conv_pixels(const wpk_conv_shape *shape) {
     return (uint32_t)shape->batch * (uint32_t)shape->out_h * (uint32_t)shape->out_w;
@@ -37,11 +37,14 @@ static inline bool wpk_conv_is_one_run(const wpk_conv_shape *shape) {
            shape->out_w == shape->in_w;
 }
 
-wpk_conv_plan wpk_conv_plan_of(const wpk_conv_shape *shape, const wpk_weights *weights);
+wpk_conv_layout wpk_conv_layout_of(const wpk_conv_shape *shape, const wpk_weights *weights,
+                                   const wpk_rows_plan *plan);
 
-/* Convolution with rows, whatever the codec: wpk_conv_s8 of most codecs, and its scratch. */
-uint64_t wpk_conv_rows_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights);
-void wpk_conv_rows_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
+/* Convolution with rows, whatever the codec: wpk_conv_plan and wpk_conv_s8 of most codecs. The
+ * bytes may be more than 32 bits hold. */
+uint64_t wpk_conv_rows_plan(const wpk_conv_shape *shape, const wpk_weights *weights, uint32_t spare,
+                            wpk_plan *plan);
+void wpk_conv_rows_s8(const wpk_conv_shape *shape, const wpk_weights *weights, const wpk_plan *plan,
                       const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch);
 
 #endif

@@ -3,19 +3,20 @@
 #include "gemm.h"
 #include "layers.h"
 
-uint32_t wpk_fully_connected_scratch_nbytes(uint32_t batch, const wpk_weights *weights) {
+uint32_t wpk_fully_connected_plan(uint32_t batch, const wpk_weights *weights, wpk_plan *plan) {
     const struct wpk_layer_kernels *const layers = wpk_layers_of(weights);
     if (layers != NULL) {
-        return layers->fully_connected_scratch_nbytes(batch, weights);
+        return layers->fully_connected_plan(batch, weights, plan);
     }
+    plan->rows = (wpk_rows_plan){.schedule = WPK_ROWS_DENSE};
     return wpk_tables_nbytes(weights);
 }
 
-void wpk_fully_connected_s8(uint32_t batch, const wpk_weights *weights, const wpk_requant *requant,
-                            const int8_t *x, int8_t *y, void *scratch) {
+void wpk_fully_connected_s8(uint32_t batch, const wpk_weights *weights, const wpk_plan *plan,
+                            const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
     const struct wpk_layer_kernels *const layers = wpk_layers_of(weights);
     if (layers != NULL) {
-        layers->fully_connected(batch, weights, requant, x, y, scratch);
+        layers->fully_connected(batch, weights, plan, requant, x, y, scratch);
         return;
     }
     const wpk_cursor start = wpk_first_row(weights, scratch);

@@ -8,14 +8,15 @@
 #include "gemm.h"
 #include "wpk/conv.h"
 
-/* As wpk_conv_s8, wpk_fully_connected_s8 and what they need in scratch. */
+/* As wpk_conv_plan, wpk_conv_s8 and their twins. */
 struct wpk_layer_kernels {
-    uint32_t (*conv_scratch_nbytes)(const wpk_conv_shape *shape, const wpk_weights *weights);
-    void (*conv)(const wpk_conv_shape *shape, const wpk_weights *weights,
+    uint32_t (*conv_plan)(const wpk_conv_shape *shape, const wpk_weights *weights, uint32_t spare,
+                          wpk_plan *plan);
+    void (*conv)(const wpk_conv_shape *shape, const wpk_weights *weights, const wpk_plan *plan,
                  const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch);
-    uint32_t (*fully_connected_scratch_nbytes)(uint32_t batch, const wpk_weights *weights);
-    void (*fully_connected)(uint32_t batch, const wpk_weights *weights, const wpk_requant *requant,
-                            const int8_t *x, int8_t *y, void *scratch);
+    uint32_t (*fully_connected_plan)(uint32_t batch, const wpk_weights *weights, wpk_plan *plan);
+    void (*fully_connected)(uint32_t batch, const wpk_weights *weights, const wpk_plan *plan,
+                            const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch);
 
     /* What the general kernels do to windows that they have gathered, n activations in place;
      * called where act_bits is below 8. */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "gemm_plan.h"
+#include "wpk/plan.h"
 #include "wpk/weights.h"
 
 /* PAD: the inner loop of lists takes two elements. */
@@ -93,10 +94,10 @@ static inline uint64_t group_cycles(uint64_t elements, uint32_t runs, uint32_t p
 
 /* What is fastest for so many runs of pixels, of a codec that has lists. reordered: rows follow
  * wpk_block.order. */
-static inline wpk_row_form wpk_lists_choose(const wpk_weights *weights, uint32_t runs,
+static inline wpk_schedule wpk_lists_choose(const wpk_weights *weights, uint32_t runs,
                                             uint32_t pixels, bool reordered) {
     const uint64_t elements = weights->codec->stored(&weights->blob) / weights->rows;
-    wpk_row_form best = WPK_ROWS_DENSE;
+    wpk_schedule best = WPK_ROWS_DENSE;
     uint64_t least = dense_cycles(weights, elements, runs, pixels);
     if (wpk_tile_vectors(weights->cols) != 0 &&
         (uint64_t)weights->rows * WPK_TILE_MAX_VECTORS * WPK_TILE_LANES <= 65536) {
@@ -113,13 +114,13 @@ static inline wpk_row_form wpk_lists_choose(const wpk_weights *weights, uint32_t
 }
 
 /* Windows to gather at a time. */
-static inline uint32_t wpk_lists_pixels(wpk_row_form form) {
+static inline uint32_t wpk_lists_pixels(wpk_schedule form) {
     return form == WPK_ROWS_GROUPED ? WPK_GROUP_PIXELS : WPK_TILE_MAX_VECTORS * WPK_TILE_LANES;
 }
 
 /* Bytes of a buffer for lists of up to `rows` rows at a time: `wanted` or more, but not more than
  * they are likely to need; a multiple of 16. */
-static inline uint64_t wpk_lists_nbytes(const wpk_weights *weights, wpk_row_form form,
+static inline uint64_t wpk_lists_nbytes(const wpk_weights *weights, wpk_schedule form,
                                         uint64_t wanted, uint32_t rows) {
     if (form == WPK_ROWS_GROUPED) {
         const uint64_t least = wpk_groups_nbytes(weights->cols / WPK_GROUP_ELEMENTS + 1);
@@ -141,7 +142,7 @@ static inline uint32_t wpk_lists_rows(const wpk_weights *weights, uint64_t nbyte
 }
 
 /* Scratch of the kernels' run: bytes, a multiple of 16. */
-static inline uint64_t wpk_lists_run_nbytes(wpk_row_form form, uint32_t cols) {
+static inline uint64_t wpk_lists_run_nbytes(wpk_schedule form, uint32_t cols) {
     return form == WPK_ROWS_GROUPED ? 0 : wpk_tile_nbytes(cols);
 }
 

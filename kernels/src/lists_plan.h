@@ -6,14 +6,8 @@
 #include <stdbool.h>
 
 #include "gemm_plan.h"
+#include "wpk/plan.h"
 #include "wpk/weights.h"
-
-/* How the rows of a blob are multiplied. */
-typedef enum {
-    WPK_ROWS_DENSE,
-    WPK_ROWS_LISTED,
-    WPK_ROWS_GROUPED /* lists in groups of 16 elements, on Helium */
-} wpk_row_form;
 
 #if WPK_MVE
 #include "lists_mve_plan.h"
@@ -50,7 +44,7 @@ static inline uint64_t list_nbytes(uint32_t elements) {
 
 /* What is fastest for so many runs of pixels, of a codec that has lists. reordered: rows follow
  * wpk_block.order. */
-static inline wpk_row_form wpk_lists_choose(const wpk_weights *weights, uint32_t runs,
+static inline wpk_schedule wpk_lists_choose(const wpk_weights *weights, uint32_t runs,
                                             uint32_t pixels, bool reordered) {
     (void)runs, (void)pixels, (void)reordered;
     const uint64_t stored = weights->codec->stored(&weights->blob);
@@ -59,7 +53,7 @@ static inline wpk_row_form wpk_lists_choose(const wpk_weights *weights, uint32_t
 }
 
 /* Windows to gather at a time. */
-static inline uint32_t wpk_lists_pixels(wpk_row_form form) {
+static inline uint32_t wpk_lists_pixels(wpk_schedule form) {
     (void)form;
     return TILE_PIXELS;
 }
@@ -71,7 +65,7 @@ static inline uint64_t wpk_lists_row_nbytes(const wpk_weights *weights) {
 
 /* Bytes of a buffer for lists of up to `rows` rows at a time: `wanted` or more, but not more than
  * they are likely to need; a multiple of 16. */
-static inline uint64_t wpk_lists_nbytes(const wpk_weights *weights, wpk_row_form form,
+static inline uint64_t wpk_lists_nbytes(const wpk_weights *weights, wpk_schedule form,
                                         uint64_t wanted, uint32_t rows) {
     (void)form;
     /* Room for the longest row there can be, and for several of average length. */
@@ -92,7 +86,7 @@ static inline uint32_t wpk_lists_rows(const wpk_weights *weights, uint64_t nbyte
 }
 
 /* Scratch of the lists' run: bytes, a multiple of 16. */
-static inline uint64_t wpk_lists_run_nbytes(wpk_row_form form, uint32_t cols) {
+static inline uint64_t wpk_lists_run_nbytes(wpk_schedule form, uint32_t cols) {
     (void)form;
     return (uint64_t)cols * SCALE;
 }

@@ -10,7 +10,7 @@ static uint32_t smaller(uint32_t a, uint32_t b) {
 
 static void find_taps(wpk_pool_work *w) {
     const wpk_conv_shape *const shape = w->shape;
-    w->segment_count = wpk_pool_segments(shape, w->plan->words, w->segments);
+    w->segment_count = wpk_pool_segments(shape, w->layout->words, w->segments);
     for (int32_t j = 0; j < shape->kernel_w; ++j) {
         const int32_t column = j * shape->dilation_w;
         for (uint32_t i = 0; i < w->segment_count; ++i) {
@@ -47,7 +47,7 @@ static void decode_groups(const wpk_pool_work *w) {
     const wpk_blob *const blob = &w->weights->blob;
     const uint32_t bits = wpk_pool_index_bits(blob), all = wpk_pool_groups(blob);
     const uint32_t kernel_w = (uint32_t)w->shape->kernel_w, taps = w->groups * kernel_w;
-    const uint32_t step = (uint32_t)wpk_pool_row_nbytes(blob), pitch = 4 * w->plan->pitch;
+    const uint32_t step = (uint32_t)wpk_pool_row_nbytes(blob), pitch = 4 * w->layout->pitch;
     const uint32_t table = wpk_pool_rows(w->pool) * pitch;
     const uint8_t *const first = wpk_pool_row(blob, w->first);
     uint16_t *to = w->offsets;
@@ -66,7 +66,7 @@ static void decode_groups(const wpk_pool_work *w) {
 
 /* Groups from `group` on become those at hand. */
 static void take_groups(wpk_pool_work *w, uint32_t group) {
-    const wpk_pool_plan *const p = w->plan;
+    const wpk_pool_layout *const p = w->layout;
     const uint32_t taps = (uint32_t)(w->shape->kernel_h * w->shape->kernel_w);
     w->group = group;
     w->groups = smaller(p->groups, wpk_pool_groups(&w->weights->blob) - group);
@@ -75,7 +75,7 @@ static void take_groups(wpk_pool_work *w, uint32_t group) {
 
 /* What a row of taps outside of the image adds to all outputs of a filter. */
 static void add_constants(const wpk_pool_work *w, const uint16_t *offsets, uint32_t *constants) {
-    const uint32_t mask = w->plan->wide ? UINT32_MAX : UINT16_MAX, *const shifts = w->shifts;
+    const uint32_t mask = w->layout->wide ? UINT32_MAX : UINT16_MAX, *const shifts = w->shifts;
     const uint32_t kernel_w = (uint32_t)w->shape->kernel_w, *const products = w->products;
     for (uint32_t f = 0; f < w->filters; ++f) {
         uint32_t sum = 0;
@@ -95,7 +95,7 @@ static void clear(uint32_t *words, uint32_t count) {
 /* One input row of the padded image: to all rows of outputs that it reaches. */
 static void add_row(const wpk_pool_work *w, int32_t padded) {
     const wpk_conv_shape *const shape = w->shape;
-    const wpk_pool_plan *const p = w->plan;
+    const wpk_pool_layout *const p = w->layout;
     const uint32_t taps = w->groups * (uint32_t)shape->kernel_w;
     const int32_t row = padded - shape->pad_top;
     const bool inside = row >= 0 && row < shape->in_h;
@@ -130,7 +130,7 @@ static void add_row(const wpk_pool_work *w, int32_t padded) {
 /* A tile from top to bottom, in bands of rows of outputs. */
 static void run_tile(wpk_pool_work *w) {
     const wpk_conv_shape *const shape = w->shape;
-    const wpk_pool_plan *const p = w->plan;
+    const wpk_pool_layout *const p = w->layout;
     const uint32_t groups = wpk_pool_groups(&w->weights->blob);
     int32_t begin = 0;
     clear(w->constants, p->slots * (p->filters + 1));
@@ -155,7 +155,7 @@ static void run_tile(wpk_pool_work *w) {
 }
 
 void wpk_pool_conv_products(const wpk_conv_shape *shape, const wpk_weights *weights,
-                            const wpk_requant *requant, const wpk_pool_plan *plan,
+                            const wpk_requant *requant, const wpk_pool_layout *layout,
                             const uint8_t *lut, const int8_t *x, int8_t *y, uint8_t *scratch) {
     const wpk_pool *const pool = weights->blob.pool;
     wpk_pool_work w = {
@@ -163,21 +163,21 @@ void wpk_pool_conv_products(const wpk_conv_shape *shape, const wpk_weights *weig
         .weights = weights,
         .pool = pool,
         .requant = requant,
-        .plan = plan,
+        .layout = layout,
         .lut = lut,
         .levels = wpk_levels_of(weights->act_bits, requant->input_zero_point),
         .excess = wpk_pool_excess(pool, weights->act_bits),
-        .headroom = plan->wide ? 1 : wpk_pool_headroom(pool, weights->act_bits),
-        .prepared = scratch + plan->prepared_at,
-        .all_offsets = (uint16_t *)(void *)(scratch + plan->offsets_at),
-        .vectors = scratch + plan->vectors_at,
-        .products = (uint32_t *)(void *)(scratch + plan->products_at),
-        .constants = (uint32_t *)(void *)(scratch + plan->constants_at),
-        .sums = (uint32_t *)(void *)(scratch + plan->sums_at),
+        .headroom = layout->wide ? 1 : wpk_pool_headroom(pool, weights->act_bits),
+        .prepared = scratch + layout->prepared_at,
+        .all_offsets = (uint16_t *)(void *)(scratch + layout->offsets_at),
+        .vectors = scratch + layout->vectors_at,
+        .products = (uint32_t *)(void *)(scratch + layout->products_at),
+        .constants = (uint32_t *)(void *)(scratch + layout->constants_at),
+        .sums = (uint32_t *)(void *)(scratch + layout->sums_at),
     };
     wpk_fill(w.outside, requant->input_zero_point, WPK_POOL_LANES);
     find_taps(&w);
-    if (!plan->looks_up) {
+    if (!layout->looks_up) {
         wpk_pool_prepare(pool, w.excess, w.levels.bits, w.prepared);
     }
     const uint32_t groups = wpk_pool_groups(&weights->blob), rows = (uint32_t)shape->out_c;
@@ -188,13 +188,13 @@ void wpk_pool_conv_products(const wpk_conv_shape *shape, const wpk_weights *weig
         w.y = y + b * outputs;
         for (w.first = 0; w.first < rows; w.first += w.filters) {
             const uint32_t group = w.first / group_rows;
-            w.filters = smaller(plan->filters, (group + 1) * group_rows - w.first);
+            w.filters = smaller(layout->filters, (group + 1) * group_rows - w.first);
             w.image = x + b * image + group * (uint32_t)shape->kernel_c;
-            for (uint32_t g = 0; plan->keeps && g < groups; g += plan->groups) {
+            for (uint32_t g = 0; layout->keeps && g < groups; g += layout->groups) {
                 take_groups(&w, g);
                 decode_groups(&w);
             }
-            for (w.column = 0; w.column < (uint32_t)shape->out_w; w.column += plan->columns) {
+            for (w.column = 0; w.column < (uint32_t)shape->out_w; w.column += layout->columns) {
                 run_tile(&w);
             }
         }

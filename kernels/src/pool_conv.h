@@ -6,7 +6,7 @@
 
 /* lut: the look-up table, where the plan looks up. */
 void wpk_pool_conv_products(const wpk_conv_shape *shape, const wpk_weights *weights,
-                            const wpk_requant *requant, const wpk_pool_plan *plan,
+                            const wpk_requant *requant, const wpk_pool_layout *layout,
                             const uint8_t *lut, const int8_t *x, int8_t *y, uint8_t *scratch);
 
 #endif

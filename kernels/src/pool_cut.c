@@ -1,6 +1,5 @@
 #include "pool_cut.h"
 
-#include "codec_pool.h"
 #include "conv_plan.h"
 #include "gemm_plan.h"
 #include "pool_kernels.h"
@@ -54,35 +53,10 @@ enum { WIDE_MULTIPLY = 2900, WIDE_TAP = CHUNK_WORDS * 512 };
  * channel and of a row of its outputs. */
 enum { TWO_WORDS = 3, ROW = 16000, COLUMN = 3500, CALL = 5000, CHANNEL = 4000, OUTPUT_ROW = 3000 };
 
-enum {
-    MAX_OFFSET = UINT16_MAX,
-    MAX_GROUPS = 8,
-    MAX_BLOCKS = 8,
-    MAX_COLUMNS = 128,
-    MIN_COLUMNS = 8,
-    MAX_HALVINGS = 5
-};
+enum { MAX_GROUPS = 8, MAX_BLOCKS = 8, MAX_COLUMNS = 128, MIN_COLUMNS = 8, MAX_HALVINGS = 5 };
 
 static uint32_t smaller(uint32_t a, uint32_t b) {
     return a < b ? a : b;
-}
-
-uint32_t wpk_pool_segments(const wpk_conv_shape *shape, uint32_t words,
-                           wpk_pool_segment *segments) {
-    uint32_t count = 0, first = 0;
-    for (int32_t phase = 0; phase < shape->stride_w; ++phase) {
-        int32_t last = -1;
-        for (int32_t j = 0; j < shape->kernel_w; ++j) {
-            const int32_t column = j * shape->dilation_w;
-            last = column % shape->stride_w == phase ? column / shape->stride_w : last;
-        }
-        if (last >= 0) {
-            const wpk_pool_segment segment = {(uint32_t)phase, first, words + (uint32_t)last};
-            first += segment.width;
-            segments[count++] = segment;
-        }
-    }
-    return count;
 }
 
 bool wpk_pool_products_fit(const wpk_conv_shape *shape) {
@@ -94,64 +68,40 @@ bool wpk_pool_products_fit(const wpk_conv_shape *shape) {
 /* What does not depend on the cut, and costs of it. */
 typedef struct {
     const wpk_pool_layer *layer;
-    uint32_t reach;            /* rows of outputs below its own that an input row adds to */
-    uint32_t segments, margin; /* of a row of products; words beside those of the outputs */
-    uint32_t input_rows;       /* that are multiplied */
-    uint32_t tiles;            /* of a whole width, with all groups of filters */
-    uint64_t word, run;        /* of products with the whole pool */
-    uint32_t tap, visit;       /* of a chunk of words */
+    wpk_pool_span span;
+    uint32_t input_rows; /* that are multiplied */
+    uint32_t tiles;      /* of a whole width, with all groups of filters */
+    uint64_t word, run;  /* of products with the whole pool */
+    uint32_t tap, visit; /* of a chunk of words */
     uint32_t visit_taps;
 } work;
 
-/* All that depends on filters, columns, groups and what is kept; false if offsets would not fit. */
-static bool lay_out(const work *w, wpk_pool_plan *p) {
-    const wpk_conv_shape *const shape = w->layer->shape;
-    const wpk_pool *const pool = w->layer->pool;
-    /* Inner loops take four words at a time. */
-    p->words = p->wide ? p->columns : (p->columns + 1) / 2;
-    p->words = p->words > 2 ? (p->words + 3) & ~3u : p->words;
-    p->pitch = w->segments * p->words + w->margin;
-    p->vectors = p->wide ? p->pitch : 2 * p->pitch;
-    const uint64_t products = 4ull * p->groups * wpk_pool_rows(pool) * p->pitch;
-    const uint32_t taps = (uint32_t)(shape->kernel_h * shape->kernel_w);
-    p->prepared_at = p->builds ? wpk_pool_lut_nbytes(pool) : 0;
-    p->offsets_at =
-        p->prepared_at + (p->looks_up ? 0 : wpk_align16(wpk_pool_prepared_nbytes(pool)));
-    const uint32_t batches = p->keeps ? wpk_pool_ceil_div(w->layer->groups, p->groups) : 1;
-    p->vectors_at = p->offsets_at + wpk_align16(2ull * taps * batches * p->groups * p->filters);
-    p->products_at = p->vectors_at + wpk_align16(8ull * p->vectors);
-    p->constants_at = p->products_at + products;
-    return products <= MAX_OFFSET + 1;
-}
-
 /* Rows of outputs of a band: as many as fit the budget, in bands of equal height. */
-static bool choose_rows(const work *w, wpk_pool_plan *p) {
-    const uint32_t budget = w->layer->budget, height = (uint32_t)w->layer->shape->out_h;
-    const uint64_t constants = 4ull * (p->filters + 1);
-    const uint64_t sums = (p->wide ? 4ull : 8ull) * p->filters * p->words;
+static bool choose_rows(const work *w, wpk_pool_layout *p) {
+    const uint32_t budget = w->layer->budget, height = w->span.height;
+    const uint64_t slot = wpk_pool_constants_nbytes(p) + wpk_pool_sums_nbytes(p);
     /* Both are aligned. */
     const uint64_t fixed = p->constants_at + 32;
     uint32_t slots = 0;
-    if (fixed + constants + sums <= budget) {
-        slots = (budget - (uint32_t)fixed) / (uint32_t)(constants + sums);
+    if (fixed + slot <= budget) {
+        slots = (budget - (uint32_t)fixed) / (uint32_t)slot;
     }
-    p->rows = slots >= height ? height : slots > w->reach ? slots - w->reach : 1;
+    const uint32_t reach = w->span.reach;
+    p->rows = slots >= height ? height : slots > reach ? slots - reach : 1;
     p->rows = wpk_pool_ceil_div(height, wpk_pool_ceil_div(height, p->rows));
-    p->slots = smaller(p->rows + w->reach, height);
-    p->sums_at = p->constants_at + wpk_align16(constants * p->slots);
-    p->nbytes = p->sums_at + wpk_align16(sums * p->slots);
+    wpk_pool_lay_sums(&w->span, p);
     return p->nbytes <= budget;
 }
 
 /* Adding up products of a row of taps for a row of outputs of a filter. */
-static uint64_t cost_of_sums(const work *w, const wpk_pool_plan *p) {
+static uint64_t cost_of_sums(const work *w, const wpk_pool_layout *p) {
     const uint32_t taps = (uint32_t)w->layer->shape->kernel_w * p->groups;
     const uint64_t chunk =
         (uint64_t)taps * w->tap + (uint64_t)wpk_pool_ceil_div(taps, w->visit_taps) * w->visit;
     return p->words < CHUNK_WORDS ? chunk * TWO_WORDS / 4 : chunk * (p->words / CHUNK_WORDS);
 }
 
-static uint64_t cost_of(const work *w, const wpk_pool_plan *p) {
+static uint64_t cost_of(const work *w, const wpk_pool_layout *p) {
     const wpk_pool_layer *const l = w->layer;
     const uint32_t height = (uint32_t)l->shape->out_h, kernel_h = (uint32_t)l->shape->kernel_h;
     const uint32_t bands = wpk_pool_ceil_div(height, p->rows);
@@ -187,11 +137,11 @@ static uint32_t widths_of(uint32_t width, uint32_t *columns) {
 typedef struct {
     uint64_t least; /* cost, or bytes while nothing fits */
     bool fits;
-    wpk_pool_plan *best;
+    wpk_pool_layout *best;
 } choice;
 
 /* Remembers the best. Returns whether more than one band or tile reads the same offsets. */
-static bool try_cut(const work *w, wpk_pool_plan *p, choice *c) {
+static bool try_cut(const work *w, wpk_pool_layout *p, choice *c) {
     const bool fits = choose_rows(w, p);
     const uint64_t cost = fits ? cost_of(w, p) : p->nbytes;
     if ((fits && !c->fits) || (fits == c->fits && cost < c->least)) {
@@ -204,7 +154,7 @@ static bool try_cut(const work *w, wpk_pool_plan *p, choice *c) {
 }
 
 /* The cheapest of all; `p` has what does not depend on the cut. */
-static uint64_t search(const work *w, wpk_pool_plan p, wpk_pool_plan *best) {
+static uint64_t search(const work *w, wpk_pool_layout p, wpk_pool_layout *best) {
     const wpk_pool_layer *const l = w->layer;
     uint32_t columns[1 + MAX_HALVINGS];
     const uint32_t widths = widths_of((uint32_t)l->shape->out_w, columns);
@@ -216,7 +166,7 @@ static uint64_t search(const work *w, wpk_pool_plan p, wpk_pool_plan *best) {
             for (uint32_t blocks = 1; blocks <= MAX_BLOCKS; ++blocks) {
                 p.filters = wpk_pool_ceil_div(l->group_rows, blocks);
                 p.keeps = false;
-                if (!lay_out(w, &p)) {
+                if (!wpk_pool_lay_rows(&w->span, &p)) {
                     break;
                 }
                 const bool rereads = try_cut(w, &p, &c);
@@ -225,7 +175,7 @@ static uint64_t search(const work *w, wpk_pool_plan p, wpk_pool_plan *best) {
                 }
                 if (rereads) {
                     p.keeps = true;
-                    lay_out(w, &p);
+                    wpk_pool_lay_rows(&w->span, &p);
                     try_cut(w, &p, &c);
                 }
             }
@@ -270,29 +220,26 @@ bool wpk_pool_looks_up_faster(const wpk_pool_layer *layer) {
     return looked_up < multiplied + run;
 }
 
-uint64_t wpk_pool_cut(const wpk_pool_layer *layer, bool looks_up, wpk_pool_plan *plan) {
+uint64_t wpk_pool_cut(const wpk_pool_layer *layer, bool looks_up, wpk_pool_layout *layout) {
     const wpk_pool *const pool = layer->pool;
     const wpk_conv_shape *const shape = layer->shape;
-    const wpk_pool_plan start = {.schedule = WPK_POOL_PRODUCTS,
-                                 .looks_up = looks_up,
-                                 .builds = looks_up && pool->lut == NULL,
-                                 .wide = pool->lut_bits == 16};
-    wpk_pool_segment segments[WPK_POOL_MAX_STRIDE_W];
+    const wpk_pool_layout start = {.schedule = WPK_POOL_PRODUCTS,
+                                   .looks_up = looks_up,
+                                   .builds = looks_up && pool->lut == NULL,
+                                   .wide = pool->lut_bits == 16};
     work w = {
         .layer = layer,
-        .reach = (uint32_t)((shape->kernel_h - 1) * shape->dilation_h / shape->stride_h),
-        .segments = wpk_pool_segments(shape, 0, segments),
+        .span = wpk_pool_span_of(shape, layer->weights),
         .input_rows = rows_of_input(shape),
         .tiles = (uint32_t)shape->batch * (uint32_t)(shape->in_c / shape->kernel_c),
     };
-    w.margin = segments[w.segments - 1].first + segments[w.segments - 1].width;
     w.word = cost_of_word(layer, looks_up, &w.run);
     const uint32_t headroom = start.wide ? 1 : wpk_pool_headroom(pool, layer->weights->act_bits);
     const bool split = headroom <= 2;
     w.tap = start.wide ? WIDE_TAP : split ? SPLIT_TAP : PACKED_TAP;
     w.visit = split ? SPLIT_VISIT : PACKED_VISIT;
     w.visit_taps = split ? VISIT_TAPS : smaller(headroom, VISIT_TAPS);
-    const uint64_t cost = search(&w, start, plan);
+    const uint64_t cost = search(&w, start, layout);
     const uint64_t outputs = (uint64_t)wpk_conv_pixels(shape) * (uint64_t)shape->out_c;
     const uint64_t table = start.builds ? wpk_pool_table_cost(pool) : 0;
     return cost == UINT64_MAX ? cost : cost + outputs * WPK_POOL_OUTPUT + table;

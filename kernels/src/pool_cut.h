@@ -13,14 +13,10 @@ typedef struct {
     const wpk_conv_shape *shape;
     const wpk_weights *weights;
     const wpk_pool *pool;
-    uint64_t activations; /* bytes of them */
-    uint32_t budget;      /* of scratch, in bytes */
+    uint64_t activations;   /* bytes of them */
+    uint32_t spare, budget; /* of scratch, in bytes */
     uint32_t group_rows, groups, positions;
 } wpk_pool_layer;
-
-static inline uint32_t wpk_pool_ceil_div(uint32_t a, uint32_t b) {
-    return a / b + (a % b != 0);
-}
 
 static inline uint64_t wpk_pool_table_cost(const wpk_pool *pool) {
     return (uint64_t)WPK_POOL_PATTERNS * pool->pitch * WPK_POOL_ENTRY;
@@ -34,6 +30,6 @@ bool wpk_pool_looks_up_faster(const wpk_pool_layer *layer);
 
 /* The cheapest way to cut that fits the budget, or else one that takes little memory; the estimate
  * of its instructions in 64ths, or UINT64_MAX if there is none. */
-uint64_t wpk_pool_cut(const wpk_pool_layer *layer, bool looks_up, wpk_pool_plan *plan);
+uint64_t wpk_pool_cut(const wpk_pool_layer *layer, bool looks_up, wpk_pool_layout *layout);
 
 #endif

@@ -43,7 +43,7 @@ static void load_window(const wpk_conv_shape *shape, const wpk_levels *levels, c
 
 /* Filters [first, end) for the `count` windows that were loaded. */
 static void look_up(const wpk_conv_shape *shape, const wpk_weights *weights,
-                    const wpk_requant *requant, const wpk_pool_plan *p, const uint8_t *lut,
+                    const wpk_requant *requant, const wpk_pool_layout *p, const uint8_t *lut,
                     uint32_t first, uint32_t end, uint32_t count, int8_t *y, uint8_t *scratch) {
     const wpk_blob *const blob = &weights->blob;
     const uint32_t positions = wpk_pool_positions(blob), bits = wpk_pool_index_bits(blob);
@@ -64,7 +64,7 @@ static void look_up(const wpk_conv_shape *shape, const wpk_weights *weights,
 }
 
 static void conv_direct(const wpk_conv_shape *shape, const wpk_weights *weights,
-                        const wpk_requant *requant, const wpk_pool_plan *p, const uint8_t *lut,
+                        const wpk_requant *requant, const wpk_pool_layout *p, const uint8_t *lut,
                         const int8_t *x, int8_t *y, uint8_t *scratch) {
     const wpk_levels levels = wpk_levels_of(weights->act_bits, requant->input_zero_point);
     const uint32_t rows = (uint32_t)shape->out_c, pixels = wpk_conv_pixels(shape);
@@ -91,18 +91,14 @@ static void conv_direct(const wpk_conv_shape *shape, const wpk_weights *weights,
     }
 }
 
-static void conv(const wpk_conv_shape *shape, const wpk_weights *weights,
+static void conv(const wpk_conv_shape *shape, const wpk_weights *weights, const wpk_plan *plan,
                  const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
+    if (plan->schedule == WPK_ROWS_DENSE) {
+        wpk_conv_rows_s8(shape, weights, plan, requant, x, y, scratch);
+        return;
+    }
     const wpk_pool *const pool = weights->blob.pool;
-    if (wpk_pool_just_gathers(pool)) {
-        wpk_conv_rows_s8(shape, weights, requant, x, y, scratch);
-        return;
-    }
-    const wpk_pool_plan p = wpk_pool_plan_of(shape, weights);
-    if (p.schedule == WPK_POOL_GATHER) {
-        wpk_conv_rows_s8(shape, weights, requant, x, y, scratch);
-        return;
-    }
+    const wpk_pool_layout p = wpk_pool_layout_of(shape, weights, &plan->pool);
     if (p.builds) {
         wpk_pool_build_lut(pool, scratch);
     }
@@ -110,15 +106,15 @@ static void conv(const wpk_conv_shape *shape, const wpk_weights *weights,
         shape, weights, requant, &p, p.builds ? scratch : pool->lut, x, y, scratch);
 }
 
-static void fully_connected(uint32_t batch, const wpk_weights *weights, const wpk_requant *requant,
-                            const int8_t *x, int8_t *y, void *scratch) {
+static void fully_connected(uint32_t batch, const wpk_weights *weights, const wpk_plan *plan,
+                            const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
     const wpk_conv_shape shape = wpk_pool_row_of_pixels(batch, weights);
-    conv(&shape, weights, requant, x, y, scratch);
+    conv(&shape, weights, plan, requant, x, y, scratch);
 }
 
-const struct wpk_layer_kernels wpk_pool_layers = {wpk_pool_conv_scratch_nbytes,
+const struct wpk_layer_kernels wpk_pool_layers = {wpk_pool_conv_plan,
                                                   conv,
-                                                  wpk_pool_fully_connected_scratch_nbytes,
+                                                  wpk_pool_fully_connected_plan,
                                                   fully_connected,
                                                   narrow,
 #if WPK_MVE

@@ -74,7 +74,7 @@ static void finish_row(const tile *t, const filter *f, uint32_t *sums, int8_t *y
 }
 
 void wpk_pool_finish_rows(const wpk_pool_work *w, int32_t top, int32_t bottom) {
-    const wpk_pool_plan *const p = w->plan;
+    const wpk_pool_layout *const p = w->layout;
     const uint32_t pixel = (uint32_t)w->shape->out_c, width = (uint32_t)w->shape->out_w;
     const uint32_t left = width - w->column, columns = left < p->columns ? left : p->columns;
     const uint32_t lows = columns < p->words ? columns : p->words;

@@ -1,5 +1,5 @@
-/* How a layer of pool indices is computed on this core, how it is cut and where things lie in
- * scratch. Private. A host compiles this for other cores too. */
+/* How a layer of pool indices is planned for this core, and where things lie in scratch. Private. A
+ * host compiles this for other cores too. */
 #ifndef WPK_SRC_POOL_PLAN_H
 #define WPK_SRC_POOL_PLAN_H
 
@@ -7,11 +7,9 @@
 
 #include "wpk/conv.h"
 
-typedef enum {
-    WPK_POOL_GATHER,  /* rows are decoded and multiplied as any others */
-    WPK_POOL_DIRECT,  /* every filter looks up every plane of every vector */
-    WPK_POOL_PRODUCTS /* products with all pool vectors first; filters add them up */
-} wpk_pool_schedule;
+/* wpk_pool_plan.flags: products come from the look-up table; the offsets of all groups are kept,
+ * for all bands and tiles. */
+enum { WPK_POOL_LOOKS_UP = 1, WPK_POOL_KEEPS = 2 };
 
 enum { WPK_POOL_MAX_KERNEL = 16, WPK_POOL_MAX_STRIDE_W = 8, WPK_POOL_DIRECT_PIXELS = 4 };
 
@@ -26,11 +24,25 @@ static inline uint32_t wpk_pool_prepared_nbytes(const wpk_pool *pool) {
     return (WPK_DSP ? 20 : WPK_THUMB2 ? 32 : 0) * pool->size;
 }
 
-/* A tile is `columns` columns of outputs of `filters` filters. It is computed in bands of `rows`
- * rows from top to bottom; sums of the `slots` rows that a band's input rows add to are kept.
- * Products of `groups` groups of channels are there at a time. */
+/* What the layout of schedule PRODUCTS takes from the layer. */
 typedef struct {
-    wpk_pool_schedule schedule;
+    const wpk_pool *pool;
+    uint32_t height;           /* of the outputs */
+    uint32_t taps, groups;     /* of a filter; of channels */
+    uint32_t reach;            /* rows of outputs below its own that an input row adds to */
+    uint32_t segments, margin; /* of a row of products; words beside those of the outputs */
+} wpk_pool_span;
+
+static inline uint32_t wpk_pool_ceil_div(uint32_t a, uint32_t b) {
+    return a / b + (a % b != 0);
+}
+
+/* A plan, with all that follows from it for the layer. A tile is `columns` columns of outputs of
+ * `filters` filters. It is computed in bands of `rows` rows from top to bottom; sums of the `slots`
+ * rows that a band's input rows add to are kept. Products of `groups` groups of channels are there
+ * at a time. */
+typedef struct {
+    wpk_schedule schedule;
     bool looks_up; /* products come from the look-up table */
     bool builds;   /* the table is made in scratch */
     bool wide;
@@ -41,7 +53,7 @@ typedef struct {
     uint32_t vectors; /* for one row of products */
     /* Bytes from the start of scratch. */
     uint64_t prepared_at, offsets_at, vectors_at, products_at, constants_at, sums_at, nbytes;
-} wpk_pool_plan;
+} wpk_pool_layout;
 
 /* Helium multiplies decoded rows faster than anything else. */
 static inline bool wpk_pool_just_gathers(const wpk_pool *pool) {
@@ -53,7 +65,26 @@ static inline bool wpk_pool_just_gathers(const wpk_pool *pool) {
 #endif
 }
 
-wpk_pool_plan wpk_pool_plan_of(const wpk_conv_shape *shape, const wpk_weights *weights);
+/* Of a plan of schedule DIRECT or PRODUCTS. */
+wpk_pool_layout wpk_pool_layout_of(const wpk_conv_shape *shape, const wpk_weights *weights,
+                                   const wpk_pool_plan *plan);
+
+/* The parts of that, for planning. wpk_pool_lay_rows: all that depends on filters, columns, groups
+ * and what is kept; false if offsets would not fit. wpk_pool_lay_sums: what depends on rows, too.
+ */
+wpk_pool_layout wpk_pool_direct_layout(const wpk_blob *blob);
+wpk_pool_span wpk_pool_span_of(const wpk_conv_shape *shape, const wpk_weights *weights);
+bool wpk_pool_lay_rows(const wpk_pool_span *span, wpk_pool_layout *layout);
+void wpk_pool_lay_sums(const wpk_pool_span *span, wpk_pool_layout *layout);
+
+/* Bytes of the constants and of the sums of a slot. */
+static inline uint64_t wpk_pool_constants_nbytes(const wpk_pool_layout *layout) {
+    return 4ull * (layout->filters + 1);
+}
+
+static inline uint64_t wpk_pool_sums_nbytes(const wpk_pool_layout *layout) {
+    return (layout->wide ? 4ull : 8ull) * layout->filters * layout->words;
+}
 
 /* Segments of a row of products for `words` words of outputs, WPK_POOL_MAX_STRIDE_W at most, and
  * how many there are. */
@@ -81,7 +112,8 @@ static inline wpk_conv_shape wpk_pool_row_of_pixels(uint32_t batch, const wpk_we
     return shape;
 }
 
-uint32_t wpk_pool_conv_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights);
-uint32_t wpk_pool_fully_connected_scratch_nbytes(uint32_t batch, const wpk_weights *weights);
+uint32_t wpk_pool_conv_plan(const wpk_conv_shape *shape, const wpk_weights *weights, uint32_t spare,
+                            wpk_plan *plan);
+uint32_t wpk_pool_fully_connected_plan(uint32_t batch, const wpk_weights *weights, wpk_plan *plan);
 
 #endif

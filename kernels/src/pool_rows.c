@@ -40,7 +40,7 @@ static void load_run(const wpk_pool_work *w, const int8_t *row, uint32_t lanes, 
 
 /* The products of vectors that were loaded, to the table of group g of those at hand. */
 static void multiply(const wpk_pool_work *w, uint32_t g, uint32_t words) {
-    const wpk_pool_plan *const p = w->plan;
+    const wpk_pool_layout *const p = w->layout;
     uint32_t *const to = w->products + g * wpk_pool_rows(w->pool) * p->pitch;
     if (p->looks_up) {
         const uint32_t bits = w->levels.bits;
@@ -57,7 +57,7 @@ static void multiply(const wpk_pool_work *w, uint32_t g, uint32_t words) {
 
 void wpk_pool_multiply_row(const wpk_pool_work *w, int32_t row) {
     const wpk_conv_shape *const shape = w->shape;
-    const bool wide = w->plan->wide;
+    const bool wide = w->layout->wide;
     const uint32_t step = wide ? WPK_POOL_LANES : 2 * WPK_POOL_LANES;
     const int32_t first = (int32_t)w->column * shape->stride_w - shape->pad_left;
     for (uint32_t g = 0; g < w->groups; ++g) {
@@ -70,17 +70,17 @@ void wpk_pool_multiply_row(const wpk_pool_work *w, int32_t row) {
             const int32_t column = first + (int32_t)s->phase;
             load_run(w, x, lanes, column, s->width, to, step);
             if (!wide) {
-                load_run(w, x, lanes, column + (int32_t)w->plan->words * shape->stride_w, s->width,
-                         to + WPK_POOL_LANES, step);
+                load_run(w, x, lanes, column + (int32_t)w->layout->words * shape->stride_w,
+                         s->width, to + WPK_POOL_LANES, step);
             }
         }
-        multiply(w, g, w->plan->pitch);
+        multiply(w, g, w->layout->pitch);
     }
 }
 
 void wpk_pool_multiply_outside(const wpk_pool_work *w) {
     for (uint32_t g = 0; g < w->groups; ++g) {
-        load_outside(w, lanes_of(w, w->group + g), w->plan->wide ? 1 : 2, w->vectors,
+        load_outside(w, lanes_of(w, w->group + g), w->layout->wide ? 1 : 2, w->vectors,
                      WPK_POOL_LANES);
         multiply(w, g, 1);
     }

@@ -12,7 +12,7 @@ typedef struct {
     const wpk_weights *weights;
     const wpk_pool *pool;
     const wpk_requant *requant;
-    const wpk_pool_plan *plan;
+    const wpk_pool_layout *layout;
     const uint8_t *lut;
     wpk_levels levels;
     uint32_t excess, headroom;
@@ -40,7 +40,7 @@ void wpk_pool_multiply_outside(const wpk_pool_work *work);
 
 /* Words of sums of a row of outputs. */
 static inline uint32_t wpk_pool_sums_of_row(const wpk_pool_work *work) {
-    return (work->plan->wide ? 1 : 2) * work->plan->filters * work->plan->words;
+    return (work->layout->wide ? 1 : 2) * work->layout->filters * work->layout->words;
 }
 
 /* Those of slot `slot`. */
@@ -51,7 +51,7 @@ static inline uint32_t *wpk_pool_sums(const wpk_pool_work *work, uint32_t slot) 
 /* What a row of outputs gets from rows outside of the image, by filter, and behind that the excess
  * of all products in one of its sums. */
 static inline uint32_t *wpk_pool_constants(const wpk_pool_work *work, uint32_t slot) {
-    return work->constants + slot * (work->plan->filters + 1);
+    return work->constants + slot * (work->layout->filters + 1);
 }
 
 /* Sums of rows [top, bottom) of outputs, which are finished, to outputs; clears them. */

@@ -66,7 +66,7 @@ def depthwise(
         stored = np.asarray(encode(method, weights, 3, 2))
     fields = [
         method != "rows", rng.random() < 0.5, *x_shape, height, width, channels, *kernel, 1, *stride, *dilation,
-        pads.top, pads.left, 0,
+        pads.top, pads.left,
     ]  # fmt: skip
     return record("depthwise", name, fields, stored, table.pack(), bias, x, y)
 

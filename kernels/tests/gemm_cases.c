@@ -3,8 +3,8 @@
  * prints what each case costs there.
  *
  * A record: i32 kind (0 convolution, 1 fully connected), weights (0 dense rows, 1 blob), folded (0,
- * 1), 16 shape fields, act_bits, name length; u32 lengths of weights, table, plain bias, input,
- * output, pool; then these, each padded to 16 bytes.
+ * 1), 15 shape fields, spare, act_bits, name length; u32 lengths of weights, table, plain bias,
+ * input, output, pool; then these, each padded to 16 bytes.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,6 +23,7 @@ enum { CANARY_NBYTES = 16, CANARY = 0x5a, POOL_OFFSETS = 3 };
 typedef struct {
     int32_t kind, blob, folded;
     wpk_conv_shape shape;
+    uint32_t spare;
     int32_t act_bits;
     char name[NAME_NBYTES];
     uint32_t nbytes[PARTS];
@@ -75,9 +76,9 @@ static const char *run_case(const record *r, uint8_t *const *part, uint32_t *cos
         weights.cols = (uint32_t)(s->kernel_h * s->kernel_w * s->kernel_c);
     }
     *scratch_nbytes = wpk_table_scratch_nbytes(&table);
-    *scratch_nbytes += r->kind == 0
-                           ? wpk_conv_scratch_nbytes(s, &weights)
-                           : wpk_fully_connected_scratch_nbytes((uint32_t)s->batch, &weights);
+    wpk_plan plan;
+    *scratch_nbytes += r->kind == 0 ? wpk_conv_plan(s, &weights, r->spare, &plan)
+                                    : wpk_fully_connected_plan((uint32_t)s->batch, &weights, &plan);
     *scratch = allocate(*scratch_nbytes + CANARY_NBYTES);
     *output = allocate(r->nbytes[OUTPUT] + CANARY_NBYTES);
     if (*scratch == NULL || *output == NULL) {
@@ -96,9 +97,9 @@ static const char *run_case(const record *r, uint8_t *const *part, uint32_t *cos
         requant.input_offset = requant.input_zero_point;
     }
     if (r->kind == 0) {
-        wpk_conv_s8(s, &weights, &requant, x, y, rest);
+        wpk_conv_s8(s, &weights, &plan, &requant, x, y, rest);
     } else {
-        wpk_fully_connected_s8((uint32_t)s->batch, &weights, &requant, x, y, rest);
+        wpk_fully_connected_s8((uint32_t)s->batch, &weights, &plan, &requant, x, y, rest);
     }
     *cost = instructions() - before;
     if (!is_intact(*scratch + *scratch_nbytes)) {

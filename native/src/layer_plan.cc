@@ -33,7 +33,7 @@ wpk_codec codec_named(const std::string &name) {
 }  // namespace
 
 wpn_layer_plan layer_plan(const std::string &core, bool depthwise, const wpk_conv_shape &shape,
-                          const Stored &stored) {
+                          uint32_t spare, const Stored &stored) {
     const wpn_planning *planning = planning_of(core);
     if (planning == nullptr) {
         throw Error("no kernels for the core " + core);
@@ -58,7 +58,7 @@ wpn_layer_plan layer_plan(const std::string &core, bool depthwise, const wpk_con
         weights.blob.section_nbytes[kTables] = stored.table_nbytes;
     }
     wpn_layer_plan plan = {};
-    planning->describe(depthwise, &shape, &weights, &plan);
+    planning->describe(depthwise, &shape, &weights, spare, &plan);
     return plan;
 }
 

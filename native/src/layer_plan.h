@@ -17,7 +17,7 @@ struct Stored {
 
 // `core` as in a board.json. Throws Error for a core or codec that is not known.
 wpn_layer_plan layer_plan(const std::string &core, bool depthwise, const wpk_conv_shape &shape,
-                          const Stored &stored);
+                          uint32_t spare, const Stored &stored);
 
 }  // namespace wpconvert::native
 

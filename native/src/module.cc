@@ -251,9 +251,9 @@ nb::dict layer_plan(const std::string &core, bool depthwise, const std::array<in
                 stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left] = shape;
     const wpk_conv_shape layer = {batch,      in_h,       in_w,     in_c,     out_h,    out_w,
                                   out_c,      kernel_h,   kernel_w, kernel_c, stride_h, stride_w,
-                                  dilation_h, dilation_w, pad_top,  pad_left, spare};
-    const wpn_layer_plan plan =
-        wpconvert::native::layer_plan(core, depthwise, layer, {codec, elements, table_nbytes});
+                                  dilation_h, dilation_w, pad_top,  pad_left};
+    const wpn_layer_plan plan = wpconvert::native::layer_plan(core, depthwise, layer, spare,
+                                                              {codec, elements, table_nbytes});
     nb::dict found;
     found["is_3x3"] = plan.is_3x3;
     found["vector"] = plan.vector;

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "wpk/conv.h"
 #include "wpk/depthwise.h"
 #include "wpk/quantise.h"
 
@@ -19,7 +20,7 @@ typedef struct {
     uint32_t vector;           /* too few pixels to pack or decode rows for */
     uint32_t in_place;         /* rows are read where they are */
     uint32_t pointwise, strip; /* windows are pixels of the image, or parts of a strip */
-    uint32_t form;             /* wpk_row_form */
+    uint32_t form;             /* wpk_schedule */
     uint32_t blocks;           /* of rows, in each group of the convolution */
     uint32_t tile_pixels;      /* multiplied at a time */
     uint32_t windows;          /* gathered or copied at a time */
@@ -28,12 +29,13 @@ typedef struct {
 
 typedef struct {
     const char *core; /* as in board.json */
-    uint32_t (*conv)(const wpk_conv_shape *shape, const wpk_weights *weights);
+    uint32_t (*conv)(const wpk_conv_shape *shape, const wpk_weights *weights, uint32_t spare,
+                     wpk_plan *plan);
     uint32_t (*depthwise)(const wpk_conv_shape *shape, const wpk_weights *weights);
-    uint32_t (*fully_connected)(uint32_t batch, const wpk_weights *weights);
+    uint32_t (*fully_connected)(uint32_t batch, const wpk_weights *weights, wpk_plan *plan);
     uint32_t (*dequantise)(uint32_t n);
     void (*describe)(bool depthwise, const wpk_conv_shape *shape, const wpk_weights *weights,
-                     wpn_layer_plan *plan);
+                     uint32_t spare, wpn_layer_plan *plan);
 } wpn_planning;
 
 extern const wpn_planning wpn_planning_m55, wpn_planning_m4, wpn_planning_m3;

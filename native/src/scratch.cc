@@ -7,37 +7,30 @@ namespace {
 constexpr const wpn_planning *kCores[] = {&wpn_planning_m55, &wpn_planning_m4, &wpn_planning_m3};
 
 const wpn_planning kHost = {"host",
-                            wpk_conv_scratch_nbytes,
+                            wpk_conv_plan,
                             wpk_depthwise_scratch_nbytes,
-                            wpk_fully_connected_scratch_nbytes,
+                            wpk_fully_connected_plan,
                             wpk_dequantise_scratch_nbytes,
                             nullptr};
 
 thread_local const wpn_planning *current = &kHost;
 thread_local bool use_spare = true;
 
-wpk_conv_shape planned_for(const wpk_conv_shape *shape) {
-    wpk_conv_shape result = *shape;
-    result.spare = use_spare ? shape->spare : 0;
-    return result;
-}
-
 }  // namespace
 
 extern "C" {
 
-uint32_t wpn_conv_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights) {
-    const wpk_conv_shape planned = planned_for(shape);
-    return current->conv(&planned, weights);
+uint32_t wpn_conv_plan(const wpk_conv_shape *shape, const wpk_weights *weights, uint32_t spare,
+                       wpk_plan *plan) {
+    return current->conv(shape, weights, use_spare ? spare : 0, plan);
 }
 
 uint32_t wpn_depthwise_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights) {
-    const wpk_conv_shape planned = planned_for(shape);
-    return current->depthwise(&planned, weights);
+    return current->depthwise(shape, weights);
 }
 
-uint32_t wpn_fully_connected_scratch_nbytes(uint32_t batch, const wpk_weights *weights) {
-    return current->fully_connected(batch, weights);
+uint32_t wpn_fully_connected_plan(uint32_t batch, const wpk_weights *weights, wpk_plan *plan) {
+    return current->fully_connected(batch, weights, plan);
 }
 
 uint32_t wpn_dequantise_scratch_nbytes(uint32_t n) {

@@ -37,13 +37,14 @@ TfLiteStatus CheckConstant(PrepareContext &context, int input) {
     return kTfLiteOk;
 }
 
-// Attaches the pool tensor, which weights of codec pool have, and no others.
-TfLiteStatus ReadPool(PrepareContext &context, wpk_blob *blob) {
+// Attaches the pool tensor, which weights of some codecs have, and no others. Its reader comes with
+// the codec, so that only programs with that link it.
+TfLiteStatus ReadPool(PrepareContext &context, const wpk_codec &codec, wpk_blob *blob) {
     const bool pooled = context.inputs_size() > kPoolInput;
-    if (pooled != (blob->codec == WPK_POOL_CODEC)) {
-        return context.Fail(pooled ? "there is a pool tensor, but the weights are of codec %d"
-                                   : "weights of codec %d need a pool tensor as input 3",
-                            blob->codec);
+    if (pooled != (codec.parse_pool != nullptr)) {
+        return context.Fail(pooled ? "there is a pool tensor, but the weights are of codec %s"
+                                   : "weights of codec %s need a pool tensor as input 3",
+                            codec.name);
     }
     if (!pooled) {
         return kTfLiteOk;
@@ -57,7 +58,7 @@ TfLiteStatus ReadPool(PrepareContext &context, wpk_blob *blob) {
         return kTfLiteError;
     }
     const Tensor tensor = context.input(kPoolInput);
-    if (wpk_pool_parse(tensor.as<uint8_t>(), tensor.nbytes, pool) != WPK_OK) {
+    if (codec.parse_pool(tensor.as<uint8_t>(), tensor.nbytes, pool) != WPK_OK) {
         return context.Fail("input 3 is not a pool tensor of version 1, or it is malformed");
     }
     blob->pool = pool;
@@ -80,7 +81,7 @@ TfLiteStatus ReadBlob(PrepareContext &context, wpk_blob *blob, const wpk_codec *
         }
         return context.Fail("its weights need codec %d, which was not added", blob->codec);
     }
-    if (ReadPool(context, blob) != kTfLiteOk) {
+    if (ReadPool(context, **codec, blob) != kTfLiteOk) {
         return kTfLiteError;
     }
     if ((*codec)->check(blob) != WPK_OK) {

@@ -14,6 +14,7 @@ enum { kPadding = 0, kStrideW = 1, kStrideH = 2, kActivation = 3, kDilationW = 4
 struct Params {
     wpk_conv_shape shape;
     wpk_requant requant;
+    wpk_plan plan;
     int scratch;
 };
 
@@ -65,14 +66,15 @@ TfLiteStatus Prepare(PrepareContext &context) {
         return kTfLiteError;
     }
     const wpk_weights rows = Weights(params->shape, weights.as<int8_t>());
-    params->scratch = context.RequestScratch(wpk_conv_scratch_nbytes(&params->shape, &rows));
+    params->scratch = context.RequestScratch(
+        wpk_conv_plan(&params->shape, &rows, context.SpareScratch(), &params->plan));
     return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
 }
 
 TfLiteStatus Invoke(InvokeContext &context) {
     const Params *const params = context.user_data<Params>();
     const wpk_weights weights = Weights(params->shape, context.input<int8_t>(1));
-    wpk_conv_s8(&params->shape, &weights, &params->requant, context.input<int8_t>(0),
+    wpk_conv_s8(&params->shape, &weights, &params->plan, &params->requant, context.input<int8_t>(0),
                 context.output<int8_t>(0), context.scratch(params->scratch));
     return kTfLiteOk;
 }

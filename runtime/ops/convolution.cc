@@ -57,7 +57,6 @@ TfLiteStatus ConvShape(PrepareContext &context, const int32_t *filter, const int
     shape->kernel_c = depth;
     shape->stride_h = stride[0];
     shape->stride_w = stride[1];
-    shape->spare = context.SpareScratch();
     return kTfLiteOk;
 }
 

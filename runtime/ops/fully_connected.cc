@@ -16,6 +16,7 @@ enum { kActivation = 0, kWeightsFormat = 1 };
 struct Params {
     uint32_t batch, depth, units;
     wpk_requant requant;
+    wpk_plan plan;
     int scratch;
 };
 
@@ -67,15 +68,16 @@ TfLiteStatus Prepare(PrepareContext &context) {
     }
     const wpk_weights rows = Weights(*params, weights.as<int8_t>());
     params->scratch =
-        context.RequestScratch(wpk_fully_connected_scratch_nbytes(params->batch, &rows));
+        context.RequestScratch(wpk_fully_connected_plan(params->batch, &rows, &params->plan));
     return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
 }
 
 TfLiteStatus Invoke(InvokeContext &context) {
     const Params *const params = context.user_data<Params>();
     const wpk_weights weights = Weights(*params, context.input<int8_t>(1));
-    wpk_fully_connected_s8(params->batch, &weights, &params->requant, context.input<int8_t>(0),
-                           context.output<int8_t>(0), context.scratch(params->scratch));
+    wpk_fully_connected_s8(params->batch, &weights, &params->plan, &params->requant,
+                           context.input<int8_t>(0), context.output<int8_t>(0),
+                           context.scratch(params->scratch));
     return kTfLiteOk;
 }
 

@@ -13,6 +13,7 @@ struct Params {
     wpk_conv_shape shape;
     wpk_weights weights;
     wpk_table table;
+    wpk_plan plan;
     int scratch;
 };
 
@@ -36,11 +37,12 @@ TfLiteStatus Prepare(PrepareContext &context) {
                             params->shape.kernel_c, params->shape.in_c);
     }
     // The unpacked table takes its part of the spare memory first.
-    uint32_t &spare = params->shape.spare;
+    const uint32_t spare = context.SpareScratch();
     const uint32_t table_nbytes = wpk_table_scratch_nbytes(&params->table);
-    spare = spare > table_nbytes ? spare - table_nbytes : 0;
-    params->scratch = RequestScratch(context, params->table,
-                                     wpk_conv_scratch_nbytes(&params->shape, &params->weights));
+    params->scratch = RequestScratch(
+        context, params->table,
+        wpk_conv_plan(&params->shape, &params->weights,
+                      spare > table_nbytes ? spare - table_nbytes : 0, &params->plan));
     return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
 }
 
@@ -49,7 +51,7 @@ TfLiteStatus Invoke(InvokeContext &context) {
     wpk_requant requant;
     void *const scratch =
         wpk_table_unpack(&params->table, context.scratch(params->scratch), &requant);
-    wpk_conv_s8(&params->shape, &params->weights, &requant, context.input<int8_t>(0),
+    wpk_conv_s8(&params->shape, &params->weights, &params->plan, &requant, context.input<int8_t>(0),
                 context.output<int8_t>(0), scratch);
     return kTfLiteOk;
 }

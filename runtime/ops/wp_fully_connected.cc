@@ -13,6 +13,7 @@ struct Params {
     uint32_t batch;
     wpk_weights weights;
     wpk_table table;
+    wpk_plan plan;
     int scratch;
 };
 
@@ -27,7 +28,7 @@ TfLiteStatus Prepare(PrepareContext &context) {
     }
     params->scratch =
         RequestScratch(context, params->table,
-                       wpk_fully_connected_scratch_nbytes(params->batch, &params->weights));
+                       wpk_fully_connected_plan(params->batch, &params->weights, &params->plan));
     return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
 }
 
@@ -36,8 +37,8 @@ TfLiteStatus Invoke(InvokeContext &context) {
     wpk_requant requant;
     void *const scratch =
         wpk_table_unpack(&params->table, context.scratch(params->scratch), &requant);
-    wpk_fully_connected_s8(params->batch, &params->weights, &requant, context.input<int8_t>(0),
-                           context.output<int8_t>(0), scratch);
+    wpk_fully_connected_s8(params->batch, &params->weights, &params->plan, &requant,
+                           context.input<int8_t>(0), context.output<int8_t>(0), scratch);
     return kTfLiteOk;
 }
 

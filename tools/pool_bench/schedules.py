@@ -30,7 +30,7 @@ SHAPES = (Shape(32, 32, 5, 16), Shape(64, 64, 3, 32), Shape(128, 128, 3, 16))
 
 @dataclass(frozen=True)
 class Way:
-    """A schedule of kernels/src/pool_plan.h, and whether products of one input serve all taps that read it."""
+    """A schedule of kernels/include/wpk/plan.h, and whether products of one input serve all taps that read it."""
 
     schedule: str | None
     looks_up: bool
@@ -41,17 +41,17 @@ class Way:
         """Macros that leave the plan no choice."""
         if self.schedule is None:
             return ()
-        return f"WPK_POOL_FORCE=WPK_POOL_{self.schedule}", f"WPK_POOL_FORCE_LUT={int(self.looks_up)}"
+        return f"WPK_POOL_FORCE=WPK_{self.schedule}", f"WPK_POOL_FORCE_LUT={int(self.looks_up)}"
 
 
 WAYS = {
     "the plan's choice": Way(None, True),
-    "products by look-up, used again": Way("PRODUCTS", True),
-    "products by look-up, anew for each tap": Way("PRODUCTS", True, again=False),
-    "products by multiplication, used again": Way("PRODUCTS", False),
-    "products by multiplication, anew for each tap": Way("PRODUCTS", False, again=False),
-    "a look-up for each filter and plane": Way("DIRECT", True),
-    "rows decoded and multiplied": Way("GATHER", False),
+    "products by look-up, used again": Way("POOL_PRODUCTS", True),
+    "products by look-up, anew for each tap": Way("POOL_PRODUCTS", True, again=False),
+    "products by multiplication, used again": Way("POOL_PRODUCTS", False),
+    "products by multiplication, anew for each tap": Way("POOL_PRODUCTS", False, again=False),
+    "a look-up for each filter and plane": Way("POOL_DIRECT", True),
+    "rows decoded and multiplied": Way("ROWS_DENSE", False),
 }
 
 

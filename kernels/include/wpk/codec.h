@@ -53,6 +53,9 @@ typedef struct wpk_codec {
     const char *name; /* as in the "codec" option of WP_* operators */
     uint8_t number;   /* as in wpk_blob.codec */
 
+    /* wpk_pool_parse, of a codec whose blobs need a pool; NULL otherwise. */
+    wpk_status (*parse_pool)(const uint8_t *data, uint32_t nbytes, wpk_pool *pool);
+
     /* Everything that decode relies on, the whole stream; once per model, from Prepare. */
     wpk_status (*check)(const wpk_blob *blob);
 

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "wpk/plan.h"
 #include "wpk/table.h"
 #include "wpk/weights.h"
 
@@ -11,7 +12,7 @@
 extern "C" {
 #endif
 
-/* All ≥ 1, except pads and spare, which are ≥ 0. Activations are [batch, in_h, in_w, in_c] and
+/* All ≥ 1, except pads, which are ≥ 0. Activations are [batch, in_h, in_w, in_c] and
  * [batch, out_h, out_w, out_c]. in_c is a multiple of kernel_c, out_c one of in_c / kernel_c, the
  * number of groups. Windows may reach over every edge of the image. Tensors have less than 2^31
  * elements. */
@@ -20,17 +21,19 @@ typedef struct {
     int32_t kernel_h, kernel_w, kernel_c;
     int32_t stride_h, stride_w, dilation_h, dilation_w;
     int32_t pad_top, pad_left;
-    /* Bytes of scratch that cost nothing, since other layers need as much memory: a convolution
-     * takes more than it must where that makes it faster. 0 if not known. */
-    uint32_t spare;
 } wpk_conv_shape;
 
-/* Scratch of wpk_conv_s8 in bytes; UINT32_MAX if it would not fit 32 bits. */
-uint32_t wpk_conv_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights);
+/* Plan a layer, once: the choice takes up to some hundred thousand instructions for pooled weights.
+ * spare: bytes of scratch that cost nothing, since other layers need as much memory; a convolution
+ * takes more than it must where that makes it faster. 0 if not known. Returns the scratch of
+ * wpk_conv_s8 in bytes; UINT32_MAX if it would not fit 32 bits. */
+uint32_t wpk_conv_plan(const wpk_conv_shape *shape, const wpk_weights *weights, uint32_t spare,
+                       wpk_plan *plan);
 
-/* weights: rows = out_c, cols = kernel_h · kernel_w · kernel_c. requant: channels = out_c. x and y
- * must not overlap; scratch is aligned to 16 bytes and keeps nothing between calls. */
-void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
+/* weights: rows = out_c, cols = kernel_h · kernel_w · kernel_c. plan: of the same shape and
+ * weights. requant: channels = out_c. x and y must not overlap; scratch is aligned to 16 bytes and
+ * keeps nothing between calls. */
+void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights, const wpk_plan *plan,
                  const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch);
 
 #ifdef __cplusplus

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "wpk/plan.h"
 #include "wpk/table.h"
 #include "wpk/weights.h"
 
@@ -11,13 +12,15 @@
 extern "C" {
 #endif
 
-/* Scratch of wpk_fully_connected_s8 in bytes; UINT32_MAX if it would not fit 32 bits. */
-uint32_t wpk_fully_connected_scratch_nbytes(uint32_t batch, const wpk_weights *weights);
+/* Plan a layer, once. Returns the scratch of wpk_fully_connected_s8 in bytes; UINT32_MAX if it
+ * would not fit 32 bits. */
+uint32_t wpk_fully_connected_plan(uint32_t batch, const wpk_weights *weights, wpk_plan *plan);
 
-/* x is [batch, weights.cols], y [batch, weights.rows]; requant: channels = weights.rows. x and y
- * must not overlap; scratch is aligned to 16 bytes and keeps nothing between calls. */
-void wpk_fully_connected_s8(uint32_t batch, const wpk_weights *weights, const wpk_requant *requant,
-                            const int8_t *x, int8_t *y, void *scratch);
+/* x is [batch, weights.cols], y [batch, weights.rows]. plan: of the same batch and weights.
+ * requant: channels = weights.rows. x and y must not overlap; scratch is aligned to 16 bytes and
+ * keeps nothing between calls. */
+void wpk_fully_connected_s8(uint32_t batch, const wpk_weights *weights, const wpk_plan *plan,
+                            const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch);
 
 #ifdef __cplusplus
 }
