@@ -18,7 +18,6 @@ from wpconvert.cli.common import (
     SeedOption,
     check_onnx_engine,
     engine_named,
-    read_inputs,
     samples_of,
     with_outcome,
 )
@@ -192,32 +191,32 @@ def convert(
         )
         return
     chosen = engine_named(engine)
+    network, samples, beside = None, None, None
     if lowering:
-        from wpconvert.onnx.lowered import lowered  # noqa: PLC0415 - ONNX for its models alone
+        from wpconvert.cli.lowering import Network  # noqa: PLC0415 - ONNX for its models alone
 
-        data = lowered(model, calibration)
-        original = parse(data)
+        network = Network.read(model, calibration)
+        data, original = network.lowered.data, network.model
+        if not no_verify:
+            beside = network.inputs(inputs, random, seed, evaluation, calibration)
+            samples = network.taken(beside)
     else:
         data, original = read(model)
-    samples = None
-    if not no_verify and lowering:
-        from wpconvert.onnx.file import read as read_onnx  # noqa: PLC0415 - ONNX for its models alone
-        from wpconvert.onnx.mixed import samples_for  # noqa: PLC0415
-        from wpconvert.onnx.ports import ports_of as onnx_ports_of  # noqa: PLC0415
-
-        samples = read_inputs(inputs, random, seed, onnx_ports_of(read_onnx(model)), evaluation)
-        samples = replace(samples, samples=samples_for(original, samples.samples))
-    elif not no_verify:
-        samples = samples_of(original, inputs, random, seed, evaluation)
+        if not no_verify:
+            samples = samples_of(original, inputs, random, seed, evaluation)
     converted = _convert(model, data, settings, quiet)
     verification = None
     if samples is not None:
         with progress_bar("verify", 2 * len(samples.samples), quiet) as bar:
             verification = verify_models(original, parse(converted.data), samples, chosen, bar.advance)
     report_so_far = converted.report
-    if lowering:
-        note = f"lowered to a .tflite model of {len(data):,} bytes, with which the result was compared"
-        report_so_far = replace(report_so_far, notes=(note, *report_so_far.notes))
+    if network is not None:
+        compared = None if beside is None else network.compare(converted.data, beside, chosen, quiet)
+        if verification is not None and not verification.lossy:
+            # What is identical is not the network.
+            verification = replace(verification, promise="the outputs of the lowered model")
+        notes = (f"lowered to a .tflite model of {len(data):,} bytes", *report_so_far.notes)
+        report_so_far = replace(report_so_far, notes=notes, network=compared)
     files: dict[Path, bytes | Path] = {}
     if place is not None and not dry_run:
         files[place] = converted.data

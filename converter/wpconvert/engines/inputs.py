@@ -194,7 +194,7 @@ def _converted(port: Port, array: NDArray[Any], path: Path, notes: list[str]) ->
         if array.size and (int(array.min()) < info.min or int(array.max()) > info.max):
             raise UsageError(f"{path}: array for input {port.name!r} has values that {port.dtype} cannot hold")
         return array.astype(port.dtype)
-    if np.issubdtype(array.dtype, np.floating) and np.issubdtype(port.dtype, np.floating):
+    if array.dtype.kind in "fiub" and np.issubdtype(port.dtype, np.floating):
         return array.astype(port.dtype)
     if np.issubdtype(array.dtype, np.floating) and port.quantization is not None and port.dtype.kind in "iu":
         notes.append(f"input {port.name!r}: float values were quantised with its scale and zero point")

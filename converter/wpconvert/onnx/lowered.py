@@ -1,4 +1,4 @@
-"""From an `.onnx` file to the bytes of a `.tflite` one."""
+"""From an `.onnx` file to a `.tflite` one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from wpconvert.onnx.data import load
 from wpconvert.onnx.file import read
 from wpconvert.onnx.files import Target, write
 from wpconvert.onnx.graphs import every_tensor
-from wpconvert.onnx.lower import calibrate, lower
+from wpconvert.onnx.lower import Lowered, calibrate, lower
 from wpconvert.onnx.restore import restore
 from wpconvert.onnx.tensors import EXTERNAL, RAW, data_of, form_of, set_data
 from wpconvert.onnx.validity import invalidity
 
 
-def lowered(source: Path, samples: Path | None) -> bytes:
+def lowered(source: Path, samples: Path | None) -> Lowered:
     """An int8 `.tflite` model of an `.onnx` file; with `samples`, an `.npz` file, a float model is quantised first.
 
     Raises what `read`, `lower` and `calibrate` raise.
@@ -32,7 +32,7 @@ def lowered(source: Path, samples: Path | None) -> bytes:
             restore(model, target)
             dense = target.model
         try:
-            return _lowered(_loaded(dense), source, samples, folder)
+            return _lowered(loaded(dense), source, samples, folder)
         except UnsupportedError as error:
             problem = invalidity(dense)
             if problem is not None:
@@ -40,7 +40,7 @@ def lowered(source: Path, samples: Path | None) -> bytes:
             raise
 
 
-def _lowered(proto: ModelProto, source: Path, samples: Path | None, folder: Path) -> bytes:
+def _lowered(proto: ModelProto, source: Path, samples: Path | None, folder: Path) -> Lowered:
     if samples is not None:
         # The quantiser does not find external data.
         whole = folder / "whole.onnx"
@@ -49,10 +49,10 @@ def _lowered(proto: ModelProto, source: Path, samples: Path | None, folder: Path
             proto = calibrate(whole, samples)
         except UnsupportedError as error:
             raise UnsupportedError(str(error).replace(str(whole), str(source))) from error
-    return lower(proto, str(source)).data
+    return lower(proto, str(source))
 
 
-def _loaded(path: Path) -> ModelProto:
+def loaded(path: Path) -> ModelProto:
     """The model with all its data inside."""
     model = read(path)
     for tensor in every_tensor(model.proto):

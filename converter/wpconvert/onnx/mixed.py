@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,19 @@ from wpconvert.engines.inputs import Inputs
 from wpconvert.errors import ModelError, UsageError
 from wpconvert.onnx.lower import Mapping
 from wpconvert.onnx.lower.flow import METADATA_NAME
+from wpconvert.onnx.steps import Steps, in_steps, steps_of
 from wpconvert.onnx.verify import run_file
 from wpconvert.report.result import Verification
-from wpconvert.tflite.model import TfliteModel, quantization_of, text
+from wpconvert.tflite.model import TfliteModel, text
 from wpconvert.verification import compare_output
 
+Layers = Callable[[Sequence[Sample], Sequence[Sample]], str]
+"""Where two models part, in a line, given samples as each of them takes them."""
+
+IN_STEPS = "ONNX Runtime's outputs, in steps of each"
 TOP1 = "where an output is largest, ONNX Runtime's is at most one step below its own largest"
+_LOOKED_INTO = 4
+"""Samples of which every layer is compared."""
 _ROUNDING = 2.0**-15
 """By how much of a step two values of up to 255 steps are off, as float32 has them."""
 
@@ -61,22 +68,39 @@ def samples_for(model: TfliteModel, samples: Sequence[Sample]) -> list[Sample]:
     return _in_steps(_moved(samples, mappings), mappings, _steps_of(model, model.root.subgraphs[0].inputs, mappings))
 
 
+def ranges_of(model: TfliteModel) -> list[tuple[float, float] | None]:
+    """The real values that each input of a lowered model can hold, None where the `.onnx` model has integers."""
+    mappings = mappings_of(model)[0]
+    steps = _steps_of(model, model.root.subgraphs[0].inputs, mappings)
+    return [
+        ((-128 - step.zero_point) * step.scale, (127 - step.zero_point) * step.scale) if m.dtype == "float32" else None
+        for m, step in zip(mappings, steps, strict=True)
+    ]
+
+
 def verify_mixed(
-    original: Path, lowered: TfliteModel, inputs: Inputs, engine: Engine | None = None, advance: Advance = lambda: None
+    original: Path,
+    lowered: TfliteModel,
+    inputs: Inputs,
+    engine: Engine | None = None,
+    advance: Advance = lambda: None,
+    layers: Layers | None = None,
 ) -> Verification:
     """Run an `.onnx` file in ONNX Runtime and the model it was lowered to, and compare outputs in steps of the latter.
 
     `inputs` are those of the `.onnx` model. Both round differently by design, so equal bits are not asked for: the
     verdict is that the place of the largest value is that of ONNX Runtime, or one where ONNX Runtime's own value is at
     most one step below its largest, a tie; notes count these. Places and accuracies of ONNX Runtime are those of the
-    values as it gives them, not of their steps. `advance` is called twice a sample.
+    values as it gives them, not of their steps. Where values differ, `layers` tells in a note where that starts, of the
+    samples with the largest differences. `advance` is called twice a sample.
     """
     _, mappings = mappings_of(lowered)
     if not inputs.samples:
         raise UsageError("no samples to compare")
     engine = running_engine(engine, lowered)
     before = _moved(run_file(original, inputs.samples, advance), mappings)
-    after = engine.run(lowered, samples_for(lowered, inputs.samples), advance)
+    taken = samples_for(lowered, inputs.samples)
+    after = engine.run(lowered, taken, advance)
     steps = _steps_of(lowered, lowered.root.subgraphs[0].outputs, mappings)
     wanted = _in_steps(before, mappings, steps)
     outputs, notes, passed = [], list(inputs.notes), True
@@ -92,7 +116,21 @@ def verify_mixed(
         if inputs.labels is not None:
             accuracy = (float(np.mean(theirs == inputs.labels)), float(np.mean(ours == inputs.labels)))
         outputs.append(replace(output, top1=float(np.mean(~other)), accuracy=accuracy))
-    return Verification(passed, TOP1, engine.name, len(after), None, tuple(outputs), tuple(notes), lossy=True)
+    equal = all(output.equal for output in outputs) and not any(output.top1 < 1 for output in outputs)
+    if layers is not None and not equal:
+        worst = _worst(wanted, after)
+        notes.append(layers([inputs.samples[i] for i in worst], [taken[i] for i in worst]))
+    promise = IN_STEPS if equal else TOP1
+    return Verification(passed, promise, engine.name, len(after), None, tuple(outputs), tuple(notes), lossy=not equal)
+
+
+def _worst(wanted: Sequence[Sample], found: Sequence[Sample]) -> list[int]:
+    """The samples with the largest differences."""
+    errors = [
+        max(int(np.abs(x.astype(np.int16) - y).max(initial=0)) for x, y in zip(*pair, strict=True))
+        for pair in zip(wanted, found, strict=True)
+    ]
+    return sorted(range(len(errors)), key=lambda i: -errors[i])[:_LOOKED_INTO]
 
 
 def _gap(before: NDArray[Any], after: NDArray[Any], scale: float) -> float:
@@ -111,26 +149,11 @@ def _gap_notes(name: str, gaps: NDArray[np.float64], other: NDArray[np.bool_], f
     return notes
 
 
-@dataclass(frozen=True)
-class _Steps:
-    """The quantisation of an int8 tensor that floats become; of integers, a scale of 1."""
-
-    scale: float = 1.0
-    zero_point: int = 0
-
-
-def _steps_of(model: TfliteModel, tensors: Sequence[int], mappings: Sequence[Mapping]) -> list[_Steps]:
+def _steps_of(model: TfliteModel, tensors: Sequence[int], mappings: Sequence[Mapping]) -> list[Steps]:
     return [
-        _step_of(model.root.subgraphs[0].tensors[index]) if mapping.dtype == "float32" else _Steps()
+        steps_of(model.root.subgraphs[0].tensors[index]) if mapping.dtype == "float32" else Steps()
         for index, mapping in zip(tensors, mappings, strict=True)
     ]
-
-
-def _step_of(tensor: Any) -> _Steps:
-    quantization = quantization_of(tensor)
-    if quantization is None:
-        raise ModelError(f"tensor {text(tensor.name)!r} has no scale")
-    return _Steps(float(quantization.scales[0]), int(quantization.zero_points[0]))
 
 
 def _moved(samples: Sequence[Sample], mappings: Sequence[Mapping]) -> list[Sample]:
@@ -150,19 +173,9 @@ def _moved(samples: Sequence[Sample], mappings: Sequence[Mapping]) -> list[Sampl
     return results
 
 
-def _in_steps(samples: Sequence[Sample], mappings: Sequence[Mapping], steps: Sequence[_Steps]) -> list[Sample]:
+def _in_steps(samples: Sequence[Sample], mappings: Sequence[Mapping], steps: Sequence[Steps]) -> list[Sample]:
     """Moved values as the int8 ones of the lowered model."""
     return [
-        [_value(value, mapping, step) for value, mapping, step in zip(sample, mappings, steps, strict=True)]
+        [in_steps(value, mapping.dtype, step) for value, mapping, step in zip(sample, mappings, steps, strict=True)]
         for sample in samples
     ]
-
-
-def _value(moved: NDArray[Any], mapping: Mapping, step: _Steps) -> NDArray[Any]:
-    if mapping.dtype == "float32":
-        # NaN has no step.
-        real = np.nan_to_num(moved.astype(np.float32), nan=0.0)
-        return np.asarray(np.clip(np.rint(real / np.float32(step.scale)) + step.zero_point, -128, 127).astype(np.int8))
-    if mapping.dtype == "uint8":
-        return (moved.astype(np.int16) - 128).astype(np.int8)
-    return np.ascontiguousarray(moved)

@@ -133,7 +133,8 @@ class Verification:
 class Conversion:
     """What a conversion did. `notes` are for the user; `verification` is None when it was not asked for.
 
-    attached_before, attached_after: of the files' bytes, those behind the model, which no device holds.
+    attached_before, attached_after: of the files' bytes, those behind the model, which no device holds. network: of an
+    `.onnx` model that was lowered, how the result compares with it; `verification` is then beside the lowered model.
     """
 
     source: str
@@ -147,6 +148,7 @@ class Conversion:
     forecast: Forecast | None = None
     attached_before: int = 0
     attached_after: int = 0
+    network: Verification | None = None
 
     @property
     def rewritten(self) -> int:

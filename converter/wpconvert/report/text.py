@@ -101,8 +101,13 @@ def print_conversion(console: Console, report: Conversion, verbose: bool, front:
         print_forecast(console, report.forecast, flash, front)
     for note in report.notes:
         console.print(f"note: {escape(note)}")
+    if report.verification is not None and report.network is not None:
+        console.print("[bold]beside the lowered model[/bold], before it was rewritten:")
     if report.verification is not None:
         print_verification(console, report.verification)
+    if report.network is not None:
+        console.print(f"[bold]beside the network[/bold], {escape(report.source)} in ONNX Runtime:")
+        _print_network(console, report.network)
     for path in report.written:
         console.print(f"wrote {escape(path)}")
 
@@ -240,6 +245,21 @@ def print_verification(console: Console, result: Verification) -> None:
         broken += [f"output {o.name or i} differs" for i, o in enumerate(result.outputs) if not o.equal]
     broken = broken or ["outputs differ more than that" if result.lossy else "values inside differ"]
     console.print(f"[bold red]NOT verified[/bold red]: {'; '.join(broken)}; promised: {result.promise}")
+
+
+def _print_network(console: Console, result: Verification) -> None:
+    """How a lowered model compares with its network, which it need not equal."""
+    for output in result.outputs:
+        console.print(escape(output_line(output)))
+    for note in result.notes:
+        console.print(f"note: {escape(note)}")
+    if not result.lossy:
+        verdict = f"[bold green]identical[/bold green]: {result.promise}"
+    elif result.passed:
+        verdict = f"[bold yellow]close[/bold yellow], not identical: {result.promise}"
+    else:
+        verdict = "[bold yellow]NOT the same classes[/bold yellow], as above"
+    console.print(f"{verdict}, on {result.samples} samples ({result.engine} engine)")
 
 
 def coverage_line(coverage: Sequence[TensorCoverage]) -> str:

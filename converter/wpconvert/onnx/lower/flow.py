@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -45,13 +46,14 @@ class Lowered:
 
     `inputs` and `outputs` are in the order of both models; the file's metadata entry "wpconvert.onnx" holds them,
     too. `integers` maps a tensor of the file to the ONNX model's quantised tensor of the same values, which
-    may have fewer axes of length 1 or more.
+    may have fewer axes of length 1 or more; `reals` to the one that it rounds, where that has a name.
     """
 
     data: bytes
     inputs: tuple[Mapping, ...]
     outputs: tuple[Mapping, ...]
     integers: dict[int, Mapping]
+    reals: dict[int, Mapping]
 
 
 def lower(model: onnx.ModelProto, source: str) -> Lowered:
@@ -108,7 +110,8 @@ def _emit(network: Network) -> Lowered:
         outputs.append(Mapping(port.name, port.activation.shape, port.dtype, perm))
     emitter.metadata(METADATA_NAME, {"inputs": [asdict(m) for m in inputs], "outputs": [asdict(m) for m in outputs]})
     data = serialise(emitter.model(tensors, results))
-    return Lowered(data, tuple(inputs), tuple(outputs), _integers(emitter))
+    integers = _held(emitter, lambda activation: activation.integers)
+    return Lowered(data, tuple(inputs), tuple(outputs), integers, _held(emitter, lambda activation: activation.name))
 
 
 def _needed(network: Network) -> list[Node]:
@@ -146,13 +149,13 @@ def _output(emitter: Emitter, port: Port) -> tuple[int, Perm]:
     return tensor, perm
 
 
-def _integers(emitter: Emitter) -> dict[int, Mapping]:
-    """For tensors that hold the ONNX tensor's axes in some order."""
+def _held(emitter: Emitter, name_of: Callable[[Activation], str]) -> dict[int, Mapping]:
+    """For tensors that hold an ONNX tensor's axes in some order: that tensor; no name, no entry."""
     found = {}
     for activation, storages in emitter.stored.items():
         for storage in storages:
             order = layout.order_of(storage, activation.shape)
-            if activation.integers and order is not None:
+            if name_of(activation) and order is not None:
                 perm = layout.completed(order, activation.shape)
-                found[storage.tensor] = Mapping(activation.integers, activation.shape, "", perm)
+                found[storage.tensor] = Mapping(name_of(activation), activation.shape, "", perm)
     return found

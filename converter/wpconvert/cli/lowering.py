@@ -1,0 +1,87 @@
+"""`wpconvert MODEL.onnx -o OUT.tflite`: the lowered model, samples for it, and how it compares with the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from wpconvert.cli.common import read_inputs
+from wpconvert.cli.console import progress_bar
+from wpconvert.engines import Engine
+from wpconvert.engines.base import Sample
+from wpconvert.engines.choice import exact_engine
+from wpconvert.engines.exercise import exercising_samples
+from wpconvert.engines.inputs import Inputs, Port, load_samples
+from wpconvert.onnx.file import read
+from wpconvert.onnx.layers import first_off
+from wpconvert.onnx.lower import Lowered
+from wpconvert.onnx.lowered import lowered
+from wpconvert.onnx.mixed import ranges_of, samples_for, verify_mixed
+from wpconvert.onnx.ports import ports_of
+from wpconvert.report.result import Verification
+from wpconvert.tflite.file import parse
+from wpconvert.tflite.model import TfliteModel
+
+_CALIBRATION_SAMPLES = 16
+"""How many of the samples that gave the ranges verify the result, where no others are given."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """An `.onnx` file and the model that it was lowered to."""
+
+    path: Path
+    lowered: Lowered
+    model: TfliteModel
+
+    @classmethod
+    def read(cls, path: Path, calibration: Path | None) -> Network:
+        """Lower a file; raises what `lowered` raises."""
+        found = lowered(path, calibration)
+        return cls(path, found, parse(found.data))
+
+    def inputs(
+        self, path: Path | None, count: int | None, seed: int, evaluation: Path | None, calibration: Path | None
+    ) -> Inputs:
+        """Samples as the network takes them: those that are asked for, some of `calibration`, or random ones."""
+        ports = ports_of(read(self.path))
+        if calibration is not None and (path, count, evaluation) == (None, None, None):
+            return _some(load_samples(calibration, ports))
+
+        def drawn(ports: Sequence[Port], wanted: int, seed: int) -> Inputs:
+            return exercising_samples(self.model, exact_engine(self.model), ports, wanted, seed, self._taken)
+
+        spans = ranges_of(self.model)
+        ports = [replace(port, span=span or port.span) for port, span in zip(ports, spans, strict=True)]
+        return read_inputs(path, count, seed, ports, evaluation, drawn)
+
+    def _taken(self, sample: Sample) -> Sample:
+        return samples_for(self.model, [sample])[0]
+
+    def taken(self, inputs: Inputs) -> Inputs:
+        """The same samples as the lowered model takes them."""
+        return replace(inputs, samples=samples_for(self.model, inputs.samples))
+
+    def compare(self, data: bytes, inputs: Inputs, engine: Engine | None, quiet: bool) -> Verification:
+        """Run a rewritten form of the lowered model beside the network."""
+        rewritten = parse(data)
+
+        def layers(theirs: Sequence[Sample], ours: Sequence[Sample]) -> str:
+            tracing = exact_engine(rewritten)
+            if tracing is None:
+                return "no engine tells what its layers compute"
+            return first_off(self.path, self.lowered, (self.model, rewritten), (theirs, ours), tracing)
+
+        with progress_bar("compare", 2 * len(inputs.samples), quiet) as bar:
+            return verify_mixed(self.path, rewritten, inputs, engine, bar.advance, layers)
+
+
+def _some(inputs: Inputs) -> Inputs:
+    """Samples from all over a set, where it has many."""
+    total = len(inputs.samples)
+    chosen = sorted({int(i) for i in np.linspace(0, total - 1, min(total, _CALIBRATION_SAMPLES))})
+    labels = None if inputs.labels is None else inputs.labels[chosen]
+    return Inputs([inputs.samples[i] for i in chosen], labels, inputs.notes)
