@@ -71,8 +71,8 @@ def first_off(
         if count := int(np.count_nonzero(errors > 1)):
             operator = models[0].operator_name(graph.operators[place[0]])
             return (
-                f"first off by more than one step: {layer.mapping.name} (operator {place[0]}, {operator}), {count:,} of "
-                f"{errors.size:,} values, by up to {int(errors.max())}"
+                f"first off by more than one step: {layer.mapping.name} (operator {place[0]}, {operator}), "
+                f"{count:,} of {errors.size:,} values, by up to {int(errors.max())}"
             )
     return NONE_OFF
 
