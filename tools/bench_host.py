@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from wpconvert.codecs import STANDALONE, decode, encode, parse
 from wpconvert.tflite.file import read
-from wpconvert.tflite.weights import find_weights
+from wpconvert.tflite.weights import rewritable_weights
 
 ROOT = Path(__file__).resolve().parent.parent
 MOBILENET = ROOT.parent / "shared/models/mobilenetv2_cifar10/sparse80.tflite"
@@ -48,7 +48,7 @@ def synthetic(megabytes: int) -> list[tuple[Matrix, int]]:
 def mobilenet() -> list[tuple[Matrix, int]]:
     """The int8 weights of MobileNetV2, every layer, dense ones too."""
     _, model = read(MOBILENET)
-    return [(w.values, w.row_dims) for w in find_weights(model) if w.values is not None]
+    return [(w.values, w.row_dims) for w in rewritable_weights(model)]
 
 
 def four_bits(megabytes: int) -> list[tuple[Matrix, int]]:

@@ -16,12 +16,12 @@ from wpconvert.errors import ModelError
 from wpconvert.model.plan import Outcome, dump_plan, encode_all, kept
 from wpconvert.model.rules import Choice
 from wpconvert.model.rules_file import parse_rules
-from wpconvert.model.weight import Stored, Weight
+from wpconvert.model.weight import Fixed, Rewritable, Stored, Weight
 
 
-def weight(seed: int = 0, shape: tuple[int, ...] = (64, 64), zeros: float = 0.95, **fields: object) -> Weight:
+def weight(seed: int = 0, shape: tuple[int, ...] = (64, 64), zeros: float = 0.95, **fields: object) -> Rewritable:
     values = sparse(seed, shape, zeros)
-    base = Weight("0:1", "w", ("FULLY_CONNECTED",), shape, "INT8", values.nbytes, values=values, storage=seed)
+    base = Rewritable("0:1", "w", ("FULLY_CONNECTED",), shape, "INT8", values.nbytes, values=values, storage=seed)
     return replace(base, **fields)  # type: ignore[arg-type]
 
 
@@ -47,7 +47,7 @@ def test_no_outcome_is_larger_than_the_dense_tensor_with_what_comes_beside(
         assert result.nbytes == w.nbytes
         # `packed` cannot hold every weight; too small a budget is the reason then, or just that.
         with suppress(ModelError) if method == "packed" else nullcontext():
-            assert method == "none" or encode(method, w.values, 1).nbytes >= w.nbytes - max(overhead, 0)  # type: ignore[arg-type]
+            assert method == "none" or encode(method, w.values, 1).nbytes >= w.nbytes - max(overhead, 0)
     else:
         assert result.nbytes + overhead < w.nbytes
         assert method == "dense" or result.nbytes < w.nbytes
@@ -56,20 +56,20 @@ def test_no_outcome_is_larger_than_the_dense_tensor_with_what_comes_beside(
 @pytest.mark.parametrize("method", list(CODECS))
 def test_lower_bound_that_saves_encoding_is_one(method: str) -> None:
     w = weight(3)
-    assert w.values is not None
     from_bound = outcome(replace(w, overhead=w.nbytes), method)
     assert "needs at least" in str(from_bound.reason)
 
 
 def test_obstacle_method_none_and_threshold_are_the_reasons() -> None:
-    assert outcome(weight(values=None, obstacle="because")).reason == "because"
+    assert outcome(Fixed.of(weight(), "because")).reason == "because"
     assert outcome(weight(), "none").reason == "method none"
     assert "below the threshold of 99.9%" in str(outcome(weight(), "rle", 0.999).reason)
     assert outcome(weight(), "rle", 0.5).blob is not None
 
 
 def test_weights_that_share_storage_stay_together_when_one_has_to() -> None:
-    good, bad = weight(storage=5, key="0:1"), weight(storage=5, key="0:2", name="other", values=None, obstacle="no")
+    good = weight(storage=5, key="0:1")
+    bad = Fixed.of(replace(good, key="0:2", name="other"), "no")
     alone = weight(storage=6, key="0:3")
     results = encode_all([Choice(w, "rle", 0.0) for w in (good, bad, alone)])
     assert [r.method for r in results] == ["none", "none", "rle"]
@@ -79,7 +79,6 @@ def test_weights_that_share_storage_stay_together_when_one_has_to() -> None:
 
 def test_blobs_in_different_layouts_must_be_smaller_together() -> None:
     first = weight(zeros=0.6, storage=5)
-    assert first.values is not None
     second = replace(first, key="0:2", shape=(16, 256), values=first.values.reshape(16, 256))
     for w in (first, second):
         assert outcome(w).blob is not None
@@ -96,7 +95,6 @@ def test_equal_blobs_of_shared_storage_count_once() -> None:
 
 def test_stored_form_stays_unless_the_new_one_is_smaller() -> None:
     w = weight()
-    assert w.values is not None
     blobs = {name: encode(name, w.values, 1) for name in STANDALONE}
     assert blobs["rle"].nbytes < blobs["dcsr"].nbytes
     stored = replace(w, stored=Stored("dcsr", blobs["dcsr"]))
@@ -118,7 +116,7 @@ def test_progress_is_told_of_every_weight() -> None:
 def test_dumped_plan_is_a_rules_file_with_one_rule_per_weight_that_can_be_rewritten() -> None:
     weights = [
         weight(key="0:1", storage=1),
-        weight(key="0:2", storage=2, values=None, obstacle="no"),
+        Fixed.of(weight(key="0:2", storage=2), "no"),
         weight(key="1:3", storage=3, zeros=0.0),
     ]
     plan = dump_plan(encode_all([Choice(w, "dcsr", 0.5) for w in weights]))
@@ -128,13 +126,13 @@ def test_dumped_plan_is_a_rules_file_with_one_rule_per_weight_that_can_be_rewrit
 
 def test_sparsity_counts_zeros() -> None:
     w = weight(values=np.array([[0, 1], [0, 0]], np.int8), shape=(2, 2))
-    assert (w.zeros, w.sparsity) == (3, 0.75)
-    assert weight(values=None).sparsity is None
+    assert w.sparsity == 0.75
+    assert Fixed.of(w, "no").sparsity is None
 
 
 def test_a_tensor_that_no_reader_would_decode_stays_with_the_reason() -> None:
     """So empty that its blob would claim more weights a byte than decoders take from a file they cannot trust."""
     values = np.broadcast_to(np.int8(0), (16400, 5000))
-    result = outcome(Weight("0:1", "w", ("FULLY_CONNECTED",), values.shape, "INT8", values.size, values=values))
+    result = outcome(Rewritable("0:1", "w", ("FULLY_CONNECTED",), values.shape, "INT8", values.size, values=values))
     assert result.blob is None
     assert result.reason is not None and result.reason.startswith("rle cannot hold it: ")

@@ -12,11 +12,11 @@ from wpconvert.errors import FileError, UsageError
 from wpconvert.model.plan import plan_of
 from wpconvert.model.rules import METHODS, Rule, Rules, choose
 from wpconvert.model.rules_file import load_rules, parse_rules
-from wpconvert.model.weight import Weight
+from wpconvert.model.weight import Rewritable
 
 
-def weight(key: str, name: str, operator: str = "CONV_2D") -> Weight:
-    return Weight(key, name, (operator,), (2, 2), "INT8", 4, values=np.zeros((2, 2), np.int8))
+def weight(key: str, name: str, operator: str = "CONV_2D") -> Rewritable:
+    return Rewritable(key, name, (operator,), (2, 2), "INT8", 4, values=np.zeros((2, 2), np.int8))
 
 
 WEIGHTS = [weight("0:1", "block1/kernel"), weight("0:4", "block2/kernel"), weight("0:7", "fc", "FULLY_CONNECTED")]

@@ -13,7 +13,7 @@ from wpconvert.codecs import CODECS
 from wpconvert.errors import BudgetError
 from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.model.rules import Choice
-from wpconvert.model.weight import Weight
+from wpconvert.model.weight import Rewritable
 from wpconvert.plan import planner as module
 from wpconvert.plan.costs import Code, CostModel, Piece
 from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED, WORTH, Goal
@@ -44,14 +44,13 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> CostModel:
     return found
 
 
-def weight(index: int, zeros: float = 0.9, rows: int = 64) -> Weight:
+def weight(index: int, zeros: float = 0.9, rows: int = 64) -> Rewritable:
     values = sparse(index, (rows, 64), zeros)
     storage = Storage(PLAIN, rows, 64, int(np.count_nonzero(values)), values.nbytes)
     layer = Layer("FULLY_CONNECTED", 1, (1, 1, 64), (1, 1, rows), weights=storage)
     operators = ("FULLY_CONNECTED",)
-    return Weight(
-        f"0:{index}", f"w{index}", operators, (rows, 64), "INT8", values.nbytes, values, storage=index, layers=(layer,)
-    )
+    described = (f"0:{index}", f"w{index}", operators, (rows, 64), "INT8", values.nbytes)
+    return Rewritable(*described, values=values, storage=index, layers=(layer,))
 
 
 def planner(goal: Goal, *methods: str) -> Planner:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.weights import find_weights
+from wpconvert.tflite.weights import rewritable_weights
 
 
 class Levels(Enum):
@@ -22,11 +22,10 @@ class Levels(Enum):
 def with_levels(data: bytes, levels: Levels) -> bytes:
     """A `.tflite` file with every int8 weight of convolutions and fully connected layers rounded to 4-bit levels."""
     model = parse(data)
-    for weight in find_weights(model):
-        if weight.values is not None:
-            channel_axis = 0 if weight.row_dims == 1 else weight.values.ndim - 1
-            rounded = _rounded(weight.values, levels, channel_axis)
-            model.root.buffers[weight.storage].data = rounded.reshape(-1).view(np.uint8)
+    for weight in rewritable_weights(model):
+        channel_axis = 0 if weight.row_dims == 1 else weight.values.ndim - 1
+        rounded = _rounded(weight.values, levels, channel_axis)
+        model.root.buffers[weight.storage].data = rounded.reshape(-1).view(np.uint8)
     return serialise(model)
 
 

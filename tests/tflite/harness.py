@@ -13,7 +13,7 @@ from tests.support.oracles import LiteRtOracle
 from wpconvert.codecs import encode
 from wpconvert.model.plan import Outcome
 from wpconvert.model.rules import Rules
-from wpconvert.model.weight import Weight
+from wpconvert.model.weight import Rewritable, Weight, obstacle_of
 from wpconvert.reference.interpreter import Interpreter
 from wpconvert.tflite.convert import Converted, Settings, convert
 from wpconvert.tflite.file import parse, serialise
@@ -59,8 +59,8 @@ def forced(data: bytes, method: str = "dcsr", *, strip: bool = False) -> bytes:
 
 
 def _forced(weight: Weight, method: str) -> Outcome:
-    if weight.values is None:
-        return Outcome(weight, "none", reason=weight.obstacle)
+    if not isinstance(weight, Rewritable):
+        return Outcome(weight, "none", reason=obstacle_of(weight))
     return Outcome(weight, method, encode(method, weight.values, weight.row_dims))
 
 
@@ -115,7 +115,7 @@ def assert_same_outputs(first: Sequence[NDArray[Any]], second: Sequence[NDArray[
 
 def obstacles(data: bytes) -> dict[str, str | None]:
     """Why each weight cannot be rewritten, by name; None when it can."""
-    return {weight.name: weight.obstacle for weight in find_weights(parse(data))}
+    return {weight.name: obstacle_of(weight) for weight in find_weights(parse(data))}
 
 
 def tensor_named(model: TfliteModel, name: str, subgraph: int = 0) -> Any:

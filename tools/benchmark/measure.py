@@ -22,7 +22,7 @@ from wpconvert.report.inspection import entropy_bits
 from wpconvert.target.board import Board, boards
 from wpconvert.tflite.convert import Converted, Settings, convert
 from wpconvert.tflite.file import parse
-from wpconvert.tflite.weights import find_weights
+from wpconvert.tflite.weights import rewritable_weights
 
 DENSE = "as it is"
 AUTO: dict[str, tuple[str, float | None]] = {
@@ -84,7 +84,7 @@ def name_of(path: Path) -> str:
 def facts_of(path: Path) -> Facts:
     """What there is to say of a model before it is rewritten."""
     data = path.read_bytes()
-    found = [w.values for w in find_weights(parse(data)) if w.values is not None and _MULTIPLIED & {*w.operators}]
+    found = [w.values for w in rewritable_weights(parse(data)) if _MULTIPLIED & {*w.operators}]
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
         file.writestr(path.name, data)

@@ -17,7 +17,7 @@ from wpconvert.tflite.elementwise import matrix_of
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.rewrite import rewrite
 from wpconvert.tflite.schema import options
-from wpconvert.tflite.weights import find_weights
+from wpconvert.tflite.weights import rewritable_weights
 
 SIDES = (1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 28, 32, 48)
 CHANNELS = (3, 8, 10, 12, 16, 24, 27, 32, 40, 48, 64, 72, 96, 128, 144, 192, 256, 276)
@@ -224,9 +224,9 @@ def build(samples: list[Sample]) -> bytes:
             builder.output(y)
     model = parse(builder.to_bytes())
     outcomes = []
-    for weight in find_weights(model):
+    for weight in rewritable_weights(model):
         method = stored.get(weight.key, PLAIN)
-        if method != PLAIN and weight.values is not None:
+        if method != PLAIN:
             outcomes.append(Outcome(weight, method, encode(method, weight.values, weight.row_dims)))
     rewrite(model, outcomes, strip=True)
     return serialise(model)

@@ -16,7 +16,7 @@ from wpconvert.errors import ModelError
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import Choice
-from wpconvert.model.weight import Weight
+from wpconvert.model.weight import Rewritable, Weight, obstacle_of
 
 Progress = Callable[[Weight], None]
 
@@ -65,7 +65,7 @@ def encode_choice(choice: Choice) -> Outcome:
     """Encode one weight by a codec, or leave it as the input has it and say why; `none` leaves it too."""
     outcome = replace(_attempt(choice), tried=choice.method)
     stored = choice.weight.stored
-    if stored is None or choice.weight.values is None:
+    if stored is None or not isinstance(choice.weight, Rewritable):
         return outcome
     if choice.method != PLAIN and _is_sparse(choice) and outcome.nbytes <= stored.blob.nbytes:
         return outcome
@@ -75,12 +75,12 @@ def encode_choice(choice: Choice) -> Outcome:
 def _attempt(choice: Choice) -> Outcome:
     """The weight encoded as chosen, or dense and why, whatever form it has in the input."""
     weight = choice.weight
-    if weight.values is None:
-        return Outcome(weight, "none", reason=weight.obstacle)
+    if not isinstance(weight, Rewritable):
+        return Outcome(weight, "none", reason=obstacle_of(weight))
     if choice.method == "none":
         return Outcome(weight, "none", reason=choice.reason or "method none")
     if not _is_sparse(choice):
-        zeros = f"{weight.sparsity or 0.0:.1%} zeros, below the threshold of {choice.threshold:.1%}"
+        zeros = f"{weight.sparsity:.1%} zeros, below the threshold of {choice.threshold:.1%}"
         return Outcome(weight, "none", reason=zeros)
     layout = Layout(weight.values.shape, weight.row_dims)
     bound = CODECS[choice.method].minimum_nbytes(layout, int(np.count_nonzero(weight.values)))
@@ -147,7 +147,7 @@ def dump_plan(outcomes: Sequence[Outcome]) -> str:
     return plan_of(
         (outcome.weight.key, _rule_of(outcome), outcome.weight.act_bits if outcome.method == POOL else None)
         for outcome in outcomes
-        if outcome.weight.values is not None
+        if isinstance(outcome.weight, Rewritable)
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,10 @@ class Stored:
 class Weight:
     """One constant tensor that an operator multiplies with, or that is large enough to ask about.
 
+    Those of a .tflite file are `Rewritable` or `Fixed`; those of an .onnx file that are not `Fixed` have their values
+    where they are in the file.
+
     key: unique in the model (`subgraph:tensor` in a .tflite file). operators: names of the consuming operators.
-    values: int8 in the shape that a codec stores, the tensor's or a matrix of its elements; None when `obstacle` says
-    why the tensor cannot be rewritten.
-    row_dims: the leading dimensions that make the rows of the stored matrix.
     overhead: bytes that rewriting adds beside the blob, net of what it removes.
     storage: weights with the same number share bytes in the file, so they are rewritten together or not at all.
     nbytes: of the dense weights. stored: how the input has them where it was rewritten before. layers: the operators
@@ -46,11 +46,8 @@ class Weight:
     shape: tuple[int, ...]
     dtype: str
     nbytes: int
-    values: NDArray[np.int8] | None = None
-    row_dims: int = 1
     overhead: int = 0
     storage: int = 0
-    obstacle: str | None = None
     stored: Stored | None = None
     layers: tuple[Layer, ...] = ()
     pool: Pool | None = None
@@ -58,15 +55,9 @@ class Weight:
     snr_db: float | None = None
 
     @property
-    def zeros(self) -> int | None:
-        """Number of zero weights, None where the values are not int8."""
-        return None if self.values is None else self.values.size - int(np.count_nonzero(self.values))
-
-    @property
     def sparsity(self) -> float | None:
-        """Share of zero weights, 0 to 1."""
-        zeros = self.zeros
-        return None if zeros is None or self.values is None else zeros / max(1, self.values.size)
+        """Share of zero weights, 0 to 1; None where the values are not known as int8."""
+        return None
 
     @property
     def lossy(self) -> bool:
@@ -77,3 +68,37 @@ class Weight:
     def label(self) -> str:
         """How messages name the tensor."""
         return f"{self.name or '(unnamed)'} [{self.key}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewritable(Weight):
+    """A weight that can be rewritten.
+
+    values: in the shape that a codec stores, the tensor's or a matrix of its elements. row_dims: the leading dimensions
+    that make the rows of the stored matrix.
+    """
+
+    values: NDArray[np.int8]
+    row_dims: int = 1
+
+    @property
+    def sparsity(self) -> float:
+        """Share of zero weights, 0 to 1."""
+        return (self.values.size - int(np.count_nonzero(self.values))) / max(1, self.values.size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fixed(Weight):
+    """A weight that stays as it is, because of an obstacle."""
+
+    obstacle: str
+
+    @classmethod
+    def of(cls, weight: Weight, obstacle: str) -> Fixed:
+        """The weight, which stays as it is."""
+        return cls(**{f.name: getattr(weight, f.name) for f in fields(Weight)}, obstacle=obstacle)
+
+
+def obstacle_of(weight: Weight) -> str | None:
+    """Why a weight stays as it is; None where it can be rewritten."""
+    return weight.obstacle if isinstance(weight, Fixed) else None

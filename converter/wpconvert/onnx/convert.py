@@ -12,7 +12,7 @@ from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.model.plan import Progress, plan_of
 from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import AUTO, Choice, Rules, choose
-from wpconvert.model.weight import Weight
+from wpconvert.model.weight import Fixed, Weight
 from wpconvert.onnx import metadata
 from wpconvert.onnx.compressed import find_compressed, is_rewritten
 from wpconvert.onnx.decode import DECODERS, DOMAIN
@@ -92,7 +92,9 @@ def convert(
         size = _copied(source, target)
         results = [replace(r, method=stored[r.key].method) if r.key in stored else r for r in results]
     report = Conversion(str(source), settings.method, nbytes, size, tuple(results), tuple(notes))
-    plan = plan_of((r.key, r.method, None) for r, c in zip(results, choices, strict=True) if c.weight.obstacle is None)
+    plan = plan_of(
+        (r.key, r.method, None) for r, c in zip(results, choices, strict=True) if not isinstance(c.weight, Fixed)
+    )
     return Converted(report, plan, changed)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from onnx import ValueInfoProto, helper
 
-from wpconvert.model.weight import Weight
+from wpconvert.model.weight import Fixed, Weight, obstacle_of
 from wpconvert.onnx import metadata
 from wpconvert.onnx.compressed import Compressed, find_compressed
 from wpconvert.onnx.data import load
@@ -89,8 +89,8 @@ def _provenance(model: OnnxModel, infos: dict[str, WeightInfo]) -> Provenance | 
 
 def _info(found: Found, opset: int) -> WeightInfo:
     weight, place = found.weight, found.place
-    if weight.obstacle is not None or place.data is None:
-        return weight_info(weight, weight.shape, weight.dtype, None, {}, None, weight.obstacle)
+    if isinstance(weight, Fixed) or place.data is None:
+        return weight_info(weight, weight.shape, weight.dtype, None, {}, None, obstacle_of(weight))
     data_type = place.tensor.data_type
     job = Job(place.data, data_type, weight.shape, LOSSLESS, opset, 0.0, Settings(place.channel_axis))
     methods = {method: form.nbytes for method, form in encode(job, None).forms.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.rules import AUTO, Choice
+from wpconvert.model.weight import obstacle_of
 from wpconvert.onnx.data import Span, extents_of
 from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, Settings
 from wpconvert.onnx.encode import Form, Job, Measured, encode, encode_all
@@ -68,15 +69,14 @@ def trials_of(
     for one, choice in zip(found, choices, strict=True):
         weight, before = one.weight, stored.get(one.weight.key)
         methods = LOSSLESS if choice.method == AUTO else () if choice.method == "none" else (choice.method,)
-        reason = weight.obstacle
+        data, reason = one.place.data, obstacle_of(weight)
         if reason is None and not methods and before is None:
             reason = choice.reason or "method none"
         job = None
-        if reason is None:
-            assert one.place.data is not None
+        if reason is None and data is not None:
             settings = Settings(one.place.channel_axis, pool_size=pool.size, seed=pool.seed)
             limit = 0.0 if before is not None else choice.threshold
-            job = Job(one.place.data, one.place.tensor.data_type, weight.shape, methods, model.opset, limit, settings)
+            job = Job(data, one.place.tensor.data_type, weight.shape, methods, model.opset, limit, settings)
         trials.append(Trial(one, choice, job, reason, stored=before))
     return trials
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from onnx import TensorProto
 
 from wpconvert.errors import ModelError
-from wpconvert.model.weight import Weight
+from wpconvert.model.weight import Fixed, Weight, obstacle_of
 from wpconvert.onnx.compressed import is_decoder
 from wpconvert.onnx.constants import Constant, constants_of, function_of
 from wpconvert.onnx.data import Data, Span, extents_of, load
@@ -134,7 +134,7 @@ def _held_by_others(found: list[Found], tensors: Mapping[int, int]) -> list[Foun
     weights = Counter(one.weight.storage for one in found)
     reason = "it shares its bytes with tensors that are no weights"
     return [
-        replace(one, weight=replace(one.weight, obstacle=one.weight.obstacle or reason))
+        replace(one, weight=Fixed.of(one.weight, obstacle_of(one.weight) or reason))
         if tensors.get(one.weight.storage, 0) > weights[one.weight.storage]
         else one
         for one in found
@@ -159,7 +159,8 @@ def _weight(scope: Scope, constant: Constant, operators: tuple[str, ...], storag
         assert scope.number is not None
         key = key_of(scope.number, constant.name)
     dtype, shape = type_name(tensor.data_type), tuple(tensor.dims)
-    return Weight(key, constant.name, operators, shape, dtype, constant.nbytes, storage=storage, obstacle=obstacle)
+    weight = Weight(key, constant.name, operators, shape, dtype, constant.nbytes, storage=storage)
+    return weight if obstacle is None else Fixed.of(weight, obstacle)
 
 
 def multipliers_of(uses: Uses, scope: Scope, name: str) -> tuple[str, ...]:

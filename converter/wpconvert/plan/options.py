@@ -11,7 +11,7 @@ from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.model.plan import Outcome, Progress, blobs_nbytes, encode_choice, settle_shared
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, Choice
-from wpconvert.model.weight import Weight
+from wpconvert.model.weight import Rewritable, Weight
 from wpconvert.plan.costs import Cost, CostModel, sum_of
 
 
@@ -45,7 +45,7 @@ class Item:
 def layers_with(outcome: Outcome) -> tuple[Layer, ...]:
     """The operators of a weight, with the weights stored as the outcome says."""
     weight = outcome.weight
-    if weight.values is None or outcome.method == PLAIN:
+    if not isinstance(weight, Rewritable) or outcome.method == PLAIN:
         return weight.layers
     storage = Storage.of(outcome.method, weight.values, weight.row_dims, outcome.nbytes)
     return tuple(replace(layer, weights=storage) for layer in weight.layers)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from wpconvert.codecs import CODECS, encode
 from wpconvert.codecs.pool_table import unpack
 from wpconvert.errors import ModelError
-from wpconvert.model.weight import Weight
+from wpconvert.model.weight import Rewritable, Weight, obstacle_of
 from wpconvert.tflite import metadata
 from wpconvert.tflite.attached import AttachedFile
 from wpconvert.tflite.compressed import Compressed, Decoded, read_compressed
@@ -177,9 +177,10 @@ def _sizes(values: NDArray[np.int8], row_dims: int) -> dict[str, int]:
 
 
 def _info(weight: Weight) -> WeightInfo:
-    values = weight.values
-    methods = {} if values is None else _sizes(values, weight.row_dims)
-    return weight_info(weight, weight.shape, weight.dtype, values, methods, None, weight.obstacle)
+    if not isinstance(weight, Rewritable):
+        return weight_info(weight, weight.shape, weight.dtype, None, {}, None, obstacle_of(weight))
+    methods = _sizes(weight.values, weight.row_dims)
+    return weight_info(weight, weight.shape, weight.dtype, weight.values, methods, None, None)
 
 
 def _stored_info(weight: Weight, method: str, values: NDArray[np.int8]) -> WeightInfo:

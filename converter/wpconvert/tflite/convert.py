@@ -12,7 +12,7 @@ from wpconvert.model.layer import Layer
 from wpconvert.model.plan import Outcome, Progress, dump_plan, encode_all, kept
 from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.rules import AUTO, Rules, choose
-from wpconvert.model.weight import Stored, Weight
+from wpconvert.model.weight import Fixed, Stored, Weight
 from wpconvert.plan.costs import CostModel
 from wpconvert.plan.explain import explain, forecast
 from wpconvert.plan.goal import DEFAULT_GOAL, Goal
@@ -171,7 +171,7 @@ def convert(
 
 def _layers(site: Site, weight: Weight, layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """The operators that multiply with a weight that can be rewritten."""
-    if not layers or site.subgraph != 0 or weight.values is None:
+    if not layers or site.subgraph != 0 or isinstance(weight, Fixed):
         return ()
     return tuple(layers[use.operator] for use in site.uses)
 

@@ -13,7 +13,7 @@ import numpy as np
 from wpconvert.codecs.alignment import ALIGNMENT
 from wpconvert.model.plan import Outcome, blobs_nbytes, kept
 from wpconvert.model.pooling import POOL
-from wpconvert.model.weight import Weight
+from wpconvert.model.weight import Rewritable, Weight
 from wpconvert.tflite import metadata
 from wpconvert.tflite.metadata import Originals
 from wpconvert.tflite.model import TfliteModel
@@ -47,9 +47,9 @@ class Overheads:
 
     def __init__(self, weights: Sequence[Weight], model: TfliteModel, strip: bool) -> None:
         """`weights` are those of the dense `model`, which is rewritten by this."""
-        groups: defaultdict[int, list[Weight]] = defaultdict(list)
+        groups: defaultdict[int, list[Rewritable]] = defaultdict(list)
         for weight in weights:
-            if weight.values is not None:
+            if isinstance(weight, Rewritable):
                 groups[weight.storage].append(weight)
         sites = find_sites(model)
         rewrite(model, [], strip)
@@ -69,7 +69,7 @@ class Overheads:
         It depends on neither methods nor choices.
         """
         change = self._changes.get(weight.storage)
-        if change is None or weight.values is None:
+        if change is None or not isinstance(weight, Rewritable):
             return weight
         leaving = sum(key_nbytes(key) * count / self._leaving[key] for key, count in change.leaving.items())
         coming = sum(key_nbytes(key) * count / self._coming[key] for key, count in change.coming.items())
@@ -113,7 +113,7 @@ class Overheads:
         return result
 
 
-def _stub(weight: Weight) -> Outcome:
+def _stub(weight: Rewritable) -> Outcome:
     """The weight rewritten, with a blob that says no more than its layout."""
     layout = repr((weight.shape, weight.row_dims)).encode()
     return Outcome(weight, _METHOD, np.frombuffer(layout, np.uint8))

@@ -14,7 +14,7 @@ from wpconvert.codecs import Lut, Pool
 from wpconvert.codecs.pool_table import LUT_BITS, MAX_SHIFT
 from wpconvert.errors import WpconvertError
 from wpconvert.model.pooling import DEFAULT_SIZE, NETWORK, POOLED_OPERATORS, PoolSettings
-from wpconvert.model.weight import Weight
+from wpconvert.model.weight import Fixed, Rewritable, Weight
 from wpconvert.tflite.model import TfliteModel, shape_of
 from wpconvert.tflite.obstacles import Obstacle
 from wpconvert.tflite.replace import Change, put, rescaled_biases, scales_of
@@ -57,7 +57,7 @@ def pool_weights(
     stored: defaultdict[int, list[Weight]] = defaultdict(list)
     for weight in weights:
         stored[weight.storage].append(weight)
-    groups: defaultdict[int, list[list[Weight]]] = defaultdict(list)
+    groups: defaultdict[int, list[list[Rewritable]]] = defaultdict(list)
     for storage, sharing in stored.items():
         reasons = {
             weight.key: _obstacle(model, sites[weight.key], weight, sharing, chosen)
@@ -67,23 +67,25 @@ def pool_weights(
         if any(reasons.values()):
             result.reasons |= {key: reason or "" for key, reason in reasons.items()}
         elif reasons:
-            groups[0 if settings.scope == NETWORK else storage].append(sharing)
+            # None has a reason against it, so that all can be rewritten.
+            members = [weight for weight in sharing if isinstance(weight, Rewritable)]
+            groups[0 if settings.scope == NETWORK else storage].append(members)
     for group in groups.values():
         own, vectors = _of_few_vectors(group, settings)
         if vectors is None:
             _pool_group(model, sites, group, settings, result)
             continue
-        members = [weight for sharing in own for weight in sharing]
+        made = [weight for together in own for weight in together]
         result.pools |= dict.fromkeys(
-            (weight.key for weight in members), _exact_pool(vectors, members, settings, result.notes)
+            (weight.key for weight in made), _exact_pool(vectors, made, settings, result.notes)
         )
-        more = []
-        for sharing in group:
-            keys = {weight.key for weight in sharing}
+        more: list[list[Rewritable]] = []
+        for together in group:
+            keys = {weight.key for weight in together}
             if keys & result.pools.keys():
                 continue
             if keys & set(asked):
-                more.append(sharing)
+                more.append(together)
             else:
                 why = "kept: not made of the vectors that other tensors are made of; a rule can pool it"
                 result.reasons |= dict.fromkeys(keys, why)
@@ -96,7 +98,7 @@ def _obstacle(
     model: TfliteModel, site: Site, weight: Weight, sharing: Sequence[Weight], chosen: Collection[str]
 ) -> str | None:
     """Why a weight cannot be pooled; `sharing` are those that share its bytes."""
-    if weight.values is None:
+    if isinstance(weight, Fixed):
         return weight.obstacle
     for name in weight.operators:
         if name not in POOLED_OPERATORS:
@@ -107,24 +109,24 @@ def _obstacle(
         if use.name == "CONV_2D" and shape_of(x)[-1] != weight.shape[-1]:
             return "weights of a grouped convolution cannot be pooled"
     for other in sharing:
-        if other.key not in chosen or other.values is None or other.shape != weight.shape:
+        if other.key not in chosen or not isinstance(other, Rewritable) or other.shape != weight.shape:
             return f"shares its bytes with {other.label}, which is not pooled like it"
     return None
 
 
-def _lut(members: Sequence[Weight], settings: PoolSettings, shift: int) -> Lut:
+def _lut(members: Sequence[Rewritable], settings: PoolSettings, shift: int) -> Lut:
     return settings.lut_for(min(weight.act_bits for weight in members), shift)
 
 
-def _vectors(members: Sequence[Weight]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+def _vectors(members: Sequence[Rewritable]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
     """The vectors of all weights, int8[n, 8], and what `lanes` says of them."""
-    values = [weight.values for weight in members if weight.values is not None]
+    values = [weight.values for weight in members]
     return np.concatenate([cut(v) for v in values]), np.concatenate([lanes(v.shape) for v in values])
 
 
 def _of_few_vectors(
-    group: Sequence[Sequence[Weight]], settings: PoolSettings
-) -> tuple[list[Sequence[Weight]], NDArray[np.int8] | None]:
+    group: Sequence[Sequence[Rewritable]], settings: PoolSettings
+) -> tuple[list[Sequence[Rewritable]], NDArray[np.int8] | None]:
     """Those of the weights, in lists of those that share their bytes, that consist of a pool's vectors already, and
     these vectors, int8[K, 8].
 
@@ -146,7 +148,9 @@ def _of_few_vectors(
     return [group[i] for i in sorted(own)], pool
 
 
-def _exact_pool(found: NDArray[np.int8], members: Sequence[Weight], settings: PoolSettings, notes: list[str]) -> Pool:
+def _exact_pool(
+    found: NDArray[np.int8], members: Sequence[Rewritable], settings: PoolSettings, notes: list[str]
+) -> Pool:
     """The pool that the weights are made of, of the vectors that were found."""
     # Which pool it is is given: entries get the bits it takes.
     bits, shift = next(
@@ -171,19 +175,18 @@ def _shifts(bits: int) -> range:
 def _pool_group(
     model: TfliteModel,
     sites: dict[str, Site],
-    group: Sequence[Sequence[Weight]],
+    group: Sequence[Sequence[Rewritable]],
     settings: PoolSettings,
     result: Pooled,
 ) -> None:
     """Fit a pool to weights, in lists of those that share their bytes, and put what is made of it in their place."""
     members = [weight for sharing in group for weight in sharing]
     scales = {weight.key: scales_of(model, sites[weight.key]) for weight in members}
-    parts = [Part.of(weight.values, scales[weight.key]) for weight in members if weight.values is not None]
+    parts = [Part.of(weight.values, scales[weight.key]) for weight in members]
     vectors, shift = fit(parts, settings.size or DEFAULT_SIZE, settings.lut_bits, settings.seed)
     pool = Pool(vectors, settings.lut_bits, shift, _lut(members, settings, shift))
     for sharing in group:
         before = sharing[0].values
-        assert before is not None
         values, factors = nearest(before, vectors)
         changes = [
             Change(sites[weight.key], values, (scales[weight.key] * factors).astype(np.float32)) for weight in sharing

@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from wpconvert.codecs import Pool
 from wpconvert.model.plan import Outcome, encode_choice, settle_shared
 from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.rules import Choice
+from wpconvert.model.weight import Rewritable
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.pooled import Pooled, pool_weights
-from wpconvert.tflite.weights import find_weights
+from wpconvert.tflite.weights import rewritable_weights
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _FULLY_CONNECTED = "FULLY_CONNECTED"
@@ -41,20 +43,15 @@ def pool_choices(dense: bytes, choices: Sequence[Choice], settings: PoolSettings
         chosen = {choice.weight.key for choice in choices if choice.method == POOL}
         asked = {choice.weight.key for choice in choices if choice.rule is not None}
         pooled = pool_weights(model, [choice.weight for choice in ready], chosen, asked, settings)
-        values = {weight.key: weight.values for weight in find_weights(model)}
+        after = {weight.key: weight.values for weight in rewritable_weights(model)}
         tried = [
-            replace(
-                c,
-                weight=replace(
-                    c.weight, values=values[c.weight.key], pool=pool, snr_db=pooled.snr_db.get(c.weight.key)
-                ),
-            )
+            (replace(c, weight=replace(w, values=after[w.key], pool=pool, snr_db=pooled.snr_db.get(w.key))), pool)
             for c in ready
-            if (pool := pooled.pools.get(c.weight.key)) is not None
+            if (pool := pooled.pools.get(c.weight.key)) is not None and isinstance(w := c.weight, Rewritable)
         ]
         reasons = pooled.reasons | _not_worth_it(tried)
         if not reasons:
-            by_key = {choice.weight.key: choice for choice in tried}
+            by_key = {choice.weight.key: choice for choice, _ in tried}
             found = [by_key.get(choice.weight.key, choice) for choice in choices]
             file = serialise(model) if pooled.snr_db else dense
             return PooledModel(file, found, [*pooled.notes, _described(pooled)])
@@ -72,7 +69,7 @@ def _by_default(choices: Sequence[Choice]) -> list[Choice]:
     result = []
     for choice in choices:
         reason = None
-        if choice.method == POOL and choice.rule is None and choice.weight.values is not None:
+        if choice.method == POOL and choice.rule is None and isinstance(choice.weight, Rewritable):
             if choice.weight.key == first and choice.weight.operators == ("CONV_2D",):
                 reason = "kept: the first convolution; a rule can pool it"
             elif _FULLY_CONNECTED in choice.weight.operators:
@@ -89,14 +86,13 @@ def _act_bits(choice: Choice, settings: PoolSettings) -> int:
     return settings.act_bits if asked is None else asked
 
 
-def _not_worth_it(choices: Sequence[Choice]) -> dict[str, str]:
+def _not_worth_it(tried: Sequence[tuple[Choice, Pool]]) -> dict[str, str]:
     """Why weights that were pooled do not get smaller, by key: by their own blobs, or together with their pool."""
-    outcomes = settle_shared([encode_choice(choice) for choice in choices])
+    outcomes = settle_shared([encode_choice(choice) for choice, _ in tried])
     reasons = {}
     groups: defaultdict[bytes, list[Outcome]] = defaultdict(list)
-    for choice, outcome in zip(choices, outcomes, strict=True):
-        pool, stored = choice.weight.pool, choice.weight.stored
-        assert pool is not None
+    for (choice, pool), outcome in zip(tried, outcomes, strict=True):
+        stored = choice.weight.stored
         if stored is not None and choice.weight.snr_db is not None and outcome.nbytes >= stored.blob.nbytes:
             reasons[choice.weight.key] = f"would not shrink: its {stored.method} has {stored.blob.nbytes:,} bytes"
         elif outcome.blob is None or outcome.weight.pool is not pool:
@@ -117,10 +113,10 @@ def _saved(outcomes: Sequence[Outcome]) -> int:
     """Bytes that these weights save, without their pool; shared ones count once."""
     before, after = {}, {}
     for outcome in outcomes:
-        stored, blob = outcome.weight.stored, outcome.blob
-        assert blob is not None
+        stored = outcome.weight.stored
         before[outcome.weight.storage] = outcome.weight.nbytes if stored is None else stored.blob.nbytes
-        after[outcome.weight.storage, blob.tobytes()] = blob.nbytes
+        if outcome.blob is not None:
+            after[outcome.weight.storage, outcome.blob.tobytes()] = outcome.blob.nbytes
     overhead = sum(outcome.weight.overhead for outcome in outcomes if outcome.weight.stored is None)
     return sum(before.values()) - sum(after.values()) - overhead
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from wpconvert.codecs import CODECS, Pool
 from wpconvert.memory import offline
 from wpconvert.memory.offline import MemoryPlan
 from wpconvert.model.plan import Outcome
+from wpconvert.model.weight import Rewritable
 from wpconvert.tflite import metadata
 from wpconvert.tflite.levels import ACT_BITS
 from wpconvert.tflite.metadata import Originals, TensorRecord
@@ -47,23 +48,25 @@ def rewrite(
     """
     memory_plan = None
     sites = find_sites(model)
-    chosen = [(sites[outcome.weight.key], outcome) for outcome in outcomes if outcome.blob is not None]
+    chosen = [
+        _Replacement(sites[weight.key], weight, outcome.method, outcome.blob)
+        for outcome in outcomes
+        if outcome.blob is not None and isinstance(weight := outcome.weight, Rewritable)
+    ]
     if chosen:
         rewriter = _Rewriter(model, strip)
         # Tables first: they are computed from weights and quantisation that the blobs will replace.
         tables = {
-            (site.subgraph, use.operator): build_table(model, site.subgraph, use.operator, *_arithmetic(outcome)).pack(
-                model.root.subgraphs[site.subgraph].tensors[site.tensor].quantization.scale
-            )
-            for site, outcome in chosen
-            for use in site.uses
+            (one.site.subgraph, use.operator): _table(model, one, use.operator)
+            for one in chosen
+            for use in one.site.uses
             if use.name not in ELEMENTWISE
         }
-        for site, outcome in chosen:
-            for use in site.uses:
-                rewriter.replace_operator(site, use.operator, outcome, tables.get((site.subgraph, use.operator)))
-            rewriter.replace_weight(site, outcome)
-        records = [_record(site, outcome) for site, outcome in chosen]
+        for one in chosen:
+            for use in one.site.uses:
+                rewriter.replace_operator(one, use.operator, tables.get((one.site.subgraph, use.operator)))
+            rewriter.replace_weight(one)
+        records = [_record(one) for one in chosen]
         drop_unused_codes(model)
         offline.fit(model)
         memory_plan = plan(model)
@@ -75,20 +78,33 @@ def rewrite(
     return memory_plan
 
 
-def _pool_of(outcome: Outcome) -> Pool | None:
-    """The pool that an operator reads: weights that are stored otherwise need none."""
-    return outcome.weight.pool if CODECS[outcome.method].pooled else None
+@dataclass(frozen=True)
+class _Replacement:
+    """A weight that a blob takes the place of."""
+
+    site: Site
+    weight: Rewritable
+    method: str
+    blob: NDArray[np.uint8]
+
+    @property
+    def pool(self) -> Pool | None:
+        """The pool that an operator reads: weights that are stored otherwise need none."""
+        return self.weight.pool if CODECS[self.method].pooled else None
+
+    @property
+    def arithmetic(self) -> tuple[int, int]:
+        """Bits of activations, and shift of the look-up entries, of an operator with these weights."""
+        return (ACT_BITS, 0) if self.pool is None else (self.weight.act_bits, self.pool.lut_shift)
 
 
-def _arithmetic(outcome: Outcome) -> tuple[int, int]:
-    """Bits of activations, and shift of the look-up entries, of an operator with these weights."""
-    pool = _pool_of(outcome)
-    return (ACT_BITS, 0) if pool is None else (outcome.weight.act_bits, pool.lut_shift)
+def _table(model: TfliteModel, one: _Replacement, operator: int) -> NDArray[np.uint8]:
+    weights = model.root.subgraphs[one.site.subgraph].tensors[one.site.tensor]
+    return build_table(model, one.site.subgraph, operator, *one.arithmetic).pack(weights.quantization.scale)
 
 
-def _record(site: Site, outcome: Outcome) -> TensorRecord:
-    weight = outcome.weight
-    assert weight.values is not None
+def _record(one: _Replacement) -> TensorRecord:
+    site, weight = one.site, one.weight
     digest = hashlib.sha256(np.ascontiguousarray(weight.values).data).hexdigest()
     operator = "+".join(weight.operators)
     return TensorRecord(
@@ -98,7 +114,7 @@ def _record(site: Site, outcome: Outcome) -> TensorRecord:
         operator,
         list(weight.shape),
         weight.dtype,
-        outcome.method,
+        one.method,
         digest,
         weight.lossy,
     )
@@ -120,15 +136,16 @@ class _Rewriter:
         self._pools: dict[bytes, int] = {}
         self._pool_tensors: dict[tuple[int, int], int] = {}
 
-    def replace_operator(self, site: Site, index: int, outcome: Outcome, table: NDArray[np.uint8] | None) -> None:
+    def replace_operator(self, one: _Replacement, index: int, table: NDArray[np.uint8] | None) -> None:
         """Put the custom operator in the builtin one's place, and its table, if any, in the place of the bias."""
+        site = one.site
         graph = self._model.root.subgraphs[site.subgraph]
         operator = graph.operators[index]
         name = self._model.operator_name(operator)
         inputs = [int(operator.inputs[0]), site.tensor]
         if table is not None:
             inputs.append(self._place_table(site, index, table))
-        if (pool := _pool_of(outcome)) is not None:
+        if (pool := one.pool) is not None:
             inputs.append(self._place_pool(site.subgraph, pool))
         self.originals.operators[site.subgraph, index] = operator
         replacement = OperatorT()
@@ -138,10 +155,10 @@ class _Rewriter:
         options = options_of(name, operator.builtinOptions)
         # The blob says these too; equal options stand in the file once.
         if not self._strip:
-            options = replace(options, codec=outcome.method)
+            options = replace(options, codec=one.method)
         if not self._strip or name in ELEMENTWISE:
-            options = replace(options, filter_shape=outcome.weight.shape)
-        options = replace(options, act_bits=_arithmetic(outcome)[0])
+            options = replace(options, filter_shape=one.weight.shape)
+        options = replace(options, act_bits=one.arithmetic[0])
         replacement.customOptions = options.pack()
         replacement.customOptionsFormat = CustomOptionsFormat.FLEXBUFFERS
         graph.operators[index] = replacement
@@ -179,10 +196,9 @@ class _Rewriter:
             tensors.append(_bytes_tensor(f"wpconvert/pool{len(self._pools) - 1}", packed.nbytes, buffer))
         return self._pool_tensors[subgraph, buffer]
 
-    def replace_weight(self, site: Site, outcome: Outcome) -> None:
+    def replace_weight(self, one: _Replacement) -> None:
         """Put the blob in the weight's place. Equal blobs of tensors that shared a buffer share one again."""
-        blob = outcome.blob
-        assert blob is not None
+        site, blob = one.site, one.blob
         graph = self._model.root.subgraphs[site.subgraph]
         tensor = graph.tensors[site.tensor]
         self.originals.tensors[site.subgraph, site.tensor] = tensor

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import WpconvertError
-from wpconvert.model.weight import Weight
+from wpconvert.model.weight import Fixed, Rewritable, Weight
 from wpconvert.tflite import table
 from wpconvert.tflite.arithmetic import activation_range, output_multipliers
 from wpconvert.tflite.elementwise import check_elementwise, matrix_of
@@ -98,6 +98,11 @@ def find_weights(model: TfliteModel) -> list[Weight]:
     return [_describe(model, key, site, kept) for key, site in sites.items() if _is_weight(model, site)]
 
 
+def rewritable_weights(model: TfliteModel) -> list[Rewritable]:
+    """Those of the weights that can be rewritten."""
+    return [weight for weight in find_weights(model) if isinstance(weight, Rewritable)]
+
+
 def _is_weight(model: TfliteModel, site: Site) -> bool:
     if any(_multiplies(use.name, use.slot) for use in site.uses):
         return True
@@ -123,26 +128,26 @@ def _describe(model: TfliteModel, key: str, site: Site, kept: set[int]) -> Weigh
     graph = model.root.subgraphs[site.subgraph]
     tensor = graph.tensors[site.tensor]
     data = model.buffer(tensor)
-    weight = Weight(
-        key=key,
-        name=text(tensor.name),
-        operators=tuple(dict.fromkeys(use.name for use in site.uses)),
-        shape=shape_of(tensor),
-        dtype=TYPE_NAMES.get(tensor.type, str(tensor.type)),
-        nbytes=0 if data is None else data.nbytes,
-        storage=int(tensor.buffer),
+    described = (
+        key,
+        text(tensor.name),
+        tuple(dict.fromkeys(use.name for use in site.uses)),
+        shape_of(tensor),
+        TYPE_NAMES.get(tensor.type, str(tensor.type)),
+        0 if data is None else data.nbytes,
     )
+    storage = int(tensor.buffer)
     try:
         _check_sharing(model, site, kept)
         for use in site.uses:
             _check_use(model, site, use)
-        values = model.constant(tensor)
+        values = _constant_weights(model, tensor)
     except (Obstacle, WpconvertError) as obstacle:
-        return replace(weight, obstacle=str(obstacle))
+        return Fixed(*described, storage=storage, obstacle=str(obstacle))
     name = site.uses[0].name
     if name in ELEMENTWISE:
-        values = matrix_of(np.asarray(values))
-    return replace(weight, values=values, row_dims=ROW_DIMS[name])
+        values = matrix_of(values)
+    return Rewritable(*described, storage=storage, values=values, row_dims=ROW_DIMS[name])
 
 
 def _check_sharing(model: TfliteModel, site: Site, kept: set[int]) -> None:
