@@ -118,7 +118,7 @@ def test_dumped_plan_fed_back_gives_the_identical_file(options: list[str], cli: 
 
 def test_threshold_keeps_denser_tensors(cli: Cli, tmp_path: Path) -> None:
     done = cli.ok(MODEL, "-m", "dcsr", "--threshold", "0.8835", "--dry-run")
-    assert "below the threshold of 88.3%" in done.out or "below the threshold of 88.4%" in done.out
+    assert "below the threshold of 88.3 %" in done.out or "below the threshold of 88.4 %" in done.out
     assert cli.ok(MODEL, "--threshold", "1", "--dry-run").out.count("below the threshold") == 10
     assert not tree(tmp_path)
 

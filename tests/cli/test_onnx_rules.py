@@ -86,7 +86,7 @@ def test_a_threshold_holds_where_no_rule_has_its_own(cli: Cli, files: Path) -> N
     methods = _methods(cli, files / "branches.onnx", rule, "--threshold", "0.9")
     assert {key for key, method in methods.items() if method != "none"} == {"0:w1"}
     tensors = json.loads((files / "r.json").read_text())["tensors"]
-    assert "below the threshold of 90.0%" in next(t["reason"] for t in tensors if t["key"] == "1:w")
+    assert "below the threshold of 90.0 %" in next(t["reason"] for t in tensors if t["key"] == "1:w")
 
 
 @pytest.mark.parametrize("name", ["branches.onnx", "odd.onnx", "outside/model.onnx"])

@@ -63,7 +63,7 @@ def test_lower_bound_that_saves_encoding_is_one(method: str) -> None:
 def test_obstacle_method_none_and_threshold_are_the_reasons() -> None:
     assert outcome(Fixed.of(weight(), "because")).reason == "because"
     assert outcome(weight(), "none").reason == "method none"
-    assert "below the threshold of 99.9%" in str(outcome(weight(), "rle", 0.999).reason)
+    assert "below the threshold of 99.9 %" in str(outcome(weight(), "rle", 0.999).reason)
     assert outcome(weight(), "rle", 0.5).blob is not None
 
 

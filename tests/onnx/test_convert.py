@@ -226,7 +226,7 @@ def test_rules_threshold_and_plan(tmp_path: Path) -> None:
     _, done = converted(source, "none", rules)
     found = {tensor.name: tensor for tensor in done.report.tensors}
     assert found["conv.weight"].method == "rle"
-    assert found["fc.weight"].reason is not None and "below the threshold of 99.0%" in found["fc.weight"].reason
+    assert found["fc.weight"].reason is not None and "below the threshold of 99.0 %" in found["fc.weight"].reason
     with pytest.raises(UsageError, match="matches no weight"):
         converted(source, "rle", [Rule(name="nothing", method="rle")])
     assert "0:conv.weight" in done.plan and "rle" in done.plan

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from rich.console import Console
 
+from wpconvert.report.export import to_json
 from wpconvert.report.result import Conversion, Forecast, OutputComparison, TensorResult, Verification
-from wpconvert.report.text import escape, percent, print_conversion, print_verification, shape_text, short_name
+from wpconvert.report.table import escape
+from wpconvert.report.text import print_conversion, print_verification, short_name
+from wpconvert.units import percent, shape_text
 
 
 def printed(report: Conversion, verbose: bool = False, width: int = 120) -> str:
@@ -65,7 +69,7 @@ def test_failure_says_what_is_broken() -> None:
     out = io.StringIO()
     verdict = Verification(False, "identical outputs", "litert", 1, False, (output,))
     print_verification(Console(file=out, width=160), verdict)
-    assert "3 of 40 values differ, at most by 7 LSB, SNR 12.3 dB, top-1 agreement 50.0%" in out.getvalue()
+    assert "3 of 40 values differ, at most by 7 LSB, SNR 12.3 dB, top-1 agreement 50.0 %" in out.getvalue()
     assert "NOT verified: weights differ; output 0 differs; promised: identical outputs" in out.getvalue()
 
 
@@ -79,6 +83,14 @@ def test_names_are_shown_not_obeyed(name: str, verbose: bool) -> None:
     if name.isprintable():
         assert name in text
     text.encode()
+
+
+@pytest.mark.parametrize("name", ["a\x9b2Jb", "\u202egnp", "\udcff", "\U000e0001x", "größe"])
+def test_json_obeys_no_name_either(name: str) -> None:
+    text = to_json(report(tensor(name)))
+    assert text.replace("\n", "").isprintable()
+    assert json.loads(text)["tensors"][0]["name"] == name
+    assert (name in text) == name.isprintable()
 
 
 def test_escape_leaves_printable_text_alone() -> None:

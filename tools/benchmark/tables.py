@@ -42,8 +42,9 @@ def _against_stock(row: Row | None, stock: Stock | None, unit: str) -> str:
 def facts_line(facts: Facts) -> str:
     """A model in a sentence: what it is before anything is done to it."""
     text = (
-        f"File {facts.file_nbytes:,} bytes; {facts.weights:,} int8 weights, {facts.zeros / max(1, facts.weights):.0%} "
-        f"zeros, order-0 entropy {facts.entropy_nbytes:,} bytes; `zip -9` {facts.zip_nbytes:,}, `xz -9e` "
+        f"File {facts.file_nbytes:,} bytes; {facts.weights:,} int8 weights, "
+        f"{100 * facts.zeros / max(1, facts.weights):.0f} % zeros, "
+        f"order-0 entropy {facts.entropy_nbytes:,} bytes; `zip -9` {facts.zip_nbytes:,}, `xz -9e` "
         f"{facts.xz_nbytes:,} bytes."
     )
     published = [f"{m} {_number(published_nbytes(facts.name, m))}" for m in ("dcsr", "rle")]

@@ -9,9 +9,12 @@ from rich.console import Console
 
 from wpconvert.bench.compare import Pair, layer_pairs
 from wpconvert.bench.result import Benchmark, Comparison
-from wpconvert.report.text import escape, percent, plain_table, short_name
+from wpconvert.report.table import Kind, escape, print_table, shortened
+from wpconvert.report.text import short_name
+from wpconvert.units import number, percent
 
 MODELLED = "cycles (modelled)"
+_COUNTED = [("instructions", Kind.NUMBER), ("share", Kind.NUMBER), (MODELLED, Kind.NUMBER)]
 _TITLE_WIDTH = 24
 
 
@@ -31,55 +34,45 @@ def print_benchmark(console: Console, result: Benchmark, functions: int, profile
 
 def _layer_name(name: str) -> str:
     """Of a fused layer's parts the first, which is its last operator; the end of it if it is long."""
-    return escape(short_name(name.partition(";")[0], "")) if name else ""
+    return short_name(name.partition(";")[0], "") if name else ""
 
 
 def _print_layers(console: Console, result: Benchmark) -> None:
-    table = plain_table(
-        [("", True), ("operator", False), ("output", False), ("instructions", True), ("share", True), (MODELLED, True)]
-    )
-    for layer in result.layers:
-        table.add_row(
+    columns = [("", Kind.NUMBER), ("operator", Kind.WORD), ("output", Kind.NAME), *_COUNTED]
+    rows = [
+        [
             str(layer.index),
-            escape(layer.operator),
+            layer.operator,
             _layer_name(layer.name),
-            f"{layer.instructions:,}",
-            percent(layer.instructions, result.instructions),
-            f"{layer.modelled_cycles:,}",
-        )
-    table.add_row(
-        "",
-        "interpreter",
-        "",
-        f"{result.interpreter_instructions:,}",
-        percent(result.interpreter_instructions, result.instructions),
-        f"{result.interpreter_modelled_cycles:,}",
-    )
-    table.add_section()
-    table.add_row("", "Invoke", "", f"{result.instructions:,}", "", f"{result.modelled_cycles:,}")
-    console.print(table)
+            *_counted(layer.instructions, layer.modelled_cycles, result),
+        ]
+        for layer in result.layers
+    ]
+    between = _counted(result.interpreter_instructions, result.interpreter_modelled_cycles, result)
+    rows.append(["", "interpreter", "", *between])
+    total = ["", "Invoke", "", number(result.instructions), "", number(result.modelled_cycles)]
+    print_table(console, columns, rows, [total])
+
+
+def _counted(instructions: int, cycles: int, result: Benchmark) -> list[str]:
+    """The cells below _COUNTED."""
+    return [number(instructions), percent(instructions, result.instructions), number(cycles)]
 
 
 def _print_functions(console: Console, result: Benchmark, functions: int) -> None:
-    table = plain_table(
-        [("function", False), ("part", False), ("instructions", True), ("share", True), (MODELLED, True)]
-    )
-    for row in result.functions[:functions]:
-        share = percent(row.instructions, result.instructions)
-        table.add_row(escape(row.name), row.part, f"{row.instructions:,}", share, f"{row.modelled_cycles:,}")
+    rows = [
+        [row.name, row.part, *_counted(row.instructions, row.modelled_cycles, result)]
+        for row in result.functions[:functions]
+    ]
     if rest := result.functions[functions:]:
         counts = sum(row.instructions for row in rest), sum(row.modelled_cycles for row in rest)
-        share = percent(counts[0], result.instructions)
-        table.add_row(f"{len(rest)} more", "", f"{counts[0]:,}", share, f"{counts[1]:,}")
-    console.print(table)
+        rows.append([f"{len(rest)} more", "", *_counted(*counts, result)])
+    print_table(console, [("function", Kind.NAME), ("part", Kind.WORD), *_COUNTED], rows)
 
 
 def _print_classes(console: Console, result: Benchmark) -> None:
-    table = plain_table([("instruction class", False), ("instructions", True), ("share", True), (MODELLED, True)])
-    for row in result.classes:
-        share = percent(row.instructions, result.instructions)
-        table.add_row(row.name, f"{row.instructions:,}", share, f"{row.modelled_cycles:,}")
-    console.print(table)
+    rows = [[row.name, *_counted(row.instructions, row.modelled_cycles, result)] for row in result.classes]
+    print_table(console, [("instruction class", Kind.WORD), *_COUNTED], rows)
 
 
 def _print_totals(console: Console, result: Benchmark) -> None:
@@ -100,14 +93,18 @@ def _print_totals(console: Console, result: Benchmark) -> None:
 def print_comparison(console: Console, result: Comparison, functions: int, profile: bool) -> None:
     """Both models side by side: layers where they correspond, then the totals with ratios."""
     model, against = result.model, result.against
-    titles = ["", "operator", "output", _title(against.path), _title(model.path), "ratio"]
-    table = plain_table([(title, title not in ("operator", "output")) for title in titles])
-    for pair in layer_pairs(model, against):
-        table.add_row(*_pair_cells(pair))
-    table.add_section()
-    for name, first, second in _totals(against, model):
-        table.add_row("", name, "", f"{first:,}", f"{second:,}", ratio(second, first))
-    console.print(table)
+    columns = [
+        ("", Kind.NUMBER),
+        ("operator", Kind.WORD),
+        ("output", Kind.NAME),
+        *((title, Kind.NUMBER) for title in (_title(against.path), _title(model.path), "ratio")),
+    ]
+    pairs = [_pair_cells(pair) for pair in layer_pairs(model, against)]
+    totals = [
+        ["", name, "", number(first), number(second), ratio(second, first)]
+        for name, first, second in _totals(against, model)
+    ]
+    print_table(console, columns, pairs or totals, totals if pairs else ())
     if profile:
         for one in (against, model):
             console.print(f"[bold]{escape(one.path)}[/bold]")
@@ -123,17 +120,16 @@ def print_comparison(console: Console, result: Comparison, functions: int, profi
 
 def _title(path: str) -> str:
     """A path as a column's title: its end, short enough to leave room for the names of layers."""
-    name = Path(path).name
-    return escape(name if len(name) <= _TITLE_WIDTH else "…" + name[1 - _TITLE_WIDTH :])
+    return shortened(Path(path).name, _TITLE_WIDTH)
 
 
 def _pair_cells(pair: Pair) -> Sequence[str]:
     return (
         str(pair.index),
-        escape(pair.operator),
+        pair.operator,
         _layer_name(pair.name),
-        f"{pair.before:,}",
-        f"{pair.after:,}",
+        number(pair.before),
+        number(pair.after),
         ratio(pair.after, pair.before),
     )
 

@@ -22,7 +22,8 @@ from wpconvert.emit.c_array import header_path
 from wpconvert.errors import BatchError, UsageError
 from wpconvert.interrupts import Interrupted
 from wpconvert.report.export import many_to_json
-from wpconvert.report.text import escape, number
+from wpconvert.report.table import escape
+from wpconvert.units import number
 
 
 def batch(

@@ -9,8 +9,10 @@ from wpconvert.codecs import CODECS
 from wpconvert.onnx.sniff import is_onnx
 from wpconvert.report.export import to_json
 from wpconvert.report.inspection import Inspection, TensorInfo, WeightInfo, inspect_model
-from wpconvert.report.text import escape, name_width, plain_table, shape_text, share, short_name
+from wpconvert.report.table import Kind, escape, print_table
+from wpconvert.report.text import short_name
 from wpconvert.tflite.file import read
+from wpconvert.units import number, shape_text, share
 
 
 def inspect(model: ModelArgument, as_json: JsonOption = False) -> None:
@@ -43,8 +45,6 @@ inspect.epilog = (  # type: ignore[attr-defined]
 
 
 _WIDE = 110
-# What the columns of numbers take in a narrow terminal.
-_NUMBERS_WIDTH = 62
 
 
 def print_inspection(console: Console, result: Inspection) -> None:
@@ -105,40 +105,43 @@ def _smallest(weight: WeightInfo) -> tuple[str, str]:
 def _print_weights(console: Console, result: Inspection) -> None:
     """The weights and the method that needs fewest bytes; operator and shape where the terminal is wide enough."""
     wide = console.width >= _WIDE
-    details = ("operator", "shape") if wide else ()
-    entropy = ("bits/w",) if wide else ()
-    form = ("as",) if any(weight.stored_as for weight in result.weights) else ()
-    titles = ("weights", *details, "zeros", *entropy, "bound", "now", *form, "smallest", "by")
-    table = plain_table([(title, title not in ("weights", "as", "by", *details)) for title in titles])
-    width = name_width(console, _WIDE - 22 if wide else _NUMBERS_WIDTH)
-    methods = [name for name in CODECS if any(name in weight.methods for weight in result.weights)]
-    totals = {"nbytes": 0, "bound": 0, **dict.fromkeys(methods, 0)}
-    for weight in result.weights:
-        table.add_row(
-            escape(short_name(weight.name, weight.key, width)),
-            *((escape("+".join(weight.operators)), shape_text(weight.shape)) if wide else ()),
+    formed = any(weight.stored_as for weight in result.weights)
+    columns = [
+        ("weights", Kind.NAME),
+        *([("operator", Kind.WORD), ("shape", Kind.WORD)] if wide else []),
+        ("zeros", Kind.NUMBER),
+        *([("bits/w", Kind.NUMBER)] if wide else []),
+        ("bound", Kind.NUMBER),
+        ("now", Kind.NUMBER),
+        *([("as", Kind.WORD)] if formed else []),
+        ("smallest", Kind.NUMBER),
+        ("by", Kind.WORD),
+    ]
+    rows = [
+        [
+            short_name(weight.name, weight.key),
+            *(["+".join(weight.operators), shape_text(weight.shape)] if wide else []),
             share(weight.sparsity),
             *(["–" if weight.entropy is None else f"{weight.entropy:.2f}"] if wide else []),
-            "–" if weight.bound is None else f"{weight.bound:,}",
-            f"{weight.nbytes:,}",
-            *([weight.stored_as or ""] if form else []),
+            number(weight.bound),
+            number(weight.nbytes),
+            *([weight.stored_as or ""] if formed else []),
             *_smallest(weight),
-        )
-        totals["nbytes"] += weight.nbytes
-        totals["bound"] += weight.nbytes if weight.bound is None else weight.bound
-        for method in methods:
-            totals[method] += min(weight.nbytes, weight.methods.get(method, weight.nbytes))
-    table.add_section()
-    sums = (totals[name] for name in ("bound", "nbytes"))
-    bound, now = (f"{value:,}" for value in sums)
-    blank = ("",) * (len(details) + 1 + len(entropy))
+        ]
+        for weight in result.weights
+    ]
+    methods = [name for name in CODECS if any(name in weight.methods for weight in result.weights)]
+    bound = sum(w.nbytes if w.bound is None else w.bound for w in result.weights)
     best = sum(min(w.nbytes, *w.methods.values()) if w.methods else w.nbytes for w in result.weights)
-    table.add_row("total", *blank, bound, now, *("",) * len(form), f"{best:,}", "")
-    console.print(table, soft_wrap=False)
+    total = {"weights": "total", "bound": number(bound), "smallest": number(best)}
+    total["now"] = number(sum(weight.nbytes for weight in result.weights))
+    print_table(console, columns, rows, [[total.get(title, "") for title, _ in columns]])
     console.print(
         "bound: order-0 entropy of the weights in bytes. smallest: of all methods, without tables and options"
     )
-    sizes = ", ".join(f"{name} {totals[name]:,}" for name in methods)
+    sizes = ", ".join(
+        f"{name} {sum(min(w.nbytes, w.methods.get(name, w.nbytes)) for w in result.weights):,}" for name in methods
+    )
     console.print(f"one method for all tensors, as they are where it is larger: {sizes} bytes")
     for weight in result.weights:
         if weight.obstacle:

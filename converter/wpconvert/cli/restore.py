@@ -13,7 +13,7 @@ from wpconvert.errors import UsageError
 from wpconvert.files import same_file, write_all
 from wpconvert.onnx.sniff import is_onnx
 from wpconvert.report.result import Restored
-from wpconvert.report.text import escape
+from wpconvert.report.table import escape
 from wpconvert.tflite.attached import behind
 from wpconvert.tflite.file import read, serialise
 from wpconvert.tflite.restore import is_rewritten

@@ -16,7 +16,8 @@ from wpconvert.engines import ENGINES, Sample
 from wpconvert.errors import UsageError
 from wpconvert.files import same_file, write_all
 from wpconvert.report.export import to_json
-from wpconvert.report.text import escape, output_line
+from wpconvert.report.table import escape
+from wpconvert.report.text import output_line
 from wpconvert.target import SIMULATORS, boards, run_on
 from wpconvert.target.board import board_named
 from wpconvert.target.result import TargetReport

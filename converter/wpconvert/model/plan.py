@@ -17,6 +17,7 @@ from wpconvert.model.layer import PLAIN
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Rewritable, Weight, obstacle_of
+from wpconvert.units import share
 
 Progress = Callable[[Weight], None]
 
@@ -80,7 +81,7 @@ def _attempt(choice: Choice) -> Outcome:
     if choice.method == "none":
         return Outcome(weight, "none", reason=choice.reason or "method none")
     if not _is_sparse(choice):
-        zeros = f"{weight.sparsity:.1%} zeros, below the threshold of {choice.threshold:.1%}"
+        zeros = f"{share(weight.sparsity)} zeros, below the threshold of {share(choice.threshold)}"
         return Outcome(weight, "none", reason=zeros)
     layout = Layout(weight.values.shape, weight.row_dims)
     bound = CODECS[choice.method].minimum_nbytes(layout, int(np.count_nonzero(weight.values)))

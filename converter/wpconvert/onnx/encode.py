@@ -23,6 +23,7 @@ from wpconvert.onnx.data import Data, Span, load
 from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, Encoded, Settings
 from wpconvert.onnx.tensors import raw_of, values_of
 from wpconvert.transforms.pool import GROUP
+from wpconvert.units import share
 
 POOL_FROM_NBYTES = 1 << 26
 """Less than this many bytes of weights are encoded before other processes would have started."""
@@ -138,7 +139,7 @@ def encode(job: Job, spool: Path | None) -> Measured:
     forms: dict[str, Form] = {}
     reasons: dict[str, str] = {}
     if sparsity < job.threshold:
-        reasons = dict.fromkeys(job.methods, f"{sparsity:.1%} zeros, below the threshold of {job.threshold:.1%}")
+        reasons = dict.fromkeys(job.methods, f"{share(sparsity)} zeros, below the threshold of {share(job.threshold)}")
         return Measured(sparsity, "", forms, reasons)
     best: tuple[str, Form] | None = None
     for method in job.methods:

@@ -13,6 +13,7 @@ from wpconvert.plan.options import Item, Option
 from wpconvert.plan.planner import Planner, Point
 from wpconvert.plan.search import INF
 from wpconvert.report.result import Forecast, FrontPoint
+from wpconvert.units import change
 
 
 def explain(planner: Planner, point: Point, written: Sequence[Outcome]) -> tuple[list[Outcome], list[str]]:
@@ -74,7 +75,7 @@ def _difference(before: Option, after: Option) -> str:
     size = f"{after.nbytes - before.nbytes:+,} bytes"
     if before.cost.cycles <= 0:
         return size
-    return f"{size}, {100 * (after.cost.cycles / before.cost.cycles - 1):+.1f} % cycles"
+    return f"{size}, {change(after.cost.cycles, before.cost.cycles)} cycles"
 
 
 def forecast(

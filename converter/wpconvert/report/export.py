@@ -30,7 +30,15 @@ def many_to_json(name: str, results: Sequence[Any]) -> str:
 
 
 def _json(content: dict[str, Any]) -> str:
-    return json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    lines = json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False).split("\n")
+    return "".join(f"{_shown(line)}\n" for line in lines)
+
+
+def _shown(line: str) -> str:
+    """JSON with escapes for what a terminal would obey, like marks of direction."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def _finite(value: Any) -> Any:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    """The text with escapes for what a terminal would obey: control characters, marks of direction, line ends.
+    """The text with escapes for what a terminal would obey or cannot show.
 
-    A byte of a path that is no text, which Python holds as half a surrogate pair, stays: the stream writes its escape.
+    These are control characters, line ends, marks of direction, and bytes of a path that are no text.
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or "\ud800" <= c <= "\udfff" else _escape(c) for c in text)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -4,54 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape as escape_markup
-from rich.table import Table
 
 from wpconvert.report.result import Conversion, Forecast, OutputComparison, TensorCoverage, TensorResult, Verification
+from wpconvert.report.table import Kind, escape, print_table, shortened
+from wpconvert.units import change, decibels, number, percent, shape_text, share
 
 _NAME_WIDTH = 40
 _NAMED = 3
 """How many tensors a line names."""
-# What the columns beside the names take.
-_ROW_WIDTH = 66
-_KEPT_ROW_WIDTH = 52
-_PREDICTED_ROW_WIDTH = 80
-_NUMBERS = ("zeros", "before", "after", "pool", "bits", "weight SNR", "cycles")
-WRAPPED = ("reason", "what it stores", "why", "tensors by method")
 # Last parts of the names that converters give to the weights among the parts of a fused layer.
 _WEIGHT_NAMES = ("conv2d", "depthwise", "matmul", "weight", "kernel")
-
-
-def escape(value: str) -> str:
-    """A text that may come from a file: markup is shown, and control characters as escapes, not obeyed."""
-    return escape_markup("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value))
-
-
-def percent(part: float, whole: float) -> str:
-    """`part` of `whole` in percent."""
-    return f"{100 * part / whole:.1f} %" if whole else "–"
-
-
-def share(value: float | None) -> str:
-    """A share of 0 to 1 in percent; a dash for None."""
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def number(value: int | None) -> str:
-    """With separators; a dash for None."""
-    return "–" if value is None else f"{value:,}"
-
-
-def decibels(value: float | None) -> str:
-    """A signal-to-noise ratio; `exact` for None, where there is no noise."""
-    return "exact" if value is None else f"{value:.1f} dB"
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    """`64×3×3×16`."""
-    return "×".join(map(str, shape)) or "scalar"
 
 
 def short_name(name: str, key: str, width: int = _NAME_WIDTH) -> str:
@@ -60,23 +23,7 @@ def short_name(name: str, key: str, width: int = _NAME_WIDTH) -> str:
     chosen = next((part for part in parts if part.rsplit("/", 1)[-1].lower() in _WEIGHT_NAMES), parts[0])
     if not chosen:
         return f"(tensor {key})"
-    return chosen if len(chosen) <= width else "…" + chosen[-(width - 1) :]
-
-
-def name_width(console: Console, others: int) -> int:
-    """Characters left for names beside columns of `others` characters, within reason."""
-    return max(14, min(_NAME_WIDTH, console.width - others))
-
-
-def plain_table(columns: Sequence[tuple[str, bool]]) -> Table:
-    """A table without vertical lines; columns are (title, numeric). Numeric ones are right-aligned.
-
-    Only reasons wrap: the other texts are words that a break would spoil.
-    """
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for title, numeric in columns:
-        table.add_column(title, justify="right" if numeric else "left", no_wrap=title not in WRAPPED, overflow="fold")
-    return table
+    return shortened(chosen, width)
 
 
 def print_conversion(console: Console, report: Conversion, verbose: bool, front: bool = False) -> None:
@@ -112,33 +59,39 @@ def print_conversion(console: Console, report: Conversion, verbose: bool, front:
         console.print(f"wrote {escape(path)}")
 
 
-def _name(tensor: TensorResult, verbose: bool, width: int) -> str:
-    return escape(f"{tensor.name} [{tensor.key}]" if verbose else short_name(tensor.name, tensor.key, width))
+def _name(tensor: TensorResult, verbose: bool) -> str:
+    return f"{tensor.name} [{tensor.key}]" if verbose else short_name(tensor.name, tensor.key)
 
 
 def _print_rewritten(console: Console, report: Conversion, verbose: bool) -> None:
     predicted = report.forecast is not None
-    details = ("operator", "shape") if verbose or not predicted else ()
-    forecast = ("cycles", "why") if predicted else ()
+    detailed = verbose or not predicted
     pooled = any(tensor.pool_size is not None for tensor in report.tensors)
-    pool = ("pool", "bits", "weight SNR") if pooled else ()
-    titles = ("tensor", *details, "zeros", "method", "before", "after", *pool, *forecast)
-    table = plain_table([(title, title in _NUMBERS) for title in titles])
-    width = name_width(console, _PREDICTED_ROW_WIDTH if predicted else _ROW_WIDTH)
-    for tensor in report.tensors:
-        if tensor.method != "none":
-            table.add_row(
-                _name(tensor, verbose, width),
-                *((escape("+".join(tensor.operators)), shape_text(tensor.shape)) if details else ()),
-                share(tensor.sparsity),
-                tensor.method,
-                f"{tensor.nbytes_before:,}",
-                f"{tensor.nbytes_after:,}",
-                *(_pool_cells(tensor) if pooled else ()),
-                *((number(tensor.cycles), escape(tensor.reason or "")) if predicted else ()),
-            )
-    if table.row_count:
-        console.print(table, soft_wrap=False)
+    columns = [
+        ("tensor", Kind.NAME),
+        *([("operator", Kind.WORD), ("shape", Kind.WORD)] if detailed else []),
+        ("zeros", Kind.NUMBER),
+        ("method", Kind.WORD),
+        ("before", Kind.NUMBER),
+        ("after", Kind.NUMBER),
+        *([("pool", Kind.NUMBER), ("bits", Kind.NUMBER), ("weight SNR", Kind.NUMBER)] if pooled else []),
+        *([("cycles", Kind.NUMBER), ("why", Kind.TEXT)] if predicted else []),
+    ]
+    rows = [
+        [
+            _name(tensor, verbose),
+            *(["+".join(tensor.operators), shape_text(tensor.shape)] if detailed else []),
+            share(tensor.sparsity),
+            tensor.method,
+            number(tensor.nbytes_before),
+            number(tensor.nbytes_after),
+            *(_pool_cells(tensor) if pooled else []),
+            *([number(tensor.cycles), tensor.reason or ""] if predicted else []),
+        ]
+        for tensor in report.tensors
+        if tensor.method != "none"
+    ]
+    print_table(console, columns, rows)
 
 
 def _pool_cells(tensor: TensorResult) -> tuple[str, str, str]:
@@ -150,22 +103,25 @@ def _pool_cells(tensor: TensorResult) -> tuple[str, str, str]:
 
 def _print_kept(console: Console, report: Conversion, verbose: bool) -> None:
     """Tensors left as they are; operator and shape only when asked, to leave room for the reason."""
-    details = ("operator", "shape") if verbose else ()
-    titles = ("left as it is", *details, "zeros", "bytes", "reason")
-    table = plain_table([(title, title in ("zeros", "bytes")) for title in titles])
-    width = name_width(console, _KEPT_ROW_WIDTH)
-    for tensor in report.tensors:
-        if tensor.method == "none":
-            extra = (escape("+".join(tensor.operators)), shape_text(tensor.shape)) if verbose else ()
-            table.add_row(
-                _name(tensor, verbose, width),
-                *extra,
-                share(tensor.sparsity),
-                f"{tensor.nbytes_before:,}",
-                escape(tensor.reason or ""),
-            )
-    if table.row_count:
-        console.print(table, soft_wrap=False)
+    columns = [
+        ("left as it is", Kind.NAME),
+        *([("operator", Kind.WORD), ("shape", Kind.WORD)] if verbose else []),
+        ("zeros", Kind.NUMBER),
+        ("bytes", Kind.NUMBER),
+        ("reason", Kind.TEXT),
+    ]
+    rows = [
+        [
+            _name(tensor, verbose),
+            *(["+".join(tensor.operators), shape_text(tensor.shape)] if verbose else []),
+            share(tensor.sparsity),
+            number(tensor.nbytes_before),
+            tensor.reason or "",
+        ]
+        for tensor in report.tensors
+        if tensor.method == "none"
+    ]
+    print_table(console, columns, rows)
 
 
 def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int], front: bool) -> None:
@@ -174,27 +130,26 @@ def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int],
     flash: bytes of model and code, now and of the dense model.
     """
     if front:
-        table = plain_table(
+        columns = [
+            ("", Kind.WORD),
+            ("file", Kind.NUMBER),
+            ("flash", Kind.NUMBER),
+            ("cycles", Kind.NUMBER),
+            ("of dense", Kind.NUMBER),
+            ("tensors by method", Kind.TEXT),
+        ]
+        rows = [
             [
-                ("", False),
-                ("file", True),
-                ("flash", True),
-                ("cycles", True),
-                ("of dense", True),
-                ("tensors by method", False),
-            ]
-        )
-        for point in forecast.front:
-            methods = ", ".join(f"{count} {name}" for name, count in sorted(point.methods.items()))
-            table.add_row(
                 "→" if point.chosen else "",
-                f"{point.nbytes:,}",
-                f"{point.flash_nbytes:,}",
-                f"{point.cycles:,}",
+                number(point.nbytes),
+                number(point.flash_nbytes),
+                number(point.cycles),
                 f"{point.cycles / max(1, forecast.cycles_dense):.3f} ×",
-                methods,
-            )
-        console.print(table, soft_wrap=False)
+                ", ".join(f"{count} {name}" for name, count in sorted(point.methods.items())),
+            ]
+            for point in forecast.front
+        ]
+        print_table(console, columns, rows)
     parts = [
         ("instructions", forecast.instructions, forecast.instructions_dense),
         ("cycles", forecast.cycles, forecast.cycles_dense),
@@ -203,7 +158,7 @@ def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int],
     ]
     if forecast.arena_nbytes is not None and forecast.arena_nbytes_dense is not None:
         parts.append(("bytes of arena", forecast.arena_nbytes, forecast.arena_nbytes_dense))
-    texts = (f"{dense:,} → {now:,} {what} ({100 * (now / dense - 1):+.1f} %)" for what, now, dense in parts if dense)
+    texts = (f"{dense:,} → {now:,} {what} ({change(now, dense)})" for what, now, dense in parts if dense)
     goal = "" if forecast.optimize is None else f", {forecast.optimize}"
     limit = "" if forecast.max_slowdown is None else f", at most {forecast.max_slowdown:g} × the cycles"
     console.print(
@@ -290,5 +245,5 @@ def output_line(output: OutputComparison) -> str:
     snr = "" if output.snr_db is None else f", SNR {output.snr_db:.1f} dB"
     return (
         f"{name}: {output.different:,} of {output.values:,} values differ, at most by {output.max_error:g}{unit}{snr}, "
-        f"top-1 agreement {output.top1:.1%}{accuracy}"
+        f"top-1 agreement {share(output.top1)}{accuracy}"
     )

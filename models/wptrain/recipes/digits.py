@@ -154,7 +154,7 @@ def describe_pruned(settings: Settings) -> str:
     """How the sparse network came about, for a card."""
     return (
         f"Pruned from there by magnitude ({settings.scope} scope) in {settings.prune_epochs} epochs: "
-        f"sparsity rises for {settings.ramp_epochs} epochs to {settings.sparsity:.0%} of all weights, then "
+        f"sparsity rises for {settings.ramp_epochs} epochs to {100 * settings.sparsity:.0f} % of all weights, then "
         "the masks stay fixed. Pointwise convolutions and classifier are pruned, stem and depthwise "
         "convolutions stay dense."
     )

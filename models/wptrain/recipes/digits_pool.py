@@ -102,9 +102,9 @@ def build(settings: Settings) -> dict[str, bytes]:
             f"Pooled from there: k-means over the weights of the pointwise convolutions gives {settings.pool_size} "
             f"vectors of 8 along the input channels; {settings.pool_epochs} epochs of training choose for each "
             "vector of weights the pool vector of highest cosine anew in every step, times a scale of its output "
-            f"channel. The vectors are trained with the weights; {settings.pool.distil:.0%} of the loss asks for the "
-            "outputs of the dense network instead of the labels. Stem, depthwise convolutions and classifier are not "
-            "pooled.",
+            f"channel. The vectors are trained with the weights; {100 * settings.pool.distil:.0f} % of the loss asks "
+            "for the outputs of the dense network instead of the labels. Stem, depthwise convolutions and classifier "
+            "are not pooled.",
             _POOLED,
         ),
         scores=scores,
