@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
 
 from wpconvert.memory.buffers import Buffer, Layout
 
@@ -12,16 +15,24 @@ _ATTEMPTS = 32
 def place(buffers: Sequence[Buffer], order: Sequence[int], fixed: Mapping[int, int] | None = None) -> Layout:
     """The layout that placing buffers in this order gives; those in `fixed` (index to offset) lie there already."""
     offsets = dict(fixed or {})
+    meeting = _meeting(tuple(buffers))
     for index in order:
-        buffer = buffers[index]
+        nbytes = buffers[index].nbytes
         offset = 0
-        for start, end in sorted((at, at + buffers[i].nbytes) for i, at in offsets.items() if buffers[i].meets(buffer)):
-            if start - offset >= buffer.nbytes:
+        for start, end in sorted((offsets[i], offsets[i] + buffers[i].nbytes) for i in meeting[index] if i in offsets):
+            if start - offset >= nbytes:
                 break
             offset = max(offset, end)
         offsets[index] = offset
     nbytes = max((at + buffers[i].nbytes for i, at in offsets.items()), default=0)
     return Layout(tuple(offsets[i] for i in range(len(buffers))), nbytes)
+
+
+@lru_cache(maxsize=8)
+def _meeting(buffers: tuple[Buffer, ...]) -> list[list[int]]:
+    """The buffers that each one meets, itself among them: many orders are tried of the same ones."""
+    first, last = (np.array([getattr(buffer, end) for buffer in buffers]) for end in ("first", "last"))
+    return [np.flatnonzero((first <= buffer.last) & (last >= buffer.first)).tolist() for buffer in buffers]
 
 
 def stock(buffers: Sequence[Buffer], fixed: Mapping[int, int] | None = None) -> Layout:
