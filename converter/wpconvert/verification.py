@@ -17,7 +17,6 @@ from wpconvert.engines.inputs import Inputs
 from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.report.result import OutputComparison, TensorCoverage, Verification
 from wpconvert.tflite.equality import weights_equal
-from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.loss import loss_of
 from wpconvert.tflite.model import TfliteModel, shape_of, text
 from wpconvert.tflite.restore import is_rewritten, restore
@@ -174,7 +173,7 @@ def _restored(model: TfliteModel) -> TfliteModel:
     """The dense model, a copy where it is not the model itself."""
     if not is_rewritten(model):
         return model
-    copy = parse(serialise(model))
+    copy = model.copy()
     restore(copy)
     return copy
 

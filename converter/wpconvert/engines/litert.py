@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from wpconvert.engines.base import Advance, Sample, Trace
 from wpconvert.engines.isolated import run_isolated
 from wpconvert.temporary import temporary_folder
-from wpconvert.tflite.file import parse, serialise
+from wpconvert.tflite.file import serialise
 from wpconvert.tflite.loss import loss_of
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.restore import restore
@@ -52,6 +52,6 @@ class LiteRtEngine:
 
 def _restored(model: TfliteModel) -> TfliteModel:
     # A copy: restoring works in place.
-    dense = parse(serialise(model))
+    dense = model.copy()
     restore(dense)
     return dense

@@ -68,13 +68,13 @@ class Converted:
 
 @dataclass(frozen=True)
 class _Source:
-    """The input, and the file of its dense model. `plain`: the file with no tensor rewritten, stripped where asked.
+    """The input, and its dense model. `plain`: the file with no tensor rewritten, stripped where asked.
 
     All without what is attached behind the model.
     """
 
     data: bytes
-    dense: bytes
+    dense: TfliteModel
     plain: bytes
     stored: dict[str, Stored]
     notes: list[str]
@@ -85,19 +85,18 @@ class _Source:
         model = parse(data)
         attached = model.attached
         data = without(data, attached)
-        notes, stored, dense = [f"odd: {note}" for note in model.notes], {}, data
+        notes, stored = [f"odd: {note}" for note in model.notes], {}
         provenance = metadata.read(model)
         if is_rewritten(model):
             notes.append(f"the input was rewritten before ({provenance.tool if provenance else 'by an unknown tool'})")
+            before, model = model, model.copy()
             notes += restore(model, same_outputs=True)
             # Restoring has proved every blob sound.
-            stored, dense = _stored(parse(data), provenance), serialise(model)
-        rewrite(model, [], strip)
-        return cls(data, dense, serialise(model), stored, notes, attached)
-
-    def model(self) -> TfliteModel:
-        """A new dense model."""
-        return parse(self.dense)
+            stored = _stored(before, provenance)
+            model = parse(serialise(model))
+        plain = model.copy()
+        rewrite(plain, [], strip)
+        return cls(data, model, serialise(plain), stored, notes, attached)
 
 
 def convert(
@@ -114,13 +113,13 @@ def convert(
     """
     goal = settings.planned
     start = _Source.read(data, settings.strip)
-    model = start.model()
+    model = start.dense
     sites = find_sites(model)
     layers = [] if goal is None else layers_of(model)
     weights = [
         replace(w, stored=start.stored.get(w.key), layers=_layers(sites[w.key], w, layers)) for w in find_weights(model)
     ]
-    overheads = Overheads(weights, start.model(), settings.strip)
+    overheads = Overheads(weights, model.copy(), settings.strip)
     weights = [overheads.given(weight) for weight in weights]
     choices = choose(weights, settings.rules, settings.method, settings.threshold)
     started(weights)
@@ -137,7 +136,7 @@ def convert(
             len(start.data),
             weights,
             sites,
-            start.model,
+            start.dense.copy,
             lambda planned: _written(start, overheads.paying(planned), settings),
         )
         plan = write_planned(planner, given)
@@ -242,7 +241,7 @@ def _rewritten(
     source: _Source, outcomes: list[Outcome], settings: Settings, planned: bool
 ) -> tuple[bytes, MemoryPlan | None]:
     """The file, and the memory plan in it."""
-    model = source.model()
+    model = source.dense.copy()
     core = None if settings.planned is None else settings.planned.core
     plan = rewrite(model, outcomes, settings.strip, lambda new: memory_plan(new, core) if planned else None)
     return serialise(model), plan

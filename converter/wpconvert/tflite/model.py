@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,10 @@ class TfliteModel:
     root: Any
     attached: Attached | None = None
     notes: tuple[str, ...] = ()
+
+    def copy(self) -> TfliteModel:
+        """A model that can be changed by itself: all but arrays and texts, which no one writes to, are copied."""
+        return replace(self, root=_copied(self.root))
 
     def operator_code(self, operator: Any) -> Any:
         return self.root.operatorCodes[operator.opcodeIndex]
@@ -90,6 +94,18 @@ class TfliteModel:
                 f"its buffer has {data.nbytes}"
             )
         return data[:expected].view(dtype).reshape(shape)
+
+
+def _copied(node: Any) -> Any:
+    """A copy of a tree of the object API's lists and objects."""
+    if isinstance(node, list):
+        return [_copied(each) for each in node]
+    fields = getattr(node, "__dict__", None)
+    if fields is None:
+        return node
+    result = object.__new__(type(node))
+    result.__dict__ = {name: _copied(value) for name, value in fields.items()}
+    return result
 
 
 def shape_of(tensor: Any) -> tuple[int, ...]:

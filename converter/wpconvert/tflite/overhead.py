@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -102,7 +102,8 @@ class Overheads:
         """What the file grows by with each group, beside all others."""
         leaving = _sum(self._changes[storage].leaving for storage in groups)
         coming = _sum(self._changes[storage].coming for storage in groups)
-        share = self._kept.share([self._changes[storage] for storage in groups])
+        whole = len(groups) == len(self._changes)
+        share = self._share if whole else self._kept.share([self._changes[storage] for storage in groups])
         result = {}
         for storage, group in groups.items():
             change = self._changes[storage]
@@ -139,11 +140,7 @@ class _Change:
     leaving: Counter[Key]
     coming: Counter[Key]
     originals: Originals
-
-    @cached_property
-    def originals_nbytes(self) -> int:
-        """The originals alone in the metadata."""
-        return metadata.originals_nbytes(self.originals)
+    originals_nbytes: int
 
     @classmethod
     def of(cls, before: Parts, after: Parts, sites: Sequence[Site]) -> _Change:
@@ -167,7 +164,8 @@ class _Change:
             + OFFSET_NBYTES * (added + len(new) - len(old))
         )
         originals = Originals(before.codes, tensors, {place: before.operators[place] for place in operators})
-        return cls(len(sites), nbytes, leaving, coming, originals)
+        content = b"".join(raw for part in old for _, raw in vector_keys(part))
+        return cls(len(sites), nbytes, leaving, coming, originals, len(zlib.compress(content)))
 
 
 class _Kept:
@@ -182,7 +180,7 @@ class _Kept:
             self._records = {(r.subgraph, r.tensor): metadata.record_nbytes(r) for r in provenance.tensors}
 
     def share(self, changes: Sequence[_Change]) -> float:
-        """What their originals take together as a share of what each would take alone: much is common to them."""
+        """What their originals take together for each byte that they hold alone: much is common to them."""
         if self._records is None or not changes:
             return 0.0
         together = Originals(self._codes, {}, {})

@@ -11,7 +11,7 @@ from wpconvert.model.plan import Outcome, encode_choice, settle_shared
 from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Rewritable
-from wpconvert.tflite.file import parse, serialise
+from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.pooled import Pooled, pool_weights
 from wpconvert.tflite.weights import rewritable_weights
 
@@ -21,24 +21,24 @@ _FULLY_CONNECTED = "FULLY_CONNECTED"
 
 @dataclass(frozen=True)
 class PooledModel:
-    """A dense file whose chosen weights consist of pool vectors, and the choices with these weights.
+    """A dense model whose chosen weights consist of pool vectors, and the choices with these weights.
 
-    Where nothing is pooled the file is the one that was given.
+    Where nothing is pooled the model is the one that was given.
     """
 
-    dense: bytes
+    dense: TfliteModel
     choices: list[Choice]
     notes: list[str]
 
 
-def pool_choices(dense: bytes, choices: Sequence[Choice], settings: PoolSettings) -> PooledModel:
+def pool_choices(dense: TfliteModel, choices: Sequence[Choice], settings: PoolSettings) -> PooledModel:
     """Pool the weights whose choice is method `pool`; the others, and those that would not shrink, keep their values.
 
     Choices that nothing comes of get method `none` and the reason. Deterministic.
     """
     choices = _by_default(choices)
     while any(choice.method == POOL for choice in choices):
-        model = parse(dense)
+        model = dense.copy()
         ready = [replace(c, weight=replace(c.weight, act_bits=_act_bits(c, settings))) for c in choices]
         chosen = {choice.weight.key for choice in choices if choice.method == POOL}
         asked = {choice.weight.key for choice in choices if choice.rule is not None}
@@ -53,8 +53,7 @@ def pool_choices(dense: bytes, choices: Sequence[Choice], settings: PoolSettings
         if not reasons:
             by_key = {choice.weight.key: choice for choice, _ in tried}
             found = [by_key.get(choice.weight.key, choice) for choice in choices]
-            file = serialise(model) if pooled.snr_db else dense
-            return PooledModel(file, found, [*pooled.notes, _described(pooled)])
+            return PooledModel(model if pooled.snr_db else dense, found, [*pooled.notes, _described(pooled)])
         # What stays as it is leaves the pool to the others: they are pooled anew, without it.
         choices = [
             replace(c, method="none", reason=reasons[c.weight.key]) if c.weight.key in reasons else c for c in choices
