@@ -5,10 +5,14 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Sequence
-
-import typer
+from typing import TYPE_CHECKING
 
 from wpconvert.errors import ToolError, WpconvertError
+from wpconvert.interrupts import Interrupted, listen, stop_listening
+from wpconvert.report.printable import printable
+
+if TYPE_CHECKING:
+    import typer
 
 _NEEDED = ("torch", "litert_torch", "mlflow", "onnxscript")
 _EPILOG = """Examples:
@@ -18,12 +22,17 @@ _EPILOG = """Examples:
   wptrain export digits/pooled.pt --dataset digits --out digits.tflite
 
 Exit codes: 0 done · 2 wrong usage · 3 malformed data, checkpoint or network · 5 file error · 6 the training extra is
-missing · 130 interrupted
+missing · 130 interrupted, 128 + number by another signal
 """
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command line (without the program's name); returns the exit code, having printed at most one error line."""
+    """Run a command line (without the program's name); returns the exit code, having printed at most one error line.
+
+    Raises Interrupted.
+    """
+    import typer  # noqa: PLC0415 - an interrupt has to be heard before
+
     try:
         code = _application()(args=list(arguments), prog_name="wptrain", standalone_mode=False)
         return code if isinstance(code, int) else 0
@@ -32,8 +41,6 @@ def run(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         message = error.format_message()
         return _fail(f"{message.rstrip('.')}; see wptrain --help", 2) if message else 2
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; run the same command again to continue from its checkpoint", 130)
     except MemoryError:
         return _fail("not enough memory for this dataset", 4)
     except OSError as error:
@@ -47,6 +54,8 @@ def _application() -> typer.Typer:
             f"{', '.join(missing)} not installed: training needs the extra; "
             "run `make setup-train` in a clone, or pip install 'wpconvert[train]'"
         )
+    import typer  # noqa: PLC0415 - an interrupt has to be heard before
+
     from . import commands, sweeps  # noqa: PLC0415 - need PyTorch
 
     app = typer.Typer(
@@ -65,13 +74,20 @@ def _application() -> typer.Typer:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"wptrain: {' '.join(message.split())}", file=sys.stderr)
+    print(f"wptrain: {printable(' '.join(message.split()))}", file=sys.stderr)
     return code
 
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(run(sys.argv[1:]))
+    try:
+        listen()
+        code = run(sys.argv[1:])
+        stop_listening()
+    except Interrupted as interrupt:
+        stop_listening()
+        code = _fail(f"{interrupt}; run the same command again to continue from its checkpoint", interrupt.exit_code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
