@@ -54,7 +54,7 @@ def convert_onnx(source: Path, settings: Settings, outputs: Outputs, sampling: S
     model = read(source)
     samples = sampling.samples(model)
     data_files = model.files.paths
-    target = None if outputs.model is None else _target(source, outputs, data_files)
+    target = None if outputs.model is None else _target(source, outputs.model, outputs, data_files)
     # Converting reads it anew: it may be large.
     del model
     with staging(None if target is None else target.model) as folder:
@@ -87,13 +87,12 @@ def convert_onnx(source: Path, settings: Settings, outputs: Outputs, sampling: S
         raise VerificationError(f"{source}: the rewritten model does not compute the same; nothing was written")
 
 
-def _target(source: Path, outputs: Outputs, data_files: Sequence[Path]) -> Target:
+def _target(source: Path, model: Path, outputs: Outputs, data_files: Sequence[Path]) -> Target:
     """The files to write; never one that the input consists of, but the model itself where it is asked for."""
-    assert outputs.model is not None
-    destination = outputs.model.resolve()
+    destination = model.resolve()
     for path in data_files:
         if same_file(path, destination):
-            raise UsageError(f"-o {outputs.model} has data of {source}; give another file")
+            raise UsageError(f"-o {model} has data of {source}; give another file")
     target = Target.beside(destination, data_files)
     for named in (outputs.plan, outputs.report):
         if named is not None and any(same_file(named, path) for path in (target.data, *data_files)):

@@ -95,7 +95,11 @@ class Decoder:
         whole = decoded.reshape(-1)
         sizes = np.full(end - begin, self._cols << log2)
         sizes[-1] = len(whole) - sizes[:-1].sum()
-        stop = self._plain(begin, end, sizes, whole) if self._gaps is None else self._runs(begin, end, sizes, whole)
+        stop = (
+            self._plain(begin, end, sizes, whole)
+            if self._gaps is None
+            else self._runs(self._gaps, begin, end, sizes, whole)
+        )
         if end < len(self._starts):
             if stop != self._starts[end]:
                 raise _misplaced(end - 1)
@@ -162,24 +166,23 @@ class Decoder:
         out[:] = (symbols[window[position]] ^ np.uint8(ZERO)).view(np.int8)
         return low + int(position[-1]) + int(nbits[position[-1]])
 
-    def _runs(self, begin: int, end: int, sizes: IntArray, out: NDArray[np.int8]) -> int:
+    def _runs(self, gaps: _Gaps, begin: int, end: int, sizes: IntArray, out: NDArray[np.int8]) -> int:
         """Decode blocks of gaps and values; returns where the codes end."""
-        assert self._gaps is not None
         low, high = self._region(begin, end)
         window = windows(self._data, low, high)
-        gap_symbols, gap_lengths = self._gaps.lookup
+        gap_symbols, gap_lengths = gaps.lookup
         value_symbols, value_lengths = self._values
         gap_nbits = gap_lengths[window]
-        behind_gap = _positions(window) + gap_nbits + self._gaps.extra[gap_symbols[window]]
+        behind_gap = _positions(window) + gap_nbits + gaps.extra[gap_symbols[window]]
         inside = np.minimum(behind_gap, len(window) - 1)
         ends_block = np.zeros(len(window), np.bool_)
         ends_block[self._starts[begin + 1 : end] - low] = True
         is_last = (behind_gap < len(window)) & ends_block[inside]
         position = _walk(np.where(is_last, behind_gap, behind_gap + value_lengths[window[inside]]))
         symbol = gap_symbols[window[position]]
-        extra = self._gaps.extra[symbol]
+        extra = gaps.extra[symbol]
         low_bits = gather(self._data, low + position + gap_nbits[position], extra)
-        gap = self._gaps.base[symbol] + low_bits
+        gap = gaps.base[symbol] + low_bits
         # Where in its block each item lies: the distance behind the block's first item's start.
         item_block = np.cumsum(is_last[position]) - is_last[position]
         reached = np.cumsum(gap + 1) - 1

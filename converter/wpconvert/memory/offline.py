@@ -116,8 +116,9 @@ def fit(model: TfliteModel) -> None:
 
     Tensors come and go at the end of the list only, and are constants.
     """
-    entry = find(model)
-    data = None if entry is None else model.root.buffers[entry.buffer].data
+    if (entry := find(model)) is None:
+        return
+    data = model.root.buffers[entry.buffer].data
     if data is None or len(model.root.subgraphs) != 1 or len(data) % 4 or len(data) < 4 * _HEADER:
         return
     words = np.asarray(data, np.uint8).view("<i4")
@@ -126,7 +127,6 @@ def fit(model: TfliteModel) -> None:
     count = len(model.root.subgraphs[0].tensors)
     offsets = np.full(count, _ANYWHERE, np.int32)
     offsets[: len(words) - _HEADER] = words[_HEADER : _HEADER + count]
-    assert entry is not None
     model.root.buffers[entry.buffer].data = _packed(int(words[1]), offsets, int(words[0]))
 
 

@@ -54,9 +54,7 @@ class OnnxModel:
 def spans_of(proto: ModelProto, files: ExternalFiles) -> Iterator[Span]:
     """The span of each external tensor."""
     for tensor in every_tensor(proto):
-        if form_of(tensor) == EXTERNAL:
-            data = data_of(tensor, files)
-            assert isinstance(data, Span)
+        if form_of(tensor) == EXTERNAL and isinstance(data := data_of(tensor, files), Span):
             yield data
 
 

@@ -122,9 +122,7 @@ def rehome(model: ModelProto, files: ExternalFiles, target: DataFile) -> None:
         for extent in dict.fromkeys(extents.values())
     }
     for tensor in every_tensor(model):
-        if form_of(tensor) == EXTERNAL:
-            span = data_of(tensor, files)
-            assert isinstance(span, Span)
+        if form_of(tensor) == EXTERNAL and isinstance(span := data_of(tensor, files), Span):
             extent = extents[span]
             locate(tensor, target.path.name, offsets[extent] + span.offset - extent.offset, span.nbytes)
 

@@ -56,9 +56,7 @@ def loaded(path: Path) -> ModelProto:
     """The model with all its data inside."""
     model = read(path)
     for tensor in every_tensor(model.proto):
-        if form_of(tensor) == EXTERNAL:
-            data = data_of(tensor, model.files)
-            assert data is not None
+        if form_of(tensor) == EXTERNAL and (data := data_of(tensor, model.files)) is not None:
             tensor.ClearField("external_data")
             tensor.ClearField("data_location")
             set_data(tensor, RAW, load(data))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,15 +37,16 @@ from wpconvert.tflite.operators import BUILTIN_NAMES
 from wpconvert.tflite.schema import Padding, TensorType
 
 _CONSTANTS = ("the weight blob", "the requantisation table", "the pool tensor")
+W = TypeVar("W")
 _PADDING = {"SAME": Padding.SAME, "VALID": Padding.VALID}
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _Plan(Generic[W]):
     """A rewritten operator ready to run: decoded weights in the form its kernel wants, and the bias that fits it."""
 
     parts: Compressed
-    weights: ConvWeights | DepthwiseWeights | FcWeights | LookupWeights
+    weights: W
     bias: NDArray[np.int32]
 
     @property
@@ -97,7 +98,7 @@ def _expect_window(context: OpContext, parts: Compressed, channels: int) -> None
     expect_shape(y, (x.shape[0], *size, channels))
 
 
-def _conv_plan(context: OpContext) -> _Plan:
+def _conv_plan(context: OpContext) -> _Plan[ConvWeights | LookupWeights]:
     parts = _decode(context)
     expect_rank(context.tensor(0), 4)
     if parts.weights.ndim != 4:
@@ -116,7 +117,7 @@ def _unfolded(parts: Compressed) -> NDArray[np.int32]:
     return (parts.table.bias + parts.zero_sums()).astype(np.int32)
 
 
-def _depthwise_plan(context: OpContext) -> _Plan:
+def _depthwise_plan(context: OpContext) -> _Plan[DepthwiseWeights]:
     parts = _decode(context)
     expect_rank(context.tensor(0), 4)
     channels = parts.weights.shape[3]
@@ -129,7 +130,7 @@ def _depthwise_plan(context: OpContext) -> _Plan:
     return _Plan(parts, prepare_depthwise_weights(parts.weights), _unfolded(parts))
 
 
-def _fully_connected_plan(context: OpContext) -> _Plan:
+def _fully_connected_plan(context: OpContext) -> _Plan[FcWeights | LookupWeights]:
     parts = _decode(context)
     x, y = context.tensor(0), context.output()
     if parts.weights.ndim != 2:
@@ -145,7 +146,7 @@ def _fully_connected_plan(context: OpContext) -> _Plan:
     return _Plan(parts, prepare_fc_weights(parts.weights), _unfolded(parts))
 
 
-def _windowed(context: OpContext, plan: _Plan, accumulate: Callable[..., Int32Array]) -> list[NDArray[Any]]:
+def _windowed(context: OpContext, plan: _Plan[Any], accumulate: Callable[..., Int32Array]) -> list[NDArray[Any]]:
     options = plan.parts.options
     window = (options.stride, _PADDING[options.padding], options.dilation)
     x = plan.levels(context.value(0))
@@ -176,7 +177,6 @@ def wp_fully_connected(context: OpContext) -> list[NDArray[Any]]:
         bits = plan.parts.options.act_bits
         sums = lookup_accumulate(pixels, plan.weights, plan.zero_level, bits, (1, 1), Padding.VALID)
     else:
-        assert isinstance(plan.weights, FcWeights)
         sums = fully_connected_accumulate(x, plan.weights, plan.zero_level)
     result = plan.finish(sums)
     return [result.reshape(context.output().shape)]

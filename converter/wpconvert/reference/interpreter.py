@@ -109,9 +109,8 @@ class _Program:
         values: dict[int, NDArray[Any]] = {}
         for index in sorted(i for i in used if i >= 0 and self.tensors[i].is_constant):
             tensor = graph.tensors[index]
-            if tensor.type in DTYPES and not self.tensors[index].is_sparse:
-                value = self.model.constant(tensor)
-                assert value is not None
+            readable = tensor.type in DTYPES and not self.tensors[index].is_sparse
+            if readable and (value := self.model.constant(tensor)) is not None:
                 values[index] = value.view()
                 values[index].flags.writeable = False
         return values

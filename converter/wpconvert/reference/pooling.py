@@ -58,13 +58,16 @@ def _plan(context: OpContext) -> PoolPlan:
 def _along(x: NDArray[Any], plan: PoolPlan, axis: int, combine: Callable[..., NDArray[Any]]) -> NDArray[Any]:
     """Combine the elements of each window of padded x along axis 1 (height) or 2 (width)."""
     window, stride, size = plan.window[axis - 1], plan.strides[axis - 1], plan.size[axis - 1]
-    index: list[slice] = [slice(None)] * x.ndim
-    result: NDArray[Any] | None = None
-    for offset in range(window):
+
+    def taps(offset: int) -> NDArray[Any]:
+        """The elements of all windows that are that far inside."""
+        index: list[slice] = [slice(None)] * x.ndim
         index[axis] = slice(offset, offset + (size - 1) * stride + 1, stride)
-        part = x[tuple(index)]
-        result = part.copy() if result is None else combine(result, part, out=result)
-    assert result is not None
+        return x[tuple(index)]
+
+    result = taps(0).copy()
+    for offset in range(1, window):
+        result = combine(result, taps(offset), out=result)
     return result
 
 

@@ -131,6 +131,11 @@ def _constants(model: TfliteModel, subgraph: int, index: int) -> list[NDArray[np
     return [constant for constant in constants if constant is not None]
 
 
+def blob_of(model: TfliteModel, subgraph: int, index: int) -> NDArray[np.uint8]:
+    """The weight blob of such an operator, uint8[nbytes]."""
+    return _constants(model, subgraph, index)[0]
+
+
 def codec_name(model: TfliteModel, subgraph: int, index: int) -> str:
     """The codec of such an operator's weights; ModelError when it has none that is known."""
     return codecs.codec_of(codecs.parse(_constants(model, subgraph, index)[0])).name

@@ -21,7 +21,7 @@ from wpconvert.plan.planner import Planner
 from wpconvert.report.result import Conversion, TensorResult
 from wpconvert.tflite import metadata
 from wpconvert.tflite.attached import Attached, behind, without
-from wpconvert.tflite.compressed import codec_name, pool_of
+from wpconvert.tflite.compressed import blob_of, codec_name, pool_of
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.layers import layers_of
 from wpconvert.tflite.model import TfliteModel
@@ -201,8 +201,7 @@ def _stored(model: TfliteModel, provenance: metadata.Provenance | None) -> dict[
         for index, operator in enumerate(graph.operators):
             if model.operator_name(operator) in BUILTIN_NAMES:
                 tensor = int(operator.inputs[WEIGHT_INPUT])
-                blob = model.buffer(graph.tensors[tensor])
-                assert blob is not None
+                blob = blob_of(model, s, index)
                 pool = pool_table.unpack(raw) if (raw := pool_of(model, s, index)) is not None else None
                 found[key_of(s, tensor)] = Stored(
                     codec_name(model, s, index), blob, pool, every or (s, tensor) in lossy

@@ -81,13 +81,11 @@ def evaluate(node: onnx.NodeProto, values: list[NDArray[Any] | None], opset: int
 
 def _moved_axis(node: onnx.NodeProto, source: Constant, result: NDArray[Any], where: str) -> int:
     """The axis of the scales after the node."""
-    assert source.scales is not None
-    if source.scales.size == 1:
+    if source.scales is None or source.scales.size == 1:
         return 0
     if node.op_type == "Transpose":
         rank = source.values.ndim
-        order = Attributes(node, where).integers("perm", list(range(rank))[::-1])
-        assert order is not None
+        order = Attributes(node, where).integers("perm") or list(range(rank))[::-1]
         return order.index(source.axis)
     # Elsewhere the elements keep their order: the axis is the one with as many elements before and after it.
     edge = math.prod(source.shape[: source.axis])

@@ -244,7 +244,8 @@ class _Importer(Values):
     def _clamp(self, proto: onnx.NodeProto, inputs: list[Operand | None], attributes: Attributes, where: str) -> None:
         """An activation that the operator before it can apply."""
         value = inputs[0]
-        assert isinstance(value, Activation) and value.source is not None
+        if not isinstance(value, Activation) or value.source is None:
+            raise UnsupportedError(f"{where}: clamps what no operator computes")
         low, high = operators.bounds(proto.op_type, inputs, attributes, where)
         node = operators.computing(value.source)
         node.clamp = (min(max(node.clamp[0], low), high), max(min(node.clamp[1], high), low))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wpconvert.onnx.lower.graph import Activation, Network, Node
+from wpconvert.onnx.lower.graph import Network, Node
 from wpconvert.onnx.lower.operators.conv import Conv
 from wpconvert.onnx.lower.operators.pad import Pad, quantised_fill
 
@@ -16,8 +16,8 @@ def merge_pads(network: Network) -> None:
         pad = node.activation(0).source
         if pad is None or pad.op != "Pad" or sum(value is pad.output for value in uses) != 1 or not _only_zeros(pad):
             continue
-        settings, conv = pad.settings, node.settings
-        assert isinstance(settings, Pad) and isinstance(conv, Conv)
+        settings: Pad = pad.settings
+        conv: Conv = node.settings
         conv.window = conv.window.grown(
             (settings.before[2], settings.before[3]), (settings.after[2], settings.after[3])
         )
@@ -30,6 +30,5 @@ def merge_pads(network: Network) -> None:
 def _only_zeros(pad: Node) -> bool:
     """It pads height and width alone, with real zeros."""
     settings: Pad = pad.settings
-    assert isinstance(pad.output, Activation)
     channels = (*settings.before[:2], *settings.after[:2])
     return not any(channels) and quantised_fill(pad) == pad.output.quant.zero_point

@@ -140,7 +140,8 @@ class Values:
     def _widened(self, inputs: list[Operand | None], name: str, axes: Attributes) -> list[Operand | None]:
         """The signals or columns among an operator's inputs as images."""
         x, *others = inputs
-        assert x is not None
+        if x is None:
+            raise ModelError(f"{name}: input 0 is missing")
         node = self._node("Unsqueeze", name, [x], axes, None, integer=False)
         return [node.output, *(lines.widened(operand) for operand in others)]
 

@@ -26,9 +26,7 @@ _LARGEST_BIAS_LOSS = 0.5
 def symmetric_int8(node: Node, weights: Constant) -> NDArray[np.int8]:
     """Integers without zero point; UnsupportedError where int8 cannot hold them."""
     if weights.scales is None:
-        raise UnsupportedError(
-            f"{node}: its weights {weights.name!r} are {weights.values.dtype.name}; quantise them too"
-        )
+        raise _unquantised(node, weights)
     centred = weights.centred()
     if centred.size and (int(centred.min()) < -128 or int(centred.max()) > 127):
         raise UnsupportedError(
@@ -38,9 +36,14 @@ def symmetric_int8(node: Node, weights: Constant) -> NDArray[np.int8]:
     return centred.astype(np.int8)
 
 
+def _unquantised(node: Node, weights: Constant) -> UnsupportedError:
+    return UnsupportedError(f"{node}: its weights {weights.name!r} are {weights.values.dtype.name}; quantise them too")
+
+
 def channel_scales(node: Node, weights: Constant, axis: int) -> NDArray[np.float32]:
     """The scales, float32[1] or one per slice of `axis`, the axis of the output channels."""
-    assert weights.scales is not None
+    if weights.scales is None:
+        raise _unquantised(node, weights)
     if weights.scales.size > 1 and weights.axis != axis:
         raise UnsupportedError(
             f"{node}: its weights {weights.name!r} are quantised along axis {weights.axis}, supported is axis {axis}"

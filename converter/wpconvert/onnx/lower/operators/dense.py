@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.lower import layout
@@ -34,7 +35,7 @@ def read_gemm(node: Node, attributes: Attributes, _opset: int) -> Shape:
         raise UnsupportedError(f"{node}: alpha {alpha:g} and beta {beta:g}, supported are finite ones and alpha not 0")
     weights = node.constant(1)
     if alpha != 1.0 and weights.scales is not None:
-        node.inputs[1] = _scaled(weights, alpha)
+        node.inputs[1] = _scaled(weights, weights.scales, alpha)
     if node.optional(2) is not None:
         node.inputs[2] = _scaled_bias(node.constant(2), alpha, beta)
     return _read(node, bool(attributes.integer("transB", 0)))
@@ -47,10 +48,9 @@ def _scaled_bias(bias: Constant, alpha: float, beta: float) -> Constant:
     return bias if beta == 1.0 else Constant(bias.name, bias.real() * beta)
 
 
-def _scaled(weights: Constant, factor: float) -> Constant:
+def _scaled(weights: Constant, scales: NDArray[np.float32], factor: float) -> Constant:
     """Quantised weights times a factor: other scales, and for a negative one other signs."""
-    assert weights.scales is not None
-    scales = (weights.scales * np.float32(abs(factor))).astype(np.float32)
+    scales = (scales * np.float32(abs(factor))).astype(np.float32)
     if factor > 0:
         return Constant(weights.name, weights.values, scales, weights.zero_points, weights.axis)
     return Constant(weights.name, -weights.centred(), scales, None, weights.axis)

@@ -96,9 +96,8 @@ def _constant(emitter: Emitter, node: Node, constant: Constant, shape: Shape, pe
     elif constant.scales is None or constant.scales.size != 1:
         raise UnsupportedError(f"{node}: the constant {constant.name!r} is not quantised per tensor")
     else:
-        assert constant.zero_points is not None
         shift = 128 if constant.values.dtype == np.uint8 else 0
-        point = int(constant.zero_points[0]) - shift
+        point = (0 if constant.zero_points is None else int(constant.zero_points[0])) - shift
         values = (constant.values.astype(np.int16) - shift).astype(np.int8).reshape(shape)
         scales = constant.scales
         return emitter.constant(constant.name, values.transpose(perm), scales, zero_point=point)

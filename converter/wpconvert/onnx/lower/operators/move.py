@@ -135,8 +135,7 @@ def emit_concat(emitter: Emitter, node: Node) -> None:
     for value in node.inputs:
         if isinstance(value, Activation):
             tensors.append(emitter.rescaled(value.name, emitter.laid_out(value, perm), quant))
-        else:
-            assert value is not None
+        elif value is not None:
             steps = quant.rounded(value.real()).transpose(perm)
             tensors.append(emitter.constant(value.name, steps, np.array([quant.scale]), zero_point=quant.zero_point))
     axis = perm.index(node.settings)

@@ -159,7 +159,8 @@ def _emit_fixed(emitter: Emitter, node: Node, name: str) -> None:
         output = fixed(emitter, node, name, storage.tensor, None)
     else:
         curve = curve_of(onnx.helper.make_node(node.op, ["x"], ["y"]), [x], {}, MIN_OPSET, str(node))
-        assert curve is not None
+        if curve is None:
+            raise UnsupportedError(f"{node}: no table of {name} for its input")
         output = emitter.looked_up(node.output.name, storage.tensor, curve.table(quant), quant)
     emitter.alias(node, [Storage(output, storage.base, storage.perm)])
 
