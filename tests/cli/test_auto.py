@@ -12,7 +12,7 @@ import yaml
 
 from tests.cli.harness import DENSE, MODEL, Cli, untouched
 from tests.support.models import ModelBuilder
-from tests.tflite.harness import sparse
+from tests.tflite.harness import branches_builder, sparse
 from wpconvert.codecs import CODECS, STANDALONE
 from wpconvert.plan.costs import load_costs
 from wpconvert.plan.predict import predict
@@ -140,6 +140,18 @@ def test_flash_is_kept_to_the_byte_or_told_what_is_missing(strip: list[str], cli
     with untouched(tmp_path):
         line = cli.refused(8, MODEL, "-o", tmp_path / "out.tflite", "--flash", "30000", *strip)
     assert "bytes of flash are missing: the smallest plan takes" in line
+
+
+def test_flash_counts_the_code_of_operators_in_every_subgraph(cli: Cli, tmp_path: Path) -> None:
+    path, found = tmp_path / "branches.tflite", tmp_path / "report.json"
+    path.write_bytes(branches_builder(zeros=0.0).to_bytes())
+    line = cli.refused(8, path, "--dry-run", "--no-verify", "--flash", "14000")
+    assert "bytes of flash are missing: the smallest plan takes" in line
+    cli.ok(path, "--dry-run", "--no-verify", "--report", found, "--target", "mps2-m4")
+    forecast = json.loads(found.read_text())["forecast"]
+    costs = load_costs("Cortex-M4")
+    assert forecast["code_nbytes_dense"] == costs.code_nbytes(["CONV_2D"])
+    assert forecast["cycles_dense"] > 2 * 16 * 32 * 144
 
 
 def missing(cli: Cli, model: Path, *options: str) -> int:

@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.models import ModelBuilder
-from tests.tflite.harness import conv_model, forced, sparse
+from tests.tflite.harness import branches_builder, conv_model, forced, sparse
 from wpconvert.model.layer import PLAIN, Layer
+from wpconvert.plan.costs import load_costs
 from wpconvert.plan.features import family_of, features_of
+from wpconvert.plan.predict import predict
 from wpconvert.tflite.file import parse
-from wpconvert.tflite.layers import layers_of
+from wpconvert.tflite.layers import layers_at, layers_of
 
 PAIRS = st.tuples(st.integers(1, 4), st.integers(1, 4))
 SIZES = st.tuples(st.integers(1, 12), st.integers(1, 12), st.just(1))
@@ -76,3 +78,16 @@ def test_features_are_numbers_of_zero_or_more() -> None:
         features = features_of(layer)
         assert features["once"] == 1
         assert all(np.isfinite(value) and value >= 0 for value in features.values())
+
+
+def test_operators_of_all_subgraphs_are_layers_and_each_counts_once() -> None:
+    model = branches_builder().build()
+    assert [layer.operator for layer in layers_of(model)] == ["IF", "CONV_2D", "CONV_2D"]
+    places = layers_at(model)
+    assert [place for place, layer in places.items() if layer.weights is not None] == [(1, 0), (2, 0)]
+    costs = load_costs("Cortex-M4")
+    found = predict(layers_of(model), costs)
+    each = costs.cost(places[1, 0])
+    assert each is not None
+    assert found.unknown == ("IF",)
+    assert found.total.cycles == 2 * each.cycles + 3 * costs.interpreter().cycles

@@ -6,13 +6,14 @@
     b.output(y)
     model = b.build()
 
-A tensor is an int, its index in subgraph 0. Operators return their output tensor; where a weight or bias is
+A tensor is an int, its index in the subgraph. Operators return their output tensor; where a weight or bias is
 wanted, an array makes a constant and an int names an existing tensor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def out_size(size: int, window: int, stride: int, padding: str, dilation: int = 
 
 
 class ModelBuilder:
-    """Collects tensors and operators of one subgraph."""
+    """Collects tensors and operators of the main subgraph, and of others."""
 
     def __init__(self, description: str = "test model") -> None:
         self._model = ModelT()
@@ -68,6 +69,16 @@ class ModelBuilder:
         self.graph.inputs = []
         self.graph.outputs = []
         self._model.subgraphs = [self.graph]
+
+    @contextmanager
+    def subgraph(self, name: str) -> Iterator[int]:
+        """Another subgraph, whose number this gives: tensors and operators that are added meanwhile are its own."""
+        main, self.graph = self.graph, SubGraphT()
+        self.graph.name = name
+        self.graph.tensors, self.graph.operators, self.graph.inputs, self.graph.outputs = [], [], [], []
+        self._model.subgraphs.append(self.graph)
+        yield len(self._model.subgraphs) - 1
+        self.graph = main
 
     # Tensors
 

@@ -21,6 +21,7 @@ from wpconvert.tflite.model import TfliteModel, text
 from wpconvert.tflite.operators import BUILTIN_NAMES
 from wpconvert.tflite.restore import restore
 from wpconvert.tflite.rewrite import rewrite
+from wpconvert.tflite.schema import options
 from wpconvert.tflite.weights import find_weights
 
 METHODS = ("dcsr", "rle", "bitmap", "huffman", "dense")
@@ -130,6 +131,23 @@ def conv_builder(channels: int = 32, depth: int = 16, zeros: float = 0.95) -> tu
     weights = sparse(1, (channels, 3, 3, depth), zeros)
     y = b.conv2d(x, weights, np.arange(channels), scale=0.4, zero_point=5, weight_scales=scales(2, channels))
     return b, y
+
+
+def branches_builder(zeros: float = 0.95) -> ModelBuilder:
+    """An IF with a convolution in each branch."""
+    b = ModelBuilder()
+    graphs = []
+    for branch in range(2):
+        with b.subgraph(f"branch{branch}") as number:
+            x = b.input((1, 4, 4, 16), 0.5)
+            b.output(b.conv2d(x, sparse(branch, (32, 3, 3, 16), zeros), name=f"conv{branch}", weight_scales=0.01))
+        graphs.append(number)
+    condition = b.tensor((1,), "bool", name="condition")
+    b.graph.inputs.append(condition)
+    x = b.input((1, 4, 4, 16), 0.5)
+    ways = options("IfOptions", thenSubgraphIndex=graphs[0], elseSubgraphIndex=graphs[1])
+    b.output(b.op("IF", [condition, x], [b.tensor((1, 4, 4, 32), "int8", 1.0)], ways))
+    return b
 
 
 def conv_model() -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wpconvert.codecs import pool_table
@@ -23,7 +23,7 @@ from wpconvert.tflite import metadata
 from wpconvert.tflite.attached import Attached, behind, without
 from wpconvert.tflite.compressed import blob_of, codec_name, pool_of
 from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.layers import layers_of
+from wpconvert.tflite.layers import Place, layers_at
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.operators import BUILTIN_NAMES
 from wpconvert.tflite.overhead import Overheads
@@ -115,7 +115,7 @@ def convert(
     start = _Source.read(data, settings.strip)
     model = start.dense
     sites = find_sites(model)
-    layers = [] if goal is None else layers_of(model)
+    layers = {} if goal is None else layers_at(model)
     weights = [
         replace(w, stored=start.stored.get(w.key), layers=_layers(sites[w.key], w, layers)) for w in find_weights(model)
     ]
@@ -131,7 +131,7 @@ def convert(
         costs, prediction = None, None
     else:
         weights = [choice.weight for choice in choices]
-        planner = Planner.of(choices, layers, goal, len(start.plain), progress)
+        planner = Planner.of(choices, list(layers.values()), goal, len(start.plain), progress)
         given = Input(
             len(start.data),
             weights,
@@ -168,11 +168,11 @@ def convert(
     return Converted(whole, report, dump_plan(written))
 
 
-def _layers(site: Site, weight: Weight, layers: Sequence[Layer]) -> tuple[Layer, ...]:
+def _layers(site: Site, weight: Weight, layers: Mapping[Place, Layer]) -> tuple[Layer, ...]:
     """The operators that multiply with a weight that can be rewritten."""
-    if not layers or site.subgraph != 0 or isinstance(weight, Fixed):
+    if not layers or isinstance(weight, Fixed):
         return ()
-    return tuple(layers[use.operator] for use in site.uses)
+    return tuple(layers[site.subgraph, use.operator] for use in site.uses)
 
 
 def _written(source: _Source, outcomes: list[Outcome], settings: Settings) -> Written:

@@ -23,14 +23,26 @@ _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
 _BINARY = ("ADD", "SUB", "MUL")
 
 
-def layers_of(model: TfliteModel) -> list[Layer]:
-    """Every operator of the first subgraph, in the order of execution; weights as the model stores them.
+Place = tuple[int, int]
+"""An operator: subgraph and index."""
+
+
+def layers_at(model: TfliteModel) -> dict[Place, Layer]:
+    """Every operator of every subgraph, each in the order of execution; weights as the model stores them.
 
     ModelError for a rewritten operator that is corrupt. An operator with weights that could not be rewritten is
     described like one without.
     """
-    layers = [_layer(model, index) for index in range(len(model.root.subgraphs[0].operators or []))]
-    return [replace(layer, spare=spare) for layer, spare in zip(layers, _spare(model, len(layers)), strict=True)]
+    counts = [len(graph.operators or []) for graph in model.root.subgraphs]
+    places = [(subgraph, index) for subgraph, count in enumerate(counts) for index in range(count)]
+    # The arena that operators have room in is that of subgraph 0.
+    spare = dict(enumerate(_spare(model, counts[0])))
+    return {place: replace(_layer(model, *place), spare=spare[place[1]] if place[0] == 0 else 0) for place in places}
+
+
+def layers_of(model: TfliteModel) -> list[Layer]:
+    """The same, subgraph by subgraph."""
+    return list(layers_at(model).values())
 
 
 def _spare(model: TfliteModel, count: int) -> list[int]:
@@ -44,19 +56,19 @@ def _spare(model: TfliteModel, count: int) -> list[int]:
     return [max(live, default=0) - nbytes for nbytes in live]
 
 
-def _layer(model: TfliteModel, index: int) -> Layer:
-    """One operator of the first subgraph."""
-    name = model.operator_name(model.root.subgraphs[0].operators[index])
+def _layer(model: TfliteModel, subgraph: int, index: int) -> Layer:
+    """One operator."""
+    name = model.operator_name(model.root.subgraphs[subgraph].operators[index])
     if name in BUILTIN_NAMES:
-        return _rewritten(model, index)
-    if (values := plain_weights(model, 0, index)) is not None:
-        return _plain(model, index, values)
-    return _other(model, index, name)
+        return _rewritten(model, subgraph, index)
+    if (values := plain_weights(model, subgraph, index)) is not None:
+        return _plain(model, subgraph, index, values)
+    return _other(model, subgraph, index, name)
 
 
-def _other(model: TfliteModel, index: int, name: str, weights: Storage | None = None) -> Layer:
+def _other(model: TfliteModel, subgraph: int, index: int, name: str, weights: Storage | None = None) -> Layer:
     """An operator whose shape does not say what it multiplies with."""
-    graph = model.root.subgraphs[0]
+    graph = model.root.subgraphs[subgraph]
     operator = graph.operators[index]
     computed = [graph.tensors[t] for t in operator.inputs if t >= 0 and model.buffer(graph.tensors[t]) is None]
     source = max(computed, key=lambda tensor: element_count(shape_of(tensor)), default=None)
@@ -88,20 +100,20 @@ def _fit_of(sizes: Sequence[int]) -> str:
     return "" if len(set(sizes)) < 2 else "scalar" if min(sizes) == 1 else "broadcast"
 
 
-def _rewritten(model: TfliteModel, index: int) -> Layer:
-    found = read_compressed(model, 0, index)
-    graph = model.root.subgraphs[0]
+def _rewritten(model: TfliteModel, subgraph: int, index: int) -> Layer:
+    found = read_compressed(model, subgraph, index)
+    graph = model.root.subgraphs[subgraph]
     blob = graph.tensors[graph.operators[index].inputs[WEIGHT_INPUT]]
     nbytes = element_count(shape_of(blob))
     if found.name in ELEMENTWISE:
         matrix = matrix_of(found.weights)
-        return _other(model, index, found.name, Storage.of(found.codec, matrix, ROW_DIMS[found.name], nbytes))
+        return _other(model, subgraph, index, found.name, Storage.of(found.codec, matrix, ROW_DIMS[found.name], nbytes))
     storage = Storage.of(found.codec, found.weights, ROW_DIMS[found.name], nbytes)
     return _weighted(graph, graph.operators[index], found.name, found.options, found.weights.shape, storage)
 
 
-def _plain(model: TfliteModel, index: int, values: NDArray[np.int8]) -> Layer:
-    graph = model.root.subgraphs[0]
+def _plain(model: TfliteModel, subgraph: int, index: int, values: NDArray[np.int8]) -> Layer:
+    graph = model.root.subgraphs[subgraph]
     operator = graph.operators[index]
     name = model.operator_name(operator)
     storage = Storage.of(PLAIN, values, ROW_DIMS[name], values.nbytes)
