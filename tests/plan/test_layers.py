@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,4 +91,4 @@ def test_operators_of_all_subgraphs_are_layers_and_each_counts_once() -> None:
     each = costs.cost(places[1, 0])
     assert each is not None
     assert found.unknown == ("IF",)
-    assert found.total.cycles == 2 * each.cycles + 3 * costs.interpreter().cycles
+    assert found.total.cycles == pytest.approx(2 * each.cycles + 3 * costs.interpreter().cycles)

@@ -13,7 +13,7 @@ from wpconvert.memory.lifetimes import activations
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.plan import Outcome
 from wpconvert.model.weight import Weight
-from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED, Goal
+from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED
 from wpconvert.plan.options import Option, in_order
 from wpconvert.plan.planner import Planner, Point
 from wpconvert.tflite.file import parse
@@ -72,10 +72,13 @@ def write_planned(planner: Planner, source: Input) -> Planned:
 
     BudgetError when there is none, UnsupportedError when memory is limited and the arena cannot be predicted.
     """
-    goal = planner.goal
+    goal, smallest = planner.goal, None
     if goal.optimize != FILE or goal.flash_nbytes is not None:
-        planner = _weighed(planner, source)
-    found = _write_best(planner, source)
+        # The bytes of tables and options are estimates until a file is written: that with the least flash, so that what
+        # any rewriting adds is there.
+        smallest = _write(planner, planner.smallest().options, source)
+        planner = planner.weighed(len(smallest.written.data), smallest.point)
+    found = _write_best(planner, source, smallest)
     if goal.ram_nbytes is None or found.arena_nbytes is None or found.arena_nbytes <= goal.ram_nbytes:
         return found
     return _Memory(planner, source).narrowed(goal.ram_nbytes)
@@ -91,54 +94,45 @@ def arena_of(model: TfliteModel, target: str, needed: bool) -> int | None:
         return None
 
 
-def _weighed(planner: Planner, source: Input) -> Planner:
-    """With the bytes that a file has beside its weights: those of tables and options are estimates until it is written.
-
-    The plan with the least flash is written, so that what any rewriting adds is there.
-    """
-    smallest = _write(planner, planner.smallest().options, source)
-    return planner.weighed(len(smallest.written.data), smallest.point)
-
-
-def _write_best(planner: Planner, source: Input) -> Planned:
-    """The best plan whose file keeps to the flash. BudgetError when there is none."""
-    found: list[Planned] = []
-    seen = set()
-    while len(found) < _ROUNDS:
+def _write_best(planner: Planner, source: Input, known: Planned | None = None) -> Planned:
+    """The best plan whose file keeps to the flash. BudgetError when there is none. `known`: one that was written."""
+    goal, best, rounds = planner.goal, None, 0
+    while best is None or (rounds < _ROUNDS and goal.optimize in (BALANCED, SIZE)):
         try:
             chosen = planner.plan().options
         except BudgetError:
-            if found:
-                break
-            raise
-        if (key := tuple(map(id, chosen))) in seen and found:
+            if best is None:
+                raise
             break
-        seen.add(key)
-        plan = _write(planner, chosen, source)
-        limit = planner.goal.flash_nbytes
-        if limit is not None and plan.flash_nbytes > limit:
-            planner = replace(planner, rest_nbytes=planner.rest_nbytes + plan.flash_nbytes - limit)
+        if best is not None and _same(chosen, best):
+            break
+        if known is not None and _same(chosen, known):
+            plan = replace(known, planner=planner, point=planner.point_of(known.written.outcomes))
+        else:
+            plan = _write(planner, chosen, source)
+        excess = 0 if goal.flash_nbytes is None else plan.flash_nbytes - goal.flash_nbytes
+        if excess > 0:
+            planner = replace(planner, rest_nbytes=planner.rest_nbytes + excess)
             continue
-        found.append(plan)
-        if planner.goal.optimize not in (BALANCED, SIZE):
-            break
+        rounds += 1
+        best = plan if best is None else min(best, plan, key=lambda p: p.flash_nbytes + planner.time_nbytes(p.point))
         # What is beside the weights depends on which are rewritten: there can be a better plan with what was found.
         planner = planner.weighed(len(plan.written.data), plan.point)
-    best = min(found, key=lambda plan: plan.flash_nbytes + planner.time_nbytes(plan.point))
     before = planner.before_point()
     if planner.may_stay and best.flash_nbytes > source.nbytes + before.code_nbytes:
         # The bytes that were estimated said otherwise.
         best = _write(planner, before.options, source)
-    return replace(best, arena_nbytes=_arena(best, planner.goal))
+    return replace(best, arena_nbytes=arena_of(parse(best.written.data), goal.target, goal.ram_nbytes is not None))
+
+
+def _same(chosen: tuple[Option, ...], plan: Planned) -> bool:
+    """Whether a plan takes these options."""
+    return all(one is other for one, other in zip(chosen, plan.chosen, strict=True))
 
 
 def _write(planner: Planner, chosen: tuple[Option, ...], source: Input) -> Planned:
     written = source.write(in_order(chosen, source.weights))
     return Planned(planner, planner.point_of(written.outcomes), chosen, written, None)
-
-
-def _arena(plan: Planned, goal: Goal) -> int | None:
-    return arena_of(parse(plan.written.data), goal.target, goal.ram_nbytes is not None)
 
 
 class _Memory:
