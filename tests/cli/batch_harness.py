@@ -135,12 +135,12 @@ def kill(processes: Iterable[int]) -> None:
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
     deadline = time.monotonic() + PATIENCE_S
-    while any(map(_is_running, killed)):
+    while any(map(is_running, killed)):
         assert time.monotonic() < deadline, "a killed process does not end"
         time.sleep(0.01)
 
 
-def _is_running(process: int) -> bool:
+def is_running(process: int) -> bool:
     """Neither gone nor a zombie."""
     try:
         state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]

@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from onnx import helper
 
+from tests.cli.batch_harness import children, is_running
 from tests.cli.harness import MODEL, Cli, tree
-from tests.onnx.harness import conv_model, save
+from tests.onnx.harness import conv_model, model_of, save, sparse, value
 from wpconvert import temporary
 from wpconvert.interrupts import SIGNALS
 
@@ -231,3 +233,32 @@ def test_read_only_files_are_not_replaced_whoever_asks(option: list[str], folder
     line = cli.refused(5, folder / "model.tflite", "-m", "rle", "--no-verify", *arguments)
     assert line == f"{path}: cannot be written: it is read-only; chmod u+w allows it"
     assert tree(folder) == before
+
+
+_ALWAYS_IN_PROCESSES = """
+import sys
+from wpconvert.cli.main import run
+from wpconvert.onnx import encode
+if __name__ == "__main__":
+    encode.POOL_FROM_NBYTES = 0
+    run(sys.argv[1:])
+"""
+
+
+def test_processes_that_encode_end_with_the_one_that_is_killed(tmp_path: Path) -> None:
+    weights = {f"w{i}": sparse((512, 512), "float32", seed=i) for i in range(8)}
+    nodes = [helper.make_node("MatMul", [f"y{i}" if i else "x", f"w{i}"], [f"y{i + 1}"]) for i in range(8)]
+    save(model_of(nodes, weights, [value("x", [1, 512])], [value("y8", [1, 512])]), tmp_path / "model.onnx")
+    (tmp_path / "program.py").write_text(_ALWAYS_IN_PROCESSES)
+    command = [sys.executable, str(tmp_path / "program.py"), *in_place(tmp_path / "model.onnx")]
+    with subprocess.Popen(command) as running:
+        started: list[int] = []
+        # The server that forks, what tracks its resources, and the first that encodes.
+        while len(started) < 3 and running.poll() is None:
+            started = children(running.pid)
+        assert len(started) >= 3
+        running.kill()
+    deadline = time.monotonic() + PATIENCE_S
+    while any(is_running(process) for process in started):
+        assert time.monotonic() < deadline, "a process outlives the one it works for"
+        time.sleep(0.05)

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ def encode_all(jobs: Sequence[Job], spool: Path, processes: int | None = None) -
         yield from (_spooled(job, spool) for job in jobs)
         return
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(count, context, _limit_threads) as executor:
+    with ProcessPoolExecutor(count, context, _begin) as executor:
         waiting = []
         try:
             # Results wait for a tensor at a time, so that inline data is not copied all at once.
@@ -121,9 +122,17 @@ def encode_all(jobs: Sequence[Job], spool: Path, processes: int | None = None) -
             raise
 
 
-def _limit_threads() -> None:
-    """One core each."""
+def _begin() -> None:
+    """One core for each process, and no life after that of the one that wants its results."""
     threadpool_limits(1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _spooled(job: Job, spool: Path) -> Measured:
