@@ -66,9 +66,10 @@ def layer_plan(
     dilations and padding above and left, each of height and width. spare: bytes of scratch that cost nothing. codec:
     "" for rows as they are; elements: how many of them it stores, table_nbytes: of what it decodes with.
 
-    By name: is_3x3 (of a depthwise one; others have all the rest), vector (too few pixels to decode for), in_place,
-    pointwise, strip, form (of rows: 0 dense, 1 lists, 2 groups), blocks (of rows, in a group of channels), tile_pixels,
-    windows (gathered at a time), nbytes (of scratch). Error for a core or codec that is not known.
+    By name: is_3x3 (of a depthwise one: tile_pixels are then columns, windows rows of a band; others have all the
+    rest), vector (too few pixels to decode for), in_place, pointwise, strip, form (of rows: 0 dense, 1 lists,
+    2 groups), blocks (of rows, in a group of channels), tile_pixels, windows (gathered at a time), nbytes (of
+    scratch). Error for a core or codec that is not known.
     """
 
 def cores() -> list[str]:

@@ -24,12 +24,8 @@ ZOO = sorted((Path(__file__).resolve().parents[2] / "models" / "zoo").glob("*.tf
 
 @pytest.mark.parametrize("target", list(boards()))
 @pytest.mark.parametrize("path", ZOO, ids=lambda path: path.stem)
-def test_forecast_of_auto_is_within_a_tenth_of_what_is_measured(
-    path: Path, target: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    if (path.stem, target) == ("digits_ds_cnn", "mps2-m4"):
-        reason = "Huffman on convolutions of 16 pixels is predicted too slow: docs/COST_MODEL.md"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True, raises=AssertionError))
+def test_forecast_of_auto_is_near_what_is_measured(path: Path, target: str, tmp_path: Path) -> None:
+    """The limits that docs/COST_MODEL.md names: 5 % of cycles and instructions, 3 % of code."""
     out, report = tmp_path / "out.tflite", tmp_path / "report.json"
     options = ["-o", str(out), "--target", target, "--report", str(report), "--no-verify", "-q"]
     assert run([str(path), *options]) == 0
@@ -38,7 +34,7 @@ def test_forecast_of_auto_is_within_a_tenth_of_what_is_measured(
         data, parsed = read(model)
         found = benchmark(str(model), data, parsed, board_named(target), random_inputs(parsed, 1, 0).samples[0])
         code = sum(n for part, n in found.flash_nbytes.items() if part not in (BOARD, MODEL, PADDING))
-        assert forecast[f"instructions{suffix}"] == pytest.approx(found.instructions, rel=0.1)
-        assert forecast[f"cycles{suffix}"] == pytest.approx(found.modelled_cycles, rel=0.1)
+        assert forecast[f"instructions{suffix}"] == pytest.approx(found.instructions, rel=0.05)
+        assert forecast[f"cycles{suffix}"] == pytest.approx(found.modelled_cycles, rel=0.05)
         assert forecast[f"arena_nbytes{suffix}"] == found.arena_nbytes
-        assert forecast[f"code_nbytes{suffix}"] == pytest.approx(code, rel=0.05)
+        assert forecast[f"code_nbytes{suffix}"] == pytest.approx(code, rel=0.03)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,7 @@ CORES = sorted({board.core for board in boards().values()})
 
 
 def conv(method: str, pixels: int, rows: int, cols: int, density: float) -> Layer:
-    nbytes = int(rows * cols * (density if method != "dense" else 1))
-    storage = Storage(method, rows, cols, int(rows * cols * density), nbytes)
+    storage = Storage(method, rows, cols, int(rows * cols * density))
     return Layer("CONV_2D", 1, (1, pixels, cols), (1, pixels, rows), weights=storage)
 
 
@@ -61,6 +61,25 @@ def test_blob_without_costs_is_an_error_and_not_free() -> None:
         found.cost(conv("future", 10, 4, 4, 1.0))
 
 
+@pytest.mark.parametrize("core", CORES)
+def test_ways_to_compute_that_no_sample_has_are_known_from_others(core: str) -> None:
+    found = load_costs(core)
+    layer = conv("rle", 100, 64, 64, 0.1)
+    family = found.family(layer)
+    lacking = replace(found, families=found.families - {family})
+    assert lacking.knows(layer)
+    costs = found.cost(layer), lacking.cost(layer)
+    assert costs[0] is not None and costs[0] == costs[1]
+
+
+def test_codec_that_was_not_calibrated_is_not_known() -> None:
+    found = load_costs(DEFAULT_GOAL.core)
+    weights = {name: pair for name, pair in found.weights.items() if " rle: " not in name}
+    lacking = replace(found, weights=weights)
+    assert found.knows(conv("rle", 10, 64, 64, 0.5)) and not lacking.knows(conv("rle", 10, 64, 64, 0.5))
+    assert lacking.knows(conv("bitmap", 10, 64, 64, 0.5))
+
+
 def test_operator_without_costs_is_named_and_counts_as_nothing() -> None:
     found = load_costs(DEFAULT_GOAL.core)
     strange = Layer("MINE", 1, (1, 1, 1), (1, 1, 1))
@@ -75,7 +94,9 @@ def test_core_that_was_not_calibrated_is_unsupported() -> None:
         load_costs("Cortex-M0")
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"core": "x", "families": {"a": [{}]}, "code": []}'], ids=str)
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"core": "x", "families": [], "weights": {"a": [1]}, "code": []}'], ids=str
+)
 def test_damaged_file_is_a_tool_error(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FOLDER", tmp_path)
     (tmp_path / "broken.json").write_text(content)

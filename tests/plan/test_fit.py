@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from tools.calibration.code_size import entries
-from tools.calibration.fit import Measured, fit_family
+from tools.calibration.fit import Measured, fit
 from wpconvert.model.layer import Layer, Storage
-from wpconvert.plan.costs import CostModel, Piece
-from wpconvert.plan.features import family_of
+from wpconvert.plan.costs import CostModel
+
+CORE = "Cortex-M4"
 
 
 def layers(count: int, seed: int) -> list[Layer]:
@@ -16,39 +17,40 @@ def layers(count: int, seed: int) -> list[Layer]:
     found = []
     for _ in range(count):
         rows, cols = int(generator.integers(1, 200)), int(generator.integers(1, 400))
-        storage = Storage("rle", rows, cols, int(rows * cols * generator.random()), rows * cols)
+        elements = int(rows * cols * generator.random())
+        method = str(generator.choice(("rle", "dense", "bitmap")))
+        work = {} if method == "dense" else {"stored": elements}
+        storage = Storage(method, rows, cols, elements, work)
         batch = int(generator.integers(1, 5))
         found.append(Layer("FULLY_CONNECTED", batch, (1, 1, cols), (1, 1, rows), weights=storage))
     return found
 
 
 def truth(layer: Layer) -> float:
-    """Decoding costs by stored elements; from three vectors on another kernel takes half for each product."""
+    """Decoding costs by stored elements, of rle more than of bitmap; dense rows by vectors of 16 columns."""
     weights = layer.weights
     assert weights is not None
-    product = 4 if layer.batch < 3 else 2
-    return 300 + 7 * weights.nonzeros + product * layer.batch * weights.rows * weights.cols
+    if weights.method == "dense":
+        return 300 + 9 * layer.batch * -(-weights.rows // 4) * -(-weights.cols // 16)
+    return 500 + layer.batch * weights.nonzeros * (7 if weights.method == "rle" else 3)
 
 
 def test_fit_predicts_layers_that_it_has_not_seen() -> None:
     samples = [Measured(layer, round(truth(layer)), round(2 * truth(layer))) for layer in layers(200, 1)]
-    pieces = fit_family(samples)
-    assert len(pieces) > 1
-    found = tuple(
-        Piece(
-            {key: tuple(float("inf") if v is None and i else v or 0.0 for i, v in enumerate(pair))  # type: ignore[misc]
-             for key, pair in p["limits"].items()},
-            p["instructions"],
-            p["cycles"],
-        )
-        for p in pieces
-    )  # fmt: skip
-    model = CostModel("Test", {family_of(samples[0].layer): found}, ())
+    weights, families = fit(samples, CORE)
+    assert families == ["FULLY_CONNECTED dots", "FULLY_CONNECTED in place"]
+    pairs = {name: (pair[0], pair[1]) for name, pair in weights.items()}
+    model = CostModel(CORE, frozenset(families), pairs, ())
     for layer in layers(100, 2):
         cost = model.cost(layer)
         assert cost is not None
-        assert abs(cost.instructions / truth(layer) - 1) < 0.05
-        assert abs(cost.cycles / (2 * truth(layer)) - 1) < 0.05
+        assert abs(cost.instructions / truth(layer) - 1) < 0.02
+        assert abs(cost.cycles / (2 * truth(layer)) - 1) < 0.02
+
+
+def test_what_takes_nothing_has_no_weight() -> None:
+    weights, _ = fit([Measured(layer, 1000, 2000) for layer in layers(50, 3)], CORE)
+    assert all(min(pair) >= 0 and max(pair) > 0 for pair in weights.values())
 
 
 def test_code_belongs_to_what_always_brings_it() -> None:

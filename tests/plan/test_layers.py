@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import branches_builder, conv_model, forced, sparse
-from wpconvert.model.layer import PLAIN, Layer
+from wpconvert.codecs import STANDALONE
+from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.plan.costs import load_costs
-from wpconvert.plan.features import family_of, features_of
+from wpconvert.plan.features import describe
 from wpconvert.plan.predict import predict
 from wpconvert.tflite.file import parse
 from wpconvert.tflite.layers import layers_at, layers_of
 
+CORE = "Cortex-M4"
 PAIRS = st.tuples(st.integers(1, 4), st.integers(1, 4))
 SIZES = st.tuples(st.integers(1, 12), st.integers(1, 12), st.just(1))
 
@@ -47,11 +49,10 @@ def test_convolution_is_described_by_its_shape_and_its_weights_as_they_are_store
     assert (plain.operator, plain.input_size, plain.output_size) == ("CONV_2D", (4, 4, 16), (4, 4, 32))
     assert (plain.kernel, plain.padding, plain.pixels, plain.outputs) == ((3, 3), (1, 1), 16, 512)
     assert (plain.weights.method, plain.weights.rows, plain.weights.cols) == (PLAIN, 32, 144)
-    assert plain.weights.nbytes == 32 * 144 and plain.code == ("CONV_2D",)
+    assert plain.code == ("CONV_2D",)
     (stored,) = layers_of(parse(forced(conv_model(), "rle")))
     assert stored.weights is not None
     assert stored.weights.nonzeros == plain.weights.nonzeros < 32 * 144 / 10
-    assert stored.weights.nbytes < plain.weights.nbytes
     assert stored.code == ("WP_CONV_2D", "rle")
     assert (stored.operator, stored.kernel, stored.pixels) == (plain.operator, plain.kernel, plain.pixels)
 
@@ -62,22 +63,35 @@ def test_families_keep_apart_what_is_computed_differently() -> None:
     y = b.conv2d(x, sparse(1, (16, 1, 1, 16)), weight_scales=0.01)
     y = b.depthwise(y, sparse(2, (1, 3, 3, 16)), weight_scales=0.01, stride=(2, 2))
     y = b.depthwise(y, sparse(2, (1, 5, 3, 16)), weight_scales=0.01)
+    y = b.conv2d(y, sparse(4, (16, 3, 3, 16)), weight_scales=0.01, dilation=(2, 2))
     y = b.op("ADD", [y, b.constant(np.ones(16, np.int8), 0.1)], [b.like(y)])
     b.output(b.fully_connected(b.reshape(y, (1, 256)), sparse(3, (4, 256)), weight_scales=0.01))
-    assert [family_of(layer) for layer in layers_of(b.build())] == [
+    assert [describe(layer, CORE)[0] for layer in layers_of(b.build())] == [
         "CONV_2D dense pointwise",
-        "DEPTHWISE_CONV_2D dense 3x3 stride 2",
-        "DEPTHWISE_CONV_2D dense windows",
+        "DEPTHWISE_CONV_2D 3x3 stride 2",
+        "DEPTHWISE_CONV_2D any",
+        "CONV_2D dense taps",
         "ADD broadcast",
         "RESHAPE",
-        "FULLY_CONNECTED dense",
+        "FULLY_CONNECTED in place",
     ]
 
 
-def test_features_are_numbers_of_zero_or_more() -> None:
-    for layer in layers_of(parse(forced(conv_model()))):
-        features = features_of(layer)
-        assert features["once"] == 1
+def test_what_kernels_do_with_sparse_rows_decides_the_family() -> None:
+    shapes = [
+        Layer("CONV_2D", 1, (8, 8, 16), (8, 8, 32), (3, 3), padding=(1, 1), weights=Storage("rle", 32, 144, stored))
+        for stored in (200, 4000)
+    ]
+    found = [describe(layer, core)[0] for core in (CORE, "Cortex-M55") for layer in shapes]
+    assert found == ["CONV_2D lists windows", "CONV_2D dense windows", "CONV_2D lists strips", "CONV_2D dense strips"]
+
+
+@pytest.mark.parametrize("core", [CORE, "Cortex-M3", "Cortex-M55"])
+@pytest.mark.parametrize("method", STANDALONE)
+def test_features_are_numbers_of_zero_or_more(core: str, method: str) -> None:
+    for layer in layers_of(parse(forced(conv_model(), method))):
+        family, features = describe(layer, core)
+        assert features[f"{family}: once"] == features["table: once"] == 1
         assert all(np.isfinite(value) and value >= 0 for value in features.values())
 
 
@@ -92,3 +106,20 @@ def test_operators_of_all_subgraphs_are_layers_and_each_counts_once() -> None:
     assert each is not None
     assert found.unknown == ("IF",)
     assert found.total.cycles == pytest.approx(2 * each.cycles + 3 * costs.interpreter().cycles)
+
+
+def test_decoding_is_counted_alike_whatever_layer_it_is_for() -> None:
+    storage = Storage("rle", 9, 64, 100, {"stored": 110})
+    layers = (
+        Layer("CONV_2D", 1, (8, 8, 64), (8, 8, 9), weights=Storage("rle", 9, 64, 500, {"stored": 500})),
+        Layer("DEPTHWISE_CONV_2D", 1, (8, 8, 64), (8, 8, 64), (3, 3), padding=(1, 1), weights=storage),
+    )
+    assert all("decode rle: stored" in describe(layer, CORE)[1] for layer in layers)
+
+
+def test_work_of_a_blob_is_counted_by_its_codec() -> None:
+    (layer,) = layers_of(parse(forced(conv_model(), "dcsr")))
+    assert layer.weights is not None
+    assert layer.weights.work["stored"] == layer.weights.nonzeros
+    assert layer.weights.work["groups"] >= layer.weights.nonzeros / 16
+    assert layer.weights.listed == layer.weights.nonzeros

@@ -15,7 +15,7 @@ from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Rewritable
 from wpconvert.plan import planner as module
-from wpconvert.plan.costs import Code, CostModel, Piece
+from wpconvert.plan.costs import Code, CostModel
 from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED, WORTH, Goal
 from wpconvert.plan.planner import Planner, Point
 from wpconvert.plan.search import INF
@@ -26,15 +26,12 @@ SPEEDS = {"dense": 10.0, "rle": 30.0, "dcsr": 12.0}
 
 
 def made_up() -> CostModel:
-    families = {
-        f"FULLY_CONNECTED {name}": (
-            Piece({}, {"outputs": SPEEDS.get(name, 100.0)}, {"outputs": SPEEDS.get(name, 100.0)}),
-        )
-        for name in CODECS
-    }
-    families["interpreter"] = (Piece({}, {"once": 0.0}, {"once": 0.0}),)
+    families = frozenset({"FULLY_CONNECTED in place", "FULLY_CONNECTED dots"})
+    weights = {f"dot {name}: rows": (SPEEDS.get(name, 100.0), SPEEDS.get(name, 100.0)) for name in CODECS}
+    weights |= {"FULLY_CONNECTED in place: outputs": (SPEEDS["dense"], SPEEDS["dense"]), "interpreter": (0.0, 0.0)}
+    weights |= dict.fromkeys(("table: once", "tables of huffman: once"), (0.0, 0.0))
     code = (Code(5000, frozenset()), *(Code(1000, frozenset({name})) for name in CODECS))
-    return CostModel("Test", families, code)
+    return CostModel("Test", families, weights, code)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +43,7 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> CostModel:
 
 def weight(index: int, zeros: float = 0.9, rows: int = 64) -> Rewritable:
     values = sparse(index, (rows, 64), zeros)
-    storage = Storage(PLAIN, rows, 64, int(np.count_nonzero(values)), values.nbytes)
+    storage = Storage(PLAIN, rows, 64, int(np.count_nonzero(values)))
     layer = Layer("FULLY_CONNECTED", 1, (1, 1, 64), (1, 1, rows), weights=storage)
     operators = ("FULLY_CONNECTED",)
     described = (f"0:{index}", f"w{index}", operators, (rows, 64), "INT8", values.nbytes)
@@ -116,8 +113,8 @@ def test_balanced_pays_with_time_only_what_the_flash_is_worth(slowdown: float) -
 def test_time_is_not_bought_with_more_flash_than_the_model_takes_as_it_is(
     costs: CostModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    faster = {**costs.families, "FULLY_CONNECTED rle": (Piece({}, {"outputs": 1.0}, {"outputs": 1.0}),)}
-    monkeypatch.setattr(module, "load_costs", lambda _: replace(costs, families=faster))
+    faster = {**costs.weights, "dot rle: rows": (1.0, 1.0)}
+    monkeypatch.setattr(module, "load_costs", lambda _: replace(costs, weights=faster))
     choices = [Choice(weight(0, 0.9, 8), "auto", 0.0)]
     found = Planner.of(choices, list(choices[0].weight.layers), GOAL, FILE_NBYTES)
     assert found.plan().flash_nbytes <= found.dense_point().flash_nbytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from statistics import median_low
 from typing import Any
@@ -12,14 +13,10 @@ from tools.calibration.layers import Sample, build, weighted
 from tools.calibration.operators import operators
 from wpconvert.bench.flash import BOARD, MODEL, read_map
 from wpconvert.bench.program import load_program
-from wpconvert.model.layer import PLAIN
-from wpconvert.target.board import Board
+from wpconvert.target.board import Board, board_named
 from wpconvert.target.image import build_image
 from wpconvert.tflite.file import parse
 from wpconvert.tflite.layers import layers_of
-
-# Of the operators with weights, those that are not built with every codec: what both have is the operator's own.
-_TWO = (PLAIN, "dense", "rle")
 
 Section = tuple[str, str, int]
 """Object file, section, and a number for those that agree in both."""
@@ -27,7 +24,10 @@ Sizes = dict[Section, int]
 
 
 def _samples() -> Iterator[Sample]:
-    """One for each operator without weights, then each operator with weights as it is stored."""
+    """One for each operator without weights, then each operator with weights in every way to store them.
+
+    With fewer, what an operator brings would look like the codec's that was built with that operator only.
+    """
     seen: set[str] = set()
     for sample in operators():
         (name,) = _code(build([sample]))
@@ -37,7 +37,7 @@ def _samples() -> Iterator[Sample]:
     for sample in weighted(0, 1):
         names = _code(build([sample]))
         key = "+".join(sorted(names))
-        if key not in seen and (sample.method in _TWO or "WP_CONV_2D" in names):
+        if key not in seen:
             seen.add(key)
             yield sample
 
@@ -46,8 +46,8 @@ def _code(data: bytes) -> frozenset[str]:
     return frozenset(name for layer in layers_of(parse(data)) for name in layer.code)
 
 
-def _sections(board: Board, data: bytes) -> Sizes:
-    image = build_image(board, parse(data), data).path
+def _sections(name: str, data: bytes) -> Sizes:
+    image = build_image(board_named(name), parse(data), data).path
     pieces = read_map(image.with_suffix(".map"), load_program(image).sections)
     count: Counter[tuple[str, str]] = Counter()
     found = {}
@@ -59,13 +59,11 @@ def _sections(board: Board, data: bytes) -> Sizes:
     return found
 
 
-def measure_code(board: Board) -> list[dict[str, Any]]:
+def measure_code(board: Board, pool: Executor) -> list[dict[str, Any]]:
     """The entries `code` of a cost file: bytes, and the operators and codecs of which each alone brings them."""
-    images = []
-    for sample in _samples():
-        data = build([sample])
-        images.append((_code(data), _sections(board, data)))
-    return entries(images)
+    models = [build([sample]) for sample in _samples()]
+    jobs = [pool.submit(_sections, board.name, data) for data in models]
+    return entries([(_code(data), job.result()) for data, job in zip(models, jobs, strict=True)])
 
 
 def entries(images: Sequence[tuple[frozenset[str], Sizes]]) -> list[dict[str, Any]]:

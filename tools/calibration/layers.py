@@ -19,16 +19,30 @@ from wpconvert.tflite.rewrite import rewrite
 from wpconvert.tflite.schema import options
 from wpconvert.tflite.weights import rewritable_weights
 
-SIDES = (1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 28, 32, 48)
-CHANNELS = (3, 8, 10, 12, 16, 24, 27, 32, 40, 48, 64, 72, 96, 128, 144, 192, 256, 276)
+SIZES = (
+    (1, 1), (1, 1), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3), (4, 4), (4, 4), (5, 5), (6, 6), (7, 7), (8, 8),
+    (8, 8), (9, 9), (10, 10), (12, 12), (12, 12), (14, 14), (16, 16), (16, 16), (24, 24), (32, 32), (48, 48),
+    (1, 9), (1, 25), (5, 3), (13, 3), (25, 5), (25, 5), (49, 10), (10, 25),
+)  # fmt: skip
+"""Images of trained networks, and some between them."""
+FEW = ((1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (2, 2), (2, 3), (2, 4), (3, 3), (3, 4))
+CHANNELS = (3, 8, 10, 12, 16, 24, 27, 32, 40, 48, 64, 64, 72, 96, 100, 128, 144, 160, 172, 192, 200, 256, 276, 320, 384)
+MANY = (480, 576, 576, 960, 960, 1280)
+"""Channels at the end of MobileNets, where images are small."""
+COLUMNS = (10, 32, 64, 64, 128, 128, 256, 276, 490, 640, 640, 1280, 1960, 4000, 10320)
+UNITS = (1, 2, 3, 8, 10, 12, 12, 32, 64, 128, 128, 256, 640)
 KERNELS = ((3, 3),) * 6 + ((5, 5), (10, 4), (10, 4), (1, 3), (3, 1), (2, 2), (7, 7))
 MAX_PRODUCTS = 1_500_000
-MAX_WEIGHTS = 50_000
+MAX_WEIGHTS = 74_000
 LARGE = 6
 """One layer in six may be so many times larger."""
 MODEL_INPUTS = 1_500_000
 MODEL_WEIGHTS = 1_500_000
 MODEL_LAYERS = 150
+ZERO_POINT = -128
+"""Of activations, as behind a ReLU: where it is not 0, it is taken out of plain weights each time."""
+SPREAD = 0.7
+"""By how much layers of a model differ in size, as the logarithm's deviation: smaller ones may take spare memory."""
 
 Add = Callable[[ModelBuilder, NDArray[np.int8] | None, int], int]
 
@@ -44,9 +58,11 @@ class Sample:
     dtype: str = "int8"
 
 
-def weights_of(generator: np.random.Generator, shape: tuple[int, ...], density: float) -> NDArray[np.int8]:
-    """Weights as training leaves them: Laplace distributed, the smallest pruned."""
-    values = generator.laplace(0, generator.choice((2, 8, 20, 30)), shape)
+def weights_of(
+    generator: np.random.Generator, shape: tuple[int, ...], density: float, scale: float | None = None
+) -> NDArray[np.int8]:
+    """Weights as training leaves them: Laplace distributed, the smallest pruned. scale: one of several where None."""
+    values = generator.laplace(0, scale or generator.choice((0.7, 2, 8, 20, 30)), shape)
     cut = np.quantile(np.abs(values), 1 - density)
     rounded = np.clip(np.where(values < 0, np.floor(values), np.ceil(values)), -127, 127)
     return np.where(np.abs(values) >= cut, rounded, 0).astype(np.int8)
@@ -70,12 +86,17 @@ def methods() -> tuple[str, ...]:
 
 
 def weighted(seed: int, count: int) -> Iterator[Sample]:
-    """For every method, `count` layers of each kind of convolution, fewer of the other operators that have weights."""
+    """For every method, `count` layers of each kind of convolution, fewer of the other operators that have weights.
+
+    Of plain weights twice as many.
+    """
     for number, method in enumerate(methods()):
         generator = np.random.default_rng((seed, number))
-        for index in range(count):
+        for index in range(count * 2 if method == PLAIN else count):
             yield _conv(generator, method, pointwise=True)
             yield _conv(generator, method, pointwise=False)
+            if index % 3 == 0:
+                yield _conv(generator, method, pointwise=index % 2 == 0, few=True)
             yield _depthwise(generator, method)
             if index % 2 == 0:
                 yield _fully_connected(generator, method)
@@ -93,8 +114,8 @@ def _scales(channels: int) -> NDArray[np.float32]:
 
 
 def _size(generator: np.random.Generator) -> tuple[int, int]:
-    height = int(generator.choice(SIDES))
-    return height, height if generator.random() < 0.6 else int(generator.choice(SIDES))
+    height, width = SIZES[int(generator.integers(len(SIZES)))]
+    return height, width
 
 
 def _kernel(generator: np.random.Generator, kernels: Sequence[tuple[int, int]]) -> tuple[int, int]:
@@ -102,15 +123,24 @@ def _kernel(generator: np.random.Generator, kernels: Sequence[tuple[int, int]]) 
     return height, width
 
 
-def _conv(generator: np.random.Generator, method: str, pointwise: bool) -> Sample:
+def _conv(generator: np.random.Generator, method: str, pointwise: bool, few: bool = False) -> Sample:
+    """few: pixels, for which cores have ways of their own."""
     most = LARGE if generator.random() < 1 / LARGE else 1
     while True:
-        height, width = _size(generator)
+        height, width = FEW[int(generator.integers(len(FEW)))] if few else _size(generator)
         kernel = (1, 1) if pointwise else _kernel(generator, KERNELS)
-        depth = int(generator.choice(CHANNELS if pointwise else (1, 1, 1, 3, 3, *CHANNELS[:12])))
+        narrow = not pointwise and not few and generator.random() < 0.8
+        choices = (1, 1, 1, 3, 3, *CHANNELS[:12]) if narrow else (*CHANNELS, *MANY) if few and pointwise else CHANNELS
+        depth = int(generator.choice(choices))
         channels = int(generator.choice(CHANNELS))
         step = 2 if generator.random() < (0.1 if pointwise else 0.3) else 1
-        cols = kernel[0] * kernel[1] * depth
+        groups = 1
+        dilation = 1
+        if not pointwise and generator.random() < 0.12:
+            dilation = 2
+        elif not pointwise and depth % 2 == 0 and channels % 2 == 0 and generator.random() < 0.15:
+            groups = 2
+        cols = kernel[0] * kernel[1] * depth // groups
         pixels = -(-height // step) * -(-width // step)
         products = pixels * cols * channels
         if cols * channels > 2 * MAX_WEIGHTS or cols < 8:
@@ -118,13 +148,13 @@ def _conv(generator: np.random.Generator, method: str, pointwise: bool) -> Sampl
         if products <= MAX_PRODUCTS if most == 1 else MAX_PRODUCTS < products <= LARGE * MAX_PRODUCTS:
             break
     bias = generator.integers(-2000, 2000, channels)
-    weights = weights_of(generator, (channels, *kernel, depth), _density(generator))
+    weights = weights_of(generator, (channels, *kernel, depth // groups), _density(generator))
 
     def add(builder: ModelBuilder, values: NDArray[np.int8] | None, x: int) -> int:
         assert values is not None
         return builder.conv2d(
-            x, values, bias, stride=(step, step), scale=0.1, zero_point=-128, weight_scales=_scales(channels),
-            activation="RELU",
+            x, values, bias, stride=(step, step), dilation=(dilation, dilation), scale=0.1, zero_point=ZERO_POINT,
+            weight_scales=_scales(channels), activation="RELU",
         )  # fmt: skip
 
     return Sample(add, (1, height, width, depth), encodable(weights, method), method)
@@ -141,8 +171,10 @@ def _depthwise(generator: np.random.Generator, method: str) -> Sample:
         channels = int(generator.choice(CHANNELS))
         depth = channels
         if kind == "multiplied":
-            depth = int(generator.choice((1, 1, 3, 8)))
-            channels = depth * int(generator.choice((2, 4, 8, 16, 32, 64)))
+            depth = int(generator.choice((1, 1, 3, 8, 16, 32)))
+            channels = depth * int(generator.choice((2, 3, 4, 8, 8, 16, 64)))
+            if channels > max(CHANNELS):
+                continue
         if height * width * channels * kernel[0] * kernel[1] // (step * step) <= MAX_PRODUCTS // 3:
             break
     bias = generator.integers(-2000, 2000, channels)
@@ -151,7 +183,7 @@ def _depthwise(generator: np.random.Generator, method: str) -> Sample:
     def add(builder: ModelBuilder, values: NDArray[np.int8] | None, x: int) -> int:
         assert values is not None
         return builder.depthwise(
-            x, values, bias, stride=(step, step), scale=0.1, zero_point=-128, weight_scales=_scales(channels),
+            x, values, bias, stride=(step, step), scale=0.1, zero_point=ZERO_POINT, weight_scales=_scales(channels),
             activation="RELU",
         )  # fmt: skip
 
@@ -160,8 +192,8 @@ def _depthwise(generator: np.random.Generator, method: str) -> Sample:
 
 def _fully_connected(generator: np.random.Generator, method: str) -> Sample:
     while True:
-        depth, units = int(generator.choice((*CHANNELS, 640, 1280))), int(generator.choice(CHANNELS))
-        if depth * units <= MAX_WEIGHTS:
+        depth, units = int(generator.choice(COLUMNS)), int(generator.choice(UNITS))
+        if depth * units <= 2 * MAX_WEIGHTS:
             break
     batch = int(generator.choice((1, 1, 1, 2, 5)))
     bias = generator.integers(-2000, 2000, units)
@@ -191,13 +223,16 @@ def _elementwise(generator: np.random.Generator, method: str, name: str) -> Samp
 
 
 def models(samples: Iterator[Sample], seed: int) -> Iterator[bytes]:
-    """`.tflite` files that hold the samples, mixed, each with an input of its own."""
+    """`.tflite` files that hold the samples, those of about the same size together."""
+    generator = np.random.default_rng(seed)
     order = list(samples)
-    np.random.default_rng(seed).shuffle(order)
+    keys = [np.log(np.prod(sample.input_shape)) + SPREAD * generator.normal() for sample in order]
     part: list[Sample] = []
     sizes = [0, 0]
-    for sample in order:
-        more = [int(np.prod(sample.input_shape)), 0 if sample.weights is None else sample.weights.size]
+    for index in np.argsort(keys, kind="stable"):
+        sample = order[index]
+        floats = int(np.prod(sample.input_shape)) if sample.dtype != "int8" else 0
+        more = [floats, 0 if sample.weights is None else sample.weights.size]
         if part and (
             sizes[0] + more[0] > MODEL_INPUTS or sizes[1] + more[1] > MODEL_WEIGHTS or len(part) == MODEL_LAYERS
         ):
@@ -209,13 +244,27 @@ def models(samples: Iterator[Sample], seed: int) -> Iterator[bytes]:
         yield build(part)
 
 
-def build(samples: list[Sample]) -> bytes:
-    """A model with one operator for each sample, weights stored as the samples say."""
+def build(samples: Sequence[Sample]) -> bytes:
+    """A model with the operator of each sample, weights stored as the samples say.
+
+    Activations of several are a piece of an input, cut out before each operator: they live as long as those of a
+    network do.
+    """
     builder = ModelBuilder("calibration")
     stored: dict[str, str] = {}
+    sources: dict[int, int] = {}
     for index, sample in enumerate(samples):
-        scale = 0.05 if sample.dtype == "int8" else None
-        x = builder.input(sample.input_shape, scale, dtype=sample.dtype)
+        if sample.dtype == "int8":
+            zero_point = 0 if sample.weights is None else ZERO_POINT
+            if len(samples) > 1 and zero_point not in sources:
+                sizes = [int(np.prod(s.input_shape)) for s in samples if (s.weights is None) == (zero_point == 0)]
+                sources[zero_point] = builder.input((1, max(sizes)), 0.05, zero_point)
+            if len(samples) > 1:
+                x = _piece(builder, sources[zero_point], sample.input_shape)
+            else:
+                x = builder.input(sample.input_shape, 0.05, zero_point)
+        else:
+            x = builder.input(sample.input_shape, None, dtype=sample.dtype)
         y = sample.add(builder, sample.weights, x)
         if sample.method != PLAIN:
             operator = builder.graph.operators[-1]
@@ -230,3 +279,13 @@ def build(samples: list[Sample]) -> bytes:
             outcomes.append(Outcome(weight, method, encode(method, weight.values, weight.row_dims)))
     rewrite(model, outcomes, strip=True)
     return serialise(model)
+
+
+def _piece(builder: ModelBuilder, source: int, shape: tuple[int, ...]) -> int:
+    """The first elements of the input, in this shape."""
+    count = int(np.prod(shape))
+    ends = [builder.constant(np.asarray(values, np.int32)) for values in ([0, 0], [1, count], [1, 1])]
+    cut = builder.op(
+        "STRIDED_SLICE", [source, *ends], [builder.like(source, (1, count))], options("StridedSliceOptions")
+    )
+    return builder.reshape(cut, shape)

@@ -79,6 +79,7 @@ class Decoder:
         if blob.cols % period:
             raise ModelError(f"weight blob: rows of {blob.cols} columns, of each {period} some are left out")
         lengths = [prefix_code.read_lengths(reader, head).of_symbols() for head in heads]
+        self._tokens = sum(head.groups for head in heads)
         self._values = prefix_code.lookup(lengths[0])
         self._gaps = _gaps_of(lengths[1], direct_log2) if runs else None
         live = np.array([reader.get(1) for _ in range(period)], np.bool_) if some else None
@@ -130,17 +131,22 @@ class Decoder:
         found = {
             "runs": int(runs),
             "mapped": int(self._live is not None),
-            "columns": self._cols,
+            "mapped columns": 0 if self._live is None else len(self._live),
+            "odd": self._cols % 2 if self._live is None else int(self._live.sum()) % 2,
             "periods": 1 if self._live is None else self._blob.cols // len(self._live),
             "stored": int(values.sum()),
+            # A device plans with the density that the blob's description has.
+            "planned": matrix.size * (255 * int(np.count_nonzero(matrix)) // matrix.size + 1) >> 8,
             "long values": int(values[lengths > VALUE_NBITS].sum()),
+            "blocks": len(self._starts),
+            "tokens": self._tokens,
             "symbols": int(np.count_nonzero(lengths)),
             "long symbols": int(np.count_nonzero(lengths > VALUE_NBITS)),
         }
         if self._gaps is not None:
             lengths = _lengths_of(self._gaps.lookup)
             found["long gaps"] = int(gap_counts[(lengths > GAP_NBITS) | (self._gaps.extra > 0)].sum())
-            found["symbols"] += int(np.count_nonzero(lengths))
+            found["gap symbols"] = int(np.count_nonzero(lengths))
             pairs += (1 << GAP_NBITS) + int(np.count_nonzero(lengths)) // 2
         found["table bytes"] = _TABLES_NBYTES + 2 * pairs
         return found
@@ -219,7 +225,7 @@ _TABLES_NBYTES = 192
 
 
 def work(blob: Blob, matrix: NDArray[np.int8]) -> dict[str, int]:
-    """Whether there are gaps, stored columns of a row, codes too long to be looked up at once, symbols with codes."""
+    """How elements are stored, how many codes are too long to be looked up at once, and what tables are made of."""
     return Decoder(blob).work(matrix)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wpconvert.codecs import CODECS, Work, parse
 
 PLAIN = "none"
 """The method of weights that stand in the file as they were."""
@@ -14,19 +16,28 @@ PLAIN = "none"
 
 @dataclass(frozen=True)
 class Storage:
-    """Weights as a matrix. `method`: a codec or PLAIN. nbytes: of the blob, or of the plain weights."""
+    """Weights as a matrix. `method`: a codec or PLAIN. work: what decoding takes, as the codec counts it."""
 
     method: str
     rows: int
     cols: int
     nonzeros: int
-    nbytes: int
+    work: Work = field(default_factory=dict)
 
     @classmethod
-    def of(cls, method: str, values: NDArray[np.int8], row_dims: int, nbytes: int) -> Storage:
-        """The weights (int8, any shape), the first `row_dims` dimensions rows, as a stored matrix."""
-        rows = math.prod(values.shape[:row_dims])
-        return cls(method, rows, values.size // rows, int(np.count_nonzero(values)), nbytes)
+    def of(cls, method: str, values: NDArray[np.int8], row_dims: int, blob: NDArray[np.uint8] | None = None) -> Storage:
+        """The weights (int8, any shape), the first `row_dims` dimensions rows, as a stored matrix.
+
+        `blob`: of the codec `method`, uint8[nbytes]; None for PLAIN.
+        """
+        matrix = values.reshape(math.prod(values.shape[:row_dims]), -1)
+        work = {} if blob is None else CODECS[method].work(parse(blob), matrix)
+        return cls(method, *matrix.shape, int(np.count_nonzero(values)), work)
+
+    @property
+    def listed(self) -> int:
+        """Elements that lists of a row's elements have: of dCSR, also zeros that are stored."""
+        return self.work.get("stored", self.nonzeros) if self.method == "dcsr" else self.nonzeros
 
 
 @dataclass(frozen=True)

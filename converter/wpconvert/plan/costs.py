@@ -8,18 +8,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from wpconvert.errors import ToolError, UnsupportedError
 from wpconvert.model.layer import PLAIN, Layer
 from wpconvert.model.pooling import POOL
-from wpconvert.plan.features import Features, family_of, features_of, quantities_of
+from wpconvert.plan.decoding import Features
+from wpconvert.plan.features import describe
 
 FOLDER = Path(__file__).resolve().parent / "costs"
 INTERPRETER = "interpreter"
-"""The family of what the interpreter itself does for every operator."""
+"""The feature of what the interpreter itself does for every operator."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +48,19 @@ def sum_of(costs: Iterable[Cost | None]) -> Cost:
     return total
 
 
-@dataclass(frozen=True)
-class Piece:
-    """The costs of a family as weights of features, where each quantity named in `limits` lies in [first, last)."""
+Weights = Mapping[str, tuple[float, float]]
+"""Instructions and modelled cycles that each feature takes."""
 
-    limits: Mapping[str, tuple[float, float]]
-    instructions: Mapping[str, float]
-    cycles: Mapping[str, float]
 
-    def holds(self, quantities: Mapping[str, float]) -> bool:
-        """Whether it is for a layer with these quantities."""
-        return all(first <= quantities[name] < last for name, (first, last) in self.limits.items())
+def weighed(features: Features, weights: Weights) -> Cost:
+    """The weighted sums; features without a weight take nothing."""
+    known = [(value, weights[name]) for name, value in features.items() if name in weights]
+    return Cost(sum(value * pair[0] for value, pair in known), sum(value * pair[1] for value, pair in known))
 
-    def cost(self, features: Features) -> Cost:
-        """The weighted sums."""
-        sums = (
-            sum(weight * features[name] for name, weight in part.items()) for part in (self.instructions, self.cycles)
-        )
-        return Cost(*sums)
+
+def _part(feature: str) -> str:
+    """The family of a feature, or what several families do alike."""
+    return feature.partition(":")[0]
 
 
 @dataclass(frozen=True)
@@ -81,14 +77,15 @@ class Code:
 
 @dataclass(frozen=True)
 class CostModel:
-    """What is known of one core. Families as `family_of` names them.
+    """What is known of one core. Families and features as `describe` names them.
 
     uncertainty: by how much, relative to it, the predicted ratio of a rewritten model's cycles to those of the
     unconverted one may be too low; measured on models that took no part in the calibration.
     """
 
     core: str
-    families: Mapping[str, tuple[Piece, ...]]
+    families: frozenset[str]
+    weights: Weights
     code: tuple[Code, ...]
     uncertainty: float = 0.0
 
@@ -98,21 +95,36 @@ class CostModel:
         None too for pooled weights: how long those take is not known. Raises ToolError for a blob of another codec that
         was not: nothing can be planned with it.
         """
-        pieces = self.families.get(family_of(layer))
-        if pieces is None:
+        family, features = describe(layer, self.core)
+        if not self._knows(family, features):
             if layer.weights is not None and layer.weights.method not in (PLAIN, POOL):
                 raise ToolError(
                     f"the cost model of {self.core} lacks {layer.operator} with {layer.weights.method}: "
                     "make it anew with tools/calibrate.py"
                 )
             return None
-        quantities = quantities_of(layer)
-        # The pieces of a family cover everything.
-        return next(piece for piece in pieces if piece.holds(quantities)).cost(features_of(layer))
+        return weighed(features, self.weights)
+
+    def knows(self, layer: Layer) -> bool:
+        """Whether it was calibrated with such operators, and with the codec of the layer."""
+        return self._knows(*describe(layer, self.core))
+
+    def _knows(self, family: str, features: Features) -> bool:
+        """A family that was not calibrated itself is known where all that it does is known from others."""
+        others = {_part(name) for name in features} - {family}
+        return others <= self._parts and (family in self.families or bool(others))
+
+    @cached_property
+    def _parts(self) -> frozenset[str]:
+        return frozenset(map(_part, self.weights))
+
+    def family(self, layer: Layer) -> str:
+        """What an operator was calibrated with."""
+        return describe(layer, self.core)[0]
 
     def interpreter(self) -> Cost:
         """What the interpreter adds for each operator."""
-        return self.families[INTERPRETER][0].cost({"once": 1})
+        return weighed({INTERPRETER: 1}, self.weights)
 
     def code_nbytes(self, used: Iterable[str]) -> int:
         """Flash of kernels, runtime and C library for these operators (as the file names them) and codecs."""
@@ -133,22 +145,11 @@ def load_costs(core: str) -> CostModel:
         return _read(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise UnsupportedError(f"no cost model of {core}: tools/calibrate.py makes one") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ToolError(f"{path}: not a cost model: {error}") from error
 
 
 def _read(data: dict[str, Any]) -> CostModel:
-    families = {
-        name: tuple(
-            Piece({key: _limits(pair) for key, pair in p["limits"].items()}, p["instructions"], p["cycles"])
-            for p in pieces
-        )
-        for name, pieces in data["families"].items()
-    }
+    weights = {name: (float(pair[0]), float(pair[1])) for name, pair in data["weights"].items()}
     code = tuple(Code(entry["nbytes"], frozenset(entry["used_by"])) for entry in data["code"])
-    return CostModel(data["core"], families, code, data.get("uncertainty", 0.0))
-
-
-def _limits(limits: list[float | None]) -> tuple[float, float]:
-    first, last = limits
-    return 0.0 if first is None else first, float("inf") if last is None else last
+    return CostModel(data["core"], frozenset(data["families"]), weights, code, data.get("uncertainty", 0.0))

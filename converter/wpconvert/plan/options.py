@@ -47,7 +47,7 @@ def layers_with(outcome: Outcome) -> tuple[Layer, ...]:
     weight = outcome.weight
     if not isinstance(weight, Rewritable) or outcome.method == PLAIN:
         return weight.layers
-    storage = Storage.of(outcome.method, weight.values, weight.row_dims, outcome.nbytes)
+    storage = Storage.of(outcome.method, weight.values, weight.row_dims, outcome.blob)
     return tuple(replace(layer, weights=storage) for layer in weight.layers)
 
 

@@ -103,12 +103,11 @@ def _fit_of(sizes: Sequence[int]) -> str:
 def _rewritten(model: TfliteModel, subgraph: int, index: int) -> Layer:
     found = read_compressed(model, subgraph, index)
     graph = model.root.subgraphs[subgraph]
-    blob = graph.tensors[graph.operators[index].inputs[WEIGHT_INPUT]]
-    nbytes = element_count(shape_of(blob))
+    blob = model.constant(graph.tensors[graph.operators[index].inputs[WEIGHT_INPUT]])
     if found.name in ELEMENTWISE:
         matrix = matrix_of(found.weights)
-        return _other(model, subgraph, index, found.name, Storage.of(found.codec, matrix, ROW_DIMS[found.name], nbytes))
-    storage = Storage.of(found.codec, found.weights, ROW_DIMS[found.name], nbytes)
+        return _other(model, subgraph, index, found.name, Storage.of(found.codec, matrix, ROW_DIMS[found.name], blob))
+    storage = Storage.of(found.codec, found.weights, ROW_DIMS[found.name], blob)
     return _weighted(graph, graph.operators[index], found.name, found.options, found.weights.shape, storage)
 
 
@@ -116,7 +115,7 @@ def _plain(model: TfliteModel, subgraph: int, index: int, values: NDArray[np.int
     graph = model.root.subgraphs[subgraph]
     operator = graph.operators[index]
     name = model.operator_name(operator)
-    storage = Storage.of(PLAIN, values, ROW_DIMS[name], values.nbytes)
+    storage = Storage.of(PLAIN, values, ROW_DIMS[name])
     return _weighted(graph, operator, name, options_of(name, operator.builtinOptions), values.shape, storage)
 
 
