@@ -13,7 +13,7 @@ from onnx import FunctionProto, GraphProto, NodeProto, TensorProto
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.data import Inline, load
 from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, DOMAIN, VERSION
-from wpconvert.onnx.encode import Form, Part
+from wpconvert.onnx.encode import Held, Part
 from wpconvert.onnx.file import OnnxModel
 from wpconvert.onnx.graphs import Scope
 from wpconvert.onnx.tensors import data_of, has_values, nbytes_of, type_name, values_of
@@ -60,15 +60,17 @@ class Compressed:
         except ModelError as error:
             raise ModelError(f"{self._where}: {error}") from error
 
-    def form(self, model: OnnxModel) -> Form:
-        """How the weight is stored, as it is."""
-        parts = []
+    def form(self, model: OnnxModel) -> Held:
+        """How the weight is stored, as it is. ModelError where a tensor has no data."""
+        parts, held = [], []
         for name, tensor in zip(BY_OP_TYPE[self.node.op_type].input_names, self.tensors, strict=False):
             data = data_of(tensor, model.files)
+            if data is None:
+                raise ModelError(f"{self._where}: tensor {tensor.name!r} has no data")
             # The message may be gone when the form is needed.
-            kept = load(data) if isinstance(data, Inline) else data
-            parts.append(Part(name, tensor.data_type, tuple(tensor.dims), nbytes_of(tensor), kept))
-        return Form(self.node.op_type, tuple(parts))
+            held.append(load(data) if isinstance(data, Inline) else data)
+            parts.append(Part(name, tensor.data_type, tuple(tensor.dims), nbytes_of(tensor)))
+        return Held(self.node.op_type, tuple(parts), data=tuple(held))
 
     @property
     def _where(self) -> str:

@@ -45,13 +45,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Part:
-    """One compressed tensor of a weight: the end of its name, type and shape. data: None where it was not kept."""
+    """One compressed tensor of a weight: the end of its name, type and shape."""
 
     suffix: str
     data_type: int
     shape: tuple[int, ...]
     nbytes: int
-    data: Data | None = None
 
 
 @dataclass(frozen=True)
@@ -77,11 +76,22 @@ class Form:
         return next((part.shape[0] // GROUP for part in self.parts if part.suffix == "vectors"), None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Held(Form):
+    """A form with the data of its parts."""
+
+    data: tuple[Data, ...]
+
+    def without_data(self) -> Form:
+        """The form alone."""
+        return Form(self.op_type, self.parts, self.sha256, self.snr_db)
+
+
 @dataclass(frozen=True)
 class Measured:
     """What became of a job. sparsity: share of zeros, also −0.0. forms: by method; reasons: of the others.
 
-    The parts of the form with the fewest bytes have their data.
+    The form with the fewest bytes is held.
     """
 
     sparsity: float
@@ -150,7 +160,7 @@ def encode(job: Job, spool: Path | None) -> Measured:
     if sparsity < job.threshold:
         reasons = dict.fromkeys(job.methods, f"{share(sparsity)} zeros, below the threshold of {share(job.threshold)}")
         return Measured(sparsity, "", forms, reasons)
-    best: tuple[str, Form] | None = None
+    best: tuple[str, Held] | None = None
     for method in job.methods:
         try:
             encoded = _encoded(method, values, job.settings)
@@ -164,16 +174,28 @@ def encode(job: Job, spool: Path | None) -> Measured:
                 "onnx.version_converter.convert_version makes it newer"
             )
             continue
-        form = Form(encoded.op_type, tuple(_part(suffix, array) for suffix, array in encoded.inputs))
-        if method == POOL:
-            decoded = BY_OP_TYPE[encoded.op_type].decode([array for _, array in encoded.inputs])
-            form = _with_loss(form, values, job.data_type, decoded)
-        forms[method] = _without_data(form)
+        form = _held(method, encoded, values, job.data_type)
+        forms[method] = form.without_data()
         if best is None or form.nbytes < best[1].nbytes:
             best = method, form
     if best is not None:
         forms[best[0]] = best[1] if spool is None else _in_file(best[1], spool)
     return Measured(sparsity, hashlib.sha256(raw.data).hexdigest(), forms, reasons)
+
+
+def encode_as(method: str, job: Job, spool: Path) -> Held:
+    """The form that a method gave, once more, with its data appended to a file."""
+    values = values_of(job.data_type, job.shape, load(job.data))
+    return _in_file(_held(method, _encoded(method, values, job.settings), values, job.data_type), spool)
+
+
+def _held(method: str, encoded: Encoded, values: NDArray[Any], data_type: int) -> Held:
+    parts, data = zip(*(_part(suffix, array) for suffix, array in encoded.inputs), strict=True)
+    form = Held(encoded.op_type, parts, data=data)
+    if method != POOL:
+        return form
+    decoded = BY_OP_TYPE[encoded.op_type].decode([array for _, array in encoded.inputs])
+    return _with_loss(form, values, data_type, decoded)
 
 
 def _encoded(method: str, values: NDArray[Any], settings: Settings) -> Encoded:
@@ -191,28 +213,25 @@ def _nonzeros(values: NDArray[Any]) -> int:
     return int(np.count_nonzero(values))
 
 
-def _part(suffix: str, array: NDArray[Any]) -> Part:
+def _part(suffix: str, array: NDArray[Any]) -> tuple[Part, NDArray[np.uint8]]:
+    """A tensor and its data."""
     data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
     raw = raw_of(array, data_type)
-    return Part(suffix, data_type, array.shape, raw.nbytes, raw)
+    return Part(suffix, data_type, array.shape, raw.nbytes), raw
 
 
-def _without_data(form: Form) -> Form:
-    return replace(form, parts=tuple(replace(part, data=None) for part in form.parts))
-
-
-def _in_file(form: Form, spool: Path) -> Form:
+def _in_file(form: Held, spool: Path) -> Held:
     """The form with its data at the end of a file."""
-    parts = []
+    spans = []
     with spool.open("ab") as file:
-        for part in form.parts:
-            assert part.data is not None
-            parts.append(replace(part, data=Span(spool, file.tell(), part.nbytes)))
-            file.write(load(part.data).data)
-    return replace(form, parts=tuple(parts))
+        for data in form.data:
+            raw = load(data)
+            spans.append(Span(spool, file.tell(), raw.nbytes))
+            file.write(raw.data)
+    return replace(form, data=tuple(spans))
 
 
-def _with_loss(form: Form, values: NDArray[Any], data_type: int, decoded: NDArray[Any]) -> Form:
+def _with_loss(form: Held, values: NDArray[Any], data_type: int, decoded: NDArray[Any]) -> Held:
     """The form with what it has changed, where it has."""
     raw = raw_of(decoded, data_type)
     if raw.tobytes() == raw_of(values, data_type).tobytes():

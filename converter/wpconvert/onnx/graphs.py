@@ -16,8 +16,7 @@ FunctionKey = tuple[str, str, str]
 class Scope:
     """A graph or the body of a function, whose names hide those of `parent`.
 
-    number: of the graph in the order of the walk, the model's own is 0; None within functions, where nothing is
-    rewritten. defined: the names that are values here.
+    number: None within functions, where nothing is rewritten. defined: the names that are values here.
     """
 
     number: int | None
@@ -36,6 +35,14 @@ class Scope:
         while scope is not None and name not in scope.defined:
             scope = scope.parent
         return scope
+
+
+@dataclass
+class GraphScope(Scope):
+    """A graph outside functions. number: of the graph in the order of the walk, the model's own is 0."""
+
+    number: int
+    body: GraphProto
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,9 @@ def _graphs_of(node: NodeProto) -> Iterator[GraphProto]:
 
 
 def _scopes_below(body: GraphProto | FunctionProto, parent: Scope | None, numbers: Iterator[int] | None) -> list[Scope]:
-    scope = Scope(None if numbers is None else next(numbers), body, parent)
+    scope = Scope(None, body, parent)
+    if isinstance(body, GraphProto) and numbers is not None:
+        scope = GraphScope(next(numbers), body, parent)
     if isinstance(body, GraphProto):
         scope.defined.update(value.name for value in body.input)
         scope.defined.update(tensor.name for tensor in body.initializer)

@@ -11,14 +11,14 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 from wpconvert.onnx import metadata
 from wpconvert.onnx.constants import Constant
 from wpconvert.onnx.decode import BY_OP_TYPE, DOMAIN, MIN_IR_VERSION, VERSION, Encoded, make_node
-from wpconvert.onnx.encode import Form
+from wpconvert.onnx.encode import Form, Held
 from wpconvert.onnx.external import locate
 from wpconvert.onnx.file import OnnxModel
 from wpconvert.onnx.files import DataFile, rehome
-from wpconvert.onnx.graphs import Scope, training_scopes
+from wpconvert.onnx.graphs import GraphScope, Scope, training_scopes
 from wpconvert.onnx.metadata import Record
 from wpconvert.onnx.tensors import EXTERNAL, RAW, form_of, set_data, without_data
-from wpconvert.onnx.weights import FIRST_CONSTANT_IR, Place
+from wpconvert.onnx.weights import FIRST_CONSTANT_IR
 
 _OUTSIDE_NBYTES = 1024
 """Compressed tensors of an external weight are external from this size on; runtimes want small ones at hand."""
@@ -31,11 +31,19 @@ class Replacement:
     lossy: these are not the original ones.
     """
 
-    place: Place
+    scope: GraphScope
+    constant: Constant
     method: str
     form: Form
     sha256: str
     lossy: bool
+
+
+@dataclass(frozen=True)
+class HeldReplacement(Replacement):
+    """A replacement that can be written."""
+
+    form: Held
 
 
 @dataclass(frozen=True)
@@ -72,21 +80,19 @@ class Names:
 
 def pieces_of(replacement: Replacement, names: Names) -> Pieces:
     """The pieces of a weight; new names are taken from `names`."""
-    place, form = replacement.place, replacement.form
-    weight, name = place.tensor, place.constant.name
+    constant, form = replacement.constant, replacement.form
+    weight, name = constant.tensor, constant.name
     tensors = []
     for part in form.parts:
         tensor = TensorProto(name=names.new(f"{name}/{part.suffix}"), data_type=part.data_type, dims=part.shape)
         tensors.append(tensor)
     encoded = Encoded(form.op_type, ())
     node = make_node(encoded, [tensor.name for tensor in tensors], name)
-    number = place.scope.number
-    assert number is not None
-    rest, holder = _rest(place.constant)
+    rest, holder = _rest(constant)
     record = Record(
-        number,
+        replacement.scope.number,
         name,
-        place.constant.index,
+        constant.index,
         replacement.sha256,
         form_of(weight),
         rest.SerializeToString(),
@@ -116,23 +122,21 @@ def function_nbytes(op_type: str, opset: int) -> int:
     return int(BY_OP_TYPE[op_type].function(opset).ByteSize()) + 4
 
 
-def rewrite(model: OnnxModel, replacements: Sequence[Replacement], target: DataFile) -> None:
+def rewrite(model: OnnxModel, replacements: Sequence[HeldReplacement], target: DataFile) -> None:
     """Rewrite the weights, in place; all external data goes to `target`. Without any, only that is done."""
     if not replacements:
         rehome(model.proto, model.files, target)
         return
     names = Names([*model.scopes, *training_scopes(model.proto)])
     pieces = [pieces_of(replacement, names) for replacement in replacements]
-    outside = [form_of(replacement.place.tensor) == EXTERNAL for replacement in replacements]
+    outside = [form_of(replacement.constant.tensor) == EXTERNAL for replacement in replacements]
     by_graph: defaultdict[int, list[int]] = defaultdict(list)
     graphs: dict[int, GraphProto] = {}
     for index, replacement in enumerate(replacements):
-        scope = replacement.place.scope
-        assert scope.number is not None and scope.graph is not None
-        by_graph[scope.number].append(index)
-        graphs[scope.number] = scope.graph
+        by_graph[replacement.scope.number].append(index)
+        graphs[replacement.scope.number] = replacement.scope.body
     for number, indices in by_graph.items():
-        constants = {i: replacements[i].place.constant for i in indices}
+        constants = {i: replacements[i].constant for i in indices}
         for i, constant in constants.items():
             if constant.node is not None:
                 constant.node.CopyFrom(pieces[i].node)
@@ -141,15 +145,15 @@ def rewrite(model: OnnxModel, replacements: Sequence[Replacement], target: DataF
     rehome(model.proto, model.files, target)
     for number, indices in by_graph.items():
         for index in indices:
-            for tensor, part in zip(pieces[index].tensors, replacements[index].form.parts, strict=True):
-                assert part.data is not None
+            form = replacements[index].form
+            for tensor, part, data in zip(pieces[index].tensors, form.parts, form.data, strict=True):
                 if outside[index] and part.nbytes >= _OUTSIDE_NBYTES:
-                    locate(tensor, target.path.name, target.append(part.data), part.nbytes)
+                    locate(tensor, target.path.name, target.append(data), part.nbytes)
                 else:
-                    set_data(tensor, RAW, part.data)
+                    set_data(tensor, RAW, data)
                 graphs[number].initializer.append(tensor)
         for index in reversed(indices):
-            if replacements[index].place.constant.node is None:
+            if replacements[index].constant.node is None:
                 graphs[number].node.insert(0, pieces[index].node)
     operators = dict.fromkeys(replacement.form.op_type for replacement in replacements)
     _equip(model, operators, [piece.record for piece in pieces])

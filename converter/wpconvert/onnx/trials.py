@@ -12,9 +12,10 @@ from wpconvert.model.rules import AUTO, Choice
 from wpconvert.model.weight import obstacle_of
 from wpconvert.onnx.data import Span, extents_of
 from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, Settings
-from wpconvert.onnx.encode import Form, Job, Measured, encode, encode_all
+from wpconvert.onnx.encode import Held, Job, Measured, encode_all, encode_as
 from wpconvert.onnx.file import OnnxModel
-from wpconvert.onnx.rewrite import Names, Replacement, function_nbytes, pieces_of
+from wpconvert.onnx.graphs import GraphScope
+from wpconvert.onnx.rewrite import HeldReplacement, Names, Replacement, function_nbytes, pieces_of
 from wpconvert.onnx.selection import Cost, fewest_bytes
 from wpconvert.onnx.tensors import without_data
 from wpconvert.onnx.weights import Found
@@ -29,7 +30,7 @@ class Stored:
     """How a model that was rewritten before has a weight. lossy: it had been changed before it was stored."""
 
     method: str
-    form: Form
+    form: Held
     lossy: bool
 
 
@@ -47,13 +48,21 @@ class Trial:
     measured: Measured | None = None
     stored: Stored | None = None
 
+    @property
+    def result(self) -> tuple[GraphScope, Job, Measured] | None:
+        """Where the weight is, what was tried, and what that gave; None where nothing was."""
+        scope = self.found.place.scope
+        if self.job is None or self.measured is None or not isinstance(scope, GraphScope):
+            return None
+        return scope, self.job, self.measured
+
 
 @dataclass(frozen=True)
 class Outcome:
     """What becomes of a weight: a replacement, or the reason why it stays as it is."""
 
     trial: Trial
-    replacement: Replacement | None
+    replacement: HeldReplacement | None
     reason: str | None = None
 
 
@@ -89,19 +98,22 @@ def measure(
     results = encode_all(jobs, spool, processes)
     measured = []
     for trial in trials:
-        measured.append(trial if trial.job is None else replace(trial, measured=_with_stored(next(results), trial)))
+        if trial.job is None:
+            measured.append(trial)
+        else:
+            found = _with_stored(next(results), trial.job, trial.stored)
+            measured.append(replace(trial, measured=found))
         progress(trial)
     return measured
 
 
-def _with_stored(measured: Measured, trial: Trial) -> Measured:
+def _with_stored(measured: Measured, job: Job, stored: Stored | None) -> Measured:
     """Among the forms also the one that the input has, unless the same method makes a smaller one."""
-    if trial.stored is None:
+    if stored is None:
         return measured
-    method, form = trial.stored.method, trial.stored.form
+    method, form = stored.method, stored.form
     other = measured.forms.get(method)
-    assert trial.job is not None
-    impossible = trial.job.opset < BY_OP_TYPE[form.op_type].since_opset
+    impossible = job.opset < BY_OP_TYPE[form.op_type].since_opset
     if impossible or (other is not None and other.nbytes < form.nbytes):
         return measured
     return replace(measured, forms=measured.forms | {method: form})
@@ -123,21 +135,21 @@ def settle(model: OnnxModel, trials: Sequence[Trial], spool: Path) -> list[Outco
             shared[index], costs[index] = reason, {}
     outcomes = []
     for index, (trial, method) in enumerate(zip(trials, chosen, strict=True)):
-        if method is None:
+        if method is None or (result := trial.result) is None:
             outcomes.append(Outcome(trial, None, shared.get(index) or _reason(trial, dense[index], costs[index])))
         else:
-            outcomes.append(Outcome(trial, _replacement(trial, method, spool)))
+            outcomes.append(Outcome(trial, _replacement(trial, *result, method, spool)))
     return outcomes
 
 
-def _replacement(trial: Trial, method: str, spool: Path) -> Replacement:
-    assert trial.measured is not None and trial.job is not None
-    form = trial.measured.forms[method]
-    if any(part.data is None for part in form.parts):
-        again = replace(trial.job, methods=(method,), threshold=0.0)
-        form = encode(again, spool / "again.spool").forms[method]
-    lossy = form.sha256 is not None or (trial.stored is not None and trial.stored.lossy)
-    return Replacement(trial.found.place, method, form, form.sha256 or trial.measured.sha256, lossy)
+def _replacement(
+    trial: Trial, scope: GraphScope, job: Job, measured: Measured, method: str, spool: Path
+) -> HeldReplacement:
+    form = measured.forms[method]
+    held = form if isinstance(form, Held) else encode_as(method, job, spool / "again.spool")
+    lossy = held.sha256 is not None or (trial.stored is not None and trial.stored.lossy)
+    constant = trial.found.place.constant
+    return HeldReplacement(scope, constant, method, held, held.sha256 or measured.sha256, lossy)
 
 
 def _dense_nbytes(trial: Trial) -> int:
@@ -156,16 +168,17 @@ def _dense_nbytes(trial: Trial) -> int:
 
 def _costs(trial: Trial) -> dict[str, Cost]:
     """Bytes of everything that stands for the weight in each of its forms."""
-    if trial.measured is None:
+    if (result := trial.result) is None:
         return {}
+    scope, _, measured = result
+    constant = trial.found.place.constant
     return {
-        method: Cost(_beside(trial, method, form) + form.nbytes, form.op_type)
-        for method, form in trial.measured.forms.items()
+        method: Cost(_beside(Replacement(scope, constant, method, form, "0" * 64, False)) + form.nbytes, form.op_type)
+        for method, form in measured.forms.items()
     }
 
 
-def _beside(trial: Trial, method: str, form: Form) -> int:
-    replacement = Replacement(trial.found.place, method, form, "0" * 64, False)
+def _beside(replacement: Replacement) -> int:
     return pieces_of(replacement, Names(())).nbytes
 
 

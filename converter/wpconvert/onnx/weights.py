@@ -15,7 +15,7 @@ from wpconvert.onnx.constants import Constant, constants_of, function_of
 from wpconvert.onnx.data import Data, Span, extents_of, load
 from wpconvert.onnx.decode import MAX_ELEMENTS
 from wpconvert.onnx.file import DEFAULT_DOMAINS, OnnxModel, spans_of
-from wpconvert.onnx.graphs import Scope, Use, Uses
+from wpconvert.onnx.graphs import GraphScope, Scope, Use, Uses
 from wpconvert.onnx.tensors import (
     EXTERNAL,
     bits_of,
@@ -153,11 +153,10 @@ def _trained(model: OnnxModel) -> set[str]:
 
 def _weight(scope: Scope, constant: Constant, operators: tuple[str, ...], storage: int, obstacle: str | None) -> Weight:
     function, tensor = function_of(scope), constant.tensor
-    if function is not None:
-        key = f"{function.domain}.{function.name}:{constant.name}"
-    else:
-        assert scope.number is not None
+    if isinstance(scope, GraphScope):
         key = key_of(scope.number, constant.name)
+    else:
+        key = f"{'' if function is None else f'{function.domain}.{function.name}'}:{constant.name}"
     dtype, shape = type_name(tensor.data_type), tuple(tensor.dims)
     weight = Weight(key, constant.name, operators, shape, dtype, constant.nbytes, storage=storage)
     return weight if obstacle is None else Fixed.of(weight, obstacle)
