@@ -34,15 +34,15 @@ from wpconvert.tflite.weights import Site, find_sites
 _METHOD = "dense"
 # The shape of a blob's tensor, a vector of one number.
 _SHAPE_NBYTES = 8
-# Less than this, the alignment of a buffer and that of the file can hide.
-_LEAST_SAVED = 2 * ALIGNMENT
+# Less than this, alignment and deflating can hide.
+_LEAST_SAVED = 4 * ALIGNMENT
 
 
 class Overheads:
     """What rewriting adds to a model's file beside blobs. Weights that share their bytes are rewritten together.
 
     What stands in the file once for many, a vector for one, leaves with the last of them. What any rewritten file has,
-    operator codes and the frame of the metadata, counts for no weight.
+    the frame of the metadata, counts for no weight.
     """
 
     def __init__(self, weights: Sequence[Weight], model: TfliteModel, strip: bool) -> None:
@@ -153,7 +153,7 @@ class _Change:
         old = [*tensors.values(), *(before.operators[place] for place in operators)]
         new = [*(after.tensors[place] for place in (*blobs, *tables)), *(after.operators[place] for place in operators)]
         leaving = Counter(key for key in before.keys(old) if key not in after.references)
-        coming: Counter[Key] = Counter(key for part in new for key in vector_keys(part) if key not in before.references)
+        coming = Counter(key for key in after.keys(new) if key not in before.references and not is_data(key))
         buffers = len({int(after.tensors[place].buffer) for place in blobs})
         added = buffers + len(tables) - sum(is_data(key) for key in leaving)
         nbytes = (

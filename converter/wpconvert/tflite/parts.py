@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from wpconvert.codecs.alignment import aligned
 from wpconvert.tflite.builder import Builder, DataKey, SharedKey, data_key, string_key, vector_key
-from wpconvert.tflite.model import TfliteModel
-from wpconvert.tflite.schema import TensorT
+from wpconvert.tflite.model import TfliteModel, text
+from wpconvert.tflite.schema import OperatorT
 
 OFFSET_NBYTES = 4
 """A reference in a vector of tables."""
@@ -21,6 +21,7 @@ _LENGTH_NBYTES = 4
 # Of a buffer's table: references to its layout and to its bytes.
 _BUFFER_NBYTES = 8
 _METER_NBYTES = 1 << 12
+_CODE, _CODE_NBYTES = "operator code", 20
 
 Place = tuple[int, int]
 """Subgraph, and index of a tensor or operator in it."""
@@ -34,12 +35,21 @@ def is_data(key: Key) -> bool:
 
 
 def key_nbytes(key: Key) -> int:
-    """The bytes of a vector or string with its length, or of a buffer, among others."""
+    """The bytes of a vector or string with its length, of an operator code, or of a buffer, among others."""
     kind, content = key
     if isinstance(content, int):
         return buffer_nbytes(content)
+    if kind == _CODE:
+        name = content.partition(b" ")[2]
+        return _CODE_NBYTES + (OFFSET_NBYTES + key_nbytes(string_key(name)) if name else 0)
     nbytes = _LENGTH_NBYTES + len(content) + (kind == "string")
     return -(-nbytes // OFFSET_NBYTES) * OFFSET_NBYTES
+
+
+def _code_key(code: Any) -> SharedKey:
+    """An operator code: its numbers, and its name if it has one."""
+    numbers = f"{max(code.builtinCode, code.deprecatedBuiltinCode)}/{code.version} "
+    return _CODE, numbers.encode() + text(code.customCode).encode()
 
 
 def buffer_nbytes(nbytes: int) -> int:
@@ -93,18 +103,21 @@ class Parts:
             [None if buffer.data is None else np.asarray(buffer.data, np.uint8) for buffer in root.buffers],
             Counter(vector_keys(root.subgraphs)),
         )
-        parts.references.update(parts._data_keys(parts.tensors.values()))
+        parts.references.update(parts._other_keys([*parts.tensors.values(), *parts.operators.values()]))
         return parts
 
     def keys(self, parts: Sequence[Any]) -> Iterator[Key]:
-        """What these parts, some of all, refer to."""
+        """What these tensors and operators, some of all, refer to."""
         for part in parts:
             yield from vector_keys(part)
-        yield from self._data_keys(part for part in parts if isinstance(part, TensorT))
+        yield from self._other_keys(parts)
 
-    def _data_keys(self, tensors: Iterable[Any]) -> Iterator[DataKey]:
-        for tensor in tensors:
-            if (data := self.buffers[tensor.buffer]) is not None:
+    def _other_keys(self, parts: Iterable[Any]) -> Iterator[Key]:
+        """The codes of operators and the bytes of tensors' buffers."""
+        for part in parts:
+            if isinstance(part, OperatorT):
+                yield _code_key(self.codes[part.opcodeIndex])
+            elif (data := self.buffers[part.buffer]) is not None:
                 yield data_key(data)
 
 
