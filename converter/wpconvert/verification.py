@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wpconvert.engines import Engine, Sample
 from wpconvert.engines.base import Advance, Place, TracingEngine
 from wpconvert.engines.choice import LAST, candidates, no_engine, problem_of
-from wpconvert.engines.coverage import Coverage, places_of
+from wpconvert.engines.coverage import Coverage, places_of, unexercised_outputs
 from wpconvert.engines.inputs import Inputs
 from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.report.result import OutputComparison, TensorCoverage, Verification
@@ -78,6 +78,8 @@ def verify_models(
             if not output.equal
         ]
     coverage, unexercised = _coverage(original, runs)
+    if not coverage:
+        unexercised = unexercised_outputs(names, runs.before)
     promised = not (lossy and loss.reduced)
     if promised:
         notes += _inner_notes(original, kept_runs)

@@ -140,6 +140,18 @@ def test_model_that_does_not_take_random_inputs_asks_for_others(cli: Cli, tmp_pa
     assert "on 5 samples" in done.out
 
 
+def test_output_that_no_input_moves_is_named(cli: Cli, tmp_path: Path) -> None:
+    model = _model(
+        _product(output="a"), helper.make_node("Sub", ["a", "far"], ["b"]), helper.make_node("Relu", ["b"], ["y"])
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.array(1e6, np.float32), "far"))
+    source = save(model, tmp_path / "model.onnx")
+    done = cli.ok(source, "-m", "bitmap", "-o", tmp_path / "out.onnx")
+    assert "not exercised: y: the same or clamped in all samples; give typical inputs with --inputs" in done.out
+    np.savez(tmp_path / "x.npz", x=np.array([[[1e7] * 64], [[-1e7] * 64]], np.float32))
+    assert "not exercised" not in cli.ok("verify", source, tmp_path / "out.onnx", "--inputs", tmp_path / "x.npz").out
+
+
 def test_model_that_draws_random_numbers_is_told_apart(cli: Cli, tmp_path: Path) -> None:
     nodes = [
         _product(output="a"),

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from wpconvert.report.export import to_json
-from wpconvert.report.result import Conversion, Forecast, OutputComparison, TensorResult, Verification
+from wpconvert.report.result import Conversion, Forecast, OutputComparison, TensorCoverage, TensorResult, Verification
 from wpconvert.report.table import escape
 from wpconvert.report.text import print_conversion, print_verification, short_name
 from wpconvert.units import percent, shape_text
@@ -62,6 +62,23 @@ def test_every_tensor_totals_notes_verdict_and_files_are_shown() -> None:
         "wrote out.tflite",
     ):
         assert part in text
+
+
+def test_lossy_is_never_called_identical_and_what_proves_nothing_is_named() -> None:
+    output = OutputComparison("logits", "int8", True, 40, 0, 0.0, None, 1.0)
+    coverage = (TensorCoverage("0:3", "conv", "CONV_2D", 8, 6, 9), TensorCoverage("0:4", "logits", "ADD", 4, 0, 0))
+    names = ("logits (ADD)", *(f"branch{i}" for i in range(4)))
+    promise = "the outputs of the dense model of its weights"
+    verdict = Verification(True, promise, "native", 4, True, (output,), (), True, coverage, names)
+    out = io.StringIO()
+    print_verification(Console(file=out, width=160), verdict)
+    lines = out.getvalue().splitlines()
+    assert lines[1] == "exercised: 1 of 2 tensors, on average 37.5 % of the channels"
+    assert lines[2].startswith(
+        "not exercised: logits (ADD), branch0, branch1 and 2 more: the same or clamped in all samples"
+    )
+    assert lines[3].startswith("lossy, though no output of these samples shows it; verified: the outputs of the dense")
+    assert "identical" not in out.getvalue()
 
 
 def test_failure_says_what_is_broken() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.engines.base import Place
+from wpconvert.engines.base import Place, Sample
 from wpconvert.tflite.model import TfliteModel
 
 _Values = NDArray[Any]
@@ -85,6 +85,15 @@ class Coverage:
         """A number that grows with what is exercised, and before that with what is reached at all."""
         seen = self.seen.get(place)
         return 0 if seen is None else int(seen.reached.sum()) + int(seen.exercised.sum())
+
+
+def unexercised_outputs(names: Sequence[str], samples: Sequence[Sample]) -> tuple[str, ...]:
+    """The outputs of which no element is exercised, given a model's outputs for each sample."""
+    coverage = Coverage()
+    for sample in samples:
+        coverage = coverage.with_sample({(index, 0): value for index, value in enumerate(sample)})
+    nothing = (not coverage.exercised(place).any() for place in coverage.seen)
+    return tuple(names[index] or "output" for (index, _), still in zip(coverage.seen, nothing, strict=True) if still)
 
 
 def places_of(model: TfliteModel) -> dict[Place, int]:

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 from wpconvert.engines import ONNX_ENGINE, Sample
 from wpconvert.engines.base import Advance
+from wpconvert.engines.coverage import unexercised_outputs
 from wpconvert.engines.inputs import Inputs
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
 from wpconvert.files import staging
@@ -79,7 +80,17 @@ def verify_onnx(original: Path, rewritten: Path, inputs: Inputs, advance: Advanc
     passed = weights_equal and all(output.equal for output in kept)
     promise = OF_DENSE if lossy else LOSSLESS
     count = len(inputs.samples)
-    return Verification(passed, promise, ONNX_ENGINE.name, count, weights_equal, outputs, tuple(notes), lossy)
+    return Verification(
+        passed,
+        promise,
+        ONNX_ENGINE.name,
+        count,
+        weights_equal,
+        outputs,
+        tuple(notes),
+        lossy,
+        unexercised=unexercised_outputs(names, before),
+    )
 
 
 def _random_notes(model: OnnxModel) -> list[str]:
