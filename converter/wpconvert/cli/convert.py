@@ -146,8 +146,9 @@ def convert(
 ) -> None:
     """Rewrite a model: find its weights, compress them, verify the result, write it.
 
-    The outputs of the rewritten model are compared bit for bit with the original's before anything is written; where
-    weights are pooled, with those of the dense model of the pooled weights, and the loss is reported.
+    The outputs of the rewritten model, and what its operators compute, are compared bit for bit with the original's
+    before anything is written; where weights are pooled, with those of the dense model of the pooled weights, and the
+    loss is reported. What an .onnx model was lowered to is compared with it, too.
     """
     place = destination(model, output, in_place, to_c, dry_run)
     check_options(method, to_c, report, verbose, quiet)
@@ -253,7 +254,7 @@ convert.epilog = (  # type: ignore[attr-defined]
     "  wpconvert model.tflite -m rle --strip --to-c firmware/model.c\n\n"
     "  wpconvert model.tflite -m pool --pool-size 64 --eval test.npz -o pooled.tflite\n\n"
     "  wpconvert model.tflite --rules rules.yaml --dry-run --dump-plan plan.yaml\n\n"
-    f"Without --inputs, {DEFAULT_SAMPLES} random inputs verify the result."
+    f"Without --inputs, {DEFAULT_SAMPLES} random inputs or more verify the result, chosen to exercise the model."
 )
 
 

@@ -47,4 +47,7 @@ class TracingEngine(Engine, Protocol):
     """An engine that can tell what operators compute on the way."""
 
     def traces(self, model: TfliteModel, samples: Iterable[Sample]) -> Iterator[Trace]:
-        """A trace for each sample. Raises what `run` raises."""
+        """A trace for each sample. Raises what `run` raises.
+
+        Exact engines take a sample when its trace is asked for; others may take all of them first.
+        """
