@@ -44,7 +44,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"]}
 COMMANDS = {
     "convert": "Rewrite a model: find its weights, compress them, verify the result, write it.",
     "inspect": "Show operators, weights, sparsity, entropy, what each method would give, what was rewritten before.",
-    "verify": "Run two models on the same inputs; compare outputs, and what operators compute, bit by bit, and all weights.",
+    "verify": "Run two models on the same inputs; compare all weights, outputs and what operators compute, bit by bit.",
     "run": "Run a model on a simulated board and compare its outputs, bit by bit, with the reference interpreter's.",
     "bench": "Count the instructions of one inference on a simulated board, by layer; show arena and flash.",
     "restore": "Give back the dense model: weights, shapes, types and quantisation as they were. Any runtime runs it.",

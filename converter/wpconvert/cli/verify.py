@@ -37,7 +37,7 @@ def verify(
     engine: EngineOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run two models on the same inputs; compare outputs, and what operators compute, bit by bit, and all weights.
+    """Run two models on the same inputs; compare all weights, outputs and what operators compute, bit by bit.
 
     Exit code 0 only if all are equal. Of a model with pooled weights, the loss is reported, and exit code 0 says that
     it computes what its own dense model does. An .onnx model and the .tflite model it was lowered to round differently:
