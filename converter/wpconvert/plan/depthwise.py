@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wpconvert.model.layer import PLAIN, Layer
+from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.plan.decoding import Features, groups_of
 from wpconvert.plan.paths import Path
 
@@ -18,12 +18,11 @@ def kind_of(layer: Layer, is_3x3: int) -> str:
     return "any" if depth == channels else "of one channel" if depth == 1 else "multiplied"
 
 
-def depthwise(layer: Layer, path: Path, core: str) -> Features:
+def depthwise(layer: Layer, weights: Storage, path: Path, core: str) -> Features:
     """Multiplying; decoding is not in it."""
     if path.is_3x3:
         return (_squares_helium if core == "Cortex-M55" else _squares)(layer, path)
-    assert layer.weights is not None
-    return _general(layer, _LANES.get(core, 4), layer.weights.method != PLAIN)
+    return _general(layer, _LANES.get(core, 4), weights.method != PLAIN)
 
 
 def _general(layer: Layer, lanes: int, folds: bool) -> Features:

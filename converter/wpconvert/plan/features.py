@@ -10,7 +10,7 @@ from wpconvert.codecs import STANDALONE
 from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.plan.decoding import DECODE, DOT, Features, decoding, groups_of
 from wpconvert.plan.depthwise import depthwise, kind_of
-from wpconvert.plan.paths import IN_PLACE, has_path, path_of
+from wpconvert.plan.paths import IN_PLACE, PLANNED, path_of
 from wpconvert.plan.products import in_place, multiplication, product_of, vector_products
 from wpconvert.plan.windows import gathering, gathers_runs
 
@@ -32,13 +32,13 @@ def describe(layer: Layer, core: str) -> tuple[str, Features]:
     if layer.operator == "FULLY_CONNECTED":
         family, features = _fully_connected(layer, weights)
         return family, features | _table(layer)
-    if not has_path(layer):
+    if layer.operator not in PLANNED:
         family = f"{layer.operator} {layer.variant}".strip()
         return f"{family} decoded", _named(f"{family} decoded", _other(layer)) | decoding(weights, DECODE)
-    path = path_of(layer, core)
+    path = path_of(layer, weights, core)
     if layer.operator == "DEPTHWISE_CONV_2D":
         family = f"DEPTHWISE_CONV_2D {kind_of(layer, path.is_3x3)}"
-        return family, _named(family, depthwise(layer, path, core)) | _decoded(layer) | _table(layer)
+        return family, _named(family, depthwise(layer, weights, path, core)) | _decoded(layer) | _table(layer)
     product = product_of(layer, weights, path)
     form = ("in place" if path.in_place else "dots") if path.vector else _FORMS[path.form]
     runs = "windows" if gathers_runs(product) else "taps"

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from wpconvert.codecs import STANDALONE
-from wpconvert.model.layer import PLAIN, Layer
+from wpconvert.model.layer import PLAIN, Layer, Storage
 
 IN_PLACE = (PLAIN, "dense")
 """Methods whose weights are computed with where they stand."""
+
+PLANNED = ("CONV_2D", "DEPTHWISE_CONV_2D")
+"""Operators that kernels plan for, with weights that are plain or stored by a codec without a pool."""
 
 _TABLE_NBYTES = 9
 """Of a channel's line in the unpacked table of a rewritten operator, which takes spare memory first."""
@@ -35,18 +37,8 @@ class Path:
     nbytes: int
 
 
-def has_path(layer: Layer) -> bool:
-    """Whether it is a convolution whose weights are stored in a way that kernels plan for."""
-    weights = layer.weights
-    if weights is None or layer.operator not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-        return False
-    return weights.method in (PLAIN, *STANDALONE)
-
-
-def path_of(layer: Layer, core: str) -> Path:
-    """How the core computes a layer that has a path. UnsupportedError where the native engine is not built."""
-    weights = layer.weights
-    assert weights is not None
+def path_of(layer: Layer, weights: Storage, core: str) -> Path:
+    """How the core computes one of PLANNED. UnsupportedError where the native engine is not built."""
     depthwise = layer.operator == "DEPTHWISE_CONV_2D"
     channels = 1 if depthwise else max(1, weights.cols // layer.taps)
     sizes = (*layer.input_size, *layer.output_size, *layer.kernel, channels)
