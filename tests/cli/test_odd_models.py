@@ -131,7 +131,7 @@ def test_an_empty_list_that_an_operator_computes_is_no_constant() -> None:
 def test_where_nobody_can_run_it_verification_says_so(cli: Cli, tmp_path: Path) -> None:
     source = tmp_path / "foreign.tflite"
     source.write_bytes(with_foreign_scratch().to_bytes())
-    cli.refused(4, source, "-m", "dcsr", "-o", tmp_path / "out.tflite")
+    assert "--no-verify" in cli.refused(4, source, "-m", "dcsr", "-o", tmp_path / "out.tflite")
     cli.ok(source, "-m", "dcsr", "--no-verify", "-o", tmp_path / "out.tflite")
 
 
