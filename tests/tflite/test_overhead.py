@@ -127,7 +127,7 @@ def rules_for(draw: st.DrawFn, data: bytes) -> list[Rule]:
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data(), SEEDS, st.booleans(), st.sampled_from(METHODS), st.sampled_from((None, "rle", "dense")))
 def test_a_dumped_plan_gives_the_same_file(
     draw: st.DataObject, seed: int, strip: bool, method: str, before: str | None

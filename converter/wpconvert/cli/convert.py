@@ -158,7 +158,8 @@ def convert(
     goal = _goal(automatic, optimize, target, max_slowdown, flash, ram)
     pooling = POOL in (method, *(rule.method for rule in chosen_rules.rules))
     pool = pool_settings(pooling, pool_size, lut_bits, act_bits, pool_scope, lut)
-    settings = Settings(method, chosen_rules, threshold, strip, goal, pool, not no_memory_plan)
+    core = None if goal is None or target is None else goal.core
+    settings = Settings(method, chosen_rules, threshold, strip, goal, pool, not no_memory_plan, core)
     if no_verify and evaluation is not None:
         raise UsageError("--eval and --no-verify exclude each other: accuracies come from running the models")
     lowering = is_onnx(model) and (to_c is not None or (output is not None and output.suffix.lower() == ".tflite"))

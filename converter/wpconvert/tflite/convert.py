@@ -40,6 +40,7 @@ class Settings:
 
     goal: what the planner is to reach, DEFAULT_GOAL where a method is AUTO; without either nothing is predicted.
     pool: how weights with method `pool` are pooled. memory_plan: whether a plan of the arena is added where it pays.
+    core: the only one that the file is for, whatever the planner counts by.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Settings:
     goal: Goal | None = None
     pool: PoolSettings = field(default_factory=PoolSettings)
     memory_plan: bool = True
+    core: str | None = None
 
     @property
     def planned(self) -> Goal | None:
@@ -241,8 +243,7 @@ def _rewritten(
 ) -> tuple[bytes, MemoryPlan | None]:
     """The file, and the memory plan in it."""
     model = source.dense.copy()
-    core = None if settings.planned is None else settings.planned.core
-    plan = rewrite(model, outcomes, settings.strip, lambda new: memory_plan(new, core) if planned else None)
+    plan = rewrite(model, outcomes, settings.strip, lambda new: memory_plan(new, settings.core) if planned else None)
     return serialise(model), plan
 
 
