@@ -50,14 +50,11 @@ def verify_models(
     same_weights = weights_equal(source, dense, loss.places, loss.units)
     tried: list[tuple[Engine, str]] = []
     for used in candidates(engine):
-        problem = problem_of(used, (original, rewritten))
-        if problem is None:
-            try:
-                runs = _run_both(used, original, rewritten, inputs.samples, advance)
-                break
-            except UnsupportedError as error:
-                problem = str(error)
-        tried.append((used, problem))
+        try:
+            runs = _run_both(used, original, rewritten, inputs, advance)
+            break
+        except UnsupportedError as error:
+            tried.append((used, problem_of(used, (original, rewritten)) or str(error)))
     else:
         raise no_engine(tried)
     notes = [*inputs.notes, *(f"the {one.name} engine cannot run this model: {problem}" for one, problem in tried)]
@@ -70,7 +67,7 @@ def verify_models(
     lossy = loss.lossy and not (same and loss_of(original).reduced >= loss.reduced)
     kept, kept_runs = outputs, runs
     if lossy and not loss.reduced:
-        kept_runs = _run_both(used, dense, rewritten, inputs.samples, lambda: None)
+        kept_runs = _run_both(used, dense, rewritten, inputs, lambda: None)
         kept = _compared(names, kept_runs, None)
         notes += [
             f"{output.name or 'output'}: {output.different:,} values are not those of the model's own dense form"
@@ -120,15 +117,15 @@ class _Runs:
                     self.different[place] = self.different.get(place, 0) + count
 
 
-def _run_both(
-    engine: Engine, first: TfliteModel, second: TfliteModel, samples: Sequence[Sample], advance: Advance
-) -> _Runs:
-    runs = _Runs()
+def _run_both(engine: Engine, first: TfliteModel, second: TfliteModel, inputs: Inputs, advance: Advance) -> _Runs:
+    runs, samples, known = _Runs(), inputs.samples, inputs.known
     if not isinstance(engine, TracingEngine):
         runs.before = engine.run(first, samples, advance)
         runs.after = engine.run(second, samples, advance)
         return runs
-    for before, after in zip(engine.traces(first, samples), engine.traces(second, samples), strict=True):
+    is_known = known is not None and known.model is first and known.engine == engine.name
+    traces = known.traces if known is not None and is_known else engine.traces(first, samples)
+    for before, after in zip(traces, engine.traces(second, samples), strict=True):
         runs.before.append(before.outputs)
         runs.after.append(after.outputs)
         runs.coverage = runs.coverage.with_sample(before.inner)

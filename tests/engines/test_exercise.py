@@ -13,7 +13,6 @@ from tests.support.models import ModelBuilder
 from tests.tflite.harness import converted, forced, sparse
 from wpconvert.engines import ENGINES
 from wpconvert.engines.base import TracingEngine
-from wpconvert.engines.choice import exact_engine
 from wpconvert.engines.coverage import Coverage, places_of
 from wpconvert.engines.exercise import PATIENCE, exercising_samples
 from wpconvert.engines.inputs import Inputs, ports_of, random_inputs, sample_stream
@@ -49,7 +48,7 @@ def changed() -> bytes:
 
 
 def chosen(model: TfliteModel, wanted: int = 4, seed: int = 0) -> Inputs:
-    return exercising_samples(model, exact_engine(model), ports_of(model), wanted, seed)
+    return exercising_samples(model, ports_of(model), wanted, seed)
 
 
 def uniform(model: TfliteModel) -> Inputs:

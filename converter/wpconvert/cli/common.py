@@ -11,7 +11,7 @@ import typer
 
 from wpconvert.engines import ENGINES, ONNX_ENGINE
 from wpconvert.engines.base import Engine
-from wpconvert.engines.choice import EXACT, exact_engine
+from wpconvert.engines.choice import EXACT
 from wpconvert.engines.exercise import exercising_samples
 from wpconvert.engines.inputs import Inputs, Port, load_samples, ports_of, random_samples
 from wpconvert.errors import UsageError
@@ -101,7 +101,7 @@ def samples_of(
     """`read_inputs` for a `.tflite` model; random samples are chosen to exercise it."""
 
     def drawn(ports: Sequence[Port], wanted: int, seed: int) -> Inputs:
-        return exercising_samples(model, exact_engine(model), ports, wanted, seed)
+        return exercising_samples(model, ports, wanted, seed)
 
     return read_inputs(path, count, seed, ports_of(model), evaluation, drawn)
 

@@ -52,7 +52,7 @@ class Network:
             return _some(load_samples(calibration, ports))
 
         def drawn(ports: Sequence[Port], wanted: int, seed: int) -> Inputs:
-            return exercising_samples(self.model, exact_engine(self.model), ports, wanted, seed, self._taken)
+            return exercising_samples(self.model, ports, wanted, seed, self._taken)
 
         spans = ranges_of(self.model)
         ports = [replace(port, span=span or port.span) for port, span in zip(ports, spans, strict=True)]

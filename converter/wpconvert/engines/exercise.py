@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from wpconvert.engines.base import Place, Sample, TracingEngine
+from wpconvert.engines.base import Place, Sample, Trace, TracingEngine
+from wpconvert.engines.choice import exact_engines
 from wpconvert.engines.coverage import Coverage, places_of
-from wpconvert.engines.inputs import Inputs, Port, random_samples, sample_stream
+from wpconvert.engines.inputs import Inputs, Known, Port, random_samples, sample_stream
 from wpconvert.errors import UnsupportedError
 from wpconvert.tflite.model import TfliteModel
 
@@ -17,7 +18,6 @@ PATIENCE = 12
 
 def exercising_samples(
     model: TfliteModel,
-    engine: TracingEngine | None,
     ports: Sequence[Port],
     wanted: int,
     seed: int,
@@ -26,36 +26,47 @@ def exercising_samples(
     """The first so many of `sample_stream`, and what follows there as far as it exercises more of a model.
 
     More is looked for while operators compute something of which no channel is exercised, or outputs of which less than
-    half of the channels are. engine: what runs the model; without one the samples are not chosen. taken: a sample as
-    the model takes it, where the ports are those of another form of it.
+    half of the channels are. Where no exact engine runs the model, the samples are not chosen. taken: a sample as the
+    model takes it, where the ports are those of another form of it.
     """
-    plain = random_samples(ports, wanted, seed)
     # One sample has nothing to vary against.
-    if engine is None or wanted == 1:
-        return plain
+    for engine in exact_engines() if wanted > 1 else ():
+        try:
+            return _chosen(model, engine, sample_stream(ports, seed), wanted, taken)
+        except UnsupportedError:
+            continue
+    return random_samples(ports, wanted, seed)
+
+
+def _chosen(
+    model: TfliteModel,
+    engine: TracingEngine,
+    stream: Iterator[Sample],
+    wanted: int,
+    taken: Callable[[Sample], Sample],
+) -> Inputs:
     least = _Least.of(model)
     tried: list[Sample] = []
 
-    def stream() -> Iterator[Sample]:
-        for sample in sample_stream(ports, seed):
+    def noted() -> Iterator[Sample]:
+        for sample in stream:
             tried.append(sample)
             yield taken(sample)
 
     kept: list[Sample] = []
+    traces: list[Trace] = []
     coverage, in_vain = Coverage(), 0
-    try:
-        for trace in engine.traces(model, stream()):
-            more, needy = coverage.with_sample(trace.inner), least.missed(coverage)
-            if len(kept) < wanted or _gains(coverage, more, needy):
-                kept.append(tried[-1])
-                coverage, in_vain = more, 0
-            else:
-                in_vain += 1
-            if len(kept) >= wanted and (in_vain == PATIENCE or not least.missed(coverage)):
-                break
-    except UnsupportedError:
-        return plain
-    return Inputs(kept, None)
+    for trace in engine.traces(model, noted()):
+        more, needy = coverage.with_sample(trace.inner), least.missed(coverage)
+        if len(kept) < wanted or _gains(coverage, more, needy):
+            kept.append(tried[-1])
+            traces.append(trace)
+            coverage, in_vain = more, 0
+        else:
+            in_vain += 1
+        if len(kept) >= wanted and (in_vain == PATIENCE or not least.missed(coverage)):
+            break
+    return Inputs(kept, None, known=Known(model, engine.name, traces))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.engines.base import Sample
+from wpconvert.engines.base import Sample, Trace
 from wpconvert.engines.distributions import drawn
 from wpconvert.errors import FileError, UnsupportedError, UsageError
 from wpconvert.tflite.model import Quantization, TfliteModel, quantization_of, shape_of, text
@@ -27,12 +27,22 @@ _MAX_SAMPLE_NBYTES = 1 << 30
 
 
 @dataclass(frozen=True)
+class Known:
+    """What a model computes from samples, in the engine of that name, by one who had to find out."""
+
+    model: TfliteModel
+    engine: str
+    traces: list[Trace]
+
+
+@dataclass(frozen=True)
 class Inputs:
     """Samples for subgraph 0, the labels that came with them (int[n]) and what was done to make them fit."""
 
     samples: list[Sample]
     labels: NDArray[np.int64] | None
     notes: tuple[str, ...] = ()
+    known: Known | None = None
 
 
 @dataclass(frozen=True)

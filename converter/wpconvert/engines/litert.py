@@ -9,11 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from wpconvert.engines.base import Advance, Sample, Trace
 from wpconvert.engines.isolated import run_isolated
+from wpconvert.errors import UnsupportedError
 from wpconvert.temporary import temporary_folder
 from wpconvert.tflite.file import serialise
 from wpconvert.tflite.loss import loss_of
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.restore import restore
+
+_FEW_BITS = "it has no operators of fewer bits"
 
 
 class LiteRtEngine:
@@ -24,7 +27,7 @@ class LiteRtEngine:
 
     def unsupported(self, model: TfliteModel) -> list[str]:
         # Operators that it lacks are known only after trying.
-        return ["it has no operators of fewer bits"] if loss_of(model).reduced else []
+        return [_FEW_BITS] if loss_of(model).reduced else []
 
     def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
         return self._run(_restored(model), samples, advance)
@@ -51,6 +54,8 @@ class LiteRtEngine:
 
 
 def _restored(model: TfliteModel) -> TfliteModel:
+    if loss_of(model).reduced:
+        raise UnsupportedError(_FEW_BITS)
     # A copy: restoring works in place.
     dense = model.copy()
     restore(dense)
