@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 from tools.calibration.check import Case, Checked, check, line, summary, uncertainty  # noqa: E402 - a script's root
 from tools.calibration.code_size import measure_code  # noqa: E402
 from tools.calibration.fit import fit  # noqa: E402
-from tools.calibration.layers import methods, models, weighted  # noqa: E402
+from tools.calibration.layers import grouped, methods, models, weighted  # noqa: E402
 from tools.calibration.measure import measure  # noqa: E402
 from tools.calibration.networks import networks  # noqa: E402
 from tools.calibration.operators import operators  # noqa: E402
@@ -61,7 +62,8 @@ def provenance(board: Board, layers: int) -> dict[str, Any]:
 def calibrate(board: Board, pool: Executor) -> None:
     """Measure, fit, and write the core's file; then find out how uncertain it is."""
     samples = (*weighted(SEED, SAMPLES), *operators())
-    measured, interpreter = measure(board, models(iter(samples), SEED), pool)
+    made = chain(models(iter(samples), SEED), models(grouped(SEED, SAMPLES), SEED))
+    measured, interpreter = measure(board, made, pool)
     weights, families = fit(measured, board.core)
     content = {
         "core": board.core,

@@ -123,14 +123,34 @@ def _kernel(generator: np.random.Generator, kernels: Sequence[tuple[int, int]]) 
     return height, width
 
 
-def _conv(generator: np.random.Generator, method: str, pointwise: bool, few: bool = False) -> Sample:
+def grouped(seed: int, count: int) -> Iterator[Sample]:
+    """Very sparse rows of many columns times few pixels, which Helium multiplies in groups of stored elements."""
+    for number, method in enumerate(("rle", "dcsr")):
+        generator = np.random.default_rng((seed, number))
+        for _ in range(count):
+            yield _conv(generator, method, pointwise=True, few=True, sparse=True)
+
+
+def _conv(
+    generator: np.random.Generator, method: str, pointwise: bool, few: bool = False, sparse: bool = False
+) -> Sample:
     """few: pixels, for which cores have ways of their own."""
     most = LARGE if generator.random() < 1 / LARGE else 1
     while True:
         height, width = FEW[int(generator.integers(len(FEW)))] if few else _size(generator)
+        if sparse and generator.random() < 0.5:
+            height, width = 4, 4
         kernel = (1, 1) if pointwise else _kernel(generator, KERNELS)
         narrow = not pointwise and not few and generator.random() < 0.8
-        choices = (1, 1, 1, 3, 3, *CHANNELS[:12]) if narrow else (*CHANNELS, *MANY) if few and pointwise else CHANNELS
+        choices = (
+            MANY
+            if sparse
+            else (1, 1, 1, 3, 3, *CHANNELS[:12])
+            if narrow
+            else (*CHANNELS, *MANY)
+            if few and pointwise
+            else CHANNELS
+        )
         depth = int(generator.choice(choices))
         channels = int(generator.choice(CHANNELS))
         step = 2 if generator.random() < (0.1 if pointwise else 0.3) else 1
@@ -148,7 +168,8 @@ def _conv(generator: np.random.Generator, method: str, pointwise: bool, few: boo
         if products <= MAX_PRODUCTS if most == 1 else MAX_PRODUCTS < products <= LARGE * MAX_PRODUCTS:
             break
     bias = generator.integers(-2000, 2000, channels)
-    weights = weights_of(generator, (channels, *kernel, depth // groups), _density(generator))
+    density = float(generator.uniform(0.02, 0.15)) if sparse else _density(generator)
+    weights = weights_of(generator, (channels, *kernel, depth // groups), density)
 
     def add(builder: ModelBuilder, values: NDArray[np.int8] | None, x: int) -> int:
         assert values is not None
