@@ -55,10 +55,11 @@ def test_code_of_every_operator_is_known_and_counted_once(core: str) -> None:
     assert found.code_nbytes(names | set(STANDALONE)) == sum(code.nbytes for code in found.code)
 
 
-def test_blob_without_costs_is_an_error_and_not_free() -> None:
+def test_blob_without_costs_has_none_and_is_not_free() -> None:
     found = load_costs(DEFAULT_GOAL.core)
-    with pytest.raises(ToolError, match="lacks CONV_2D with future"):
-        found.cost(conv("future", 10, 4, 4, 1.0))
+    assert found.cost(conv("future", 10, 4, 4, 1.0)) is None
+    assert predict([conv("future", 10, 4, 4, 1.0)], found).unknown == ("CONV_2D with future",)
+    assert found.without_code(["CONV_2D", "rle", "future"]) == ["future"]
 
 
 @pytest.mark.parametrize("core", CORES)

@@ -10,12 +10,13 @@ import pytest
 
 from tests.tflite.harness import sparse
 from wpconvert.codecs import CODECS
-from wpconvert.errors import BudgetError
+from wpconvert.errors import BudgetError, UnsupportedError
 from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Rewritable
 from wpconvert.plan import planner as module
 from wpconvert.plan.costs import Code, CostModel
+from wpconvert.plan.explain import explain
 from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED, WORTH, Goal
 from wpconvert.plan.planner import Planner, Point
 from wpconvert.plan.search import INF
@@ -198,3 +199,53 @@ def test_threshold_and_what_cannot_shrink_leave_one_option_with_its_reason() -> 
     assert len(item.options) == 1
     assert "below the threshold" in str(item.options[0].outcomes[0].reason)
     assert GOAL.optimize == BALANCED
+
+
+def without(costs: CostModel, *codecs: str) -> CostModel:
+    """The cost model of a core for which these were not calibrated."""
+    lacking = {f"dot {codec}: rows" for codec in codecs}
+    return replace(costs, weights={name: pair for name, pair in costs.weights.items() if name not in lacking})
+
+
+def test_codec_that_was_not_calibrated_is_left_out_with_a_note(
+    costs: CostModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goal = replace(GOAL, optimize=FILE, max_slowdown=INF)
+    usual = set(plan(goal).methods)
+    monkeypatch.setattr(module, "load_costs", lambda _: without(costs, *usual))
+    found = planner(goal, *AUTO)
+    point = found.plan()
+    assert usual.isdisjoint(point.methods) and set(point.methods) != {PLAIN}
+    assert found.unknown == ()
+    _, notes = explain(found, point, [outcome for option in point.options for outcome in option.outcomes])
+    (note,) = notes
+    assert note.startswith("left out of the plan, for the cost model of Test lacks them: ")
+    assert all(f"FULLY_CONNECTED with {codec}" in note for codec in usual)
+
+
+def test_weights_without_times_keep_the_method_that_was_chosen_and_the_forecast_leaves_them_out(
+    costs: CostModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = planner(GOAL, "rle", "auto", "auto")
+    monkeypatch.setattr(module, "load_costs", lambda _: without(costs, "rle"))
+    found = planner(GOAL, "rle", "auto", "auto")
+    assert found.plan().methods[0] == "rle"
+    assert found.unknown == ("FULLY_CONNECTED with rle",)
+    known = usual.items[0].weights[0].layers[0]
+    cost = costs.cost(known)
+    assert cost is not None
+    assert found.dense.cycles == usual.dense.cycles - cost.cycles
+    assert found.plan().cost.cycles <= 1.1 * found.dense.cycles
+    with pytest.raises(
+        UnsupportedError, match=r"--max-slowdown 0.9 asks for a gain, but .* lacks FULLY_CONNECTED with rle"
+    ):
+        replace(found, goal=replace(GOAL, max_slowdown=0.9)).plan()
+
+
+def test_weights_whose_operator_has_no_times_are_not_rewritten_unasked(
+    costs: CostModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "load_costs", lambda _: replace(costs, families=frozenset()))
+    found = planner(replace(GOAL, optimize=SIZE), *AUTO)
+    assert set(found.plan().methods) == {PLAIN}
+    assert found.unknown == ("FULLY_CONNECTED in place",)

@@ -14,7 +14,6 @@ from typing import Any
 
 from wpconvert.errors import ToolError, UnsupportedError
 from wpconvert.model.layer import PLAIN, Layer
-from wpconvert.model.pooling import POOL
 from wpconvert.plan.decoding import Features
 from wpconvert.plan.features import describe
 
@@ -90,18 +89,9 @@ class CostModel:
     uncertainty: float = 0.0
 
     def cost(self, layer: Layer) -> Cost | None:
-        """Of one operator, without the interpreter's part; None when an operator without blob was not calibrated.
-
-        None too for pooled weights: how long those take is not known. Raises ToolError for a blob of another codec that
-        was not: nothing can be planned with it.
-        """
+        """Of one operator, without the interpreter's part; None when it was not calibrated."""
         family, features = describe(layer, self.core)
         if not self._knows(family, features):
-            if layer.weights is not None and layer.weights.method not in (PLAIN, POOL):
-                raise ToolError(
-                    f"the cost model of {self.core} lacks {layer.operator} with {layer.weights.method}: "
-                    "make it anew with tools/calibrate.py"
-                )
             return None
         return weighed(features, self.weights)
 
@@ -122,6 +112,12 @@ class CostModel:
         """What an operator was calibrated with."""
         return describe(layer, self.core)[0]
 
+    def name_of(self, layer: Layer) -> str:
+        """How an operator that it lacks is called."""
+        if layer.weights is not None and layer.weights.method != PLAIN:
+            return f"{layer.operator} with {layer.weights.method}"
+        return self.family(layer)
+
     def interpreter(self) -> Cost:
         """What the interpreter adds for each operator."""
         return weighed({INTERPRETER: 1}, self.weights)
@@ -130,6 +126,10 @@ class CostModel:
         """Flash of kernels, runtime and C library for these operators (as the file names them) and codecs."""
         names = frozenset(used)
         return sum(code.nbytes for code in self.code if code.needed(names))
+
+    def without_code(self, used: Iterable[str]) -> list[str]:
+        """Those of these names whose code is not known and counts as nothing, sorted."""
+        return sorted(frozenset(used).difference(*(code.used_by for code in self.code)))
 
 
 def cost_path(core: str) -> Path:

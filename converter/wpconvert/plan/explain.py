@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wpconvert.model.plan import Outcome
-from wpconvert.model.pooling import POOL
 from wpconvert.plan.goal import BALANCED, FILE, SIZE
 from wpconvert.plan.options import Item, Option
 from wpconvert.plan.planner import Planner, Point
@@ -42,10 +41,8 @@ def explain(planner: Planner, point: Point, written: Sequence[Outcome]) -> tuple
         notes.append(f"the plan takes {taken:.2f} × the dense cycles, more than {goal.slowdown:g} ×{why}")
     if planner.unknown:
         notes.append(f"the forecast leaves out operators that the cost model lacks: {', '.join(planner.unknown)}")
-    if any(outcome.method == POOL for outcome in outcomes):
-        notes.append(
-            "how long pooled weights take is not known: the forecast counts them as plain ones, without their code"
-        )
+    if left_out := dict.fromkeys(family for item in planner.items for family in item.left_out):
+        notes.append(f"left out of the plan, for the cost model of {goal.core} lacks them: {', '.join(left_out)}")
     return outcomes, notes
 
 
@@ -114,4 +111,5 @@ def forecast(
         arena_nbytes_dense,
         tuple(front),
         planner.unknown,
+        tuple(planner.without_code(point)),
     )

@@ -9,17 +9,16 @@ from dataclasses import dataclass, replace
 from wpconvert.codecs import CODECS, STANDALONE
 from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.model.plan import Outcome, Progress, blobs_nbytes, encode_choice, settle_shared
-from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, Choice
 from wpconvert.model.weight import Rewritable, Weight
-from wpconvert.plan.costs import Cost, CostModel, sum_of
+from wpconvert.plan.costs import NOTHING, Cost, CostModel, sum_of
 
 
 @dataclass(frozen=True)
 class Option:
     """One way to store the weights of an item. nbytes: in the file, less what the file has in any case.
 
-    code: names of what firmware links for it.
+    cost: nothing in an item without times. code: names of what firmware links for it.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -35,11 +34,17 @@ class Option:
 
 @dataclass(frozen=True)
 class Item:
-    """Weights that share their storage, mostly a single one. `before` leaves them as the input has them."""
+    """Weights that share their storage, mostly a single one. `before` leaves them as the input has them.
+
+    lacking: families of its operators that the cost model lacks, so that it has no times. left_out: families that it
+    lacks of methods which are no options for that.
+    """
 
     weights: tuple[Weight, ...]
     options: tuple[Option, ...]
     before: Option
+    lacking: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def layers_with(outcome: Outcome) -> tuple[Layer, ...]:
@@ -56,36 +61,56 @@ def kept_plain(outcome: Outcome) -> Outcome:
     return Outcome(outcome.weight, PLAIN)
 
 
-def cost_of(outcome: Outcome, costs: CostModel) -> Cost:
-    """Of all operators that multiply with the weight; those that the cost model lacks count as nothing.
-
-    Pooled ones, which it lacks too, count like plain ones, so that a plan gains no time by what is not known.
-    """
-    method = PLAIN if outcome.method == POOL else outcome.method
-    return sum_of(costs.cost(layer) for layer in layers_with(replace(outcome, method=method)))
+def cost_of(outcome: Outcome, costs: CostModel) -> Cost | None:
+    """Of all operators that multiply with the weight; None where the cost model lacks one of them."""
+    found = [costs.cost(layer) for layer in layers_with(outcome)]
+    return None if None in found else sum_of(found)
 
 
 def items_of(choices: Sequence[Choice], costs: CostModel, progress: Progress | None = None) -> list[Item]:
-    """The options of every weight: all codecs where the choice is AUTO, else what was chosen."""
+    """The options of every weight: all codecs where the choice is AUTO, else what was chosen.
+
+    A codec that the cost model lacks is an option only where it was chosen.
+    """
     groups: defaultdict[int, list[Choice]] = defaultdict(list)
     for choice in choices:
         groups[choice.weight.storage].append(choice)
     items = []
     for members in groups.values():
-        automatic = any(choice.method == AUTO for choice in members)
-        methods = (PLAIN, *_codecs_of(members)) if automatic else (PLAIN,)
-        tried = [option_of(_outcomes(members, method), costs) for method in methods]
-        options: list[Option] = []
-        for option in tried:
-            if not any(_same(option, other) for other in options):
-                options.append(option)
-        # Where nothing else can be done, a codec's answer says why.
-        options = options if len(options) > 1 else tried[-1:]
-        items.append(Item(tuple(choice.weight for choice in members), tuple(options), tried[0]))
+        items.append(_item(members, costs))
         if progress is not None:
             for choice in members:
                 progress(choice.weight)
     return items
+
+
+def _item(members: Sequence[Choice], costs: CostModel) -> Item:
+    automatic = any(choice.method == AUTO for choice in members)
+    methods = (PLAIN, *_codecs_of(members)) if automatic else (PLAIN,)
+    tried = [_outcomes(members, method) for method in methods]
+    lacking = [_lacking(outcomes, costs) for outcomes in tried]
+    timed = not lacking[0]
+    options: list[Option] = []
+    left_out: dict[str, None] = {}
+    for outcomes, families in zip(tried, lacking, strict=True):
+        option = option_of(outcomes, costs, timed)
+        if any(_same(option, other) for other in options):
+            continue
+        if options and (families or not timed):
+            left_out.update(dict.fromkeys(families))
+        else:
+            options.append(option)
+    before = options[0]
+    if len(options) == 1 and not left_out:
+        # Where nothing else can be done, a codec's answer says why.
+        options = [option_of(tried[-1], costs, timed)]
+    return Item(tuple(choice.weight for choice in members), tuple(options), before, lacking[0], tuple(left_out))
+
+
+def _lacking(outcomes: Sequence[Outcome], costs: CostModel) -> tuple[str, ...]:
+    """Families of their operators that the cost model lacks, as they are and with plain weights."""
+    layers = [layer for outcome in outcomes for o in (outcome, kept_plain(outcome)) for layer in layers_with(o)]
+    return tuple(dict.fromkeys(costs.name_of(layer) for layer in layers if costs.cost(layer) is None))
 
 
 def _codecs_of(members: Sequence[Choice]) -> Iterable[str]:
@@ -108,11 +133,11 @@ def _same(option: Option, other: Option) -> bool:
     return all(a.method == b.method for a, b in zip(option.outcomes, other.outcomes, strict=True))
 
 
-def option_of(outcomes: tuple[Outcome, ...], costs: CostModel) -> Option:
-    """Weights that share their storage, stored like this."""
+def option_of(outcomes: tuple[Outcome, ...], costs: CostModel, timed: bool) -> Option:
+    """Weights that share their storage, stored like this. `timed`: whether the cost model has times for it."""
     nbytes = blobs_nbytes(outcomes)
     if any(outcome.blob is None for outcome in outcomes):
         nbytes += outcomes[0].weight.nbytes
     nbytes += sum(outcome.weight.overhead for outcome in outcomes if outcome.blob is not None)
     code = frozenset(name for outcome in outcomes for layer in layers_with(outcome) for name in layer.code)
-    return Option(outcomes, nbytes, sum_of(cost_of(outcome, costs) for outcome in outcomes), code)
+    return Option(outcomes, nbytes, sum_of(cost_of(o, costs) for o in outcomes) if timed else NOTHING, code)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from wpconvert.errors import BudgetError
+from wpconvert.errors import BudgetError, UnsupportedError
 from wpconvert.model.layer import PLAIN, Layer
 from wpconvert.model.plan import Outcome, Progress
 from wpconvert.model.rules import Choice
@@ -46,9 +46,9 @@ class Point:
 class Planner:
     """The options of a model's weights, encoded once, from which plans are made.
 
-    dense: the cost of the dense model; rest: of what is in every plan. linked: names that every plan links. unknown:
-    families of operators without costs. rest_nbytes: what every file has beside weights; rewriting_nbytes: what one
-    has beside that where any weight is rewritten. Both are estimates until a file is written.
+    dense: the cost of the dense model; rest: of what is in every plan. Neither has operators without costs, whose
+    families `unknown` names. linked: names that every plan links. rest_nbytes: what every file has beside weights;
+    rewriting_nbytes: what one has beside that where any weight is rewritten; estimates until a file is written.
     """
 
     goal: Goal
@@ -78,15 +78,26 @@ class Planner:
         items = tuple(items_of(choices, costs, progress))
         prediction = predict(layers, costs)
         weighted = [layer for item in items for weight in item.weights for layer in weight.layers]
+        timed = [layer for item in items if not item.lacking for weight in item.weights for layer in weight.layers]
         rest = prediction.total - sum_of(costs.cost(layer) for layer in weighted)
+        dense = rest + sum_of(costs.cost(layer) for layer in timed)
+        unknown = dict.fromkeys((*prediction.unknown, *(family for item in items for family in item.lacking)))
         known = {id(layer) for layer in weighted}
         linked = frozenset(name for layer in layers if id(layer) not in known for name in layer.code)
-        planner = cls(goal, costs, items, prediction.total, rest, linked, prediction.unknown, 0)
+        planner = cls(goal, costs, items, dense, rest, linked, tuple(unknown), 0)
         return replace(planner, rest_nbytes=file_nbytes - planner.dense_point().nbytes)
 
     def plan(self) -> Point:
-        """The best plan. BudgetError when none keeps to the goal."""
+        """The best plan.
+
+        BudgetError when none keeps to the goal, UnsupportedError when a gain is asked for and costs are missing.
+        """
         goal, room = self.goal, self._room
+        if self.unknown and goal.slowdown < 1:
+            lacking = ", ".join(self.unknown)
+            raise UnsupportedError(
+                f"--max-slowdown {goal.slowdown:g} asks for a gain, but the cost model of {goal.core} lacks {lacking}"
+            )
         if goal.optimize == FILE:
             picks = self._search.smallest(self._limits, linked=False, room=room)
         else:
@@ -103,7 +114,9 @@ class Planner:
     def point_of(self, outcomes: Sequence[Outcome]) -> Point:
         """The plan with these outcomes, in any order."""
         by_key = {outcome.weight.key: outcome for outcome in outcomes}
-        return self._sum([option_of(tuple(by_key[w.key] for w in item.weights), self.costs) for item in self.items])
+        return self._sum(
+            [option_of(tuple(by_key[w.key] for w in i.weights), self.costs, not i.lacking) for i in self.items]
+        )
 
     def smallest(self) -> Point:
         """The plan with the least flash, however slow."""
@@ -153,6 +166,10 @@ class Planner:
     def code_nbytes(self, names: frozenset[str]) -> int:
         """Bytes of code of a plan that links these names beside what every plan does."""
         return self.costs.code_nbytes(self.linked | names)
+
+    def without_code(self, point: Point) -> list[str]:
+        """Names that a plan links and whose code is not known."""
+        return self.costs.without_code(self.linked.union(*(option.code for option in point.options)))
 
     @property
     def may_stay(self) -> bool:

@@ -21,7 +21,7 @@ class Prediction:
 def predict(layers: Sequence[Layer], costs: CostModel) -> Prediction:
     """The cost of a model with these operators. Those that the cost model lacks count as nothing and are named."""
     found = [costs.cost(layer) for layer in layers]
-    unknown = dict.fromkeys(costs.family(layer) for layer, cost in zip(layers, found, strict=True) if cost is None)
+    unknown = dict.fromkeys(costs.name_of(layer) for layer, cost in zip(layers, found, strict=True) if cost is None)
     known = tuple(NOTHING if cost is None else cost for cost in found)
     total = sum_of((*known, *(costs.interpreter() for _ in known)))
     return Prediction(known, total, tuple(unknown))

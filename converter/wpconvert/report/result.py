@@ -53,7 +53,7 @@ class Forecast:
 
     code_nbytes: flash of kernels, runtime and C library, without the model and the board's own program. arena_nbytes:
     None where the runtime does not have the model's operators. front: smallest first. not_predicted: operators that
-    the cost model lacks.
+    the cost model lacks, left out of instructions and cycles; code_not_predicted: names whose code is left out.
     """
 
     target: str
@@ -70,6 +70,7 @@ class Forecast:
     arena_nbytes_dense: int | None
     front: tuple[FrontPoint, ...]
     not_predicted: tuple[str, ...] = ()
+    code_not_predicted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -151,10 +151,10 @@ def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int],
         ]
         print_table(console, columns, rows)
     parts = [
-        ("instructions", forecast.instructions, forecast.instructions_dense),
-        ("cycles", forecast.cycles, forecast.cycles_dense),
-        ("bytes of code", forecast.code_nbytes, forecast.code_nbytes_dense),
-        ("bytes of flash for model and code", *flash),
+        (f"instructions{_beside(forecast.not_predicted)}", forecast.instructions, forecast.instructions_dense),
+        (f"cycles{_beside(forecast.not_predicted)}", forecast.cycles, forecast.cycles_dense),
+        (f"bytes of code{_beside(forecast.code_not_predicted)}", forecast.code_nbytes, forecast.code_nbytes_dense),
+        (f"bytes of flash for model and code{_beside(forecast.code_not_predicted)}", *flash),
     ]
     if forecast.arena_nbytes is not None and forecast.arena_nbytes_dense is not None:
         parts.append(("bytes of arena", forecast.arena_nbytes, forecast.arena_nbytes_dense))
@@ -168,6 +168,11 @@ def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int],
         console.print(
             f"note: the code takes {flash[0] - flash[1]:,} bytes more than the model saves; --flash BYTES counts both"
         )
+
+
+def _beside(left_out: Sequence[str]) -> str:
+    """What a figure says of operators and codecs that it leaves out."""
+    return f" plus {', '.join(map(escape, left_out))}, not known" if left_out else ""
 
 
 def print_verification(console: Console, result: Verification) -> None:

@@ -270,8 +270,7 @@ def _notes_of_nothing(outcomes: Sequence[Outcome], asked: bool, shrunk: bool, st
 
 def _result(outcome: Outcome, costs: CostModel | None) -> TensorResult:
     weight = outcome.weight
-    cycles = None if costs is None or outcome.method == POOL else round(cost_of(outcome, costs).cycles)
-    dense = None if costs is None else round(cost_of(kept_plain(outcome), costs).cycles)
+    cost, dense = (None if costs is None else cost_of(o, costs) for o in (outcome, kept_plain(outcome)))
     return TensorResult(
         weight.key,
         weight.name,
@@ -283,8 +282,8 @@ def _result(outcome: Outcome, costs: CostModel | None) -> TensorResult:
         weight.nbytes if weight.stored is None else weight.stored.blob.nbytes,
         outcome.nbytes,
         outcome.reason,
-        cycles,
-        dense,
+        None if cost is None else round(cost.cycles),
+        None if dense is None else round(dense.cycles),
         *_pooling(outcome),
     )
 
