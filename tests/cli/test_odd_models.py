@@ -199,3 +199,42 @@ def test_a_constant_with_more_bytes_than_elements_keeps_them() -> None:
             found = ENGINES[engine].run(parse(data), [inputs], lambda: None)[0]
             assert_same_outputs(found, reference(plain, inputs))
         buffers[index].data = before
+
+
+def _scales(*scales: float) -> dict[str, object]:
+    return {"scale": np.array(scales, np.float32), "zeroPoint": np.zeros(len(scales), np.int64)}
+
+
+ODD: list[dict[str, object]] = [
+    _scales(np.nan),
+    _scales(np.inf),
+    _scales(0.1, 0.2, 0.3),
+    {"quantizedDimension": -1},
+    {"quantizedDimension": 1 << 30},
+    {"zeroPoint": np.array([1 << 40])},
+    {"zeroPoint": np.array([-(1 << 40)])},
+]
+
+
+@pytest.mark.parametrize("fields", ODD, ids=repr)
+@pytest.mark.parametrize("tensor", range(4))
+def test_whoever_computes_with_a_tensor_checks_what_it_needs_of_it(tensor: int, fields: dict[str, object]) -> None:
+    """Input, weights, bias and output: each is read and converted, or refused with one clear reason."""
+    b, y = conv_builder()
+    b.output(y)
+    for name, value in fields.items():
+        setattr(b.graph.tensors[tensor].quantization, name, value)
+    data = b.to_bytes()
+    for method in ("none", "dcsr", "auto"):
+        result = converted(data, method)
+        assert parse(result.data).notes or names(result.data) == ["WP_CONV_2D"]
+    for engine in ("reference", "native"):
+        try:
+            problems = ENGINES[engine].unsupported(parse(data))
+        except ModelError as error:
+            problems = [str(error)]
+        if not problems:
+            outputs = [
+                ENGINES[name].run(parse(data), [inputs_for(data)], lambda: None)[0] for name in (engine, "native")
+            ]
+            assert_same_outputs(*outputs)
