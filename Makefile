@@ -7,8 +7,8 @@ C_FOLDERS := kernels runtime native tests tools/qemu_plugin examples
 C_SOURCES = $(shell find $(C_FOLDERS) -name build -prune -o -type f \( -name '*.[ch]' -o -name '*.cc' \) -print)
 SCRIPTS = $(wildcard tools/*.sh kernels/bench/*.sh)
 
-.PHONY: setup setup-train demo test sweep lint format bench bench-pool bench-onnx bench-host calibrate vectors schema fuzz \
-	clean
+.PHONY: setup setup-train demo test check sweep lint format bench bench-pool bench-onnx bench-host calibrate vectors \
+	schema fuzz clean
 
 setup:
 	@sh tools/setup.sh $(VENV)
@@ -22,6 +22,10 @@ demo: setup
 
 test: lint
 	$(PYTHON) -m pytest -n 2 --dist worksteal
+
+# While developing: lint and the tests that start no other process and need no board, two cases of each.
+check: lint
+	$(PYTHON) -m pytest --quick -n 2 --dist worksteal
 
 # Networks of others, up to 144 million weights, through every method, lowering, engines and boards: about an hour and 10 GB.
 sweep: setup

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from threading import current_thread, main_thread
 from typing import Any
 
 import pytest
@@ -20,18 +22,42 @@ _STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.ex
 """Audit events of Python at which another process comes into being."""
 
 
-class OneProcess:
-    """Ends a test where it would start another process, and reports it as skipped, whatever becomes of it then."""
+_CASES = 2
+_EXAMPLES = 5
+
+
+class Quick:
+    """What `make check` leaves out: other processes, further cases of a parametrised test, further examples of a law.
+
+    A test ends where it would start another process, and is reported as skipped, whatever becomes of it then.
+    """
 
     def __init__(self) -> None:
         self._started = False
         self._running = False
         sys.addaudithook(self._hear)
+        settings.register_profile("quick", settings(), max_examples=_EXAMPLES)
+        settings.load_profile("quick")
 
     def _hear(self, event: str, _arguments: Any) -> None:
         if self._running and event in _STARTS:
             self._started = True
-            pytest.skip("starts another process")
+            if current_thread() is main_thread():
+                pytest.skip("starts another process")
+            raise OSError("another process")
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep the first cases of each test."""
+        cases: Counter[str] = Counter()
+        left: list[pytest.Item] = []
+        kept: list[pytest.Item] = []
+        for item in items:
+            name = item.nodeid.partition("[")[0]
+            cases[name] += 1
+            keeps = cases[name] <= _CASES and item.get_closest_marker("processes") is None
+            (kept if keeps else left).append(item)
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Iterator[None]:
@@ -51,9 +77,9 @@ class OneProcess:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--one-process", action="store_true", help="skip what would start another process")
+    parser.addoption("--quick", action="store_true", help="no other process, and few cases of each test")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("--one-process"):
-        config.pluginmanager.register(OneProcess())
+    if config.getoption("--quick"):
+        config.pluginmanager.register(Quick())

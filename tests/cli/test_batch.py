@@ -20,6 +20,8 @@ from tests.onnx.harness import conv_model, save
 from tests.tflite.harness import conv_model as tflite_model
 from wpconvert.batch.work import Processes, convert, share_of
 
+pytestmark = pytest.mark.processes
+
 pytest.importorskip("distributed", reason="Dask is an extra: pip install 'wpconvert[batch]'")
 
 MANIFEST = """

@@ -17,6 +17,8 @@ from tests.tflite.harness import conv_model as tflite_model
 from wpconvert.batch import cluster, run
 from wpconvert.batch.manifest import Task
 
+pytestmark = pytest.mark.processes
+
 pytest.importorskip("distributed", reason="Dask is an extra: pip install 'wpconvert[batch]'")
 
 

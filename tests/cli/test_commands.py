@@ -18,6 +18,7 @@ from tests.tflite.harness import conv_model, converted
 from wpconvert import __version__
 from wpconvert.cli.app import COMMANDS
 from wpconvert.model.rules import METHODS
+from wpconvert.tflite.file import parse, serialise
 
 SHARED = sorted(SHARED_MODELS.glob("*/*.tflite"))
 
@@ -162,3 +163,30 @@ def test_file_names_that_are_no_text_are_read_written_and_reported(tmp_path: Pat
     assert json.loads(report.read_text())["source"] == os.fsdecode(source)
     missing = program("inspect", os.fsdecode(source) + "x", stdout=subprocess.PIPE)
     assert missing.returncode == 5 and missing.stderr.count(b"\n") == 1
+
+
+def test_no_control_character_of_a_name_reaches_the_terminal(cli: Cli, tmp_path: Path) -> None:
+    model = parse(conv_model())
+    odd = "a\x1b[2J\r\x9b\u202e\n[red]:smile:"
+    for tensor in model.root.subgraphs[0].tensors:
+        tensor.name = odd
+    folder = tmp_path / "\x1b[2J\u202e"
+    folder.mkdir()
+    path, out = folder / "model.tflite", folder / "out.tflite"
+    path.write_bytes(serialise(model))
+    commands: list[list[str | Path]] = [
+        ["inspect", path],
+        ["inspect", path, "--json"],
+        [path, "-o", out, "-m", "rle"],
+        [path, "-o", out, "-v"],
+        ["verify", path, out],
+        ["restore", out, "-o", folder / "dense.tflite"],
+        ["inspect", folder / "missing\x07.tflite"],
+        [path, "-o", folder / "missing\r" / "out.tflite", "--no-verify"],
+        [path, f"--\x1b{odd}"],
+        ["\x1b"],
+    ]
+    for arguments in commands:
+        done = cli(*arguments)
+        assert (done.out + done.err).replace("\n", "").isprintable(), arguments
+    assert "\\x1b[2J\\r\\x9b\\u202e\\n[red]:smile:" in cli.ok("inspect", path).out

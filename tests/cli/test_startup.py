@@ -22,6 +22,8 @@ MODELS = {"numpy", "pydantic", "flatbuffers", "ai_edge_litert", "wpconvert.codec
 _PROGRAM = """
 import sys
 from wpconvert.cli.main import run
+
+pytestmark = pytest.mark.processes
 print("code", run(sys.argv[1:]))
 print("modules", *sys.modules)
 """
