@@ -120,9 +120,7 @@ class Planner:
 
     def smallest(self) -> Point:
         """The plan with the least flash, however slow."""
-        picks = self._search.smallest(Limits(INF, INF))
-        assert picks is not None
-        return self._point(picks)
+        return self._point(self._search.least())
 
     def front(self, count: int = _FRONT) -> list[Point]:
         """Plans that none beats in both bytes (of flash, or of the file where that is the goal) and cycles.
@@ -228,8 +226,7 @@ class Planner:
 
     def _fastest(self, room: float) -> Picks | None:
         """The fewest cycles within the room, and of such plans the least flash."""
-        picks = self._search.smallest(Limits(INF, INF), _ABOVE_ALL)
-        assert picks is not None
+        picks = self._search.least(_ABOVE_ALL)
         return picks if self._point(picks).flash_nbytes <= room else self._search.cheapest(room)
 
     def _point(self, picks: Picks) -> Point:
@@ -261,9 +258,7 @@ class Planner:
                 f"no plan fits --flash {limit:,} and --max-slowdown {self.goal.slowdown:g} together; "
                 f"the smallest one takes {slowdown:.2f} × the cycles of the dense model"
             )
-        fastest = self._fastest(INF)
-        assert fastest is not None
-        slowdown = self._point(fastest).cost.cycles / max(1.0, self.dense.cycles)
+        slowdown = self._point(self._search.least(_ABOVE_ALL)).cost.cycles / max(1.0, self.dense.cycles)
         return (
             f"no plan keeps to --max-slowdown {self.goal.slowdown:g}; "
             f"the fastest one takes {slowdown:.2f} × the cycles of the dense model"

@@ -139,6 +139,11 @@ class Search:
             bounds[bounds - code + self._code > room] = INF
         return self._first(bounds, relaxed, solve)
 
+    def least(self, price: float = 0.0) -> Picks:
+        """The same without limits: there is always such a plan, at worst one that links every name."""
+        found = self.smallest(Limits(INF, INF), price)
+        return self._best(self._left(len(self._sets) - 1), price) if found is None else found
+
     def cheapest(self, room: float) -> Picks | None:
         """The fewest cycles with at most `room` bytes of options and code; None when there is no such plan."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
-from wpconvert.reference.operators import OPERATOR_MODULES
+from wpconvert.reference import operators as _operators  # noqa: F401 - importing it fills the registry
 from wpconvert.reference.registry import OPERATORS, OpContext, TensorInfo
 from wpconvert.reference.threads import single_threaded
 from wpconvert.tflite.arithmetic import Rounding
@@ -43,8 +43,6 @@ _INTERNAL_ERRORS = (
     KeyError,
     MemoryError,
 )
-
-assert OPERATOR_MODULES, "importing the operator modules fills the registry"
 
 
 def shielded(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

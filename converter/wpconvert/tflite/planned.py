@@ -180,10 +180,10 @@ class _Memory:
                 self._chosen = ()
                 continue
             self._chosen = found.chosen
-            assert found.arena_nbytes is not None
-            if found.arena_nbytes <= allowed:
+            arena = found.arena_nbytes
+            if arena is None or arena <= allowed:
                 return replace(found, planner=self._planner)
-            least.append(found.arena_nbytes)
+            least.append(arena)
         missing, plan = min(least) - allowed, "the smallest plan" if self._has_choice() else "the model"
         raise BudgetError(
             f"{missing:,} {'byte' if missing == 1 else 'bytes'} of RAM {'is' if missing == 1 else 'are'} missing: "
