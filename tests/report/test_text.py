@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -81,10 +82,12 @@ def test_lossy_is_never_called_identical_and_what_proves_nothing_is_named() -> N
     assert "identical" not in out.getvalue()
 
 
+OUTPUT = OutputComparison("", "int8", False, 40, 3, 7.0, 12.345, 0.5)
+
+
 def test_failure_says_what_is_broken() -> None:
-    output = OutputComparison("", "int8", False, 40, 3, 7.0, 12.345, 0.5)
     out = io.StringIO()
-    verdict = Verification(False, "identical outputs", "litert", 1, False, (output,))
+    verdict = Verification(False, "identical outputs", "litert", 1, False, (OUTPUT,))
     print_verification(Console(file=out, width=160), verdict)
     assert "3 of 40 values differ, at most by 7 LSB, SNR 12.3 dB, top-1 agreement 50.0 %" in out.getvalue()
     assert "NOT verified: weights differ; output 0 differs; promised: identical outputs" in out.getvalue()
@@ -100,6 +103,13 @@ def test_names_are_shown_not_obeyed(name: str, verbose: bool) -> None:
     if name.isprintable():
         assert name in text
     text.encode()
+
+
+def test_names_of_outputs_are_shown_not_obeyed() -> None:
+    out = io.StringIO()
+    verdict = Verification(False, "identical outputs", "litert", 1, False, (replace(OUTPUT, name="[/]\x1b"),))
+    print_verification(Console(file=out, width=160), verdict)
+    assert "output [/]\\x1b differs" in out.getvalue() and "\x1b" not in out.getvalue()
 
 
 @pytest.mark.parametrize("name", ["a\x9b2Jb", "\u202egnp", "\udcff", "\U000e0001x", "größe"])

@@ -78,7 +78,8 @@ def convert(
             "--optimize",
             metavar="FOR",
             help=(
-                f"{BALANCED} (default): least flash, model and code, at most {DEFAULT_SLOWDOWN - 1:.0%} slower; "
+                f"{BALANCED} (default): least flash, model and code, "
+                f"at most {100 * (DEFAULT_SLOWDOWN - 1):.0f} % slower; "
                 f"{SIZE}: least flash; {SPEED}: fewest cycles; {FILE}: smallest file, as slow as {BALANCED}."
             ),
             show_default=False,

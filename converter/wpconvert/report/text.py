@@ -204,7 +204,7 @@ def print_verification(console: Console, result: Verification) -> None:
     if not result.lossy:
         broken += [f"output {o.name or i} differs" for i, o in enumerate(result.outputs) if not o.equal]
     broken = broken or ["outputs differ more than that" if result.lossy else "values inside differ"]
-    console.print(f"[bold red]NOT verified[/bold red]: {'; '.join(broken)}; promised: {result.promise}")
+    console.print(f"[bold red]NOT verified[/bold red]: {escape('; '.join(broken))}; promised: {result.promise}")
 
 
 def _print_network(console: Console, result: Verification) -> None:
