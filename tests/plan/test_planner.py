@@ -249,3 +249,19 @@ def test_weights_whose_operator_has_no_times_are_not_rewritten_unasked(
     found = planner(replace(GOAL, optimize=SIZE), *AUTO)
     assert set(found.plan().methods) == {PLAIN}
     assert found.unknown == ("FULLY_CONNECTED in place",)
+
+
+@pytest.mark.parametrize("optimize", [BALANCED, SIZE, FILE])
+def test_limit_is_kept_by_what_a_prediction_may_be_off(
+    optimize: str, costs: CostModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "load_costs", lambda _: replace(costs, uncertainty=0.05))
+    for limit in (1.04, 1.1, 1.2, 2.0):
+        found = planner(replace(GOAL, optimize=optimize, max_slowdown=limit), *AUTO)
+        point = found.plan()
+        assert set(point.methods) == {PLAIN} or 1.05 * point.cost.cycles <= limit * found.dense.cycles * (1 + 1e-6)
+    # What is not rewritten is no slower than it is; where a limit cannot be kept by that much it is kept to.
+    assert set(planner(replace(GOAL, optimize=optimize, max_slowdown=1.0), *AUTO).plan().methods) == {PLAIN}
+    slowest = planner(replace(GOAL, optimize=None), "rle", "rle", "rle").plan()
+    limit = slowest.cost.cycles / planner(GOAL, "rle", "rle", "rle").dense.cycles
+    planner(replace(GOAL, optimize=None, max_slowdown=limit), "rle", "rle", "rle").plan()

@@ -39,6 +39,10 @@ def explain(planner: Planner, point: Point, written: Sequence[Outcome]) -> tuple
         if goal.flash_nbytes is not None or goal.ram_nbytes is not None:
             why = "; no faster plan fits the memory that is allowed"
         notes.append(f"the plan takes {taken:.2f} × the dense cycles, more than {goal.slowdown:g} ×{why}")
+    elif not before and not planner.within_slowdown(point, planner.costs.uncertainty):
+        notes.append(
+            f"a forecast may be {planner.costs.uncertainty:.1%} too low: no plan keeps to {goal.slowdown:g} × with that"
+        )
     if planner.unknown:
         notes.append(f"the forecast leaves out operators that the cost model lacks: {', '.join(planner.unknown)}")
     if left_out := dict.fromkeys(family for item in planner.items for family in item.left_out):

@@ -98,15 +98,15 @@ class Planner:
             raise UnsupportedError(
                 f"--max-slowdown {goal.slowdown:g} asks for a gain, but the cost model of {goal.core} lacks {lacking}"
             )
-        if goal.optimize == FILE:
-            picks = self._search.smallest(self._limits, linked=False, room=room)
-        else:
-            picks = self._search.smallest(self._limits, self._price, room=min(room, self._most))
+        # A plan keeps to its limit by what the prediction may be off, as long as there is such a plan.
+        picks = self._within(self.goal.slowdown / (1 + self.costs.uncertainty), room)
+        if picks is None:
+            picks = self._within(self.goal.slowdown, room)
         if picks is None:
             picks = self._fastest(room)
             # A slowdown that the user did not ask for gives way to flash.
             if picks is not None and goal.max_slowdown is not None and not self.within_slowdown(self._point(picks)):
-                picks = self._search.smallest(self._limits, room=room)
+                picks = self._search.smallest(self._limits(goal.slowdown), room=room)
         if picks is None:
             raise BudgetError(self._missing())
         return self._point(picks)
@@ -176,14 +176,32 @@ class Planner:
         free = all(any(o.methods == item.before.methods for o in item.options) for item in self.items)
         return free and self.goal.optimize in (BALANCED, SIZE) and self.within_slowdown(before)
 
-    def within_slowdown(self, point: Point) -> bool:
-        """Whether a plan keeps to the slowdown in cycles and instructions."""
+    def within_slowdown(self, point: Point, margin: float = 0.0) -> bool:
+        """Whether a plan keeps to the slowdown in cycles and instructions, also where they are this much too low."""
         if self.goal.slowdown == INF:
             return True
-        most = self.goal.slowdown + ROUNDING
+        most = self.goal.slowdown / (1 + margin) + ROUNDING
         return point.cost.cycles <= most * self.dense.cycles and (
             point.cost.instructions <= most * self.dense.instructions
         )
+
+    def _within(self, slowdown: float, room: float) -> Picks | None:
+        """The best plan within a slowdown. That of a model that stays as it is is exact."""
+        limits = self._limits(slowdown)
+        if self.goal.optimize == FILE:
+            picks = self._search.smallest(limits, linked=False, room=room)
+        else:
+            picks = self._search.smallest(limits, self._price, room=min(room, self._most))
+        stay = (0,) * len(self.items)
+        point = self._point(stay)
+        stays = all(option is item.before for item, option in zip(self.items, point.options, strict=True))
+        if not (stays and self.within_slowdown(point) and point.flash_nbytes <= room):
+            return picks
+        return stay if picks is None or self._paid(point) < self._paid(self._point(picks)) else picks
+
+    def _paid(self, point: Point) -> float:
+        """What the goal minimises."""
+        return self.counted(point) + self.time_nbytes(point)
 
     @cached_property
     def _search(self) -> Search:
@@ -196,14 +214,13 @@ class Planner:
         charges = (*self.costs.code, *((Code(self.rewriting_nbytes, rewriting),) if rewriting else ()))
         return Search(table, charges, self.linked)
 
-    @property
-    def _limits(self) -> Limits:
-        """What the slowdown leaves to the weights' operators."""
-        if self.goal.slowdown == INF:
+    def _limits(self, slowdown: float) -> Limits:
+        """What a slowdown leaves to the weights' operators."""
+        if slowdown == INF:
             return Limits(INF, INF)
         return Limits(
-            self.goal.slowdown - self.rest.cycles / max(1.0, self.dense.cycles),
-            self.goal.slowdown - self.rest.instructions / max(1.0, self.dense.instructions),
+            slowdown - self.rest.cycles / max(1.0, self.dense.cycles),
+            slowdown - self.rest.instructions / max(1.0, self.dense.instructions),
         )
 
     @property
