@@ -129,7 +129,9 @@ def convert(
             "--threshold", min=0.0, max=1.0, metavar="SHARE", help="Least share of zeros to rewrite a tensor."
         ),
     ] = 0.0,
-    strip: Annotated[bool, typer.Option("--strip", help="Drop names, ranges and what only `restore` needs.")] = False,
+    strip: Annotated[
+        bool, typer.Option("--strip", help="Drop names, ranges, attached files and what only `restore` needs.")
+    ] = False,
     no_memory_plan: Annotated[
         bool,
         typer.Option("--no-memory-plan", help="Do not say in the model where activations lie in the arena."),
