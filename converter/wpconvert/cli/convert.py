@@ -114,6 +114,12 @@ def convert(
         int | None,
         typer.Option("--ram", min=1, metavar="BYTES", help="The arena must fit this memory.", show_default=False),
     ] = None,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure", help="Build and run plans on the simulated board until one keeps to its limits as measured."
+        ),
+    ] = False,
     pool_size: PoolSizeOption = None,
     lut_bits: LutBitsOption = None,
     act_bits: ActBitsOption = None,
@@ -159,6 +165,8 @@ def convert(
     chosen_rules = Rules(rules=[]) if rules is None else _loaded(rules)
     automatic = AUTO in (method, *(rule.method for rule in chosen_rules.rules))
     goal = _goal(automatic, optimize, target, max_slowdown, flash, ram)
+    if measure and goal is None and not automatic:
+        raise UsageError("--measure is for -m auto, or for a method with --target")
     pooling = POOL in (method, *(rule.method for rule in chosen_rules.rules))
     pool = pool_settings(pooling, pool_size, lut_bits, act_bits, pool_scope, lut)
     core = None if goal is None or target is None else goal.core
@@ -176,6 +184,7 @@ def convert(
                 "--max-slowdown": max_slowdown,
                 "--flash": flash,
                 "--ram": ram,
+                "--measure": measure or None,
                 "--lut-bits": lut_bits,
                 "--act-bits": act_bits,
                 "--pool-scope": pool_scope,
@@ -209,7 +218,7 @@ def convert(
         data, original = read(model)
         if not no_verify:
             samples = samples_of(original, inputs, random, seed, evaluation)
-    converted = _convert(model, data, settings, quiet)
+    converted = _convert(model, data, settings, measure, quiet)
     verification = None
     if samples is not None:
         with progress_bar("verify", 2 * len(samples.samples), quiet) as bar:
@@ -290,12 +299,11 @@ def _goal(
     return Goal(board.name, board.core, optimize or default, max_slowdown, flash, ram)
 
 
-def _convert(model: Path, data: bytes, settings: Settings, quiet: bool) -> Converted:
+def _convert(model: Path, data: bytes, settings: Settings, measure: bool, quiet: bool) -> Converted:
     with progress_bar("encode", 1, quiet) as bar:
-        return convert_bytes(
-            str(model),
-            data,
-            settings,
-            lambda weights: bar.total(len(weights)),
-            lambda _: bar.advance(),
-        )
+        heard = (lambda weights: bar.total(len(weights)), lambda _: bar.advance())
+        if not measure:
+            return convert_bytes(str(model), data, settings, *heard)
+        from wpconvert.measured import convert_measured  # noqa: PLC0415 - it brings the benchmark with it
+
+        return convert_measured(str(model), data, settings, settings.planned or DEFAULT_GOAL, *heard)

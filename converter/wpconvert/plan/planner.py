@@ -69,12 +69,13 @@ class Planner:
         goal: Goal,
         file_nbytes: int,
         progress: Progress | None = None,
+        costs: CostModel | None = None,
     ) -> Planner:
-        """`layers`: all operators of the dense model. file_nbytes: of its file.
+        """`layers`: all operators of the dense model. file_nbytes: of its file. costs: the core's unless given.
 
         UnsupportedError when the core was not calibrated.
         """
-        costs = load_costs(goal.core)
+        costs = load_costs(goal.core) if costs is None else costs
         items = tuple(items_of(choices, costs, progress))
         prediction = predict(layers, costs)
         weighted = [layer for item in items for weight in item.weights for layer in weight.layers]

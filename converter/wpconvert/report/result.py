@@ -74,6 +74,27 @@ class Forecast:
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """What was measured of an inference on a board: of the rewritten model, and of the dense one.
+
+    flash_nbytes: of model and code, without the board's own program. plans: how many were measured. Cycles are those
+    that the cycle model gives the instructions that were counted.
+    """
+
+    target: str
+    simulator: str
+    instructions: int
+    cycles: int
+    flash_nbytes: int
+    arena_nbytes: int
+    instructions_dense: int
+    cycles_dense: int
+    flash_nbytes_dense: int
+    arena_nbytes_dense: int
+    plans: int
+
+
+@dataclass(frozen=True)
 class OutputComparison:
     """One output over all samples. `max_error` is in units of the last place for integer outputs, absolute for floats.
 
@@ -147,6 +168,7 @@ class Conversion:
     written: tuple[str, ...] = ()
     verification: Verification | None = field(default=None)
     forecast: Forecast | None = None
+    measured: Measurement | None = None
     attached_before: int = 0
     attached_after: int = 0
     network: Verification | None = None

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from wpconvert.report.result import Conversion, Forecast, OutputComparison, TensorCoverage, TensorResult, Verification
+from wpconvert.report.result import (
+    Conversion,
+    Forecast,
+    Measurement,
+    OutputComparison,
+    TensorCoverage,
+    TensorResult,
+    Verification,
+)
 from wpconvert.report.table import Kind, escape, print_table, shortened
 from wpconvert.units import change, decibels, number, percent, shape_text, share
 
@@ -46,6 +54,8 @@ def print_conversion(console: Console, report: Conversion, verbose: bool, front:
             report.nbytes_before - report.attached_before + report.forecast.code_nbytes_dense,
         )
         print_forecast(console, report.forecast, flash, front)
+    if report.measured is not None:
+        print_measurement(console, report.measured)
     for note in report.notes:
         console.print(f"note: {escape(note)}")
     if report.verification is not None and report.network is not None:
@@ -168,6 +178,22 @@ def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int],
         console.print(
             f"note: the code takes {flash[0] - flash[1]:,} bytes more than the model saves; --flash BYTES counts both"
         )
+
+
+def print_measurement(console: Console, found: Measurement) -> None:
+    """What was measured, against the dense model."""
+    parts = [
+        ("instructions", found.instructions, found.instructions_dense),
+        ("cycles, modelled", found.cycles, found.cycles_dense),
+        ("bytes of flash for model and code", found.flash_nbytes, found.flash_nbytes_dense),
+        ("bytes of arena", found.arena_nbytes, found.arena_nbytes_dense),
+    ]
+    texts = (f"{dense:,} → {now:,} {what} ({change(now, dense)})" for what, now, dense in parts)
+    plans = "1 plan" if found.plans == 1 else f"plan {found.plans} of {found.plans}"
+    console.print(
+        f"[bold]measured[/bold] on {escape(found.target)}, simulated by {escape(found.simulator)}, {plans}: "
+        + "; ".join(texts)
+    )
 
 
 def _beside(left_out: Sequence[str]) -> str:

@@ -107,10 +107,12 @@ def convert(
     settings: Settings,
     started: Callable[[Sequence[Weight]], None] = lambda _: None,
     progress: Progress | None = None,
+    costs: CostModel | None = None,
 ) -> Converted:
     """Rewrite the bytes of a `.tflite` file. `source` names it in the report.
 
-    `started` gets the weights before encoding starts, `progress` each weight when it is done. Raises ModelError,
+    `started` gets the weights before encoding starts, `progress` each weight when it is done. costs: what is planned
+    with, the goal's core's unless given. Raises ModelError,
     UnsupportedError, UsageError for a rule that matches nothing, and BudgetError when no plan keeps to the goal.
     """
     goal = settings.planned
@@ -133,7 +135,7 @@ def convert(
         costs, prediction = None, None
     else:
         weights = [choice.weight for choice in choices]
-        planner = Planner.of(choices, list(layers.values()), goal, len(start.plain), progress)
+        planner = Planner.of(choices, list(layers.values()), goal, len(start.plain), progress, costs)
         given = Input(
             len(start.data),
             weights,
