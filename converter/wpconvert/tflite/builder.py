@@ -40,8 +40,13 @@ class Builder(flatbuffers.Builder):  # type: ignore[misc]
     with as many channels, shapes, names. Flatbuffers allow that; readers follow offsets and never write.
     """
 
-    def __init__(self, nbytes: int) -> None:
-        super().__init__(nbytes)
+    def __init__(self, room: int | memoryview, hollow: bool = False) -> None:
+        """`room`: bytes to begin with, or zeros to write into. hollow: buffers are counted and left out."""
+        super().__init__(room if isinstance(room, int) else 0)
+        if not isinstance(room, int):
+            self.Bytes, self.head = room, len(room)
+        self._hollow = hollow
+        self._left_out = 0
         self.written: dict[DataKey, int] = {}
         self.shared: dict[SharedKey, int] = {}
 
@@ -59,16 +64,24 @@ class Builder(flatbuffers.Builder):  # type: ignore[misc]
             self.shared[key] = int(super().CreateString(key[1]))
         return self.shared[key]
 
+    @property
+    def nbytes(self) -> int:
+        """Of what was written so far, and what was left out."""
+        return int(self.Offset()) + self._left_out
+
     def aligned_bytes(self, data: NDArray[np.uint8]) -> int:
         """Write a byte vector that starts on a 16-byte boundary; returns its offset."""
         key = data_key(data)
         offset = self.written.get(key)
         if offset is None:
-            self.StartVector(1, data.nbytes, BUFFER_ALIGNMENT if data.nbytes else 1)
-            self.head -= data.nbytes
+            # Without whole steps of the alignment, all else lies as it would.
+            written = data[: data.nbytes % BUFFER_ALIGNMENT] if self._hollow else data
+            self._left_out += data.nbytes - written.nbytes
+            self.StartVector(1, written.nbytes, BUFFER_ALIGNMENT if data.nbytes else 1)
+            self.head -= written.nbytes
             # Assigning to the bytearray itself would make a temporary copy.
             with memoryview(self.Bytes) as view:
-                view[self.head : self.head + data.nbytes] = data.data
+                view[self.head : self.head + written.nbytes] = written.data
             offset = int(self.EndVector())
             if data.nbytes:
                 self.written[key] = offset

@@ -22,7 +22,7 @@ from wpconvert.report.result import Conversion, TensorResult
 from wpconvert.tflite import metadata
 from wpconvert.tflite.attached import Attached, behind, without
 from wpconvert.tflite.compressed import blob_of, codec_name, pool_of
-from wpconvert.tflite.file import parse, serialise
+from wpconvert.tflite.file import parse, serialise, serialised_nbytes
 from wpconvert.tflite.layers import Place, layers_at
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.operators import BUILTIN_NAMES
@@ -70,14 +70,14 @@ class Converted:
 
 @dataclass(frozen=True)
 class _Source:
-    """The input, and its dense model. `plain`: the file with no tensor rewritten, stripped where asked.
+    """The input, and its dense model. plain_nbytes: of the file with no tensor rewritten, stripped where asked.
 
     All without what is attached behind the model.
     """
 
     data: bytes
     dense: TfliteModel
-    plain: bytes
+    plain_nbytes: int
     stored: dict[str, Stored]
     notes: list[str]
     attached: Attached | None
@@ -96,9 +96,7 @@ class _Source:
             # Restoring has proved every blob sound.
             stored = _stored(before, provenance)
             model = parse(serialise(model))
-        plain = model.copy()
-        rewrite(plain, [], strip)
-        return cls(data, model, serialise(plain), stored, notes, attached)
+        return cls(data, model, serialised_nbytes(_plain(model, strip)), stored, notes, attached)
 
 
 def convert(
@@ -135,7 +133,7 @@ def convert(
         costs, prediction = None, None
     else:
         weights = [choice.weight for choice in choices]
-        planner = Planner.of(choices, list(layers.values()), goal, len(start.plain), progress, costs)
+        planner = Planner.of(choices, list(layers.values()), goal, start.plain_nbytes, progress, costs)
         given = Input(
             len(start.data),
             weights,
@@ -217,16 +215,17 @@ def _smallest(
     source: _Source, outcomes: list[Outcome], settings: Settings, notes: list[str]
 ) -> tuple[bytes, list[Outcome]]:
     """The rewritten file where that is smaller than without these outcomes, else the smallest without."""
-    left = min(source.data, source.plain, key=len)
+    keeps = source.plain_nbytes >= len(source.data)
     if not any(outcome.blob is not None for outcome in outcomes):
-        return left, outcomes
+        return source.data if keeps else serialise(_plain(source.dense, settings.strip)), outcomes
     # Of an input that was rewritten before, the tensors would be left as they are.
-    left = source.data if source.stored else left
+    keeps = keeps or bool(source.stored)
+    left_nbytes = len(source.data) if keeps else source.plain_nbytes
     result, plan = _rewritten(source, outcomes, settings, settings.memory_plan)
-    if plan is not None and not source.stored and len(result) >= len(left):
+    if plan is not None and not source.stored and len(result) >= left_nbytes:
         # No reason not to rewrite: the file can do without the plan.
         result, plan = _rewritten(source, outcomes, settings, False)
-    if len(result) < len(left):
+    if len(result) < left_nbytes:
         if plan is not None:
             notes.append(
                 f"arena: with the memory plan that was added, activations and scratch take {plan.tflm_nbytes:,} bytes "
@@ -234,10 +233,18 @@ def _smallest(
                 f"{plan.bundled_before:,} without"
             )
         return result, outcomes
-    reason = f"the file would not shrink: {len(result):,} bytes, {len(left):,} without"
-    if left is source.data:
+    reason = f"the file would not shrink: {len(result):,} bytes, {left_nbytes:,} without"
+    if keeps:
         notes.append(f"{reason}; it was left as it is")
+    left = source.data if keeps else serialise(_plain(source.dense, settings.strip))
     return left, [kept(o, reason) if o.blob is not None else o for o in outcomes]
+
+
+def _plain(dense: TfliteModel, strip: bool) -> TfliteModel:
+    """The model with no tensor rewritten, stripped where asked."""
+    model = dense.copy()
+    rewrite(model, [], strip)
+    return model
 
 
 def _rewritten(

@@ -8,6 +8,7 @@ that are −0.0 where the default is 0.0.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from wpconvert.tflite.verifier import FREE_NBYTES, MAX_EXPANSION, verify
 
 MAX_NBYTES = (1 << 31) - (64 << 10)
 """Offsets are signed 32-bit in places; the difference leaves room for headers, padding and an identifier."""
+_ROOM = 1 << 16
 
 
 def read(path: Path) -> tuple[bytes, TfliteModel]:
@@ -177,20 +179,51 @@ def serialise(model: TfliteModel) -> bytes:
 
     Raises UnsupportedError when the model does not fit a flatbuffer, before building it where possible.
     """
-    root = model.root
-    with _aligned(root):
-        payload = _payload_nbytes(root)
-        if payload > MAX_NBYTES:
-            raise UnsupportedError(f"the model holds {payload} bytes of data, a flatbuffer at most {MAX_NBYTES}")
-        graphs = root.subgraphs or []
-        nodes = sum(len(graph.tensors or []) + len(graph.operators or []) for graph in graphs)
-        # Room for everything from the start: growing would double the memory and copy what is written so far.
-        room = payload + (BUFFER_ALIGNMENT + 32) * len(root.buffers or []) + 1024 * nodes + (64 << 10)
-        builder = Builder(min(room, flatbuffers.Builder.MAX_BUFFER_SIZE))
-        try:
-            builder.Finish(root.Pack(builder), file_identifier=FILE_IDENTIFIER)
-        except BuilderSizeError as error:
-            raise UnsupportedError(f"the model does not fit a flatbuffer of {MAX_NBYTES} bytes") from error
-    if builder.Offset() > MAX_NBYTES:
+    with _aligned(model.root):
+        # A file is built where it stays: a copy of it would double the memory.
+        file = io.BytesIO()
+        file.seek(_room(model.root) - 1)
+        file.write(b"\0")
+        with file.getbuffer() as room:
+            builder = _built(model.root, Builder(room))
+            if builder.Bytes is not room:
+                return bytes(builder.Output())
+            nbytes = builder.Offset()
+            room[:nbytes] = room[builder.head :]
+        file.truncate(nbytes)
+        return file.getvalue()
+
+
+def serialised_nbytes(model: TfliteModel) -> int:
+    """The bytes that `serialise` would give, in little memory."""
+    with _aligned(model.root):
+        return _hollow_nbytes(model.root)
+
+
+def _hollow_nbytes(root: Any) -> int:
+    return _built(root, Builder(_ROOM, hollow=True)).nbytes
+
+
+def _room(root: Any) -> int:
+    """Bytes that are enough for a model: growing would double the memory and copy what is written so far."""
+    payload = _payload_nbytes(root)
+    if payload > MAX_NBYTES:
+        raise UnsupportedError(f"the model holds {payload} bytes of data, a flatbuffer at most {MAX_NBYTES}")
+    graphs = root.subgraphs or []
+    nodes = sum(len(graph.tensors or []) + len(graph.operators or []) for graph in graphs)
+    quantised = [tensor.quantization for graph in graphs for tensor in graph.tensors or [] if tensor.quantization]
+    vectors = [vector for q in quantised for vector in (q.min, q.max, q.scale, q.zeroPoint) if vector is not None]
+    room = payload + (BUFFER_ALIGNMENT + 32) * len(root.buffers or []) + 1024 * nodes + _ROOM
+    room += sum(8 * len(vector) for vector in vectors)
+    return min(room, int(flatbuffers.Builder.MAX_BUFFER_SIZE))
+
+
+def _built(root: Any, builder: Builder) -> Builder:
+    """The builder with the whole model."""
+    try:
+        builder.Finish(root.Pack(builder), file_identifier=FILE_IDENTIFIER)
+    except BuilderSizeError as error:
+        raise UnsupportedError(f"the model does not fit a flatbuffer of {MAX_NBYTES} bytes") from error
+    if builder.nbytes > MAX_NBYTES:
         raise UnsupportedError(f"the model does not fit a flatbuffer of {MAX_NBYTES} bytes")
-    return bytes(memoryview(builder.Bytes)[builder.head :])
+    return builder
