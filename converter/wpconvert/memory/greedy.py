@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from wpconvert.memory.buffers import Buffer, Layout
+from wpconvert.memory.buffers import Buffer, Layout, peak
 
 _ATTEMPTS = 32
 
@@ -48,7 +48,14 @@ def bundled(buffers: Sequence[Buffer]) -> Layout:
 
 def greedy(buffers: Sequence[Buffer]) -> Layout:
     """The best of several orders, and of what moving the outermost buffer to the front of them makes of each."""
-    return min((layout for order in _orders(buffers) for layout in _improved(buffers, order)), key=lambda x: x.nbytes)
+    least = peak(buffers)
+    best: Layout | None = None
+    for layout in (layout for order in _orders(buffers) for layout in _improved(buffers, order)):
+        if best is None or layout.nbytes < best.nbytes:
+            best = layout
+        if best.nbytes == least:
+            break
+    return best or place(buffers, [])
 
 
 def _orders(buffers: Sequence[Buffer]) -> Iterator[list[int]]:

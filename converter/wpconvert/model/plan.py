@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from wpconvert import strict_yaml
 from wpconvert.codecs import CODECS, Layout, encode
 from wpconvert.errors import ModelError
-from wpconvert.model.layer import PLAIN
+from wpconvert.model.layer import PLAIN, Storage
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Rewritable, Weight, obstacle_of
@@ -36,6 +37,13 @@ class Outcome:
     def nbytes(self) -> int:
         """Bytes of the weight after rewriting."""
         return self.weight.nbytes if self.blob is None else self.blob.nbytes
+
+    @cached_property
+    def storage(self) -> Storage | None:
+        """How a weight is stored that is not plain. To count what decoding it takes, it is decoded."""
+        if not isinstance(self.weight, Rewritable) or self.method == PLAIN:
+            return None
+        return Storage.of(self.method, self.weight.values, self.weight.row_dims, self.blob)
 
     @property
     def unchanged(self) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from wpconvert.codecs import CODECS, STANDALONE
-from wpconvert.model.layer import PLAIN, Layer, Storage
+from wpconvert.model.layer import PLAIN, Layer
 from wpconvert.model.plan import Outcome, Progress, blobs_nbytes, encode_choice, settle_shared
 from wpconvert.model.rules import AUTO, Choice
-from wpconvert.model.weight import Rewritable, Weight
+from wpconvert.model.weight import Weight
 from wpconvert.plan.costs import NOTHING, Cost, CostModel, sum_of
 
 
@@ -49,11 +49,9 @@ class Item:
 
 def layers_with(outcome: Outcome) -> tuple[Layer, ...]:
     """The operators of a weight, with the weights stored as the outcome says."""
-    weight = outcome.weight
-    if not isinstance(weight, Rewritable) or outcome.method == PLAIN:
-        return weight.layers
-    storage = Storage.of(outcome.method, weight.values, weight.row_dims, outcome.blob)
-    return tuple(replace(layer, weights=storage) for layer in weight.layers)
+    if outcome.storage is None:
+        return outcome.weight.layers
+    return tuple(replace(layer, weights=outcome.storage) for layer in outcome.weight.layers)
 
 
 def kept_plain(outcome: Outcome) -> Outcome:
@@ -88,7 +86,8 @@ def _item(members: Sequence[Choice], costs: CostModel) -> Item:
     automatic = any(choice.method == AUTO for choice in members)
     methods = (PLAIN, *_codecs_of(members)) if automatic else (PLAIN,)
     tried = [_outcomes(members, method) for method in methods]
-    lacking = [_lacking(outcomes, costs) for outcomes in tried]
+    plain = _lacking([kept_plain(outcome) for outcome in tried[0]], costs)
+    lacking = [tuple(dict.fromkeys((*plain, *_lacking(outcomes, costs)))) for outcomes in tried]
     timed = not lacking[0]
     options: list[Option] = []
     left_out: dict[str, None] = {}
@@ -108,8 +107,8 @@ def _item(members: Sequence[Choice], costs: CostModel) -> Item:
 
 
 def _lacking(outcomes: Sequence[Outcome], costs: CostModel) -> tuple[str, ...]:
-    """Families of their operators that the cost model lacks, as they are and with plain weights."""
-    layers = [layer for outcome in outcomes for o in (outcome, kept_plain(outcome)) for layer in layers_with(o)]
+    """Families of their operators that the cost model lacks."""
+    layers = [layer for outcome in outcomes for layer in layers_with(outcome)]
     return tuple(dict.fromkeys(costs.name_of(layer) for layer in layers if costs.cost(layer) is None))
 
 

@@ -18,6 +18,7 @@ from wpconvert.tflite.schema import ACTIVATION_NAMES, ActivationFunctionType
 Rounding = Literal["tflm", "litert"]
 """Whose arithmetic is reproduced where the two runtimes differ."""
 
+_MAX_SHIFT = 30
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 
@@ -44,15 +45,22 @@ def quantise_multiplier(real: float) -> tuple[int, int]:
         shift += 1
     if shift < -31:
         return 0, 0
-    if shift > 30:
+    if shift > _MAX_SHIFT:
         raise ModelError(f"the ratio of the scales is {real:g}, expected less than 2^30")
     return fixed, shift
 
 
 def _quantise_all(reals: NDArray[np.float64]) -> tuple[Int32Array, Int32Array]:
-    pairs = [quantise_multiplier(float(real)) for real in reals]
-    multipliers = np.array([pair[0] for pair in pairs], dtype=np.int32)
-    return multipliers, np.array([pair[1] for pair in pairs], dtype=np.int32)
+    """`quantise_multiplier` of each number, none of which is negative."""
+    fractions, shifts = np.frexp(reals)
+    fixed = np.floor(fractions * (1 << 31) + 0.5)
+    whole = fixed == 1 << 31
+    fixed, shifts = np.where(whole, fixed / 2, fixed), shifts + whole
+    bad = ~np.isfinite(reals) | (shifts > _MAX_SHIFT)
+    if bad.any():
+        quantise_multiplier(float(reals[bad][0]))
+    none = (reals == 0) | (shifts < -31)
+    return np.where(none, 0, fixed).astype(np.int32), np.where(none, 0, shifts).astype(np.int32)
 
 
 def output_multipliers(
