@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_first_example_is_what_it_prints(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     _, _, rest = (ROOT / "README.md").read_text("utf-8").partition("\n    $ ")
-    command, *lines = rest.partition("\n\nWith ")[0].splitlines()
+    command, *lines = takewhile(lambda line: not line or line.startswith("    "), rest.splitlines())
     assert "digits_ds_cnn.tflite" in command
     arguments = command.removeprefix("wpconvert ").replace("digits.tflite", str(tmp_path / "digits.tflite"))
     printed = " ".join(cli.ok(*arguments.split()).out.split())
