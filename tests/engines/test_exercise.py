@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.support.models import ModelBuilder
+from tests.support.oracles import shared_model
 from tests.tflite.harness import converted, forced, sparse
 from wpconvert.engines import ENGINES
 from wpconvert.engines.base import TracingEngine
@@ -98,6 +99,14 @@ def test_a_model_that_is_exercised_takes_the_samples_that_were_asked_for() -> No
     model = b.build()
     assert np.array_equal(chosen(model, 5).samples, random_inputs(model, 5, 0).samples)
     assert len(chosen(model, 1).samples) == 1
+
+
+@pytest.mark.parametrize("name", ["sparse_s_80", "sparse_s_90", "dense_s"])
+def test_published_keyword_models_are_exercised_up_to_their_logits(name: str) -> None:
+    data = shared_model(f"ds_cnn_kws/{name}.tflite")
+    for seed in range(3):
+        result = verify(data, data, chosen(parse(data), seed=seed))
+        assert result.unexercised == () and 2 * result.coverage[-1].exercised >= result.coverage[-1].channels
 
 
 def test_where_nothing_exercises_a_model_the_search_ends() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,12 @@ from wpconvert.cli.console import progress_bar
 from wpconvert.engines import Engine
 from wpconvert.engines.base import Sample
 from wpconvert.engines.choice import exact_engine
-from wpconvert.engines.exercise import exercising_samples
-from wpconvert.engines.inputs import Inputs, Port, load_samples
+from wpconvert.engines.inputs import Inputs, load_samples
 from wpconvert.onnx.file import read
 from wpconvert.onnx.layers import first_off
 from wpconvert.onnx.lower import Lowered
 from wpconvert.onnx.lowered import lowered
-from wpconvert.onnx.mixed import ranges_of, samples_for, verify_mixed
+from wpconvert.onnx.mixed import exercising_inputs, samples_for, verify_mixed
 from wpconvert.onnx.ports import ports_of
 from wpconvert.report.result import Verification
 from wpconvert.tflite.file import parse
@@ -51,15 +51,7 @@ class Network:
         if calibration is not None and (path, count, evaluation) == (None, None, None):
             return _some(load_samples(calibration, ports))
 
-        def drawn(ports: Sequence[Port], wanted: int, seed: int) -> Inputs:
-            return exercising_samples(self.model, ports, wanted, seed, self._taken)
-
-        spans = ranges_of(self.model)
-        ports = [replace(port, span=span or port.span) for port, span in zip(ports, spans, strict=True)]
-        return read_inputs(path, count, seed, ports, evaluation, drawn)
-
-    def _taken(self, sample: Sample) -> Sample:
-        return samples_for(self.model, [sample])[0]
+        return read_inputs(path, count, seed, ports, evaluation, partial(exercising_inputs, self.model))
 
     def taken(self, inputs: Inputs) -> Inputs:
         """The same samples as the lowered model takes them."""

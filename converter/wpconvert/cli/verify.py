@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,7 @@ def verify(
     """
     if is_onnx(original):
         from wpconvert.onnx.file import read as read_onnx  # noqa: PLC0415 - ONNX for its models alone
-        from wpconvert.onnx.mixed import verify_mixed  # noqa: PLC0415
+        from wpconvert.onnx.mixed import exercising_inputs, verify_mixed  # noqa: PLC0415
         from wpconvert.onnx.ports import ports_of as onnx_ports_of  # noqa: PLC0415
         from wpconvert.onnx.verify import verify_onnx  # noqa: PLC0415
     if is_onnx(original) and is_onnx(rewritten):
@@ -56,9 +57,11 @@ def verify(
             result = verify_onnx(original, rewritten, samples, bar.advance)
     elif is_onnx(original):
         chosen = engine_named(engine)
-        samples = read_inputs(inputs, random, seed, onnx_ports_of(read_onnx(original)), evaluation)
+        lowered = read(rewritten)[1]
+        drawn = partial(exercising_inputs, lowered)
+        samples = read_inputs(inputs, random, seed, onnx_ports_of(read_onnx(original)), evaluation, drawn)
         with progress_bar("verify", 2 * len(samples.samples), as_json) as bar:
-            result = verify_mixed(original, read(rewritten)[1], samples, chosen, bar.advance)
+            result = verify_mixed(original, lowered, samples, chosen, bar.advance)
     elif is_onnx(rewritten):
         raise UsageError("give the .onnx model first, then the .tflite model it was lowered to")
     else:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from wpconvert.engines import Engine, Sample
 from wpconvert.engines.base import Advance
 from wpconvert.engines.choice import running_engine
-from wpconvert.engines.inputs import Inputs
+from wpconvert.engines.exercise import exercising_samples
+from wpconvert.engines.inputs import Inputs, Port
 from wpconvert.errors import ModelError, UsageError
 from wpconvert.onnx.lower import Mapping
 from wpconvert.onnx.lower.flow import METADATA_NAME
@@ -68,14 +69,14 @@ def samples_for(model: TfliteModel, samples: Sequence[Sample]) -> list[Sample]:
     return _in_steps(_moved(samples, mappings), mappings, _steps_of(model, model.root.subgraphs[0].inputs, mappings))
 
 
-def ranges_of(model: TfliteModel) -> list[tuple[float, float] | None]:
-    """The real values that each input of a lowered model can hold, None where the `.onnx` model has integers."""
-    mappings = mappings_of(model)[0]
-    steps = _steps_of(model, model.root.subgraphs[0].inputs, mappings)
-    return [
-        ((-128 - step.zero_point) * step.scale, (127 - step.zero_point) * step.scale) if m.dtype == "float32" else None
-        for m, step in zip(mappings, steps, strict=True)
-    ]
+def exercising_inputs(lowered: TfliteModel, ports: Sequence[Port], wanted: int, seed: int) -> Inputs:
+    """Random samples of the `.onnx` model that exercise the lowered one, within the range that it can hold."""
+    mappings = mappings_of(lowered)[0]
+    steps = _steps_of(lowered, lowered.root.subgraphs[0].inputs, mappings)
+    spans = [(step.scale * (-128 - step.zero_point), step.scale * (127 - step.zero_point)) for step in steps]
+    # How many there have to be is said where a sample is taken.
+    held = [replace(port, span=span) for port, span in zip(ports, spans, strict=False)] if ports else []
+    return exercising_samples(lowered, held, wanted, seed, lambda sample: samples_for(lowered, [sample])[0])
 
 
 def verify_mixed(
