@@ -11,6 +11,8 @@ import pytest
 from tests.cli.harness import MODEL, ZOO
 from wpconvert.cli.app import COMMANDS
 
+pytestmark = pytest.mark.processes
+
 NEVER = {"distributed", "dask", "matplotlib", "tflite_micro", "torch"}
 ONNX = {"onnx", "onnxruntime", "google.protobuf"}
 FILES = {"wpconvert.model.rules_file", "wpconvert.batch.manifest"}
@@ -22,8 +24,6 @@ MODELS = {"numpy", "pydantic", "flatbuffers", "ai_edge_litert", "wpconvert.codec
 _PROGRAM = """
 import sys
 from wpconvert.cli.main import run
-
-pytestmark = pytest.mark.processes
 print("code", run(sys.argv[1:]))
 print("modules", *sys.modules)
 """
