@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from wpconvert.report.result import Verification
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.restore import is_rewritten
-from wpconvert.tflite.schema import options
+from wpconvert.tflite.schema import TensorType, options
 from wpconvert.verification import verify_models
 
 
@@ -109,6 +110,21 @@ def test_litert_steps_in_for_an_operator_the_reference_lacks_and_it_is_named() -
     assert result.passed and result.engine == "litert"
     assert "operator 1 (ABS)" in result.notes[0]
     assert "in LiteRT, and all weights" in result.notes[1]
+
+
+def test_values_that_are_no_arrays_are_left_out_where_litert_compares_what_is_inside() -> None:
+    b = ModelBuilder()
+    x = b.input((1, 4), 0.5)
+    handle = b.tensor((1,), "int32")
+    b.graph.tensors[handle].type = TensorType.RESOURCE
+    b.op("VAR_HANDLE", [], [handle], options("VarHandleOptions", container=b"", sharedName=b"v"))
+    with contextlib.suppress(IndexError):
+        # It has no output to be returned.
+        b.op("ASSIGN_VARIABLE", [handle, x], [], options("AssignVariableOptions"))
+    y = b.op("READ_VARIABLE", [handle], [b.like(x)], options("ReadVariableOptions"))
+    b.output(b.op("ABS", [y], [b.like(x)], options("AbsOptions")))
+    result = verify(b.to_bytes(), b.to_bytes(), None)
+    assert result.passed and result.engine == "litert" and result.unexercised == ()
 
 
 def with_custom() -> bytes:

@@ -15,6 +15,7 @@ from wpconvert.tflite.file import serialise
 from wpconvert.tflite.loss import loss_of
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.restore import restore
+from wpconvert.tflite.schema import DTYPES
 
 _FEW_BITS = "it has no operators of fewer bits"
 
@@ -39,6 +40,7 @@ class LiteRtEngine:
             (index, position): int(tensor)
             for index, operator in enumerate(graph.operators)
             for position, tensor in enumerate(operator.outputs)
+            if tensor >= 0 and graph.tensors[tensor].type in DTYPES
         }
         for values in self._run(dense, list(samples), lambda: None, list(tensors.values())):
             inner = values[len(graph.outputs) :]

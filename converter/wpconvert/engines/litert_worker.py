@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -24,9 +25,19 @@ def main(model: Path, directory: Path, samples: int, kept: list[int]) -> None:
             for i, detail in enumerate(inputs):
                 interpreter.set_tensor(detail["index"], stored[f"{sample}_{i}"])
             interpreter.invoke()
-            for i, tensor in enumerate([*(detail["index"] for detail in outputs), *kept]):
-                results[f"{sample}_{i}"] = interpreter.get_tensor(tensor)
+            for i, detail in enumerate(outputs):
+                results[f"{sample}_{i}"] = interpreter.get_tensor(detail["index"])
+            for i, tensor in enumerate(kept, len(outputs)):
+                results[f"{sample}_{i}"] = _value(interpreter, tensor)
     np.savez(directory / "outputs.npz", **results)
+
+
+def _value(interpreter: Interpreter, tensor: int) -> np.ndarray[Any, Any]:
+    """What an operator has computed; nothing where it has no memory, as tensors of no elements."""
+    try:
+        return np.asarray(interpreter.get_tensor(tensor))
+    except ValueError:
+        return np.zeros(0, np.int8)
 
 
 if __name__ == "__main__":
