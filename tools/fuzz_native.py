@@ -184,6 +184,56 @@ def damaged_structure(seed: Seed, rng: random.Random) -> bytes:
         return damaged(seed.data, rng)
 
 
+def extreme_operator(seed: Seed, rng: random.Random) -> bytes:
+    """One operator of the model by itself, on tensors as large as the runtime takes, with parameters at their borders.
+
+    No arena holds them: it is for what Prepare computes before it refuses.
+    """
+    model = parse(seed.data)
+    graph = model.root.subgraphs[0]
+    operator = rng.choice(graph.operators)
+    graph.operators = [operator]
+    read = [graph.tensors[i] for i in operator.inputs if i >= 0]
+    graph.inputs = [int(i) for i in operator.inputs if i >= 0 and not len(_data(model, graph.tensors[i]))]
+    graph.outputs = list(operator.outputs)
+    activations = [graph.tensors[i] for i in [*graph.inputs, *graph.outputs]]
+    shape = _extreme_shape(rng, len(activations[0].shape))
+    for tensor in activations:
+        if len(tensor.shape) == len(shape) and rng.random() < 0.7:
+            tensor.shape = shape if rng.random() < 0.7 else _extreme_shape(rng, len(shape))
+    borders = [*_INTEGERS, *(d + by for d in shape for by in (-1, 0, 0, 1)), *(-d for d in shape)]
+    for tensor in read:
+        data = _data(model, tensor)
+        if tensor.type == TensorType.INT32 and len(data) and rng.random() < 0.8:
+            values = np.frombuffer(bytes(data), np.int32).copy()
+            values[:] = [rng.choice((value, *borders, *shape[:1])) for value in values.tolist()]
+            model.root.buffers[tensor.buffer].data = values.view(np.uint8)
+    options = operator.builtinOptions
+    for name in sorted(vars(options)) if options is not None else []:
+        if type(getattr(options, name)) is int and rng.random() < 0.3:
+            setattr(options, name, rng.choice(borders))
+    try:
+        return serialise(model)
+    except (WpconvertError, ValueError, TypeError, struct.error, OverflowError):
+        return damaged(seed.data, rng)
+
+
+def _data(model: Any, tensor: Any) -> Any:
+    data = model.root.buffers[tensor.buffer].data
+    return () if data is None else data
+
+
+def _extreme_shape(rng: random.Random, rank: int) -> list[int]:
+    """Dimensions with a product below 2^31, often just below."""
+    left, shape = 2**31 - 17, []
+    for _ in range(rank - 1):
+        shape.append(rng.choice([d for d in (1, 1, 2, 3, 7, 255, 2**15, 2**16, 2**20) if d <= left]))
+        left //= shape[-1]
+    shape.append(max(1, left - rng.choice((0, 0, 1, 15))))
+    rng.shuffle(shape)
+    return shape[:rank]
+
+
 def damaged_blob(seed: Seed, rng: random.Random) -> bytes:
     """The model with one of its weight blobs damaged, often so that it stays consistent."""
     model = parse(seed.data)
@@ -204,8 +254,10 @@ def make_case(sound: Sequence[Seed], seed: int, number: int) -> Case:
     rng = random.Random(f"native/{seed}/{number}")
     start = rng.choices(sound, weights=[1 / (1 + len(s.data) / 8192) for s in sound])[0]
     kind = rng.random()
-    if kind < 0.5:
+    if kind < 0.4:
         data = damaged_structure(start, rng)
+    elif kind < 0.5:
+        data = extreme_operator(start, rng)
     elif kind < 0.65:
         data = damaged_blob(start, rng)
     elif kind < 0.8:

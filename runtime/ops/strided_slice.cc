@@ -85,6 +85,10 @@ TfLiteStatus Prepare(PrepareContext &context) {
         } else {
             dims[rank++] = static_cast<int32_t>(axis.size);
         }
+        // Else `first` may lie behind the last element, and its place beyond 32 bits.
+        if (axis.size < 1) {
+            return context.Fail("the slice has no elements along axis %d", i);
+        }
         params->view.first += static_cast<int32_t>(axis.first) * step;
         params->view.dims[kViewRank - x.rank + i] = static_cast<int32_t>(axis.size);
         // The distance between neighbours is inside the tensor, or there is only one.
