@@ -33,12 +33,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from wpconvert.cli.inspect import print_inspection
-from wpconvert.codecs import Lut
+from wpconvert.codecs import STANDALONE, Lut
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import WpconvertError
 from wpconvert.model.pooling import PoolSettings
-from wpconvert.model.rules import Rules
+from wpconvert.model.rules import AUTO, METHODS, Rules
 from wpconvert.report.export import to_json
 from wpconvert.report.inspection import inspect_model
 from wpconvert.report.text import print_conversion
@@ -58,7 +58,8 @@ from tools.fuzz_cases import MAX_REPORTED, Tally, add_minutes, case_parser, chos
 
 CASE_SECONDS = 10
 MEMORY_NBYTES = 6 << 30
-METHODS = ("auto", "auto", "dcsr", "rle", "bitmap", "huffman", "dense", "pool", "none")
+CHOICES = (AUTO, *METHODS)
+"""Methods to draw from, the default more often."""
 POOLS = (
     PoolSettings(size=5, act_bits=3, lut_bits=4),
     PoolSettings(size=33, act_bits=6),
@@ -137,7 +138,7 @@ def sound_models() -> list[Seed]:
     dense += [Seed(path.stem, path.read_bytes()) for path in sorted((ROOT / "models" / "zoo").glob("*ds_cnn.tflite"))]
     seeds = list(dense)
     for seed in dense:
-        for method, strip in [*((m, False) for m in METHODS[1:6]), ("dcsr", True), ("rle", True)]:
+        for method, strip in [*((m, False) for m in (AUTO, *STANDALONE)), ("dcsr", True), ("rle", True)]:
             data = convert(seed.name, seed.data, Settings(method, Rules(rules=[]), 0.0, strip)).data
             seeds.append(Seed(f"{seed.name}-{method}{'-strip' if strip else ''}", data))
     for seed in dense[2:]:
@@ -295,7 +296,7 @@ def exercise(data: bytes, rng: random.Random) -> None:
         except WpconvertError as error:
             errors.append(error)
     settings = Settings(
-        rng.choice(METHODS),
+        rng.choice(CHOICES),
         Rules(rules=[]),
         rng.choice((0.0, 0.0, 0.5)),
         rng.random() < 0.4,

@@ -16,11 +16,10 @@ from tests.onnx.harness import Array, converted, model_of, save, sparse, value
 from tools.fuzz import memory_limit
 from wpconvert.errors import ModelError
 from wpconvert.onnx.compressed import find_compressed
-from wpconvert.onnx.decode import BY_OP_TYPE
+from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS
 from wpconvert.onnx.file import read
 
 TAMPERED = ("bits flipped", "numbers out of range", "cut short", "too long")
-METHODS = ("bitmap", "rle", "dcsr", "packed", "huffman", "pool")
 COPIES = 14
 RUN = """
 import resource, sys
@@ -75,7 +74,7 @@ def _decoded(path: Path) -> Array | None:
 
 
 def test_what_decodes_here_is_the_same_in_onnx_runtime_and_nothing_ends_the_process(tmp_path: Path) -> None:
-    paths = [path for method in METHODS for path in _tampered(method, tmp_path)]
+    paths = [path for method in DECODERS for path in _tampered(method, tmp_path)]
     done = subprocess.run([sys.executable, "-c", RUN, tmp_path / "bad"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     ours = {path: _decoded(path) for path in paths}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wpconvert.codecs import STANDALONE
 from wpconvert.plan.costs import Code
 from wpconvert.plan.search import INF, Candidate, Limits, Search
 from wpconvert.plan.solver import Picks
@@ -116,7 +117,7 @@ def of_two_hundred_layers(seed: int) -> list[list[Candidate]]:
         operator = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")[index % 3]
         size, time_taken, density = int(generator.integers(300, 20_000)), generator.random() / 100, generator.random()
         item = [Candidate(size, time_taken, time_taken, frozenset({operator}))]
-        for codec in ("bitmap", "dcsr", "dense", "huffman", "packed", "rle"):
+        for codec in sorted(STANDALONE):
             taken = time_taken * (0.5 + 1.5 * generator.random())
             shrunk = int(size * (0.8 * density + 0.2 * generator.random())) + 50
             item.append(Candidate(shrunk, taken, taken, frozenset({f"WP_{operator}", codec})))
@@ -131,7 +132,7 @@ def test_large_models_leave_few_sets_of_names_to_solve(monkeypatch: pytest.Monke
             [
                 *("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"),
                 *("WP_CONV_2D", "WP_DEPTHWISE_CONV_2D", "WP_FULLY_CONNECTED"),
-                *("bitmap", "dcsr", "dense", "huffman", "packed", "rle"),
+                *sorted(STANDALONE),
             ]
         )
     ]

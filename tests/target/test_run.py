@@ -14,6 +14,7 @@ import pytest
 from tests.support.low_bits import Levels, with_levels
 from tests.support.models import ModelBuilder
 from wpconvert.cli.main import run as wpconvert
+from wpconvert.codecs import STANDALONE
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.errors import UsageError
 from wpconvert.target import boards, run_on
@@ -57,7 +58,7 @@ def methods(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str], P
 
 
 @every_board
-@pytest.mark.parametrize("method", ["none", "dense", "rle", "dcsr", "bitmap", "huffman"])
+@pytest.mark.parametrize("method", ["none", *STANDALONE])
 @pytest.mark.parametrize("model", ZOO, ids=lambda path: path.stem)
 @pytest.mark.usefixtures("device")
 def test_zoo_models_give_the_bits_of_the_reference(

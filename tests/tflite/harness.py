@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tests.support.models import ModelBuilder
 from tests.support.oracles import LiteRtOracle
-from wpconvert.codecs import encode
+from wpconvert.codecs import STANDALONE, encode
 from wpconvert.model.plan import Outcome
 from wpconvert.model.rules import Rules
 from wpconvert.model.weight import Rewritable, Weight, obstacle_of
@@ -24,7 +24,7 @@ from wpconvert.tflite.rewrite import rewrite
 from wpconvert.tflite.schema import options
 from wpconvert.tflite.weights import find_weights
 
-METHODS = ("dcsr", "rle", "bitmap", "huffman", "dense")
+METHODS = STANDALONE
 
 
 def sparse(seed: int, shape: Sequence[int], zeros: float = 0.9) -> NDArray[np.int8]:

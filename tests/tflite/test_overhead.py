@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from tests.support.networks import random_network
 from tests.tflite.harness import converted, forced
-from wpconvert.codecs import encode
+from wpconvert.codecs import STANDALONE, encode
 from wpconvert.model.plan import Outcome, blobs_nbytes
-from wpconvert.model.rules import Rule
+from wpconvert.model.rules import AUTO, Rule
 from wpconvert.model.weight import Rewritable
 from wpconvert.tflite.builder import Builder
 from wpconvert.tflite.file import parse, serialise
@@ -29,7 +29,7 @@ FRAMES = {False: range(50, 300), True: range(-150, 200)}
 """What any rewritten file has, the frame of its metadata, with names and stripped; and what alignment hides."""
 _MOST_PASSES = 12
 """The planner writes a few plans, however many layers there are."""
-METHODS = ("huffman", "rle", "dcsr", "bitmap", "packed", "dense", "none", "auto")
+METHODS = (*STANDALONE, "none", AUTO)
 
 
 def written_nbytes(data: bytes, outcomes: Sequence[Outcome], strip: bool) -> int:

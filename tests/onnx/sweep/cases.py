@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from wpconvert.model.rules import AUTO
+from wpconvert.onnx.convert import METHODS as ONNX_METHODS
+
 TYPES = ("int8", "uint8", "int4", "uint4", "float32", "float16", "bfloat16", "float64", "float8_e4m3fn", "int2")
 FORMS = ("plain", "transpose", "reshape", "identity", "dequantize", "per_channel", "blocked")
 PLACES = (
@@ -16,7 +19,7 @@ STORAGES = (
     *("twins", "folder"),
 )
 NAMES = ("w", "a b", "layer/0/w", "Ünï", "quote\"'", "x" * 300, "new\nline", "{}", "0", "[bold]")
-METHODS = ("auto", "auto", "none", "bitmap", "rle", "dcsr", "packed", "huffman", "pool")
+METHODS = (AUTO, *ONNX_METHODS)
 DOMAINS = (*("",) * 9, "ai.onnx")
 LEAST_OPSET = {
     "int4": 21,
