@@ -255,10 +255,12 @@ static inline void group_row(reader *r, wpk_group *group) {
     if (left > 0) {
         group->step = step + *r->minimum++;
         const lanes columns = next_group(r, line);
-        /* The base itself may lie before the row. */
-        vstrbq_u8(group->offset, vdupq_n_u8((uint8_t)vgetq_lane_u8(columns, 0)));
-        vstrbq_p_u8(group->offset, columns, vctp8q(left));
-        vstrbq_s8(group->value, vldrbq_z_s8(r->value, vctp8q(left)));
+        const mve_pred16_t used = vctp8q(left);
+        /* The base itself may lie before the row. Not by two stores, the second one predicated: GCC
+         * takes that for one of the whole vector, and drops the first. */
+        const lanes first = vdupq_n_u8((uint8_t)vgetq_lane_u8(columns, 0));
+        vstrbq_u8(group->offset, vpselq_u8(columns, first, used));
+        vstrbq_s8(group->value, vldrbq_z_s8(r->value, used));
     }
 }
 

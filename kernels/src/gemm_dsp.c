@@ -158,13 +158,14 @@ static void multiply_rows(const wpk_block *block, const uint32_t *tile, uint32_t
     const uint32_t left = block->cols & 3, whole = block->cols - left;
     const wpk_channel *channel = block->channels;
     const int8_t *w = block->rows;
+    /* The last place where a whole word can be read: there may be nothing behind the last row. */
+    const int8_t *const last = w + (block->count - 1) * block->stride + block->cols - 4;
     for (uint32_t r = 0; r < block->count; ++r, ++channel, w += block->stride) {
         uint32_t tail = 0;
         const row_words row = {w, w + whole, whole / 4 & 1, left != 0 ? &tail : NULL};
         if (left != 0) {
-            /* Only behind the last row there may be nothing to read. */
-            tail = r + 1 < block->count ? wpk_load_u32(w + whole) & ((1u << (8 * left)) - 1)
-                                        : load_tail(w + whole, left);
+            tail = w + whole <= last ? wpk_load_u32(w + whole) & ((1u << (8 * left)) - 1)
+                                     : load_tail(w + whole, left);
         }
         multiply_row(block, channel, &row, tile, pixels, count, y + r, y_stride);
     }

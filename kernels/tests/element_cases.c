@@ -21,7 +21,7 @@
 #include "wpk/softmax.h"
 
 enum { NAME_NBYTES = 48, MAX_FIELDS = 32, MAX_PARTS = 5 };
-enum { CANARY_NBYTES = 16, CANARY = 0x5a };
+enum { SCRATCH = MAX_PARTS, WRITTEN, BUFFERS };
 
 typedef struct {
     uint32_t operation, fields, parts;
@@ -33,28 +33,9 @@ typedef struct {
     uint32_t scratch_nbytes, cost;
 } call;
 
-/* Memory of the exact size and a canary behind it. */
-static uint8_t *guarded(uint32_t nbytes) {
-    uint8_t *const memory = allocate(nbytes + CANARY_NBYTES);
-    if (memory != NULL) {
-        memset(memory, 0x77, nbytes);
-        memset(memory + nbytes, CANARY, CANARY_NBYTES);
-    }
-    return memory;
-}
-
-static bool is_intact(const uint8_t *memory, uint32_t nbytes) {
-    for (uint32_t i = 0; memory != NULL && i < CANARY_NBYTES; ++i) {
-        if (memory[nbytes + i] != CANARY) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void request_scratch(call *c, uint32_t nbytes) {
     c->scratch_nbytes = nbytes;
-    c->scratch = guarded(nbytes);
+    c->scratch = allocate_written(SCRATCH, nbytes, 16);
 }
 
 static float as_float(int32_t bits) {
@@ -242,17 +223,43 @@ static bool run(call *c) {
 /* NULL or what is wrong. */
 static const char *check(call *c) {
     const uint32_t nbytes = c->nbytes[c->parts - 1];
-    c->y = guarded(nbytes);
+    c->y = allocate_written(WRITTEN, nbytes, 1);
     if (c->y == NULL || !run(c)) {
         return "cannot run";
     }
-    if (!is_intact(c->scratch, c->scratch_nbytes)) {
+    if (!is_intact(SCRATCH, c->scratch, c->scratch_nbytes)) {
         return "scratch overrun";
     }
-    if (!is_intact(c->y, nbytes)) {
+    if (!is_intact(WRITTEN, c->y, nbytes)) {
         return "output overrun";
     }
     return memcmp(c->y, c->part[c->parts - 1], nbytes) == 0 ? NULL : "output differs";
+}
+
+/* With each buffer in turn at the guard, which ends the program where one is read too far. */
+static const char *check_at_guard(const call *c) {
+    static const char *const names[BUFFERS] = {"part 0", "part 1",  "part 2", "part 3",
+                                               "part 4", "scratch", "output"};
+    const uint32_t mark = mark_memory();
+    const char *wrong = NULL;
+    for (at_guard = 0; at_guard < BUFFERS && wrong == NULL; ++at_guard) {
+        static call turn;
+        turn = *c;
+        turn.scratch = NULL;
+        const bool used = at_guard == SCRATCH ? c->scratch_nbytes != 0
+                                              : at_guard == WRITTEN || at_guard + 1 < c->parts;
+        if (!used) {
+            continue;
+        }
+        if (at_guard < MAX_PARTS) {
+            turn.part[at_guard] = placed(at_guard, c->part[at_guard], c->nbytes[at_guard]);
+        }
+        say_turn(c->name, names[at_guard]);
+        wrong = check(&turn);
+        release_from(mark);
+    }
+    at_guard = NO_BUFFER;
+    return wrong;
 }
 
 static bool read_call(call *c) {
@@ -282,6 +289,7 @@ int main(int argc, char **argv) {
         say("cannot read the cases\n");
         return 2;
     }
+    raise_guard();
     char line[160];
     for (uint32_t i = 0; i < count; ++i) {
         static call c;
@@ -289,7 +297,10 @@ int main(int argc, char **argv) {
             say("truncated file or too large a case\n");
             return 2;
         }
-        const char *const wrong = check(&c);
+        const char *wrong = check(&c);
+        if (wrong == NULL && GUARDED) {
+            wrong = check_at_guard(&c);
+        }
         if (wrong != NULL || verbose) {
             const uint32_t nbytes = c.nbytes[c.parts - 1];
             snprintf(line, sizeof line,

@@ -17,8 +17,11 @@
 #include "wpk/fully_connected.h"
 
 enum { NAME_NBYTES = 64 };
-enum { WEIGHTS, TABLE, BIAS, INPUT, OUTPUT, POOL, PARTS };
-enum { CANARY_NBYTES = 16, CANARY = 0x5a, POOL_OFFSETS = 3 };
+enum { WEIGHTS, TABLE, BIAS, INPUT, OUTPUT, POOL, PARTS, SCRATCH = PARTS, WRITTEN, BUFFERS };
+enum { POOL_OFFSETS = 3 };
+
+static const char *const kBuffers[BUFFERS] = {"weights", "table", "bias",    "input",
+                                              "",        "pool",  "scratch", "output"};
 
 typedef struct {
     int32_t kind, blob, folded;
@@ -36,18 +39,16 @@ static const wpk_codec *find_codec(uint8_t number) {
     return number < sizeof codecs / sizeof codecs[0] ? codecs[number] : NULL;
 }
 
-static bool is_intact(const uint8_t *canary) {
-    for (uint32_t i = 0; i < CANARY_NBYTES; ++i) {
-        if (canary[i] != CANARY) {
-            return false;
+/* NULL or what is wrong. */
+static const char *run_case(const record *r, uint8_t *const *data, uint32_t *cost,
+                            uint32_t *scratch_nbytes, uint8_t **scratch, uint8_t **output) {
+    uint8_t *part[PARTS];
+    for (uint32_t p = 0; p < PARTS; ++p) {
+        part[p] = placed(p, data[p], r->nbytes[p]);
+        if (part[p] == NULL) {
+            return "memory";
         }
     }
-    return true;
-}
-
-/* NULL or what is wrong. */
-static const char *run_case(const record *r, uint8_t *const *part, uint32_t *cost,
-                            uint32_t *scratch_nbytes, uint8_t **scratch, uint8_t **output) {
     wpk_table table;
     if (wpk_table_parse(part[TABLE], r->nbytes[TABLE], &table) != WPK_OK) {
         return "table";
@@ -79,14 +80,11 @@ static const char *run_case(const record *r, uint8_t *const *part, uint32_t *cos
     wpk_plan plan;
     *scratch_nbytes += r->kind == 0 ? wpk_conv_plan(s, &weights, r->spare, &plan)
                                     : wpk_fully_connected_plan((uint32_t)s->batch, &weights, &plan);
-    *scratch = allocate(*scratch_nbytes + CANARY_NBYTES);
-    *output = allocate(r->nbytes[OUTPUT] + CANARY_NBYTES);
+    *scratch = allocate_written(SCRATCH, *scratch_nbytes, 16);
+    *output = allocate_written(WRITTEN, r->nbytes[OUTPUT], 1);
     if (*scratch == NULL || *output == NULL) {
         return "memory";
     }
-    memset(*scratch, 0x77, *scratch_nbytes);
-    memset(*scratch + *scratch_nbytes, CANARY, CANARY_NBYTES);
-    memset(*output + r->nbytes[OUTPUT], CANARY, CANARY_NBYTES);
     int8_t *const y = (int8_t *)*output;
     const int8_t *const x = (const int8_t *)part[INPUT];
     const uint32_t before = instructions();
@@ -102,13 +100,30 @@ static const char *run_case(const record *r, uint8_t *const *part, uint32_t *cos
         wpk_fully_connected_s8((uint32_t)s->batch, &weights, &plan, &requant, x, y, rest);
     }
     *cost = instructions() - before;
-    if (!is_intact(*scratch + *scratch_nbytes)) {
+    if (!is_intact(SCRATCH, *scratch, *scratch_nbytes)) {
         return "scratch overrun";
     }
-    if (!is_intact(*output + r->nbytes[OUTPUT])) {
+    if (!is_intact(WRITTEN, *output, r->nbytes[OUTPUT])) {
         return "output overrun";
     }
     return memcmp(y, part[OUTPUT], r->nbytes[OUTPUT]) == 0 ? NULL : "output differs";
+}
+
+/* With each buffer in turn at the guard, which ends the program where one is read too far. */
+static const char *run_at_guard(const record *r, uint8_t *const *part) {
+    const uint32_t mark = mark_memory();
+    const char *wrong = NULL;
+    for (at_guard = 0; at_guard < BUFFERS && wrong == NULL; ++at_guard) {
+        if (at_guard != OUTPUT && (at_guard >= PARTS || r->nbytes[at_guard] != 0)) {
+            uint32_t cost, scratch_nbytes;
+            uint8_t *scratch, *output;
+            say_turn(r->name, kBuffers[at_guard]);
+            wrong = run_case(r, part, &cost, &scratch_nbytes, &scratch, &output);
+            release_from(mark);
+        }
+    }
+    at_guard = NO_BUFFER;
+    return wrong;
 }
 
 static uint64_t multiplications(const wpk_conv_shape *s) {
@@ -128,13 +143,14 @@ int main(int argc, char **argv) {
         say("cannot read the cases\n");
         return 2;
     }
+    raise_guard();
     for (uint32_t i = 0; i < count; ++i) {
         record r;
         if (!get(&r, sizeof r)) {
             say("truncated file\n");
             return 2;
         }
-        uint8_t *memory[PARTS + 2] = {0};
+        uint8_t *memory[BUFFERS] = {0};
         uint8_t *part[PARTS];
         for (uint32_t p = 0; p < PARTS; ++p) {
             /* A pool may have any alignment; what is measured has the one that files have. */
@@ -147,8 +163,11 @@ int main(int argc, char **argv) {
             }
         }
         uint32_t cost = 0, scratch_nbytes = 0;
-        const char *const wrong =
-            run_case(&r, part, &cost, &scratch_nbytes, &memory[PARTS], &memory[PARTS + 1]);
+        const char *wrong =
+            run_case(&r, part, &cost, &scratch_nbytes, &memory[SCRATCH], &memory[WRITTEN]);
+        if (wrong == NULL && GUARDED) {
+            wrong = run_at_guard(&r, part);
+        }
         char line[160];
         if (wrong != NULL || verbose) {
             const uint64_t macs = multiplications(&r.shape);
@@ -159,7 +178,7 @@ int main(int argc, char **argv) {
             say(line);
         }
         failed += wrong != NULL;
-        release_all((void **)memory, PARTS + 2);
+        release_all((void **)memory, BUFFERS);
     }
     char line[80];
     snprintf(line, sizeof line, "%lu cases, %lu failed\n", (unsigned long)count,

@@ -24,7 +24,7 @@ def make_cases(tmp_path_factory: pytest.TempPathFactory) -> MakeCases:
     @cache
     def make(suite: Suite) -> Path:
         generator = ROOT / "kernels" / "tests" / f"{suite.name}_cases.py"
-        file = folder / f"{suite.name}.cases"
+        file = folder / f"{suite.name}-{suite.seed}.cases"
         command = [sys.executable, str(generator), str(file), "--count", str(suite.count), "--seed", str(suite.seed)]
         result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
         assert result.returncode == 0, result.stderr

@@ -83,6 +83,62 @@ def test_memory_files_text_and_exit_code(board: Board, tmp_path: Path) -> None:
     assert (tmp_path / "out.bin").read_bytes() == b"hello"
 
 
+CONSTRUCTORS = r"""
+static int order[4], count;
+struct Number {
+    explicit Number(int n) : value(n) { order[count++] = n; }
+    ~Number() { port_exit(9); }
+    int value;
+};
+static int half(int n) { return n / 2; }
+Number last(half(6));
+__attribute__((init_priority(200))) Number second(half(4));
+__attribute__((init_priority(101))) Number first(half(2));
+static const int computed = half(count + 80);
+int main() {
+    static Number local(half(8));
+    if (computed != 41 && computed != 40) return 1;
+    if (first.value != 1 || second.value != 2 || last.value != 3 || local.value != 4) return 2;
+    for (int i = 0; i < 4; ++i) if (order[i] != i + 1) return 3;
+    return count;
+}
+"""
+
+
+@every_board
+def test_constructors_of_global_objects_run_before_main_and_none_is_destroyed(board: Board, tmp_path: Path) -> None:
+    assert execute(board, CONSTRUCTORS, tmp_path) == (4, "")
+
+
+INTERRUPTS = r"""
+static volatile uint32_t ran;
+extern "C" void SysTick_Handler() { ran |= 1; }
+static void zero() { ran |= 2; }
+static void two() { ran |= 4; }
+PORT_INTERRUPTS = {zero, nullptr, two};
+int main() {
+    *(volatile uint32_t *)0xe000ed04 = 1u << 26;        // SysTick pending
+    *(volatile uint32_t *)0xe000e100 = 1u << 0 | 1u << 2;  // enabled
+    *(volatile uint32_t *)0xe000e200 = 1u << 0 | 1u << 2;  // pending
+    __asm__ volatile("dsb\n isb");
+    return ran;
+}
+"""
+
+
+@every_board
+def test_a_program_takes_over_interrupts_and_system_exceptions(board: Board, tmp_path: Path) -> None:
+    assert execute(board, INTERRUPTS, tmp_path) == (7, "")
+
+
+@every_board
+def test_an_exception_that_nobody_took_over_is_reported(board: Board, tmp_path: Path) -> None:
+    source = 'int main() { *(volatile uint32_t *)0xe000ed04 = 1u << 26; __asm__ volatile("dsb\\n isb"); return 0; }'
+    code, printed = execute(board, source, tmp_path)
+    assert code == 70
+    assert printed.startswith("wp:fault SysTick ")
+
+
 FAULTS = {
     "division": ("static volatile int zero; int main() { return 5 / zero; }", "integer division by zero"),
     "undefined": ('int main() { __asm__ volatile("udf #1"); return 0; }', "undefined instruction"),

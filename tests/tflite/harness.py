@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tests.support.models import ModelBuilder
 from tests.support.oracles import LiteRtOracle
 from wpconvert.codecs import STANDALONE, encode
+from wpconvert.errors import ModelError
 from wpconvert.model.plan import Outcome
 from wpconvert.model.rules import Rules
 from wpconvert.model.weight import Rewritable, Weight, obstacle_of
@@ -53,7 +54,7 @@ def converted(data: bytes, method: str = "dcsr", *, strip: bool = False, **setti
 
 
 def forced(data: bytes, method: str = "dcsr", *, strip: bool = False) -> bytes:
-    """The file with every weight that can be rewritten rewritten, also where that makes it larger."""
+    """The file with every weight that the method can hold rewritten, also where that makes it larger."""
     model = parse(data)
     rewrite(model, [_forced(weight, method) for weight in find_weights(model)], strip)
     return serialise(model)
@@ -62,7 +63,16 @@ def forced(data: bytes, method: str = "dcsr", *, strip: bool = False) -> bytes:
 def _forced(weight: Weight, method: str) -> Outcome:
     if not isinstance(weight, Rewritable):
         return Outcome(weight, "none", reason=obstacle_of(weight))
-    return Outcome(weight, method, encode(method, weight.values, weight.row_dims))
+    try:
+        return Outcome(weight, method, encode(method, weight.values, weight.row_dims))
+    except ModelError as error:
+        return Outcome(weight, "none", reason=str(error))
+
+
+def methods_for(data: bytes) -> list[str]:
+    """Those of METHODS that can hold every weight of the file."""
+    weights = [weight for weight in find_weights(parse(data)) if isinstance(weight, Rewritable)]
+    return [method for method in METHODS if all(_forced(weight, method).method == method for weight in weights)]
 
 
 def restored(data: bytes) -> bytes:

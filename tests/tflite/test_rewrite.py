@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from tests.support.models import ModelBuilder, out_size
 from tests.tflite.harness import (
-    METHODS,
     assert_same_outputs,
     canonical,
     conv_builder,
@@ -19,6 +18,7 @@ from tests.tflite.harness import (
     forced,
     inputs_for,
     litert,
+    methods_for,
     names,
     reference,
     restored,
@@ -130,7 +130,7 @@ def test_rewritten_operator_gives_the_same_bits_and_restoring_gives_the_same_fil
     kind: str, data: st.DataObject
 ) -> None:
     original = data.draw(KINDS[kind])
-    new = forced(original, data.draw(st.sampled_from(METHODS)))
+    new = forced(original, data.draw(st.sampled_from(methods_for(original))))
     assert names(new) == [f"WP_{kind}"]
     inputs = inputs_for(original, data.draw(SEEDS))
     assert_same_outputs(reference(new, inputs), reference(original, inputs))
@@ -146,7 +146,7 @@ def test_stripped_operator_gives_the_same_bits_and_restoring_gives_exact_weights
     kind: str, data: st.DataObject
 ) -> None:
     original = data.draw(KINDS[kind])
-    new = forced(original, data.draw(st.sampled_from(METHODS)), strip=True)
+    new = forced(original, data.draw(st.sampled_from(methods_for(original))), strip=True)
     inputs = inputs_for(original, data.draw(SEEDS))
     assert_same_outputs(reference(new, inputs), reference(original, inputs))
     dense = restored(new)

@@ -105,3 +105,15 @@ __attribute__((naked)) void port_fault(void) {
         "b report\n"
         ".ltorg\n");
 }
+
+#define UNLESS_DEFINED __attribute__((weak, alias("port_fault")))
+UNLESS_DEFINED void NMI_Handler(void);
+UNLESS_DEFINED void HardFault_Handler(void);
+UNLESS_DEFINED void MemManage_Handler(void);
+UNLESS_DEFINED void BusFault_Handler(void);
+UNLESS_DEFINED void UsageFault_Handler(void);
+UNLESS_DEFINED void SecureFault_Handler(void);
+UNLESS_DEFINED void SVC_Handler(void);
+UNLESS_DEFINED void DebugMon_Handler(void);
+UNLESS_DEFINED void PendSV_Handler(void);
+UNLESS_DEFINED void SysTick_Handler(void);

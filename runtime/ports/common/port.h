@@ -27,6 +27,18 @@ void port_write(const char *text);
 /* End the program; 0 means success. The host's simulator exits with this code. */
 __attribute__((noreturn)) void port_exit(int code);
 
+/* Defines the handlers of interrupts 0, 1, …: they come into the vector table right behind those of
+ * the system exceptions.
+ *
+ *     PORT_INTERRUPTS = {uart_receive, uart_send, timer};
+ *
+ * Without it there are none: an interrupt that is enabled needs an entry. System exceptions are
+ * taken over by functions of their CMSIS names, such as SysTick_Handler (extern "C"); one that
+ * nobody took over is reported and ends the program. */
+#define PORT_INTERRUPTS                                                                           \
+    __attribute__((section(".vectors.interrupts"), used)) static void (*const port_interrupts[])( \
+        void)
+
 typedef enum { PORT_READ, PORT_WRITE } port_mode;
 
 /* Open a file of the host, binary; its handle, or −1. PORT_WRITE empties or creates it. */

@@ -1,4 +1,4 @@
-/* From reset to main: stack limit, coprocessors, fault reporting, .data and .bss. */
+/* From reset to main: stack limit, coprocessors, fault reporting, .data and .bss, constructors. */
 #include <stdint.h>
 #include <string.h>
 
@@ -9,6 +9,7 @@
 extern uint32_t port_stack_limit[], port_stack_top[];
 extern uint8_t port_data_load[], port_data_start[], port_data_end[];
 extern uint8_t port_bss_start[], port_bss_end[];
+extern void (*const port_constructors_start[])(void), (*const port_constructors_end[])(void);
 
 extern int main(void);
 
@@ -68,6 +69,10 @@ static __attribute__((noinline, noreturn)) void start(void) {
     memcpy(port_data_start, port_data_load, (uint32_t)(port_data_end - port_data_start));
     memset(port_bss_start, 0, (uint32_t)(port_bss_end - port_bss_start));
     port_init();
+    for (void (*const *constructor)(void) = port_constructors_start;
+         constructor != port_constructors_end; ++constructor) {
+        (*constructor)();
+    }
     port_exit(main());
 }
 
@@ -78,14 +83,24 @@ __attribute__((noreturn)) void port_reset(void) {
     start();
 }
 
+/* What C++ objects with a destructor ask for. A program ends with port_exit, not by destroying
+ * them, so nothing is remembered; the C library's version would bring its heap along. */
+void *__dso_handle;
+
+int __aeabi_atexit(void *object, void (*destroy)(void *), void *dso) {
+    (void)object, (void)destroy, (void)dso;
+    return 0;
+}
+
 typedef struct {
     const void *stack;
     void (*handler[15])(void);
 } vector_table;
 
-/* No interrupt is enabled, so the table ends with the system exceptions. */
+/* The system exceptions. PORT_INTERRUPTS (port.h) comes right behind. */
 __attribute__((section(".vectors"), used)) const vector_table port_vectors = {
     port_stack_top,
-    {port_reset, port_fault, port_fault, port_fault, port_fault, port_fault, port_fault, port_fault,
-     port_fault, port_fault, port_fault, port_fault, port_fault, port_fault, port_fault},
+    {port_reset, NMI_Handler, HardFault_Handler, MemManage_Handler, BusFault_Handler,
+     UsageFault_Handler, SecureFault_Handler, port_fault, port_fault, port_fault, SVC_Handler,
+     DebugMon_Handler, port_fault, PendSV_Handler, SysTick_Handler},
 };
