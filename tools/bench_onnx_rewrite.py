@@ -20,6 +20,7 @@ from onnx import TensorProto, helper, save
 from wpconvert.model.rules import Rules
 from wpconvert.onnx.convert import Settings, convert
 from wpconvert.onnx.external import locate
+from wpconvert.onnx.file import read
 from wpconvert.onnx.files import Target
 
 WEIGHTS = 60
@@ -52,7 +53,7 @@ def rewrite(path: Path, processes: int) -> None:
     """Rewrite into a new folder and print the CPU time of this process in seconds, and the bytes before and after."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         target = Target.beside(Path(folder) / "out.onnx")
-        report = convert(path, Settings("bitmap", Rules(rules=[]), processes=processes), target).report
+        report = convert(read(path), Settings("bitmap", Rules(rules=[]), processes=processes), target).report
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(used.ru_utime + used.ru_stime, report.nbytes_before, report.nbytes_after)
 

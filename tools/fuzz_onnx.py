@@ -32,6 +32,7 @@ from tools.fuzz import MEMORY_NBYTES, TooSlow, damaged, memory_limit, time_limit
 from tools.fuzz_cases import MAX_REPORTED, add_minutes, case_parser, chosen_cases  # noqa: E402
 from wpconvert.model.rules import Rules  # noqa: E402
 from wpconvert.onnx.convert import Settings, convert  # noqa: E402
+from wpconvert.onnx.file import read  # noqa: E402
 from wpconvert.onnx.files import Target  # noqa: E402
 
 CASE_SECONDS = 60
@@ -45,7 +46,7 @@ def damaged_case(rng: random.Random, folder: Path) -> str:
     if rng.random() < 0.7:
         target = Target.beside(folder / "new" / "out.onnx")
         target.model.parent.mkdir()
-        convert(path, Settings(rng.choice(METHODS), Rules(rules=[])), target)
+        convert(read(path), Settings(rng.choice(METHODS), Rules(rules=[])), target)
         path = target.model
     choice = rng.random()
     if choice < 0.7:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.models.test_wptrain_cli import needs_training
 from tests.onnx.lower.harness import run_onnx
+from wpconvert.onnx.file import read
 from wpconvert.onnx.lowered import lowered
 from wpconvert.tflite.file import parse
 from wpconvert.tflite.model import shape_of
@@ -52,7 +53,7 @@ def test_onnx_runtime_computes_what_pytorch_does(network: Path, tmp_path: Path) 
 def test_it_can_be_lowered(network: Path, tmp_path: Path) -> None:
     assert run(["export", str(network), "--out", str(tmp_path / "net.onnx")]) == 0
     np.savez(tmp_path / "samples.npz", np.random.default_rng(0).random((20, 1, 8, 8)).astype(np.float32))
-    graph = parse(lowered(tmp_path / "net.onnx", tmp_path / "samples.npz").data).root.subgraphs[0]
+    graph = parse(lowered(read(tmp_path / "net.onnx"), tmp_path / "samples.npz").data).root.subgraphs[0]
     assert [shape_of(graph.tensors[index]) for index in (*graph.inputs, *graph.outputs)] == [(1, 8, 8, 1), (1, 10)]
 
 

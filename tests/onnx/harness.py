@@ -120,7 +120,7 @@ def converted(
     folder = source.parent / f"{source.stem}-{method}"
     folder.mkdir()
     target = Target.beside(folder / "out.onnx")
-    return target, convert(source, Settings(method, Rules(rules=list(rules)), **more), target)
+    return target, convert(read(source), Settings(method, Rules(rules=list(rules)), **more), target)
 
 
 def content(path: Path) -> bytes:

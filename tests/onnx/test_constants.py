@@ -128,8 +128,8 @@ def test_verification_sees_another_value_of_a_constant_node(tmp_path: Path) -> N
     nodes[0].attribute[0].t.CopyFrom(_weight(5))
     other = save(_of_nodes(*nodes), tmp_path / "other.onnx")
     sample = Inputs([[np.zeros((1, SIDE), np.float32)]], None)
-    assert verify_onnx(source, target.model, sample).weights_equal
-    assert not verify_onnx(other, target.model, sample).weights_equal
+    assert verify_onnx(read(source), target.model, sample).weights_equal
+    assert not verify_onnx(read(other), target.model, sample).weights_equal
 
 
 def _of_all_forms() -> ModelProto:
@@ -177,8 +177,8 @@ def test_verification_sees_other_constants_of_every_form(change: Callable[[Model
     change(model)
     other = save(model, tmp_path / "other.onnx")
     sample = Inputs([[np.zeros((1, SIDE), np.float32)]], None)
-    assert verify_onnx(source, source, sample).passed
-    verification = verify_onnx(source, other, sample)
+    assert verify_onnx(read(source), source, sample).passed
+    verification = verify_onnx(read(source), other, sample)
     assert (verification.passed, verification.weights_equal) == (False, False)
 
 

@@ -278,9 +278,9 @@ def test_pooled_weights_are_lossy_and_say_so(tmp_path: Path) -> None:
     (result,) = done.report.tensors
     assert result.method == "pool" and result.snr_db is not None and 0 < result.snr_db < 30
     inputs = random_samples(ports_of(read(source)), 2, 0)
-    verification = verify_onnx(source, target.model, inputs)
+    verification = verify_onnx(read(source), target.model, inputs)
     assert verification.passed and verification.lossy and not verification.outputs[0].equal
-    assert not verify_onnx(target.model, target.model, inputs).lossy
+    assert not verify_onnx(read(target.model), target.model, inputs).lossy
     dense = Target.beside(tmp_path / "dense.onnx")
     assert "weights were pooled" in restore(read(target.model), dense)[0]
     assert outputs(dense.model)[0].tobytes() == outputs(target.model)[0].tobytes()
@@ -297,7 +297,7 @@ def test_processes_and_spooled_data_change_nothing(
         folder = tmp_path / str(processes)
         folder.mkdir()
         target = Target.beside(folder / "out.onnx")
-        convert(source, Settings("auto", Rules(rules=[]), processes=processes), target)
+        convert(read(source), Settings("auto", Rules(rules=[]), processes=processes), target)
         assert [path.read_bytes() for path in target.files] == [path.read_bytes() for path in first.files]
 
 

@@ -13,6 +13,7 @@ from tests.onnx.lower.builder import Builder
 from wpconvert.engines import Sample
 from wpconvert.engines.base import Trace
 from wpconvert.engines.native import NativeEngine
+from wpconvert.onnx.file import read
 from wpconvert.onnx.layers import NONE_OFF, first_off
 from wpconvert.onnx.lower import Lowered, lower
 from wpconvert.onnx.lowered import lowered
@@ -53,7 +54,7 @@ def quantised(dtype: str) -> ModelProto:
 
 def told(source: Path, found: Lowered, engine: NativeEngine) -> str:
     model = parse(found.data)
-    return first_off(source, found, (model, model), (SAMPLES, samples_for(model, SAMPLES)), engine)
+    return first_off(read(source), found, (model, model), (SAMPLES, samples_for(model, SAMPLES)), engine)
 
 
 def test_layers_that_agree_to_a_step_are_not_named(tmp_path: Path) -> None:
@@ -83,5 +84,5 @@ def test_layers_of_a_float_network_go_by_its_own_names(tmp_path: Path) -> None:
     model = model_of(nodes, {"w": LARGE, "m": SMALL}, [value("x", ["n", 3, 6, 8])], [value("y", ["n", 4])])
     source = save(model, tmp_path / "model.onnx", external=True)
     np.savez(tmp_path / "x.npz", IMAGES[:, 0])
-    found = lowered(source, tmp_path / "x.npz")
+    found = lowered(read(source), tmp_path / "x.npz")
     assert told(source, found, Off(0, 20)).startswith("first off by more than one step: features (operator 0, CONV_2D)")

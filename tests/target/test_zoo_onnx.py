@@ -18,6 +18,7 @@ from wpconvert.model.rules import AUTO, Rules
 from wpconvert.onnx.convert import METHODS as ONNX_METHODS
 from wpconvert.onnx.convert import Settings as OnnxSettings
 from wpconvert.onnx.convert import convert as convert_onnx
+from wpconvert.onnx.file import read
 from wpconvert.onnx.files import Target
 from wpconvert.onnx.lowered import lowered
 from wpconvert.onnx.mixed import samples_for
@@ -39,12 +40,12 @@ def test_rewritten_it_computes_the_same_and_lowers_to_the_same(
     method: str, images: list[Sample], tmp_path: Path
 ) -> None:
     target = Target.beside(tmp_path / "rewritten.onnx")
-    done = convert_onnx(MODEL, OnnxSettings(method, Rules(rules=[])), target)
-    verification = verify_onnx(MODEL, target.model, Inputs(images, None))
+    done = convert_onnx(read(MODEL), OnnxSettings(method, Rules(rules=[])), target)
+    verification = verify_onnx(read(MODEL), target.model, Inputs(images, None))
     assert verification.passed
     if not verification.lossy:
         assert all(output.equal for output in verification.outputs)
-        assert lowered(target.model, None).data == lowered(MODEL, None).data
+        assert lowered(read(target.model), None).data == lowered(read(MODEL), None).data
     assert done.changed == (target.model.stat().st_size < MODEL.stat().st_size)
 
 
@@ -54,7 +55,7 @@ def test_rewritten_it_computes_the_same_and_lowers_to_the_same(
 def test_lowered_it_gives_the_bits_of_the_reference_on_the_boards(
     board: str, method: str, images: list[Sample]
 ) -> None:
-    data = lowered(MODEL, None).data
+    data = lowered(read(MODEL), None).data
     model = parse(forced(data, method) if method in STANDALONE else converted(data, method).data)
     assert any(model.is_custom(operator) for operator in model.root.subgraphs[0].operators)
     samples = samples_for(parse(data), images[:3])

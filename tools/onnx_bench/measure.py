@@ -29,6 +29,7 @@ from wpconvert.model.rules import AUTO, Rules
 from wpconvert.onnx.convert import METHODS as ONNX_METHODS
 from wpconvert.onnx.convert import Settings as OnnxSettings
 from wpconvert.onnx.convert import convert as convert_onnx
+from wpconvert.onnx.file import read as read_onnx
 from wpconvert.onnx.files import Target
 from wpconvert.onnx.lower import calibrate, lower
 from wpconvert.onnx.mixed import samples_for
@@ -171,8 +172,8 @@ def rewritten(model: Path, method: str, images: Images, labels: NDArray[np.int64
     """A rewritten file, which computes the same bits, or where it is lossy those of its own dense form."""
     with tempfile.TemporaryDirectory(prefix="wpconvert-") as name:
         target = Target.beside(Path(name) / f"{method}.onnx")
-        convert_onnx(model, OnnxSettings(method, Rules(rules=[])), target)
-        verification = verify_onnx(model, target.model, Inputs(_feeds(images[:COMPARED]), None))
+        convert_onnx(read_onnx(model), OnnxSettings(method, Rules(rules=[])), target)
+        verification = verify_onnx(read_onnx(model), target.model, Inputs(_feeds(images[:COMPARED]), None))
         if not verification.passed:
             raise VerificationError(f"{model.name} by {method}: ONNX Runtime computes something else")
         top1 = _top1(run(target.model, images), labels) if method == POOL else None

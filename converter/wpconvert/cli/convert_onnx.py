@@ -55,15 +55,13 @@ def convert_onnx(source: Path, settings: Settings, outputs: Outputs, sampling: S
     samples = sampling.samples(model)
     data_files = model.files.paths
     target = None if outputs.model is None else _target(source, outputs.model, outputs, data_files)
-    # Converting reads it anew: it may be large.
-    del model
     with staging(None if target is None else target.model) as folder:
         staged = (target or Target.beside(source)).within(folder)
-        converted = _convert(source, settings, staged, outputs.quiet)
+        converted = _convert(model, settings, staged, outputs.quiet)
         verification = None
         if samples is not None:
             with progress_bar("verify", 2 * len(samples.samples), outputs.quiet) as bar:
-                verification = verify_onnx(source, staged.model, samples, bar.advance)
+                verification = verify_onnx(model, staged.model, samples, bar.advance)
         in_place = target is not None and same_file(target.model, source)
         files: dict[Path, bytes | Path] = {}
         if target is not None and (converted.changed or not in_place):
@@ -100,6 +98,6 @@ def _target(source: Path, model: Path, outputs: Outputs, data_files: Sequence[Pa
     return target
 
 
-def _convert(source: Path, settings: Settings, staged: Target, quiet: bool) -> Converted:
+def _convert(source: OnnxModel, settings: Settings, staged: Target, quiet: bool) -> Converted:
     with progress_bar("encode", 1, quiet) as bar:
         return convert_file(source, settings, staged, lambda weights: bar.total(len(weights)), lambda _: bar.advance())

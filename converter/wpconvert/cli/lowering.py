@@ -15,7 +15,7 @@ from wpconvert.engines import Engine
 from wpconvert.engines.base import Sample
 from wpconvert.engines.choice import exact_engine
 from wpconvert.engines.inputs import Inputs, load_samples
-from wpconvert.onnx.file import read
+from wpconvert.onnx.file import OnnxModel, read
 from wpconvert.onnx.layers import first_off
 from wpconvert.onnx.lower import Lowered
 from wpconvert.onnx.lowered import lowered
@@ -31,23 +31,24 @@ _CALIBRATION_SAMPLES = 16
 
 @dataclass(frozen=True)
 class Network:
-    """An `.onnx` file and the model that it was lowered to."""
+    """An `.onnx` model and the one that it was lowered to."""
 
-    path: Path
+    source: OnnxModel
     lowered: Lowered
     model: TfliteModel
 
     @classmethod
     def read(cls, path: Path, calibration: Path | None) -> Network:
         """Lower a file; raises what `lowered` raises."""
-        found = lowered(path, calibration)
-        return cls(path, found, parse(found.data))
+        source = read(path)
+        found = lowered(source, calibration)
+        return cls(source, found, parse(found.data))
 
     def inputs(
         self, path: Path | None, count: int | None, seed: int, evaluation: Path | None, calibration: Path | None
     ) -> Inputs:
         """Samples as the network takes them: those that are asked for, some of `calibration`, or random ones."""
-        ports = ports_of(read(self.path))
+        ports = ports_of(self.source)
         if calibration is not None and (path, count, evaluation) == (None, None, None):
             return _some(load_samples(calibration, ports))
 
@@ -65,10 +66,10 @@ class Network:
             tracing = exact_engine(rewritten)
             if tracing is None:
                 return "no engine tells what its layers compute"
-            return first_off(self.path, self.lowered, (self.model, rewritten), (theirs, ours), tracing)
+            return first_off(self.source, self.lowered, (self.model, rewritten), (theirs, ours), tracing)
 
         with progress_bar("compare", 2 * len(inputs.samples), quiet) as bar:
-            return verify_mixed(self.path, rewritten, inputs, engine, bar.advance, layers)
+            return verify_mixed(self.source.path, rewritten, inputs, engine, bar.advance, layers)
 
 
 def _some(inputs: Inputs) -> Inputs:

@@ -52,9 +52,10 @@ def verify(
         from wpconvert.onnx.verify import verify_onnx  # noqa: PLC0415
     if is_onnx(original) and is_onnx(rewritten):
         check_onnx_engine(engine)
-        samples = read_inputs(inputs, random, seed, onnx_ports_of(read_onnx(original)), evaluation)
+        model = read_onnx(original)
+        samples = read_inputs(inputs, random, seed, onnx_ports_of(model), evaluation)
         with progress_bar("verify", 2 * len(samples.samples), as_json) as bar:
-            result = verify_onnx(original, rewritten, samples, bar.advance)
+            result = verify_onnx(model, rewritten, samples, bar.advance)
     elif is_onnx(original):
         chosen = engine_named(engine)
         lowered = read(rewritten)[1]

@@ -53,24 +53,23 @@ class Converted:
 
 
 def convert(
-    source: Path,
+    source: OnnxModel,
     settings: Settings,
     target: Target,
     started: Callable[[Sequence[Weight]], None] = lambda _: None,
     progress: Progress | None = None,
 ) -> Converted:
-    """Rewrite an `.onnx` file into a target in a folder of its own; with external data where the input has such data.
+    """Rewrite an `.onnx` model into a target in a folder of its own; with external data where the input has such data.
 
     `started` gets the weights before encoding starts, `progress` each weight when it is done. Raises FileError,
     ModelError, UnsupportedError, and UsageError for a rule that matches nothing.
     """
-    # Before anything else is in memory: the checker reads the file by itself.
-    problem = invalidity(source)
-    given = read(source)
-    nbytes = given.total_nbytes
+    # Before more is in memory: the checker reads the file by itself.
+    problem = invalidity(source.path)
+    nbytes = source.total_nbytes
     folder = target.model.parent
-    with told_of(source):
-        model, stored, notes = _dense(given, folder)
+    with told_of(source.path):
+        model, stored, notes = _dense(source.copy(), folder)
     if problem is not None:
         notes.append(f"of the input: {problem}")
     found = find_weights(model)
@@ -91,7 +90,7 @@ def convert(
         notes += _notes_of_nothing(results, choices)
         size = _copied(source, target)
         results = [replace(r, method=stored[r.key].method) if r.key in stored else r for r in results]
-    report = Conversion(str(source), settings.method, nbytes, size, tuple(results), tuple(notes))
+    report = Conversion(str(source.path), settings.method, nbytes, size, tuple(results), tuple(notes))
     plan = plan_of(
         (r.key, r.method, None) for r, c in zip(results, choices, strict=True) if not isinstance(c.weight, Fixed)
     )
@@ -147,13 +146,12 @@ def _written(model: OnnxModel, outcomes: Sequence[Outcome], target: Target) -> i
     return sum(file.stat().st_size for file in target.files)
 
 
-def _copied(source: Path, target: Target) -> int:
+def _copied(source: OnnxModel, target: Target) -> int:
     """Write the model as it is; returns the bytes of its files."""
-    model = read(source)
-    if model.files.paths:
-        return _written(model, [], target)
-    shutil.copyfile(source, target.model)
-    return model.nbytes
+    if source.files.paths:
+        return _written(source.copy(), [], target)
+    shutil.copyfile(source.path, target.model)
+    return source.nbytes
 
 
 def _notes_of_nothing(results: Sequence[TensorResult], choices: Sequence[Choice]) -> list[str]:

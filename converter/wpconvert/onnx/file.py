@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import onnx
@@ -37,6 +37,12 @@ class OnnxModel:
     proto: ModelProto
     files: ExternalFiles
     scopes: list[Scope] = field(default_factory=list)
+
+    def copy(self) -> OnnxModel:
+        """A model that can be changed by itself."""
+        proto = ModelProto()
+        proto.CopyFrom(self.proto)
+        return replace(self, proto=proto, scopes=all_scopes(proto))
 
     @property
     def total_nbytes(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from wpconvert.engines import Sample
 from wpconvert.engines.base import Place, TracingEngine
 from wpconvert.engines.coverage import places_of
 from wpconvert.files import staging
+from wpconvert.onnx.file import OnnxModel
 from wpconvert.onnx.files import write
 from wpconvert.onnx.lower import Lowered, Mapping
 from wpconvert.onnx.lowered import loaded
@@ -43,7 +43,7 @@ class _Layer:
 
 
 def first_off(
-    source: Path,
+    source: OnnxModel,
     lowered: Lowered,
     models: tuple[TfliteModel, TfliteModel],
     samples: tuple[Sequence[Sample], Sequence[Sample]],

@@ -10,7 +10,7 @@ from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.files import staging
 from wpconvert.onnx.compressed import is_rewritten
 from wpconvert.onnx.data import load
-from wpconvert.onnx.file import read
+from wpconvert.onnx.file import OnnxModel, read
 from wpconvert.onnx.files import Target, write
 from wpconvert.onnx.graphs import every_tensor
 from wpconvert.onnx.lower import Lowered, calibrate, lower
@@ -19,22 +19,21 @@ from wpconvert.onnx.tensors import EXTERNAL, RAW, data_of, form_of, set_data
 from wpconvert.onnx.validity import invalidity
 
 
-def lowered(source: Path, samples: Path | None) -> Lowered:
-    """An int8 `.tflite` model of an `.onnx` file; with `samples`, an `.npz` file, a float model is quantised first.
+def lowered(source: OnnxModel, samples: Path | None) -> Lowered:
+    """An int8 `.tflite` model of an `.onnx` one; with `samples`, an `.npz` file, a float model is quantised first.
 
-    Raises what `read`, `lower` and `calibrate` raise.
+    Raises what `restore`, `lower` and `calibrate` raise.
     """
     with staging(None) as folder:
-        model = read(source)
         dense = source
-        if is_rewritten(model):
-            target = Target.beside(folder / source.name)
-            restore(model, target)
-            dense = target.model
+        if is_rewritten(source):
+            target = Target.beside(folder / source.path.name)
+            restore(source.copy(), target)
+            dense = read(target.model)
         try:
-            return _lowered(loaded(dense), source, samples, folder)
+            return _lowered(loaded(dense), source.path, samples, folder)
         except UnsupportedError as error:
-            problem = invalidity(dense)
+            problem = invalidity(dense.path)
             if problem is not None:
                 raise ModelError(f"{error}; moreover, {problem}") from error
             raise
@@ -52,9 +51,9 @@ def _lowered(proto: ModelProto, source: Path, samples: Path | None, folder: Path
     return lower(proto, str(source))
 
 
-def loaded(path: Path) -> ModelProto:
-    """The model with all its data inside."""
-    model = read(path)
+def loaded(given: OnnxModel) -> ModelProto:
+    """A copy of the model with all its data inside."""
+    model = given.copy()
     for tensor in every_tensor(model.proto):
         if form_of(tensor) == EXTERNAL and (data := data_of(tensor, model.files)) is not None:
             tensor.ClearField("external_data")

@@ -42,21 +42,21 @@ _INITIALIZER = -1
 _RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
 
 
-def verify_onnx(original: Path, rewritten: Path, inputs: Inputs, advance: Advance = lambda: None) -> Verification:
-    """Run both files on the same samples and compare every output bit by bit, and all constants.
+def verify_onnx(first: OnnxModel, rewritten: Path, inputs: Inputs, advance: Advance = lambda: None) -> Verification:
+    """Run a model and a rewritten file on the same samples and compare every output bit by bit, and all constants.
 
     Of a lossy model, the weights that were not pooled have to be equal, and the outputs to be those of its own dense
     model. `advance` is called twice a sample. Raises UsageError when the models have different inputs or outputs,
     UnsupportedError when ONNX Runtime does not run them, and what `read` raises.
     """
-    first, second = read(original), read(rewritten)
+    second = read(rewritten)
     check_interfaces(first, second)
     if not inputs.samples:
         raise UsageError("no samples to compare: the inputs are empty")
     with told_of(rewritten):
         lost, lost_before = _lossy(second), _lossy(first)
         weights_equal = _equal(first, second, lost)
-    before = run_file(original, inputs.samples, advance)
+    before = run_file(first.path, inputs.samples, advance)
     after = run_file(rewritten, inputs.samples, advance)
     names = [value.name for value in first.proto.graph.output]
     outputs = tuple(compare_output(name, i, before, after, inputs.labels) for i, name in enumerate(names))

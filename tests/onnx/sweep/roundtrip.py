@@ -127,7 +127,7 @@ def _oracles(case: Case, source: Path, dense: Path, rewritten: Path, tally: Coun
             compare(before, after, f"{engine.name} computes other values")
         if engine.optimised:
             with mock.patch.object(verify, "ONNX_ENGINE", engine):
-                verification = verify.verify_onnx(source, rewritten, Inputs([list(feeds.values())], None, ()))
+                verification = verify.verify_onnx(read(source), rewritten, Inputs([list(feeds.values())], None, ()))
             promise(verification.passed, f"not verified: {verification}")
             promise(verification.lossy == (source != dense), f"lossy: {verification}")
     why = _works(_reference, source, feeds)
@@ -164,7 +164,7 @@ def _converted_again(first: Target, dense: Target, lossy: bool, method: str) -> 
     """A rewritten model takes another method without becoming larger or another model."""
     second = Target.beside(first.model.parent / "again" / first.model.name)
     second.model.parent.mkdir()
-    report = convert(first.model, Settings(method, Rules(rules=[]), pool=PoolSettings(size=7)), second).report
+    report = convert(read(first.model), Settings(method, Rules(rules=[]), pool=PoolSettings(size=7)), second).report
     before, after = (sum(path.stat().st_size for path in target.files) for target in (first, second))
     promise(after == report.nbytes_after <= before, f"converted again, {before} bytes became {after}")
     if method != "pool":
@@ -180,7 +180,7 @@ def roundtrip(case: Case, folder: Path, tally: Counter[str]) -> Converted:
     target = Target.beside(folder / "new" / "out.onnx")
     target.model.parent.mkdir()
     settings = Settings(case.method, Rules(rules=[]), pool=PoolSettings(size=7))
-    done = convert(source, settings, target)
+    done = convert(read(source), settings, target)
     report = done.report
     to_json(report)
     before, after = size(source), sum(path.stat().st_size for path in target.files)
