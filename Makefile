@@ -23,7 +23,7 @@ demo: setup
 test: lint
 	$(PYTHON) -m pytest -n 2 --dist worksteal
 
-# While developing: lint and the tests that start no other process and need no board, two cases of each.
+# While developing: lint and the tests that start no other process and need no board, one case of each.
 check: lint
 	$(PYTHON) -m pytest --quick -n 2 --dist worksteal
 

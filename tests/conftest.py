@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from threading import current_thread, main_thread
 from typing import Any
@@ -22,7 +21,6 @@ _STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.ex
 """Audit events of Python at which another process comes into being."""
 
 
-_CASES = 2
 _EXAMPLES = 5
 
 
@@ -47,15 +45,15 @@ class Quick:
             raise OSError("another process")
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Keep the first cases of each test."""
-        cases: Counter[str] = Counter()
+        """Keep the first case of each test."""
+        seen: set[str] = set()
         left: list[pytest.Item] = []
         kept: list[pytest.Item] = []
         for item in items:
             name = item.nodeid.partition("[")[0]
-            cases[name] += 1
-            keeps = cases[name] <= _CASES and item.get_closest_marker("processes") is None
+            keeps = name not in seen and item.get_closest_marker("processes") is None
             (kept if keeps else left).append(item)
+            seen.add(name)
         config.hook.pytest_deselected(items=left)
         items[:] = kept
 
@@ -77,7 +75,7 @@ class Quick:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--quick", action="store_true", help="no other process, and few cases of each test")
+    parser.addoption("--quick", action="store_true", help="no other process, and one case of each test")
 
 
 def pytest_configure(config: pytest.Config) -> None:
