@@ -85,6 +85,7 @@ fuzz: setup
 	$(PYTHON) tools/fuzz.py --cases 50000
 	$(PYTHON) tools/fuzz_onnx.py --cases 20000
 	$(PYTHON) tools/fuzz_native.py --cases 20000
+	$(PYTHON) tools/fuzz_native.py --cases 5000 --bits 32
 
 clean:
 	rm -rf $(BUILD) $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,6 +2,7 @@
 
     python tools/fuzz_native.py --cases 5000 --seed 0
     python tools/fuzz_native.py --seed 0 --only 1234          one case again, with the sanitizer's report
+    python tools/fuzz_native.py --bits 32                     with pointers of 32 bits, as on the boards
 
 Every case takes a small model, damages it (bytes of the file, or a value, an index, a shape inside a sound flatbuffer)
 and runs it in native/fuzz. Allowed are an error text and outputs; where there are outputs and the reference
@@ -65,9 +66,16 @@ class Case:
     arena_nbytes: int
 
 
-def build(folder: Path = BUILD) -> Path:
-    """Configure and compile the fuzzing program; quick when nothing has changed. Returns its path."""
+def build(bits: int = 64) -> Path:
+    """Configure and compile the fuzzing program; quick when nothing has changed. Returns its path.
+
+    bits: of a pointer. With 32, as on the boards, offsets wrap where they would there; what is computed in floating
+    point stays the same.
+    """
+    folder = BUILD if bits == 64 else BUILD.with_name(f"{BUILD.name}-{bits}")
     definitions = ["-DWPCONVERT_FUZZ=ON", "-DCMAKE_BUILD_TYPE="]
+    if bits == 32:
+        definitions += [f"-DCMAKE_{language}_FLAGS=-m32 -msse2 -mfpmath=sse" for language in ("C", "CXX")]
     for command in (
         ["cmake", "-S", str(ROOT / "native"), "-B", str(folder), "-G", "Ninja", *definitions],
         ["cmake", "--build", str(folder)],
@@ -373,12 +381,19 @@ def fuzz(seed: int, numbers: Sequence[int], folder: Path, program: Path) -> Tall
     return tally
 
 
+def can_build(bits: int) -> bool:
+    """Whether the compiler links programs with pointers of so many bits (32: Debian's g++-multilib)."""
+    command = ["g++", f"-m{bits}", "-fsanitize=address", "-x", "c++", "-", "-o", os.devnull]
+    return subprocess.run(command, input=b"int main() {}", capture_output=True, check=False).returncode == 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; 1 when a case failed."""
     parser = case_parser(__doc__, 5000)
+    parser.add_argument("--bits", type=int, choices=(32, 64), default=64, help="of a pointer, in the program")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "fuzz", help="where failures are saved")
     chosen = parser.parse_args(arguments)
-    program = build()
+    program = build(chosen.bits)
     begin = time.monotonic()
     numbers, _ = chosen_cases(chosen)
     tally = fuzz(chosen.seed, numbers, chosen.folder, program)

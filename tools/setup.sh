@@ -40,6 +40,10 @@ need gcc-arm-none-eabi 'command -v arm-none-eabi-gcc'
 need libnewlib-arm-none-eabi 'echo "#include <string.h>" | arm-none-eabi-gcc -E -'
 need libstdc++-arm-none-eabi-newlib 'echo "#include <cstdint>" | arm-none-eabi-g++ -x c++ -E -'
 need qemu-system-arm 'command -v qemu-system-arm'
+# The 32-bit build of the fuzzer; where it cannot be installed, its test skips.
+if [ "$(uname -m)" = x86_64 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    need g++-multilib 'echo "int main() {}" | g++ -m32 -x c++ - -o /dev/null'
+fi
 
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -26,6 +26,14 @@ def program() -> Path:
     return fuzz_native.build()
 
 
+@pytest.fixture(scope="module")
+def program_of_32_bits() -> Path:
+    """Pointers and sizes as on the boards."""
+    if not fuzz_native.can_build(32):
+        pytest.skip("g++ -m32 does not link: install g++-multilib; make setup does where it can")
+    return fuzz_native.build(32)
+
+
 def test_damaged_models_are_refused_or_run_as_in_the_reference_interpreter(program: Path, tmp_path: Path) -> None:
     tally = fuzz_native.fuzz(SEED, range(CASES), tmp_path, program)
     assert not tally.failures, "\n".join(tally.failures)
@@ -33,6 +41,12 @@ def test_damaged_models_are_refused_or_run_as_in_the_reference_interpreter(progr
     # Damage that nothing survives, or that changes nothing, would test nothing.
     assert tally.outcomes["refused"] > CASES // 4
     assert tally.outcomes["ran, equal to the reference"] > CASES // 20
+
+
+def test_damaged_models_do_the_same_with_pointers_of_32_bits(program_of_32_bits: Path, tmp_path: Path) -> None:
+    tally = fuzz_native.fuzz(SEED + 1, range(CASES // 3), tmp_path, program_of_32_bits)
+    assert not tally.failures, "\n".join(tally.failures)
+    assert tally.outcomes["ran, equal to the reference"] > CASES // 60
 
 
 def test_sound_models_run(program: Path, tmp_path: Path) -> None:
