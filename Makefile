@@ -59,10 +59,11 @@ bench-pool: setup
 bench-onnx: setup-train
 	$(PYTHON) -m tools.onnx_bench $(if $(WRITE),--write) $(OPTIONS) $(MODELS) $(DATA)
 
-# What commands take before they do anything; encoding and decoding speed and memory of this machine, one core; what
-# compressed weights cost ONNX Runtime; and the speed and memory of rewriting an ONNX model of 3 GB.
+# What commands take before they do anything; time and memory of converting; encoding and decoding speed and memory of
+# this machine, one core; what compressed weights cost ONNX Runtime; and rewriting an ONNX model of 3 GB.
 bench-host: setup
 	$(PYTHON) -m tools.bench_start
+	$(PYTHON) -m tools.bench_convert
 	$(PYTHON) tools/bench_host.py
 	$(PYTHON) tools/bench_onnx_load.py
 	$(PYTHON) tools/bench_onnx_rewrite.py

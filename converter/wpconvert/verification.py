@@ -17,7 +17,7 @@ from wpconvert.engines.inputs import Inputs
 from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.report.result import OutputComparison, TensorCoverage, Verification
 from wpconvert.tflite.equality import weights_equal
-from wpconvert.tflite.loss import loss_of
+from wpconvert.tflite.loss import Loss, loss_of
 from wpconvert.tflite.model import TfliteModel, shape_of, text
 from wpconvert.tflite.restore import is_rewritten, restore
 
@@ -44,10 +44,9 @@ def verify_models(
     check_interfaces(original, rewritten)
     if not inputs.samples:
         raise UsageError("no samples to compare")
-    dense = _restored(rewritten)
-    source = _restored(original)
     loss = loss_of(rewritten)
-    same_weights = weights_equal(source, dense, loss.places, loss.units)
+    # The dense weights of a large model are in memory only while they are compared.
+    same_weights, no_other = _same_weights(original, rewritten, loss)
     tried: list[tuple[Engine, str]] = []
     for used in candidates(engine):
         try:
@@ -63,11 +62,11 @@ def verify_models(
     names = [text(original.root.subgraphs[0].tensors[index].name) for index in original.root.subgraphs[0].outputs]
     outputs = _compared(names, runs, inputs.labels)
     # A lossy file beside itself, or one whose original was as lossy, has lost nothing.
-    same = all(output.equal for output in outputs) and weights_equal(source, dense, (), {})
+    same = all(output.equal for output in outputs) and no_other
     lossy = loss.lossy and not (same and loss_of(original).reduced >= loss.reduced)
     kept, kept_runs = outputs, runs
     if lossy and not loss.reduced:
-        kept_runs = _run_both(used, dense, rewritten, inputs, lambda: None)
+        kept_runs = _run_both(used, _restored(rewritten), rewritten, inputs, lambda: None)
         kept = _compared(names, kept_runs, None)
         notes += [
             f"{output.name or 'output'}: {output.different:,} values are not those of the model's own dense form"
@@ -94,6 +93,12 @@ def verify_models(
         coverage,
         unexercised,
     )
+
+
+def _same_weights(original: TfliteModel, rewritten: TfliteModel, loss: Loss) -> tuple[bool, bool]:
+    """Whether the weights that are not lossy are equal, and whether all are."""
+    source, dense = _restored(original), _restored(rewritten)
+    return weights_equal(source, dense, loss.places, loss.units), weights_equal(source, dense, (), {})
 
 
 @dataclass
