@@ -11,6 +11,7 @@ from onnx import helper
 
 from tests.cli.harness import MODEL, Cli, untouched
 from tests.onnx.harness import model_of, save, value
+from wpconvert.errors import UnsupportedError
 
 
 @pytest.fixture
@@ -91,6 +92,19 @@ def test_conversion_compares_with_the_network_itself_and_names_the_layer(method:
     again = cli("verify", source, out, "--inputs", tmp_path / "some.npz")
     line = next(line for line in again.out.splitlines() if line.startswith("y: "))
     assert line in plain.out
+
+
+def test_network_that_onnx_runtime_does_not_run_is_lowered_all_the_same(
+    cli: Cli, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise UnsupportedError("ONNX Runtime cannot run this model: for this test")
+
+    monkeypatch.setattr("wpconvert.onnx.mixed.run_file", fails)
+    done = cli.ok(files / "model.onnx", "-m", "none", "--calibrate", files / "x.npz", "-o", files / "out.tflite")
+    assert "note: not compared with the network: ONNX Runtime cannot run this model: for this test" in done.out
+    assert "verified: identical outputs" not in done.out and "verified: the outputs of the lowered model" in done.out
+    assert (files / "out.tflite").exists()
 
 
 def test_identical_is_said_where_it_is(cli: Cli, files: Path) -> None:

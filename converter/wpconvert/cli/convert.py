@@ -225,12 +225,9 @@ def convert(
             verification = verify_models(original, parse(converted.data), samples, chosen, bar.advance)
     report_so_far = converted.report
     if network is not None:
-        compared = None if beside is None else network.compare(converted.data, beside, chosen, quiet)
-        if verification is not None and not verification.lossy:
-            # What is identical is not the network.
-            verification = replace(verification, promise="the outputs of the lowered model")
-        notes = (f"lowered to a .tflite model of {len(data):,} bytes", *report_so_far.notes)
-        report_so_far = replace(report_so_far, notes=notes, network=compared)
+        report_so_far, verification = network.reported(
+            report_so_far, verification, converted.data, beside, chosen, quiet
+        )
     files: dict[Path, bytes | Path] = {}
     if place is not None and not dry_run:
         files[place] = converted.data

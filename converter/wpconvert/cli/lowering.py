@@ -15,13 +15,14 @@ from wpconvert.engines import Engine
 from wpconvert.engines.base import Sample
 from wpconvert.engines.choice import exact_engine
 from wpconvert.engines.inputs import Inputs, load_samples
+from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.onnx.file import OnnxModel, read
 from wpconvert.onnx.layers import first_off
 from wpconvert.onnx.lower import Lowered
 from wpconvert.onnx.lowered import lowered
 from wpconvert.onnx.mixed import exercising_inputs, samples_for, verify_mixed
 from wpconvert.onnx.ports import ports_of
-from wpconvert.report.result import Verification
+from wpconvert.report.result import Conversion, Verification
 from wpconvert.tflite.file import parse
 from wpconvert.tflite.model import TfliteModel
 
@@ -58,18 +59,44 @@ class Network:
         """The same samples as the lowered model takes them."""
         return replace(inputs, samples=samples_for(self.model, inputs.samples))
 
-    def compare(self, data: bytes, inputs: Inputs, engine: Engine | None, quiet: bool) -> Verification:
-        """Run a rewritten form of the lowered model beside the network."""
+    def reported(
+        self,
+        report: Conversion,
+        verification: Verification | None,
+        data: bytes,
+        inputs: Inputs | None,
+        engine: Engine | None,
+        quiet: bool,
+    ) -> tuple[Conversion, Verification | None]:
+        """The report on what the lowered model was rewritten to, `data`, and its verification, beside the network."""
+        notes = [f"lowered to a .tflite model of {len(self.lowered.data):,} bytes"]
+        compared = None if inputs is None else self._compared(data, inputs, engine, quiet)
+        if isinstance(compared, str):
+            notes.append(f"not compared with the network: {compared}")
+            compared = None
+        if verification is not None and not verification.lossy:
+            # What is identical is not the network.
+            verification = replace(verification, promise="the outputs of the lowered model")
+        return replace(report, notes=(*notes, *report.notes), network=compared), verification
+
+    def _compared(self, data: bytes, inputs: Inputs, engine: Engine | None, quiet: bool) -> Verification | str:
+        """Run a rewritten form of the lowered model beside the network; or why that cannot be run."""
         rewritten = parse(data)
 
         def layers(theirs: Sequence[Sample], ours: Sequence[Sample]) -> str:
             tracing = exact_engine(rewritten)
             if tracing is None:
                 return "no engine tells what its layers compute"
-            return first_off(self.source, self.lowered, (self.model, rewritten), (theirs, ours), tracing)
+            try:
+                return first_off(self.source, self.lowered, (self.model, rewritten), (theirs, ours), tracing)
+            except (UnsupportedError, ModelError) as error:
+                return f"layers were not compared: {error}"
 
         with progress_bar("compare", 2 * len(inputs.samples), quiet) as bar:
-            return verify_mixed(self.source.path, rewritten, inputs, engine, bar.advance, layers)
+            try:
+                return verify_mixed(self.source.path, rewritten, inputs, engine, bar.advance, layers)
+            except (UnsupportedError, ModelError) as error:
+                return str(error)
 
 
 def _some(inputs: Inputs) -> Inputs:
