@@ -80,6 +80,13 @@ static const char *run_case(const record *r, uint8_t *const *data, uint32_t *cos
     wpk_plan plan;
     *scratch_nbytes += r->kind == 0 ? wpk_conv_plan(s, &weights, r->spare, &plan)
                                     : wpk_fully_connected_plan((uint32_t)s->batch, &weights, &plan);
+    /* A call that planned again would ask for it. */
+    wpk_codec planned = {0};
+    if (weights.codec != NULL) {
+        planned = *weights.codec;
+        planned.stored = NULL;
+        weights.codec = &planned;
+    }
     *scratch = allocate_written(SCRATCH, *scratch_nbytes, 16);
     *output = allocate_written(WRITTEN, r->nbytes[OUTPUT], 1);
     if (*scratch == NULL || *output == NULL) {
