@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 from tools.calibration.check import Case, Checked, check, line, summary, uncertainty  # noqa: E402 - a script's root
 from tools.calibration.code_size import measure_code  # noqa: E402
 from tools.calibration.fit import fit  # noqa: E402
-from tools.calibration.layers import grouped, methods, models, weighted  # noqa: E402
+from tools.calibration.layers import grouped, methods, models, weighted, without_channels  # noqa: E402
 from tools.calibration.measure import measure  # noqa: E402
 from tools.calibration.networks import networks  # noqa: E402
 from tools.calibration.operators import operators  # noqa: E402
@@ -62,7 +62,8 @@ def provenance(board: Board, layers: int) -> dict[str, Any]:
 def calibrate(board: Board, pool: Executor) -> None:
     """Measure, fit, and write the core's file; then find out how uncertain it is."""
     samples = (*weighted(SEED, SAMPLES), *operators())
-    made = chain(models(iter(samples), SEED), models(grouped(SEED, SAMPLES), SEED))
+    special = (grouped(SEED, SAMPLES), without_channels(SEED, SAMPLES))
+    made = chain(models(iter(samples), SEED), *(models(some, SEED) for some in special))
     measured, interpreter = measure(board, made, pool)
     weights, families = fit(measured, board.core)
     content = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -123,3 +125,26 @@ def test_work_of_a_blob_is_counted_by_its_codec() -> None:
     assert layer.weights.work["stored"] == layer.weights.nonzeros
     assert layer.weights.work["groups"] >= layer.weights.nonzeros / 16
     assert layer.weights.listed == layer.weights.nonzeros
+
+
+@pytest.mark.parametrize("method", ["none", "rle"])
+def test_channels_that_kernels_cannot_rescale_fast_are_counted(method: str) -> None:
+    scales = np.full(32, 0.01, np.float32)
+    scales[:5] = 1e-9
+    scales[5] = 100
+
+    def layer(activation: str = "NONE") -> Layer:
+        b = ModelBuilder()
+        x = b.input((1, 8, 8, 16), 0.5)
+        y = b.conv2d(x, sparse(1, (32, 1, 1, 16)), scale=0.5, weight_scales=scales, activation=activation)
+        b.output(y)
+        data = b.to_bytes()
+        (found,) = layers_of(parse(data if method == "none" else forced(data, method)))
+        return found
+
+    slow, clamped = layer(), layer("RELU")
+    assert (slow.general, clamped.general) == (6, 32)
+    costs = load_costs("Cortex-M4")
+    found = [costs.cost(replace(slow, general=count)) for count in (0, 6, 32)]
+    cycles = [cost.cycles for cost in found if cost is not None]
+    assert len(cycles) == 3 and cycles == sorted(cycles) and cycles[0] < 0.98 * cycles[2]

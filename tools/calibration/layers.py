@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,6 +129,26 @@ def grouped(seed: int, count: int) -> Iterator[Sample]:
         generator = np.random.default_rng((seed, number))
         for _ in range(count):
             yield _conv(generator, method, pointwise=True, few=True, sparse=True)
+
+
+def without_channels(seed: int, count: int) -> Iterator[Sample]:
+    """Layers that leave some input channels out, whose columns Huffman does not store."""
+    generator = np.random.default_rng((seed, 2))
+    for _ in range(count):
+        for made in (
+            _conv(generator, "huffman", pointwise=True),
+            _conv(generator, "huffman", pointwise=False),
+            _fully_connected(generator, "huffman"),
+        ):
+            if made.weights is None:
+                continue
+            values = made.weights.copy()
+            channels = values.shape[-1]
+            # Fully connected layers may follow an image: its channels come again for every pixel.
+            pixels = int(generator.choice((1, 2, 5))) if values.ndim == 2 and channels % 10 == 0 else 1
+            left_out = generator.random(channels // pixels) < generator.uniform(0.05, 0.6)
+            values[..., np.tile(left_out, pixels)] = 0
+            yield replace(made, weights=values)
 
 
 def _conv(

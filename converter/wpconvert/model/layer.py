@@ -47,8 +47,9 @@ class Layer:
     Sizes are those of an image in NHWC: (height, width, channels); of other tensors their last dimension is the
     channels and the product of the others the width. kernel, stride and dilation are (height, width); padding is that
     above and left of the image. variant: what else decides how it is computed, "float32" of a QUANTIZE.
-    weights: of an operator that multiplies with constant int8 weights. spare: bytes of the arena that other operators
-    need and this one may have for scratch.
+    weights: of an operator that multiplies with constant int8 weights. general: its output channels that kernels
+    rescale in the general way, not in the fast one. spare: bytes of the arena that other operators need and this one
+    may have for scratch.
     """
 
     operator: str
@@ -61,6 +62,7 @@ class Layer:
     padding: tuple[int, int] = (0, 0)
     variant: str = ""
     weights: Storage | None = None
+    general: int = 0
     spare: int = 0
 
     @property

@@ -27,6 +27,11 @@ class Product:
     rows: int
 
     @property
+    def general(self) -> int:
+        """Rows whose outputs are rescaled in the general way, like those of tiles that are not whole."""
+        return min(self.layer.general, self.weights.rows)
+
+    @property
     def blocks(self) -> int:
         """Of rows, in all groups of channels."""
         return self.path.blocks * self.groups
@@ -155,13 +160,13 @@ def _dense_dsp(p: Product) -> Features:
         "pixels by blocks": p.blocks * p.layer.pixels,
         "quads by blocks": p.blocks * p.layer.pixels * (cols // 4),
         "tails by blocks": p.blocks * p.layer.pixels * (cols % 4 > 0),
-        "eights": rows * eights,
+        "eights": (rows - p.general) * eights,
         "eight quads": rows * (eights + slow_eights) * quads,
-        "slow eights": rows * slow_eights,
-        "fours": rows * fours,
+        "slow eights": rows * slow_eights + p.general * eights,
+        "fours": (rows - p.general) * fours,
         "four quads": rows * (fours + slow) * quads,
-        "slow fours": rows * slow,
-        "slow outputs": rows * slow_pixels,
+        "slow fours": rows * slow + p.general * fours,
+        "slow outputs": rows * slow_pixels + p.general * (8 * eights + 4 * fours),
         "singles": rows * singles,
         "single quads": rows * singles * quads,
         "row tails": rows * tiles * (cols % 4 > 0),
@@ -172,6 +177,8 @@ def _dense_thumb2(p: Product) -> Features:
     """Two rows times four pixels that were widened before."""
     cols, rows = p.weights.cols, p.weights.rows
     pairs, single = p.groups * (p.rows // 2), p.groups * (p.rows % 2)
+    # Of a pair that is rescaled fast, both rows are.
+    general = pairs * (1 - (1 - p.general / rows) ** 2)
     fours, rests = p.tiles(4)
     slow = rests.get(3, 0)
     singles = sum(rest * times for rest, times in rests.items() if rest < 3)
@@ -179,10 +186,10 @@ def _dense_thumb2(p: Product) -> Features:
         "rows": rows,
         "pixels by blocks": p.blocks * p.layer.pixels,
         "columns by blocks": p.blocks * p.layer.pixels * cols,
-        "fours": pairs * fours,
+        "fours": (pairs - general) * fours,
         "four columns": pairs * (fours + slow) * cols,
-        "slow fours": pairs * slow,
-        "slow outputs": rows * 3 * slow,
+        "slow fours": pairs * slow + general * fours,
+        "slow outputs": rows * 3 * slow + general * 8 * fours,
         "singles": rows * singles + single * (4 * fours + 3 * slow),
         "single columns": (rows * singles + single * (4 * fours + 3 * slow)) * cols,
     }
@@ -203,10 +210,10 @@ def _lists_plain(p: Product) -> Features:
         "pairs by blocks": p.blocks * pairs,
         "pair quads by blocks": p.blocks * pairs * (cols // 4),
         "pair tails by blocks": p.blocks * pairs * (cols % 4),
-        "eights": rows * whole,
+        "eights": (rows - p.general) * whole,
         "eight entries": entries * (whole + slow),
-        "slow eights": rows * slow,
-        "slow outputs": rows * slow_pixels,
+        "slow eights": rows * slow + p.general * whole,
+        "slow outputs": rows * slow_pixels + p.general * 8 * whole,
         "some": rows * some,
         "some entries": entries * some,
         "listed again": p.blocks * p.weights.listed / rows,

@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from wpconvert.errors import UnsupportedError
+from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.memory.lifetimes import activations
 from wpconvert.model.layer import PLAIN, Layer, Storage
-from wpconvert.tflite.compressed import read_compressed
+from wpconvert.tflite.compressed import Compressed, read_compressed
 from wpconvert.tflite.elementwise import matrix_of
 from wpconvert.tflite.model import TfliteModel, element_count, shape_of
 from wpconvert.tflite.operators import BUILTIN_NAMES, ELEMENTWISE, ROW_DIMS, OperatorOptions, options_of
 from wpconvert.tflite.schema import DTYPES
-from wpconvert.tflite.weights import WEIGHT_INPUT, plain_weights
+from wpconvert.tflite.table import RequantTable
+from wpconvert.tflite.weights import WEIGHT_INPUT, table_of
 
+_MOST_FAST = 23
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
 _BINARY = ("ADD", "SUB", "MUL")
 
@@ -61,8 +60,8 @@ def _layer(model: TfliteModel, subgraph: int, index: int) -> Layer:
     name = model.operator_name(model.root.subgraphs[subgraph].operators[index])
     if name in BUILTIN_NAMES:
         return _rewritten(model, subgraph, index)
-    if (values := plain_weights(model, subgraph, index)) is not None:
-        return _plain(model, subgraph, index, values)
+    if (table := table_of(model, subgraph, index)) is not None:
+        return _plain(model, subgraph, index, table)
     return _other(model, subgraph, index, name)
 
 
@@ -108,15 +107,31 @@ def _rewritten(model: TfliteModel, subgraph: int, index: int) -> Layer:
         matrix = matrix_of(found.weights)
         return _other(model, subgraph, index, found.name, Storage.of(found.codec, matrix, ROW_DIMS[found.name], blob))
     storage = Storage.of(found.codec, found.weights, ROW_DIMS[found.name], blob)
-    return _weighted(graph, graph.operators[index], found.name, found.options, found.weights.shape, storage)
+    layer = _weighted(graph, graph.operators[index], found.name, found.options, found.weights.shape, storage)
+    return replace(layer, general=_general(found.table)) if isinstance(found, Compressed) else layer
 
 
-def _plain(model: TfliteModel, subgraph: int, index: int, values: NDArray[np.int8]) -> Layer:
+def _plain(model: TfliteModel, subgraph: int, index: int, table: RequantTable) -> Layer:
     graph = model.root.subgraphs[subgraph]
     operator = graph.operators[index]
     name = model.operator_name(operator)
+    values = model.constant(graph.tensors[operator.inputs[WEIGHT_INPUT]])
+    if values is None:
+        raise ModelError(f"{name}: weights that are no constant")
     storage = Storage.of(PLAIN, values, ROW_DIMS[name])
-    return _weighted(graph, operator, name, options_of(name, operator.builtinOptions), values.shape, storage)
+    layer = _weighted(graph, operator, name, options_of(name, operator.builtinOptions), values.shape, storage)
+    return replace(layer, general=_general(table))
+
+
+def _general(table: RequantTable) -> int:
+    """The channels that kernels rescale in the general way.
+
+    The fast one is for right shifts of at most 23 bits and a clamp that is the range of int8.
+    """
+    if (table.activation_min, table.activation_max) != (-128, 127):
+        return table.channels
+    fast = (table.shift <= -1) & (table.shift >= -_MOST_FAST)
+    return int((~fast).sum()) * (table.channels // len(table.shift))
 
 
 def _weighted(

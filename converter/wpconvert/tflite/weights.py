@@ -252,14 +252,6 @@ def _quantizations(name: str, x: Any, weights: Any, y: Any) -> tuple[Quantizatio
     return of_input, quantization, of_output
 
 
-def plain_weights(model: TfliteModel, subgraph: int, index: int) -> NDArray[np.int8] | None:
-    """The weights of an operator that could be rewritten, in the tensor's shape; None of any other operator."""
-    operator = model.root.subgraphs[subgraph].operators[index]
-    if table_of(model, subgraph, index) is None:
-        return None
-    return model.constant(model.root.subgraphs[subgraph].tensors[operator.inputs[WEIGHT_INPUT]])
-
-
 def table_of(
     model: TfliteModel, subgraph: int, index: int, act_bits: int = ACT_BITS, lut_shift: int = 0
 ) -> table.RequantTable | None:
