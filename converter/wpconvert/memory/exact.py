@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from wpconvert.memory.buffers import ALIGNMENT, Buffer, Layout, peak
 from wpconvert.memory.greedy import greedy
@@ -13,6 +14,12 @@ MAX_NODES = 100_000
 
 def plan(buffers: Sequence[Buffer], max_nodes: int = MAX_NODES) -> Layout:
     """The smallest layout that greedy orders and a search of at most `max_nodes` nodes find."""
+    return _plan(tuple(buffers), max_nodes)
+
+
+# Cores that need the same scratch have the same buffers, and so have the files that a planner tries.
+@lru_cache(maxsize=16)
+def _plan(buffers: tuple[Buffer, ...], max_nodes: int) -> Layout:
     best = greedy(buffers)
     floor = peak(buffers)
     if best.nbytes == floor or len(buffers) > MAX_BUFFERS:
