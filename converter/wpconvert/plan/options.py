@@ -85,31 +85,23 @@ def items_of(choices: Sequence[Choice], costs: CostModel, progress: Progress | N
 def _item(members: Sequence[Choice], costs: CostModel) -> Item:
     automatic = any(choice.method == AUTO for choice in members)
     methods = (PLAIN, *_codecs_of(members)) if automatic else (PLAIN,)
-    tried = [_outcomes(members, method) for method in methods]
-    plain = _lacking([kept_plain(outcome) for outcome in tried[0]], costs)
-    lacking = [tuple(dict.fromkeys((*plain, *_lacking(outcomes, costs)))) for outcomes in tried]
+    tried = [_Stored.of(_outcomes(members, method)) for method in methods]
+    lacking = [stored.lacking(costs) for stored in tried]
     timed = not lacking[0]
     options: list[Option] = []
     left_out: dict[str, None] = {}
-    for outcomes, families in zip(tried, lacking, strict=True):
-        option = option_of(outcomes, costs, timed)
-        if any(_same(option, other) for other in options):
+    for stored, families in zip(tried, lacking, strict=True):
+        if any(_same(stored.outcomes, other.outcomes) for other in options):
             continue
         if options and (families or not timed):
             left_out.update(dict.fromkeys(families))
         else:
-            options.append(option)
+            options.append(stored.option(costs, timed))
     before = options[0]
-    if len(options) == 1 and not left_out:
+    if all(_same(stored.outcomes, before.outcomes) for stored in tried):
         # Where nothing else can be done, a codec's answer says why.
-        options = [option_of(tried[-1], costs, timed)]
+        options = [tried[-1].option(costs, timed)]
     return Item(tuple(choice.weight for choice in members), tuple(options), before, lacking[0], tuple(left_out))
-
-
-def _lacking(outcomes: Sequence[Outcome], costs: CostModel) -> tuple[str, ...]:
-    """Families of their operators that the cost model lacks."""
-    layers = [layer for outcome in outcomes for layer in layers_with(outcome)]
-    return tuple(dict.fromkeys(costs.name_of(layer) for layer in layers if costs.cost(layer) is None))
 
 
 def _codecs_of(members: Sequence[Choice]) -> Iterable[str]:
@@ -128,15 +120,40 @@ def _outcomes(members: Sequence[Choice], method: str) -> tuple[Outcome, ...]:
     return tuple(settle_shared([encode_choice(replace(c, method=method) if c.method == AUTO else c) for c in members]))
 
 
-def _same(option: Option, other: Option) -> bool:
-    return all(a.method == b.method for a, b in zip(option.outcomes, other.outcomes, strict=True))
+def _same(one: Sequence[Outcome], other: Sequence[Outcome]) -> bool:
+    return all(a.method == b.method for a, b in zip(one, other, strict=True))
 
 
-def option_of(outcomes: tuple[Outcome, ...], costs: CostModel, timed: bool) -> Option:
-    """Weights that share their storage, stored like this. `timed`: whether the cost model has times for it."""
-    nbytes = blobs_nbytes(outcomes)
-    if any(outcome.blob is None for outcome in outcomes):
-        nbytes += outcomes[0].weight.nbytes
-    nbytes += sum(outcome.weight.overhead for outcome in outcomes if outcome.blob is not None)
-    code = frozenset(name for outcome in outcomes for layer in layers_with(outcome) for name in layer.code)
-    return Option(outcomes, nbytes, sum_of(cost_of(o, costs) for o in outcomes) if timed else NOTHING, code)
+@dataclass(frozen=True)
+class _Stored:
+    """Weights that share their storage, stored like this, and the operators that multiply with them then."""
+
+    outcomes: tuple[Outcome, ...]
+    layers: tuple[Layer, ...]
+
+    @classmethod
+    def of(cls, outcomes: tuple[Outcome, ...]) -> _Stored:
+        return cls(outcomes, tuple(layer for outcome in outcomes for layer in layers_with(outcome)))
+
+    def lacking(self, costs: CostModel) -> tuple[str, ...]:
+        """Families of the operators that the cost model lacks."""
+        return tuple(dict.fromkeys(costs.name_of(layer) for layer in self.layers if costs.cost(layer) is None))
+
+    def option(self, costs: CostModel, timed: bool) -> Option:
+        outcomes = self.outcomes
+        nbytes = blobs_nbytes(outcomes)
+        if any(outcome.blob is None for outcome in outcomes):
+            nbytes += outcomes[0].weight.nbytes
+        nbytes += sum(outcome.weight.overhead for outcome in outcomes if outcome.blob is not None)
+        cost = sum_of(costs.cost(layer) for layer in self.layers) if timed else NOTHING
+        return Option(outcomes, nbytes, cost, frozenset(name for layer in self.layers for name in layer.code))
+
+
+def option_of(item: Item, outcomes: tuple[Outcome, ...], costs: CostModel) -> Option:
+    """The weights of an item stored like this."""
+    for option in item.options:
+        if _same(option.outcomes, outcomes) and all(
+            a.blob is b.blob for a, b in zip(option.outcomes, outcomes, strict=True)
+        ):
+            return replace(option, outcomes=outcomes)
+    return _Stored.of(outcomes).option(costs, not item.lacking)

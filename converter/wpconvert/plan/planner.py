@@ -116,7 +116,7 @@ class Planner:
         """The plan with these outcomes, in any order."""
         by_key = {outcome.weight.key: outcome for outcome in outcomes}
         return self._sum(
-            [option_of(tuple(by_key[w.key] for w in i.weights), self.costs, not i.lacking) for i in self.items]
+            [option_of(item, tuple(by_key[w.key] for w in item.weights), self.costs) for item in self.items]
         )
 
     def smallest(self) -> Point:

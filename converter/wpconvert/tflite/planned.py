@@ -24,6 +24,9 @@ from wpconvert.tflite.weights import Site
 _ROUNDS = 3
 """Plans that are written at most, each with what the one before has shown of the bytes beside weights."""
 
+_NEAR = 0.01
+"""How much more flash, as a share, is so near that both plans are written."""
+
 
 @dataclass(frozen=True)
 class Written:
@@ -73,7 +76,7 @@ def write_planned(planner: Planner, source: Input) -> Planned:
     BudgetError when there is none, UnsupportedError when memory is limited and the arena cannot be predicted.
     """
     goal, smallest = planner.goal, None
-    if goal.optimize != FILE or goal.flash_nbytes is not None:
+    if goal.flash_nbytes is not None:
         # The bytes of tables and options are estimates until a file is written: that with the least flash, so that what
         # any rewriting adds is there.
         smallest = _write(planner, planner.smallest().options, source)
@@ -118,11 +121,33 @@ def _write_best(planner: Planner, source: Input, known: Planned | None = None) -
         best = plan if best is None else min(best, plan, key=lambda p: p.flash_nbytes + planner.time_nbytes(p.point))
         # What is beside the weights depends on which are rewritten: there can be a better plan with what was found.
         planner = planner.weighed(len(plan.written.data), plan.point)
+    best = _or_near(best, source)
     before = planner.before_point()
     if planner.may_stay and best.flash_nbytes > source.nbytes + before.code_nbytes:
         # The bytes that were estimated said otherwise.
         best = _write(planner, before.options, source)
     return replace(best, arena_nbytes=arena_of(parse(best.written.data), goal.target, goal.ram_nbytes is not None))
+
+
+def _or_near(plan: Planned, source: Input) -> Planned:
+    """The plan, or one of those of other goals that is nearly as good and turns out better.
+
+    Vectors that tensors share leave the file with the last of them: the more are rewritten, the more is saved beside.
+    """
+    planner, goal, best = plan.planner, plan.planner.goal, plan
+    for optimize in (SIZE, FILE) if goal.optimize in (BALANCED, SIZE) else ():
+        try:
+            near = replace(planner, goal=replace(goal, optimize=optimize, max_slowdown=goal.slowdown)).plan()
+        except BudgetError:
+            continue
+        if _same(near.options, plan) or _same(near.options, best):
+            continue
+        if near.flash_nbytes > plan.point.flash_nbytes + _NEAR * plan.flash_nbytes:
+            continue
+        other = _write(planner, near.options, source)
+        if goal.flash_nbytes is None or other.flash_nbytes <= goal.flash_nbytes:
+            best = min(best, other, key=lambda p: p.flash_nbytes + planner.time_nbytes(p.point))
+    return best
 
 
 def _same(chosen: tuple[Option, ...], plan: Planned) -> bool:
