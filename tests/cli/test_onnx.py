@@ -86,6 +86,7 @@ def test_verify_finds_a_weight_that_differs_and_inputs_of_a_file(cli: Cli, files
 USAGE: list[tuple[list[str], str]] = [
     (["model.onnx", "-o", "x.onnx", "--flash", "1000"], "--flash is for .tflite models"),
     (["model.onnx", "-o", "x.onnx", "--strip"], "--strip is for .tflite models"),
+    (["model.onnx", "-o", "x.onnx", "--runtime", "tflm"], "--runtime is for .tflite models"),
     (["model.onnx", "-o", "x.onnx", "--no-memory-plan"], "--no-memory-plan is for .tflite models"),
     (["model.onnx", "-o", "x.onnx", "-m", "dense"], "method dense is not for .onnx files"),
     (["model.onnx", "-o", "x.onnx", "--engine", "native"], "engine 'native' does not execute .onnx models"),

@@ -38,7 +38,7 @@ def made_up() -> CostModel:
 @pytest.fixture(autouse=True)
 def costs(monkeypatch: pytest.MonkeyPatch) -> CostModel:
     found = made_up()
-    monkeypatch.setattr(module, "load_costs", lambda _: found)
+    monkeypatch.setattr(module, "load_costs", lambda *_: found)
     return found
 
 
@@ -115,7 +115,7 @@ def test_time_is_not_bought_with_more_flash_than_the_model_takes_as_it_is(
     costs: CostModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faster = {**costs.weights, "dot rle: rows": (1.0, 1.0)}
-    monkeypatch.setattr(module, "load_costs", lambda _: replace(costs, weights=faster))
+    monkeypatch.setattr(module, "load_costs", lambda *_: replace(costs, weights=faster))
     choices = [Choice(weight(0, 0.9, 8), "auto", 0.0)]
     found = Planner.of(choices, list(choices[0].weight.layers), GOAL, FILE_NBYTES)
     assert found.plan().flash_nbytes <= found.dense_point().flash_nbytes
@@ -212,7 +212,7 @@ def test_codec_that_was_not_calibrated_is_left_out_with_a_note(
 ) -> None:
     goal = replace(GOAL, optimize=FILE, max_slowdown=INF)
     usual = set(plan(goal).methods)
-    monkeypatch.setattr(module, "load_costs", lambda _: without(costs, *usual))
+    monkeypatch.setattr(module, "load_costs", lambda *_: without(costs, *usual))
     found = planner(goal, *AUTO)
     point = found.plan()
     assert usual.isdisjoint(point.methods) and set(point.methods) != {PLAIN}
@@ -227,7 +227,7 @@ def test_weights_without_times_keep_the_method_that_was_chosen_and_the_forecast_
     costs: CostModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usual = planner(GOAL, "rle", "auto", "auto")
-    monkeypatch.setattr(module, "load_costs", lambda _: without(costs, "rle"))
+    monkeypatch.setattr(module, "load_costs", lambda *_: without(costs, "rle"))
     found = planner(GOAL, "rle", "auto", "auto")
     assert found.plan().methods[0] == "rle"
     assert found.unknown == ("FULLY_CONNECTED with rle",)
@@ -245,7 +245,7 @@ def test_weights_without_times_keep_the_method_that_was_chosen_and_the_forecast_
 def test_weights_whose_operator_has_no_times_are_not_rewritten_unasked(
     costs: CostModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "load_costs", lambda _: replace(costs, families=frozenset()))
+    monkeypatch.setattr(module, "load_costs", lambda *_: replace(costs, families=frozenset()))
     found = planner(replace(GOAL, optimize=SIZE), *AUTO)
     assert set(found.plan().methods) == {PLAIN}
     assert found.unknown == ("FULLY_CONNECTED in place",)
@@ -255,7 +255,7 @@ def test_weights_whose_operator_has_no_times_are_not_rewritten_unasked(
 def test_limit_is_kept_by_what_a_prediction_may_be_off(
     optimize: str, costs: CostModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "load_costs", lambda _: replace(costs, uncertainty=0.05))
+    monkeypatch.setattr(module, "load_costs", lambda *_: replace(costs, uncertainty=0.05))
     for limit in (1.04, 1.1, 1.2, 2.0):
         found = planner(replace(GOAL, optimize=optimize, max_slowdown=limit), *AUTO)
         point = found.plan()

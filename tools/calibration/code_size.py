@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from statistics import median_low
@@ -11,7 +11,7 @@ from typing import Any
 
 from tools.calibration.layers import Sample, build, weighted
 from tools.calibration.operators import operators
-from wpconvert.bench.flash import BOARD, MODEL, read_map
+from wpconvert.bench.flash import BOARD, MODEL, Piece, read_map
 from wpconvert.bench.program import load_program
 from wpconvert.target.board import Board, board_named
 from wpconvert.target.image import build_image
@@ -23,36 +23,42 @@ Section = tuple[str, str, int]
 Sizes = dict[Section, int]
 
 
-def _samples() -> Iterator[Sample]:
+def code_samples() -> Iterator[Sample]:
     """One for each operator without weights, then each operator with weights in every way to store them.
 
     With fewer, what an operator brings would look like the codec's that was built with that operator only.
     """
     seen: set[str] = set()
     for sample in operators():
-        (name,) = _code(build([sample]))
+        (name,) = code_names(build([sample]))
         if name not in seen:
             seen.add(name)
             yield sample
     for sample in weighted(0, 1):
-        names = _code(build([sample]))
+        names = code_names(build([sample]))
         key = "+".join(sorted(names))
         if key not in seen:
             seen.add(key)
             yield sample
 
 
-def _code(data: bytes) -> frozenset[str]:
+def code_names(data: bytes) -> frozenset[str]:
+    """The operators and codecs of a model, as a cost file names them."""
     return frozenset(name for layer in layers_of(parse(data)) for name in layer.code)
 
 
-def _sections(name: str, data: bytes) -> Sizes:
+def _built(name: str, data: bytes) -> Sizes:
     image = build_image(board_named(name), parse(data), data).path
-    pieces = read_map(image.with_suffix(".map"), load_program(image).sections)
+    return sections_of(image, image.with_suffix(".map"), lambda piece: piece.origin not in (BOARD, MODEL))
+
+
+def sections_of(image: Path, linker_map: Path, counts: Callable[[Piece], bool]) -> Sizes:
+    """The sections of an image that are stored and count."""
+    pieces = read_map(linker_map, load_program(image).sections)
     count: Counter[tuple[str, str]] = Counter()
     found = {}
     for piece in pieces:
-        if piece.origin not in (BOARD, MODEL):
+        if counts(piece):
             key = (Path(piece.path).name, piece.section)
             found[(*key, count[key])] = piece.nbytes
             count[key] += 1
@@ -61,9 +67,9 @@ def _sections(name: str, data: bytes) -> Sizes:
 
 def measure_code(board: Board, pool: Executor) -> list[dict[str, Any]]:
     """The entries `code` of a cost file: bytes, and the operators and codecs of which each alone brings them."""
-    models = [build([sample]) for sample in _samples()]
-    jobs = [pool.submit(_sections, board.name, data) for data in models]
-    return entries([(_code(data), job.result()) for data, job in zip(models, jobs, strict=True)])
+    models = [build([sample]) for sample in code_samples()]
+    jobs = [pool.submit(_built, board.name, data) for data in models]
+    return entries([(code_names(data), job.result()) for data, job in zip(models, jobs, strict=True)])
 
 
 def entries(images: Sequence[tuple[frozenset[str], Sizes]]) -> list[dict[str, Any]]:

@@ -44,11 +44,11 @@ def fit(samples: Sequence[Measured], core: str) -> tuple[Weights, list[str]]:
         parts.setdefault(part, []).append((features, sample))
     weights: Weights = {}
     for members in parts.values():
-        weights |= _fit_part(members)
+        weights |= fit_part(members)
     return dict(sorted(weights.items())), sorted({family for family, _, _ in rows})
 
 
-def _fit_part(members: Sequence[tuple[Features, Measured]]) -> Weights:
+def fit_part(members: Sequence[tuple[Features, Measured]]) -> Weights:
     """Instructions and modelled cycles that each feature takes; those that take neither are left out."""
     names = list(dict.fromkeys(name for features, _ in members for name, value in features.items() if value))
     column = {name: index for index, name in enumerate(names)}

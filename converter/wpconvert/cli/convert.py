@@ -36,7 +36,18 @@ from wpconvert.files import write_all
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, METHODS, Rules
 from wpconvert.onnx.sniff import is_onnx
-from wpconvert.plan.goal import BALANCED, DEFAULT_GOAL, DEFAULT_SLOWDOWN, FILE, OPTIMIZE, SIZE, SPEED, Goal
+from wpconvert.plan.goal import (
+    BALANCED,
+    BUNDLED,
+    DEFAULT_GOAL,
+    DEFAULT_SLOWDOWN,
+    FILE,
+    OPTIMIZE,
+    RUNTIMES,
+    SIZE,
+    SPEED,
+    Goal,
+)
 from wpconvert.report.export import conversion_report
 from wpconvert.report.text import print_conversion
 from wpconvert.target.board import board_named, boards
@@ -94,6 +105,14 @@ def convert(
             show_default=False,
         ),
     ] = None,
+    runtime: Annotated[
+        str,
+        typer.Option(
+            "--runtime",
+            metavar="R",
+            help=f"What runs the model: {', '.join(RUNTIMES)} (upstream TensorFlow Lite Micro with our operators).",
+        ),
+    ] = BUNDLED,
     max_slowdown: Annotated[
         float | None,
         typer.Option(
@@ -164,9 +183,11 @@ def convert(
     check_paths(model, place, to_c, dump_plan, report, rules, inputs, evaluation)
     chosen_rules = Rules(rules=[]) if rules is None else _loaded(rules)
     automatic = AUTO in (method, *(rule.method for rule in chosen_rules.rules))
-    goal = _goal(automatic, optimize, target, max_slowdown, flash, ram)
+    goal = _goal(automatic, optimize, target, max_slowdown, flash, ram, runtime)
     if measure and goal is None and not automatic:
         raise UsageError("--measure is for -m auto, or for a method with --target")
+    if measure and runtime != BUNDLED:
+        raise UsageError(f"--measure runs the bundled runtime, not --runtime {runtime}")
     pooling = POOL in (method, *(rule.method for rule in chosen_rules.rules))
     pool = pool_settings(pooling, pool_size, lut_bits, act_bits, pool_scope, lut)
     core = None if goal is None or target is None else goal.core
@@ -181,6 +202,7 @@ def convert(
             {
                 "--optimize": optimize,
                 "--target": target,
+                "--runtime": None if runtime == BUNDLED else runtime,
                 "--max-slowdown": max_slowdown,
                 "--flash": flash,
                 "--ram": ram,
@@ -281,6 +303,7 @@ def _goal(
     max_slowdown: float | None,
     flash: int | None,
     ram: int | None,
+    runtime: str,
 ) -> Goal | None:
     """What the options ask of the planner; None where nothing is planned or predicted."""
     if optimize is not None and optimize not in OPTIMIZE:
@@ -289,11 +312,13 @@ def _goal(
         raise UsageError("--optimize is for -m auto, or a rule with method auto")
     if max_slowdown is not None and not max_slowdown > 0:
         raise UsageError(f"--max-slowdown {max_slowdown:g}, expected a positive factor, 1.1 for a tenth slower")
-    if not automatic and (target, max_slowdown, flash, ram) == (None,) * 4:
+    if runtime not in RUNTIMES:
+        raise UsageError(f"unknown --runtime {runtime!r}, expected one of {', '.join(RUNTIMES)}")
+    if not automatic and runtime == BUNDLED and (target, max_slowdown, flash, ram) == (None,) * 4:
         return None
     board = board_named(target or DEFAULT_GOAL.target)
     default = BALANCED if automatic else None
-    return Goal(board.name, board.core, optimize or default, max_slowdown, flash, ram)
+    return Goal(board.name, board.core, optimize or default, max_slowdown, flash, ram, runtime)
 
 
 def _convert(model: Path, data: bytes, settings: Settings, measure: bool, quiet: bool) -> Converted:

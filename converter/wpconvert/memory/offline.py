@@ -111,18 +111,29 @@ def find(model: TfliteModel) -> Any | None:
     return next((entry for entry in model.root.metadata or [] if text(entry.name) == NAME), None)
 
 
+def offsets_of(model: TfliteModel) -> NDArray[np.int32] | None:
+    """The offsets of a plan for the tensors of subgraph 0, int32[tensors]; None where there is no such plan."""
+    words = _words(model)
+    return None if words is None or len(words) - _HEADER != len(model.root.subgraphs[0].tensors) else words[_HEADER:]
+
+
+def _words(model: TfliteModel) -> NDArray[np.int32] | None:
+    """The words of the entry; None where there is none and where it is malformed."""
+    entry = find(model)
+    data = None if entry is None else model.root.buffers[entry.buffer].data
+    if data is None or len(data) % 4 or len(data) < 4 * _HEADER:
+        return None
+    words: NDArray[np.int32] = np.asarray(data, np.uint8).view("<i4")
+    return words if words[2] == len(words) - _HEADER else None
+
+
 def fit(model: TfliteModel) -> None:
     """Make an existing plan count the tensors that the model has now, in place: TFLM refuses any other number.
 
     Tensors come and go at the end of the list only, and are constants.
     """
-    if (entry := find(model)) is None:
-        return
-    data = model.root.buffers[entry.buffer].data
-    if data is None or len(model.root.subgraphs) != 1 or len(data) % 4 or len(data) < 4 * _HEADER:
-        return
-    words = np.asarray(data, np.uint8).view("<i4")
-    if words[2] != len(words) - _HEADER:
+    entry, words = find(model), _words(model)
+    if entry is None or words is None or len(model.root.subgraphs) != 1:
         return
     count = len(model.root.subgraphs[0].tensors)
     offsets = np.full(count, _ANYWHERE, np.int32)

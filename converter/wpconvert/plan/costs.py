@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from wpconvert.errors import ToolError, UnsupportedError
 from wpconvert.model.layer import PLAIN, Layer
+from wpconvert.plan import stock
 from wpconvert.plan.decoding import Features
 from wpconvert.plan.features import describe
+from wpconvert.plan.goal import BUNDLED, TFLM
 
 FOLDER = Path(__file__).resolve().parent / "costs"
 INTERPRETER = "interpreter"
@@ -79,7 +81,8 @@ class CostModel:
     """What is known of one core. Families and features as `describe` names them.
 
     uncertainty: by how much, relative to it, the predicted ratio of a rewritten model's cycles to those of the
-    unconverted one may be too low; measured on models that took no part in the calibration.
+    unconverted one may be too low; measured on models that took no part in the calibration. in_tflm: operators that
+    are not rewritten run in TFLM's kernels.
     """
 
     core: str
@@ -87,17 +90,18 @@ class CostModel:
     weights: Weights
     code: tuple[Code, ...]
     uncertainty: float = 0.0
+    in_tflm: bool = False
 
     def cost(self, layer: Layer) -> Cost | None:
         """Of one operator, without the interpreter's part; None when it was not calibrated."""
-        family, features = describe(layer, self.core)
+        family, features = self._describe(layer)
         if not self._knows(family, features):
             return None
         return weighed(features, self.weights)
 
     def knows(self, layer: Layer) -> bool:
         """Whether it was calibrated with such operators, and with the codec of the layer."""
-        return self._knows(*describe(layer, self.core))
+        return self._knows(*self._describe(layer))
 
     def _knows(self, family: str, features: Features) -> bool:
         """A family that was not calibrated itself is known where all that it does is known from others."""
@@ -110,7 +114,10 @@ class CostModel:
 
     def family(self, layer: Layer) -> str:
         """What an operator was calibrated with."""
-        return describe(layer, self.core)[0]
+        return self._describe(layer)[0]
+
+    def _describe(self, layer: Layer) -> tuple[str, Features]:
+        return stock.describe(layer) if self.in_tflm and stock.is_stock(layer) else describe(layer, self.core)
 
     def name_of(self, layer: Layer) -> str:
         """How an operator that it lacks is called."""
@@ -137,14 +144,32 @@ def cost_path(core: str) -> Path:
     return FOLDER / f"{core.lower()}.json"
 
 
+def stock_path(core: str) -> Path:
+    """Where the file of TFLM's kernels on a core is."""
+    return FOLDER / f"tflm-{core.lower()}.json"
+
+
 @cache
-def load_costs(core: str) -> CostModel:
-    """The cost model of a core. UnsupportedError when it was not calibrated, ToolError when the file is damaged."""
-    path = cost_path(core)
+def load_costs(core: str, runtime: str = BUNDLED) -> CostModel:
+    """The cost model of a core where `runtime` runs the model; our operators take the same in each.
+
+    UnsupportedError when it was not calibrated, ToolError when the file is damaged.
+    """
+    if runtime != TFLM:
+        return _load(cost_path(core), f"no cost model of {core}: tools/calibrate.py makes one")
+    ours = load_costs(core)
+    theirs = _load(stock_path(core), f"no cost model of TFLM on {core}: tools/calibrate_tflm.py makes one")
+    weights = {**ours.weights, **theirs.weights}
+    return replace(
+        theirs, families=ours.families | theirs.families, weights=weights, uncertainty=ours.uncertainty, in_tflm=True
+    )
+
+
+def _load(path: Path, missing: str) -> CostModel:
     try:
         return _read(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
-        raise UnsupportedError(f"no cost model of {core}: tools/calibrate.py makes one") from error
+        raise UnsupportedError(missing) from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ToolError(f"{path}: not a cost model: {error}") from error
 

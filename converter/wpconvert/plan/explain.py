@@ -116,4 +116,5 @@ def forecast(
         tuple(front),
         planner.unknown,
         tuple(planner.without_code(point)),
+        goal.runtime,
     )

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 BALANCED, SIZE, SPEED, FILE = "balanced", "size", "speed", "file"
 OPTIMIZE = (BALANCED, SIZE, SPEED, FILE)
+BUNDLED, TFLM = "bundled", "tflm"
+RUNTIMES = (BUNDLED, TFLM)
+"""What runs the model: the bundled runtime, or TensorFlow Lite Micro with CMSIS-NN and our operators."""
 DEFAULT_SLOWDOWN = 1.10
 """The most that BALANCED and FILE may slow the model down, as a factor on the cycles of the dense one."""
 WORTH = 0.1
@@ -21,6 +24,7 @@ class Goal:
 
     target: a board; its core's cost model is used. max_slowdown: most cycles and most instructions as a factor on
     those of the dense model, None for the default. flash_nbytes: most bytes of flash. ram_nbytes: largest arena.
+    runtime: whose cycles, code and arena count.
     """
 
     target: str
@@ -29,6 +33,7 @@ class Goal:
     max_slowdown: float | None = None
     flash_nbytes: int | None = None
     ram_nbytes: int | None = None
+    runtime: str = BUNDLED
 
     @property
     def slowdown(self) -> float:

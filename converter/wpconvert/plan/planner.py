@@ -75,7 +75,7 @@ class Planner:
 
         UnsupportedError when the core was not calibrated.
         """
-        costs = load_costs(goal.core) if costs is None else costs
+        costs = load_costs(goal.core, goal.runtime) if costs is None else costs
         items = tuple(items_of(choices, costs, progress))
         prediction = predict(layers, costs)
         weighted = [layer for item in items for weight in item.weights for layer in weight.layers]

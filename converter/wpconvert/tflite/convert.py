@@ -15,7 +15,7 @@ from wpconvert.model.rules import AUTO, Rules, choose
 from wpconvert.model.weight import Fixed, Stored, Weight
 from wpconvert.plan.costs import CostModel
 from wpconvert.plan.explain import explain, forecast
-from wpconvert.plan.goal import DEFAULT_GOAL, Goal
+from wpconvert.plan.goal import DEFAULT_GOAL, TFLM, Goal
 from wpconvert.plan.options import cost_of, kept_plain
 from wpconvert.plan.planner import Planner
 from wpconvert.report.result import Conversion, TensorResult
@@ -117,7 +117,7 @@ def convert(
     start = _Source.read(data, settings.strip)
     model = start.dense
     sites = find_sites(model)
-    layers = {} if goal is None else layers_at(model)
+    layers = {} if goal is None else _layers_for(model, goal)
     weights = [
         replace(w, stored=start.stored.get(w.key), layers=_layers(sites[w.key], w, layers)) for w in find_weights(model)
     ]
@@ -145,7 +145,7 @@ def convert(
         costs = planner.costs
         reasoned, notes = explain(plan.planner, plan.point, plan.written.outcomes)
         found = replace(plan.written, outcomes=reasoned, notes=plan.written.notes + notes)
-        arena = arena_of(model, goal.target, needed=False)
+        arena = arena_of(model, goal, needed=False)
         prediction = forecast(plan.planner, plan.point, len(found.data), plan.arena_nbytes, arena)
     result, written, notes = found.data, found.outcomes, found.notes
     whole = result if settings.strip else behind(result, start.attached)
@@ -168,6 +168,12 @@ def convert(
         attached_after=len(whole) - len(result),
     )
     return Converted(whole, report, dump_plan(written))
+
+
+def _layers_for(model: TfliteModel, goal: Goal) -> dict[Place, Layer]:
+    """All operators, as the runtime of the goal runs them: TFLM does not lend memory that others need."""
+    layers = layers_at(model)
+    return {at: replace(layer, spare=0) for at, layer in layers.items()} if goal.runtime == TFLM else layers
 
 
 def _layers(site: Site, weight: Weight, layers: Mapping[Place, Layer]) -> tuple[Layer, ...]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from wpconvert.codecs import CODECS
 from wpconvert.errors import BudgetError, UnsupportedError
-from wpconvert.memory import predict
+from wpconvert.memory import ArenaPrediction, predict, predict_tflm
 from wpconvert.memory.buffers import Buffer
 from wpconvert.memory.lifetimes import activations
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.plan import Outcome
 from wpconvert.model.weight import Weight
-from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED
+from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED, TFLM, Goal
 from wpconvert.plan.options import Option, in_order
 from wpconvert.plan.planner import Planner, Point
 from wpconvert.tflite.file import parse
@@ -87,14 +87,18 @@ def write_planned(planner: Planner, source: Input) -> Planned:
     return _Memory(planner, source).narrowed(goal.ram_nbytes)
 
 
-def arena_of(model: TfliteModel, target: str, needed: bool) -> int | None:
-    """The arena of a model on a board; None where it cannot be said, which is an error if it is `needed`."""
+def arena_of(model: TfliteModel, goal: Goal, needed: bool) -> int | None:
+    """The arena of a model on the goal's board; None where it cannot be said, which is an error if it is `needed`."""
     try:
-        return predict(model, target).nbytes
+        return _predicted(model, goal).nbytes
     except UnsupportedError as error:
         if needed:
             raise UnsupportedError(f"the arena for --ram cannot be predicted: {error}") from error
         return None
+
+
+def _predicted(model: TfliteModel, goal: Goal) -> ArenaPrediction:
+    return predict_tflm(model, goal.core) if goal.runtime == TFLM else predict(model, goal.target)
 
 
 def _write_best(planner: Planner, source: Input, known: Planned | None = None) -> Planned:
@@ -126,7 +130,7 @@ def _write_best(planner: Planner, source: Input, known: Planned | None = None) -
     if planner.may_stay and best.flash_nbytes > source.nbytes + before.code_nbytes:
         # The bytes that were estimated said otherwise.
         best = _write(planner, before.options, source)
-    return replace(best, arena_nbytes=arena_of(parse(best.written.data), goal.target, goal.ram_nbytes is not None))
+    return replace(best, arena_nbytes=arena_of(parse(best.written.data), goal, goal.ram_nbytes is not None))
 
 
 def _or_near(plan: Planned, source: Input) -> Planned:
@@ -182,7 +186,7 @@ class _Memory:
         chosen = [(item, item.options[min(number, len(item.options) - 1)]) for item in self._items]
         model = self._source.restored()
         rewrite(model, in_order([option for _, option in chosen], self._source.weights), strip=True)
-        scratch = predict(model, self._planner.goal.target).scratch
+        scratch = _predicted(model, self._planner.goal).scratch
         return [(option, self._need(item.weights, scratch)) for item, option in chosen]
 
     def _need(self, weights: Sequence[Weight], scratch: Mapping[int, int]) -> int:
