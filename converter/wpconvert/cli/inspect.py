@@ -44,9 +44,6 @@ inspect.epilog = (  # type: ignore[attr-defined]
 )
 
 
-_WIDE = 110
-
-
 def print_inspection(console: Console, result: Inspection) -> None:
     """The whole report as text."""
     console.print(f"[bold]{escape(result.path)}[/bold]: {result.nbytes:,} bytes, {result.subgraphs} subgraph(s)")
@@ -103,14 +100,14 @@ def _smallest(weight: WeightInfo) -> tuple[str, str]:
 
 
 def _print_weights(console: Console, result: Inspection) -> None:
-    """The weights and the method that needs fewest bytes; operator and shape where the terminal is wide enough."""
-    wide = console.width >= _WIDE
+    """The weights and the method that needs fewest bytes."""
     formed = any(weight.stored_as for weight in result.weights)
     columns = [
         ("weights", Kind.NAME),
-        *([("operator", Kind.WORD), ("shape", Kind.WORD)] if wide else []),
+        ("operator", Kind.NAME),
+        ("shape", Kind.WORD),
         ("zeros", Kind.NUMBER),
-        *([("bits/w", Kind.NUMBER)] if wide else []),
+        ("bits/w", Kind.NUMBER),
         ("bound", Kind.NUMBER),
         ("now", Kind.NUMBER),
         *([("as", Kind.WORD)] if formed else []),
@@ -120,9 +117,10 @@ def _print_weights(console: Console, result: Inspection) -> None:
     rows = [
         [
             short_name(weight.name, weight.key),
-            *(["+".join(weight.operators), shape_text(weight.shape)] if wide else []),
+            "+".join(weight.operators),
+            shape_text(weight.shape),
             share(weight.sparsity),
-            *(["–" if weight.entropy is None else f"{weight.entropy:.2f}"] if wide else []),
+            "–" if weight.entropy is None else f"{weight.entropy:.2f}",
             number(weight.bound),
             number(weight.nbytes),
             *([weight.stored_as or ""] if formed else []),
