@@ -21,8 +21,6 @@ CLUSTERS = {"sklearn", "scipy"}
 """For weight pools."""
 MODELS = {"numpy", "pydantic", "flatbuffers", "ai_edge_litert", "wpconvert.codecs"}
 
-pytestmark = pytest.mark.processes
-
 _PROGRAM = """
 import sys
 from wpconvert.cli.main import run

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.models import ModelBuilder
-from wpconvert.engines.inputs import load_inputs, random_inputs
+from wpconvert.engines.inputs import Inputs, load_samples, ports_of, random_inputs
 from wpconvert.errors import FileError, UnsupportedError, UsageError
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.schema import options
@@ -29,6 +29,10 @@ def model(*inputs: tuple[tuple[int, ...], str], scale: float | None = 0.5) -> Tf
 def save(path: Path, **arrays: Any) -> Path:
     np.savez_compressed(path, **arrays)
     return path
+
+
+def load_inputs(path: Path, of: TfliteModel) -> Inputs:
+    return load_samples(path, ports_of(of))
 
 
 def test_random_inputs_are_the_same_for_the_same_seed_and_cover_the_type() -> None:

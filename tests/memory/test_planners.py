@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import permutations
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wpconvert.memory import exact
-from wpconvert.memory.buffers import Buffer, Layout, is_sound, peak
+from wpconvert.memory.buffers import ALIGNMENT, Buffer, Layout, peak
 from wpconvert.memory.greedy import greedy, place, stock
 
 
@@ -17,6 +18,18 @@ from wpconvert.memory.greedy import greedy, place, stock
 def _buffer(draw: st.DrawFn, steps: int = 8) -> Buffer:
     first = draw(st.integers(0, steps - 1))
     return Buffer(16 * draw(st.integers(0, 12)), first, draw(st.integers(first, steps - 1)))
+
+
+def is_sound(buffers: Sequence[Buffer], layout: Layout) -> bool:
+    """Whether all offsets are aligned and inside, and no buffers in use at the same step overlap."""
+    placed = list(zip(buffers, layout.offsets, strict=True))
+    if any(at < 0 or at % ALIGNMENT or at + buffer.nbytes > layout.nbytes for buffer, at in placed):
+        return False
+    return not any(
+        a.meets(b) and at < other + b.nbytes and other < at + a.nbytes
+        for i, (a, at) in enumerate(placed)
+        for b, other in placed[:i]
+    )
 
 
 @given(st.lists(_buffer(), max_size=12))

@@ -27,14 +27,6 @@ METHODS = {
 LARGE = ("bvlc_alexnet", "zfnet512", "vgg19")
 """Models of hundreds of megabytes; as float models they have external data."""
 
-LARGE_METHODS = {
-    "float": ("bitmap",),
-    "few values": ("packed",),
-    "QDQ": ("bitmap", "rle", "dcsr", "pool"),
-    "QOperator": ("rle",),
-}
-"""Those with which ONNX Runtime loads 144 million weights in less than 10 GB."""
-
 
 @pytest.fixture(scope="module")
 def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from tools.benchmark.measure import DENSE, Facts, Row
 from tools.benchmark.numbers import PUBLISHED, STOCK, Stock, published_nbytes, stock_of
 from tools.markdown import markdown
 from wpconvert.target.board import boards
+from wpconvert.units import number
 
 STOCK_NAME = "TFLM + CMSIS-NN"
 README_RATIOS = (
@@ -21,10 +22,6 @@ README_RATIOS = (
 
 def _millions(count: int) -> str:
     return f"{count / 1e6:.3f}"
-
-
-def _number(count: int | None) -> str:
-    return "–" if count is None else f"{count:,}"
 
 
 def _ratio(count: int | None, base: int | None) -> str:
@@ -47,7 +44,7 @@ def facts_line(facts: Facts) -> str:
         f"order-0 entropy {facts.entropy_nbytes:,} bytes; `zip -9` {facts.zip_nbytes:,}, `xz -9e` "
         f"{facts.xz_nbytes:,} bytes."
     )
-    published = [f"{m} {_number(published_nbytes(facts.name, m))}" for m in ("dcsr", "rle")]
+    published = [f"{m} {number(published_nbytes(facts.name, m))}" for m in ("dcsr", "rle")]
     if published_nbytes(facts.name, "dcsr") is not None:
         text += f" Files of the authors of dCSR: {', '.join(published)} bytes."
     return text
@@ -69,8 +66,8 @@ def model_table(facts: Facts, rows: Sequence[Row]) -> str:
                     _ratio(facts.weights, facts.entropy_nbytes),
                     _millions(stock.instructions),
                     cycles,
-                    _number(stock.arena_nbytes),
-                    _number(stock.flash_nbytes),
+                    number(stock.arena_nbytes),
+                    number(stock.flash_nbytes),
                 ]
             )
         for row in (row for row in rows if row.board == target):
@@ -83,8 +80,8 @@ def model_table(facts: Facts, rows: Sequence[Row]) -> str:
             for text, ours, theirs in (
                 (_millions(row.instructions), row.instructions, stock.instructions if stock else None),
                 (_millions(row.modelled_cycles), row.modelled_cycles, stock.modelled_cycles if stock else None),
-                (_number(row.arena_nbytes), row.arena_nbytes, stock.arena_nbytes if stock else None),
-                (_number(row.code_nbytes), row.code_nbytes, stock.flash_nbytes if stock else None),
+                (number(row.arena_nbytes), row.arena_nbytes, stock.arena_nbytes if stock else None),
+                (number(row.code_nbytes), row.code_nbytes, stock.flash_nbytes if stock else None),
             ):
                 cells.append(_against(text, ours, theirs))
             lines.append(cells)

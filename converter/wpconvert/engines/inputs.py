@@ -131,11 +131,6 @@ def _random(port: Port, number: int, generator: np.random.Generator) -> NDArray[
     return np.rint(drawn(number, generator, shape, info.min, info.max, centre)).astype(port.dtype)
 
 
-def load_inputs(path: Path, model: TfliteModel) -> Inputs:
-    """`load_samples` for a `.tflite` model."""
-    return load_samples(path, ports_of(model))
-
-
 def load_samples(path: Path, ports: Sequence[Port]) -> Inputs:
     """Samples of an .npz: one array per input, named as the input (any name when there is one), samples first.
 

@@ -37,15 +37,3 @@ class Layout:
 def peak(buffers: Sequence[Buffer]) -> int:
     """The most bytes that are in use at one step: no layout is smaller."""
     return max((sum(b.nbytes for b in buffers if b.first <= at.first <= b.last) for at in buffers), default=0)
-
-
-def is_sound(buffers: Sequence[Buffer], layout: Layout) -> bool:
-    """Whether all offsets are aligned and inside, and no buffers in use at the same step overlap."""
-    placed = list(zip(buffers, layout.offsets, strict=True))
-    if any(at < 0 or at % ALIGNMENT or at + buffer.nbytes > layout.nbytes for buffer, at in placed):
-        return False
-    return not any(
-        a.meets(b) and at < other + b.nbytes and other < at + a.nbytes
-        for i, (a, at) in enumerate(placed)
-        for b, other in placed[:i]
-    )

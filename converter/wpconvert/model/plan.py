@@ -22,6 +22,9 @@ from wpconvert.units import share
 
 Progress = Callable[[Weight], None]
 
+METHOD_NONE = "method none"
+"""The reason of a weight that was asked to stay as it is."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -87,7 +90,7 @@ def _attempt(choice: Choice) -> Outcome:
     if not isinstance(weight, Rewritable):
         return Outcome(weight, "none", reason=obstacle_of(weight))
     if choice.method == "none":
-        return Outcome(weight, "none", reason=choice.reason or "method none")
+        return Outcome(weight, "none", reason=choice.reason or METHOD_NONE)
     if not _is_sparse(choice):
         zeros = f"{share(weight.sparsity)} zeros, below the threshold of {share(choice.threshold)}"
         return Outcome(weight, "none", reason=zeros)

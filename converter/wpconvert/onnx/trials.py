@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wpconvert.model.plan import METHOD_NONE
 from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.rules import AUTO, Choice
 from wpconvert.model.weight import obstacle_of
@@ -80,7 +81,7 @@ def trials_of(
         methods = LOSSLESS if choice.method == AUTO else () if choice.method == "none" else (choice.method,)
         data, reason = one.place.data, obstacle_of(weight)
         if reason is None and not methods and before is None:
-            reason = choice.reason or "method none"
+            reason = choice.reason or METHOD_NONE
         job = None
         if reason is None and data is not None:
             settings = Settings(one.place.channel_axis, pool_size=pool.size, seed=pool.seed)
@@ -213,7 +214,7 @@ def _reason(trial: Trial, dense: int, costs: Mapping[str, Cost]) -> str:
     if trial.measured is None:
         return trial.reason or ""
     if not costs:
-        return next(iter(trial.measured.reasons.values()), "method none")
+        return next(iter(trial.measured.reasons.values()), METHOD_NONE)
     method = min(costs, key=lambda name: costs[name].nbytes)
     if costs[method].nbytes < dense:
         return f"the decoder of {method} would need more bytes than it saves"

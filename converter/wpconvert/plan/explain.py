@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wpconvert.model.plan import Outcome
+from wpconvert.model.plan import METHOD_NONE, Outcome
 from wpconvert.plan.goal import BALANCED, FILE, SIZE
 from wpconvert.plan.options import Item, Option
 from wpconvert.plan.planner import Planner, Point
 from wpconvert.plan.search import INF
 from wpconvert.report.result import Forecast, FrontPoint
-from wpconvert.units import change
+from wpconvert.units import change, share
 
 
 def explain(planner: Planner, point: Point, written: Sequence[Outcome]) -> tuple[list[Outcome], list[str]]:
@@ -24,7 +24,7 @@ def explain(planner: Planner, point: Point, written: Sequence[Outcome]) -> tuple
             reason = _reason(planner, item, option, linked)
             reasons.update((weight.key, reason) for weight in item.weights)
     outcomes = [
-        replace(o, reason=reasons[o.weight.key]) if o.weight.key in reasons and o.reason in (None, _METHOD_NONE) else o
+        replace(o, reason=reasons[o.weight.key]) if o.weight.key in reasons and o.reason in (None, METHOD_NONE) else o
         for o in written
     ]
     goal = planner.goal
@@ -41,16 +41,14 @@ def explain(planner: Planner, point: Point, written: Sequence[Outcome]) -> tuple
         notes.append(f"the plan takes {taken:.2f} × the dense cycles, more than {goal.slowdown:g} ×{why}")
     elif not before and not planner.within_slowdown(point, planner.costs.uncertainty):
         notes.append(
-            f"a forecast may be {planner.costs.uncertainty:.1%} too low: no plan keeps to {goal.slowdown:g} × with that"
+            f"a forecast may be {share(planner.costs.uncertainty)} too low: "
+            f"no plan keeps to {goal.slowdown:g} × with that"
         )
     if planner.unknown:
         notes.append(f"the forecast leaves out operators that the cost model lacks: {', '.join(planner.unknown)}")
     if left_out := dict.fromkeys(family for item in planner.items for family in item.left_out):
         notes.append(f"left out of the plan, for the cost model of {goal.core} lacks them: {', '.join(left_out)}")
     return outcomes, notes
-
-
-_METHOD_NONE = "method none"
 
 
 def _reason(planner: Planner, item: Item, chosen: Option, linked: frozenset[str]) -> str:

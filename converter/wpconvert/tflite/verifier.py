@@ -28,7 +28,6 @@ A table takes 8 bytes of a file at least, itself and the offset to it; 8 + 48 is
 without shared targets never exceeds the limit, however many tables it has.
 """
 
-_u16 = struct.Struct("<H").unpack_from
 _u32 = struct.Struct("<I").unpack_from
 _i32 = struct.Struct("<i").unpack_from
 
