@@ -18,6 +18,9 @@ from wpconvert.target.image import build_image
 from wpconvert.tflite.file import parse
 from wpconvert.tflite.layers import layers_of
 
+_TRIES = 31
+"""Samples of each kind: small constants of element-wise operators stay as they are."""
+
 Section = tuple[str, str, int]
 """Object file, section, and a number for those that agree in both."""
 Sizes = dict[Section, int]
@@ -34,7 +37,7 @@ def code_samples() -> Iterator[Sample]:
         if name not in seen:
             seen.add(name)
             yield sample
-    for sample in weighted(0, 1):
+    for sample in weighted(0, _TRIES):
         names = code_names(build([sample]))
         key = "+".join(sorted(names))
         if key not in seen:
