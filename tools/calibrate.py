@@ -12,7 +12,6 @@ again, unless kernels, runtime or cycle tables have changed.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from tools.calibration.check import Case, Checked, check, line, summary, uncertainty  # noqa: E402 - a script's root
 from tools.calibration.code_size import measure_code  # noqa: E402
+from tools.calibration.cost_file import write  # noqa: E402
 from tools.calibration.fit import fit  # noqa: E402
 from tools.calibration.layers import grouped, methods, models, weighted, without_channels  # noqa: E402
 from tools.calibration.measure import measure  # noqa: E402
@@ -74,17 +74,10 @@ def calibrate(board: Board, pool: Executor) -> None:
         "weights": {**weights, INTERPRETER: [round(part, 1) for part in interpreter]},
         "code": measure_code(board, pool),
     }
-    _write(board, content)
+    write(cost_path(board.core), content)
     found = [result for result in _checked(pool, [board.name], list(own_cases())) if not isinstance(result, str)]
     content["uncertainty"] = uncertainty(found)
-    _write(board, content)
-
-
-def _write(board: Board, content: dict[str, Any]) -> None:
-    text = json.dumps(content, indent=1, ensure_ascii=False)
-    # A pair of numbers to a line.
-    lines = text.replace("[\n   ", "[").replace(",\n   ", ", ").replace("\n  ]", "]")
-    cost_path(board.core).write_text(lines + "\n", encoding="utf-8")
+    write(cost_path(board.core), content)
 
 
 def own_cases() -> Iterator[Case]:

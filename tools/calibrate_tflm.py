@@ -12,7 +12,6 @@ there are any; it does what tools.profile_image says. `fit` measures the images 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.calibration.code_size import code_names, code_samples, entries, sections_of
+from tools.calibration.cost_file import write
 from tools.calibration.fit import Measured, Weights, fit_part
 from tools.calibration.layers import Sample, build, models, weighted
 from tools.calibration.operators import operators
@@ -120,7 +120,7 @@ def main() -> None:
         content = fit(arguments.folder, board, arguments.of)
     except (OSError, WpconvertError) as error:
         sys.exit(f"{arguments.folder}: {error}")
-    stock_path(board.core).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write(stock_path(board.core), content)
 
 
 if __name__ == "__main__":

@@ -99,10 +99,6 @@ class CostModel:
             return None
         return weighed(features, self.weights)
 
-    def knows(self, layer: Layer) -> bool:
-        """Whether it was calibrated with such operators, and with the codec of the layer."""
-        return self._knows(*self._describe(layer))
-
     def _knows(self, family: str, features: Features) -> bool:
         """A family that was not calibrated itself is known where all that it does is known from others."""
         others = {_part(name) for name in features} - {family}
