@@ -68,8 +68,8 @@ bench-host: setup
 	$(PYTHON) tools/bench_onnx_load.py
 	$(PYTHON) tools/bench_onnx_rewrite.py
 
-# Calibrate the cost model of -m auto on the simulated boards, and compare its predictions with measurements of the
-# shipped models. MODELS adds folders with models of your own; CHECK=1 compares only.
+# Calibrate the cost model of -m auto on the simulated boards, and compare its predictions with measurements of networks
+# that took no part, the shipped models among them. MODELS adds folders with models of your own; CHECK=1 compares only.
 calibrate: setup
 	$(PYTHON) tools/calibrate.py $(if $(CHECK),--check) $(MODELS)
 

@@ -196,6 +196,22 @@ def test_two_nodes_may_share_a_bias(tmp_path: Path) -> None:
     assert close(path, values, data(tmp_path, values)) == ["FULLY_CONNECTED"] * 2
 
 
+def test_a_flat_bias_takes_no_name_of_another_tensor(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Gemm", ["x", "first", "bias"], ["h"]),
+        helper.make_node("Gemm", ["h", "second", "bias/5"], ["y"]),
+    ]
+    constants = {
+        "first": RANDOM.normal(0, 0.3, (16, 5)).astype(np.float32),
+        "second": RANDOM.normal(0, 0.3, (5, 5)).astype(np.float32),
+        "bias": np.full((1, 1), 3, np.float32),
+        "bias/5": np.full(5, -3, np.float32),
+    }
+    path = saved(tmp_path, nodes, constants, shape=(1, 16))
+    values = RANDOM.normal(0, 1, (30, 16)).astype(np.float32)
+    close(path, values, data(tmp_path, values))
+
+
 def test_no_model_is_quantised_twice(cli: Cli, tmp_path: Path) -> None:
     path = pixels(tmp_path, FLOAT)
     samples = data(tmp_path, RANDOM.integers(0, 256, (10, 3, 8, 8)).astype(np.float32))

@@ -274,7 +274,7 @@ def output_line(output: OutputComparison) -> str:
     if output.equal:
         return f"{name}: {output.values:,} values equal{accuracy}"
     unit = "" if output.dtype.startswith("float") else " LSB"
-    snr = "" if output.snr_db is None else f", SNR {output.snr_db:.1f} dB"
+    snr = "" if output.snr_db is None else f", SNR {decibels(output.snr_db)}"
     return (
         f"{name}: {output.different:,} of {output.values:,} values differ, at most by {output.max_error:g}{unit}{snr}, "
         f"top-1 agreement {share(output.top1)}{accuracy}"

@@ -18,6 +18,8 @@ def flatten_biases(graph: onnx.GraphProto) -> None:
     Raises UnsupportedError for a bias that differs from row to row.
     """
     constants = {tensor.name: tensor for tensor in graph.initializer}
+    taken = {*constants, *(info.name for info in graph.input), *(name for node in graph.node for name in node.output)}
+    made: dict[tuple[str, int], str] = {}
     for node in graph.node:
         if node.op_type != "Gemm" or len(node.input) <= _BIAS:
             continue
@@ -34,8 +36,11 @@ def flatten_biases(graph: onnx.GraphProto) -> None:
                 f"{columns} columns"
             )
         values = np.broadcast_to(numpy_helper.to_array(bias).reshape(shape[-1:]), (columns,))
-        flat = f"{bias.name}/{columns}"
-        if flat not in constants:
-            constants[flat] = numpy_helper.from_array(np.ascontiguousarray(values), flat)
-            graph.initializer.append(constants[flat])
-        node.input[_BIAS] = flat
+        if (bias.name, columns) not in made:
+            flat = f"{bias.name}/{columns}"
+            while flat in taken:
+                flat += "_"
+            taken.add(flat)
+            made[bias.name, columns] = flat
+            graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), flat))
+        node.input[_BIAS] = made[bias.name, columns]
