@@ -24,10 +24,12 @@ from wpconvert.tflite.layers import layers_of
 
 GOAL = replace(DEFAULT_GOAL, runtime=TFLM)
 CORE = GOAL.core
+CORES = (CORE, "Cortex-M4")
 
 
-def test_plain_operators_cost_what_tflm_takes_and_rewritten_ones_what_ours_take() -> None:
-    bundled, tflm = load_costs(CORE), load_costs(CORE, TFLM)
+@pytest.mark.parametrize("core", CORES)
+def test_plain_operators_cost_what_tflm_takes_and_rewritten_ones_what_ours_take(core: str) -> None:
+    bundled, tflm = load_costs(core), load_costs(core, TFLM)
     (plain,) = (layer for layer in layers_of(parse(conv_model())) if layer.weights is not None)
     assert plain.weights is not None and plain.weights.method == PLAIN
     assert tflm.cost(plain) != bundled.cost(plain)
@@ -37,8 +39,9 @@ def test_plain_operators_cost_what_tflm_takes_and_rewritten_ones_what_ours_take(
     assert not predict(layers_of(parse(conv_model())), tflm).unknown
 
 
-def test_code_is_that_of_tflm_and_of_our_operators() -> None:
-    tflm = load_costs(CORE, TFLM)
+@pytest.mark.parametrize("core", CORES)
+def test_code_is_that_of_tflm_and_of_our_operators(core: str) -> None:
+    tflm = load_costs(core, TFLM)
     interpreter = tflm.code_nbytes([])
     plain, rewritten = (tflm.code_nbytes(names) for names in (["CONV_2D"], ["WP_CONV_2D", "rle"]))
     assert 10_000 < interpreter < min(plain, rewritten)
