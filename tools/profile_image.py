@@ -61,7 +61,11 @@ def main() -> None:
     except (OSError, WpconvertError) as error:
         sys.exit(f"{arguments.image}: {error}")
     print(markdown(["operator", "instructions", "cycles, modelled"], operator_rows(found), texts=1), end="")
-    print(f"\narena {found.arena_nbytes:,} bytes, image without the model {found.code_nbytes:,} bytes", *found.notes)
+    once = f"AllocateTensors {found.prepare_instructions:,} instructions"
+    print(
+        f"\n{once}, arena {found.arena_nbytes:,} bytes, image without the model {found.code_nbytes:,} bytes",
+        *found.notes,
+    )
     if found.outputs_sha256 != expected_sha256(arguments.model):
         sys.exit("the outputs are not those of the reference interpreter")
 
