@@ -182,6 +182,7 @@ LIES: dict[str, tuple[Callable[[ModelProto], None], int, str]] = {
     "no operator set": (_no_opset, 3, "it has no versions of operator sets; the file may be truncated"),
     "newer format": (_newer, 4, "IR version 99"),
     "newer operators": (_newer_opset, 4, "operator set 999"),
+    "short data": (_short_raw, 3, "3 bytes of data, its shape [] and type FLOAT need 4"),
     "same name twice": (_twice, 3, "constant 'conv.weight' is there twice"),
 }
 

@@ -26,7 +26,7 @@ def is_sound(buffers: Sequence[Buffer], layout: Layout) -> bool:
     if any(at < 0 or at % ALIGNMENT or at + buffer.nbytes > layout.nbytes for buffer, at in placed):
         return False
     return not any(
-        a.meets(b) and at < other + b.nbytes and other < at + a.nbytes
+        a.first <= b.last and b.first <= a.last and at < other + b.nbytes and other < at + a.nbytes
         for i, (a, at) in enumerate(placed)
         for b, other in placed[:i]
     )

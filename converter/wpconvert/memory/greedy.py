@@ -41,11 +41,6 @@ def stock(buffers: Sequence[Buffer], fixed: Mapping[int, int] | None = None) -> 
     return place(buffers, sorted(online, key=lambda i: -buffers[i].nbytes), fixed)
 
 
-def bundled(buffers: Sequence[Buffer]) -> Layout:
-    """The layout of the bundled runtime's planner (runtime/core/planner.cc)."""
-    return min(_improved(buffers, next(_orders(buffers))), key=lambda layout: layout.nbytes)
-
-
 def greedy(buffers: Sequence[Buffer]) -> Layout:
     """The best of several orders, and of what moving the outermost buffer to the front of them makes of each."""
     least = peak(buffers)

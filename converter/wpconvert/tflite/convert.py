@@ -23,10 +23,11 @@ from wpconvert.tflite import metadata
 from wpconvert.tflite.attached import Attached, behind, without
 from wpconvert.tflite.compressed import blob_of, codec_name, pool_of
 from wpconvert.tflite.file import parse, serialise, serialised_nbytes
-from wpconvert.tflite.layers import Place, layers_at
+from wpconvert.tflite.layers import layers_at
 from wpconvert.tflite.model import TfliteModel
 from wpconvert.tflite.operators import BUILTIN_NAMES
 from wpconvert.tflite.overhead import Overheads
+from wpconvert.tflite.parts import Place
 from wpconvert.tflite.planned import Input, Written, arena_of, write_planned
 from wpconvert.tflite.pooling import pool_choices
 from wpconvert.tflite.restore import is_rewritten, restore

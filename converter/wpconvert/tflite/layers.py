@@ -13,6 +13,7 @@ from wpconvert.tflite.compressed import Compressed, read_compressed
 from wpconvert.tflite.elementwise import matrix_of
 from wpconvert.tflite.model import TfliteModel, element_count, shape_of
 from wpconvert.tflite.operators import BUILTIN_NAMES, ELEMENTWISE, ROW_DIMS, OperatorOptions, options_of
+from wpconvert.tflite.parts import Place
 from wpconvert.tflite.schema import DTYPES
 from wpconvert.tflite.table import RequantTable
 from wpconvert.tflite.weights import WEIGHT_INPUT, table_of
@@ -20,10 +21,6 @@ from wpconvert.tflite.weights import WEIGHT_INPUT, table_of
 _MOST_FAST = 23
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
 _BINARY = ("ADD", "SUB", "MUL")
-
-
-Place = tuple[int, int]
-"""An operator: subgraph and index."""
 
 
 def layers_at(model: TfliteModel) -> dict[Place, Layer]:
