@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,16 @@ def test_help_names_options_and_examples(command: str, option: str, cli: Cli) ->
     assert "Usage: wpconvert" in done.out
     if command not in ("methods",):
         assert "Example" in done.out
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fills_its_lines(command: str, cli: Cli) -> None:
+    """What it says first: a line ends where the next word does not fit, or the paragraph does."""
+    text, options = cli.ok(*([command] if command else []), "--help").out.split("╭", 1)
+    width = len(options.splitlines()[0])
+    for line, after in pairwise(text.splitlines()):
+        if line.strip() and after.strip():
+            assert len(f"{line.rstrip()} {after.split()[0]}") > width - 1
 
 
 def test_help_documents_the_exit_codes(cli: Cli) -> None:

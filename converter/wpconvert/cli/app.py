@@ -74,13 +74,18 @@ class _Commands(TyperGroup):
 def _command(name: str) -> Any:
     function = getattr(import_module(f"wpconvert.cli.{name}"), name)
     one = typer.Typer(add_completion=False, rich_markup_mode="rich", context_settings=_SETTINGS)
-    one.command(name, epilog=getattr(function, "epilog", None))(function)
+    one.command(name, help=_unwrapped(function.__doc__), epilog=getattr(function, "epilog", None))(function)
     return get_command(one)
+
+
+def _unwrapped(text: str) -> str:
+    """A text with a line for each paragraph, which help wraps to the terminal's width."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 app = typer.Typer(
     cls=_Commands,
-    help=_HELP,
+    help=_unwrapped(_HELP),
     epilog=_EPILOG,
     rich_markup_mode="rich",
     no_args_is_help=True,
