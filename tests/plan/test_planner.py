@@ -19,7 +19,7 @@ from wpconvert.plan.costs import Code, CostModel
 from wpconvert.plan.explain import explain
 from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED, WORTH, Goal
 from wpconvert.plan.planner import Planner, Point
-from wpconvert.plan.search import INF
+from wpconvert.plan.relaxed import INF
 
 FILE_NBYTES = 100_000
 SPEEDS = {"dense": 10.0, "rle": 30.0, "dcsr": 12.0}

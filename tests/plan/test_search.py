@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from wpconvert.codecs import STANDALONE
 from wpconvert.plan.costs import Code
-from wpconvert.plan.search import INF, Candidate, Limits, Search
+from wpconvert.plan.relaxed import INF
+from wpconvert.plan.search import Candidate, Limits, Search
 from wpconvert.plan.solver import Picks
 
 NAMES = ("A", "WP_A", "B", "WP_B", "rle", "dcsr")

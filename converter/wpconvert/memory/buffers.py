@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 ALIGNMENT = 16
 
@@ -32,4 +34,8 @@ class Layout:
 
 def peak(buffers: Sequence[Buffer]) -> int:
     """The most bytes that are in use at one step: no layout is smaller."""
-    return max((sum(b.nbytes for b in buffers if b.first <= at.first <= b.last) for at in buffers), default=0)
+    changes: defaultdict[int, int] = defaultdict(int)
+    for buffer in buffers:
+        changes[buffer.first] += buffer.nbytes
+        changes[buffer.last + 1] -= buffer.nbytes
+    return max(accumulate(changes[step] for step in sorted(changes)), default=0)

@@ -10,7 +10,7 @@ from wpconvert.model.plan import METHOD_NONE, Outcome
 from wpconvert.plan.goal import BALANCED, FILE, SIZE
 from wpconvert.plan.options import Item, Option
 from wpconvert.plan.planner import Planner, Point
-from wpconvert.plan.search import INF
+from wpconvert.plan.relaxed import INF
 from wpconvert.report.result import Forecast, FrontPoint
 from wpconvert.units import change, share
 

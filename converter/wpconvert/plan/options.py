@@ -85,7 +85,7 @@ def items_of(choices: Sequence[Choice], costs: CostModel, progress: Progress | N
 def _item(members: Sequence[Choice], costs: CostModel) -> Item:
     automatic = any(choice.method == AUTO for choice in members)
     methods = (PLAIN, *_codecs_of(members)) if automatic else (PLAIN,)
-    tried = [_Stored.of(_outcomes(members, method)) for method in methods]
+    tried = [_Stored.of(_outcomes(members, method), costs) for method in methods]
     lacking = [stored.lacking(costs) for stored in tried]
     timed = not lacking[0]
     options: list[Option] = []
@@ -96,11 +96,11 @@ def _item(members: Sequence[Choice], costs: CostModel) -> Item:
         if options and (families or not timed):
             left_out.update(dict.fromkeys(families))
         else:
-            options.append(stored.option(costs, timed))
+            options.append(stored.option(timed))
     before = options[0]
     if all(_same(stored.outcomes, before.outcomes) for stored in tried):
         # Where nothing else can be done, a codec's answer says why.
-        options = [tried[-1].option(costs, timed)]
+        options = [tried[-1].option(timed)]
     return Item(tuple(choice.weight for choice in members), tuple(options), before, lacking[0], tuple(left_out))
 
 
@@ -126,26 +126,32 @@ def _same(one: Sequence[Outcome], other: Sequence[Outcome]) -> bool:
 
 @dataclass(frozen=True)
 class _Stored:
-    """Weights that share their storage, stored like this, and the operators that multiply with them then."""
+    """Weights that share their storage, stored like this, and the operators that multiply with them then.
+
+    costs: of each operator, None where the cost model lacks it.
+    """
 
     outcomes: tuple[Outcome, ...]
     layers: tuple[Layer, ...]
+    costs: tuple[Cost | None, ...]
 
     @classmethod
-    def of(cls, outcomes: tuple[Outcome, ...]) -> _Stored:
-        return cls(outcomes, tuple(layer for outcome in outcomes for layer in layers_with(outcome)))
+    def of(cls, outcomes: tuple[Outcome, ...], costs: CostModel) -> _Stored:
+        layers = tuple(layer for outcome in outcomes for layer in layers_with(outcome))
+        return cls(outcomes, layers, tuple(costs.cost(layer) for layer in layers))
 
     def lacking(self, costs: CostModel) -> tuple[str, ...]:
         """Families of the operators that the cost model lacks."""
-        return tuple(dict.fromkeys(costs.name_of(layer) for layer in self.layers if costs.cost(layer) is None))
+        without = [layer for layer, cost in zip(self.layers, self.costs, strict=True) if cost is None]
+        return tuple(dict.fromkeys(costs.name_of(layer) for layer in without))
 
-    def option(self, costs: CostModel, timed: bool) -> Option:
+    def option(self, timed: bool) -> Option:
         outcomes = self.outcomes
         nbytes = blobs_nbytes(outcomes)
         if any(outcome.blob is None for outcome in outcomes):
             nbytes += outcomes[0].weight.nbytes
         nbytes += sum(outcome.weight.overhead for outcome in outcomes if outcome.blob is not None)
-        cost = sum_of(costs.cost(layer) for layer in self.layers) if timed else NOTHING
+        cost = sum_of(self.costs) if timed else NOTHING
         return Option(outcomes, nbytes, cost, frozenset(name for layer in self.layers for name in layer.code))
 
 
@@ -156,4 +162,4 @@ def option_of(item: Item, outcomes: tuple[Outcome, ...], costs: CostModel) -> Op
             a.blob is b.blob for a, b in zip(option.outcomes, outcomes, strict=True)
         ):
             return replace(option, outcomes=outcomes)
-    return _Stored.of(outcomes).option(costs, not item.lacking)
+    return _Stored.of(outcomes, costs).option(not item.lacking)

@@ -14,7 +14,8 @@ from wpconvert.plan.costs import Code, Cost, CostModel, load_costs, sum_of
 from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED, WORTH, Goal
 from wpconvert.plan.options import Item, Option, items_of, option_of
 from wpconvert.plan.predict import predict
-from wpconvert.plan.search import INF, ROUNDING, Candidate, Limits, Search
+from wpconvert.plan.relaxed import INF
+from wpconvert.plan.search import ROUNDING, Candidate, Limits, Search
 from wpconvert.plan.solver import Picks
 
 _FRONT = 9

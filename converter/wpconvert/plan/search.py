@@ -14,20 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.plan.costs import Code
+from wpconvert.plan.relaxed import INF, Floats, Relaxed
 from wpconvert.plan.solver import Picks, Solver
 
-INF = float("inf")
 ROUNDING = 1e-9
 _SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
 """Shares of cycles, against instructions, in the one cost that a solver limits, until both keep to their limits."""
 _BOUND_SHARES = (1.0, 0.0)
 _PRICES = 24
-_GOLDEN = 0.5 * (5**0.5 - 1)
-_GOLDEN_STEPS = 30
-
-Floats = NDArray[np.float64]
-Relaxed = Callable[[float, float], tuple[Floats, Floats]]
-"""By price of the limit and share of cycles: a value of each option, and what is added for each set of names."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +96,12 @@ class Search:
             self._code += charge.nbytes * (charge.needed(self._fixed) | ((self._sets & mask) != 0))
         shape = (len(items), max((len(item) for item in items), default=1))
         self._nbytes, self._cycles, self._instructions = np.full(shape, INF), np.zeros(shape), np.zeros(shape)
+        self._needed = np.full(shape, -1, np.int64)
         for row, item in enumerate(items):
             self._nbytes[row, : len(item)] = [c.nbytes for c in item]
             self._cycles[row, : len(item)] = [c.cycles for c in item]
             self._instructions[row, : len(item)] = [c.instructions for c in item]
+            self._needed[row, : len(item)] = self._masks[row]
         span = sum(max(c.nbytes for c in item) for item in items)
         # What the dense model's time may be worth, in bytes: from next to nothing to more than all weights.
         self._prices = [float(price) for price in np.geomspace(1e-3 * max(1, span), 1e4 * max(1, span), _PRICES)]
@@ -117,13 +113,16 @@ class Search:
         linked: whether code counts. room: most bytes with code, whether it counts or not. With a price, a set of names
         whose best plan takes more is left out, though another one of its plans might fit.
         """
-        base = self._nbytes + price * self._cycles
+        values = self._nbytes + price * self._cycles
         code = self._code if linked else np.zeros(len(self._code))
-
-        def relaxed(weight: float, share: float) -> tuple[Floats, Floats]:
-            if (limit := limits.mix(share)) == INF:
-                return base, code
-            return base + weight * (share * self._cycles + (1 - share) * self._instructions), code - weight * limit
+        nothing = np.zeros(len(code))
+        if limits.cycles < INF:
+            prices = [0.0, *self._prices]
+            relaxed = [
+                Relaxed(values, self._mixed(share), code, nothing + limits.mix(share)) for share in _BOUND_SHARES
+            ]
+        else:
+            prices, relaxed = [0.0], [Relaxed(values, np.zeros_like(values), code, nothing)]
 
         def solve(index: int) -> tuple[float, Picks] | None:
             picks = self._within(index, limits, price)
@@ -134,10 +133,10 @@ class Search:
                 return None
             return nbytes + price * sum(c.cycles for c in self._chosen(picks)) + (own if linked else 0), picks
 
-        bounds = self._bounds(relaxed, [0.0, *self._prices] if limits.cycles < INF else [0.0])
+        bounds = self._bounds(relaxed, prices)
         if price == 0:
             bounds[bounds - code + self._code > room] = INF
-        return self._first(bounds, relaxed, solve)
+        return self._first(bounds, relaxed, prices, solve)
 
     def least(self, price: float = 0.0) -> Picks:
         """The same without limits: there is always such a plan, at worst one that links every name."""
@@ -146,9 +145,8 @@ class Search:
 
     def cheapest(self, room: float) -> Picks | None:
         """The fewest cycles with at most `room` bytes of options and code; None when there is no such plan."""
-
-        def relaxed(weight: float, _: float) -> tuple[Floats, Floats]:
-            return self._cycles + self._nbytes / weight, (self._code - room) / weight
+        prices = [1 / price for price in reversed(self._prices)]
+        relaxed = [Relaxed(self._cycles, self._nbytes, np.zeros(len(self._code)), room - self._code)]
 
         def solve(index: int) -> tuple[float, Picks] | None:
             left = self._left(index)
@@ -159,9 +157,9 @@ class Search:
             picks = _named(left, found)
             return sum(c.cycles for c in self._chosen(picks)), picks
 
-        bounds = self._bounds(relaxed, self._prices)
+        bounds = self._bounds(relaxed, prices)
         bounds[self._sums(self._nbytes) + self._code > room] = INF
-        return self._first(bounds, relaxed, solve)
+        return self._first(bounds, relaxed, prices, solve)
 
     def front(self, *, linked: bool) -> list[Picks]:
         """Plans that are best where time has a price, the smallest first, at growing prices."""
@@ -180,6 +178,10 @@ class Search:
     def _chosen(self, picks: Picks) -> list[Candidate]:
         return [item[pick] for item, pick in zip(self._items, picks, strict=True)]
 
+    def _mixed(self, share: float) -> Floats:
+        """Cycles and instructions of all options as one cost."""
+        return share * self._cycles + (1 - share) * self._instructions
+
     def _sums(self, values: Floats) -> Floats:
         """For each set of names the least sum of values."""
         total = np.zeros(len(self._sets))
@@ -187,44 +189,33 @@ class Search:
             total += group.sums(values)
         return total
 
-    def _bounds(self, relaxed: Relaxed, prices: Sequence[float]) -> Floats:
+    def _bounds(self, relaxed: Sequence[Relaxed], prices: Sequence[float]) -> Floats:
         """What no plan of a set of names is below."""
         bounds = np.full(len(self._sets), -INF)
-        for share in _BOUND_SHARES:
+        for problem in relaxed:
             for price in prices:
-                values, added = relaxed(price, share)
+                values, added = problem.priced(price)
                 bounds = np.maximum(bounds, self._sums(values) + added)
         return bounds
 
-    def _refined(self, relaxed: Relaxed, index: int) -> float:
-        """The best bound of one set of names: it is concave in the price."""
-        outside = np.ones(self._nbytes.shape, bool)
-        for row, masks in enumerate(self._masks):
-            outside[row, : len(masks)] = [mask & ~int(self._sets[index]) != 0 for mask in masks]
-
-        def bound(exponent: float, share: float) -> float:
-            values, added = relaxed(float(np.exp(exponent)), share)
-            return float(np.where(outside, INF, values).min(axis=1).sum() + added[index])
-
-        found = -INF
-        for share in _BOUND_SHARES:
-            low, high = np.log(self._prices[0]), np.log(self._prices[-1])
-            for _ in range(_GOLDEN_STEPS):
-                one, other = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-                values = bound(one, share), bound(other, share)
-                found = max(found, *values)
-                low, high = (low, other) if values[0] > values[1] else (one, high)
-        return found
+    def _ruled_out(self, relaxed: Sequence[Relaxed], prices: Sequence[float], index: int, best: float) -> bool:
+        """Whether no plan of one set of names is below `best`."""
+        outside = (self._needed & ~self._sets[index]) != 0
+        return any(problem.reaches(best, prices, index, outside) for problem in relaxed)
 
     def _first(
-        self, bounds: Floats, relaxed: Relaxed, solve: Callable[[int], tuple[float, Picks] | None]
+        self,
+        bounds: Floats,
+        relaxed: Sequence[Relaxed],
+        prices: Sequence[float],
+        solve: Callable[[int], tuple[float, Picks] | None],
     ) -> Picks | None:
         """The solution of least value over all sets of names whose bound does not rule them out."""
         best, found = INF, None
         for index in np.argsort(bounds, kind="stable"):
             if bounds[index] >= best - ROUNDING:
                 break
-            if best < INF and self._refined(relaxed, int(index)) >= best - ROUNDING:
+            if best < INF and self._ruled_out(relaxed, prices, int(index), best - ROUNDING):
                 continue
             solution = solve(int(index))
             if solution is not None and solution[0] < best:
