@@ -147,12 +147,16 @@ def limited_lengths(counts: IntArray, limit: int) -> IntArray:
 def codes(lengths: IntArray) -> NDArray[np.uint64]:
     """Canonical codes as they stand in the bit string, first bit lowest: uint64[256] for lengths int64[256]."""
     out = np.zeros(SYMBOLS, np.uint64)
-    code = 0
-    for nbits in range(1, MAX_NBITS + 1):
-        for symbol in np.flatnonzero(lengths == nbits):
-            out[symbol] = int(f"{code:0{nbits}b}"[::-1], 2)
-            code += 1
-        code <<= 1
+    used = np.flatnonzero(lengths)
+    nbits = lengths[used]
+    order = np.argsort(nbits, kind="stable")
+    # Each code is the sum of the shares that those before it take of all bit strings: first bit highest.
+    share = np.int64(1) << (MAX_NBITS - nbits[order])
+    left = np.cumsum(share) - share
+    mirrored = np.zeros(len(left), np.int64)
+    for bit in range(MAX_NBITS):
+        mirrored |= ((left >> (MAX_NBITS - 1 - bit)) & 1) << bit
+    out[used[order]] = mirrored.astype(np.uint64)
     return out
 
 
@@ -179,8 +183,8 @@ def _with_two(histogram: IntArray) -> IntArray:
 
 def _options(counts: IntArray) -> list[tuple[float, int]]:
     """Bits and group_log2 of every group size that leaves two groups that occur."""
-    sizes = range(MAX_GROUP_LOG2 + 1)
-    return [(_bits(counts, size), size) for size in sizes if np.count_nonzero(_grouped(counts, size)[1]) > 1]
+    grouped = [_grouped(counts, size)[1] for size in range(MAX_GROUP_LOG2 + 1)]
+    return [(_bits(groups, size), size) for size, groups in enumerate(grouped) if np.count_nonzero(groups) > 1]
 
 
 def _grouped(counts: IntArray, group_log2: int) -> tuple[int, IntArray]:
@@ -191,13 +195,13 @@ def _grouped(counts: IntArray, group_log2: int) -> tuple[int, IntArray]:
     return first, counts[first : first + (groups << group_log2)].reshape(groups, -1).sum(axis=1)
 
 
-def _bits(counts: IntArray, group_log2: int) -> float:
-    """About how many bits the symbols and the description take with groups of 2^group_log2."""
-    _, groups = _grouped(counts, group_log2)
+def _bits(groups: IntArray, group_log2: int) -> float:
+    """About how many bits the symbols and the description take with these counts of groups of 2^group_log2."""
     total = int(groups.sum())
     used = groups[groups > 0]
     ideal = np.maximum(np.log2(total / used), 1)
-    steps = np.abs(np.diff(np.clip(np.rint(ideal), 1, MAX_NBITS - group_log2)))
-    tokens = np.where(steps == 0, _SAME, np.where(steps == 1, _STEP, _OTHER))
+    steps = np.abs(np.diff(np.minimum(np.rint(ideal), MAX_NBITS - group_log2)))
+    same, step = np.count_nonzero(steps == 0), np.count_nonzero(steps == 1)
+    tokens = _SAME * same + _STEP * step + _OTHER * (len(steps) - same - step)
     absent = len(groups) - len(used)
-    return float((used * (ideal + group_log2)).sum()) + float(tokens.sum()) + _ABSENT * absent
+    return float((used * (ideal + group_log2)).sum()) + float(tokens) + _ABSENT * absent

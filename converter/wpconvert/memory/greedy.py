@@ -15,16 +15,16 @@ _ATTEMPTS = 32
 def place(buffers: Sequence[Buffer], order: Sequence[int], fixed: Mapping[int, int] | None = None) -> Layout:
     """The layout that placing buffers in this order gives; those in `fixed` (index to offset) lie there already."""
     offsets = dict(fixed or {})
-    meeting = _meeting(tuple(buffers))
+    meeting, sizes = _meeting(tuple(buffers)), [buffer.nbytes for buffer in buffers]
     for index in order:
-        nbytes = buffers[index].nbytes
+        nbytes = sizes[index]
         offset = 0
-        for start, end in sorted((offsets[i], offsets[i] + buffers[i].nbytes) for i in meeting[index] if i in offsets):
+        for start, end in sorted([(offsets[i], offsets[i] + sizes[i]) for i in meeting[index] if i in offsets]):
             if start - offset >= nbytes:
                 break
             offset = max(offset, end)
         offsets[index] = offset
-    nbytes = max((at + buffers[i].nbytes for i, at in offsets.items()), default=0)
+    nbytes = max((at + sizes[i] for i, at in offsets.items()), default=0)
     return Layout(tuple(offsets[i] for i in range(len(buffers))), nbytes)
 
 
