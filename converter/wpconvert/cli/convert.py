@@ -54,6 +54,7 @@ from wpconvert.target.board import board_named, boards
 from wpconvert.tflite.convert import Converted, Settings
 from wpconvert.tflite.convert import convert as convert_bytes
 from wpconvert.tflite.file import parse, read
+from wpconvert.tflite.model import TfliteModel
 from wpconvert.verification import verify_models
 
 DEFAULT_METHOD = AUTO
@@ -240,7 +241,7 @@ def convert(
         data, original = read(model)
         if not no_verify:
             samples = samples_of(original, inputs, random, seed, evaluation)
-    converted = _convert(model, data, settings, measure, quiet)
+    converted = _convert(model, data, original, settings, measure, quiet)
     verification = None
     if samples is not None:
         with progress_bar("verify", 2 * len(samples.samples), quiet) as bar:
@@ -321,11 +322,11 @@ def _goal(
     return Goal(board.name, board.core, optimize or default, max_slowdown, flash, ram, runtime)
 
 
-def _convert(model: Path, data: bytes, settings: Settings, measure: bool, quiet: bool) -> Converted:
+def _convert(path: Path, data: bytes, model: TfliteModel, settings: Settings, measure: bool, quiet: bool) -> Converted:
     with progress_bar("encode", 1, quiet) as bar:
         heard = (lambda weights: bar.total(len(weights)), lambda _: bar.advance())
         if not measure:
-            return convert_bytes(str(model), data, settings, *heard)
+            return convert_bytes(str(path), data, settings, *heard, model=model)
         from wpconvert.measured import convert_measured  # noqa: PLC0415 - it brings the benchmark with it
 
-        return convert_measured(str(model), data, settings, settings.planned or DEFAULT_GOAL, *heard)
+        return convert_measured(str(path), data, settings, settings.planned or DEFAULT_GOAL, *heard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -10,6 +11,9 @@ from collections.abc import Sequence
 from wpconvert.cli.messages import fail
 from wpconvert.errors import FileError
 from wpconvert.interrupts import Interrupted, listen, stop_listening
+
+_NEW_OBJECTS = 100_000
+"""Before garbage is looked for."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -24,6 +28,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Entry point of the console script."""
+    # A model is a large tree without cycles: looking for them in it takes time and finds nothing.
+    gc.set_threshold(_NEW_OBJECTS)
     try:
         listen()
         for stream in (sys.stdout, sys.stderr):

@@ -92,8 +92,8 @@ def predict_arena(model: TfliteModel, board: str) -> int:
     return predict(model, board).nbytes
 
 
-def predict(model: TfliteModel, board: str) -> ArenaPrediction:
-    """The same in detail."""
+def predict(model: TfliteModel, board: str, data: bytes | None = None) -> ArenaPrediction:
+    """The same in detail. data: the model's file, where it is there already."""
     # Engines and boards stand above the rewriting, which this package serves too.
     from wpconvert.engines.native import extension  # noqa: PLC0415
     from wpconvert.target.board import board_named  # noqa: PLC0415
@@ -101,7 +101,7 @@ def predict(model: TfliteModel, board: str) -> ArenaPrediction:
     core = board_named(board).core
     native = extension()
     try:
-        placed, scratch = native.lower_arena(serialise(model), core)
+        placed, scratch = native.lower_arena(serialise(model) if data is None else data, core)
     except native.Error as error:
         raise UnsupportedError(str(error)) from error
     return ArenaPrediction(placed, _persistent(model, core, len(scratch)), dict(scratch))

@@ -62,7 +62,7 @@ class _Group:
 
     def __init__(self, rows: Sequence[int], masks: Sequence[int], sets: NDArray[np.int64]) -> None:
         self._rows, self._width = np.asarray(rows), len(masks)
-        patterns, inverse = np.unique(_inside(masks, sets), axis=0, return_inverse=True)
+        patterns, inverse = np.unique(_inside(np.asarray(masks), sets[:, None]), axis=0, return_inverse=True)
         self._patterns, self._inverse = patterns.T[:, :, None], inverse.reshape(-1)
 
     def sums(self, values: Floats) -> Floats:
@@ -88,7 +88,7 @@ class Search:
             groups[tuple(masks)].append(row)
         self._sets = np.arange(1 << len(free), dtype=np.int64)
         for group in groups:
-            self._sets = self._sets[_inside(group, self._sets).any(axis=1)]
+            self._sets = self._sets[_inside(np.asarray(group), self._sets[:, None]).any(axis=1)]
         self._groups = [_Group(rows, masks, self._sets) for masks, rows in groups.items()]
         self._code = np.zeros(len(self._sets))
         for charge in charges:
@@ -97,6 +97,8 @@ class Search:
         shape = (len(items), max((len(item) for item in items), default=1))
         self._nbytes, self._cycles, self._instructions = np.full(shape, INF), np.zeros(shape), np.zeros(shape)
         self._needed = np.full(shape, -1, np.int64)
+        # Most sets of names leave the same of an item.
+        self._unbeaten: dict[tuple[int, tuple[bool, ...]], list[tuple[int, Candidate]]] = {}
         for row, item in enumerate(items):
             self._nbytes[row, : len(item)] = [c.nbytes for c in item]
             self._cycles[row, : len(item)] = [c.cycles for c in item]
@@ -200,7 +202,7 @@ class Search:
 
     def _ruled_out(self, relaxed: Sequence[Relaxed], prices: Sequence[float], index: int, best: float) -> bool:
         """Whether no plan of one set of names is below `best`."""
-        outside = (self._needed & ~self._sets[index]) != 0
+        outside = ~_inside(self._needed, self._sets[index])
         return any(problem.reaches(best, prices, index, outside) for problem in relaxed)
 
     def _first(
@@ -224,11 +226,14 @@ class Search:
 
     def _left(self, index: int) -> list[list[tuple[int, Candidate]]]:
         """What a set of names leaves of each item, without options that another one beats, and their numbers."""
-        outside = ~int(self._sets[index])
-        return [
-            _unbeaten([(n, c) for n, (c, mask) in enumerate(zip(item, masks, strict=True)) if not mask & outside])
-            for item, masks in zip(self._items, self._masks, strict=True)
-        ]
+        return [self._kept(row, tuple(inside)) for row, inside in enumerate(_inside(self._needed, self._sets[index]))]
+
+    def _kept(self, row: int, inside: tuple[bool, ...]) -> list[tuple[int, Candidate]]:
+        found = self._unbeaten.get((row, inside))
+        if found is None:
+            found = _unbeaten([(n, c) for n, c in enumerate(self._items[row]) if inside[n]])
+            self._unbeaten[row, inside] = found
+        return found
 
     def _best(self, left: Sequence[Sequence[tuple[int, Candidate]]], price: float) -> Picks:
         """The best options where only the price of time counts."""
@@ -248,9 +253,9 @@ class Search:
         return None
 
 
-def _inside(masks: Sequence[int], sets: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """By set of names and option, whether the set has all that the option needs."""
-    return np.asarray((np.asarray(masks)[None, :] & ~sets[:, None]) == 0)
+def _inside(masks: NDArray[np.int64], sets: NDArray[np.int64] | np.int64) -> NDArray[np.bool_]:
+    """Whether sets of names have all that options need, both of shapes that go together."""
+    return np.asarray((masks & ~sets) == 0)
 
 
 def _named(left: Sequence[Sequence[tuple[int, Candidate]]], found: Picks) -> Picks:

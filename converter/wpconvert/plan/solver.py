@@ -48,8 +48,9 @@ class Solver:
         taken = np.zeros(len(best), np.uint8)
         for index, ((_, cost), offset) in enumerate(zip(item, steps, strict=True)):
             part = best[offset : offset + len(before)]
-            better = before + cost < part
-            part[better] = (before + cost)[better]
+            costs = before + cost
+            better = costs < part
+            np.copyto(part, costs, where=better)
             taken[offset : offset + len(before)][better] = index
         self._best = best
         self._taken.append(taken)

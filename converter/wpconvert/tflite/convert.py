@@ -84,8 +84,7 @@ class _Source:
     attached: Attached | None
 
     @classmethod
-    def read(cls, data: bytes, strip: bool) -> _Source:
-        model = parse(data)
+    def read(cls, data: bytes, model: TfliteModel, strip: bool) -> _Source:
         attached = model.attached
         data = without(data, attached)
         notes, stored = [f"odd: {note}" for note in model.notes], {}
@@ -107,15 +106,17 @@ def convert(
     started: Callable[[Sequence[Weight]], None] = lambda _: None,
     progress: Progress | None = None,
     costs: CostModel | None = None,
+    model: TfliteModel | None = None,
 ) -> Converted:
     """Rewrite the bytes of a `.tflite` file. `source` names it in the report.
 
     `started` gets the weights before encoding starts, `progress` each weight when it is done. costs: what is planned
-    with, the goal's core's unless given. Raises ModelError,
-    UnsupportedError, UsageError for a rule that matches nothing, and BudgetError when no plan keeps to the goal.
+    with, the goal's core's unless given. model: what `parse` makes of the bytes, where it is there already; it stays as
+    it is. Raises ModelError, UnsupportedError, UsageError for a rule that matches nothing, and BudgetError when no plan
+    keeps to the goal.
     """
     goal = settings.planned
-    start = _Source.read(data, settings.strip)
+    start = _Source.read(data, parse(data) if model is None else model, settings.strip)
     model = start.dense
     sites = find_sites(model)
     layers = {} if goal is None else _layers_for(model, goal)
@@ -136,7 +137,7 @@ def convert(
         weights = [choice.weight for choice in choices]
         planner = Planner.of(choices, list(layers.values()), goal, start.plain_nbytes, progress, costs)
         given = Input(
-            len(start.data),
+            start.data,
             weights,
             sites,
             start.dense.copy,
@@ -146,7 +147,7 @@ def convert(
         costs = planner.costs
         reasoned, notes = explain(plan.planner, plan.point, plan.written.outcomes)
         found = replace(plan.written, outcomes=reasoned, notes=plan.written.notes + notes)
-        arena = arena_of(model, goal, needed=False)
+        arena = arena_of(model, None, goal, needed=False)
         prediction = forecast(plan.planner, plan.point, len(found.data), plan.arena_nbytes, arena)
     result, written, notes = found.data, found.outcomes, found.notes
     whole = result if settings.strip else behind(result, start.attached)

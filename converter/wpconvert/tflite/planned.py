@@ -60,10 +60,10 @@ class Planned:
 class Input:
     """What a plan is made for. `restored` and `write` give a new dense model, and the file with these outcomes.
 
-    nbytes: of the file as it is.
+    data: the file as it is.
     """
 
-    nbytes: int
+    data: bytes
     weights: Sequence[Weight]
     sites: dict[str, Site]
     restored: Callable[[], TfliteModel]
@@ -87,18 +87,21 @@ def write_planned(planner: Planner, source: Input) -> Planned:
     return _Memory(planner, source).narrowed(goal.ram_nbytes)
 
 
-def arena_of(model: TfliteModel, goal: Goal, needed: bool) -> int | None:
-    """The arena of a model on the goal's board; None where it cannot be said, which is an error if it is `needed`."""
+def arena_of(model: TfliteModel, data: bytes | None, goal: Goal, needed: bool) -> int | None:
+    """The arena of a model on the goal's board; None where it cannot be said, which is an error if it is `needed`.
+
+    data: its file, where it is there already.
+    """
     try:
-        return _predicted(model, goal).nbytes
+        return _predicted(model, goal, data).nbytes
     except UnsupportedError as error:
         if needed:
             raise UnsupportedError(f"the arena for --ram cannot be predicted: {error}") from error
         return None
 
 
-def _predicted(model: TfliteModel, goal: Goal) -> ArenaPrediction:
-    return predict_tflm(model, goal.core) if goal.runtime == TFLM else predict(model, goal.target)
+def _predicted(model: TfliteModel, goal: Goal, data: bytes | None = None) -> ArenaPrediction:
+    return predict_tflm(model, goal.core) if goal.runtime == TFLM else predict(model, goal.target, data)
 
 
 def _write_best(planner: Planner, source: Input, known: Planned | None = None) -> Planned:
@@ -127,10 +130,13 @@ def _write_best(planner: Planner, source: Input, known: Planned | None = None) -
         planner = planner.weighed(len(plan.written.data), plan.point)
     best = _or_near(best, source)
     before = planner.before_point()
-    if planner.may_stay and best.flash_nbytes > source.nbytes + before.code_nbytes:
+    if planner.may_stay and best.flash_nbytes > len(source.data) + before.code_nbytes:
         # The bytes that were estimated said otherwise.
         best = _write(planner, before.options, source)
-    return replace(best, arena_nbytes=arena_of(parse(best.written.data), goal, goal.ram_nbytes is not None))
+    data = best.written.data
+    # The input can have weights behind the flatbuffer, where the runtime does not look for them.
+    own = None if data is source.data else data
+    return replace(best, arena_nbytes=arena_of(parse(data), own, goal, goal.ram_nbytes is not None))
 
 
 def _or_near(plan: Planned, source: Input) -> Planned:
