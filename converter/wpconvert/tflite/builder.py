@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from typing import Any
 
 import flatbuffers
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BUFFER_ALIGNMENT = 16
+_OFFSET = struct.Struct("<I")
 
 SharedKey = tuple[str, bytes]
 """What makes two vectors or strings one: type and bytes."""
@@ -87,10 +89,32 @@ class Builder(flatbuffers.Builder):  # type: ignore[misc]
                 self.written[key] = offset
         return offset
 
+    # What is called for every field is short.
+    def Prep(self, size: int, additionalBytes: int) -> None:
+        """Align for an element of `size` bytes, behind so many others."""
+        room, head = self.Bytes, self.head
+        padding = -(len(room) - head + additionalBytes) & (size - 1)
+        if head < padding + size + additionalBytes:
+            super().Prep(size, additionalBytes)
+            return
+        self.minalign = max(self.minalign, size)
+        if padding:
+            self.head = head - padding
+            room[self.head : head] = bytes(padding)
+
+    def PrependUOffsetTRelative(self, off: int) -> None:
+        """Write how far behind its place something lies."""
+        self.Prep(_OFFSET.size, 0)
+        here = len(self.Bytes) - self.head
+        if off > here:
+            raise flatbuffers.builder.OffsetArithmeticError("flatbuffers: Offset arithmetic error.")
+        self.head -= _OFFSET.size
+        _OFFSET.pack_into(self.Bytes, self.head, here - off + _OFFSET.size)
+
     def PrependSlot(self, flags: Any, o: int, x: Any, d: Any) -> None:
         """Write a scalar field unless it has its default value; −0.0 equals the default 0.0 but is not it."""
-        if isinstance(x, float) and x == d and math.copysign(1.0, x) != math.copysign(1.0, d):
+        if x != d or self.forceDefaults:
+            super().PrependSlot(flags, o, x, d)
+        elif isinstance(x, float) and math.copysign(1.0, x) != math.copysign(1.0, d):
             self.Prepend(flags, x)
             self.Slot(o)
-        else:
-            super().PrependSlot(flags, o, x, d)

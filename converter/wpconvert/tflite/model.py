@@ -98,14 +98,21 @@ class TfliteModel:
 
 def _copied(node: Any) -> Any:
     """A copy of a tree of the object API's lists and objects."""
-    if isinstance(node, list):
+    kind = type(node)
+    if kind in _LEAVES:
+        return node
+    if kind is list:
         return [_copied(each) for each in node]
     fields = getattr(node, "__dict__", None)
     if fields is None:
         return node
-    result = object.__new__(type(node))
-    result.__dict__ = {name: _copied(value) for name, value in fields.items()}
+    result = object.__new__(kind)
+    result.__dict__ = {name: value if type(value) in _LEAVES else _copied(value) for name, value in fields.items()}
     return result
+
+
+_LEAVES = frozenset({type(None), bool, int, float, str, bytes, np.ndarray})
+"""What most fields are: no one writes to it."""
 
 
 def shape_of(tensor: Any) -> tuple[int, ...]:
