@@ -29,9 +29,10 @@ from tests.tflite.test_file import assert_aligned, assert_same
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import ModelError, UsageError
-from wpconvert.model.rules import METHODS, Rule
+from wpconvert.model.rules import METHODS, Rule, Rules
 from wpconvert.model.rules_file import parse_rules
 from wpconvert.report.result import Conversion
+from wpconvert.tflite.convert import Settings, convert
 from wpconvert.tflite.file import parse, serialise
 from wpconvert.tflite.schema import (
     BuiltinOperator,
@@ -44,6 +45,15 @@ from wpconvert.verification import verify_models
 ZOO = Path(__file__).resolve().parents[2] / "models" / "zoo"
 REAL = [*sorted(ZOO.glob("*.tflite")), *sorted(SHARED_MODELS.glob("*/*.tflite"))]
 SLOW = ("mobilenetv2_cifar10", "vww", "resnet8")
+
+
+@pytest.mark.parametrize("method", ["auto", "rle"])
+def test_a_model_that_is_parsed_already_stays_as_it_is(method: str) -> None:
+    data = conv_model()
+    model, settings = parse(data), Settings(method, Rules(rules=[]))
+    before = serialise(model)
+    assert convert("model", data, settings, model=model).data == convert("model", data, settings).data
+    assert serialise(model) == before
 
 
 def assert_promises(data: bytes, new: bytes, report: Conversion) -> None:

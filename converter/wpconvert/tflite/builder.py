@@ -42,6 +42,8 @@ class Builder(flatbuffers.Builder):  # type: ignore[misc]
     with as many channels, shapes, names. Flatbuffers allow that; readers follow offsets and never write.
     """
 
+    minalign: int
+
     def __init__(self, room: int | memoryview, hollow: bool = False) -> None:
         """`room`: bytes to begin with, or zeros to write into. hollow: buffers are counted and left out."""
         super().__init__(room if isinstance(room, int) else 0)
