@@ -99,7 +99,10 @@ def main() -> None:
         many, large = folder / "many.tflite", folder / "large.tflite"
         cases = [Case("200 convolutions", many), Case("200 convolutions, -m rle", many, ("-m", "rle"))]
         if MOBILENET.exists():
-            cases.append(Case("MobileNetV2 sparse90, --optimize file", MOBILENET, ("--optimize", "file")))
+            cases += [
+                Case("MobileNetV2 sparse90", MOBILENET),
+                Case("MobileNetV2 sparse90, --optimize file", MOBILENET, ("--optimize", "file")),
+            ]
         cases += [Case(f"100 MB, -m {m}", large, ("-m", m, "--no-verify")) for m in ("none", "bitmap", "rle")]
         cases += [Case("100 MB, -m rle, verified", large, ("-m", "rle", "--random", "1"))]
         cases += [Case("100 MB", large, ("--random", "1"))]
