@@ -240,7 +240,6 @@ import sys
 from wpconvert.cli.main import run
 from wpconvert.onnx import encode
 
-pytestmark = pytest.mark.processes
 if __name__ == "__main__":
     encode.POOL_FROM_NBYTES = 0
     run(sys.argv[1:])
