@@ -121,7 +121,7 @@ def test_readme_has_all_targets_in_a_cell() -> None:
         row(FACTS.name, "auto file", "mps2-m3", 29_000, 5_266_000),
     ]
     line = readme_table([(FACTS, rows)]).splitlines()[-1]
-    assert line.startswith(f"| `{FACTS.name}` | 53,936 | 33,248 | 29,000 | 1.01 | 1.00 / 0.50 / – |")
+    assert line.startswith(f"| `{FACTS.name}` | 53,936 | 33,248 | 29,000 | 1.01 | – / – / – | 1.00 / 0.50 / – |")
 
 
 def test_the_front_has_no_point_that_another_one_undercuts() -> None:

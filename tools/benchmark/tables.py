@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tools.benchmark.defaults import default_table
-from tools.benchmark.measure import DENSE, Facts, Row
+from tools.benchmark.defaults import default_table, pairs
+from tools.benchmark.measure import DEFAULT, DENSE, Facts, Row
 from tools.benchmark.numbers import PUBLISHED, STOCK, Stock, published_nbytes, stock_of
 from tools.markdown import markdown
 from wpconvert.target.board import boards
@@ -14,8 +14,8 @@ from wpconvert.units import number
 STOCK_NAME = "TFLM + CMSIS-NN"
 README_RATIOS = (
     ("smallest, instructions", "auto file", "instructions"),
-    ("balanced, instructions", "auto balanced", "instructions"),
-    ("balanced, cycles", "auto balanced", "modelled_cycles"),
+    ("default, instructions", DEFAULT, "instructions"),
+    ("default, cycles", DEFAULT, "modelled_cycles"),
 )
 """Columns of README.md: title, method, and what of stock's it is a part of."""
 
@@ -128,9 +128,16 @@ def report(models: Sequence[tuple[Facts, Sequence[Row]]], left_out: Sequence[str
     return "\n".join(parts)
 
 
+def _flash(rows: Sequence[Row]) -> str:
+    """Flash by default in parts of that of the model as it is, on all boards."""
+    found = {after.board: _ratio(after.flash_nbytes, before.flash_nbytes) for before, after in pairs(rows)}
+    return " / ".join(found.get(name, "–") for name in boards())
+
+
 def readme_table(models: Sequence[tuple[Facts, Sequence[Row]]]) -> str:
-    """One line a model: file sizes, then ratios to stock on all boards in a cell."""
-    titles = ["model", "file", "`xz -9e`", "smallest", "of entropy", *(title for title, _, _ in README_RATIOS)]
+    """One line a model: file sizes, flash, then ratios to stock on all boards in a cell."""
+    titles = ["model", "file", "`xz -9e`", "smallest", "of entropy", "default, flash"]
+    titles += [title for title, _, _ in README_RATIOS]
     lines = []
     for facts, rows in models:
         smallest = min(rows, key=lambda row: row.file_nbytes)
@@ -140,6 +147,7 @@ def readme_table(models: Sequence[tuple[Facts, Sequence[Row]]]) -> str:
             f"{facts.xz_nbytes:,}",
             f"{smallest.file_nbytes:,}",
             _ratio(smallest.weights_nbytes, facts.entropy_nbytes),
+            _flash(rows),
         ]
         for _, method, unit in README_RATIOS:
             found = {row.board: row for row in rows if row.method == method}
