@@ -10,7 +10,7 @@ import pytest
 
 from tools import fuzz
 from wpconvert.errors import ModelError
-from wpconvert.tflite.file import parse
+from wpconvert.formats.tflite.file import parse
 
 
 def test_two_thousand_damaged_models_give_a_clean_error_or_a_valid_result(tmp_path: Path) -> None:

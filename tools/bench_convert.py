@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.support.models import ModelBuilder
-from wpconvert.onnx import file as onnx_file
+from wpconvert.formats.onnx import file as onnx_file
 
 ROOT = Path(__file__).resolve().parent.parent
 MOBILENET = ROOT.parent / "shared/models/mobilenetv2_cifar10/sparse90.tflite"

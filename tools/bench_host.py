@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.codecs import STANDALONE, decode, encode, parse
-from wpconvert.tflite.file import read
-from wpconvert.tflite.weights import rewritable_weights
+from wpconvert.formats.tflite.file import read
+from wpconvert.formats.tflite.weights import rewritable_weights
 
 ROOT = Path(__file__).resolve().parent.parent
 MOBILENET = ROOT.parent / "shared/models/mobilenetv2_cifar10/sparse80.tflite"

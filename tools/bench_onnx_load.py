@@ -21,7 +21,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, DOMAIN, VERSION, Settings, make_node
+from wpconvert.formats.onnx.decode import BY_OP_TYPE, DECODERS, DOMAIN, VERSION, Settings, make_node
 
 SHAPE = (10_000, 1_000)
 OPSET = 21

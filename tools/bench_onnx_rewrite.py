@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper, save
 
+from wpconvert.formats.onnx.convert import Settings, convert
+from wpconvert.formats.onnx.external import locate
+from wpconvert.formats.onnx.file import read
+from wpconvert.formats.onnx.files import Target
 from wpconvert.model.rules import Rules
-from wpconvert.onnx.convert import Settings, convert
-from wpconvert.onnx.external import locate
-from wpconvert.onnx.file import read
-from wpconvert.onnx.files import Target
 
 WEIGHTS = 60
 ROWS = 1000

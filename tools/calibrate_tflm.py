@@ -29,13 +29,13 @@ from wpconvert.bench.flash import BOARD, MODEL, Piece
 from wpconvert.bench.measure import benchmark_image
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.errors import WpconvertError
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.layers import layers_of
 from wpconvert.model.layer import PLAIN
 from wpconvert.plan.costs import INTERPRETER, stock_path
 from wpconvert.plan.decoding import Features
 from wpconvert.plan.stock import describe
 from wpconvert.target.board import Board, board_named, boards
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.layers import layers_of
 
 SEED = 1
 SAMPLES = 70

@@ -37,18 +37,18 @@ from wpconvert.codecs import STANDALONE, Lut
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import WpconvertError
+from wpconvert.formats.tflite.convert import Settings, convert
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.metadata import RESTORE_NAME
+from wpconvert.formats.tflite.model import TfliteModel, text
+from wpconvert.formats.tflite.operators import BUILTIN_NAMES
+from wpconvert.formats.tflite.restore import is_rewritten, restore
+from wpconvert.job.verify import verify_models
 from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import AUTO, METHODS, Rules
 from wpconvert.report.export import to_json
 from wpconvert.report.inspection import inspect_model
 from wpconvert.report.text import print_conversion
-from wpconvert.tflite.convert import Settings, convert
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.metadata import RESTORE_NAME
-from wpconvert.tflite.model import TfliteModel, text
-from wpconvert.tflite.operators import BUILTIN_NAMES
-from wpconvert.tflite.restore import is_rewritten, restore
-from wpconvert.verification import verify_models
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))

@@ -28,10 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import WpconvertError
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.operators import BUILTIN_NAMES
+from wpconvert.formats.tflite.schema import DTYPES, TensorType
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.operators import BUILTIN_NAMES
-from wpconvert.tflite.schema import DTYPES, TensorType
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))

@@ -30,10 +30,10 @@ from tests.onnx.sweep.roundtrip import roundtrip  # noqa: E402
 from tests.onnx.sweep.store import store  # noqa: E402
 from tools.fuzz import MEMORY_NBYTES, TooSlow, damaged, memory_limit, time_limit  # noqa: E402
 from tools.fuzz_cases import MAX_REPORTED, add_minutes, case_parser, chosen_cases  # noqa: E402
+from wpconvert.formats.onnx.convert import Settings, convert  # noqa: E402
+from wpconvert.formats.onnx.file import read  # noqa: E402
+from wpconvert.formats.onnx.files import Target  # noqa: E402
 from wpconvert.model.rules import Rules  # noqa: E402
-from wpconvert.onnx.convert import Settings, convert  # noqa: E402
-from wpconvert.onnx.file import read  # noqa: E402
-from wpconvert.onnx.files import Target  # noqa: E402
 
 CASE_SECONDS = 60
 """Of a machine that others use too; a case takes a tenth of a second."""

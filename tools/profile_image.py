@@ -21,8 +21,8 @@ from wpconvert.bench.measure import benchmark_image
 from wpconvert.bench.result import Benchmark
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.errors import WpconvertError
+from wpconvert.formats.tflite.file import parse
 from wpconvert.target.board import board_named, boards
-from wpconvert.tflite.file import parse
 
 
 def operator_rows(found: Benchmark) -> list[list[str]]:

@@ -14,11 +14,11 @@ import numpy as np
 from case_parts import few_values
 
 from wpconvert.codecs import STANDALONE, encode
+from wpconvert.formats.tflite.arithmetic import requantise
+from wpconvert.formats.tflite.schema import Padding
+from wpconvert.formats.tflite.table import RequantTable
 from wpconvert.reference.convolution import add_bias, conv2d_accumulate
 from wpconvert.reference.window import window_geometry
-from wpconvert.tflite.arithmetic import requantise
-from wpconvert.tflite.schema import Padding
-from wpconvert.tflite.table import RequantTable
 
 Pair = tuple[int, int]
 

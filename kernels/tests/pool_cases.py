@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from wpconvert import codecs
 from wpconvert.codecs import Lut, Pool
 from wpconvert.codecs.pool_table import LANES, MAX_SHIFT
+from wpconvert.formats.tflite.arithmetic import requantise
+from wpconvert.formats.tflite.levels import level_of, levels
+from wpconvert.formats.tflite.schema import Padding
+from wpconvert.formats.tflite.table import RequantTable
 from wpconvert.reference.pool import lookup_accumulate, prepare_lookup_weights
 from wpconvert.reference.window import window_geometry
-from wpconvert.tflite.arithmetic import requantise
-from wpconvert.tflite.levels import level_of, levels
-from wpconvert.tflite.schema import Padding
-from wpconvert.tflite.table import RequantTable
 
 Pair = tuple[int, int]
 _SIZES = (1, 2, 5, 32, 64, 100, 256)

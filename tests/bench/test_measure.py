@@ -21,12 +21,12 @@ from wpconvert.cli.main import run
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import ToolError, UnsupportedError
+from wpconvert.formats.tflite.convert import Settings, convert
+from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.model.rules import Rules
 from wpconvert.target.board import boards
 from wpconvert.target.image import build_image
 from wpconvert.target.runner import run_on
-from wpconvert.tflite.convert import Settings, convert
-from wpconvert.tflite.file import parse, serialise
 
 BUILD_TOOLS = ("arm-none-eabi-g++", "cmake", "ninja")
 ABSENT = [*MISSING, *(tool for tool in BUILD_TOOLS if shutil.which(tool) is None)]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tests.models.test_zoo import ZOO
 from tests.support.models import ModelBuilder
 from wpconvert.errors import UnsupportedError, UsageError
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.schema import options
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.schema import options
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make setup-train")
 

@@ -26,9 +26,9 @@ from tools.pool_bench.sizes import KINDS, Size, size_of
 from tools.pool_bench.stock import STOCK, shapes, stock_of
 from tools.pool_bench.tables import Measured
 from wpconvert.errors import VerificationError
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.weights import rewritable_weights
 from wpconvert.model.pooling import POOL
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.weights import rewritable_weights
 from wpconvert.transforms.pool import cut, exact
 
 ABSENT = [*MISSING, *(tool for tool in ("arm-none-eabi-g++", "cmake", "ninja") if shutil.which(tool) is None)]

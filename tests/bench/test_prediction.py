@@ -13,8 +13,8 @@ from wpconvert.bench.flash import BOARD, MODEL, PADDING
 from wpconvert.bench.measure import benchmark
 from wpconvert.cli.main import run
 from wpconvert.engines.inputs import random_inputs
+from wpconvert.formats.tflite.file import read
 from wpconvert.target.board import board_named, boards
-from wpconvert.tflite.file import read
 
 ABSENT = [*MISSING, *(tool for tool in ("arm-none-eabi-g++", "cmake", "ninja") if shutil.which(tool) is None)]
 pytestmark = pytest.mark.skipif(bool(ABSENT), reason=f"not installed: {', '.join(ABSENT)}")

@@ -11,10 +11,10 @@ import pytest
 
 from tests.cli.harness import Cli
 from tests.tflite.harness import canonical, conv_model, converted
-from wpconvert.emit import emit_c
+from wpconvert.backends.c import emit_c
+from wpconvert.formats.tflite.attached import behind
+from wpconvert.formats.tflite.file import parse
 from wpconvert.report.inspection import inspect_model
-from wpconvert.tflite.attached import behind
-from wpconvert.tflite.file import parse
 
 FILES = {"labels.txt": b"cat\ndog\n" * 20, "größe.txt": b"12", "empty": b""}
 

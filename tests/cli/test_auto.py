@@ -14,11 +14,11 @@ from tests.cli.harness import DENSE, MODEL, Cli, untouched
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import branches_builder, sparse
 from wpconvert.codecs import CODECS, STANDALONE
+from wpconvert.formats.tflite.file import read
+from wpconvert.formats.tflite.layers import layers_of
 from wpconvert.plan.costs import load_costs
 from wpconvert.plan.predict import predict
 from wpconvert.target.board import boards
-from wpconvert.tflite.file import read
-from wpconvert.tflite.layers import layers_of
 
 
 def report(cli: Cli, folder: Path, *options: str | Path) -> dict[str, Any]:

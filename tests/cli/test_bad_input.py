@@ -13,9 +13,9 @@ import pytest
 
 from tests.cli.harness import MODEL, SAMPLES, Cli, untouched
 from tests.tflite.harness import conv_model, converted
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.metadata import NAME, RESTORE_NAME
-from wpconvert.tflite.model import TfliteModel, text
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.metadata import NAME, RESTORE_NAME
+from wpconvert.formats.tflite.model import TfliteModel, text
 
 
 @pytest.fixture
@@ -297,7 +297,7 @@ def test_running_out_of_memory_and_interrupts_end_cleanly(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("wpconvert.tflite.convert.Planner.of", fail)
+    monkeypatch.setattr("wpconvert.formats.tflite.convert.Planner.of", fail)
     with untouched(files):
         done = cli(files / "model.tflite", "-o", files / "out.tflite")
     assert done.code == (4 if isinstance(error, MemoryError) else 130)

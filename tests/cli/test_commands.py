@@ -18,8 +18,8 @@ from tests.support.oracles import SHARED_MODELS
 from tests.tflite.harness import conv_model, converted
 from wpconvert import __version__
 from wpconvert.cli.app import COMMANDS
+from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.model.rules import METHODS
-from wpconvert.tflite.file import parse, serialise
 
 SHARED = sorted(SHARED_MODELS.glob("*/*.tflite"))
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.cli.harness import DENSE, MODEL, SAMPLES, Cli, tree, untouched
 from tests.tflite.harness import canonical, restored, rewritten_count
-from wpconvert.tflite.file import parse, read
+from wpconvert.formats.tflite.file import parse, read
 
 
 def test_default_command_rewrites_verifies_writes_and_reports(cli: Cli, tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ def test_read_only_files_are_not_replaced_whoever_asks(option: list[str], folder
 _ALWAYS_IN_PROCESSES = """
 import sys
 from wpconvert.cli.main import run
-from wpconvert.onnx import encode
+from wpconvert.formats.onnx import encode
 
 if __name__ == "__main__":
     encode.POOL_FROM_NBYTES = 0

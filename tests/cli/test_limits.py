@@ -12,9 +12,9 @@ from tests.cli.harness import Cli
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import sparse
 from wpconvert.engines import ENGINES
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.schema import options
 from wpconvert.target.image import missing_operators
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.schema import options
 
 
 def uint8_ends() -> bytes:

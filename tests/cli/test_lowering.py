@@ -100,7 +100,7 @@ def test_network_that_onnx_runtime_does_not_run_is_lowered_all_the_same(
     def fails(*_: object) -> None:
         raise UnsupportedError("ONNX Runtime cannot run this model: for this test")
 
-    monkeypatch.setattr("wpconvert.onnx.mixed.run_file", fails)
+    monkeypatch.setattr("wpconvert.formats.onnx.mixed.run_file", fails)
     done = cli.ok(files / "model.onnx", "-m", "none", "--calibrate", files / "x.npz", "-o", files / "out.tflite")
     assert "note: not compared with the network: ONNX Runtime cannot run this model: for this test" in done.out
     assert "verified: identical outputs" not in done.out and "verified: the outputs of the lowered model" in done.out

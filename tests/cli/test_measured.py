@@ -7,21 +7,21 @@ from pathlib import Path
 import pytest
 
 from tests.cli.harness import MODEL, Cli, untouched
-from wpconvert import measured as module
 from wpconvert.bench.flash import BOARD
 from wpconvert.bench.result import Benchmark, LayerCount
 from wpconvert.engines.base import Sample
 from wpconvert.errors import BudgetError
-from wpconvert.measured import convert_measured
+from wpconvert.formats.tflite.convert import Settings
+from wpconvert.formats.tflite.layers import layers_at
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.job import measured as module
+from wpconvert.job.measured import convert_measured
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.rules import AUTO, Rules
 from wpconvert.plan.costs import load_costs
 from wpconvert.plan.goal import Goal
 from wpconvert.report.result import Measurement
 from wpconvert.target.board import Board
-from wpconvert.tflite.convert import Settings
-from wpconvert.tflite.layers import layers_at
-from wpconvert.tflite.model import TfliteModel
 
 SETTINGS = Settings(AUTO, Rules(rules=[]))
 GOAL = Goal("corstone300", "Cortex-M55")

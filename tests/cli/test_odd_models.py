@@ -13,10 +13,10 @@ from tests.support.models import ModelBuilder
 from tests.tflite.harness import assert_same_outputs, conv_builder, converted, inputs_for, names, reference, sparse
 from wpconvert.engines import ENGINES
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.schema import ActivationFunctionType, options
 from wpconvert.reference.interpreter import Interpreter, unsupported
 from wpconvert.report.inspection import inspect_model
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.schema import ActivationFunctionType, options
 
 
 def with_state() -> ModelBuilder:

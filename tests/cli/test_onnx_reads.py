@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.harness import ZOO, Cli
-from wpconvert.onnx import file
+from wpconvert.formats.onnx import file
 
 MODEL = ZOO / "digits_onnx.onnx"
 

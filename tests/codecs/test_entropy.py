@@ -11,8 +11,8 @@ from tests.codecs.test_huffman import huffman_cost
 from tests.support.oracles import shared_model
 from wpconvert.codecs import encode, prefix_code
 from wpconvert.codecs import huffman_gaps as gaps
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.weights import rewritable_weights
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.weights import rewritable_weights
 
 
 def ans_nbits(symbols: NDArray[np.int64]) -> int:

@@ -17,10 +17,10 @@ from tools.vectors.tables import WEIGHT_SCALES, table_fields
 from wpconvert.codecs import CODECS, Lut, Pool, codec_of, decode, encode, parse, pool_table
 from wpconvert.codecs.huffman import FLAG_LIVE_COLUMNS, FLAG_RUNS, FLAG_WIDE_INDEX
 from wpconvert.codecs.packed import Mapping
+from wpconvert.formats.tflite import table
+from wpconvert.formats.tflite.arithmetic import multiply_double_rounding
+from wpconvert.formats.tflite.levels import levels
 from wpconvert.reference.pool import products
-from wpconvert.tflite import table
-from wpconvert.tflite.arithmetic import multiply_double_rounding
-from wpconvert.tflite.levels import levels
 
 FOLDER = Path(__file__).resolve().parents[1] / "vectors"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.blob"))

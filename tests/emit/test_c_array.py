@@ -11,11 +11,11 @@ import pytest
 
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import conv_builder, converted
-from wpconvert.emit import emit_c
-from wpconvert.emit.c_array import check_path, header_path
+from wpconvert.backends.c import emit_c
+from wpconvert.backends.c.c_array import check_path, header_path
 from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.files import write_all
-from wpconvert.tflite.schema import options
+from wpconvert.formats.tflite.schema import options
 
 needs_compiler = pytest.mark.skipif(not (shutil.which("gcc") and shutil.which("g++")), reason="no gcc and g++ here")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.tflite.harness import conv_model, converted
-from wpconvert.emit.resolver import operators_of, registration
+from wpconvert.backends.c.resolver import operators_of, registration
 from wpconvert.errors import UnsupportedError
-from wpconvert.tflite.file import parse
+from wpconvert.formats.tflite.file import parse
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ from wpconvert.engines.base import TracingEngine
 from wpconvert.engines.coverage import Coverage, places_of
 from wpconvert.engines.exercise import PATIENCE, exercising_samples
 from wpconvert.engines.inputs import Inputs, ports_of, random_inputs, sample_stream
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.formats.tflite.schema import options
+from wpconvert.job.verify import verify_models
 from wpconvert.report.result import Verification
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.model import TfliteModel
-from wpconvert.tflite.schema import options
-from wpconvert.verification import verify_models
 
 CHANNELS = 16
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tests.support.models import ModelBuilder
 from wpconvert.engines.inputs import Inputs, load_samples, ports_of, random_inputs
 from wpconvert.errors import FileError, UnsupportedError, UsageError
-from wpconvert.tflite.model import TfliteModel
-from wpconvert.tflite.schema import options
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.formats.tflite.schema import options
 
 
 def model(*inputs: tuple[tuple[int, ...], str], scale: float | None = 0.5) -> TfliteModel:

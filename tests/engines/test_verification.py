@@ -16,12 +16,12 @@ from wpconvert.engines import ENGINES
 from wpconvert.engines.base import Advance, Sample
 from wpconvert.engines.inputs import Inputs, random_inputs
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.formats.tflite.restore import is_rewritten
+from wpconvert.formats.tflite.schema import TensorType, options
+from wpconvert.job.verify import verify_models
 from wpconvert.report.result import Verification
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.model import TfliteModel
-from wpconvert.tflite.restore import is_rewritten
-from wpconvert.tflite.schema import TensorType, options
-from wpconvert.verification import verify_models
 
 
 def verify(first: bytes, second: bytes, engine: str | None = "reference", inputs: Inputs | None = None) -> Verification:

@@ -22,13 +22,13 @@ from tests.tflite.harness import (
 )
 from wpconvert.engines.base import Sample
 from wpconvert.engines.native import NativeEngine
+from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.memory import offline
 from wpconvert.memory.buffers import peak
 from wpconvert.memory.greedy import stock
 from wpconvert.memory.lifetimes import activations
 from wpconvert.memory.offline import memory_plan
 from wpconvert.memory.tflm import scratch_of
-from wpconvert.tflite.file import parse, serialise
 
 
 def _builder() -> ModelBuilder:

@@ -14,11 +14,11 @@ from tests.target.conftest import ROOT, cache, device  # noqa: F401
 from tests.tflite.harness import converted, forced, scales, sparse
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.errors import UnsupportedError, UsageError
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.schema import options
 from wpconvert.memory import predict, predict_arena
 from wpconvert.memory.predict import _PARAMS_NBYTES
 from wpconvert.target import boards, run_on
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.schema import options
 
 
 def _zoo(method: str) -> bytes:

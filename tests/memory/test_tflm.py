@@ -6,9 +6,9 @@ import pytest
 
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import forced, sparse
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.schema import options
 from wpconvert.memory.tflm import scratch_of
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.schema import options
 
 CORES = ("Cortex-M55", "Cortex-M4", "Cortex-M3")
 

@@ -10,10 +10,10 @@ import pytest
 
 from tests.models.test_wptrain_cli import needs_training
 from tests.onnx.lower.harness import run_onnx
-from wpconvert.onnx.file import read
-from wpconvert.onnx.lowered import lowered
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.model import shape_of
+from wpconvert.formats.onnx.file import read
+from wpconvert.formats.onnx.lowered import lowered
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.model import shape_of
 from wptrain.cli.main import run
 
 pytestmark = needs_training

@@ -15,9 +15,9 @@ from tests.models.test_zoo import ROOT, ZOO, rows, share
 from tests.onnx.lower.harness import file_inputs, steps_apart
 from tests.tflite.harness import converted
 from wpconvert.engines.native import NativeEngine
-from wpconvert.onnx.lower import Lowered, lower
+from wpconvert.formats.tflite.file import parse
+from wpconvert.lower import Lowered, lower
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.file import parse
 
 PATH = ZOO / "digits_onnx.onnx"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.support.models import ModelBuilder
-from wpconvert.tflite.schema import TensorType, options
+from wpconvert.formats.tflite.schema import TensorType, options
 
 
 def elements() -> bytes:

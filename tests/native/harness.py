@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import METHODS, forced
 from wpconvert import _native
+from wpconvert.formats.tflite.file import parse
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.file import parse
 
 
 def assert_equals_reference(data: bytes, samples: Sequence[Sequence[NDArray[Any]]], what: str = "model") -> None:

@@ -15,7 +15,7 @@ from tests.support.models import ModelBuilder
 from tests.tflite.harness import forced
 from tools import fuzz_native
 from tools.fuzz import Seed
-from wpconvert.tflite.schema import options
+from wpconvert.formats.tflite.schema import options
 
 CASES = 1500
 SEED = 1

@@ -14,7 +14,7 @@ from tests.support.models import ModelBuilder
 from tests.tflite.harness import assert_same_outputs, converted, forced, inputs_for, reference
 from wpconvert.codecs import parse as parse_blob
 from wpconvert.codecs.packed import Mapping
-from wpconvert.tflite.file import parse
+from wpconvert.formats.tflite.file import parse
 
 ZOO = sorted((Path(__file__).resolve().parents[2] / "models" / "zoo").glob("*.tflite"))
 

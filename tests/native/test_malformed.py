@@ -23,9 +23,9 @@ from tools.fuzz import Seed, damaged_inside
 from tools.fuzz_native import damaged_structure
 from wpconvert import _native
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.schema import TensorType
 
 
 @pytest.mark.parametrize(

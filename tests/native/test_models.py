@@ -13,8 +13,8 @@ from tests.reference.test_models import MODELS, random_inputs
 from tests.support.oracles import shared_model
 from tests.tflite.harness import METHODS, converted
 from wpconvert import _native
+from wpconvert.formats.tflite.file import parse
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.file import parse
 
 ZOO = Path(__file__).resolve().parents[2] / "models" / "zoo"
 ZOO_MODELS = sorted(path.name for path in ZOO.glob("*.tflite"))

@@ -16,12 +16,12 @@ from tests.tflite.harness import converted, forced, sparse
 from tools.fuzz import damaged, poolable
 from wpconvert import _native
 from wpconvert.errors import ModelError
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.formats.tflite.operators import BUILTIN_NAMES
+from wpconvert.formats.tflite.schema import ActivationFunctionType, options
 from wpconvert.model.pooling import PoolSettings
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.model import TfliteModel
-from wpconvert.tflite.operators import BUILTIN_NAMES
-from wpconvert.tflite.schema import ActivationFunctionType, options
 
 CASES = 150
 VALUES: tuple[Any, ...] = (

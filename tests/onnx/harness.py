@@ -12,11 +12,11 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from wpconvert.formats.onnx.convert import Converted, Settings, convert
+from wpconvert.formats.onnx.file import read
+from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.restore import restore
 from wpconvert.model.rules import Rule, Rules
-from wpconvert.onnx.convert import Converted, Settings, convert
-from wpconvert.onnx.file import read
-from wpconvert.onnx.files import Target
-from wpconvert.onnx.restore import restore
 
 Array = NDArray[Any]
 

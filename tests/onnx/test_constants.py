@@ -13,10 +13,10 @@ from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, SparseTensorP
 
 from tests.onnx.harness import check, content, converted, model_of, outputs, save, sparse, value
 from wpconvert.engines.inputs import Inputs
-from wpconvert.onnx.file import read
-from wpconvert.onnx.files import Target
-from wpconvert.onnx.restore import restore
-from wpconvert.onnx.verify import verify_onnx
+from wpconvert.formats.onnx.file import read
+from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.restore import restore
+from wpconvert.formats.onnx.verify import verify_onnx
 
 SIDE = 64
 

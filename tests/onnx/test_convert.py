@@ -27,15 +27,15 @@ from tests.onnx.harness import (
 )
 from wpconvert.engines.inputs import random_samples
 from wpconvert.errors import UsageError
+from wpconvert.formats.onnx.convert import METHODS, Settings, convert
+from wpconvert.formats.onnx.file import read
+from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.ports import ports_of
+from wpconvert.formats.onnx.restore import restore
+from wpconvert.formats.onnx.verify import verify_onnx
+from wpconvert.formats.onnx.weights import find_weights
 from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import Rule, Rules
-from wpconvert.onnx.convert import METHODS, Settings, convert
-from wpconvert.onnx.file import read
-from wpconvert.onnx.files import Target
-from wpconvert.onnx.ports import ports_of
-from wpconvert.onnx.restore import restore
-from wpconvert.onnx.verify import verify_onnx
-from wpconvert.onnx.weights import find_weights
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if method != "pool"])
@@ -292,7 +292,7 @@ def test_processes_and_spooled_data_change_nothing(
 ) -> None:
     source = save(if_model(), tmp_path / "model.onnx", external)
     first, _ = converted(source, "auto")
-    monkeypatch.setattr("wpconvert.onnx.encode.POOL_FROM_NBYTES", 0)
+    monkeypatch.setattr("wpconvert.formats.onnx.encode.POOL_FROM_NBYTES", 0)
     for processes in (1, 2):
         folder = tmp_path / str(processes)
         folder.mkdir()

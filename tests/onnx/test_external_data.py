@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper
 
 from tests.onnx.harness import check, content, converted, model_of, outputs, sparse, value
-from wpconvert.onnx.data import Span, extents_of
-from wpconvert.onnx.file import read
+from wpconvert.formats.onnx.data import Span, extents_of
+from wpconvert.formats.onnx.file import read
 
 Spot = tuple[str, int, int]
 """Location, offset, bytes."""

@@ -11,10 +11,10 @@ import pytest
 
 from tests.onnx.harness import check, converted, outputs, save
 from tests.onnx.light import NAMES, quantised, with_weights
-from wpconvert.onnx.file import read
-from wpconvert.onnx.files import Target
-from wpconvert.onnx.lower.opset import MIN_OPSET, upgraded
-from wpconvert.onnx.restore import restore
+from wpconvert.formats.onnx.file import read
+from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.restore import restore
+from wpconvert.lower.opset import MIN_OPSET, upgraded
 
 METHODS = {
     "float": ("bitmap", "rle", "dcsr", "pool", "auto"),

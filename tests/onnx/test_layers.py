@@ -13,13 +13,13 @@ from tests.onnx.lower.builder import Builder
 from wpconvert.engines import Sample
 from wpconvert.engines.base import Trace
 from wpconvert.engines.native import NativeEngine
-from wpconvert.onnx.file import read
-from wpconvert.onnx.layers import NONE_OFF, first_off
-from wpconvert.onnx.lower import Lowered, lower
-from wpconvert.onnx.lowered import lowered
-from wpconvert.onnx.mixed import samples_for
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.model import TfliteModel
+from wpconvert.formats.onnx.file import read
+from wpconvert.formats.onnx.layers import NONE_OFF, first_off
+from wpconvert.formats.onnx.lowered import lowered
+from wpconvert.formats.onnx.mixed import samples_for
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.lower import Lowered, lower
 
 GENERATOR = np.random.default_rng(5)
 KERNELS = GENERATOR.integers(-40, 40, (6, 3, 3, 3), dtype=np.int8)

@@ -15,11 +15,11 @@ from wpconvert.engines import Sample
 from wpconvert.engines.base import Advance
 from wpconvert.engines.inputs import Inputs
 from wpconvert.engines.native import NativeEngine
-from wpconvert.onnx.lower import lower
-from wpconvert.onnx.mixed import verify_mixed
+from wpconvert.formats.onnx.mixed import verify_mixed
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.lower import lower
 from wpconvert.report.result import Verification
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.model import TfliteModel
 
 STEP = 0.1
 CLASSES = 3

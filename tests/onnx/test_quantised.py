@@ -13,10 +13,10 @@ from onnxruntime import quantization
 from onnxruntime.quantization import QuantFormat, QuantType
 
 from tests.onnx.harness import check, converted, model_of, outputs, save, sparse, value
+from wpconvert.formats.onnx.file import read
+from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.restore import restore
 from wpconvert.model.pooling import PoolSettings
-from wpconvert.onnx.file import read
-from wpconvert.onnx.files import Target
-from wpconvert.onnx.restore import restore
 
 
 class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]

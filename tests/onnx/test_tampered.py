@@ -15,9 +15,9 @@ from tests.onnx.decode.test_corruption import MUTATIONS
 from tests.onnx.harness import Array, converted, model_of, save, sparse, value
 from tools.fuzz import memory_limit
 from wpconvert.errors import ModelError
-from wpconvert.onnx.compressed import find_compressed
-from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS
-from wpconvert.onnx.file import read
+from wpconvert.formats.onnx.compressed import find_compressed
+from wpconvert.formats.onnx.decode import BY_OP_TYPE, DECODERS
+from wpconvert.formats.onnx.file import read
 
 TAMPERED = ("bits flipped", "numbers out of range", "cut short", "too long")
 COPIES = 14

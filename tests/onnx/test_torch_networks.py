@@ -18,12 +18,12 @@ from tests.support.oracles import SHARED_MODELS
 from tests.target import conftest
 from wpconvert.cli.main import run
 from wpconvert.engines.reference import ReferenceEngine
+from wpconvert.formats.onnx.convert import METHODS
+from wpconvert.formats.onnx.mixed import samples_for
+from wpconvert.formats.tflite.convert import Settings, convert
+from wpconvert.formats.tflite.file import parse
+from wpconvert.lower import lower
 from wpconvert.model.rules import AUTO, Rules
-from wpconvert.onnx.convert import METHODS
-from wpconvert.onnx.lower import lower
-from wpconvert.onnx.mixed import samples_for
-from wpconvert.tflite.convert import Settings, convert
-from wpconvert.tflite.file import parse
 
 for package in ("torch", "onnxscript"):
     pytest.importorskip(package, reason=f"{package} is not installed: make setup-train")

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import branches_builder, conv_model, forced, sparse
 from wpconvert.codecs import STANDALONE
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.layers import layers_at, layers_of
 from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.plan.costs import load_costs
 from wpconvert.plan.features import describe
 from wpconvert.plan.predict import predict
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.layers import layers_at, layers_of
 
 CORE = "Cortex-M4"
 PAIRS = st.tuples(st.integers(1, 4), st.integers(1, 4))

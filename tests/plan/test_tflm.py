@@ -10,6 +10,8 @@ import pytest
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import conv_model, converted, sparse
 from wpconvert.errors import UnsupportedError
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.layers import layers_of
 from wpconvert.memory import predict_tflm
 from wpconvert.memory.greedy import stock
 from wpconvert.memory.lifetimes import activations
@@ -19,8 +21,6 @@ from wpconvert.plan import costs
 from wpconvert.plan.costs import load_costs
 from wpconvert.plan.goal import BUNDLED, DEFAULT_GOAL, TFLM
 from wpconvert.plan.predict import predict
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.layers import layers_of
 
 GOAL = replace(DEFAULT_GOAL, runtime=TFLM)
 CORE = GOAL.core

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from tests.support.models import ModelBuilder
 from tests.support.oracles import LiteRtOracle, TflmOracle
+from wpconvert.formats.tflite.file import parse
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.file import parse
 
 few = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """Settings of tests that start both runtimes for every example."""

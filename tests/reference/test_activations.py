@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.reference.harness import SEEDS, ZERO_POINTS, all_int8, assert_same_bits, few, int8, scales
 from tests.support.models import ModelBuilder
-from wpconvert.tflite.schema import options
+from wpconvert.formats.tflite.schema import options
 
 
 def unary(

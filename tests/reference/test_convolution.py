@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from tests.reference.harness import ACTIVATIONS, SEEDS, ZERO_POINTS, assert_same_bits, few, int8, scales
 from tests.support.models import ModelBuilder, out_size
+from wpconvert.formats.tflite.schema import Padding
 from wpconvert.reference.convolution import conv2d_accumulate, depthwise_accumulate
 from wpconvert.reference.fully_connected import fully_connected_accumulate
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.schema import Padding
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.reference.harness import ACTIVATIONS, SEEDS, ZERO_POINTS, assert_same_bits, few, int8, scales
 from tests.support.models import ModelBuilder
+from wpconvert.formats.tflite.schema import ActivationFunctionType, options
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.schema import ActivationFunctionType, options
 
 Shape = tuple[int, ...]
 

@@ -14,8 +14,8 @@ from tests.reference.harness import SEEDS, few, int8
 from tests.support.models import ModelBuilder
 from wpconvert import _native
 from wpconvert.errors import WpconvertError
+from wpconvert.formats.tflite.file import parse
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.file import parse
 
 
 def table(seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]]:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tests.reference.harness import int8
 from tests.support.models import ModelBuilder
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
+from wpconvert.formats.tflite.model import TfliteModel, shape_of
+from wpconvert.formats.tflite.schema import BuiltinOptions, TensorType, options
 from wpconvert.reference.interpreter import Interpreter, unsupported
-from wpconvert.tflite.model import TfliteModel, shape_of
-from wpconvert.tflite.schema import BuiltinOptions, TensorType, options
 
 
 def network() -> ModelBuilder:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from tests.reference.harness import assert_equal_arrays
 from tests.support.oracles import LiteRtOracle, TflmOracle, shared_model
 from wpconvert.errors import UnsupportedError
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.model import TfliteModel, shape_of
+from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.reference.interpreter import Interpreter, unsupported
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.model import TfliteModel, shape_of
-from wpconvert.tflite.schema import TensorType
 
 MODELS = [
     "ds_cnn_kws/dense_l.tflite",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.reference.harness import ACTIVATIONS, SEEDS, ZERO_POINTS, assert_same_bits, few, int8, scales
 from tests.support.models import ModelBuilder, out_size
-from wpconvert.tflite.schema import ActivationFunctionType, Padding, options
+from wpconvert.formats.tflite.schema import ActivationFunctionType, Padding, options
 
 
 @pytest.mark.parametrize("name", ["MAX_POOL_2D", "AVERAGE_POOL_2D"])

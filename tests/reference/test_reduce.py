@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.reference.harness import SEEDS, ZERO_POINTS, assert_same_bits, few, int8, scales
 from tests.support.models import ModelBuilder
-from wpconvert.tflite.schema import options
+from wpconvert.formats.tflite.schema import options
 
 Shape = tuple[int, ...]
 

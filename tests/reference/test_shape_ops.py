@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.reference.harness import SEEDS, ZERO_POINTS, assert_same_bits, few, int8
 from tests.support.models import ModelBuilder
+from wpconvert.formats.tflite.schema import TensorType, options
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.schema import TensorType, options
 
 Shape = tuple[int, ...]
 

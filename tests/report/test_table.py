@@ -18,11 +18,11 @@ from tests.cli.harness import MODEL
 from wpconvert.bench.result import Comparison
 from wpconvert.bench.text import print_benchmark, print_comparison
 from wpconvert.cli.inspect import print_inspection
+from wpconvert.formats.tflite.file import read
 from wpconvert.report.inspection import inspect_model
 from wpconvert.report.result import Conversion, Forecast, FrontPoint, OutputComparison, TensorResult, Verification
 from wpconvert.report.table import Kind, print_table, shortened
 from wpconvert.report.text import print_conversion
-from wpconvert.tflite.file import read
 
 WIDTHS = [*range(20, 201), None]
 """Of terminals; None for a pipe."""

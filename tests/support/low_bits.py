@@ -7,8 +7,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.weights import rewritable_weights
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.weights import rewritable_weights
 
 
 class Levels(Enum):

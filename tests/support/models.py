@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wpconvert.tflite.file import serialise
-from wpconvert.tflite.model import TfliteModel, shape_of
-from wpconvert.tflite.schema import (
+from wpconvert.formats.tflite.file import serialise
+from wpconvert.formats.tflite.model import TfliteModel, shape_of
+from wpconvert.formats.tflite.schema import (
     DTYPES,
     ActivationFunctionType,
     BufferT,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.support.models import ModelBuilder
-from wpconvert.tflite.schema import options
+from wpconvert.formats.tflite.schema import options
 
 _CHANNELS = (8, 16, 24, 48)
 _ZEROS = (0.0, 0.3, 0.7, 0.9, 0.97)

@@ -10,10 +10,10 @@ from tests.onnx.light import calibrated, images
 from tests.onnx.lower.harness import file_inputs
 from tests.tflite.harness import forced
 from wpconvert.errors import WpconvertError
-from wpconvert.onnx.lower import lower
+from wpconvert.formats.tflite.file import parse
+from wpconvert.lower import lower
 from wpconvert.reference.interpreter import Interpreter
 from wpconvert.target import boards, run_on
-from wpconvert.tflite.file import parse
 
 BOARDS = ("corstone300", "mps2-m4")
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from wpconvert.backends.c import emit_c
 from wpconvert.codecs import CODECS
-from wpconvert.emit import emit_c
 from wpconvert.errors import ModelError
+from wpconvert.formats.tflite.convert import Settings, convert
+from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.model.rules import Rule, Rules
-from wpconvert.tflite.convert import Settings, convert
-from wpconvert.tflite.file import parse, serialise
 
 from .conftest import ROOT
 

@@ -7,11 +7,11 @@ import pytest
 
 from tests.onnx.lower.network import network, signal_network
 from tests.tflite.harness import forced
-from wpconvert.onnx.lower import lower
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.lower import lower
 from wpconvert.reference.interpreter import Interpreter
 from wpconvert.target import boards, run_on
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.model import TfliteModel
 
 
 @pytest.mark.parametrize("method", [None, "dcsr"])

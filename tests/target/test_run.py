@@ -17,8 +17,8 @@ from wpconvert.cli.main import run as wpconvert
 from wpconvert.codecs import STANDALONE
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.errors import UsageError
+from wpconvert.formats.tflite.file import read
 from wpconvert.target import boards, run_on
-from wpconvert.tflite.file import read
 
 from .conftest import ROOT, TOOLS
 

@@ -13,18 +13,18 @@ from wpconvert.codecs import STANDALONE
 from wpconvert.engines.base import Sample
 from wpconvert.engines.inputs import Inputs
 from wpconvert.engines.reference import ReferenceEngine
+from wpconvert.formats.onnx.convert import METHODS as ONNX_METHODS
+from wpconvert.formats.onnx.convert import Settings as OnnxSettings
+from wpconvert.formats.onnx.convert import convert as convert_onnx
+from wpconvert.formats.onnx.file import read
+from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.lowered import lowered
+from wpconvert.formats.onnx.mixed import samples_for
+from wpconvert.formats.onnx.verify import verify_onnx
+from wpconvert.formats.tflite.file import parse
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, Rules
-from wpconvert.onnx.convert import METHODS as ONNX_METHODS
-from wpconvert.onnx.convert import Settings as OnnxSettings
-from wpconvert.onnx.convert import convert as convert_onnx
-from wpconvert.onnx.file import read
-from wpconvert.onnx.files import Target
-from wpconvert.onnx.lowered import lowered
-from wpconvert.onnx.mixed import samples_for
-from wpconvert.onnx.verify import verify_onnx
 from wpconvert.target import boards, run_on
-from wpconvert.tflite.file import parse
 
 MODEL = ZOO / "digits_onnx.onnx"
 

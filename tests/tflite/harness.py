@@ -12,18 +12,18 @@ from tests.support.models import ModelBuilder
 from tests.support.oracles import LiteRtOracle
 from wpconvert.codecs import STANDALONE, encode
 from wpconvert.errors import ModelError
+from wpconvert.formats.tflite.convert import Converted, Settings, convert
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.model import TfliteModel, text
+from wpconvert.formats.tflite.operators import BUILTIN_NAMES
+from wpconvert.formats.tflite.restore import restore
+from wpconvert.formats.tflite.rewrite import rewrite
+from wpconvert.formats.tflite.schema import options
+from wpconvert.formats.tflite.weights import find_weights
 from wpconvert.model.plan import Outcome
 from wpconvert.model.rules import Rules
 from wpconvert.model.weight import Rewritable, Weight, obstacle_of
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.convert import Converted, Settings, convert
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.model import TfliteModel, text
-from wpconvert.tflite.operators import BUILTIN_NAMES
-from wpconvert.tflite.restore import restore
-from wpconvert.tflite.rewrite import rewrite
-from wpconvert.tflite.schema import options
-from wpconvert.tflite.weights import find_weights
 
 METHODS = STANDALONE
 

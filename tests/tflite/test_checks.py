@@ -12,8 +12,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.tflite.checks import ELEMENT_NBITS, check
-from wpconvert.tflite.schema import DTYPES, TYPE_NAMES, TensorType
+from wpconvert.formats.tflite.checks import ELEMENT_NBITS, check
+from wpconvert.formats.tflite.schema import DTYPES, TYPE_NAMES, TensorType
 
 UNSIZED = {TensorType.STRING, TensorType.RESOURCE, TensorType.VARIANT}
 

@@ -29,18 +29,18 @@ from tests.tflite.test_file import assert_aligned, assert_same
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import ModelError, UsageError
-from wpconvert.model.rules import METHODS, Rule, Rules
-from wpconvert.model.rules_file import parse_rules
-from wpconvert.report.result import Conversion
-from wpconvert.tflite.convert import Settings, convert
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.schema import (
+from wpconvert.formats.tflite.convert import Settings, convert
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.schema import (
     BuiltinOperator,
     SubGraphT,
     TensorType,
     options,
 )
-from wpconvert.verification import verify_models
+from wpconvert.job.verify import verify_models
+from wpconvert.model.rules import METHODS, Rule, Rules
+from wpconvert.model.rules_file import parse_rules
+from wpconvert.report.result import Conversion
 
 ZOO = Path(__file__).resolve().parents[2] / "models" / "zoo"
 REAL = [*sorted(ZOO.glob("*.tflite")), *sorted(SHARED_MODELS.glob("*/*.tflite"))]

@@ -29,10 +29,10 @@ from tests.tflite.harness import (
 )
 from wpconvert import _native
 from wpconvert.errors import ModelError
-from wpconvert.tflite.elementwise import MAX_COLS, matrix_of
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.operators import OperatorOptions
-from wpconvert.tflite.schema import ActivationFunctionType, QuantizationParametersT, options
+from wpconvert.formats.tflite.elementwise import MAX_COLS, matrix_of
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.operators import OperatorOptions
+from wpconvert.formats.tflite.schema import ActivationFunctionType, QuantizationParametersT, options
 
 Shape = tuple[int, ...]
 

@@ -13,10 +13,10 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from wpconvert.errors import FileError, ModelError, UnsupportedError
-from wpconvert.tflite import file as tflite_file
-from wpconvert.tflite.file import parse, read, serialise
-from wpconvert.tflite.model import TfliteModel
-from wpconvert.tflite.schema import BuiltinOperator, BuiltinOptions, TensorType
+from wpconvert.formats.tflite import file as tflite_file
+from wpconvert.formats.tflite.file import parse, read, serialise
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.formats.tflite.schema import BuiltinOperator, BuiltinOptions, TensorType
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "models"
 SHARED_MODELS = sorted(SHARED.glob("*/*.tflite"))

@@ -13,8 +13,8 @@ from tests.tflite.harness import conv_builder, conv_model, converted
 from tests.tflite.test_restore import entry_data
 from wpconvert import __version__
 from wpconvert.errors import ModelError
-from wpconvert.tflite import metadata
-from wpconvert.tflite.file import parse, serialise
+from wpconvert.formats.tflite import metadata
+from wpconvert.formats.tflite.file import parse, serialise
 
 
 def content_of(data: bytes) -> Any:

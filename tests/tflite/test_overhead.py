@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from tests.support.networks import random_network
 from tests.tflite.harness import converted, forced
 from wpconvert.codecs import STANDALONE, encode
+from wpconvert.formats.tflite.builder import Builder
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.overhead import Overheads
+from wpconvert.formats.tflite.rewrite import rewrite
+from wpconvert.formats.tflite.schema import ModelT
+from wpconvert.formats.tflite.weights import find_weights
 from wpconvert.model.plan import Outcome, blobs_nbytes
 from wpconvert.model.rules import AUTO, Rule
 from wpconvert.model.weight import Rewritable
-from wpconvert.tflite.builder import Builder
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.overhead import Overheads
-from wpconvert.tflite.rewrite import rewrite
-from wpconvert.tflite.schema import ModelT
-from wpconvert.tflite.weights import find_weights
 
 SEEDS = st.integers(0, 1 << 16)
 FRAMES = {False: range(50, 300), True: range(-150, 200)}

@@ -28,14 +28,14 @@ from tests.tflite.harness import (
     sparse,
 )
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.formats.tflite import table
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.metadata import RESTORE_NAME
+from wpconvert.formats.tflite.model import TfliteModel, text
+from wpconvert.formats.tflite.restore import is_rewritten, restore
+from wpconvert.formats.tflite.rewrite import rewrite
+from wpconvert.formats.tflite.schema import BuiltinOperator, ModelT
 from wpconvert.memory.offline import MemoryPlan
-from wpconvert.tflite import table
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.metadata import RESTORE_NAME
-from wpconvert.tflite.model import TfliteModel, text
-from wpconvert.tflite.restore import is_rewritten, restore
-from wpconvert.tflite.rewrite import rewrite
-from wpconvert.tflite.schema import BuiltinOperator, ModelT
 
 
 def entry_data(model: TfliteModel, name: str) -> Any:
@@ -210,7 +210,7 @@ def test_restore_entry_that_is_no_zlib_stream_of_a_model_is_refused(content: byt
 
 
 def test_restore_entry_that_inflates_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wpconvert.tflite.metadata._MAX_ORIGINALS", 1 << 20)
+    monkeypatch.setattr("wpconvert.formats.tflite.metadata._MAX_ORIGINALS", 1 << 20)
     model = parse(converted(conv_model()).data)
     entry_data(model, RESTORE_NAME).data = np.frombuffer(zlib.compress(bytes(1 << 22), 9), np.uint8)
     with pytest.raises(ModelError, match="truncated or larger than 1048576 bytes"):

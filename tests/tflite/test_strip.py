@@ -17,8 +17,8 @@ from tests.tflite.harness import (
     sparse,
 )
 from wpconvert import _native
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.schema import BufferT, QuantizationParametersT, TensorType
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.schema import BufferT, QuantizationParametersT, TensorType
 
 
 def per_channel_model() -> bytes:

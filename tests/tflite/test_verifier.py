@@ -16,9 +16,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from wpconvert.errors import ModelError, UnsupportedError, WpconvertError
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.schema_table import TABLES, UNIONS
-from wpconvert.tflite.verifier import verify
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.schema_table import TABLES, UNIONS
+from wpconvert.formats.tflite.verifier import verify
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "models"
@@ -183,7 +183,7 @@ import random, resource, struct, sys
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 resource.setrlimit(resource.RLIMIT_CPU, (100, 100))
 from wpconvert.errors import WpconvertError
-from wpconvert.tflite.file import parse, serialise
+from wpconvert.formats.tflite.file import parse, serialise
 data = sys.stdin.buffer.read()
 rng = random.Random(20)
 words = (0, 1, 4, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFC)

@@ -10,15 +10,15 @@ import pytest
 
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import conv_builder, converted, inputs_for, litert, names, obstacles, sparse
-from wpconvert.model.weight import Fixed
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.schema import (
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.schema import (
     ActivationFunctionType,
     BufferT,
     TensorType,
     options,
 )
-from wpconvert.tflite.weights import find_weights, rewritable_weights
+from wpconvert.formats.tflite.weights import find_weights, rewritable_weights
+from wpconvert.model.weight import Fixed
 
 Change = Callable[[ModelBuilder], None]
 

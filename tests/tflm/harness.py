@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import sparse
-from wpconvert.emit import emit_c
+from wpconvert.backends.c import emit_c
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -31,10 +31,10 @@ from tests.tflm.harness import (
 )
 from tools.fuzz import Seed, damaged_inside
 from wpconvert.codecs import Lut
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.model.pooling import PoolSettings
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.schema import TensorType
 
 ZOO = ("digits_ds_cnn", "digits_ds_cnn_dense")
 SHARED = ("ds_cnn_kws/sparse_s_90", "ds_cnn_kws/sparse_l_85", "mlperf_tiny/vww_96_int8", "mlperf_tiny/resnet8_int8")

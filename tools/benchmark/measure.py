@@ -16,13 +16,13 @@ from wpconvert.codecs import STANDALONE
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import UnsupportedError, VerificationError
+from wpconvert.formats.tflite.convert import Converted, Settings, convert
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.weights import rewritable_weights
 from wpconvert.model.rules import Rules
 from wpconvert.plan.goal import BALANCED, FILE, SPEED, Goal
 from wpconvert.report.inspection import entropy_bits
 from wpconvert.target.board import Board, boards
-from wpconvert.tflite.convert import Converted, Settings, convert
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.weights import rewritable_weights
 
 DENSE = "as it is"
 AUTO: dict[str, tuple[str, float | None]] = {

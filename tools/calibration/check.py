@@ -9,15 +9,15 @@ import numpy as np
 
 from tools.calibration.measure import Counts, counts_of
 from wpconvert.errors import UnsupportedError
+from wpconvert.formats.tflite.convert import Settings, convert
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.layers import layers_of
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.rules import AUTO, Rules
 from wpconvert.plan.costs import CostModel, load_costs
 from wpconvert.plan.goal import DEFAULT_SLOWDOWN, Goal
 from wpconvert.plan.predict import Prediction, predict
 from wpconvert.target.board import board_named
-from wpconvert.tflite.convert import Settings, convert
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.layers import layers_of
 
 QUANTILE = 0.95
 _PART = 0.01

@@ -13,10 +13,10 @@ from tools.calibration.layers import Sample, build, weighted
 from tools.calibration.operators import operators
 from wpconvert.bench.flash import BOARD, MODEL, Piece, read_map
 from wpconvert.bench.program import load_program
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.layers import layers_of
 from wpconvert.target.board import Board, board_named
 from wpconvert.target.image import build_image
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.layers import layers_of
 
 _TRIES = 31
 """Samples of each kind: small constants of element-wise operators stay as they are."""

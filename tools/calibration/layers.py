@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from tests.support.models import ModelBuilder
 from wpconvert.codecs import STANDALONE, encode
 from wpconvert.errors import ModelError
+from wpconvert.formats.tflite.elementwise import matrix_of
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.rewrite import rewrite
+from wpconvert.formats.tflite.schema import options
+from wpconvert.formats.tflite.weights import rewritable_weights
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.plan import Outcome
-from wpconvert.tflite.elementwise import matrix_of
-from wpconvert.tflite.file import parse, serialise
-from wpconvert.tflite.rewrite import rewrite
-from wpconvert.tflite.schema import options
-from wpconvert.tflite.weights import rewritable_weights
 
 SIZES = (
     (1, 1), (1, 1), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3), (4, 4), (4, 4), (5, 5), (6, 6), (7, 7), (8, 8),

@@ -13,11 +13,11 @@ from tools.calibration.fit import Measured
 from wpconvert.bench.flash import BOARD, MODEL, PADDING
 from wpconvert.bench.measure import benchmark
 from wpconvert.engines.inputs import random_inputs
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.layers import layers_of
 from wpconvert.target.board import Board, board_named
 from wpconvert.target.cache import cached, digest
 from wpconvert.target.firmware import build_firmware
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.layers import layers_of
 
 _SEED = 1
 _FILE = "counts.json"

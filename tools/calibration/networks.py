@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.support.models import ModelBuilder
 from tools.calibration.layers import weights_of
-from wpconvert.tflite.schema import Padding, options
+from wpconvert.formats.tflite.schema import Padding, options
 
 _SCALE = 0.05
 _LOW = -128

@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.support.models import ModelBuilder, out_size
 from tools.calibration.layers import Add, Sample
-from wpconvert.tflite.schema import Padding, TensorType, options
+from wpconvert.formats.tflite.schema import Padding, TensorType, options
 
 IMAGES = (
     (1, 1, 1, 10),

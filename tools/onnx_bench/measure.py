@@ -24,21 +24,21 @@ from wpconvert.engines.native import NativeEngine
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.engines.target import TargetEngine
 from wpconvert.errors import UsageError, VerificationError
+from wpconvert.formats.onnx.convert import METHODS as ONNX_METHODS
+from wpconvert.formats.onnx.convert import Settings as OnnxSettings
+from wpconvert.formats.onnx.convert import convert as convert_onnx
+from wpconvert.formats.onnx.file import read as read_onnx
+from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.mixed import samples_for
+from wpconvert.formats.onnx.verify import verify_onnx
+from wpconvert.formats.tflite.convert import Settings, convert
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.model import quantization_of, shape_of
+from wpconvert.lower import calibrate, lower
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, Rules
-from wpconvert.onnx.convert import METHODS as ONNX_METHODS
-from wpconvert.onnx.convert import Settings as OnnxSettings
-from wpconvert.onnx.convert import convert as convert_onnx
-from wpconvert.onnx.file import read as read_onnx
-from wpconvert.onnx.files import Target
-from wpconvert.onnx.lower import calibrate, lower
-from wpconvert.onnx.mixed import samples_for
-from wpconvert.onnx.verify import verify_onnx
 from wpconvert.plan.goal import BALANCED, Goal
 from wpconvert.target.board import boards
-from wpconvert.tflite.convert import Settings, convert
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.model import quantization_of, shape_of
 
 REWRITTEN = tuple(method for method in ONNX_METHODS if method != "none")
 """The methods for `.onnx` files."""

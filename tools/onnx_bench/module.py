@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wpconvert.errors import UnsupportedError
+from wpconvert.formats.tflite.model import TfliteModel, quantization_of, shape_of
+from wpconvert.formats.tflite.schema import ACTIVATION_NAMES
 from wpconvert.reference.window import window_geometry
-from wpconvert.tflite.model import TfliteModel, quantization_of, shape_of
-from wpconvert.tflite.schema import ACTIVATION_NAMES
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"NONE": nn.Identity, "RELU": nn.ReLU, "RELU6": nn.ReLU6}
 

@@ -13,11 +13,11 @@ from wpconvert.codecs import Lut
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import VerificationError
+from wpconvert.formats.tflite.convert import Converted, Settings, convert
+from wpconvert.formats.tflite.file import parse
 from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.rules import Rules
 from wpconvert.target.board import boards
-from wpconvert.tflite.convert import Converted, Settings, convert
-from wpconvert.tflite.file import parse
 
 TYPICAL_SIZE = 64
 """Vectors of a pool where only one size is shown."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tests.support.models import ModelBuilder
 from wpconvert.codecs.pool_table import LANES
-from wpconvert.tflite.schema import Padding, options
+from wpconvert.formats.tflite.schema import Padding, options
 from wpconvert.transforms.pool import quantise
 
 _SEED = 1

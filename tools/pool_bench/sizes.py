@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from tools.pool_bench.measure import Version, converted
 from tools.pool_bench.networks import NETWORKS
+from wpconvert.formats.tflite.compressed import pool_of
+from wpconvert.formats.tflite.convert import Settings, convert
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.operators import BUILTIN_NAMES
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import Rules
-from wpconvert.tflite.compressed import pool_of
-from wpconvert.tflite.convert import Settings, convert
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.operators import BUILTIN_NAMES
 
 KINDS = {"pool": ("none", 8), "LUT of 4 bits": ("flash", 4), "LUT of 8 bits": ("flash", 8)}
 """What is stored beside the indices: where the look-up table is, and bits of its entries."""

@@ -10,8 +10,8 @@ from typing import Any
 from tools.benchmark.numbers import TOOLS
 from tools.pool_bench.measure import TYPICAL_SIZE
 from tools.pool_bench.networks import NETWORKS
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.model import shape_of, text
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.model import shape_of, text
 
 STOCK: dict[str, Any] = json.loads((TOOLS / "stock_pool.json").read_text(encoding="utf-8"))
 

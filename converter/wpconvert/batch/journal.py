@@ -10,7 +10,7 @@ from typing import Any
 from wpconvert import __version__
 from wpconvert.batch.manifest import Task
 from wpconvert.errors import FileError, WpconvertError
-from wpconvert.onnx.sniff import is_onnx
+from wpconvert.formats.onnx.sniff import is_onnx
 
 SUFFIX = ".done"
 
@@ -90,6 +90,6 @@ def _stamps(path: Path) -> list[list[Any]] | None:
 
 
 def _data_files(path: Path) -> tuple[Path, ...]:
-    from wpconvert.onnx.file import read  # noqa: PLC0415 - ONNX for its models alone
+    from wpconvert.formats.onnx.file import read  # noqa: PLC0415 - ONNX for its models alone
 
     return read(path).files.paths

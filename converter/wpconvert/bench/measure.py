@@ -17,12 +17,12 @@ from wpconvert.bench.program import load_program
 from wpconvert.bench.result import Benchmark, LayerCount
 from wpconvert.engines.base import Sample
 from wpconvert.errors import DeviceError, ToolError, UnsupportedError
+from wpconvert.formats.tflite.model import TfliteModel, text
 from wpconvert.target.board import Board
 from wpconvert.target.image import Image, Sizes, build_image
 from wpconvert.target.runner import DEFAULT_TIMEOUT_S, DeviceRun, run_image, run_on
 from wpconvert.target.simulator import Simulator, simulator_for
 from wpconvert.temporary import temporary_folder
-from wpconvert.tflite.model import TfliteModel, text
 
 SIMULATOR = "qemu"
 NO_ERROR_TEXTS = "WPCONVERT_NO_ERROR_STRINGS"

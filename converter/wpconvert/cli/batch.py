@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 from typer.main import get_command
 
+from wpconvert.backends.c.c_array import header_path
 from wpconvert.batch.journal import Journal
 from wpconvert.batch.manifest import Task, check_outputs, load_manifest
 from wpconvert.batch.run import KEPT, Result, run_batch
 from wpconvert.batch.work import DONE, FAILED
 from wpconvert.cli.console import OUT, JsonOption, progress_bar
 from wpconvert.cli.convert import convert
-from wpconvert.emit.c_array import header_path
 from wpconvert.errors import BatchError, UsageError
 from wpconvert.interrupts import Interrupted
 from wpconvert.report.export import many_to_json

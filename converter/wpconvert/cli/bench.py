@@ -13,11 +13,11 @@ from wpconvert.bench.text import print_benchmark, print_comparison
 from wpconvert.cli.common import InputsOption, SeedOption, read_inputs
 from wpconvert.cli.console import OUT, JsonOption, ModelArgument, progress_bar
 from wpconvert.engines.inputs import ports_of
+from wpconvert.formats.tflite.file import read
+from wpconvert.job.verify import check_interfaces
 from wpconvert.report.export import to_json
 from wpconvert.target.board import board_named, boards
 from wpconvert.target.runner import DEFAULT_TIMEOUT_S
-from wpconvert.tflite.file import read
-from wpconvert.verification import check_interfaces
 
 
 def bench(

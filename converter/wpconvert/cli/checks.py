@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wpconvert.emit.c_array import check_path, header_path
+from wpconvert.backends.c.c_array import check_path, header_path
 from wpconvert.errors import UsageError
 from wpconvert.files import check_writable, same_file
+from wpconvert.formats.onnx.sniff import is_onnx
 from wpconvert.model.rules import METHODS
-from wpconvert.onnx.sniff import is_onnx
 from wpconvert.report.export import check_format
 
 

@@ -15,8 +15,8 @@ from wpconvert.engines.choice import EXACT
 from wpconvert.engines.exercise import exercising_samples
 from wpconvert.engines.inputs import Inputs, Port, load_samples, ports_of, random_samples
 from wpconvert.errors import UsageError
+from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.report.result import Conversion, Verification
-from wpconvert.tflite.model import TfliteModel
 
 DEFAULT_SAMPLES = 4
 

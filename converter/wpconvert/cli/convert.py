@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from wpconvert.backends.c import emit_c
 from wpconvert.cli.checks import check_options, check_paths, destination, refuse_tflite_options
 from wpconvert.cli.common import (
     DEFAULT_SAMPLES,
@@ -30,12 +31,16 @@ from wpconvert.cli.pooling import (
     PoolSizeOption,
     pool_settings,
 )
-from wpconvert.emit import emit_c
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.files import write_all
+from wpconvert.formats.onnx.sniff import is_onnx
+from wpconvert.formats.tflite.convert import Converted, Settings
+from wpconvert.formats.tflite.convert import convert as convert_bytes
+from wpconvert.formats.tflite.file import parse, read
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.job.verify import verify_models
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, METHODS, Rules
-from wpconvert.onnx.sniff import is_onnx
 from wpconvert.plan.goal import (
     BALANCED,
     BUNDLED,
@@ -51,11 +56,6 @@ from wpconvert.plan.goal import (
 from wpconvert.report.export import conversion_report
 from wpconvert.report.text import print_conversion
 from wpconvert.target.board import board_named, boards
-from wpconvert.tflite.convert import Converted, Settings
-from wpconvert.tflite.convert import convert as convert_bytes
-from wpconvert.tflite.file import parse, read
-from wpconvert.tflite.model import TfliteModel
-from wpconvert.verification import verify_models
 
 DEFAULT_METHOD = AUTO
 
@@ -218,7 +218,7 @@ def convert(
         )
         check_onnx_engine(engine)
         from wpconvert.cli import convert_onnx as onnx  # noqa: PLC0415 - ONNX for its models alone
-        from wpconvert.onnx.convert import Settings as OnnxSettings  # noqa: PLC0415
+        from wpconvert.formats.onnx.convert import Settings as OnnxSettings  # noqa: PLC0415
 
         onnx.convert_onnx(
             model,
@@ -327,6 +327,6 @@ def _convert(path: Path, data: bytes, model: TfliteModel, settings: Settings, me
         heard = (lambda weights: bar.total(len(weights)), lambda _: bar.advance())
         if not measure:
             return convert_bytes(str(path), data, settings, *heard, model=model)
-        from wpconvert.measured import convert_measured  # noqa: PLC0415 - it brings the benchmark with it
+        from wpconvert.job.measured import convert_measured  # noqa: PLC0415 - it brings the benchmark with it
 
         return convert_measured(str(path), data, settings, settings.planned or DEFAULT_GOAL, *heard)

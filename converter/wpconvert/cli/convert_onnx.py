@@ -11,12 +11,12 @@ from wpconvert.cli.console import OUT, progress_bar
 from wpconvert.engines.inputs import Inputs
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.files import same_file, staging, write_all
-from wpconvert.onnx.convert import Converted, Settings
-from wpconvert.onnx.convert import convert as convert_file
-from wpconvert.onnx.file import OnnxModel, read
-from wpconvert.onnx.files import Target
-from wpconvert.onnx.ports import ports_of
-from wpconvert.onnx.verify import verify_onnx
+from wpconvert.formats.onnx.convert import Converted, Settings
+from wpconvert.formats.onnx.convert import convert as convert_file
+from wpconvert.formats.onnx.file import OnnxModel, read
+from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.ports import ports_of
+from wpconvert.formats.onnx.verify import verify_onnx
 from wpconvert.report.export import conversion_report
 from wpconvert.report.text import print_conversion
 

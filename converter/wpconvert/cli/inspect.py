@@ -6,12 +6,12 @@ from rich.console import Console
 
 from wpconvert.cli.console import OUT, JsonOption, ModelArgument, progress_bar
 from wpconvert.codecs import CODECS
-from wpconvert.onnx.sniff import is_onnx
+from wpconvert.formats.onnx.sniff import is_onnx
+from wpconvert.formats.tflite.file import read
 from wpconvert.report.export import to_json
 from wpconvert.report.inspection import Inspection, TensorInfo, WeightInfo, inspect_model
 from wpconvert.report.table import Kind, escape, print_table
 from wpconvert.report.text import short_name
-from wpconvert.tflite.file import read
 from wpconvert.units import number, shape_text, share
 
 
@@ -27,8 +27,8 @@ def inspect(model: ModelArgument, as_json: JsonOption = False) -> None:
             bar.advance()
 
         if is_onnx(model):
-            from wpconvert.onnx.file import read as read_onnx  # noqa: PLC0415 - ONNX for its models alone
-            from wpconvert.onnx.inspect import inspect_onnx  # noqa: PLC0415
+            from wpconvert.formats.onnx.file import read as read_onnx  # noqa: PLC0415 - ONNX for its models alone
+            from wpconvert.formats.onnx.inspect import inspect_onnx  # noqa: PLC0415
 
             result = inspect_onnx(read_onnx(model), advance)
         else:

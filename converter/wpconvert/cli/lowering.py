@@ -16,15 +16,15 @@ from wpconvert.engines.base import Sample
 from wpconvert.engines.choice import exact_engine
 from wpconvert.engines.inputs import Inputs, load_samples
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.onnx.file import OnnxModel, read
-from wpconvert.onnx.layers import first_off
-from wpconvert.onnx.lower import Lowered
-from wpconvert.onnx.lowered import lowered
-from wpconvert.onnx.mixed import exercising_inputs, samples_for, verify_mixed
-from wpconvert.onnx.ports import ports_of
+from wpconvert.formats.onnx.file import OnnxModel, read
+from wpconvert.formats.onnx.layers import first_off
+from wpconvert.formats.onnx.lowered import lowered
+from wpconvert.formats.onnx.mixed import exercising_inputs, samples_for, verify_mixed
+from wpconvert.formats.onnx.ports import ports_of
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.lower import Lowered
 from wpconvert.report.result import Conversion, Verification
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.model import TfliteModel
 
 _CALIBRATION_SAMPLES = 16
 """How many of the samples that gave the ranges verify the result, where no others are given."""

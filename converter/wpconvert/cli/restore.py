@@ -11,13 +11,13 @@ from wpconvert.cli.checks import check_suffix
 from wpconvert.cli.console import OUT, ModelArgument
 from wpconvert.errors import UsageError
 from wpconvert.files import same_file, write_all
-from wpconvert.onnx.sniff import is_onnx
+from wpconvert.formats.onnx.sniff import is_onnx
+from wpconvert.formats.tflite.attached import behind
+from wpconvert.formats.tflite.file import read, serialise
+from wpconvert.formats.tflite.restore import is_rewritten
+from wpconvert.formats.tflite.restore import restore as restore_model
 from wpconvert.report.result import Restored
 from wpconvert.report.table import escape
-from wpconvert.tflite.attached import behind
-from wpconvert.tflite.file import read, serialise
-from wpconvert.tflite.restore import is_rewritten
-from wpconvert.tflite.restore import restore as restore_model
 
 
 def restore(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from wpconvert.errors import UsageError
 from wpconvert.files import same_file, staging, write_all
-from wpconvert.onnx.compressed import is_rewritten
-from wpconvert.onnx.file import read, told_of
-from wpconvert.onnx.files import Target
-from wpconvert.onnx.restore import restore
+from wpconvert.formats.onnx.compressed import is_rewritten
+from wpconvert.formats.onnx.file import read, told_of
+from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.restore import restore
 from wpconvert.report.result import Restored
 
 

@@ -15,6 +15,9 @@ from wpconvert.cli.console import OUT, JsonOption, ModelArgument, progress_bar
 from wpconvert.engines import ENGINES, Sample
 from wpconvert.errors import UsageError
 from wpconvert.files import same_file, write_all
+from wpconvert.formats.tflite.file import read
+from wpconvert.formats.tflite.model import TfliteModel, text
+from wpconvert.job.verify import compare_output
 from wpconvert.report.export import to_json
 from wpconvert.report.table import escape
 from wpconvert.report.text import output_line
@@ -23,9 +26,6 @@ from wpconvert.target.board import board_named
 from wpconvert.target.result import TargetReport
 from wpconvert.target.runner import DEFAULT_TIMEOUT_S, DeviceRun
 from wpconvert.target.simulator import simulator_for
-from wpconvert.tflite.file import read
-from wpconvert.tflite.model import TfliteModel, text
-from wpconvert.verification import compare_output
 
 _REFERENCE = "reference"
 

@@ -21,11 +21,11 @@ from wpconvert.cli.common import (
 )
 from wpconvert.cli.console import OUT, JsonOption, progress_bar
 from wpconvert.errors import UsageError
-from wpconvert.onnx.sniff import is_onnx
+from wpconvert.formats.onnx.sniff import is_onnx
+from wpconvert.formats.tflite.file import read
+from wpconvert.job.verify import verify_models
 from wpconvert.report.export import to_json
 from wpconvert.report.text import print_verification
-from wpconvert.tflite.file import read
-from wpconvert.verification import verify_models
 
 
 def verify(
@@ -46,10 +46,10 @@ def verify(
     where ONNX Runtime has it, or where ONNX Runtime's value is at most one step below its largest; these are counted.
     """
     if is_onnx(original):
-        from wpconvert.onnx.file import read as read_onnx  # noqa: PLC0415 - ONNX for its models alone
-        from wpconvert.onnx.mixed import exercising_inputs, verify_mixed  # noqa: PLC0415
-        from wpconvert.onnx.ports import ports_of as onnx_ports_of  # noqa: PLC0415
-        from wpconvert.onnx.verify import verify_onnx  # noqa: PLC0415
+        from wpconvert.formats.onnx.file import read as read_onnx  # noqa: PLC0415 - ONNX for its models alone
+        from wpconvert.formats.onnx.mixed import exercising_inputs, verify_mixed  # noqa: PLC0415
+        from wpconvert.formats.onnx.ports import ports_of as onnx_ports_of  # noqa: PLC0415
+        from wpconvert.formats.onnx.verify import verify_onnx  # noqa: PLC0415
     if is_onnx(original) and is_onnx(rewritten):
         check_onnx_engine(engine)
         model = read_onnx(original)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from wpconvert.tflite.model import TfliteModel
+from wpconvert.formats.tflite.model import TfliteModel
 
 Sample = list[NDArray[Any]]
 """One value per input (or output) of subgraph 0, in order."""

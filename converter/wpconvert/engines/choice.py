@@ -8,7 +8,7 @@ from wpconvert.engines import ENGINES
 from wpconvert.engines.base import Engine, TracingEngine
 from wpconvert.engines.inputs import NO_VERIFY
 from wpconvert.errors import UnsupportedError
-from wpconvert.tflite.model import TfliteModel
+from wpconvert.formats.tflite.model import TfliteModel
 
 EXACT = ("native", "reference")
 """The engines that compute what the device computes, fastest first."""

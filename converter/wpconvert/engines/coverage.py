@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.engines.base import Place, Sample
-from wpconvert.tflite.model import TfliteModel
+from wpconvert.formats.tflite.model import TfliteModel
 
 _Values = NDArray[Any]
 _CLAMPED_NBYTES = 2

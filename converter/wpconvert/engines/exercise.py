@@ -10,7 +10,7 @@ from wpconvert.engines.choice import exact_engines
 from wpconvert.engines.coverage import Coverage, places_of
 from wpconvert.engines.inputs import Inputs, Known, Port, random_samples, sample_stream
 from wpconvert.errors import UnsupportedError
-from wpconvert.tflite.model import TfliteModel
+from wpconvert.formats.tflite.model import TfliteModel
 
 PATIENCE = 12
 """How many samples in a row are tried in vain before nothing more is looked for: one of each kind."""

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from wpconvert.engines.base import Advance, Sample, Trace
 from wpconvert.engines.isolated import run_isolated
 from wpconvert.errors import UnsupportedError
+from wpconvert.formats.tflite.file import serialise
+from wpconvert.formats.tflite.loss import loss_of
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.formats.tflite.restore import restore
+from wpconvert.formats.tflite.schema import DTYPES
 from wpconvert.temporary import temporary_folder
-from wpconvert.tflite.file import serialise
-from wpconvert.tflite.loss import loss_of
-from wpconvert.tflite.model import TfliteModel
-from wpconvert.tflite.restore import restore
-from wpconvert.tflite.schema import DTYPES
 
 _FEW_BITS = "it has no operators of fewer bits"
 

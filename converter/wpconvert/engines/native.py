@@ -8,8 +8,8 @@ from types import ModuleType
 
 from wpconvert.engines.base import Advance, Sample, Trace
 from wpconvert.errors import UnsupportedError, UsageError
-from wpconvert.tflite.file import serialise
-from wpconvert.tflite.model import TfliteModel
+from wpconvert.formats.tflite.file import serialise
+from wpconvert.formats.tflite.model import TfliteModel
 
 
 class NativeEngine:

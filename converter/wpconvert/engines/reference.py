@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from wpconvert.engines.base import Advance, Sample, Trace
+from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.reference.interpreter import Interpreter, unsupported
-from wpconvert.tflite.model import TfliteModel
 
 
 class ReferenceEngine:

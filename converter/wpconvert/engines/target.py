@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wpconvert.engines.base import Advance, Sample
+from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.target.board import Board
 from wpconvert.target.image import missing_operators
 from wpconvert.target.runner import run_on
-from wpconvert.tflite.model import TfliteModel
 
 
 class TargetEngine:

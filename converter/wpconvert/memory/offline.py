@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import UnsupportedError
+from wpconvert.formats.tflite.model import TfliteModel, text
+from wpconvert.formats.tflite.schema import BufferT, MetadataT
 from wpconvert.memory import exact
 from wpconvert.memory.buffers import Buffer
 from wpconvert.memory.greedy import stock
 from wpconvert.memory.lifetimes import activations
 from wpconvert.memory.tflm import Scratch, scratch_of
-from wpconvert.tflite.model import TfliteModel, text
-from wpconvert.tflite.schema import BufferT, MetadataT
 
 NAME = "OfflineMemoryAllocation"
 _VERSION = 1

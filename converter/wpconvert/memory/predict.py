@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from wpconvert.errors import UnsupportedError
+from wpconvert.formats.tflite.file import serialise
+from wpconvert.formats.tflite.model import TfliteModel, shape_of
+from wpconvert.formats.tflite.operators import BUILTIN_NAMES, CHANNEL_AXIS
+from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.memory.buffers import aligned
-from wpconvert.tflite.file import serialise
-from wpconvert.tflite.model import TfliteModel, shape_of
-from wpconvert.tflite.operators import BUILTIN_NAMES, CHANNEL_AXIS
-from wpconvert.tflite.schema import TensorType
 
 # What stays in the arena on a 32-bit core, in bytes: runtime/include/wpconvert/program.h …
 _NODE_NBYTES = 8

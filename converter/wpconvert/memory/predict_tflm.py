@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 
 from wpconvert.errors import UnsupportedError
+from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.memory.greedy import stock
 from wpconvert.memory.lifetimes import activations
 from wpconvert.memory.offline import offsets_of
 from wpconvert.memory.predict import ArenaPrediction
 from wpconvert.memory.tflm import persistent_nbytes, scratch_of
-from wpconvert.tflite.model import TfliteModel
 
 
 def predict_tflm(model: TfliteModel, core: str) -> ArenaPrediction:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from wpconvert.errors import UnsupportedError
+from wpconvert.formats.tflite.file import serialise
+from wpconvert.formats.tflite.model import TfliteModel, element_count, shape_of
+from wpconvert.formats.tflite.operators import BUILTIN_NAMES
+from wpconvert.formats.tflite.schema import Padding
 from wpconvert.memory.buffers import Buffer, aligned
-from wpconvert.tflite.file import serialise
-from wpconvert.tflite.model import TfliteModel, element_count, shape_of
-from wpconvert.tflite.operators import BUILTIN_NAMES
-from wpconvert.tflite.schema import Padding
 
 HELIUM, DSP = "Cortex-M55", "Cortex-M4"
 _CHANNELS_AT_A_TIME = 124

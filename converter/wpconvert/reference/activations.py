@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.reference import fixed_point
-from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
-from wpconvert.tflite.arithmetic import (
+from wpconvert.formats.tflite.arithmetic import (
     Int64Array,
     multiply_double_rounding,
     quantise_multiplier,
@@ -20,7 +18,9 @@ from wpconvert.tflite.arithmetic import (
     round_half_away,
     rounding_shift_right,
 )
-from wpconvert.tflite.schema import TensorType
+from wpconvert.formats.tflite.schema import TensorType
+from wpconvert.reference import fixed_point
+from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
 
 Table = NDArray[np.int8]
 

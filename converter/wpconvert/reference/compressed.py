@@ -13,6 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError
+from wpconvert.formats.tflite.arithmetic import Int32Array, requantise
+from wpconvert.formats.tflite.compressed import Compressed, decode_compressed
+from wpconvert.formats.tflite.levels import ACT_BITS, level_of, levels
+from wpconvert.formats.tflite.operators import BUILTIN_NAMES
+from wpconvert.formats.tflite.schema import Padding, TensorType
 from wpconvert.reference.convolution import (
     ConvWeights,
     DepthwiseWeights,
@@ -30,11 +35,6 @@ from wpconvert.reference.fully_connected import (
 from wpconvert.reference.pool import LookupWeights, lookup_accumulate, prepare_lookup_weights
 from wpconvert.reference.registry import OpContext, expect_rank, expect_shape, expect_type, register
 from wpconvert.reference.window import window_geometry
-from wpconvert.tflite.arithmetic import Int32Array, requantise
-from wpconvert.tflite.compressed import Compressed, decode_compressed
-from wpconvert.tflite.levels import ACT_BITS, level_of, levels
-from wpconvert.tflite.operators import BUILTIN_NAMES
-from wpconvert.tflite.schema import Padding, TensorType
 
 _CONSTANTS = ("the weight blob", "the requantisation table", "the pool tensor")
 W = TypeVar("W")

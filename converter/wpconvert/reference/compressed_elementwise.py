@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError
+from wpconvert.formats.tflite.compressed import Decoded, decode_constant
+from wpconvert.formats.tflite.operators import BUILTIN_NAMES
+from wpconvert.formats.tflite.schema import ActivationFunctionType, TensorType
 from wpconvert.reference.elementwise import MulPlan, Operands, SumPlan, product_plan, run_product, run_sum, sum_plan
 from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
-from wpconvert.tflite.compressed import Decoded, decode_constant
-from wpconvert.tflite.operators import BUILTIN_NAMES
-from wpconvert.tflite.schema import ActivationFunctionType, TensorType
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.formats.tflite.arithmetic import (
+    Int32Array,
+    activation_range,
+    output_multipliers,
+    requantise,
+)
+from wpconvert.formats.tflite.model import element_count
+from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.reference.registry import (
     OpContext,
     TensorInfo,
@@ -24,14 +32,6 @@ from wpconvert.reference.registry import (
     register,
 )
 from wpconvert.reference.window import expect_scratch, pad_image, padded_shape, window_geometry
-from wpconvert.tflite.arithmetic import (
-    Int32Array,
-    activation_range,
-    output_multipliers,
-    requantise,
-)
-from wpconvert.tflite.model import element_count
-from wpconvert.tflite.schema import TensorType
 
 Pair = tuple[int, int]
 

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.reference.registry import OpContext, TensorInfo, expect_shape, expect_type, register
-from wpconvert.tflite.arithmetic import (
+from wpconvert.formats.tflite.arithmetic import (
     Int64Array,
     activation_range,
     multiply_double_rounding,
     quantise_multiplier,
     wrap_int32,
 )
-from wpconvert.tflite.schema import TensorType
+from wpconvert.formats.tflite.schema import TensorType
+from wpconvert.reference.registry import OpContext, TensorInfo, expect_shape, expect_type, register
 
 _LEFT_SHIFT = 20
 """Bits gained before the inputs of ADD and SUB are brought to a common scale."""

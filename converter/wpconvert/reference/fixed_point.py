@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wpconvert.tflite.arithmetic import (
+from wpconvert.formats.tflite.arithmetic import (
     Int64Array,
     rounding_doubling_high_multiply,
     rounding_shift_right,

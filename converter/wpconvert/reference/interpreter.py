@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
+from wpconvert.formats.tflite.arithmetic import Rounding
+from wpconvert.formats.tflite.model import TfliteModel, element_count, quantization_of, shape_of, text
+from wpconvert.formats.tflite.schema import DTYPES, TYPE_NAMES, TensorType
 from wpconvert.reference import operators as _operators  # noqa: F401 - importing it fills the registry
 from wpconvert.reference.registry import OPERATORS, OpContext, TensorInfo
 from wpconvert.reference.threads import single_threaded
-from wpconvert.tflite.arithmetic import Rounding
-from wpconvert.tflite.model import TfliteModel, element_count, quantization_of, shape_of, text
-from wpconvert.tflite.schema import DTYPES, TYPE_NAMES, TensorType
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.codecs.pool_table import LANES, entries_of
+from wpconvert.formats.tflite.arithmetic import Int32Array
+from wpconvert.formats.tflite.levels import vectors_of
 from wpconvert.reference.window import expect_scratch, pad_image, window_geometry
-from wpconvert.tflite.arithmetic import Int32Array
-from wpconvert.tflite.levels import vectors_of
 
 Pair = tuple[int, int]
 

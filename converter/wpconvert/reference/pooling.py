@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.formats.tflite.arithmetic import activation_range
+from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.reference.registry import (
     OpContext,
     expect_rank,
@@ -19,8 +21,6 @@ from wpconvert.reference.registry import (
     register,
 )
 from wpconvert.reference.window import Pads, pad_image, window_geometry
-from wpconvert.tflite.arithmetic import activation_range
-from wpconvert.tflite.schema import TensorType
 
 _SCALE_TOLERANCE = 1e-6
 

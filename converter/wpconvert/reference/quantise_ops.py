@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wpconvert.formats.tflite.arithmetic import multiply_double_rounding, quantise_multiplier, wrap_int32
+from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.reference.activations import Table, look_up
 from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
-from wpconvert.tflite.arithmetic import multiply_double_rounding, quantise_multiplier, wrap_int32
-from wpconvert.tflite.schema import TensorType
 
 
 def _check_quantize(context: OpContext) -> tuple[np.float32, int]:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.formats.tflite.arithmetic import multiply_double_rounding, quantise_multiplier, wrap_int32
+from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.reference.registry import (
     OpContext,
     expect_same_quantization,
@@ -17,8 +19,6 @@ from wpconvert.reference.registry import (
     expect_type,
     register,
 )
-from wpconvert.tflite.arithmetic import multiply_double_rounding, quantise_multiplier, wrap_int32
-from wpconvert.tflite.schema import TensorType
 
 
 def _axes(context: OpContext) -> tuple[int, ...]:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.tflite.arithmetic import Rounding
-from wpconvert.tflite.model import Quantization, TfliteModel, element_count
-from wpconvert.tflite.schema import DTYPES, TYPE_NAMES, TensorType
+from wpconvert.formats.tflite.arithmetic import Rounding
+from wpconvert.formats.tflite.model import Quantization, TfliteModel, element_count
+from wpconvert.formats.tflite.schema import DTYPES, TYPE_NAMES, TensorType
 
 T = TypeVar("T")
 

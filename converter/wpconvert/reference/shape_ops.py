@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.formats.tflite.model import element_count
+from wpconvert.formats.tflite.schema import ActivationFunctionType, TensorType
 from wpconvert.reference.registry import (
     OpContext,
     TensorInfo,
@@ -21,8 +23,6 @@ from wpconvert.reference.registry import (
     expect_type,
     register,
 )
-from wpconvert.tflite.model import element_count
-from wpconvert.tflite.schema import ActivationFunctionType, TensorType
 
 _COPIED = (TensorType.INT8, TensorType.INT32, TensorType.FLOAT32)
 

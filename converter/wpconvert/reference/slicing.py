@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.reference.registry import OpContext, expect_same_type, expect_shape, expect_type, register
-from wpconvert.tflite.schema import TensorType
 
 _PADDED = (TensorType.INT8, TensorType.INT32, TensorType.FLOAT32)
 _MAX_RANK = 4

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import UnsupportedError
-from wpconvert.reference import fixed_point
-from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
-from wpconvert.tflite.arithmetic import (
+from wpconvert.formats.tflite.arithmetic import (
     quantise_multiplier,
     rounding_doubling_high_multiply,
     rounding_shift_right,
 )
-from wpconvert.tflite.schema import TensorType
+from wpconvert.formats.tflite.schema import TensorType
+from wpconvert.reference import fixed_point
+from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
 
 _DIFF_INTEGER_BITS = 5
 _SUM_INTEGER_BITS = 12

@@ -9,16 +9,16 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from wpconvert.emit.c_array import emit_header
-from wpconvert.emit.resolver import operators_of
+from wpconvert.backends.c.c_array import emit_header
+from wpconvert.backends.c.resolver import operators_of
 from wpconvert.errors import ToolError, UnsupportedError, UsageError
+from wpconvert.formats.tflite.attached import without
+from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.target.board import Board
 from wpconvert.target.cache import cached, digest
 from wpconvert.target.firmware import COMPILE_FLAGS, LINK_FLAGS, build_firmware
 from wpconvert.target.sources import device_root
 from wpconvert.target.tools import checked, find_tool, first_error, run_tool
-from wpconvert.tflite.attached import without
-from wpconvert.tflite.model import TfliteModel
 
 _FLASH = (".text", ".model", ".rodata", ".data")
 _RAM = (".stack", ".data", ".bss")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wpconvert.errors import DeviceError, UnsupportedError, UsageError
+from wpconvert.formats.tflite.file import serialise
+from wpconvert.formats.tflite.model import TfliteModel, shape_of, text
+from wpconvert.formats.tflite.schema import DTYPES, TYPE_NAMES
 from wpconvert.target.board import Board
 from wpconvert.target.facts import Facts, explain_fault, read_facts
 from wpconvert.target.image import Image, build_image
 from wpconvert.target.simulator import Simulator, crash_reason, simulate, simulator_for
 from wpconvert.temporary import temporary_folder
-from wpconvert.tflite.file import serialise
-from wpconvert.tflite.model import TfliteModel, shape_of, text
-from wpconvert.tflite.schema import DTYPES, TYPE_NAMES
 
 if TYPE_CHECKING:
     # The engines import this module.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 
-from wpconvert.onnx.decode import DECODERS, Encoded, Settings
+from wpconvert.formats.onnx.decode import DECODERS, Encoded, Settings
 
 
 def encodings(op_type: str) -> list[Encoded]:

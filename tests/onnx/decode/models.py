@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from wpconvert.onnx.decode import BY_OP_TYPE, DOMAIN, MIN_IR_VERSION, VERSION, Encoded, make_node
+from wpconvert.formats.onnx.decode import BY_OP_TYPE, DOMAIN, MIN_IR_VERSION, VERSION, Encoded, make_node
 
 Array = NDArray[Any]
 OPSETS = (11, 12, 13, 14, 17, 18, 21, 23, 26)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.onnx.decode.examples import encodings
 from tests.onnx.decode.weights import Array, weights
 from wpconvert.errors import ModelError
-from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, Decoder, Settings
+from wpconvert.formats.onnx.decode import BY_OP_TYPE, DECODERS, Decoder, Settings
 
 every_operator = pytest.mark.parametrize("op_type", BY_OP_TYPE)
 

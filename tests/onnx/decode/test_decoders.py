@@ -12,8 +12,8 @@ from tests.onnx.decode.examples import encodings
 from tests.onnx.decode.models import ENGINES, OPSETS, assert_same_bits, model_of
 from tests.onnx.decode.weights import Array, int4_weights, weights
 from wpconvert.errors import ModelError
-from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, MAX_OPSET, MIN_OPSET, Encoded, Settings
-from wpconvert.onnx.decode.decoder import INT4
+from wpconvert.formats.onnx.decode import BY_OP_TYPE, DECODERS, MAX_OPSET, MIN_OPSET, Encoded, Settings
+from wpconvert.formats.onnx.decode.decoder import INT4
 
 every_decoder = pytest.mark.parametrize("method", DECODERS)
 every_opset = pytest.mark.parametrize("opset", OPSETS)

@@ -13,7 +13,7 @@ from tests.onnx.decode import literal
 from tests.onnx.decode.models import ENGINES, OPSETS, assert_same_bits, model_of
 from tests.onnx.decode.weights import Array
 from wpconvert.errors import ModelError
-from wpconvert.onnx.decode import BY_OP_TYPE, DECODERS, Encoded, Settings
+from wpconvert.formats.onnx.decode import BY_OP_TYPE, DECODERS, Encoded, Settings
 
 POOL = DECODERS["pool"]
 every_opset = pytest.mark.parametrize("opset", OPSETS)

@@ -10,11 +10,11 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from wpconvert.onnx.lower import Lowered, Mapping, lower
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.model import TfliteModel, quantization_of
+from wpconvert.lower import Lowered, Mapping, lower
 from wpconvert.reference.interpreter import Interpreter
 from wpconvert.reference.registry import OpContext
-from wpconvert.tflite.file import parse
-from wpconvert.tflite.model import TfliteModel, quantization_of
 
 Arrays = dict[str, NDArray[Any]]
 

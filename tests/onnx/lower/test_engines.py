@@ -11,9 +11,9 @@ from tests.onnx.lower.network import network, signal_network
 from tests.support.oracles import LiteRtOracle, TflmOracle
 from tests.tflite.harness import forced
 from wpconvert.engines.native import NativeEngine
-from wpconvert.onnx.lower import Lowered, lower
+from wpconvert.formats.tflite.file import parse
+from wpconvert.lower import Lowered, lower
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.file import parse
 
 
 @pytest.fixture(scope="module")

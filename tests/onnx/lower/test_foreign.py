@@ -14,10 +14,10 @@ from tests.tflite.harness import forced
 from wpconvert.engines.inputs import Inputs
 from wpconvert.engines.native import NativeEngine
 from wpconvert.errors import UnsupportedError
-from wpconvert.onnx.lower import lower
-from wpconvert.onnx.mixed import verify_mixed
+from wpconvert.formats.onnx.mixed import verify_mixed
+from wpconvert.formats.tflite.file import parse
+from wpconvert.lower import lower
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.file import parse
 
 SMALL = ("squeezenet", "shufflenet")
 LARGE = ("densenet121", "inception_v2", "resnet50", "vgg19")

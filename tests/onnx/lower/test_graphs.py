@@ -14,9 +14,9 @@ from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import file_inputs, operators, real_outputs, run_onnx, steps_apart
 from wpconvert.engines.native import NativeEngine
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.onnx.lower import lower
+from wpconvert.formats.tflite.file import parse
+from wpconvert.lower import lower
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.file import parse
 
 WEIGHTS = np.random.default_rng(5).integers(-127, 128, (4, 3, 3, 3), dtype=np.int8)
 FEEDS = {"x": np.random.default_rng(1).normal(0, 0.5, (1, 3, 8, 8)).astype(np.float32)}

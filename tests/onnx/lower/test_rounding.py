@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import file_inputs, run_onnx, to_file
 from wpconvert.errors import UnsupportedError
-from wpconvert.onnx.lower import Lowered, lower
+from wpconvert.formats.tflite.file import parse
+from wpconvert.lower import Lowered, lower
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.tflite.file import parse
 
 _CHANNELS = 16
 

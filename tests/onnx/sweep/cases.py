@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from wpconvert.formats.onnx.convert import METHODS as ONNX_METHODS
 from wpconvert.model.rules import AUTO
-from wpconvert.onnx.convert import METHODS as ONNX_METHODS
 
 TYPES = ("int8", "uint8", "int4", "uint4", "float32", "float16", "bfloat16", "float64", "float8_e4m3fn", "int2")
 FORMS = ("plain", "transpose", "reshape", "identity", "dequantize", "per_channel", "blocked")

@@ -20,15 +20,15 @@ from tests.onnx.sweep.cases import METHODS, Case
 from tests.onnx.sweep.store import store
 from wpconvert.engines.base import Advance, Sample
 from wpconvert.engines.inputs import Inputs
+from wpconvert.formats.onnx import verify
+from wpconvert.formats.onnx.convert import Converted, Settings, convert
+from wpconvert.formats.onnx.file import read
+from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.graphs import every_tensor
+from wpconvert.formats.onnx.inspect import inspect_onnx
+from wpconvert.formats.onnx.restore import restore
 from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import Rules
-from wpconvert.onnx import verify
-from wpconvert.onnx.convert import Converted, Settings, convert
-from wpconvert.onnx.file import read
-from wpconvert.onnx.files import Target
-from wpconvert.onnx.graphs import every_tensor
-from wpconvert.onnx.inspect import inspect_onnx
-from wpconvert.onnx.restore import restore
 from wpconvert.report.export import to_json
 
 _LEVELS = (onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL, onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL)

@@ -1,0 +1,1 @@
+"""What a model becomes beside a file of its own format: one folder each."""

@@ -1,0 +1,185 @@
+"""The operators and codecs a model needs, as calls that register them."""
+
+from __future__ import annotations
+
+from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.formats.tflite.compressed import codec_name
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.formats.tflite.operators import BUILTIN_NAMES, LOOKUP
+
+# Methods of TFLM's resolver whose name is not the operator's in camel case.
+_SPECIAL = {
+    "CUMSUM": "CumSum",
+    "PADV2": "PadV2",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
+}
+_TFLM_CUSTOM = {"TFLite_Detection_PostProcess": "DetectionPostprocess", "ethos-u": "EthosU"}
+_TFLM = frozenset(
+    [
+        "ABS",
+        "ADD",
+        "ADD_N",
+        "ARG_MAX",
+        "ARG_MIN",
+        "ASSIGN_VARIABLE",
+        "AVERAGE_POOL_2D",
+        "BATCH_MATMUL",
+        "BATCH_TO_SPACE_ND",
+        "BROADCAST_ARGS",
+        "BROADCAST_TO",
+        "CALL_ONCE",
+        "CAST",
+        "CEIL",
+        "CONCATENATION",
+        "CONV_2D",
+        "COS",
+        "CUMSUM",
+        "DEPTH_TO_SPACE",
+        "DEPTHWISE_CONV_2D",
+        "DEQUANTIZE",
+        "DIV",
+        "DYNAMIC_UPDATE_SLICE",
+        "ELU",
+        "EMBEDDING_LOOKUP",
+        "EQUAL",
+        "EXP",
+        "EXPAND_DIMS",
+        "FILL",
+        "FLOOR",
+        "FLOOR_DIV",
+        "FLOOR_MOD",
+        "FULLY_CONNECTED",
+        "GATHER",
+        "GATHER_ND",
+        "GREATER",
+        "GREATER_EQUAL",
+        "HARD_SWISH",
+        "IF",
+        "L2_NORMALIZATION",
+        "L2_POOL_2D",
+        "LEAKY_RELU",
+        "LESS",
+        "LESS_EQUAL",
+        "LOG",
+        "LOG_SOFTMAX",
+        "LOGICAL_AND",
+        "LOGICAL_NOT",
+        "LOGICAL_OR",
+        "LOGISTIC",
+        "MAX_POOL_2D",
+        "MAXIMUM",
+        "MEAN",
+        "MINIMUM",
+        "MIRROR_PAD",
+        "MUL",
+        "NEG",
+        "NOT_EQUAL",
+        "PACK",
+        "PAD",
+        "PADV2",
+        "PRELU",
+        "QUANTIZE",
+        "READ_VARIABLE",
+        "REDUCE_ALL",
+        "REDUCE_MAX",
+        "REDUCE_MIN",
+        "RELU",
+        "RELU6",
+        "RESHAPE",
+        "RESIZE_BILINEAR",
+        "RESIZE_NEAREST_NEIGHBOR",
+        "REVERSE_V2",
+        "ROUND",
+        "RSQRT",
+        "SELECT_V2",
+        "SHAPE",
+        "SIN",
+        "SLICE",
+        "SOFTMAX",
+        "SPACE_TO_BATCH_ND",
+        "SPACE_TO_DEPTH",
+        "SPLIT",
+        "SPLIT_V",
+        "SQRT",
+        "SQUARE",
+        "SQUARED_DIFFERENCE",
+        "SQUEEZE",
+        "STRIDED_SLICE",
+        "SUB",
+        "SUM",
+        "SVDF",
+        "TANH",
+        "TRANSPOSE",
+        "TRANSPOSE_CONV",
+        "UNPACK",
+        "VAR_HANDLE",
+        "WHILE",
+        "ZEROS_LIKE",
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    ]
+)
+
+
+def operators_of(model: TfliteModel) -> list[tuple[str, bool]]:
+    """Every operator of the model once, sorted by name: (builtin name or custom code, is custom)."""
+    return sorted(
+        {
+            (model.operator_name(operator), model.is_custom(operator))
+            for graph in model.root.subgraphs
+            for operator in graph.operators or []
+        }
+    )
+
+
+def codecs_of(model: TfliteModel) -> list[str]:
+    """The codecs of the model's compressed weights, each once, sorted.
+
+    Raises ModelError for a rewritten operator whose blob is missing, corrupt or of a codec that does not exist.
+    """
+    found = set()
+    for number, graph in enumerate(model.root.subgraphs):
+        for index, operator in enumerate(graph.operators or []):
+            name = model.operator_name(operator)
+            if not model.is_custom(operator) or name not in BUILTIN_NAMES:
+                continue
+            try:
+                found.add(codec_name(model, number, index))
+            except ModelError as error:
+                raise ModelError(f"operator {index} ({name}, subgraph {number}): {error}") from error
+    return sorted(found)
+
+
+def codec_symbol(codec: str) -> str:
+    """The C object of a codec, `wpk_codec_dcsr`."""
+    return f"wpk_codec_{codec}"
+
+
+def registration(name: str, custom: bool) -> str:
+    """The call on a resolver that registers an operator, `AddConv2D()`.
+
+    Raises UnsupportedError for a builtin operator that TFLM does not have.
+    """
+    if custom and (name in BUILTIN_NAMES or name == LOOKUP):
+        return f'AddCustom("{name}", wpconvert::Register_{name}())'
+    if custom and name in _TFLM_CUSTOM:
+        return f"Add{_TFLM_CUSTOM[name]}()"
+    if custom:
+        return f"AddCustom({_c_string(name)}, Register_{_identifier(name)}())"
+    if name not in _TFLM:
+        raise UnsupportedError(f"operator {name}: TensorFlow Lite Micro has none, so no firmware can run this model")
+    return f"Add{_SPECIAL.get(name, _camel(name))}()"
+
+
+def _camel(name: str) -> str:
+    """CONV_2D → Conv2D, RELU6 → Relu6."""
+    return "".join(part.capitalize() if not part[0].isdigit() else part for part in name.split("_"))
+
+
+def _identifier(name: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name)
+
+
+def _c_string(text: str) -> str:
+    """A C string literal; bytes outside printable ASCII as three-digit octal escapes, which end by themselves."""
+    safe = set(range(32, 127)) - set(b'"\\?')
+    return '"' + "".join(chr(b) if b in safe else f"\\{b:03o}" for b in text.encode()) + '"'

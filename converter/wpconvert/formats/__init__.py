@@ -1,0 +1,1 @@
+"""The file formats: bytes and graph of each, behind one protocol."""

@@ -1,0 +1,242 @@
+"""Encode weights, each on its own: in this process, or on all cores when there is much to do."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import helper
+from threadpoolctl import threadpool_limits
+
+from wpconvert.errors import ModelError
+from wpconvert.formats.onnx.data import Data, Span, load
+from wpconvert.formats.onnx.decode import BY_OP_TYPE, DECODERS, Encoded, Settings
+from wpconvert.formats.onnx.tensors import raw_of, values_of
+from wpconvert.model.pooling import DEFAULT_SIZE, POOL
+from wpconvert.transforms.pool import GROUP
+from wpconvert.units import share
+
+POOL_FROM_NBYTES = 1 << 26
+"""Less than this many bytes of weights are encoded before other processes would have started."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be tried on one weight: its bytes, type and shape, and the methods. opset: of the model."""
+
+    data: Data
+    data_type: int
+    shape: tuple[int, ...]
+    methods: tuple[str, ...]
+    opset: int
+    threshold: float
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Part:
+    """One compressed tensor of a weight: the end of its name, type and shape."""
+
+    suffix: str
+    data_type: int
+    shape: tuple[int, ...]
+    nbytes: int
+
+
+@dataclass(frozen=True)
+class Form:
+    """A weight as one method stores it. op_type: of the node that decodes it.
+
+    sha256: of the dense bytes that it decodes to, snr_db: how far they are from the weight's, where they are others.
+    """
+
+    op_type: str
+    parts: tuple[Part, ...]
+    sha256: str | None = None
+    snr_db: float | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all parts."""
+        return sum(part.nbytes for part in self.parts)
+
+    @property
+    def pool_size(self) -> int | None:
+        """Vectors of its pool; None without one."""
+        return next((part.shape[0] // GROUP for part in self.parts if part.suffix == "vectors"), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held(Form):
+    """A form with the data of its parts."""
+
+    data: tuple[Data, ...]
+
+    def without_data(self) -> Form:
+        """The form alone."""
+        return Form(self.op_type, self.parts, self.sha256, self.snr_db)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What became of a job. sparsity: share of zeros, also −0.0. forms: by method; reasons: of the others.
+
+    The form with the fewest bytes is held.
+    """
+
+    sparsity: float
+    sha256: str
+    forms: dict[str, Form]
+    reasons: dict[str, str]
+
+
+def encode_all(jobs: Sequence[Job], spool: Path, processes: int | None = None) -> Iterator[Measured]:
+    """Do all jobs, in order. Where there is much to do, on `processes` cores (by default all), and data goes to files.
+
+    spool: a folder for these files.
+    """
+    total = sum(job.data.nbytes for job in jobs)
+    if total < POOL_FROM_NBYTES:
+        yield from (encode(job, None) for job in jobs)
+        return
+    count = min(len(jobs), processes or len(os.sched_getaffinity(0)))
+    if count == 1:
+        yield from (_spooled(job, spool) for job in jobs)
+        return
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(count, context, _begin) as executor:
+        waiting = []
+        try:
+            # Results wait for a tensor at a time, so that inline data is not copied all at once.
+            for job in jobs:
+                waiting.append(executor.submit(_spooled, job, spool))
+                if len(waiting) > 2 * count:
+                    yield waiting.pop(0).result()
+            while waiting:
+                yield waiting.pop(0).result()
+        except BrokenProcessPool as error:
+            # What ends a process from outside is, as a rule, a system short of memory.
+            raise MemoryError from error
+        except BaseException:
+            executor.shutdown(cancel_futures=True)
+            raise
+
+
+def _begin() -> None:
+    """One core for each process, and no life after that of the one that wants its results."""
+    threadpool_limits(1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _spooled(job: Job, spool: Path) -> Measured:
+    # Each process has its own file.
+    return encode(job, spool / f"{os.getpid()}.spool")
+
+
+def encode(job: Job, spool: Path | None) -> Measured:
+    """Try the methods of a job on its weight. With `spool`, data is appended to that file."""
+    raw = load(job.data)
+    values = values_of(job.data_type, job.shape, raw)
+    sparsity = 1 - _nonzeros(values) / values.size
+    forms: dict[str, Form] = {}
+    reasons: dict[str, str] = {}
+    if sparsity < job.threshold:
+        reasons = dict.fromkeys(job.methods, f"{share(sparsity)} zeros, below the threshold of {share(job.threshold)}")
+        return Measured(sparsity, "", forms, reasons)
+    best: tuple[str, Held] | None = None
+    for method in job.methods:
+        try:
+            encoded = _encoded(method, values, job.settings)
+        except ModelError as error:
+            reasons[method] = f"{method} cannot hold it: {error}"
+            continue
+        least = BY_OP_TYPE[encoded.op_type].since_opset
+        if job.opset < least:
+            reasons[method] = (
+                f"{method} needs operator set {least} or newer, the model has {job.opset}; "
+                "onnx.version_converter.convert_version makes it newer"
+            )
+            continue
+        form = _held(method, encoded, values, job.data_type)
+        forms[method] = form.without_data()
+        if best is None or form.nbytes < best[1].nbytes:
+            best = method, form
+    if best is not None:
+        forms[best[0]] = best[1] if spool is None else _in_file(best[1], spool)
+    return Measured(sparsity, hashlib.sha256(raw.data).hexdigest(), forms, reasons)
+
+
+def encode_as(method: str, job: Job, spool: Path) -> Held:
+    """The form that a method gave, once more, with its data appended to a file."""
+    values = values_of(job.data_type, job.shape, load(job.data))
+    return _in_file(_held(method, _encoded(method, values, job.settings), values, job.data_type), spool)
+
+
+def _held(method: str, encoded: Encoded, values: NDArray[Any], data_type: int) -> Held:
+    parts, data = zip(*(_part(suffix, array) for suffix, array in encoded.inputs), strict=True)
+    form = Held(encoded.op_type, parts, data=data)
+    if method != POOL:
+        return form
+    decoded = BY_OP_TYPE[encoded.op_type].decode([array for _, array in encoded.inputs])
+    return _with_loss(form, values, data_type, decoded)
+
+
+def _encoded(method: str, values: NDArray[Any], settings: Settings) -> Encoded:
+    """The weight as its decoder takes it. Without a size, a pool is an exact one if there is one, or the usual one."""
+    try:
+        return DECODERS[method].encode(values, settings)
+    except ModelError:
+        if method != POOL or settings.pool_size is not None:
+            raise
+        return DECODERS[method].encode(values, replace(settings, pool_size=DEFAULT_SIZE))
+
+
+def _nonzeros(values: NDArray[Any]) -> int:
+    """Elements that are no zeros, of either sign."""
+    return int(np.count_nonzero(values))
+
+
+def _part(suffix: str, array: NDArray[Any]) -> tuple[Part, NDArray[np.uint8]]:
+    """A tensor and its data."""
+    data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
+    raw = raw_of(array, data_type)
+    return Part(suffix, data_type, array.shape, raw.nbytes), raw
+
+
+def _in_file(form: Held, spool: Path) -> Held:
+    """The form with its data at the end of a file."""
+    spans = []
+    with spool.open("ab") as file:
+        for data in form.data:
+            raw = load(data)
+            spans.append(Span(spool, file.tell(), raw.nbytes))
+            file.write(raw.data)
+    return replace(form, data=tuple(spans))
+
+
+def _with_loss(form: Held, values: NDArray[Any], data_type: int, decoded: NDArray[Any]) -> Held:
+    """The form with what it has changed, where it has."""
+    raw = raw_of(decoded, data_type)
+    if raw.tobytes() == raw_of(values, data_type).tobytes():
+        return form
+    wide = values.astype(np.float64)
+    noise = float(np.square(wide - decoded.astype(np.float64)).sum())
+    snr = 10 * np.log10(max(float(np.square(wide).sum()), 1e-300) / max(noise, 1e-300))
+    return replace(form, sha256=hashlib.sha256(raw.data).hexdigest(), snr_db=float(snr))

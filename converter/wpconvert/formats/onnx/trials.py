@@ -1,0 +1,226 @@
+"""What is tried on each weight, what it gave, and what is made of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wpconvert.formats.onnx.data import Span, extents_of
+from wpconvert.formats.onnx.decode import BY_OP_TYPE, DECODERS, Settings
+from wpconvert.formats.onnx.encode import Held, Job, Measured, encode_all, encode_as
+from wpconvert.formats.onnx.file import OnnxModel
+from wpconvert.formats.onnx.graphs import GraphScope
+from wpconvert.formats.onnx.rewrite import HeldReplacement, Names, Replacement, function_nbytes, pieces_of
+from wpconvert.formats.onnx.selection import Cost, fewest_bytes
+from wpconvert.formats.onnx.tensors import without_data
+from wpconvert.formats.onnx.weights import Found
+from wpconvert.model.plan import METHOD_NONE
+from wpconvert.model.pooling import POOL, PoolSettings
+from wpconvert.model.rules import AUTO, Choice
+from wpconvert.model.weight import obstacle_of
+
+LOSSLESS = tuple(method for method in DECODERS if method != POOL)
+_BASE_NBYTES = 96
+"""Least bytes of the metadata entry and of what else any rewritten model has."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How a model that was rewritten before has a weight. lossy: it had been changed before it was stored."""
+
+    method: str
+    form: Held
+    lossy: bool
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One weight. job: what is tried, measured: what that gave; without a job, reason says why.
+
+    stored: how the input has the weight where it was rewritten before.
+    """
+
+    found: Found
+    choice: Choice
+    job: Job | None
+    reason: str | None = None
+    measured: Measured | None = None
+    stored: Stored | None = None
+
+    @property
+    def result(self) -> tuple[GraphScope, Job, Measured] | None:
+        """Where the weight is, what was tried, and what that gave; None where nothing was."""
+        scope = self.found.place.scope
+        if self.job is None or self.measured is None or not isinstance(scope, GraphScope):
+            return None
+        return scope, self.job, self.measured
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What becomes of a weight: a replacement, or the reason why it stays as it is."""
+
+    trial: Trial
+    replacement: HeldReplacement | None
+    reason: str | None = None
+
+
+def trials_of(
+    model: OnnxModel,
+    found: Sequence[Found],
+    choices: Sequence[Choice],
+    stored: Mapping[str, Stored],
+    pool: PoolSettings,
+) -> list[Trial]:
+    """A trial for each weight, not yet measured."""
+    trials = []
+    for one, choice in zip(found, choices, strict=True):
+        weight, before = one.weight, stored.get(one.weight.key)
+        methods = LOSSLESS if choice.method == AUTO else () if choice.method == "none" else (choice.method,)
+        data, reason = one.place.data, obstacle_of(weight)
+        if reason is None and not methods and before is None:
+            reason = choice.reason or METHOD_NONE
+        job = None
+        if reason is None and data is not None:
+            settings = Settings(one.place.channel_axis, pool_size=pool.size, seed=pool.seed)
+            limit = 0.0 if before is not None else choice.threshold
+            job = Job(data, one.place.tensor.data_type, weight.shape, methods, model.opset, limit, settings)
+        trials.append(Trial(one, choice, job, reason, stored=before))
+    return trials
+
+
+def measure(
+    trials: Sequence[Trial], spool: Path, processes: int | None, progress: Callable[[Trial], None]
+) -> list[Trial]:
+    """The trials with what their jobs gave; see `encode_all`."""
+    jobs = [trial.job for trial in trials if trial.job is not None]
+    results = encode_all(jobs, spool, processes)
+    measured = []
+    for trial in trials:
+        if trial.job is None:
+            measured.append(trial)
+        else:
+            found = _with_stored(next(results), trial.job, trial.stored)
+            measured.append(replace(trial, measured=found))
+        progress(trial)
+    return measured
+
+
+def _with_stored(measured: Measured, job: Job, stored: Stored | None) -> Measured:
+    """Among the forms also the one that the input has, unless the same method makes a smaller one."""
+    if stored is None:
+        return measured
+    method, form = stored.method, stored.form
+    other = measured.forms.get(method)
+    impossible = job.opset < BY_OP_TYPE[form.op_type].since_opset
+    if impossible or (other is not None and other.nbytes < form.nbytes):
+        return measured
+    return replace(measured, forms=measured.forms | {method: form})
+
+
+def settle(model: OnnxModel, trials: Sequence[Trial], spool: Path) -> list[Outcome]:
+    """Choose for each weight the form with which the file has the fewest bytes; a form without data is made again."""
+    dense = [_dense_nbytes(trial) for trial in trials]
+    costs = [_costs(trial) for trial in trials]
+    operators = {cost.op_type for weight in costs for cost in weight.values()}
+    decoders = {op_type: function_nbytes(op_type, model.opset) for op_type in operators}
+    shared: dict[int, str] = {}
+    while True:
+        chosen = fewest_bytes(dense, costs, decoders, _BASE_NBYTES)
+        refused = _shared_and_not_smaller(trials, dense, costs, chosen)
+        if not refused:
+            break
+        for index, reason in refused.items():
+            shared[index], costs[index] = reason, {}
+    outcomes = []
+    for index, (trial, method) in enumerate(zip(trials, chosen, strict=True)):
+        if method is None or (result := trial.result) is None:
+            outcomes.append(Outcome(trial, None, shared.get(index) or _reason(trial, dense[index], costs[index])))
+        else:
+            outcomes.append(Outcome(trial, _replacement(trial, *result, method, spool)))
+    return outcomes
+
+
+def _replacement(
+    trial: Trial, scope: GraphScope, job: Job, measured: Measured, method: str, spool: Path
+) -> HeldReplacement:
+    form = measured.forms[method]
+    held = form if isinstance(form, Held) else encode_as(method, job, spool / "again.spool")
+    lossy = held.sha256 is not None or (trial.stored is not None and trial.stored.lossy)
+    constant = trial.found.place.constant
+    return HeldReplacement(scope, constant, method, held, held.sha256 or measured.sha256, lossy)
+
+
+def _dense_nbytes(trial: Trial) -> int:
+    """Bytes of the weight as it is: the message with its data, wherever that is, at a byte for each 8 bits of it."""
+    place, nbytes = trial.found.place, trial.found.weight.nbytes
+    node, size = place.constant.node, int(place.tensor.ByteSize())
+    # Another node takes the place of the one that has it.
+    around = 0 if node is None else int(node.ByteSize()) - size
+    if place.is_external:
+        return around + size + nbytes
+    if not place.tensor.HasField("raw_data"):
+        # Numbers in a typed field may take more, which is not what a method saves.
+        size = min(size, int(without_data(place.tensor).ByteSize()) + nbytes + 6)
+    return around + size
+
+
+def _costs(trial: Trial) -> dict[str, Cost]:
+    """Bytes of everything that stands for the weight in each of its forms."""
+    if (result := trial.result) is None:
+        return {}
+    scope, _, measured = result
+    constant = trial.found.place.constant
+    return {
+        method: Cost(_beside(Replacement(scope, constant, method, form, "0" * 64, False)) + form.nbytes, form.op_type)
+        for method, form in measured.forms.items()
+    }
+
+
+def _beside(replacement: Replacement) -> int:
+    return pieces_of(replacement, Names(())).nbytes
+
+
+def _shared_and_not_smaller(
+    trials: Sequence[Trial], dense: Sequence[int], costs: Sequence[Mapping[str, Cost]], chosen: Sequence[str | None]
+) -> dict[int, str]:
+    """Weights that share bytes of a data file, of which not all are to be rewritten, or that would grow together."""
+    groups: defaultdict[int, list[int]] = defaultdict(list)
+    for index, trial in enumerate(trials):
+        groups[trial.found.weight.storage].append(index)
+    refused: dict[int, str] = {}
+    for members in groups.values():
+        left = [index for index in members if chosen[index] is None]
+        if len(members) == 1 or len(left) == len(members):
+            continue
+        spans = [data for index in members if isinstance(data := trials[index].found.place.data, Span)]
+        once = sum(extent.nbytes for extent in set(extents_of(spans).values()))
+        before = sum(dense[index] for index in members) - sum(span.nbytes for span in spans) + once
+        after = sum(costs[i][method].nbytes for i in members if (method := chosen[i]) is not None)
+        if left:
+            reason = f"shares its bytes with {trials[left[0]].found.weight.label}, which stays as it is"
+        elif after >= before:
+            reason = "shares its bytes with other tensors; one compressed form for each would be larger"
+        else:
+            continue
+        refused |= {index: reason for index in members if chosen[index] is not None}
+    return refused
+
+
+def _reason(trial: Trial, dense: int, costs: Mapping[str, Cost]) -> str:
+    """Why a weight stays as it is."""
+    if trial.measured is None:
+        return trial.reason or ""
+    if not costs:
+        return next(iter(trial.measured.reasons.values()), METHOD_NONE)
+    method = min(costs, key=lambda name: costs[name].nbytes)
+    if costs[method].nbytes < dense:
+        return f"the decoder of {method} would need more bytes than it saves"
+    needed = trial.measured.forms[method].nbytes
+    named = f"the smallest, {method}," if len(costs) > 1 else method
+    return (
+        f"would not shrink: {named} needs {needed:,} bytes and {costs[method].nbytes - needed:,} "
+        "for node, names and metadata"
+    )

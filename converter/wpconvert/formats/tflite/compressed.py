@@ -1,0 +1,160 @@
+"""Reading a rewritten operator: blob, table and options, checked against each other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert import codecs
+from wpconvert.codecs import Blob, Pool, pool_table
+from wpconvert.errors import ModelError
+from wpconvert.formats.tflite import table
+from wpconvert.formats.tflite.levels import ACT_BITS, unfold_bias, unit_log2, zero_sums
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.formats.tflite.operators import (
+    BUILTIN_NAMES,
+    CHANNEL_AXIS,
+    ELEMENTWISE,
+    ROW_DIMS,
+    OperatorOptions,
+    channel_sums,
+    unpack_options,
+)
+from wpconvert.formats.tflite.table import RequantTable
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A WP_* operator, decoded. `name` is the builtin operator it replaces; weights are in their original shape."""
+
+    name: str
+    codec: str
+    options: OperatorOptions
+    weights: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Compressed(Decoded):
+    """A WP_* operator with a requantisation table, and with a pool where the codec is `pool`."""
+
+    table: RequantTable
+    pool: Pool | None = None
+
+    @property
+    def lut_shift(self) -> int:
+        """Sums are looked up divided by 2^this."""
+        return 0 if self.pool is None else self.pool.lut_shift
+
+    @property
+    def unit(self) -> int:
+        """Accumulators count multiples of 2^this of what those of the dense operator count."""
+        return unit_log2(self.options.act_bits, self.lut_shift)
+
+    def zero_sums(self) -> NDArray[np.int64]:
+        """What the accumulators hold where all activations are the zero point, int64[channels]."""
+        point = self.table.input_zero_point
+        if self.pool is None:
+            return point * channel_sums(self.name, self.weights)
+        return zero_sums(self.weights, point, self.options.act_bits, self.lut_shift)
+
+    def bias(self) -> NDArray[np.int32]:
+        """The bias of the dense operator, int32[channels]: the table's, without the folded input zero point."""
+        return unfold_bias(self.table.bias, self.zero_sums(), self.unit)
+
+
+def decode_compressed(
+    name: str,
+    custom_options: bytes,
+    raw_blob: NDArray[np.uint8],
+    raw_table: NDArray[np.uint8],
+    raw_pool: NDArray[np.uint8] | None = None,
+) -> Compressed:
+    """Decode the parts of the custom operator that replaces builtin operator `name`, one with a table.
+
+    raw_pool: the pool tensor, where it has one. Raises ModelError when a part is corrupt or they contradict each other.
+    """
+    options = unpack_options(custom_options)
+    blob = codecs.parse(raw_blob)
+    shape = blob.layout.shape
+    codec = _agreed_codec(options, blob, options.filter_shape in ((), shape))
+    axis = CHANNEL_AXIS[name]
+    if len(shape) <= axis or blob.layout.row_dims != ROW_DIMS[name]:
+        raise ModelError(
+            f"weights of shape {list(shape)}, {blob.layout.row_dims} dimensions of which are rows, "
+            "do not fit the operator"
+        )
+    if raw_pool is not None and not codecs.CODECS[codec].pooled:
+        raise ModelError(f"there is a pool tensor, but the weight blob is {codec!r}")
+    pool = None if raw_pool is None else pool_table.unpack(raw_pool)
+    requant = table.unpack(raw_table, shape[axis])
+    return Compressed(name, codec, options, codecs.decode(raw_blob, pool), requant, pool)
+
+
+def decode_constant(name: str, custom_options: bytes, raw_blob: NDArray[np.uint8]) -> Decoded:
+    """The same for WP_ADD and WP_MUL."""
+    options = unpack_options(custom_options)
+    blob = codecs.parse(raw_blob)
+    shape = options.filter_shape
+    fits = min(shape, default=0) >= 1 and math.prod(shape) == math.prod(blob.layout.shape)
+    codec = _agreed_codec(options, blob, fits)
+    return Decoded(name, codec, options, codecs.decode(raw_blob).reshape(shape))
+
+
+def _agreed_codec(options: OperatorOptions, blob: Blob, shapes_agree: bool) -> str:
+    """The codec's name; ModelError where the options contradict the blob."""
+    codec = codecs.codec_of(blob).name
+    if not shapes_agree or options.codec not in ("", codec):
+        raise ModelError(
+            f"the options say {options.codec!r} of shape {list(options.filter_shape)}, "
+            f"the weight blob is {codec!r} of shape {list(blob.layout.shape)}"
+        )
+    if options.act_bits != ACT_BITS and not codecs.CODECS[codec].pooled:
+        raise ModelError(f"the options say activations of {options.act_bits} bits, the weight blob is {codec!r}")
+    return codec
+
+
+def _constants(model: TfliteModel, subgraph: int, index: int) -> list[NDArray[np.uint8]]:
+    """Blob and, where it has them, table and pool of operator `index` of a subgraph, one with a WP_* custom code."""
+    graph = model.root.subgraphs[subgraph]
+    operator = graph.operators[index]
+    elementwise = BUILTIN_NAMES[model.operator_name(operator)] in ELEMENTWISE
+    expected = (2,) if elementwise else (3, 4)
+    if len(operator.inputs) not in expected or min(operator.inputs) < 0 or len(operator.outputs) != 1:
+        parts = "activation and weight blob" if elementwise else "activation, weight blob, table and perhaps pool"
+        raise ModelError(f"expected {parts} as inputs and one output")
+    constants = [model.buffer(graph.tensors[t]) for t in operator.inputs[1:]]
+    if any(constant is None for constant in constants):
+        raise ModelError("weight blob, table and pool must be constants")
+    return [constant for constant in constants if constant is not None]
+
+
+def blob_of(model: TfliteModel, subgraph: int, index: int) -> NDArray[np.uint8]:
+    """The weight blob of such an operator, uint8[nbytes]."""
+    return _constants(model, subgraph, index)[0]
+
+
+def codec_name(model: TfliteModel, subgraph: int, index: int) -> str:
+    """The codec of such an operator's weights; ModelError when it has none that is known."""
+    return codecs.codec_of(codecs.parse(_constants(model, subgraph, index)[0])).name
+
+
+def pool_of(model: TfliteModel, subgraph: int, index: int) -> NDArray[np.uint8] | None:
+    """The pool tensor of such an operator, uint8[nbytes], None where it has none."""
+    parts = _constants(model, subgraph, index)
+    return parts[2] if len(parts) > 2 else None
+
+
+def read_compressed(model: TfliteModel, subgraph: int, index: int) -> Decoded:
+    """Decode such an operator, to Compressed where it has a table; ModelError names it when it is corrupt."""
+    operator = model.root.subgraphs[subgraph].operators[index]
+    custom = model.operator_name(operator)
+    name = BUILTIN_NAMES[custom]
+    try:
+        options = b"" if operator.customOptions is None else np.asarray(operator.customOptions, np.uint8).tobytes()
+        parts = _constants(model, subgraph, index)
+        return decode_constant(name, options, *parts) if len(parts) == 1 else decode_compressed(name, options, *parts)
+    except ModelError as error:
+        raise ModelError(f"operator {index} ({custom}, subgraph {subgraph}): {error}") from error

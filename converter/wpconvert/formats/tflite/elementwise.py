@@ -1,0 +1,49 @@
+"""Constants of ADD and MUL: which can be rewritten, and as what matrix they are stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert.formats.tflite.arithmetic import activation_range
+from wpconvert.formats.tflite.model import shape_of
+from wpconvert.formats.tflite.obstacles import Obstacle, check_scale
+from wpconvert.formats.tflite.operators import options_of
+
+MAX_COLS = 1024
+"""A row is decoded as a whole, into scratch."""
+_MAX_RANK = 4
+
+
+def matrix_of(constant: NDArray[np.int8]) -> NDArray[np.int8]:
+    """The elements in memory order as int8[rows, cols], cols the largest divisor of their number up to MAX_COLS."""
+    count = constant.size
+    cols = next(c for c in range(min(count, MAX_COLS), 0, -1) if count % c == 0)
+    return constant.reshape(count // cols, cols)
+
+
+def check_elementwise(name: str, operator: Any, x: Any, constant: Any, y: Any) -> None:
+    """Obstacle unless ADD or MUL of activation x and a constant can be rewritten: whole slices of x must meet it."""
+    if len(operator.inputs) != 2:
+        raise Obstacle(f"{name} with {len(operator.inputs)} inputs")
+    options_of(name, operator.builtinOptions)
+    inner, outer = shape_of(constant), shape_of(y)
+    if max(len(inner), len(outer)) > _MAX_RANK:
+        raise Obstacle(f"more than {_MAX_RANK} dimensions")
+    while inner and inner[0] == 1:
+        inner = inner[1:]
+    if shape_of(x) != outer:
+        raise Obstacle(f"the activation {list(shape_of(x))} is repeated to make the output {list(outer)}")
+    if inner != outer[len(outer) - len(inner) :]:
+        raise Obstacle(
+            f"shape {list(shape_of(constant))} is not that of the last dimensions of the output {list(outer)}"
+        )
+    for tensor, what in ((x, "input"), (constant, "constant")):
+        check_scale(tensor, what, per_tensor=True)
+    quantization = check_scale(y, "output", per_tensor=True)
+    zero_point = int(quantization.zero_points[0])
+    activation_range(
+        operator.builtinOptions.fusedActivationFunction, quantization.scales[0], zero_point, np.dtype(np.int8)
+    )

@@ -1,0 +1,101 @@
+"""Putting other int8 values with other scales in the place of a weight of a dense model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert.formats.tflite.arithmetic import output_multipliers
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.formats.tflite.obstacles import Obstacle, check_scale
+from wpconvert.formats.tflite.operators import CHANNEL_AXIS
+from wpconvert.formats.tflite.schema import BufferT, QuantizationParametersT, TensorT
+from wpconvert.formats.tflite.weights import BIAS_INPUT, Site
+
+
+@dataclass(frozen=True)
+class Change:
+    """A weight's new values, int8[channels, …], and scales, float32[channels]."""
+
+    site: Site
+    values: NDArray[np.int8]
+    scales: NDArray[np.float32]
+
+
+def scales_of(model: TfliteModel, site: Site) -> NDArray[np.float32]:
+    """The scales of a weight that can be rewritten, float32[channels] or [1]."""
+    tensor = model.root.subgraphs[site.subgraph].tensors[site.tensor]
+    return check_scale(tensor, "weights", per_tensor=False).scales
+
+
+def rescaled_biases(model: TfliteModel, change: Change) -> list[NDArray[np.int32] | None]:
+    """The biases of the weight's operators in units of the new scales, int32[channels]; None where there is none.
+
+    Obstacle where one leaves int32, ModelError where the new scales give no multiplier.
+    """
+    site = change.site
+    if not (np.isfinite(change.scales).all() and (change.scales > 0).all()):
+        raise Obstacle("a scale of it is too small or too large")
+    graph = model.root.subgraphs[site.subgraph]
+    ratio = scales_of(model, site).astype(np.float64) / change.scales
+    result: list[NDArray[np.int32] | None] = []
+    for use in site.uses:
+        operator = graph.operators[use.operator]
+        x = check_scale(graph.tensors[operator.inputs[0]], "input", per_tensor=True)
+        y = check_scale(graph.tensors[operator.outputs[0]], "output", per_tensor=True)
+        output_multipliers(x.scales[0], change.scales, y.scales[0])
+        bias = model.constant(graph.tensors[operator.inputs[BIAS_INPUT]]) if _has_bias(operator) else None
+        rescaled = None if bias is None else np.rint(bias * ratio)
+        if rescaled is not None and np.abs(rescaled).max(initial=0) > np.iinfo(np.int32).max:
+            raise Obstacle("its bias in units of the new scales leaves int32")
+        result.append(None if rescaled is None else rescaled.astype(np.int32))
+    return result
+
+
+def put(model: TfliteModel, change: Change, biases: list[NDArray[np.int32] | None]) -> None:
+    """Put the values and what `rescaled_biases` made of the biases in their place.
+
+    Tensors keep their indices; a bias that other operators read too gets a copy behind all tensors. Whoever shares the
+    weight's bytes must get the same values.
+    """
+    site = change.site
+    graph = model.root.subgraphs[site.subgraph]
+    tensor = graph.tensors[site.tensor]
+    model.root.buffers[tensor.buffer] = BufferT(data=np.ascontiguousarray(change.values).reshape(-1).view(np.uint8))
+    tensor.quantization = _quantization(change.scales, CHANNEL_AXIS[site.uses[0].name])
+    for use, bias in zip(site.uses, biases, strict=True):
+        if bias is None:
+            continue
+        operator = graph.operators[use.operator]
+        x = check_scale(graph.tensors[operator.inputs[0]], "input", per_tensor=True)
+        index = int(operator.inputs[BIAS_INPUT])
+        if sum(int(t) == index for other in graph.operators for t in other.inputs) > 1:
+            operator.inputs = np.array(operator.inputs, np.int32)
+            operator.inputs[BIAS_INPUT] = len(graph.tensors)
+            graph.tensors.append(_copy(graph.tensors[index]))
+            index = len(graph.tensors) - 1
+        graph.tensors[index].buffer = len(model.root.buffers)
+        graph.tensors[index].quantization = _quantization((x.scales[0] * change.scales).astype(np.float32), 0)
+        model.root.buffers.append(BufferT(data=bias.view(np.uint8)))
+
+
+def _has_bias(operator: Any) -> bool:
+    return len(operator.inputs) > BIAS_INPUT and int(operator.inputs[BIAS_INPUT]) >= 0
+
+
+def _copy(tensor: Any) -> Any:
+    """A constant tensor of the same name, shape and type."""
+    copy = TensorT()
+    copy.name, copy.shape, copy.type = tensor.name, tensor.shape, tensor.type
+    return copy
+
+
+def _quantization(scales: NDArray[np.float32], axis: int) -> Any:
+    quantization = QuantizationParametersT()
+    quantization.scale = scales
+    quantization.zeroPoint = np.zeros(len(scales), np.int64)
+    quantization.quantizedDimension = axis
+    return quantization

@@ -1,0 +1,1 @@
+"""The format-neutral middle: how a model is read, changed, written, verified and reported."""
