@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wpconvert.codecs.alignment import ALIGNMENT
 from wpconvert.memory import exact
-from wpconvert.memory.buffers import ALIGNMENT, Buffer, Layout, peak
+from wpconvert.memory.buffers import Buffer, Layout, peak
 from wpconvert.memory.greedy import greedy, place, stock
 
 

@@ -1,4 +1,4 @@
-"""The grid on which sections of blobs and pool tensors lie."""
+"""The grid on which sections of blobs, pool tensors, and buffers of an arena lie."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ ALIGNMENT = 16
 
 
 def aligned(nbytes: int) -> int:
-    """The bytes that a section of `nbytes` takes."""
+    """`nbytes` rounded up to the grid."""
     return (nbytes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from wpconvert.engines.base import Sample, Trace
 from wpconvert.engines.distributions import drawn
 from wpconvert.errors import FileError, UnsupportedError, UsageError
-from wpconvert.formats.tflite.model import Quantization, TfliteModel, quantization_of, shape_of, text
+from wpconvert.formats.tflite.model import TfliteModel, quantization_of, shape_of, text
 from wpconvert.formats.tflite.schema import DTYPES, TYPE_NAMES
+from wpconvert.graph.types import Quantization
 
 LABELS = "labels"
 NO_VERIFY = "--no-verify converts without running the models"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from types import ModuleType
 
 from wpconvert.engines.base import Advance, Sample, Trace
 from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.formats.tflite.file import serialise
 from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.native import extension
 
 
 class NativeEngine:
@@ -60,12 +60,3 @@ def _told() -> Iterator[None]:
         raise UnsupportedError(str(error)) from error
     except ValueError as error:
         raise UsageError(str(error)) from error
-
-
-def extension() -> ModuleType:
-    """The compiled module, imported when it is first needed: everything else works without it."""
-    try:
-        from wpconvert import _native  # noqa: PLC0415
-    except ImportError as error:
-        raise UnsupportedError(f"the native engine is not built ({error}); pip builds it: pip install -e .") from error
-    return _native

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.model import element_count
+from wpconvert.graph.types import element_count
 from wpconvert.lower.attributes import Attributes
 from wpconvert.lower.graph import Activation, Constant, Shape
 

@@ -7,13 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-ALIGNMENT = 16
-
-
-def aligned(nbytes: int) -> int:
-    """`nbytes` rounded up to the alignment of buffers."""
-    return -(-nbytes // ALIGNMENT) * ALIGNMENT
-
 
 @dataclass(frozen=True)
 class Buffer:

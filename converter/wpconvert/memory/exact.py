@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from wpconvert.memory.buffers import ALIGNMENT, Buffer, Layout, peak
+from wpconvert.codecs.alignment import ALIGNMENT
+from wpconvert.memory.buffers import Buffer, Layout, peak
 from wpconvert.memory.greedy import greedy
 
 MAX_BUFFERS = 200

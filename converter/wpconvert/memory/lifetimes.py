@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wpconvert.codecs.alignment import aligned
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.model import TfliteModel, element_count, shape_of
+from wpconvert.formats.tflite.model import TfliteModel, shape_of
 from wpconvert.formats.tflite.schema import DTYPES
-from wpconvert.memory.buffers import Buffer, aligned
+from wpconvert.graph.types import element_count
+from wpconvert.memory.buffers import Buffer
 
 VIEWS = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 """Operators whose output has the bytes of input 0: with both at one place nothing is copied."""

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from wpconvert.codecs.alignment import aligned
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite.file import serialise
 from wpconvert.formats.tflite.model import TfliteModel, shape_of
 from wpconvert.formats.tflite.operators import BUILTIN_NAMES, CHANNEL_AXIS
 from wpconvert.formats.tflite.schema import TensorType
-from wpconvert.memory.buffers import aligned
+from wpconvert.native import extension
 
 # What stays in the arena on a 32-bit core, in bytes: runtime/include/wpconvert/program.h …
 _NODE_NBYTES = 8
@@ -95,7 +96,6 @@ def predict_arena(model: TfliteModel, board: str) -> int:
 def predict(model: TfliteModel, board: str, data: bytes | None = None) -> ArenaPrediction:
     """The same in detail. data: the model's file, where it is there already."""
     # Engines and boards stand above the rewriting, which this package serves too.
-    from wpconvert.engines.native import extension  # noqa: PLC0415
     from wpconvert.target.board import board_named  # noqa: PLC0415
 
     core = board_named(board).core

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from wpconvert.codecs.alignment import aligned
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite.file import serialise
-from wpconvert.formats.tflite.model import TfliteModel, element_count, shape_of
+from wpconvert.formats.tflite.model import TfliteModel, shape_of
 from wpconvert.formats.tflite.operators import BUILTIN_NAMES
 from wpconvert.formats.tflite.schema import Padding
-from wpconvert.memory.buffers import Buffer, aligned
+from wpconvert.graph.types import element_count
+from wpconvert.memory.buffers import Buffer
+from wpconvert.native import extension
 
 HELIUM, DSP = "Cortex-M55", "Cortex-M4"
 _CHANNELS_AT_A_TIME = 124
@@ -37,8 +40,6 @@ def scratch_of(model: TfliteModel) -> dict[str, Scratch]:
 
     Raises UnsupportedError where the native engine is not built, and for a model that the bundled runtime refuses.
     """
-    from wpconvert.engines.native import extension  # noqa: PLC0415 - engines stand above the rewriting
-
     native, data = extension(), serialise(model)
     graph = model.root.subgraphs[0]
     names = [model.operator_name(operator) for operator in graph.operators or []]

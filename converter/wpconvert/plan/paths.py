@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from wpconvert.model.layer import PLAIN, Layer, Storage
+from wpconvert.native import extension
 
 IN_PLACE = (PLAIN, "dense")
 """Methods whose weights are computed with where they stand."""
@@ -51,7 +52,5 @@ def path_of(layer: Layer, weights: Storage, core: str) -> Path:
 
 @cache
 def _planner() -> Callable[..., dict[str, int]]:
-    from wpconvert.engines.native import extension  # noqa: PLC0415 - only where something is planned
-
     planner: Callable[..., dict[str, int]] = extension().layer_plan
     return planner

@@ -20,8 +20,8 @@ from wpconvert.formats.tflite.arithmetic import (
     output_multipliers,
     requantise,
 )
-from wpconvert.formats.tflite.model import element_count
 from wpconvert.formats.tflite.schema import TensorType
+from wpconvert.graph.types import element_count
 from wpconvert.reference.registry import (
     OpContext,
     TensorInfo,

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
 from wpconvert.formats.tflite.arithmetic import Rounding
-from wpconvert.formats.tflite.model import TfliteModel, element_count, quantization_of, shape_of, text
+from wpconvert.formats.tflite.model import TfliteModel, quantization_of, shape_of, text
 from wpconvert.formats.tflite.schema import DTYPES, TYPE_NAMES, TensorType
+from wpconvert.graph.types import element_count
 from wpconvert.reference import operators as _operators  # noqa: F401 - importing it fills the registry
 from wpconvert.reference.registry import OPERATORS, OpContext, TensorInfo
 from wpconvert.reference.threads import single_threaded

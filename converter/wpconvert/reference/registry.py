@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.formats.tflite.arithmetic import Rounding
-from wpconvert.formats.tflite.model import Quantization, TfliteModel, element_count
+from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.schema import DTYPES, TYPE_NAMES, TensorType
+from wpconvert.graph.types import Quantization, element_count
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.model import element_count
 from wpconvert.formats.tflite.schema import ActivationFunctionType, TensorType
+from wpconvert.graph.types import element_count
 from wpconvert.reference.registry import (
     OpContext,
     TensorInfo,

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.model import element_count
 from wpconvert.formats.tflite.schema import Padding
+from wpconvert.graph.types import element_count
 
 SCRATCH_LIMIT = 1 << 31
 """Bytes that a temporary array may take."""

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.model import element_count, shape_of, text
+from wpconvert.formats.tflite.model import shape_of, text
 from wpconvert.formats.tflite.schema import TYPE_NAMES, TensorType
+from wpconvert.graph.types import element_count
 
 SCHEMA_VERSION = 3
 MAX_ELEMENTS = (1 << 31) - 1

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.formats.tflite.attached import Attached
 from wpconvert.formats.tflite.schema import BUILTIN_NAMES, DTYPES, TYPE_NAMES, BuiltinOperator
+from wpconvert.graph.types import Quantization, element_count
 
 
 def text(value: bytes | str | None) -> str:
@@ -18,15 +19,6 @@ def text(value: bytes | str | None) -> str:
     if value is None:
         return ""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-@dataclass(frozen=True)
-class Quantization:
-    """Affine quantisation of a tensor: real = scale · (q − zero_point), along `axis` when there are several scales."""
-
-    scales: NDArray[np.float32]
-    zero_points: NDArray[np.int64]
-    axis: int
 
 
 @dataclass
@@ -118,14 +110,6 @@ _LEAVES = frozenset({type(None), bool, int, float, str, bytes, np.ndarray})
 def shape_of(tensor: Any) -> tuple[int, ...]:
     """The shape of a tensor; () for a scalar."""
     return () if tensor.shape is None else tuple(int(d) for d in tensor.shape)
-
-
-def element_count(shape: tuple[int, ...]) -> int:
-    """Number of elements, exact for any size."""
-    count = 1
-    for dim in shape:
-        count *= dim
-    return count
 
 
 def quantization_of(tensor: Any) -> Quantization | None:

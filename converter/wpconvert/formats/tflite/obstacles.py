@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from wpconvert.formats.tflite.model import Quantization, quantization_of
+from wpconvert.formats.tflite.model import quantization_of
+from wpconvert.graph.types import Quantization
 
 
 class Obstacle(Exception):

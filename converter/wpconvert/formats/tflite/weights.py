@@ -13,7 +13,7 @@ from wpconvert.formats.tflite import table
 from wpconvert.formats.tflite.arithmetic import activation_range, output_multipliers
 from wpconvert.formats.tflite.elementwise import check_elementwise, matrix_of
 from wpconvert.formats.tflite.levels import ACT_BITS, fold_bias, unit_log2, zero_sums
-from wpconvert.formats.tflite.model import Quantization, TfliteModel, shape_of, text
+from wpconvert.formats.tflite.model import TfliteModel, shape_of, text
 from wpconvert.formats.tflite.obstacles import Obstacle, check_scale
 from wpconvert.formats.tflite.operators import (
     CHANNEL_AXIS,
@@ -25,6 +25,7 @@ from wpconvert.formats.tflite.operators import (
     options_of,
 )
 from wpconvert.formats.tflite.schema import TYPE_NAMES, TensorType
+from wpconvert.graph.types import Quantization
 from wpconvert.model.weight import Fixed, Rewritable, Weight
 
 WEIGHT_INPUT = 1

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.model import element_count
 from wpconvert.formats.tflite.schema import options
+from wpconvert.graph.types import element_count
 from wpconvert.lower import layout
 from wpconvert.lower import weights as kernels
 from wpconvert.lower.attributes import Attributes

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.model import element_count
 from wpconvert.formats.tflite.schema import options
+from wpconvert.graph.types import element_count
 from wpconvert.lower import layout
 from wpconvert.lower.attributes import Attributes
 from wpconvert.lower.emitter import Emitter

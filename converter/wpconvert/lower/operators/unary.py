@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.model import element_count
 from wpconvert.formats.tflite.schema import ActivationFunctionType, options
+from wpconvert.graph.types import element_count
 from wpconvert.lower import layout
 from wpconvert.lower.attributes import Attributes
 from wpconvert.lower.clamp import RELU_OPERATORS, clamp_bounds, fused_clamp

@@ -1,0 +1,1 @@
+"""A quantised network, neutral of the file that it came from: tensors, and operators with typed attributes."""
