@@ -41,8 +41,8 @@ from wpconvert.formats.tflite.convert import Settings, convert
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.metadata import RESTORE_NAME
 from wpconvert.formats.tflite.model import TfliteModel, text
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES
 from wpconvert.formats.tflite.restore import is_rewritten, restore
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.job.verify import verify_models
 from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import AUTO, METHODS, Rules

@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 
 from wpconvert.errors import WpconvertError
 from wpconvert.formats.tflite.file import parse, serialise
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES
 from wpconvert.formats.tflite.schema import DTYPES, TensorType
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.reference.interpreter import Interpreter
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wpconvert import codecs
 from wpconvert.codecs import pool_table
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite import table
+from wpconvert.graph.custom import table
 
 _VECTORS = Path(__file__).parents[2] / "tests" / "vectors"
 _BLOB, _TABLE, _RESCALE, _POOLED_BLOB, _POOL = range(5)

@@ -9,9 +9,9 @@ from case_parts import Rng, clamp, few_values, int8, record, zero_point
 from numpy.typing import NDArray
 
 from wpconvert.codecs import STANDALONE, encode
-from wpconvert.formats.tflite.arithmetic import requantise
 from wpconvert.formats.tflite.schema import Padding
-from wpconvert.formats.tflite.table import RequantTable
+from wpconvert.graph.arithmetic import requantise
+from wpconvert.graph.custom.table import RequantTable
 from wpconvert.reference.convolution import add_bias, depthwise_accumulate
 from wpconvert.reference.window import window_geometry
 

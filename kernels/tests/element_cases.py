@@ -16,13 +16,13 @@ import numpy as np
 from case_parts import Rng, clamp, int8, multiplier, record, zero_point
 from depthwise_cases import depthwise, random_depthwise
 
-from wpconvert.formats.tflite.arithmetic import (
+from wpconvert.formats.tflite.schema import Padding
+from wpconvert.graph.arithmetic import (
     multiply_double_rounding,
     rounding_doubling_high_multiply,
     rounding_shift_right,
     wrap_int32,
 )
-from wpconvert.formats.tflite.schema import Padding
 from wpconvert.reference import fixed_point
 from wpconvert.reference.quantise_ops import quantise_float
 from wpconvert.reference.window import window_geometry

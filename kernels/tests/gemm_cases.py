@@ -14,9 +14,9 @@ import numpy as np
 from case_parts import few_values
 
 from wpconvert.codecs import STANDALONE, encode
-from wpconvert.formats.tflite.arithmetic import requantise
 from wpconvert.formats.tflite.schema import Padding
-from wpconvert.formats.tflite.table import RequantTable
+from wpconvert.graph.arithmetic import requantise
+from wpconvert.graph.custom.table import RequantTable
 from wpconvert.reference.convolution import add_bias, conv2d_accumulate
 from wpconvert.reference.window import window_geometry
 

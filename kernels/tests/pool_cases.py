@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from wpconvert import codecs
 from wpconvert.codecs import Lut, Pool
 from wpconvert.codecs.pool_table import LANES, MAX_SHIFT
-from wpconvert.formats.tflite.arithmetic import requantise
-from wpconvert.formats.tflite.levels import level_of, levels
 from wpconvert.formats.tflite.schema import Padding
-from wpconvert.formats.tflite.table import RequantTable
+from wpconvert.graph.arithmetic import requantise
+from wpconvert.graph.custom.levels import level_of, levels
+from wpconvert.graph.custom.table import RequantTable
 from wpconvert.reference.pool import lookup_accumulate, prepare_lookup_weights
 from wpconvert.reference.window import window_geometry
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.harness import DENSE, SAMPLES, Cli, untouched
 from wpconvert.formats.tflite.file import read, serialise
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
 
 
 def test_pooling_reports_the_loss_and_the_accuracy_and_verifies_the_rest(cli: Cli, tmp_path: Path) -> None:

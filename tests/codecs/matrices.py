@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from wpconvert.codecs import Pool, encode
-from wpconvert.formats.tflite.levels import vectors_of
+from wpconvert.graph.custom.levels import vectors_of
 
 Weights = NDArray[np.int8]
 

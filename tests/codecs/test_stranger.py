@@ -15,9 +15,9 @@ from tests.codecs.stranger import Kind, Stranger
 from tests.support.pools import random_pool
 from wpconvert.codecs import CODECS, Lut, Pool, decode, pool_table
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite import table
-from wpconvert.formats.tflite.arithmetic import multiply_double_rounding, output_multipliers
-from wpconvert.formats.tflite.table import RequantTable
+from wpconvert.graph.arithmetic import multiply_double_rounding, output_multipliers
+from wpconvert.graph.custom import table
+from wpconvert.graph.custom.table import RequantTable
 
 every_codec = pytest.mark.parametrize("name", CODECS)
 

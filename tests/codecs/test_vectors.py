@@ -17,9 +17,9 @@ from tools.vectors.tables import WEIGHT_SCALES, table_fields
 from wpconvert.codecs import CODECS, Lut, Pool, codec_of, decode, encode, parse, pool_table
 from wpconvert.codecs.huffman import FLAG_LIVE_COLUMNS, FLAG_RUNS, FLAG_WIDE_INDEX
 from wpconvert.codecs.packed import Mapping
-from wpconvert.formats.tflite import table
-from wpconvert.formats.tflite.arithmetic import multiply_double_rounding
-from wpconvert.formats.tflite.levels import levels
+from wpconvert.graph.arithmetic import multiply_double_rounding
+from wpconvert.graph.custom import table
+from wpconvert.graph.custom.levels import levels
 from wpconvert.reference.pool import products
 
 FOLDER = Path(__file__).resolve().parents[1] / "vectors"

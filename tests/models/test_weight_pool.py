@@ -7,7 +7,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from wpconvert.formats.tflite.levels import level_of, levels
+from wpconvert.graph.custom.levels import level_of, levels
 from wpconvert.transforms.pool import fits, quantise, shift_for
 
 if importlib.util.find_spec("torch") is None:

@@ -18,8 +18,8 @@ from wpconvert import _native
 from wpconvert.errors import ModelError
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES
 from wpconvert.formats.tflite.schema import ActivationFunctionType, options
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.model.pooling import PoolSettings
 from wpconvert.reference.interpreter import Interpreter
 

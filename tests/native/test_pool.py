@@ -16,7 +16,7 @@ from tests.support.pools import Pooled, pooled_model, random_pool
 from wpconvert import _native
 from wpconvert.codecs import Lut, encode
 from wpconvert.formats.tflite.file import parse
-from wpconvert.formats.tflite.operators import OperatorOptions
+from wpconvert.graph.custom.operators import OperatorOptions
 from wpconvert.memory.predict import predict
 
 many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

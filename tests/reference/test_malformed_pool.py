@@ -16,10 +16,10 @@ from tests.support.models import ModelBuilder
 from tests.support.pools import Pooled, pooled_model, random_pool
 from wpconvert.codecs import Lut
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.compressed import read_compressed
-from wpconvert.formats.tflite.operators import OperatorOptions
 from wpconvert.formats.tflite.schema import TensorType
-from wpconvert.formats.tflite.table import RequantTable
+from wpconvert.graph.custom.compressed import read_compressed
+from wpconvert.graph.custom.operators import OperatorOptions
+from wpconvert.graph.custom.table import RequantTable
 from wpconvert.reference.interpreter import Interpreter
 
 SHAPES = {"WP_CONV_2D": (4, 3, 3, 10), "WP_FULLY_CONNECTED": (4, 10)}

@@ -15,9 +15,9 @@ from tests.support.models import out_size
 from tests.support.pools import Pooled, pooled_model, random_pool
 from tools.vectors.literal_pool import Arithmetic, requantised
 from wpconvert.codecs import Lut
-from wpconvert.formats.tflite.levels import fold_bias, level_of, levels, unfold_bias, unit_log2, zero_sums
-from wpconvert.formats.tflite.operators import OperatorOptions
-from wpconvert.formats.tflite.table import RequantTable
+from wpconvert.graph.custom.levels import fold_bias, level_of, levels, unfold_bias, unit_log2, zero_sums
+from wpconvert.graph.custom.operators import OperatorOptions
+from wpconvert.graph.custom.table import RequantTable
 from wpconvert.reference.interpreter import Interpreter
 
 SIZES = st.sampled_from([1, 2, 5, 64, 256])

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from tests.support.models import ModelBuilder, out_size
 from wpconvert.codecs import Lut, Pool, encode
 from wpconvert.codecs.pool_table import LANES
-from wpconvert.formats.tflite.operators import OperatorOptions
-from wpconvert.formats.tflite.table import RequantTable
+from wpconvert.graph.custom.operators import OperatorOptions
+from wpconvert.graph.custom.table import RequantTable
 
 Rng = np.random.Generator
 Pair = tuple[int, int]

@@ -15,11 +15,11 @@ from wpconvert.errors import ModelError
 from wpconvert.formats.tflite.convert import Converted, Settings, convert
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.model import TfliteModel, text
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES
 from wpconvert.formats.tflite.restore import restore
 from wpconvert.formats.tflite.rewrite import rewrite
 from wpconvert.formats.tflite.schema import options
 from wpconvert.formats.tflite.weights import find_weights
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.model.plan import Outcome
 from wpconvert.model.rules import Rules
 from wpconvert.model.weight import Rewritable, Weight, obstacle_of

@@ -31,8 +31,8 @@ from wpconvert import _native
 from wpconvert.errors import ModelError
 from wpconvert.formats.tflite.elementwise import MAX_COLS, matrix_of
 from wpconvert.formats.tflite.file import parse, serialise
-from wpconvert.formats.tflite.operators import OperatorOptions
 from wpconvert.formats.tflite.schema import ActivationFunctionType, QuantizationParametersT, options
+from wpconvert.graph.custom.operators import OperatorOptions
 
 Shape = tuple[int, ...]
 

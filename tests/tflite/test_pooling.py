@@ -27,9 +27,9 @@ from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite import metadata
-from wpconvert.formats.tflite.compressed import Compressed, read_compressed
 from wpconvert.formats.tflite.convert import Converted
 from wpconvert.formats.tflite.file import parse
+from wpconvert.graph.custom.compressed import Compressed, read_compressed
 from wpconvert.job.verify import OF_FEW_BITS, verify_models
 from wpconvert.model.pooling import LAYER, PoolSettings
 from wpconvert.model.rules import Rule

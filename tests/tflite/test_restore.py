@@ -28,13 +28,13 @@ from tests.tflite.harness import (
     sparse,
 )
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite import table
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.metadata import RESTORE_NAME
 from wpconvert.formats.tflite.model import TfliteModel, text
 from wpconvert.formats.tflite.restore import is_rewritten, restore
 from wpconvert.formats.tflite.rewrite import rewrite
 from wpconvert.formats.tflite.schema import BuiltinOperator, ModelT
+from wpconvert.graph.custom import table
 from wpconvert.memory.offline import MemoryPlan
 
 

@@ -27,11 +27,11 @@ from tests.tflite.harness import (
     sparse,
     tensor_named,
 )
-from wpconvert.formats.tflite.compressed import Compressed, read_compressed
 from wpconvert.formats.tflite.file import parse
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES
-from wpconvert.formats.tflite.table import RequantTable
 from wpconvert.formats.tflite.weights import build_table
+from wpconvert.graph.custom.compressed import Compressed, read_compressed
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
+from wpconvert.graph.custom.table import RequantTable
 
 many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from tools.pool_bench.measure import Version, converted
 from tools.pool_bench.networks import NETWORKS
-from wpconvert.formats.tflite.compressed import pool_of
 from wpconvert.formats.tflite.convert import Settings, convert
 from wpconvert.formats.tflite.file import parse
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES
+from wpconvert.graph.custom.compressed import pool_of
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import Rules
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from wpconvert.formats.tflite.arithmetic import output_multipliers
-from wpconvert.formats.tflite.table import RequantTable
+from wpconvert.graph.arithmetic import output_multipliers
+from wpconvert.graph.custom.table import RequantTable
 
 WEIGHT_SCALES = np.array([0.001, 0.0015, 0.0019, 0.0025, 0.0039], np.float32)
 """Of the layer whose table is `table_scaled`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wpconvert.bench.result import Benchmark
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from wpconvert.formats.tflite.arithmetic import activation_range, quantise_scalar
 from wpconvert.formats.tflite.schema import ActivationFunctionType
+from wpconvert.graph.arithmetic import activation_range, quantise_scalar
 from wpconvert.lower.graph import Node, Quant
 
 RELU_OPERATORS: dict[int, str] = {ActivationFunctionType.RELU: "RELU", ActivationFunctionType.RELU6: "RELU6"}

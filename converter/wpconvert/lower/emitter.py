@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.operators import LOOKUP, TABLE_ORDER
 from wpconvert.formats.tflite.schema import (
     DTYPES,
     ActivationFunctionType,
@@ -26,6 +25,7 @@ from wpconvert.formats.tflite.schema import (
     TensorT,
     options,
 )
+from wpconvert.graph.custom.operators import LOOKUP, TABLE_ORDER
 from wpconvert.lower import layout
 from wpconvert.lower.clamp import RELU_OPERATORS, clamp_bounds, fused_clamp
 from wpconvert.lower.graph import Activation, Node, Quant, Shape

@@ -12,8 +12,8 @@ from wpconvert.codecs.alignment import aligned
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite.file import serialise
 from wpconvert.formats.tflite.model import TfliteModel, shape_of
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES, CHANNEL_AXIS
 from wpconvert.formats.tflite.schema import TensorType
+from wpconvert.graph.custom.operators import BUILTIN_NAMES, CHANNEL_AXIS
 from wpconvert.native import extension
 
 # What stays in the arena on a 32-bit core, in bytes: runtime/include/wpconvert/program.h …

@@ -12,8 +12,8 @@ from wpconvert.codecs.alignment import aligned
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite.file import serialise
 from wpconvert.formats.tflite.model import TfliteModel, shape_of
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES
 from wpconvert.formats.tflite.schema import Padding
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.graph.types import element_count
 from wpconvert.memory.buffers import Buffer
 from wpconvert.native import extension

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.arithmetic import (
+from wpconvert.formats.tflite.schema import TensorType
+from wpconvert.graph.arithmetic import (
     Int64Array,
     multiply_double_rounding,
     quantise_multiplier,
@@ -18,7 +19,6 @@ from wpconvert.formats.tflite.arithmetic import (
     round_half_away,
     rounding_shift_right,
 )
-from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.reference import fixed_point
 from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite.arithmetic import Int32Array, requantise
-from wpconvert.formats.tflite.compressed import Compressed, decode_compressed
-from wpconvert.formats.tflite.levels import ACT_BITS, level_of, levels
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES
 from wpconvert.formats.tflite.schema import Padding, TensorType
+from wpconvert.graph.arithmetic import Int32Array, requantise
+from wpconvert.graph.custom.compressed import Compressed, decode_compressed
+from wpconvert.graph.custom.levels import ACT_BITS, level_of, levels
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.reference.convolution import (
     ConvWeights,
     DepthwiseWeights,

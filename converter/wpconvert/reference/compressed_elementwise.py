@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite.compressed import Decoded, decode_constant
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES
 from wpconvert.formats.tflite.schema import ActivationFunctionType, TensorType
+from wpconvert.graph.custom.compressed import Decoded, decode_constant
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.reference.elementwise import MulPlan, Operands, SumPlan, product_plan, run_product, run_sum, sum_plan
 from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
 

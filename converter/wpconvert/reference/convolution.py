@@ -14,13 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.arithmetic import (
-    Int32Array,
-    activation_range,
-    output_multipliers,
-    requantise,
-)
 from wpconvert.formats.tflite.schema import TensorType
+from wpconvert.graph.arithmetic import Int32Array, activation_range, output_multipliers, requantise
 from wpconvert.graph.types import element_count
 from wpconvert.reference.registry import (
     OpContext,

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.arithmetic import (
+from wpconvert.formats.tflite.schema import TensorType
+from wpconvert.graph.arithmetic import (
     Int64Array,
     activation_range,
     multiply_double_rounding,
     quantise_multiplier,
     wrap_int32,
 )
-from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.reference.registry import OpContext, TensorInfo, expect_shape, expect_type, register
 
 _LEFT_SHIFT = 20

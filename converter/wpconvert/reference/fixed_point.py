@@ -9,11 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wpconvert.formats.tflite.arithmetic import (
-    Int64Array,
-    rounding_doubling_high_multiply,
-    rounding_shift_right,
-)
+from wpconvert.graph.arithmetic import Int64Array, rounding_doubling_high_multiply, rounding_shift_right
 
 ONE_Q0 = (1 << 31) - 1
 """1 in Q0, which cannot represent it exactly."""

@@ -9,14 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.arithmetic import (
-    Int32Array,
-    activation_range,
-    output_multipliers,
-    requantise,
-    requantise_float,
-)
 from wpconvert.formats.tflite.schema import TensorType
+from wpconvert.graph.arithmetic import Int32Array, activation_range, output_multipliers, requantise, requantise_float
 from wpconvert.reference.convolution import add_bias, channel_scales, check_bias, exact_dtype, to_int32
 from wpconvert.reference.registry import OpContext, expect_rank, expect_type, expect_work, register
 

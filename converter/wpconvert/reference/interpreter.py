@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
-from wpconvert.formats.tflite.arithmetic import Rounding
 from wpconvert.formats.tflite.model import TfliteModel, quantization_of, shape_of, text
 from wpconvert.formats.tflite.schema import DTYPES, TYPE_NAMES, TensorType
+from wpconvert.graph.arithmetic import Rounding
 from wpconvert.graph.types import element_count
 from wpconvert.reference import operators as _operators  # noqa: F401 - importing it fills the registry
 from wpconvert.reference.registry import OPERATORS, OpContext, TensorInfo

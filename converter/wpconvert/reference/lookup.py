@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite.operators import TABLE_ORDER
 from wpconvert.formats.tflite.schema import TensorType
+from wpconvert.graph.custom.operators import TABLE_ORDER
 from wpconvert.reference.activations import Table, look_up
 from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
 

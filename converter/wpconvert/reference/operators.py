@@ -1,7 +1,7 @@
 """Every operator the interpreter knows: importing this module fills the registry.
 
 It is apart from the package's `__init__` so that modules on which operators depend can import the arithmetic
-(`wpconvert.formats.tflite.arithmetic`).
+(`wpconvert.graph.arithmetic`).
 """
 
 from wpconvert.reference import (

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.codecs.pool_table import LANES, entries_of
-from wpconvert.formats.tflite.arithmetic import Int32Array
-from wpconvert.formats.tflite.levels import vectors_of
+from wpconvert.graph.arithmetic import Int32Array
+from wpconvert.graph.custom.levels import vectors_of
 from wpconvert.reference.window import expect_scratch, pad_image, window_geometry
 
 Pair = tuple[int, int]

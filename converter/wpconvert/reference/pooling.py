@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.arithmetic import activation_range
 from wpconvert.formats.tflite.schema import TensorType
+from wpconvert.graph.arithmetic import activation_range
 from wpconvert.reference.registry import (
     OpContext,
     expect_rank,

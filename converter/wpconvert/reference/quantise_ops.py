@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.formats.tflite.arithmetic import multiply_double_rounding, quantise_multiplier, wrap_int32
 from wpconvert.formats.tflite.schema import TensorType
+from wpconvert.graph.arithmetic import multiply_double_rounding, quantise_multiplier, wrap_int32
 from wpconvert.reference.activations import Table, look_up
 from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
 

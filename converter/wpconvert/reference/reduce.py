@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.arithmetic import multiply_double_rounding, quantise_multiplier, wrap_int32
 from wpconvert.formats.tflite.schema import TensorType
+from wpconvert.graph.arithmetic import multiply_double_rounding, quantise_multiplier, wrap_int32
 from wpconvert.reference.registry import (
     OpContext,
     expect_same_quantization,

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.arithmetic import Rounding
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.schema import DTYPES, TYPE_NAMES, TensorType
+from wpconvert.graph.arithmetic import Rounding
 from wpconvert.graph.types import Quantization, element_count
 
 T = TypeVar("T")

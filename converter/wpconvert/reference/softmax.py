@@ -10,12 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.arithmetic import (
-    quantise_multiplier,
-    rounding_doubling_high_multiply,
-    rounding_shift_right,
-)
 from wpconvert.formats.tflite.schema import TensorType
+from wpconvert.graph.arithmetic import quantise_multiplier, rounding_doubling_high_multiply, rounding_shift_right
 from wpconvert.reference import fixed_point
 from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
 

@@ -16,12 +16,12 @@ from wpconvert.codecs.pool_table import unpack
 from wpconvert.errors import ModelError
 from wpconvert.formats.tflite import metadata
 from wpconvert.formats.tflite.attached import AttachedFile
-from wpconvert.formats.tflite.compressed import Compressed, Decoded, read_compressed
 from wpconvert.formats.tflite.metadata import Provenance
 from wpconvert.formats.tflite.model import TfliteModel, shape_of, text
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES
 from wpconvert.formats.tflite.schema import TYPE_NAMES
 from wpconvert.formats.tflite.weights import find_weights
+from wpconvert.graph.custom.compressed import Compressed, Decoded, read_compressed
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.model.weight import Rewritable, Weight, obstacle_of
 
 

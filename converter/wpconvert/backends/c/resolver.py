@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.compressed import codec_name
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES, LOOKUP
+from wpconvert.graph.custom.compressed import codec_name
+from wpconvert.graph.custom.operators import BUILTIN_NAMES, LOOKUP
 
 # Methods of TFLM's resolver whose name is not the operator's in camel case.
 _SPECIAL = {

@@ -9,11 +9,9 @@ from wpconvert.codecs import pool_table
 from wpconvert.codecs.codes import bits_for
 from wpconvert.formats.tflite import metadata
 from wpconvert.formats.tflite.attached import Attached, behind, without
-from wpconvert.formats.tflite.compressed import blob_of, codec_name, pool_of
 from wpconvert.formats.tflite.file import parse, serialise, serialised_nbytes
 from wpconvert.formats.tflite.layers import layers_at
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES
 from wpconvert.formats.tflite.overhead import Overheads
 from wpconvert.formats.tflite.parts import Place
 from wpconvert.formats.tflite.planned import Input, Written, arena_of, write_planned
@@ -21,6 +19,8 @@ from wpconvert.formats.tflite.pooling import pool_choices
 from wpconvert.formats.tflite.restore import is_rewritten, restore
 from wpconvert.formats.tflite.rewrite import rewrite
 from wpconvert.formats.tflite.weights import WEIGHT_INPUT, Site, find_sites, find_weights, key_of
+from wpconvert.graph.custom.compressed import blob_of, codec_name, pool_of
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.memory.offline import MemoryPlan, memory_plan
 from wpconvert.model.layer import Layer
 from wpconvert.model.plan import Outcome, Progress, dump_plan, encode_all, kept

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.formats.tflite.arithmetic import activation_range
 from wpconvert.formats.tflite.model import shape_of
-from wpconvert.formats.tflite.obstacles import Obstacle, check_scale
-from wpconvert.formats.tflite.operators import options_of
+from wpconvert.graph.arithmetic import activation_range
+from wpconvert.graph.custom.obstacles import Obstacle, check_scale
+from wpconvert.graph.custom.operators import options_of
 
 MAX_COLS = 1024
 """A row is decoded as a whole, into scratch."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.formats.tflite.arithmetic import rounding_shift_right
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.weights import BIAS_INPUT
+from wpconvert.graph.arithmetic import rounding_shift_right
 
 
 def weights_equal(

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.compressed import Compressed, read_compressed
 from wpconvert.formats.tflite.elementwise import matrix_of
 from wpconvert.formats.tflite.model import TfliteModel, shape_of
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES, ELEMENTWISE, ROW_DIMS, OperatorOptions, options_of
 from wpconvert.formats.tflite.parts import Place
 from wpconvert.formats.tflite.schema import DTYPES
-from wpconvert.formats.tflite.table import RequantTable
 from wpconvert.formats.tflite.weights import WEIGHT_INPUT, table_of
+from wpconvert.graph.custom.compressed import Compressed, read_compressed
+from wpconvert.graph.custom.operators import BUILTIN_NAMES, ELEMENTWISE, ROW_DIMS, OperatorOptions, options_of
+from wpconvert.graph.custom.table import RequantTable
 from wpconvert.graph.types import element_count
 from wpconvert.memory.lifetimes import activations
 from wpconvert.model.layer import PLAIN, Layer, Storage

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wpconvert.formats.tflite import metadata
-from wpconvert.formats.tflite.compressed import Compressed, read_compressed
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES
+from wpconvert.graph.custom.compressed import Compressed, read_compressed
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
 
 
 @dataclass(frozen=True)

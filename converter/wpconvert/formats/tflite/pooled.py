@@ -14,9 +14,9 @@ from wpconvert.codecs import Lut, Pool
 from wpconvert.codecs.pool_table import LUT_BITS, MAX_SHIFT
 from wpconvert.errors import WpconvertError
 from wpconvert.formats.tflite.model import TfliteModel, shape_of
-from wpconvert.formats.tflite.obstacles import Obstacle
 from wpconvert.formats.tflite.replace import Change, put, rescaled_biases, scales_of
 from wpconvert.formats.tflite.weights import Site, find_sites
+from wpconvert.graph.custom.obstacles import Obstacle
 from wpconvert.model.pooling import DEFAULT_SIZE, NETWORK, POOLED_OPERATORS, PoolSettings
 from wpconvert.model.weight import Fixed, Rewritable, Weight
 from wpconvert.transforms.pool import GROUP, cut, exact, fits, lanes

@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite.arithmetic import output_multipliers
-from wpconvert.formats.tflite.compressed import Compressed, Decoded
 from wpconvert.formats.tflite.model import TfliteModel, quantization_of
-from wpconvert.formats.tflite.operators import CHANNEL_AXIS, builtin_options
 from wpconvert.formats.tflite.parts import Place
 from wpconvert.formats.tflite.rewrite import operator_code
 from wpconvert.formats.tflite.schema import (
@@ -25,6 +22,9 @@ from wpconvert.formats.tflite.schema import (
     TensorT,
     TensorType,
 )
+from wpconvert.graph.arithmetic import output_multipliers
+from wpconvert.graph.custom.compressed import Compressed, Decoded
+from wpconvert.graph.custom.operators import CHANNEL_AXIS, builtin_options
 
 OPERATOR_VERSION = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "MUL": 2}
 """Operator versions of int8 kernels in TFLite, for models without originals."""

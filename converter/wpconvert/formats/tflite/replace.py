@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.formats.tflite.arithmetic import output_multipliers
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.obstacles import Obstacle, check_scale
-from wpconvert.formats.tflite.operators import CHANNEL_AXIS
 from wpconvert.formats.tflite.schema import BufferT, QuantizationParametersT, TensorT
 from wpconvert.formats.tflite.weights import BIAS_INPUT, Site
+from wpconvert.graph.arithmetic import output_multipliers
+from wpconvert.graph.custom.obstacles import Obstacle, check_scale
+from wpconvert.graph.custom.operators import CHANNEL_AXIS
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,8 @@ import numpy as np
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.formats.tflite import metadata
 from wpconvert.formats.tflite.checks import check
-from wpconvert.formats.tflite.compressed import Compressed, Decoded, read_compressed
 from wpconvert.formats.tflite.metadata import Originals, Provenance
 from wpconvert.formats.tflite.model import TfliteModel, shape_of
-from wpconvert.formats.tflite.operators import BUILTIN_NAMES
 from wpconvert.formats.tflite.parts import Place
 from wpconvert.formats.tflite.reconstruct import OPERATOR_VERSION, all_scales, reconstruct
 from wpconvert.formats.tflite.rewrite import drop_unused_codes, operator_code
@@ -24,6 +22,8 @@ from wpconvert.formats.tflite.schema import (
     TensorType,
 )
 from wpconvert.formats.tflite.weights import table_of
+from wpconvert.graph.custom.compressed import Compressed, Decoded, read_compressed
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.memory import offline
 
 

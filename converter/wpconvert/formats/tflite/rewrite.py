@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from wpconvert.codecs import CODECS, Pool
 from wpconvert.formats.tflite import metadata
-from wpconvert.formats.tflite.levels import ACT_BITS
 from wpconvert.formats.tflite.metadata import Originals, TensorRecord
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.operators import CUSTOM_NAMES, CUSTOM_VERSION, ELEMENTWISE, options_of
 from wpconvert.formats.tflite.schema import (
     BufferT,
     BuiltinOperator,
@@ -29,6 +27,8 @@ from wpconvert.formats.tflite.schema import (
 )
 from wpconvert.formats.tflite.strip import strip as strip_model
 from wpconvert.formats.tflite.weights import BIAS_INPUT, Site, build_table, find_sites
+from wpconvert.graph.custom.levels import ACT_BITS
+from wpconvert.graph.custom.operators import CUSTOM_NAMES, CUSTOM_VERSION, ELEMENTWISE, options_of
 from wpconvert.memory import offline
 from wpconvert.memory.offline import MemoryPlan
 from wpconvert.model.plan import Outcome

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import WpconvertError
-from wpconvert.formats.tflite import table
-from wpconvert.formats.tflite.arithmetic import activation_range, output_multipliers
 from wpconvert.formats.tflite.elementwise import check_elementwise, matrix_of
-from wpconvert.formats.tflite.levels import ACT_BITS, fold_bias, unit_log2, zero_sums
 from wpconvert.formats.tflite.model import TfliteModel, shape_of, text
-from wpconvert.formats.tflite.obstacles import Obstacle, check_scale
-from wpconvert.formats.tflite.operators import (
+from wpconvert.formats.tflite.schema import TYPE_NAMES, TensorType
+from wpconvert.graph.arithmetic import activation_range, output_multipliers
+from wpconvert.graph.custom import table
+from wpconvert.graph.custom.levels import ACT_BITS, fold_bias, unit_log2, zero_sums
+from wpconvert.graph.custom.obstacles import Obstacle, check_scale
+from wpconvert.graph.custom.operators import (
     CHANNEL_AXIS,
     CUSTOM_NAMES,
     ELEMENTWISE,
@@ -24,7 +25,6 @@ from wpconvert.formats.tflite.operators import (
     channel_sums,
     options_of,
 )
-from wpconvert.formats.tflite.schema import TYPE_NAMES, TensorType
 from wpconvert.graph.types import Quantization
 from wpconvert.model.weight import Fixed, Rewritable, Weight
 

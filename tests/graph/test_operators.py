@@ -11,14 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.operators import (
-    OperatorOptions,
-    builtin_options,
-    channel_sums,
-    options_of,
-    unpack_options,
-)
 from wpconvert.formats.tflite.schema import ActivationFunctionType, Padding, options
+from wpconvert.graph.custom.operators import OperatorOptions, builtin_options, channel_sums, options_of, unpack_options
 
 PAIRS = st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1))
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite.arithmetic import output_multipliers
-from wpconvert.formats.tflite.table import RequantTable, unpack
+from wpconvert.graph.arithmetic import output_multipliers
+from wpconvert.graph.custom.table import RequantTable, unpack
 
 HEADER_NBYTES, TAIL_NBYTES = 28, 4
 

@@ -12,12 +12,12 @@ import pytest
 from tests.tflite.harness import conv_model, forced
 from wpconvert.codecs import encode
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite import table
-from wpconvert.formats.tflite.compressed import decode_compressed, read_compressed
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.operators import OperatorOptions
 from wpconvert.formats.tflite.schema import BufferT
+from wpconvert.graph.custom import table
+from wpconvert.graph.custom.compressed import decode_compressed, read_compressed
+from wpconvert.graph.custom.operators import OperatorOptions
 
 WEIGHTS = np.eye(6, dtype=np.int8)[:, :5] * 3
 TABLE = table.RequantTable(

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.arithmetic import (
+from wpconvert.formats.tflite.schema import ActivationFunctionType
+from wpconvert.graph.arithmetic import (
     activation_range,
     multiply_double_rounding,
     output_multipliers,
@@ -20,7 +21,6 @@ from wpconvert.formats.tflite.arithmetic import (
     rounding_doubling_high_multiply,
     rounding_shift_right,
 )
-from wpconvert.formats.tflite.schema import ActivationFunctionType
 
 INT32 = st.one_of(st.integers(-(2**31), 2**31 - 1), st.sampled_from([-(2**31), -1, 0, 1, 2**31 - 1]))
 MULTIPLIERS = st.integers(2**30, 2**31 - 1)

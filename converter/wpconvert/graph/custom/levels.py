@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.codecs.pool_table import LANES, rounded
-from wpconvert.formats.tflite.arithmetic import Int32Array, Int64Array, rounding_shift_right
+from wpconvert.graph.arithmetic import Int32Array, Int64Array, rounding_shift_right
 
 ACT_BITS = 8
 """Bits of an activation where nothing is dropped."""

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from wpconvert import codecs
 from wpconvert.codecs import Blob, Pool, pool_table
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite import table
-from wpconvert.formats.tflite.levels import ACT_BITS, unfold_bias, unit_log2, zero_sums
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.operators import (
+from wpconvert.graph.custom import table
+from wpconvert.graph.custom.levels import ACT_BITS, unfold_bias, unit_log2, zero_sums
+from wpconvert.graph.custom.operators import (
     BUILTIN_NAMES,
     CHANNEL_AXIS,
     ELEMENTWISE,
@@ -23,7 +23,7 @@ from wpconvert.formats.tflite.operators import (
     channel_sums,
     unpack_options,
 )
-from wpconvert.formats.tflite.table import RequantTable
+from wpconvert.graph.custom.table import RequantTable
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from flatbuffers import flexbuffers
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.flexmap import FlexMap
-from wpconvert.formats.tflite.levels import ACT_BITS
 from wpconvert.formats.tflite.schema import ACTIVATION_NAMES, ActivationFunctionType, Padding, options
+from wpconvert.graph.custom.flexmap import FlexMap
+from wpconvert.graph.custom.levels import ACT_BITS
 
 CUSTOM_NAMES = {
     "CONV_2D": "WP_CONV_2D",

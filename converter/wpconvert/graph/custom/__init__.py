@@ -1,0 +1,1 @@
+"""The custom operators of rewritten models: their options, tables and stored weights, and what can become one."""
