@@ -41,14 +41,13 @@ from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.job.verify import verify_models
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, METHODS, Rules
+from wpconvert.model.runtimes import BUNDLED, RUNTIMES
 from wpconvert.plan.goal import (
     BALANCED,
-    BUNDLED,
     DEFAULT_GOAL,
     DEFAULT_SLOWDOWN,
     FILE,
     OPTIMIZE,
-    RUNTIMES,
     SIZE,
     SPEED,
     Goal,

@@ -19,6 +19,8 @@ from wpconvert.formats.tflite.equality import weights_equal
 from wpconvert.formats.tflite.loss import Loss, loss_of
 from wpconvert.formats.tflite.model import TfliteModel, shape_of, text
 from wpconvert.formats.tflite.restore import is_rewritten, restore
+from wpconvert.model.noise import snr_db
+from wpconvert.model.reasons import not_of_dense
 from wpconvert.report.result import OutputComparison, TensorCoverage, Verification
 
 LOSSLESS = "identical outputs"
@@ -68,11 +70,7 @@ def verify_models(
     if lossy and not loss.reduced:
         kept_runs = _run_both(used, _restored(rewritten), rewritten, inputs, lambda: None)
         kept = _compared(names, kept_runs, None)
-        notes += [
-            f"{output.name or 'output'}: {output.different:,} values are not those of the model's own dense form"
-            for output in kept
-            if not output.equal
-        ]
+        notes += not_of_dense([(output.name, output.different) for output in kept if not output.equal])
     coverage, unexercised = _coverage(original, runs)
     if not coverage:
         unexercised = unexercised_outputs(names, runs.before)
@@ -215,7 +213,7 @@ def compare_output(
         x, y = a.astype(np.float64), b.astype(np.float64)
         error = np.abs(x - y)[apart]
         signal, noise = float(np.square(x).sum()), float(np.square(error).sum())
-    snr = None if count == 0 else float(10 * np.log10(max(signal, 1e-300) / max(noise, 1e-300)))
+    snr = None if count == 0 else snr_db(signal, noise)
     classes = [np.array([_top(pair[side]) for pair in pairs]) for side in (0, 1)]
     accuracy = None
     if labels is not None:

@@ -16,30 +16,40 @@ from wpconvert.codecs import CODECS, Layout, encode
 from wpconvert.errors import ModelError
 from wpconvert.model.layer import PLAIN, Storage
 from wpconvert.model.pooling import POOL
+from wpconvert.model.reasons import METHOD_NONE, below_threshold, cannot_hold, shares_with, would_not_shrink
 from wpconvert.model.rules import Choice
-from wpconvert.model.weight import Rewritable, Weight, obstacle_of
-from wpconvert.units import share
+from wpconvert.model.weight import Fixed, Form, Rewritable, Weight, obstacle_of
 
 Progress = Callable[[Weight], None]
-
-METHOD_NONE = "method none"
-"""The reason of a weight that was asked to stay as it is."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one weight: a blob, or the reason why it stays as it is. tried: the method that was chosen."""
+    """What became of one weight: the form in which it is stored, or the reason why it stays as it is.
+
+    tried: the method that was chosen.
+    """
 
     weight: Weight
     method: str
-    blob: NDArray[np.uint8] | None = None
+    form: Form | None = None
     reason: str | None = None
     tried: str = PLAIN
 
     @property
+    def blob(self) -> NDArray[np.uint8] | None:
+        """The form, uint8[nbytes], where that is a blob of a codec."""
+        return self.form if isinstance(self.form, np.ndarray) else None
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the weight after rewriting."""
-        return self.weight.nbytes if self.blob is None else self.blob.nbytes
+        return self.weight.nbytes if self.form is None else self.form.nbytes
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether the weight is stored in another form than a dense one."""
+        return self.form is not None
 
     @cached_property
     def storage(self) -> Storage | None:
@@ -51,7 +61,7 @@ class Outcome:
     @property
     def unchanged(self) -> bool:
         """Whether the weight is stored as the input has it."""
-        return self.blob is (None if self.weight.stored is None else self.weight.stored.blob)
+        return self.form is (None if self.weight.stored is None else self.weight.stored.form)
 
 
 def encode_all(choices: Sequence[Choice], progress: Progress | None = None) -> list[Outcome]:
@@ -68,9 +78,9 @@ def kept(outcome: Outcome, reason: str) -> Outcome:
     """The same weight, left as the input has it, dense or compressed, for `reason`."""
     stored = outcome.weight.stored
     if stored is None:
-        return replace(outcome, method="none", blob=None, reason=reason, tried=PLAIN)
+        return replace(outcome, method="none", form=None, reason=reason, tried=PLAIN)
     weight = replace(outcome.weight, pool=stored.pool)
-    return replace(outcome, weight=weight, method=stored.method, blob=stored.blob, reason=reason, tried=PLAIN)
+    return replace(outcome, weight=weight, method=stored.method, form=stored.form, reason=reason, tried=PLAIN)
 
 
 def encode_choice(choice: Choice) -> Outcome:
@@ -79,7 +89,7 @@ def encode_choice(choice: Choice) -> Outcome:
     stored = choice.weight.stored
     if stored is None or not isinstance(choice.weight, Rewritable):
         return outcome
-    if choice.method != PLAIN and _is_sparse(choice) and outcome.nbytes <= stored.blob.nbytes:
+    if choice.method != PLAIN and _is_sparse(choice) and outcome.nbytes <= stored.form.nbytes:
         return outcome
     return kept(outcome, outcome.reason or f"would grow: {choice.method} needs {outcome.nbytes:,} bytes")
 
@@ -92,8 +102,7 @@ def _attempt(choice: Choice) -> Outcome:
     if choice.method == "none":
         return Outcome(weight, "none", reason=choice.reason or METHOD_NONE)
     if not _is_sparse(choice):
-        zeros = f"{share(weight.sparsity)} zeros, below the threshold of {share(choice.threshold)}"
-        return Outcome(weight, "none", reason=zeros)
+        return Outcome(weight, "none", reason=below_threshold(weight.sparsity, choice.threshold))
     layout = Layout(weight.values.shape, weight.row_dims)
     bound = CODECS[choice.method].minimum_nbytes(layout, int(np.count_nonzero(weight.values)))
     # Rewriting must pay for its table and options too. A codec whose point is fewer bytes must also shrink the weights
@@ -101,24 +110,21 @@ def _attempt(choice: Choice) -> Outcome:
     budget = weight.nbytes - weight.overhead
     if choice.method != "dense":
         budget = min(budget, weight.nbytes)
-    if bound >= budget:
-        return Outcome(weight, "none", reason=_would_grow(choice.method, f"at least {bound:,}", weight))
-    try:
-        blob = encode(choice.method, weight.values, weight.row_dims, pool=weight.pool)
-    except ModelError as error:
-        return Outcome(weight, "none", reason=f"{choice.method} cannot hold it: {error}")
-    if blob.nbytes >= budget:
-        return Outcome(weight, "none", reason=_would_grow(choice.method, f"{blob.nbytes:,}", weight))
-    return Outcome(weight, choice.method, blob)
+    size = f"at least {bound:,}"
+    if bound < budget:
+        try:
+            blob = encode(choice.method, weight.values, weight.row_dims, pool=weight.pool)
+        except ModelError as error:
+            return Outcome(weight, "none", reason=cannot_hold(choice.method, error))
+        if blob.nbytes < budget:
+            return Outcome(weight, choice.method, blob)
+        size = f"{blob.nbytes:,}"
+    reason = would_not_shrink(choice.method, size, weight.overhead, "table and options")
+    return Outcome(weight, "none", reason=reason)
 
 
 def _is_sparse(choice: Choice) -> bool:
     return (choice.weight.sparsity or 0.0) >= choice.threshold
-
-
-def _would_grow(method: str, size: str, weight: Weight) -> str:
-    extra = f" and {weight.overhead:,} for table and options" if weight.overhead > 0 else ""
-    return f"would not shrink: {method} needs {size} bytes{extra}"
 
 
 def blobs_nbytes(outcomes: Sequence[Outcome]) -> int:
@@ -141,13 +147,13 @@ def settle_shared(outcomes: list[Outcome]) -> list[Outcome]:
         if not dense and not grows:
             continue
         reason = (
-            f"shares its bytes with {dense[0].label}, which stays as it is"
+            shares_with(dense[0].label)
             if dense
             else "shares its bytes with tensors of another layout; the blobs together would be larger"
         )
         for i in members:
             if outcomes[i].blob is not None:
-                outcomes[i] = replace(outcomes[i], method="none", blob=None, reason=reason)
+                outcomes[i] = replace(outcomes[i], method="none", form=None, reason=reason)
     return outcomes
 
 
@@ -157,17 +163,22 @@ def dump_plan(outcomes: Sequence[Outcome]) -> str:
     With the same input, the rules have the same outcomes.
     """
     return plan_of(
-        (outcome.weight.key, _rule_of(outcome), outcome.weight.act_bits if outcome.method == POOL else None)
+        (outcome.weight.key, _rule_of(outcome), _act_bits(outcome))
         for outcome in outcomes
-        if isinstance(outcome.weight, Rewritable)
+        if not isinstance(outcome.weight, Fixed)
     )
+
+
+def _act_bits(outcome: Outcome) -> int | None:
+    """Bits of activations, where the weight is stored with a pool of the model."""
+    return outcome.weight.act_bits if outcome.method == POOL and outcome.weight.pool is not None else None
 
 
 def _rule_of(outcome: Outcome) -> str:
     """The method that gives this outcome again: PLAIN leaves a weight as the input has it, maybe compressed."""
     if outcome.unchanged:
         return PLAIN
-    return outcome.tried if outcome.blob is None else outcome.method
+    return outcome.method if outcome.rewritten else outcome.tried
 
 
 def plan_of(choices: Iterable[tuple[str, str, int | None]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +12,23 @@ from wpconvert.codecs import Pool
 from wpconvert.model.layer import Layer
 
 
+class Form(Protocol):
+    """A compressed weight as a file has it: the blob of a codec, uint8[nbytes], or what else a format has."""
+
+    @property
+    def nbytes(self) -> int:
+        """All its bytes."""
+
+
 @dataclass(frozen=True)
 class Stored:
-    """The compressed form in which the input file has a weight: method, its blob, uint8[nbytes], and pool, if any.
+    """The compressed form in which the input file has a weight: method, form, and pool, if any.
 
     lossy: the weights had been changed before they were stored.
     """
 
     method: str
-    blob: NDArray[np.uint8]
+    form: Form
     pool: Pool | None = None
     lossy: bool = False
 
@@ -37,7 +46,8 @@ class Weight:
     nbytes: of the dense weights. stored: how the input has them where it was rewritten before. layers: the operators
     that multiply with it, with plain weights. pool: the pool whose vectors the values are made of, where there is one.
     act_bits: of the activations that they are multiplied with, where they are stored with the pool. snr_db: of values
-    that a transform changed, against those of the model.
+    that a transform changed, against those of the model. zeros: their share, where the values are elsewhere
+    and somebody has counted.
     """
 
     key: str
@@ -53,16 +63,22 @@ class Weight:
     pool: Pool | None = None
     act_bits: int = 8
     snr_db: float | None = None
+    zeros: float | None = None
 
     @property
     def sparsity(self) -> float | None:
-        """Share of zero weights, 0 to 1; None where the values are not known as int8."""
-        return None
+        """Share of zero weights, 0 to 1; None where nobody has counted them."""
+        return self.zeros
 
     @property
     def lossy(self) -> bool:
         """Whether the values are not those of the original model."""
         return self.snr_db is not None or (self.stored is not None and self.stored.lossy)
+
+    @property
+    def stored_nbytes(self) -> int:
+        """Bytes of the weight in the input, dense or compressed."""
+        return self.nbytes if self.stored is None else self.stored.form.nbytes
 
     @property
     def label(self) -> str:

@@ -14,10 +14,10 @@ from typing import Any
 
 from wpconvert.errors import ToolError, UnsupportedError
 from wpconvert.model.layer import PLAIN, Layer
+from wpconvert.model.runtimes import BUNDLED, TFLM
 from wpconvert.plan import stock
 from wpconvert.plan.decoding import Features
 from wpconvert.plan.features import describe
-from wpconvert.plan.goal import BUNDLED, TFLM
 
 FOLDER = Path(__file__).resolve().parent / "costs"
 INTERPRETER = "interpreter"

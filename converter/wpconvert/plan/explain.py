@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wpconvert.model.plan import METHOD_NONE, Outcome
+from wpconvert.model.plan import Outcome
+from wpconvert.model.reasons import METHOD_NONE
 from wpconvert.plan.goal import BALANCED, FILE, SIZE
 from wpconvert.plan.options import Item, Option
 from wpconvert.plan.planner import Planner, Point

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wpconvert.model.runtimes import BUNDLED
+
 BALANCED, SIZE, SPEED, FILE = "balanced", "size", "speed", "file"
 OPTIMIZE = (BALANCED, SIZE, SPEED, FILE)
-BUNDLED, TFLM = "bundled", "tflm"
-RUNTIMES = (BUNDLED, TFLM)
-"""What runs the model: the bundled runtime, or TensorFlow Lite Micro with CMSIS-NN and our operators."""
 DEFAULT_SLOWDOWN = 1.10
 """The most that BALANCED and FILE may slow the model down, as a factor on the cycles of the dense one."""
 WORTH = 0.1

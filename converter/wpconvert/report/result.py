@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wpconvert.model.runtimes import BUNDLED
+
 
 @dataclass(frozen=True)
 class TensorResult:
@@ -54,7 +56,7 @@ class Forecast:
     code_nbytes: flash of kernels, runtime and C library, without the model and the board's own program. arena_nbytes:
     None where the runtime does not have the model's operators. front: smallest first. not_predicted: operators that
     the cost model lacks, left out of instructions and cycles; code_not_predicted: names whose code is left out.
-    runtime: what runs the model, `bundled` or `tflm`.
+    runtime: what runs the model.
     """
 
     target: str
@@ -72,7 +74,7 @@ class Forecast:
     front: tuple[FrontPoint, ...]
     not_predicted: tuple[str, ...] = ()
     code_not_predicted: tuple[str, ...] = ()
-    runtime: str = "bundled"
+    runtime: str = BUNDLED
 
 
 @dataclass(frozen=True)

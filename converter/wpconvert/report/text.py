@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from wpconvert.model.runtimes import BUNDLED
 from wpconvert.report.result import (
     Conversion,
     Forecast,
@@ -170,7 +171,7 @@ def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int],
         parts.append(("bytes of arena", forecast.arena_nbytes, forecast.arena_nbytes_dense))
     texts = (f"{dense:,} → {now:,} {what} ({change(now, dense)})" for what, now, dense in parts if dense)
     goal = "" if forecast.optimize is None else f", {forecast.optimize}"
-    runs = "" if forecast.runtime == "bundled" else f" with --runtime {forecast.runtime}"
+    runs = "" if forecast.runtime == BUNDLED else f" with --runtime {forecast.runtime}"
     limit = "" if forecast.max_slowdown is None else f", at most {forecast.max_slowdown:g} × the cycles"
     console.print(
         f"predicted for {escape(forecast.target)} ({escape(forecast.core)}){runs}{goal}{limit}: " + "; ".join(texts)

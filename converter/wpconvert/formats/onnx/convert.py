@@ -12,17 +12,19 @@ from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.formats.onnx import metadata
 from wpconvert.formats.onnx.compressed import find_compressed, is_rewritten
 from wpconvert.formats.onnx.decode import DECODERS, DOMAIN
+from wpconvert.formats.onnx.encode import Held
 from wpconvert.formats.onnx.file import OnnxModel, read, told_of
 from wpconvert.formats.onnx.files import DataFile, Target, write
 from wpconvert.formats.onnx.restore import restore
-from wpconvert.formats.onnx.rewrite import rewrite
-from wpconvert.formats.onnx.trials import Outcome, Stored, measure, settle, trials_of
+from wpconvert.formats.onnx.rewrite import HeldReplacement, rewrite
+from wpconvert.formats.onnx.trials import measure, settle, trials_of
 from wpconvert.formats.onnx.validity import invalidity
 from wpconvert.formats.onnx.weights import find_weights, key_of
-from wpconvert.model.plan import Progress, plan_of
+from wpconvert.model.plan import Outcome, Progress, dump_plan, kept
 from wpconvert.model.pooling import PoolSettings
+from wpconvert.model.reasons import LEFT, file_would_not_shrink, nothing_rewritten
 from wpconvert.model.rules import AUTO, Choice, Rules, choose
-from wpconvert.model.weight import Fixed, Weight
+from wpconvert.model.weight import Stored, Weight
 from wpconvert.report.result import Conversion, TensorResult
 
 METHODS = (AUTO, "none", *DECODERS)
@@ -72,33 +74,28 @@ def convert(
         model, stored, notes = _dense(source.copy(), folder)
     if problem is not None:
         notes.append(f"of the input: {problem}")
-    found = find_weights(model)
+    found = [replace(f, weight=replace(f.weight, stored=stored.get(f.weight.key))) for f in find_weights(model)]
     choices = choose([f.weight for f in found], settings.rules, settings.method, settings.threshold)
     _check_methods(choices)
     started([choice.weight for choice in choices])
-    trials = trials_of(model, found, choices, stored, settings.pool)
+    trials = trials_of(model, found, choices, settings.pool)
     tell = progress or (lambda _: None)
     trials = measure(trials, folder, settings.processes, lambda trial: tell(trial.found.weight))
     outcomes = settle(model, trials, folder)
     size = _written(model, outcomes, target)
-    if size >= nbytes and _rewritten(outcomes):
-        notes.append(f"the file would not shrink: {size:,} bytes, {nbytes:,} without; it was left as it is")
-        outcomes = [replace(o, replacement=None, reason=o.reason or "the file would not shrink") for o in outcomes]
-    results = [_result(outcome) for outcome in outcomes]
-    changed = _rewritten(outcomes)
+    changed = any(outcome.rewritten for outcome in outcomes)
+    if size >= nbytes and changed:
+        reason, changed = file_would_not_shrink(size, nbytes), False
+        notes.append(f"{reason}; it was left as it is")
+        outcomes = [kept(o, reason) if o.rewritten else o for o in outcomes]
     if not changed:
-        notes += _notes_of_nothing(results, choices)
         size = _copied(source, target)
-        results = [replace(r, method=stored[r.key].method) if r.key in stored else r for r in results]
-    report = Conversion(str(source.path), settings.method, nbytes, size, tuple(results), tuple(notes))
-    plan = plan_of(
-        (r.key, r.method, None) for r, c in zip(results, choices, strict=True) if not isinstance(c.weight, Fixed)
-    )
-    return Converted(report, plan, changed)
-
-
-def _rewritten(outcomes: Sequence[Outcome]) -> bool:
-    return any(outcome.replacement is not None for outcome in outcomes)
+        outcomes = [kept(o, o.reason or LEFT) if o.weight.stored else o for o in outcomes]
+    if not any(outcome.rewritten for outcome in outcomes):
+        notes += nothing_rewritten(len(outcomes), any(choice.method != "none" for choice in choices))
+    results = tuple(_result(outcome) for outcome in outcomes)
+    report = Conversion(str(source.path), settings.method, nbytes, size, results, tuple(notes))
+    return Converted(report, dump_plan(outcomes), changed)
 
 
 def _check_methods(choices: Sequence[Choice]) -> None:
@@ -117,7 +114,7 @@ def _dense(given: OnnxModel, folder: Path) -> tuple[OnnxModel, dict[str, Stored]
     provenance = metadata.read(given.proto)
     lossy = {(record.graph, record.name) for record in (provenance.tensors if provenance else ()) if record.lossy}
     stored = {
-        key_of(c.number, c.name): Stored(c.method, c.form(given), (c.number, c.name) in lossy)
+        key_of(c.number, c.name): Stored(c.method, c.form(given), lossy=(c.number, c.name) in lossy)
         for c in find_compressed(given)
     }
     dense = Target.beside(folder / "restored" / "dense.onnx")
@@ -141,7 +138,7 @@ def _check_untaken(dense: OnnxModel) -> None:
 def _written(model: OnnxModel, outcomes: Sequence[Outcome], target: Target) -> int:
     """Write the model with these outcomes, in place; returns the bytes of its files."""
     with DataFile(target.data) as data:
-        rewrite(model, [o.replacement for o in outcomes if o.replacement is not None], data)
+        rewrite(model, [o.form for o in outcomes if isinstance(o.form, HeldReplacement)], data)
     write(model.proto, target.model)
     return sum(file.stat().st_size for file in target.files)
 
@@ -154,33 +151,22 @@ def _copied(source: OnnxModel, target: Target) -> int:
     return source.nbytes
 
 
-def _notes_of_nothing(results: Sequence[TensorResult], choices: Sequence[Choice]) -> list[str]:
-    """What to say when no tensor was rewritten."""
-    if not results:
-        return ["the model has no weights that an operator multiplies with; nothing was rewritten"]
-    if any(choice.method != "none" for choice in choices):
-        return ["no tensor was rewritten; the reasons are in the table"]
-    return []
-
-
 def _result(outcome: Outcome) -> TensorResult:
-    trial = outcome.trial
-    weight, replacement, stored = trial.found.weight, outcome.replacement, trial.stored
-    before = weight.nbytes if stored is None else stored.form.nbytes
-    form = None if replacement is None else replacement.form
-    size = None if form is None else form.pool_size
+    weight, form = outcome.weight, outcome.form
+    held = form.form if isinstance(form, HeldReplacement) else form
+    size = held.pool_size if isinstance(held, Held) else None
     return TensorResult(
         weight.key,
         weight.name,
         weight.operators,
         weight.shape,
         weight.dtype,
-        None if trial.measured is None else trial.measured.sparsity,
-        "none" if replacement is None else replacement.method,
-        before,
-        before if form is None else form.nbytes,
+        weight.sparsity,
+        outcome.method,
+        weight.stored_nbytes,
+        outcome.nbytes,
         outcome.reason,
-        snr_db=None if form is None else form.snr_db,
+        snr_db=weight.snr_db,
         pool_size=size,
         index_bits=None if size is None else bits_for(size),
     )

@@ -22,9 +22,10 @@ from wpconvert.errors import ModelError
 from wpconvert.formats.onnx.data import Data, Span, load
 from wpconvert.formats.onnx.decode import BY_OP_TYPE, DECODERS, Encoded, Settings
 from wpconvert.formats.onnx.tensors import raw_of, values_of
+from wpconvert.model.noise import snr_of
 from wpconvert.model.pooling import DEFAULT_SIZE, POOL
+from wpconvert.model.reasons import below_threshold, cannot_hold
 from wpconvert.transforms.pool import GROUP
-from wpconvert.units import share
 
 POOL_FROM_NBYTES = 1 << 26
 """Less than this many bytes of weights are encoded before other processes would have started."""
@@ -158,14 +159,14 @@ def encode(job: Job, spool: Path | None) -> Measured:
     forms: dict[str, Form] = {}
     reasons: dict[str, str] = {}
     if sparsity < job.threshold:
-        reasons = dict.fromkeys(job.methods, f"{share(sparsity)} zeros, below the threshold of {share(job.threshold)}")
+        reasons = dict.fromkeys(job.methods, below_threshold(sparsity, job.threshold))
         return Measured(sparsity, "", forms, reasons)
     best: tuple[str, Held] | None = None
     for method in job.methods:
         try:
             encoded = _encoded(method, values, job.settings)
         except ModelError as error:
-            reasons[method] = f"{method} cannot hold it: {error}"
+            reasons[method] = cannot_hold(method, error)
             continue
         least = BY_OP_TYPE[encoded.op_type].since_opset
         if job.opset < least:
@@ -236,7 +237,4 @@ def _with_loss(form: Held, values: NDArray[Any], data_type: int, decoded: NDArra
     raw = raw_of(decoded, data_type)
     if raw.tobytes() == raw_of(values, data_type).tobytes():
         return form
-    wide = values.astype(np.float64)
-    noise = float(np.square(wide - decoded.astype(np.float64)).sum())
-    snr = 10 * np.log10(max(float(np.square(wide).sum()), 1e-300) / max(noise, 1e-300))
-    return replace(form, sha256=hashlib.sha256(raw.data).hexdigest(), snr_db=float(snr))
+    return replace(form, sha256=hashlib.sha256(raw.data).hexdigest(), snr_db=snr_of(values, decoded))

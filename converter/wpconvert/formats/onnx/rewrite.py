@@ -45,6 +45,11 @@ class HeldReplacement(Replacement):
 
     form: Held
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its tensors."""
+        return self.form.nbytes
+
 
 @dataclass(frozen=True)
 class Pieces:

@@ -16,10 +16,12 @@ from wpconvert.formats.onnx.rewrite import HeldReplacement, Names, Replacement, 
 from wpconvert.formats.onnx.selection import Cost, fewest_bytes
 from wpconvert.formats.onnx.tensors import without_data
 from wpconvert.formats.onnx.weights import Found
-from wpconvert.model.plan import METHOD_NONE
+from wpconvert.model.layer import PLAIN
+from wpconvert.model.plan import Outcome
 from wpconvert.model.pooling import POOL, PoolSettings
+from wpconvert.model.reasons import METHOD_NONE, shares_with, would_not_shrink
 from wpconvert.model.rules import AUTO, Choice
-from wpconvert.model.weight import obstacle_of
+from wpconvert.model.weight import Stored, Weight, obstacle_of
 
 LOSSLESS = tuple(method for method in DECODERS if method != POOL)
 _BASE_NBYTES = 96
@@ -27,27 +29,20 @@ _BASE_NBYTES = 96
 
 
 @dataclass(frozen=True)
-class Stored:
-    """How a model that was rewritten before has a weight. lossy: it had been changed before it was stored."""
-
-    method: str
-    form: Held
-    lossy: bool
-
-
-@dataclass(frozen=True)
 class Trial:
-    """One weight. job: what is tried, measured: what that gave; without a job, reason says why.
-
-    stored: how the input has the weight where it was rewritten before.
-    """
+    """One weight. job: what is tried, measured: what that gave; without a job, reason says why."""
 
     found: Found
     choice: Choice
     job: Job | None
     reason: str | None = None
     measured: Measured | None = None
-    stored: Stored | None = None
+
+    @property
+    def stored(self) -> Held | None:
+        """How the input has the weight where it was rewritten before."""
+        stored = self.found.weight.stored
+        return stored.form if stored is not None and isinstance(stored.form, Held) else None
 
     @property
     def result(self) -> tuple[GraphScope, Job, Measured] | None:
@@ -57,27 +52,22 @@ class Trial:
             return None
         return scope, self.job, self.measured
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What becomes of a weight: a replacement, or the reason why it stays as it is."""
-
-    trial: Trial
-    replacement: HeldReplacement | None
-    reason: str | None = None
+    @property
+    def weight(self) -> Weight:
+        """The weight, with the share of zeros where that was counted."""
+        return self.found.weight if self.measured is None else replace(self.found.weight, zeros=self.measured.sparsity)
 
 
 def trials_of(
     model: OnnxModel,
     found: Sequence[Found],
     choices: Sequence[Choice],
-    stored: Mapping[str, Stored],
     pool: PoolSettings,
 ) -> list[Trial]:
     """A trial for each weight, not yet measured."""
     trials = []
     for one, choice in zip(found, choices, strict=True):
-        weight, before = one.weight, stored.get(one.weight.key)
+        weight, before = one.weight, one.weight.stored
         methods = LOSSLESS if choice.method == AUTO else () if choice.method == "none" else (choice.method,)
         data, reason = one.place.data, obstacle_of(weight)
         if reason is None and not methods and before is None:
@@ -87,7 +77,7 @@ def trials_of(
             settings = Settings(one.place.channel_axis, pool_size=pool.size, seed=pool.seed)
             limit = 0.0 if before is not None else choice.threshold
             job = Job(data, one.place.tensor.data_type, weight.shape, methods, model.opset, limit, settings)
-        trials.append(Trial(one, choice, job, reason, stored=before))
+        trials.append(Trial(one, choice, job, reason))
     return trials
 
 
@@ -102,7 +92,7 @@ def measure(
         if trial.job is None:
             measured.append(trial)
         else:
-            found = _with_stored(next(results), trial.job, trial.stored)
+            found = _with_stored(next(results), trial.job, trial.found.weight.stored)
             measured.append(replace(trial, measured=found))
         progress(trial)
     return measured
@@ -110,7 +100,7 @@ def measure(
 
 def _with_stored(measured: Measured, job: Job, stored: Stored | None) -> Measured:
     """Among the forms also the one that the input has, unless the same method makes a smaller one."""
-    if stored is None:
+    if stored is None or not isinstance(stored.form, Held):
         return measured
     method, form = stored.method, stored.form
     other = measured.forms.get(method)
@@ -137,9 +127,11 @@ def settle(model: OnnxModel, trials: Sequence[Trial], spool: Path) -> list[Outco
     outcomes = []
     for index, (trial, method) in enumerate(zip(trials, chosen, strict=True)):
         if method is None or (result := trial.result) is None:
-            outcomes.append(Outcome(trial, None, shared.get(index) or _reason(trial, dense[index], costs[index])))
+            reason = shared.get(index) or _reason(trial, dense[index], costs[index])
+            outcomes.append(Outcome(trial.weight, PLAIN, reason=reason))
         else:
-            outcomes.append(Outcome(trial, _replacement(trial, *result, method, spool)))
+            form = _replacement(trial, *result, method, spool)
+            outcomes.append(Outcome(replace(trial.weight, snr_db=form.form.snr_db), method, form, tried=method))
     return outcomes
 
 
@@ -148,7 +140,7 @@ def _replacement(
 ) -> HeldReplacement:
     form = measured.forms[method]
     held = form if isinstance(form, Held) else encode_as(method, job, spool / "again.spool")
-    lossy = held.sha256 is not None or (trial.stored is not None and trial.stored.lossy)
+    lossy = held.sha256 is not None or trial.found.weight.lossy
     constant = trial.found.place.constant
     return HeldReplacement(scope, constant, method, held, held.sha256 or measured.sha256, lossy)
 
@@ -200,7 +192,7 @@ def _shared_and_not_smaller(
         before = sum(dense[index] for index in members) - sum(span.nbytes for span in spans) + once
         after = sum(costs[i][method].nbytes for i in members if (method := chosen[i]) is not None)
         if left:
-            reason = f"shares its bytes with {trials[left[0]].found.weight.label}, which stays as it is"
+            reason = shares_with(trials[left[0]].found.weight.label)
         elif after >= before:
             reason = "shares its bytes with other tensors; one compressed form for each would be larger"
         else:
@@ -220,7 +212,4 @@ def _reason(trial: Trial, dense: int, costs: Mapping[str, Cost]) -> str:
         return f"the decoder of {method} would need more bytes than it saves"
     needed = trial.measured.forms[method].nbytes
     named = f"the smallest, {method}," if len(costs) > 1 else method
-    return (
-        f"would not shrink: {named} needs {needed:,} bytes and {costs[method].nbytes - needed:,} "
-        "for node, names and metadata"
-    )
+    return would_not_shrink(named, f"{needed:,}", costs[method].nbytes - needed, "node, names and metadata")

@@ -28,6 +28,7 @@ from wpconvert.formats.onnx.restore import restore
 from wpconvert.formats.onnx.tensors import data_of, raw_of
 from wpconvert.formats.onnx.validity import invalidity
 from wpconvert.job.verify import LOSSLESS, OF_DENSE, compare_output
+from wpconvert.model.reasons import not_of_dense
 from wpconvert.report.result import Verification
 
 _Place = tuple[int, str, int]
@@ -70,11 +71,7 @@ def verify_onnx(first: OnnxModel, rewritten: Path, inputs: Inputs, advance: Adva
             restore(second, dense)
             own = run_file(dense.model, inputs.samples, lambda: None)
         kept = tuple(compare_output(name, i, own, after, None) for i, name in enumerate(names))
-        notes += [
-            f"{output.name}: {output.different:,} values are not those of the model's own dense form"
-            for output in kept
-            if not output.equal
-        ]
+        notes += not_of_dense([(output.name, output.different) for output in kept if not output.equal])
     if not all(output.equal for output in kept):
         notes += _random_notes(first)
     passed = weights_equal and all(output.equal for output in kept)

@@ -25,11 +25,13 @@ from wpconvert.memory.offline import MemoryPlan, memory_plan
 from wpconvert.model.layer import Layer
 from wpconvert.model.plan import Outcome, Progress, dump_plan, encode_all, kept
 from wpconvert.model.pooling import POOL, PoolSettings
+from wpconvert.model.reasons import LEFT, file_would_not_shrink, nothing_rewritten, rewritten_before
 from wpconvert.model.rules import AUTO, Rules, choose
+from wpconvert.model.runtimes import TFLM
 from wpconvert.model.weight import Fixed, Stored, Weight
 from wpconvert.plan.costs import CostModel
 from wpconvert.plan.explain import explain, forecast
-from wpconvert.plan.goal import DEFAULT_GOAL, TFLM, Goal
+from wpconvert.plan.goal import DEFAULT_GOAL, Goal
 from wpconvert.plan.options import cost_of, kept_plain
 from wpconvert.plan.planner import Planner
 from wpconvert.report.result import Conversion, TensorResult
@@ -90,7 +92,7 @@ class _Source:
         notes, stored = [f"odd: {note}" for note in model.notes], {}
         provenance = metadata.read(model)
         if is_rewritten(model):
-            notes.append(f"the input was rewritten before ({provenance.tool if provenance else 'by an unknown tool'})")
+            notes.append(rewritten_before(provenance.tool if provenance else None))
             before, model = model, model.copy()
             notes += restore(model, same_outputs=True)
             # Restoring has proved every blob sound.
@@ -155,7 +157,7 @@ def convert(
         notes.append(_note_of_attached(start.attached, settings.strip))
     if any(outcome.method == POOL for outcome in written):
         notes += pooled.notes
-    if not any(outcome.blob is not None for outcome in written):
+    if not any(outcome.rewritten for outcome in written):
         notes += _notes_of_nothing(written, asked, result is not start.data, settings.strip)
     results = tuple(_result(o, costs) for o in written)
     report = Conversion(
@@ -194,8 +196,8 @@ def _written(source: _Source, outcomes: list[Outcome], settings: Settings) -> Wr
         result, outcomes = _smallest(source, outcomes, settings, notes)
     changed = result is not source.data
     if not changed:
-        outcomes = [kept(o, o.reason or "the file was left as it is") if o.weight.stored else o for o in outcomes]
-    if changed and settings.strip and any(outcome.blob is not None for outcome in outcomes):
+        outcomes = [kept(o, o.reason or LEFT) if o.weight.stored else o for o in outcomes]
+    if changed and settings.strip and any(outcome.rewritten for outcome in outcomes):
         notes.append(
             "stripped: `restore` will not give back names, ranges and the original scales of rewritten tensors"
         )
@@ -224,7 +226,7 @@ def _smallest(
 ) -> tuple[bytes, list[Outcome]]:
     """The rewritten file where that is smaller than without these outcomes, else the smallest without."""
     keeps = source.plain_nbytes >= len(source.data)
-    if not any(outcome.blob is not None for outcome in outcomes):
+    if not any(outcome.rewritten for outcome in outcomes):
         return source.data if keeps else serialise(_plain(source.dense, settings.strip)), outcomes
     # Of an input that was rewritten before, the tensors would be left as they are.
     keeps = keeps or bool(source.stored)
@@ -241,11 +243,11 @@ def _smallest(
                 f"{plan.bundled_before:,} without"
             )
         return result, outcomes
-    reason = f"the file would not shrink: {len(result):,} bytes, {left_nbytes:,} without"
+    reason = file_would_not_shrink(len(result), left_nbytes)
     if keeps:
         notes.append(f"{reason}; it was left as it is")
     left = source.data if keeps else serialise(_plain(source.dense, settings.strip))
-    return left, [kept(o, reason) if o.blob is not None else o for o in outcomes]
+    return left, [kept(o, reason) if o.rewritten else o for o in outcomes]
 
 
 def _plain(dense: TfliteModel, strip: bool) -> TfliteModel:
@@ -273,12 +275,7 @@ def _note_of_attached(attached: Attached, strip: bool) -> str:
 
 def _notes_of_nothing(outcomes: Sequence[Outcome], asked: bool, shrunk: bool, strip: bool) -> list[str]:
     """What to say when no tensor was rewritten."""
-    if not outcomes:
-        notes = ["the model has no weights that an operator multiplies with; nothing was rewritten"]
-    elif asked:
-        notes = ["no tensor was rewritten; the reasons are in the table"]
-    else:
-        notes = []
+    notes = nothing_rewritten(len(outcomes), asked)
     if shrunk:
         dropped = "names and ranges were dropped and " if strip else ""
         notes.append(f"the file is smaller because {dropped}equal vectors are stored once")
@@ -296,7 +293,7 @@ def _result(outcome: Outcome, costs: CostModel | None) -> TensorResult:
         weight.dtype,
         weight.sparsity,
         outcome.method,
-        weight.nbytes if weight.stored is None else weight.stored.blob.nbytes,
+        weight.stored_nbytes,
         outcome.nbytes,
         outcome.reason,
         None if cost is None else round(cost.cycles),

@@ -16,8 +16,9 @@ from wpconvert.memory.buffers import Buffer
 from wpconvert.memory.lifetimes import activations
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.plan import Outcome
+from wpconvert.model.runtimes import TFLM
 from wpconvert.model.weight import Weight
-from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED, TFLM, Goal
+from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED, Goal
 from wpconvert.plan.options import Option, in_order
 from wpconvert.plan.planner import Planner, Point
 

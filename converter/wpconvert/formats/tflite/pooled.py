@@ -17,6 +17,7 @@ from wpconvert.formats.tflite.model import TfliteModel, shape_of
 from wpconvert.formats.tflite.replace import Change, put, rescaled_biases, scales_of
 from wpconvert.formats.tflite.weights import Site, find_sites
 from wpconvert.graph.custom.obstacles import Obstacle
+from wpconvert.model.noise import snr_db
 from wpconvert.model.pooling import DEFAULT_SIZE, NETWORK, POOLED_OPERATORS, PoolSettings
 from wpconvert.model.weight import Fixed, Rewritable, Weight
 from wpconvert.transforms.pool import GROUP, cut, exact, fits, lanes
@@ -24,8 +25,6 @@ from wpconvert.transforms.pool_fit import Part, fit, nearest
 
 # Tensors that make an exact pool larger than the default belong to it if each vector they add stands for so many.
 _LEAST_USES = 4
-# So that the ratio of nothing to nothing is a number.
-_LEAST_ENERGY = 1e-300
 
 
 @dataclass
@@ -199,10 +198,10 @@ def _pool_group(
         for weight, change, bias in zip(sharing, changes, biases, strict=True):
             put(model, change, bias)
             result.pools[weight.key] = pool
-            result.snr_db[weight.key] = snr_db(before, scales[weight.key], values, change.scales)
+            result.snr_db[weight.key] = _snr_db(before, scales[weight.key], values, change.scales)
 
 
-def snr_db(
+def _snr_db(
     weights: NDArray[np.int8], scales: NDArray[Any], pooled: NDArray[np.int8], pooled_scales: NDArray[Any]
 ) -> float:
     """Signal-to-noise ratio of pooled weights, real numbers, in decibels; int8[channels, …], scales of the channels."""
@@ -211,4 +210,4 @@ def snr_db(
     for w, p, s, t in zip(weights, pooled, *rows, strict=True):
         signal += float(np.square(w * s).sum())
         noise += float(np.square(w * s - p * t).sum())
-    return float(10 * np.log10(max(signal, _LEAST_ENERGY) / max(noise, _LEAST_ENERGY)))
+    return snr_db(signal, noise)

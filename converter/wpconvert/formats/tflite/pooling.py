@@ -92,8 +92,8 @@ def _not_worth_it(tried: Sequence[tuple[Choice, Pool]]) -> dict[str, str]:
     groups: defaultdict[bytes, list[Outcome]] = defaultdict(list)
     for (choice, pool), outcome in zip(tried, outcomes, strict=True):
         stored = choice.weight.stored
-        if stored is not None and choice.weight.snr_db is not None and outcome.nbytes >= stored.blob.nbytes:
-            reasons[choice.weight.key] = f"would not shrink: its {stored.method} has {stored.blob.nbytes:,} bytes"
+        if stored is not None and choice.weight.snr_db is not None and outcome.nbytes >= stored.form.nbytes:
+            reasons[choice.weight.key] = f"would not shrink: its {stored.method} has {stored.form.nbytes:,} bytes"
         elif outcome.blob is None or outcome.weight.pool is not pool:
             reasons[choice.weight.key] = outcome.reason or "would not shrink"
         else:
@@ -112,8 +112,7 @@ def _saved(outcomes: Sequence[Outcome]) -> int:
     """Bytes that these weights save, without their pool; shared ones count once."""
     before, after = {}, {}
     for outcome in outcomes:
-        stored = outcome.weight.stored
-        before[outcome.weight.storage] = outcome.weight.nbytes if stored is None else stored.blob.nbytes
+        before[outcome.weight.storage] = outcome.weight.stored_nbytes
         if outcome.blob is not None:
             after[outcome.weight.storage, outcome.blob.tobytes()] = outcome.blob.nbytes
     overhead = sum(outcome.weight.overhead for outcome in outcomes if outcome.weight.stored is None)

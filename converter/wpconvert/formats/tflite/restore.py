@@ -25,6 +25,7 @@ from wpconvert.formats.tflite.weights import table_of
 from wpconvert.graph.custom.compressed import Compressed, Decoded, read_compressed
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.memory import offline
+from wpconvert.model.reasons import POOLED
 
 
 def is_rewritten(model: TfliteModel) -> bool:
@@ -113,7 +114,7 @@ def restore(model: TfliteModel, same_outputs: bool = False) -> list[str]:
             "or rounded look-ups; the dense model computes without that, so its outputs differ"
         )
     if provenance is not None and provenance.lossy:
-        losses.append("weights were pooled: this is the model of the pooled weights; the original ones are gone")
+        losses.append(POOLED)
     return losses
 
 
