@@ -8,5 +8,5 @@ root=$(realpath "$(dirname "$0")/../..")
 out=${WPK_OUT:-$root/build/codec}
 mkdir -p "$out"
 gcc -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -std=c11 -Wall -Wextra -Werror \
-    -I"$root/kernels/include" "$@" "$root/kernels/tests/codec_cases.c" "$root"/kernels/src/*.c -o "$out/cases"
+    -I"$root/kernels/include" "$@" "$root/kernels/tests/codec_cases.c" "$root"/kernels/src/*/*.c -o "$out/cases"
 exec "$out/cases" "$cases"

@@ -10,7 +10,7 @@ root=$(realpath "$(dirname "$0")/../..")
 out=${WPK_OUT:-$root/build/kernels-bench/$target}
 mkdir -p "$out"
 sources="$root/kernels/tests/gemm_cases.c"
-for file in "$root"/kernels/src/*.c; do
+for file in "$root"/kernels/src/*/*.c; do
     sources="$sources $file"
 done
 warnings="-std=c11 -Wall -Wextra -Werror -I$root/kernels/include"

@@ -1,5 +1,5 @@
 // PrepareContext answered by Program, and the registrations that TensorFlow Lite Micro wants.
-#include "../ops/compressed.h"
+#include "../ops/compressed/compressed.h"
 #include "program.h"
 #include "tensorflow/lite/micro/kernels/kernel_util.h"
 #include "tensorflow/lite/micro/micro_context.h"

@@ -51,7 +51,7 @@ def _general(layer: Layer, lanes: int, folds: bool) -> Features:
 
 
 def _squares_helium(layer: Layer, path: Path) -> Features:
-    """Of the kernels for 3 × 3 taps: kernels/src/depthwise_3x3_mve.c. Strips of 16 channels, tiles of four outputs."""
+    """Of the kernels for 3 × 3 taps (depthwise_3x3_mve.c): strips of 16 channels, tiles of four outputs."""
     batch, (height, width, channels) = layer.batch, layer.output_size
     sixteens = batch * groups_of(channels, 16)
     one = layer.stride[0] == 1

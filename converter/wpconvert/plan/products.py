@@ -1,6 +1,6 @@
 """What multiplying the rows of a convolution with its pixels takes, as numbers that the cost model weighs.
 
-They count what the inner loops of each architecture do: kernels/src/gemm_*.c, lists.c, lists_mve.c and groups_mve.c.
+They count what the inner loops of each architecture do: kernels/src/gemm.
 """
 
 from __future__ import annotations

@@ -1,0 +1,101 @@
+/* Where the parts of a pooled layer lie in scratch. */
+#include "../core/gemm_plan.h"
+#include "indices.h"
+#include "kernels.h"
+#include "plan.h"
+
+enum { MAX_OFFSET = UINT16_MAX };
+
+uint32_t wpk_pool_segments(const wpk_conv_shape *shape, uint32_t words,
+                           wpk_pool_segment *segments) {
+    uint32_t count = 0, first = 0;
+    for (int32_t phase = 0; phase < shape->stride_w; ++phase) {
+        int32_t last = -1;
+        for (int32_t j = 0; j < shape->kernel_w; ++j) {
+            const int32_t column = j * shape->dilation_w;
+            last = column % shape->stride_w == phase ? column / shape->stride_w : last;
+        }
+        if (last >= 0) {
+            const wpk_pool_segment segment = {(uint32_t)phase, first, words + (uint32_t)last};
+            first += segment.width;
+            segments[count++] = segment;
+        }
+    }
+    return count;
+}
+
+wpk_pool_layout wpk_pool_direct_layout(const wpk_blob *blob) {
+    const wpk_pool *const pool = blob->pool;
+    wpk_pool_layout p = {.schedule = WPK_POOL_DIRECT, .builds = pool->lut == NULL};
+    const uint64_t positions = wpk_pool_positions(blob);
+    p.offsets_at = p.builds ? wpk_pool_lut_nbytes(pool) : 0;
+    p.vectors_at = p.offsets_at + wpk_align16(positions);
+    p.nbytes =
+        wpk_align16(p.vectors_at + (uint64_t)WPK_POOL_DIRECT_PIXELS * WPK_POOL_LANES * positions);
+    return p;
+}
+
+wpk_pool_span wpk_pool_span_of(const wpk_conv_shape *shape, const wpk_weights *weights) {
+    wpk_pool_segment segments[WPK_POOL_MAX_STRIDE_W];
+    wpk_pool_span span = {
+        .pool = weights->blob.pool,
+        .height = (uint32_t)shape->out_h,
+        .taps = (uint32_t)(shape->kernel_h * shape->kernel_w),
+        .groups = wpk_pool_groups(&weights->blob),
+        .reach = (uint32_t)((shape->kernel_h - 1) * shape->dilation_h / shape->stride_h),
+        .segments = wpk_pool_segments(shape, 0, segments),
+    };
+    span.margin = segments[span.segments - 1].first + segments[span.segments - 1].width;
+    return span;
+}
+
+/* Not inlined, nor are the sums: once more would be half a kilobyte of flash. */
+__attribute__((noinline)) bool wpk_pool_lay_rows(const wpk_pool_span *span, wpk_pool_layout *p) {
+    const wpk_pool *const pool = span->pool;
+    /* Inner loops take four words at a time. */
+    p->words = p->wide ? p->columns : (p->columns + 1) / 2;
+    p->words = p->words > 2 ? (p->words + 3) & ~3u : p->words;
+    p->pitch = span->segments * p->words + span->margin;
+    p->vectors = p->wide ? p->pitch : 2 * p->pitch;
+    const uint64_t products = 4ull * p->groups * wpk_pool_rows(pool) * p->pitch;
+    p->prepared_at = p->builds ? wpk_pool_lut_nbytes(pool) : 0;
+    p->offsets_at =
+        p->prepared_at + (p->looks_up ? 0 : wpk_align16(wpk_pool_prepared_nbytes(pool)));
+    const uint32_t batches = p->keeps ? wpk_pool_ceil_div(span->groups, p->groups) : 1;
+    p->vectors_at =
+        p->offsets_at + wpk_align16(2ull * span->taps * batches * p->groups * p->filters);
+    p->products_at = p->vectors_at + wpk_align16(8ull * p->vectors);
+    p->constants_at = p->products_at + products;
+    return products <= MAX_OFFSET + 1;
+}
+
+__attribute__((noinline)) void wpk_pool_lay_sums(const wpk_pool_span *span, wpk_pool_layout *p) {
+    const uint32_t slots = p->rows + span->reach;
+    p->slots = slots < span->height ? slots : span->height;
+    p->sums_at = p->constants_at + wpk_align16(wpk_pool_constants_nbytes(p) * p->slots);
+    p->nbytes = p->sums_at + wpk_align16(wpk_pool_sums_nbytes(p) * p->slots);
+}
+
+wpk_pool_layout wpk_pool_layout_of(const wpk_conv_shape *shape, const wpk_weights *weights,
+                                   const wpk_pool_plan *plan) {
+    if (plan->schedule == WPK_POOL_DIRECT) {
+        return wpk_pool_direct_layout(&weights->blob);
+    }
+    const wpk_pool *const pool = weights->blob.pool;
+    const bool looks_up = (plan->flags & WPK_POOL_LOOKS_UP) != 0;
+    wpk_pool_layout p = {
+        .schedule = WPK_POOL_PRODUCTS,
+        .looks_up = looks_up,
+        .builds = looks_up && pool->lut == NULL,
+        .wide = pool->lut_bits == 16,
+        .keeps = (plan->flags & WPK_POOL_KEEPS) != 0,
+        .filters = plan->filters,
+        .columns = plan->columns,
+        .rows = plan->rows,
+        .groups = plan->groups,
+    };
+    const wpk_pool_span span = wpk_pool_span_of(shape, weights);
+    (void)wpk_pool_lay_rows(&span, &p);
+    wpk_pool_lay_sums(&span, &p);
+    return p;
+}
