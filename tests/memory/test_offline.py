@@ -22,12 +22,15 @@ from tests.tflite.harness import (
 )
 from wpconvert.engines.base import Sample
 from wpconvert.engines.native import NativeEngine
+from wpconvert.formats.tflite import memory_entry
 from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.graph_reader import read_graph
+from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.memory import offline
 from wpconvert.memory.buffers import peak
 from wpconvert.memory.greedy import stock
 from wpconvert.memory.lifetimes import activations
-from wpconvert.memory.offline import memory_plan
+from wpconvert.memory.offline import MemoryPlan, memory_plan
 from wpconvert.memory.tflm import scratch_of
 
 
@@ -43,12 +46,16 @@ def _builder() -> ModelBuilder:
     return b
 
 
+def _plan(model: TfliteModel, core: str | None = None) -> MemoryPlan | None:
+    return memory_plan(read_graph(model), lambda: serialise(model), core)
+
+
 def _planned(data: bytes) -> bytes:
     """The model with a plan and nothing else changed."""
     model = parse(data)
-    plan = memory_plan(model)
+    plan = _plan(model)
     assert plan is not None
-    offline.write(model, plan)
+    memory_entry.write(model, plan)
     return serialise(model)
 
 
@@ -58,7 +65,7 @@ def _native(data: bytes) -> Sample:
 
 def _words(data: bytes) -> list[int]:
     model = parse(data)
-    entry = offline.find(model)
+    entry = memory_entry.find(model)
     assert entry is not None
     return [int(word) for word in np.asarray(model.root.buffers[entry.buffer].data, np.uint8).view("<i4")]
 
@@ -74,7 +81,7 @@ def _head(data: bytes, capfd: pytest.CaptureFixture[str]) -> int:
 
 def test_tflm_needs_what_the_plan_says_and_computes_the_same(capfd: pytest.CaptureFixture[str]) -> None:
     before = _builder().to_bytes()
-    plan = memory_plan(parse(before))
+    plan = _plan(parse(before))
     assert plan is not None and plan.tflm_nbytes < plan.tflm_before
     after = _planned(before)
     # The wheel's convolutions take no scratch, for which the plan leaves room.
@@ -88,12 +95,12 @@ def test_tflm_needs_what_the_plan_says_and_computes_the_same(capfd: pytest.Captu
 def test_a_plan_leaves_room_for_scratch(core: str | None) -> None:
     """TFLM's planner puts scratch around a plan: of two layouts as good for activations one may be bad."""
     model = parse(converted(_builder().to_bytes(), memory_plan=False).data)
-    plan = memory_plan(model, core)
+    plan = _plan(model, core)
     assert plan is not None and plan.tflm_nbytes < plan.tflm_before
-    alive = activations(model, in_place=False)
+    alive = activations(read_graph(model), in_place=False)
     fixed = {place: int(plan.offsets[tensor]) for place, tensor in enumerate(alive.tensors)}
     needs, floors = [], []
-    for name, scratch in scratch_of(model).items():
+    for name, scratch in scratch_of(read_graph(model), serialise(model)).items():
         if core in (None, name):
             needs.append(stock([*alive.buffers, *scratch.tflm], fixed).nbytes)
             floors.append(peak([*alive.shared()[1], *scratch.tflm]))
@@ -109,8 +116,8 @@ def test_no_plan_is_made_with_which_tflm_needs_more() -> None:
         x = b.conv2d(x, sparse(seed, (8, 3, 3, 8), 0.9), None, scale=0.6, weight_scales=0.01)
     b.output(x)
     model = parse(converted(b.to_bytes(), "rle", memory_plan=False).data)
-    for core in (None, *scratch_of(model)):
-        plan = memory_plan(model, core)
+    for core in (None, *scratch_of(read_graph(model), serialise(model))):
+        plan = _plan(model, core)
         assert plan is None or plan.tflm_nbytes < plan.tflm_before
 
 
@@ -138,13 +145,13 @@ def test_a_rewritten_model_carries_a_plan_and_runs_with_it(strip: bool) -> None:
 
 def test_a_model_that_the_stock_planner_places_well_gets_none() -> None:
     result = converted(conv_model())
-    assert offline.find(parse(result.data)) is None
+    assert memory_entry.find(parse(result.data)) is None
     assert not any("arena" in note for note in result.report.notes)
 
 
 def test_no_plan_is_added_where_none_is_wanted() -> None:
     result = converted(_builder().to_bytes(), memory_plan=False)
-    assert offline.find(parse(result.data)) is None
+    assert memory_entry.find(parse(result.data)) is None
     assert not any("arena" in note for note in result.report.notes)
 
 

@@ -7,15 +7,20 @@ import pytest
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import forced, sparse
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.schema import options
-from wpconvert.memory.tflm import scratch_of
+from wpconvert.memory.tflm import Scratch, scratch_of
 
 CORES = ("Cortex-M55", "Cortex-M4", "Cortex-M3")
 
 
+def _scratch(data: bytes) -> dict[str, Scratch]:
+    return scratch_of(read_graph(parse(data)), data)
+
+
 def _sizes(b: ModelBuilder, y: int) -> list[list[int]]:
     b.output(y)
-    scratch = scratch_of(parse(b.to_bytes()))
+    scratch = _scratch(b.to_bytes())
     return [[buffer.nbytes for buffer in scratch[core].tflm] for core in CORES]
 
 
@@ -70,6 +75,6 @@ def test_operators_of_ours_know_of_no_spare_memory() -> None:
     pool = options("Pool2DOptions", filterHeight=8, filterWidth=8, strideH=8, strideW=8)
     x = b.op("MAX_POOL_2D", [x], [b.like(x, (1, 8, 8, 16))], pool)
     b.output(b.conv2d(x, sparse(3, (64, 1, 1, 16), 0.1), None, weight_scales=0.01))
-    scratch = scratch_of(parse(forced(b.to_bytes(), "rle"))).values()
+    scratch = _scratch(forced(b.to_bytes(), "rle")).values()
     sizes = [(found.tflm[0].nbytes, max(buffer.nbytes for buffer in found.bundled)) for found in scratch]
     assert all(tflm <= bundled for tflm, bundled in sizes) and any(tflm < bundled for tflm, bundled in sizes)

@@ -16,8 +16,10 @@ from tests.support.pools import Pooled, pooled_model, random_pool
 from wpconvert import _native
 from wpconvert.codecs import Lut, encode
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.graph.custom.operators import OperatorOptions
 from wpconvert.memory.predict import predict
+from wpconvert.target import boards
 
 many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -112,4 +114,5 @@ def test_a_stored_table_that_contradicts_the_vectors_is_refused() -> None:
 def test_the_arena_of_a_pooled_layer_is_predicted(board: str) -> None:
     """With a table in RAM, which takes scratch where it is used."""
     layer = _layer()
-    assert predict(parse(_data(layer)), board).nbytes > layer.x.nbytes
+    data = _data(layer)
+    assert predict(read_graph(parse(data)), data, boards()[board].core).nbytes > layer.x.nbytes

@@ -10,7 +10,8 @@ import pytest
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import conv_model, converted, sparse
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.layers import layers_of
 from wpconvert.memory import predict_tflm
 from wpconvert.memory.greedy import stock
@@ -63,8 +64,9 @@ def test_the_arena_is_what_tflms_planner_places() -> None:
         x = b.conv2d(x, sparse(seed, (8, 3, 3, b.shape(x)[3])), None, scale=0.6, weight_scales=0.01, stride=(stride, 1))
     b.output(x)
     model = parse(converted(b.to_bytes(), memory_plan=False).data)
-    prediction = predict_tflm(model, CORE)
-    placed = [*activations(model, in_place=False).buffers, *scratch_of(model)[CORE].tflm]
+    graph, data = read_graph(model), serialise(model)
+    prediction = predict_tflm(graph, data, CORE)
+    placed = [*activations(graph, in_place=False).buffers, *scratch_of(graph, data)[CORE].tflm]
     assert prediction.placed == stock(placed).nbytes
     assert prediction.scratch and 0 < prediction.persistent < prediction.nbytes
 

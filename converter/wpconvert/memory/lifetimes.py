@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from wpconvert.codecs.alignment import aligned
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.model import TfliteModel, shape_of
-from wpconvert.formats.tflite.schema import DTYPES
-from wpconvert.graph.types import element_count
+from wpconvert.graph.structure import Graph, Tensor
 from wpconvert.memory.buffers import Buffer
 
 VIEWS = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
@@ -40,50 +38,49 @@ class Activations:
         return places, [Buffer(self.buffers[p].nbytes, self.buffers[p].first, lasts[p]) for p in places]
 
 
-def activations(model: TfliteModel, in_place: bool = True) -> Activations:
+def activations(graph: Graph, in_place: bool = True) -> Activations:
     """The activations of subgraph 0. Without `in_place`, only views share memory.
 
     Raises UnsupportedError for tensors whose size is not fixed or that are read before they are written.
     """
-    return _Walk(model, VIEWS | (IN_PLACE if in_place else frozenset())).result()
+    return _Walk(graph, VIEWS | (IN_PLACE if in_place else frozenset())).result()
 
 
 class _Walk:
-    def __init__(self, model: TfliteModel, sharing: frozenset[str]) -> None:
-        self._model, self._sharing = model, sharing
-        self._graph = model.root.subgraphs[0]
+    def __init__(self, graph: Graph, sharing: frozenset[str]) -> None:
+        self._graph, self._sharing = graph.main, sharing
         self._nbytes: dict[int, int] = {}
         self._first: dict[int, int] = {}
         self._last: dict[int, int] = {}
 
     def result(self) -> Activations:
-        operators = self._graph.operators or []
+        operators = self._graph.operators
         for tensor in self._graph.inputs:
-            self._begin(int(tensor), 0)
+            self._begin(tensor, 0)
         for step, operator in enumerate(operators):
-            for tensor in operator.inputs:
-                self._use(int(tensor), step)
+            for source in operator.inputs:
+                self._use(source, step)
             for tensor in operator.outputs:
-                self._begin(int(tensor), step)
+                self._begin(tensor, step)
         for tensor in self._graph.outputs:
-            self._use(int(tensor), len(operators))
+            self._use(tensor, len(operators))
         tensors = tuple(self._first)
         place = {tensor: i for i, tensor in enumerate(tensors)}
         roots = self._roots()
         buffers = tuple(Buffer(aligned(self._nbytes[t]), self._first[t], self._last[t]) for t in tensors)
         return Activations(tensors, buffers, tuple(place[roots[t]] for t in tensors))
 
-    def _begin(self, index: int, step: int) -> None:
-        tensor = self._graph.tensors[index]
-        dtype, shape = DTYPES.get(tensor.type), shape_of(tensor)
-        if dtype is None or tensor.isVariable or any(dim < 1 for dim in shape) or index in self._first:
+    def _begin(self, tensor: Tensor, step: int) -> None:
+        index, dtype = tensor.index, tensor.dtype.numpy
+        if dtype is None or tensor.is_variable or any(dim < 1 for dim in tensor.shape) or index in self._first:
             raise UnsupportedError(f"tensor {index} has no fixed size, is a variable or is written twice")
-        self._nbytes[index] = element_count(shape) * dtype.itemsize
+        self._nbytes[index] = tensor.size * dtype.itemsize
         self._first[index] = self._last[index] = step
 
-    def _use(self, index: int, step: int) -> None:
-        if index < 0 or self._model.buffer(self._graph.tensors[index]) is not None:
+    def _use(self, tensor: Tensor | None, step: int) -> None:
+        if tensor is None or tensor.is_constant:
             return
+        index = tensor.index
         if index not in self._first:
             raise UnsupportedError(f"tensor {index} is read before it is written")
         self._last[index] = step
@@ -92,14 +89,14 @@ class _Walk:
         """Of each tensor; the rules are those of the runtime (ShareBuffer in runtime/core/graph.cc)."""
         roots = {tensor: tensor for tensor in self._first}
         ends = dict(self._last)
-        for step, operator in enumerate(self._graph.operators or []):
-            name = self._model.operator_name(operator)
-            if name not in self._sharing or len(operator.inputs) == 0 or len(operator.outputs) == 0:
+        for step, operator in enumerate(self._graph.operators):
+            source = operator.optional(0)
+            if operator.kind not in self._sharing or source is None or not operator.outputs:
                 continue
-            x, y = int(operator.inputs[0]), int(operator.outputs[0])
+            x, y = source.index, operator.outputs[0].index
             if self._nbytes.get(x) != self._nbytes[y]:
                 continue
-            if name in VIEWS or ends[roots[x]] == step:
+            if operator.kind in VIEWS or ends[roots[x]] == step:
                 roots[y] = roots[x]
                 ends[roots[x]] = max(ends[roots[x]], self._last[y])
         return roots

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.model import TfliteModel, text
-from wpconvert.formats.tflite.schema import BufferT, MetadataT
+from wpconvert.graph.structure import Graph
 from wpconvert.memory import exact
 from wpconvert.memory.buffers import Buffer
 from wpconvert.memory.greedy import stock
@@ -41,19 +39,21 @@ class MemoryPlan:
     bundled_before: int
 
 
-def memory_plan(model: TfliteModel, core: str | None = None) -> MemoryPlan | None:
+def memory_plan(graph: Graph, written: Callable[[], bytes], core: str | None = None) -> MemoryPlan | None:
     """A plan for a model of whose arena it saves more bytes than it has, in TFLM or the bundled runtime; else None.
+
+    written: gives the model's file.
 
     For one core, or all that there are kernels for; where TFLM needs more on any of these, there is no plan.
     None too for a model that has a plan already, for one of several subgraphs, whose plans TFLM's versions read
     differently, and where not all scratch is known. Only views share memory: TFLM does not say of other operators that
     they may work in place.
     """
-    if len(model.root.subgraphs) != 1 or find(model) is not None:
+    if len(graph.subgraphs) != 1 or NAME in graph.metadata:
         return None
     try:
-        alive = activations(model, in_place=False)
-        scratch = scratch_of(model)
+        alive = activations(graph, in_place=False)
+        scratch = scratch_of(graph, written())
     except UnsupportedError:
         return None
     on = [found for name, found in scratch.items() if core in (None, name)]
@@ -64,7 +64,7 @@ def memory_plan(model: TfliteModel, core: str | None = None) -> MemoryPlan | Non
     after, fixed = min(zip(needs, layouts, strict=True), key=lambda each: max(each[0]))
     if any(new > old for new, old in zip(after, before, strict=True)):
         return None
-    offsets = np.full(len(model.root.subgraphs[0].tensors), _ANYWHERE, np.int32)
+    offsets = np.full(len(graph.main.tensors), _ANYWHERE, np.int32)
     at = dict(zip(places, fixed, strict=True))
     for tensor, root in zip(alive.tensors, alive.roots, strict=True):
         offsets[tensor] = at[root]
@@ -97,50 +97,31 @@ def _most(requests: Sequence[Sequence[Buffer]]) -> list[Buffer]:
     return found
 
 
-def write(model: TfliteModel, plan: MemoryPlan) -> None:
-    """Add the entry, in place."""
-    entry = MetadataT()
-    entry.name = NAME
-    entry.buffer = len(model.root.buffers)
-    model.root.buffers.append(BufferT(data=_packed(0, plan.offsets)))
-    model.root.metadata = [*(model.root.metadata or []), entry]
-
-
-def find(model: TfliteModel) -> Any | None:
-    """The metadata entry, None when there is none."""
-    return next((entry for entry in model.root.metadata or [] if text(entry.name) == NAME), None)
-
-
-def offsets_of(model: TfliteModel) -> NDArray[np.int32] | None:
+def offsets_of(graph: Graph) -> NDArray[np.int32] | None:
     """The offsets of a plan for the tensors of subgraph 0, int32[tensors]; None where there is no such plan."""
-    words = _words(model)
-    return None if words is None or len(words) - _HEADER != len(model.root.subgraphs[0].tensors) else words[_HEADER:]
+    found = words_of(graph.metadata.get(NAME))
+    return None if found is None or len(found) - _HEADER != len(graph.main.tensors) else found[_HEADER:]
 
 
-def _words(model: TfliteModel) -> NDArray[np.int32] | None:
-    """The words of the entry; None where there is none and where it is malformed."""
-    entry = find(model)
-    data = None if entry is None else model.root.buffers[entry.buffer].data
-    if data is None or len(data) % 4 or len(data) < 4 * _HEADER:
+def words_of(entry: NDArray[np.uint8] | None) -> NDArray[np.int32] | None:
+    """The words of an entry, uint8[nbytes]; None where there is none and where it is malformed."""
+    if entry is None or len(entry) % 4 or len(entry) < 4 * _HEADER:
         return None
-    words: NDArray[np.int32] = np.asarray(data, np.uint8).view("<i4")
+    words: NDArray[np.int32] = entry.view("<i4")
     return words if words[2] == len(words) - _HEADER else None
 
 
-def fit(model: TfliteModel) -> None:
-    """Make an existing plan count the tensors that the model has now, in place: TFLM refuses any other number.
+def packed(offsets: NDArray[np.int32], subgraph: int = 0, version: int = _VERSION) -> NDArray[np.uint8]:
+    """The bytes of the entry with these offsets, int32[tensors]."""
+    header = np.array([version, subgraph, len(offsets)], "<i4")
+    return np.concatenate([header, offsets.astype("<i4")]).view(np.uint8)
+
+
+def fitted(words: NDArray[np.int32], count: int) -> NDArray[np.uint8]:
+    """The bytes of an entry with these words that counts so many tensors: TFLM refuses any other number.
 
     Tensors come and go at the end of the list only, and are constants.
     """
-    entry, words = find(model), _words(model)
-    if entry is None or words is None or len(model.root.subgraphs) != 1:
-        return
-    count = len(model.root.subgraphs[0].tensors)
     offsets = np.full(count, _ANYWHERE, np.int32)
     offsets[: len(words) - _HEADER] = words[_HEADER : _HEADER + count]
-    model.root.buffers[entry.buffer].data = _packed(int(words[1]), offsets, int(words[0]))
-
-
-def _packed(subgraph: int, offsets: NDArray[np.int32], version: int = _VERSION) -> NDArray[np.uint8]:
-    header = np.array([version, subgraph, len(offsets)], "<i4")
-    return np.concatenate([header, offsets.astype("<i4")]).view(np.uint8)
+    return packed(offsets, int(words[1]), int(words[0]))

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from wpconvert.codecs.alignment import aligned
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.file import serialise
-from wpconvert.formats.tflite.model import TfliteModel, shape_of
-from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.graph.custom.operators import BUILTIN_NAMES, CHANNEL_AXIS
+from wpconvert.graph.structure import Graph, Operator
+from wpconvert.graph.types import INT8
 from wpconvert.native import extension
 
 # What stays in the arena on a 32-bit core, in bytes: runtime/include/wpconvert/program.h …
@@ -84,63 +80,52 @@ class ArenaPrediction:
         return self.placed + aligned(self.persistent)
 
 
-def predict_arena(model: TfliteModel, board: str) -> int:
-    """Bytes of the arena that a model, rewritten or not, takes on a board: what `run` and `bench` measure.
+def predict(graph: Graph, data: bytes, core: str) -> ArenaPrediction:
+    """What `run` and `bench` measure of a model, rewritten or not, on a core. data: its file.
 
-    Raises UsageError for a board that there is not, UnsupportedError for a model that the runtime refuses and where
-    the native engine is not built.
+    Raises UnsupportedError for a model that the runtime refuses and where the native engine is not built.
     """
-    return predict(model, board).nbytes
-
-
-def predict(model: TfliteModel, board: str, data: bytes | None = None) -> ArenaPrediction:
-    """The same in detail. data: the model's file, where it is there already."""
-    # Engines and boards stand above the rewriting, which this package serves too.
-    from wpconvert.target.board import board_named  # noqa: PLC0415
-
-    core = board_named(board).core
     native = extension()
     try:
-        placed, scratch = native.lower_arena(serialise(model) if data is None else data, core)
+        placed, scratch = native.lower_arena(data, core)
     except native.Error as error:
         raise UnsupportedError(str(error)) from error
-    return ArenaPrediction(placed, _persistent(model, core, len(scratch)), dict(scratch))
+    return ArenaPrediction(placed, _persistent(graph, core, len(scratch)), dict(scratch))
 
 
-def _persistent(model: TfliteModel, core: str, scratches: int) -> int:
+def _persistent(graph: Graph, core: str, scratches: int) -> int:
     """Bytes that the runtime and its operators keep."""
     total = 0
-    for nbytes, alignment in _requests(model, core, scratches):
+    for nbytes, alignment in _requests(graph, core, scratches):
         total = -(-(total + nbytes) // alignment) * alignment
     return total
 
 
-def _requests(model: TfliteModel, core: str, scratches: int) -> Iterator[tuple[int, int]]:
+def _requests(graph: Graph, core: str, scratches: int) -> Iterator[tuple[int, int]]:
     """Size and alignment of all that is kept, in the order in which it is asked for."""
-    graph = model.root.subgraphs[0]
-    operators = graph.operators or []
-    names = [model.operator_name(operator) for operator in operators]
+    operators = graph.main.operators
     yield len(operators) * _NODE_NBYTES, 4
-    yield sum(len(op.inputs) + len(op.outputs) for op in operators) * _POINTER_NBYTES, 4
-    yield (len(graph.inputs) + len(graph.outputs)) * _TENSOR_NBYTES, 4
-    for name, operator in zip(names, operators, strict=True):
-        yield _PARAMS_NBYTES[name], 4
-        yield from _arrays(graph, name, operator, core)
+    yield sum(len(operator.inputs) + len(operator.outputs) for operator in operators) * _POINTER_NBYTES, 4
+    yield (len(graph.main.inputs) + len(graph.main.outputs)) * _TENSOR_NBYTES, 4
+    for operator in operators:
+        yield _PARAMS_NBYTES[operator.kind], 4
+        yield from _arrays(operator, core)
     yield scratches * _POINTER_NBYTES, 4
 
 
-def _arrays(graph: Any, name: str, operator: Any, core: str) -> Iterator[tuple[int, int]]:
+def _arrays(operator: Operator, core: str) -> Iterator[tuple[int, int]]:
     """What an operator keeps beside its Params."""
-    if name in CHANNEL_AXIS:
-        weights = graph.tensors[operator.inputs[1]]
-        multipliers = len(np.atleast_1d(weights.quantization.scale))
+    kind = operator.kind
+    if kind in CHANNEL_AXIS:
+        weights = operator.tensor(1)
+        multipliers = len(weights.parameters().scales)
         yield multipliers * 4, 4
         yield multipliers, 1
-        if name == "FULLY_CONNECTED" and core in _FOLDS_BIAS:
-            yield shape_of(weights)[CHANNEL_AXIS[name]] * 4, 4
-    elif name in BUILTIN_NAMES and len(operator.inputs) > _POOL_INPUT:
+        if kind == "FULLY_CONNECTED" and core in _FOLDS_BIAS:
+            yield weights.shape[CHANNEL_AXIS[kind]] * 4, 4
+    elif kind in BUILTIN_NAMES and len(operator.inputs) > _POOL_INPUT:
         yield _POOL_NBYTES, 4
-    elif name in ("CONCATENATION", "PACK"):
+    elif kind in ("CONCATENATION", "PACK"):
         yield len(operator.inputs) * 4, 4
-    elif name == "QUANTIZE" and graph.tensors[operator.inputs[0]].type == TensorType.INT8:
+    elif kind == "QUANTIZE" and operator.tensor(0).dtype is INT8:
         yield _LOOKUP_NBYTES, 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.structure import Graph
 from wpconvert.memory.greedy import stock
 from wpconvert.memory.lifetimes import activations
 from wpconvert.memory.offline import offsets_of
@@ -13,19 +13,19 @@ from wpconvert.memory.predict import ArenaPrediction
 from wpconvert.memory.tflm import persistent_nbytes, scratch_of
 
 
-def predict_tflm(model: TfliteModel, core: str) -> ArenaPrediction:
-    """What TFLM's planner places, exactly, and about what its interpreter and operators keep.
+def predict_tflm(graph: Graph, data: bytes, core: str) -> ArenaPrediction:
+    """What TFLM's planner places, exactly, and about what its interpreter and operators keep. data: the model's file.
 
     Raises UnsupportedError for several subgraphs, and where the scratch of an operator is not known.
     """
-    if len(model.root.subgraphs) != 1:
+    if len(graph.subgraphs) != 1:
         raise UnsupportedError("the arena of a model with several subgraphs in TFLM is not known")
-    alive = activations(model, in_place=False)
-    scratch = scratch_of(model)[core].tflm
-    plan = offsets_of(model)
+    alive = activations(graph, in_place=False)
+    scratch = scratch_of(graph, data)[core].tflm
+    plan = offsets_of(graph)
     fixed = {} if plan is None else {i: int(plan[t]) for i, t in enumerate(alive.tensors) if plan[t] >= 0}
     asked: defaultdict[int, int] = defaultdict(int)
     for buffer in scratch:
         asked[buffer.first] += buffer.nbytes
     placed = stock([*alive.buffers, *scratch], fixed).nbytes
-    return ArenaPrediction(placed, persistent_nbytes(model, core), dict(asked))
+    return ArenaPrediction(placed, persistent_nbytes(graph, core), dict(asked))

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from wpconvert.codecs.alignment import aligned
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.file import serialise
-from wpconvert.formats.tflite.model import TfliteModel, shape_of
-from wpconvert.formats.tflite.schema import Padding
+from wpconvert.graph.attributes import SAME, Convolution
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
+from wpconvert.graph.structure import Graph, Operator
 from wpconvert.graph.types import element_count
+from wpconvert.graph.windows import surplus
 from wpconvert.memory.buffers import Buffer
 from wpconvert.native import extension
 
@@ -35,14 +32,13 @@ class Scratch:
     bundled_nbytes: int
 
 
-def scratch_of(model: TfliteModel) -> dict[str, Scratch]:
+def scratch_of(graph: Graph, data: bytes) -> dict[str, Scratch]:
     """By core, what the operators of subgraph 0 ask for: ours, CMSIS-NN's on cores that it is for, TFLM's for the rest.
 
-    Raises UnsupportedError where the native engine is not built, and for a model that the bundled runtime refuses.
+    data: the model's file. Raises UnsupportedError where the native engine is not built, and for a model that the
+    bundled runtime refuses.
     """
-    native, data = extension(), serialise(model)
-    graph = model.root.subgraphs[0]
-    names = [model.operator_name(operator) for operator in graph.operators or []]
+    native = extension()
     found = {}
     for core in native.cores():
         try:
@@ -51,40 +47,43 @@ def scratch_of(model: TfliteModel) -> dict[str, Scratch]:
         except native.Error as error:
             raise UnsupportedError(str(error)) from error
         tflm: list[Buffer] = []
-        for step, (name, operator) in enumerate(zip(names, graph.operators or [], strict=True)):
-            requests = [ours.get(step, 0)] if name in BUILTIN_NAMES else _stock(name, core, graph, operator)
+        for step, operator in enumerate(graph.main.operators):
+            requests = [ours.get(step, 0)] if operator.kind in BUILTIN_NAMES else _stock(core, operator)
             tflm += [Buffer(aligned(request), step, step) for request in requests if request > 0]
         found[core] = Scratch(tuple(tflm), tuple(Buffer(n, step, step) for step, n in bundled), nbytes)
     return found
 
 
-def _stock(name: str, core: str, graph: Any, operator: Any) -> list[int]:
+def _stock(core: str, operator: Operator) -> list[int]:
     """Bytes of each request of an operator that is not ours."""
-    ask = _STOCK.get(name)
-    return [] if ask is None else ask(core, _Shapes(graph, operator))
+    ask = _STOCK.get(operator.kind)
+    return [] if ask is None else ask(core, _Shapes(operator))
 
 
 class _Shapes:
     """Shapes and options of an operator: input, weights (or axes), output."""
 
-    def __init__(self, graph: Any, operator: Any) -> None:
-        inputs = [shape_of(graph.tensors[int(tensor)]) for tensor in operator.inputs if tensor >= 0]
+    def __init__(self, operator: Operator) -> None:
+        inputs = [tensor.shape for tensor in operator.inputs if tensor is not None]
         self.x, self.w = inputs[0], inputs[1] if len(inputs) > 1 else ()
-        self.y = shape_of(graph.tensors[int(operator.outputs[0])])
-        self.options = operator.builtinOptions
+        self.y = operator.outputs[0].shape
+        self._operator = operator
+
+    @property
+    def options(self) -> Convolution:
+        """Of a convolution."""
+        return self._operator.told(Convolution)
 
     @property
     def is_dilated(self) -> bool:
-        return (self.options.dilationHFactor, self.options.dilationWFactor) != (1, 1)
+        return self.options.dilation != (1, 1)
 
     def padding(self, axis: int) -> int:
         """Elements in front of the image along axis 1 or 2."""
-        if self.options.padding != Padding.SAME:
+        if self.options.padding != SAME:
             return 0
-        stride = self.options.strideH if axis == 1 else self.options.strideW
-        dilation = self.options.dilationHFactor if axis == 1 else self.options.dilationWFactor
-        extent = (self.w[axis] - 1) * dilation + 1
-        return max((self.y[axis] - 1) * int(stride) + int(extent) - self.x[axis], 0) // 2
+        stride, dilation = self.options.stride[axis - 1], self.options.dilation[axis - 1]
+        return surplus(self.x[axis], self.y[axis], self.w[axis], stride, dilation) // 2
 
 
 def _convolution(core: str, of: _Shapes) -> list[int]:
@@ -95,7 +94,7 @@ def _convolution(core: str, of: _Shapes) -> list[int]:
     window = height * width * of.x[3]
     if core != HELIUM:
         return [2 * 2 * -(-window // 4) * 4]
-    stride = int(of.options.strideW)
+    stride = of.options.stride_w
     if of.x[1] == height == 1 and not of.is_dilated and stride * depth % 4 == 0 and depth == of.x[3]:
         return [_row_of_windows(of, stride)]
     return [4 * -(-window // 16) * 16]
@@ -149,17 +148,15 @@ _STOCK: dict[str, Callable[[str, _Shapes], list[int]]] = {
 """Operators that need scratch in TFLM, of those that our runtime has: tflite-micro 90b983c2, CMSIS-NN 4ab83cc3."""
 
 
-def persistent_nbytes(model: TfliteModel, core: str) -> int:
+def persistent_nbytes(graph: Graph, core: str) -> int:
     """About what TFLM's interpreter and operators keep, on a 32-bit core, in bytes; measured on a Cortex-M55."""
-    graph = model.root.subgraphs[0]
-    total = _KEPT_ONCE + _KEPT_BY_TENSOR * len(graph.tensors)
-    for operator in graph.operators or []:
-        name = model.operator_name(operator)
-        total += _KEPT.get(name, _KEPT_BY_OTHERS)
-        if name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-            total += _KEPT_BY_CHANNEL * len(np.atleast_1d(graph.tensors[operator.inputs[1]].quantization.scale))
-        elif name == "FULLY_CONNECTED" and core == HELIUM:
-            total += _KEPT_BY_SUM * shape_of(graph.tensors[operator.inputs[1]])[0]
+    total = _KEPT_ONCE + _KEPT_BY_TENSOR * len(graph.main.tensors)
+    for operator in graph.main.operators:
+        total += _KEPT.get(operator.kind, _KEPT_BY_OTHERS)
+        if operator.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            total += _KEPT_BY_CHANNEL * len(operator.tensor(1).parameters().scales)
+        elif operator.kind == "FULLY_CONNECTED" and core == HELIUM:
+            total += _KEPT_BY_SUM * operator.tensor(1).shape[0]
     return total
 
 

@@ -10,6 +10,7 @@ from wpconvert.codecs.codes import bits_for
 from wpconvert.formats.tflite import metadata
 from wpconvert.formats.tflite.attached import Attached, behind, without
 from wpconvert.formats.tflite.file import parse, serialise, serialised_nbytes
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.layers import layers_at
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.overhead import Overheads
@@ -262,7 +263,11 @@ def _rewritten(
 ) -> tuple[bytes, MemoryPlan | None]:
     """The file, and the memory plan in it."""
     model = source.dense.copy()
-    plan = rewrite(model, outcomes, settings.strip, lambda new: memory_plan(new, settings.core) if planned else None)
+
+    def arena(new: TfliteModel) -> MemoryPlan | None:
+        return memory_plan(read_graph(new), lambda: serialise(new), settings.core) if planned else None
+
+    plan = rewrite(model, outcomes, settings.strip, arena)
     return serialise(model), plan
 
 

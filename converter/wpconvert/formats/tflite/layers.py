@@ -8,6 +8,7 @@ from typing import Any
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.formats.tflite.elementwise import matrix_of
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.model import TfliteModel, shape_of
 from wpconvert.formats.tflite.parts import Place
 from wpconvert.formats.tflite.schema import DTYPES
@@ -45,7 +46,7 @@ def layers_of(model: TfliteModel) -> list[Layer]:
 def _spare(model: TfliteModel, count: int) -> list[int]:
     """By operator, how far what is alive stays below the most that is alive at a time."""
     try:
-        _, buffers = activations(model).shared()
+        _, buffers = activations(read_graph(model)).shared()
     except UnsupportedError:
         # The runtime does not take such a model, so it has no arena.
         return [0] * count

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from wpconvert.codecs import CODECS
 from wpconvert.errors import BudgetError, UnsupportedError
-from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.rewrite import rewrite
 from wpconvert.formats.tflite.weights import Site
@@ -102,7 +103,8 @@ def arena_of(model: TfliteModel, data: bytes | None, goal: Goal, needed: bool) -
 
 
 def _predicted(model: TfliteModel, goal: Goal, data: bytes | None = None) -> ArenaPrediction:
-    return predict_tflm(model, goal.core) if goal.runtime == TFLM else predict(model, goal.target, data)
+    one = predict_tflm if goal.runtime == TFLM else predict
+    return one(read_graph(model), serialise(model) if data is None else data, goal.core)
 
 
 def _write_best(planner: Planner, source: Input, known: Planned | None = None) -> Planned:
@@ -181,7 +183,7 @@ class _Memory:
         self._planner, self._source = planner, source
         self._items = planner.items
         self._chosen: tuple[Option, ...] = ()
-        self._live = activations(source.restored()).shared()[1]
+        self._live = activations(read_graph(source.restored())).shared()[1]
         self._needs = {
             id(option): need
             for number in range(max((len(item.options) for item in self._items), default=0))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite import metadata
+from wpconvert.formats.tflite import memory_entry, metadata
 from wpconvert.formats.tflite.checks import check
 from wpconvert.formats.tflite.metadata import Originals, Provenance
 from wpconvert.formats.tflite.model import TfliteModel, shape_of
@@ -24,7 +24,6 @@ from wpconvert.formats.tflite.schema import (
 from wpconvert.formats.tflite.weights import table_of
 from wpconvert.graph.custom.compressed import Compressed, Decoded, read_compressed
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
-from wpconvert.memory import offline
 from wpconvert.model.reasons import POOLED
 
 
@@ -74,7 +73,7 @@ def restore(model: TfliteModel, same_outputs: bool = False) -> list[str]:
     _share_again(model, originals, buffers)
     provenance = metadata.read(model)
     metadata.remove(model)
-    offline.fit(model)
+    memory_entry.fit(model)
     _drop_idle_buffers(model)
     if originals.codes:
         # The original list comes back as it was, idle codes included; ours stand behind it.

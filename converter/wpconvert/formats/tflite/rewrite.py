@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.codecs import CODECS, Pool
-from wpconvert.formats.tflite import metadata
+from wpconvert.formats.tflite import memory_entry, metadata
 from wpconvert.formats.tflite.metadata import Originals, TensorRecord
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.schema import (
@@ -29,7 +29,6 @@ from wpconvert.formats.tflite.strip import strip as strip_model
 from wpconvert.formats.tflite.weights import BIAS_INPUT, Site, build_table, find_sites
 from wpconvert.graph.custom.levels import ACT_BITS
 from wpconvert.graph.custom.operators import CUSTOM_NAMES, CUSTOM_VERSION, ELEMENTWISE, options_of
-from wpconvert.memory import offline
 from wpconvert.memory.offline import MemoryPlan
 from wpconvert.model.plan import Outcome
 from wpconvert.model.weight import Rewritable
@@ -68,10 +67,10 @@ def rewrite(
             rewriter.replace_weight(one)
         records = [_record(one) for one in chosen]
         drop_unused_codes(model)
-        offline.fit(model)
+        memory_entry.fit(model)
         memory_plan = plan(model)
         if memory_plan is not None:
-            offline.write(model, memory_plan)
+            memory_entry.write(model, memory_plan)
         metadata.write(model, strip, memory_plan is not None, records, rewriter.originals)
     if strip:
         strip_model(model)

@@ -1,0 +1,16 @@
+"""Where windows lie on an image, along one axis."""
+
+from __future__ import annotations
+
+
+def extent_of(window: int, dilation: int) -> int:
+    """Elements from the first tap of a window to its last."""
+    return (window - 1) * dilation + 1
+
+
+def surplus(size: int, output: int, window: int, stride: int, dilation: int = 1) -> int:
+    """Elements that `output` windows need beside the `size` that there are: SAME padding.
+
+    The first half of them, rounded down, lies in front of the image.
+    """
+    return max((output - 1) * stride + extent_of(window, dilation) - size, 0)
