@@ -39,15 +39,16 @@ from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import WpconvertError
 from wpconvert.formats.tflite.convert import Settings, convert
 from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.forms import TfliteForms
+from wpconvert.formats.tflite.inspect import inspect_model
 from wpconvert.formats.tflite.metadata import RESTORE_NAME
 from wpconvert.formats.tflite.model import TfliteModel, text
 from wpconvert.formats.tflite.restore import is_rewritten, restore
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
-from wpconvert.job.verify import verify_models
+from wpconvert.job.verify import verdict
 from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import AUTO, METHODS, Rules
 from wpconvert.report.export import to_json
-from wpconvert.report.inspection import inspect_model
 from wpconvert.report.text import print_conversion
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -318,7 +319,7 @@ def exercise(data: bytes, rng: random.Random) -> None:
         return
     problems = engine.unsupported(rewritten)
     _promise(not problems, f"the original runs, the rewritten model does not: {problems}")
-    verification = verify_models(original, rewritten, random_inputs(original, 1, 0), engine)
+    verification = verdict(TfliteForms(original, rewritten), random_inputs(original, 1, 0), engine)
     _promise(verification.passed, f"not verified: {verification}")
     if errors:
         raise errors[0]

@@ -6,14 +6,19 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
+from types import TracebackType
 
 from wpconvert.errors import FileError
 from wpconvert.interrupts import deferred
 from wpconvert.temporary import temporary_file, temporary_folder
 
+Content = bytes | Path
+"""Of a file to write: its bytes, or a file that has them."""
 
-def write_all(files: Mapping[Path, bytes | Path]) -> None:
+
+def write_all(files: Mapping[Path, Content]) -> None:
     """Write every file, or leave every path as it was.
 
     Each content goes to a temporary file beside its target and is synced; only when all are on disk are they renamed.
@@ -47,6 +52,30 @@ def staging(target: Path | None) -> Iterator[Path]:
             raise FileError(f"{target or folder}: cannot be written: {error.strerror or error}") from error
 
 
+class Workspace:
+    """A folder like that of `staging`, which there is only if somebody asks for it. A context."""
+
+    def __init__(self, target: Path | None) -> None:
+        self._target = target
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.__exit__(kind, error, at)
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder. Raises FileError."""
+        return self._stack.enter_context(staging(self._target))
+
+
+def size_of(content: Content) -> int:
+    """Bytes of a content."""
+    return content.stat().st_size if isinstance(content, Path) else len(content)
+
+
 def check_writable(path: Path) -> None:
     """FileError where a file cannot be written because of what is there already."""
     target = Path(os.path.realpath(path))
@@ -62,7 +91,7 @@ def check_writable(path: Path) -> None:
         raise FileError(f"{path}: cannot be written: it is read-only; chmod u+w allows it")
 
 
-def _stage(path: Path, content: bytes | Path, stack: ExitStack) -> Path:
+def _stage(path: Path, content: Content, stack: ExitStack) -> Path:
     """A file on disk that only has to be renamed to `path`; `stack` removes it where it is not."""
     check_writable(path)
     target = Path(os.path.realpath(path))

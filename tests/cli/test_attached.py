@@ -14,7 +14,7 @@ from tests.tflite.harness import canonical, conv_model, converted
 from wpconvert.backends.c import emit_c
 from wpconvert.formats.tflite.attached import behind
 from wpconvert.formats.tflite.file import parse
-from wpconvert.report.inspection import inspect_model
+from wpconvert.formats.tflite.inspect import inspect_model
 
 FILES = {"labels.txt": b"cat\ndog\n" * 20, "größe.txt": b"12", "empty": b""}
 

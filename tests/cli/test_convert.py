@@ -182,7 +182,7 @@ def test_no_verify_does_not_run_and_says_so(cli: Cli, monkeypatch: pytest.Monkey
     def fail(*_: object) -> None:
         raise AssertionError("verified")
 
-    monkeypatch.setattr("wpconvert.cli.convert.verify_models", fail)
+    monkeypatch.setattr("wpconvert.cli.convert.verdict", fail)
     done = cli.ok(MODEL, "--no-verify", "--dry-run")
     assert "not verified (--no-verify)" in done.out
     with pytest.raises(AssertionError, match="verified"):
@@ -203,10 +203,10 @@ def test_seed_changes_the_random_inputs(cli: Cli, monkeypatch: pytest.MonkeyPatc
     seen = []
 
     def spy(*arguments: Any) -> None:
-        seen.append(arguments[2].samples)
+        seen.append(arguments[1].samples)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("wpconvert.cli.convert.verify_models", spy)
+    monkeypatch.setattr("wpconvert.cli.convert.verdict", spy)
     for seed in ("1", "1", "2"):
         assert cli(MODEL, "--random", "2", "--seed", seed, "--dry-run").code == 130
     assert np.array_equal(seen[0], seen[1]) and not np.array_equal(seen[0], seen[2])

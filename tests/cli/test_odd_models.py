@@ -14,9 +14,9 @@ from tests.tflite.harness import assert_same_outputs, conv_builder, converted, i
 from wpconvert.engines import ENGINES
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.inspect import inspect_model
 from wpconvert.formats.tflite.schema import ActivationFunctionType, options
 from wpconvert.reference.interpreter import Interpreter, unsupported
-from wpconvert.report.inspection import inspect_model
 
 
 def with_state() -> ModelBuilder:

@@ -18,9 +18,10 @@ from wpconvert.engines.coverage import Coverage, places_of
 from wpconvert.engines.exercise import PATIENCE, exercising_samples
 from wpconvert.engines.inputs import Inputs, ports_of, random_inputs, sample_stream
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.forms import TfliteForms
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.schema import options
-from wpconvert.job.verify import verify_models
+from wpconvert.job.verify import verdict
 from wpconvert.report.result import Verification
 
 CHANNELS = 16
@@ -57,7 +58,7 @@ def uniform(model: TfliteModel) -> Inputs:
 
 
 def verify(first: bytes, second: bytes, inputs: Inputs, engine: str = "native") -> Verification:
-    return verify_models(parse(first), parse(second), inputs, ENGINES[engine])
+    return verdict(TfliteForms(parse(first), parse(second)), inputs, ENGINES[engine])
 
 
 def test_uniform_inputs_do_not_see_a_changed_weight_and_that_is_said() -> None:

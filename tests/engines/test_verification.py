@@ -17,17 +17,18 @@ from wpconvert.engines.base import Advance, Sample
 from wpconvert.engines.inputs import Inputs, random_inputs
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
 from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.forms import TfliteForms
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.restore import is_rewritten
 from wpconvert.formats.tflite.schema import TensorType, options
-from wpconvert.job.verify import verify_models
+from wpconvert.job.verify import verdict
 from wpconvert.report.result import Verification
 
 
 def verify(first: bytes, second: bytes, engine: str | None = "reference", inputs: Inputs | None = None) -> Verification:
     model = parse(first)
     chosen = None if engine is None else ENGINES[engine]
-    return verify_models(model, parse(second), inputs or random_inputs(model, 2, 0), chosen)
+    return verdict(TfliteForms(model, parse(second)), inputs or random_inputs(model, 2, 0), chosen)
 
 
 def logits(weights: np.ndarray[tuple[int, ...], np.dtype[np.int8]], name: str = "w") -> bytes:
@@ -227,7 +228,7 @@ class Scripted:
 
 def compare(before: list[Sample], after: list[Sample]) -> Verification:
     model = parse(conv_model())
-    return verify_models(model, model, random_inputs(model, len(before), 0), Scripted(before, after))
+    return verdict(TfliteForms(model, model), random_inputs(model, len(before), 0), Scripted(before, after))
 
 
 def test_bits_are_compared_not_values() -> None:
@@ -266,7 +267,7 @@ def test_a_lossy_model_has_to_compute_what_its_own_dense_model_does() -> None:
     data = b.to_bytes()
     model, pooled = parse(data), parse(converted(data, "pool").data)
     inputs = random_inputs(model, 2, 0)
-    result = verify_models(model, pooled, inputs, ENGINES["reference"])
+    result = verdict(TfliteForms(model, pooled), inputs, ENGINES["reference"])
     assert result.passed and result.lossy and result.weights_equal
     assert not result.outputs[0].equal
-    assert not verify_models(model, pooled, inputs, _Faulty()).passed
+    assert not verdict(TfliteForms(model, pooled), inputs, _Faulty()).passed

@@ -15,8 +15,9 @@ from tests.onnx.harness import check, content, converted, model_of, outputs, sav
 from wpconvert.engines.inputs import Inputs
 from wpconvert.formats.onnx.file import read
 from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.forms import OnnxForms
 from wpconvert.formats.onnx.restore import restore
-from wpconvert.formats.onnx.verify import verify_onnx
+from wpconvert.job.verify import verdict
 
 SIDE = 64
 
@@ -128,8 +129,8 @@ def test_verification_sees_another_value_of_a_constant_node(tmp_path: Path) -> N
     nodes[0].attribute[0].t.CopyFrom(_weight(5))
     other = save(_of_nodes(*nodes), tmp_path / "other.onnx")
     sample = Inputs([[np.zeros((1, SIDE), np.float32)]], None)
-    assert verify_onnx(read(source), target.model, sample).weights_equal
-    assert not verify_onnx(read(other), target.model, sample).weights_equal
+    assert verdict(OnnxForms(read(source), read(target.model)), sample).weights_equal
+    assert not verdict(OnnxForms(read(other), read(target.model)), sample).weights_equal
 
 
 def _of_all_forms() -> ModelProto:
@@ -177,8 +178,8 @@ def test_verification_sees_other_constants_of_every_form(change: Callable[[Model
     change(model)
     other = save(model, tmp_path / "other.onnx")
     sample = Inputs([[np.zeros((1, SIDE), np.float32)]], None)
-    assert verify_onnx(read(source), source, sample).passed
-    verification = verify_onnx(read(source), other, sample)
+    assert verdict(OnnxForms(read(source), read(source)), sample).passed
+    verification = verdict(OnnxForms(read(source), read(other)), sample)
     assert (verification.passed, verification.weights_equal) == (False, False)
 
 

@@ -30,10 +30,11 @@ from wpconvert.errors import UsageError
 from wpconvert.formats.onnx.convert import METHODS, Settings, convert
 from wpconvert.formats.onnx.file import read
 from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.forms import OnnxForms
 from wpconvert.formats.onnx.ports import ports_of
 from wpconvert.formats.onnx.restore import restore
-from wpconvert.formats.onnx.verify import verify_onnx
 from wpconvert.formats.onnx.weights import find_weights
+from wpconvert.job.verify import verdict
 from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import Rule, Rules
 
@@ -278,9 +279,9 @@ def test_pooled_weights_are_lossy_and_say_so(tmp_path: Path) -> None:
     (result,) = done.report.tensors
     assert result.method == "pool" and result.snr_db is not None and 0 < result.snr_db < 30
     inputs = random_samples(ports_of(read(source)), 2, 0)
-    verification = verify_onnx(read(source), target.model, inputs)
+    verification = verdict(OnnxForms(read(source), read(target.model)), inputs)
     assert verification.passed and verification.lossy and not verification.outputs[0].equal
-    assert not verify_onnx(read(target.model), target.model, inputs).lossy
+    assert not verdict(OnnxForms(read(target.model), read(target.model)), inputs).lossy
     dense = Target.beside(tmp_path / "dense.onnx")
     assert "weights were pooled" in restore(read(target.model), dense)[0]
     assert outputs(dense.model)[0].tobytes() == outputs(target.model)[0].tobytes()

@@ -11,8 +11,9 @@ from tests.support.models import ModelBuilder
 from tests.tflite.harness import conv_builder, conv_model, converted, sparse
 from wpconvert.codecs import STANDALONE, encode
 from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.inspect import inspect_model
 from wpconvert.report.export import to_json
-from wpconvert.report.inspection import Inspection, entropy_bits, inspect_model
+from wpconvert.report.inspection import Inspection, entropy_bits
 
 
 def inspected(data: bytes) -> Inspection:

@@ -19,7 +19,7 @@ from wpconvert.bench.result import Comparison
 from wpconvert.bench.text import print_benchmark, print_comparison
 from wpconvert.cli.inspect import print_inspection
 from wpconvert.formats.tflite.file import read
-from wpconvert.report.inspection import inspect_model
+from wpconvert.formats.tflite.inspect import inspect_model
 from wpconvert.report.result import Conversion, Forecast, FrontPoint, OutputComparison, TensorResult, Verification
 from wpconvert.report.table import Kind, print_table, shortened
 from wpconvert.report.text import print_conversion

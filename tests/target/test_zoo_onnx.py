@@ -18,10 +18,11 @@ from wpconvert.formats.onnx.convert import Settings as OnnxSettings
 from wpconvert.formats.onnx.convert import convert as convert_onnx
 from wpconvert.formats.onnx.file import read
 from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.forms import OnnxForms
 from wpconvert.formats.onnx.lowered import lowered
 from wpconvert.formats.onnx.mixed import samples_for
-from wpconvert.formats.onnx.verify import verify_onnx
 from wpconvert.formats.tflite.file import parse
+from wpconvert.job.verify import verdict
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, Rules
 from wpconvert.target import boards, run_on
@@ -41,7 +42,7 @@ def test_rewritten_it_computes_the_same_and_lowers_to_the_same(
 ) -> None:
     target = Target.beside(tmp_path / "rewritten.onnx")
     done = convert_onnx(read(MODEL), OnnxSettings(method, Rules(rules=[])), target)
-    verification = verify_onnx(read(MODEL), target.model, Inputs(images, None))
+    verification = verdict(OnnxForms(read(MODEL), read(target.model)), Inputs(images, None))
     assert verification.passed
     if not verification.lossy:
         assert all(output.equal for output in verification.outputs)

@@ -31,13 +31,14 @@ from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import ModelError, UsageError
 from wpconvert.formats.tflite.convert import Settings, convert
 from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.forms import TfliteForms
 from wpconvert.formats.tflite.schema import (
     BuiltinOperator,
     SubGraphT,
     TensorType,
     options,
 )
-from wpconvert.job.verify import verify_models
+from wpconvert.job.verify import verdict
 from wpconvert.model.rules import METHODS, Rule, Rules
 from wpconvert.model.rules_file import parse_rules
 from wpconvert.report.result import Conversion
@@ -74,7 +75,7 @@ def assert_promises(data: bytes, new: bytes, report: Conversion) -> None:
 
 def verified(data: bytes, new: bytes) -> None:
     model = parse(data)
-    assert verify_models(model, parse(new), random_inputs(model, 1, 3), ReferenceEngine()).passed
+    assert verdict(TfliteForms(model, parse(new)), random_inputs(model, 1, 3), ReferenceEngine()).passed
 
 
 @pytest.mark.parametrize("path", REAL, ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -29,8 +29,9 @@ from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite import metadata
 from wpconvert.formats.tflite.convert import Converted
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.forms import TfliteForms
 from wpconvert.graph.custom.compressed import Compressed, read_compressed
-from wpconvert.job.verify import OF_FEW_BITS, verify_models
+from wpconvert.job.verify import OF_FEW_BITS, verdict
 from wpconvert.model.pooling import LAYER, PoolSettings
 from wpconvert.model.rules import Rule
 from wpconvert.report.result import TensorResult
@@ -132,10 +133,10 @@ def test_an_exact_pool_stays_verifiable_with_fewer_bits(act_bits: int, lut_bits:
     model = parse(data)
     found = parse(converted(data, "pool", pool=PoolSettings(act_bits=act_bits, lut_bits=lut_bits)).data)
     inputs = random_inputs(model, 2, 0)
-    verification = verify_models(model, found, inputs, ReferenceEngine())
+    verification = verdict(TfliteForms(model, found), inputs, ReferenceEngine())
     assert verification.passed and verification.weights_equal and verification.promise == OF_FEW_BITS
     wrong = parse(chain(FIRST, pool_weights(2, SHAPE), pool_weights(4, SHAPE, lut_bits=lut_bits)))
-    assert not verify_models(wrong, found, inputs, ReferenceEngine()).weights_equal
+    assert not verdict(TfliteForms(wrong, found), inputs, ReferenceEngine()).weights_equal
 
 
 def test_a_layer_beside_an_exact_pool_stays_as_it_is() -> None:

@@ -29,11 +29,12 @@ from wpconvert.formats.onnx.convert import Settings as OnnxSettings
 from wpconvert.formats.onnx.convert import convert as convert_onnx
 from wpconvert.formats.onnx.file import read as read_onnx
 from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.forms import OnnxForms
 from wpconvert.formats.onnx.mixed import samples_for
-from wpconvert.formats.onnx.verify import verify_onnx
 from wpconvert.formats.tflite.convert import Settings, convert
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.model import quantization_of, shape_of
+from wpconvert.job.verify import verdict
 from wpconvert.lower import calibrate, lower
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, Rules
@@ -173,7 +174,9 @@ def rewritten(model: Path, method: str, images: Images, labels: NDArray[np.int64
     with tempfile.TemporaryDirectory(prefix="wpconvert-") as name:
         target = Target.beside(Path(name) / f"{method}.onnx")
         convert_onnx(read_onnx(model), OnnxSettings(method, Rules(rules=[])), target)
-        verification = verify_onnx(read_onnx(model), target.model, Inputs(_feeds(images[:COMPARED]), None))
+        verification = verdict(
+            OnnxForms(read_onnx(model), read_onnx(target.model)), Inputs(_feeds(images[:COMPARED]), None)
+        )
         if not verification.passed:
             raise VerificationError(f"{model.name} by {method}: ONNX Runtime computes something else")
         top1 = _top1(run(target.model, images), labels) if method == POOL else None

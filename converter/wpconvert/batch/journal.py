@@ -10,7 +10,7 @@ from typing import Any
 from wpconvert import __version__
 from wpconvert.batch.manifest import Task
 from wpconvert.errors import FileError, WpconvertError
-from wpconvert.formats.onnx.sniff import is_onnx
+from wpconvert.formats.registry import format_of
 
 SUFFIX = ".done"
 
@@ -82,14 +82,8 @@ def _entry(task: Task, source: Stamp) -> dict[str, Any]:
 def _stamps(path: Path) -> list[list[Any]] | None:
     """Name, size and time of a file, and of those with data of a model; None where it cannot be read."""
     try:
-        files = [path, *(_data_files(path) if is_onnx(path) else ())]
+        files = [path, *format_of(path).other_files(path)]
         stamps = [(file, file.stat()) for file in files]
     except (OSError, WpconvertError):
         return None
     return [[str(file), stamp.st_size, stamp.st_mtime_ns] for file, stamp in stamps]
-
-
-def _data_files(path: Path) -> tuple[Path, ...]:
-    from wpconvert.formats.onnx.file import read  # noqa: PLC0415 - ONNX for its models alone
-
-    return read(path).files.paths

@@ -10,11 +10,12 @@ import typer
 from wpconvert.bench.measure import NO_ERROR_TEXTS, benchmark
 from wpconvert.bench.result import Benchmark, Comparison
 from wpconvert.bench.text import print_benchmark, print_comparison
-from wpconvert.cli.common import InputsOption, SeedOption, read_inputs
+from wpconvert.cli.common import InputsOption, SeedOption
 from wpconvert.cli.console import OUT, JsonOption, ModelArgument, progress_bar
 from wpconvert.engines.inputs import ports_of
 from wpconvert.formats.tflite.file import read
-from wpconvert.job.verify import check_interfaces
+from wpconvert.formats.tflite.forms import TfliteForms
+from wpconvert.job.sampling import Sampling
 from wpconvert.report.export import to_json
 from wpconvert.target.board import board_named, boards
 from wpconvert.target.runner import DEFAULT_TIMEOUT_S
@@ -52,10 +53,10 @@ def bench(
     defines = () if error_texts else (NO_ERROR_TEXTS,)
     results: list[Benchmark] = []
     models = [(path, *read(path)) for path in paths]
-    check_interfaces(models[-1][2], models[0][2])
+    TfliteForms(models[-1][2], models[0][2]).check()
     with progress_bar("bench", len(models), as_json) as bar:
         for path, data, parsed in models:
-            samples = read_inputs(inputs, None if inputs else 1, seed, ports_of(parsed)).samples
+            samples = Sampling(inputs=inputs, count=None if inputs else 1, seed=seed).read(ports_of(parsed)).samples
             results.append(benchmark(str(path), data, parsed, board, samples[0], timeout_s=timeout, defines=defines))
             bar.advance()
     if against is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from wpconvert.backends.c.c_array import check_path, header_path
 from wpconvert.errors import UsageError
 from wpconvert.files import check_writable, same_file
-from wpconvert.formats.onnx.sniff import is_onnx
+from wpconvert.formats.registry import FORMATS, format_of
 from wpconvert.model.rules import METHODS
 from wpconvert.report.export import check_format
 
@@ -34,14 +34,16 @@ def destination(model: Path, output: Path | None, in_place: bool, to_c: Path | N
     return output
 
 
-def check_suffix(model: Path, output: Path, of_onnx: tuple[str, ...] = (".onnx", ".tflite")) -> None:
-    """UsageError where the output's suffix is that of another format; of_onnx: what an `.onnx` model can become."""
-    suffix = output.suffix.lower()
-    if is_onnx(model):
-        if suffix not in of_onnx:
-            raise UsageError(f"-o {output}: {model} is an .onnx model, expected the suffix {' or '.join(of_onnx)}")
-    elif suffix == ".onnx" and model.is_file():
-        raise UsageError(f"-o {output}: {model} is no .onnx model, and cannot become one")
+def check_suffix(model: Path, output: Path, lowering: bool = True) -> None:
+    """UsageError where the output's suffix is that of a format that the model cannot become; lowering: if it may be."""
+    suffix, own = output.suffix.lower(), format_of(model)
+    known = (own.suffix, *(own.lowers_to if lowering else ()))
+    if suffix in known or not model.is_file():
+        return
+    if own.named:
+        raise UsageError(f"-o {output}: {model} is an {own.suffix} model, expected the suffix {' or '.join(known)}")
+    if any(suffix == other.suffix and other.named for other in FORMATS):
+        raise UsageError(f"-o {output}: {model} is no {suffix} model, and cannot become one")
 
 
 def check_options(method: str, to_c: Path | None, report: Path | None, verbose: bool, quiet: bool) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,8 @@ from wpconvert.report.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+    from wpconvert.job.progress import Stages
 
 
 class _Screen(Console):
@@ -78,3 +81,8 @@ def progress_bar(title: str, total: int, quiet: bool) -> Iterator[Bar]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True) as progress:
         yield Bar((progress, progress.add_task(title, total=total)))
+
+
+def shown(quiet: bool) -> Stages:
+    """The stages of a job as progress bars, of which a quiet command shows none."""
+    return partial(progress_bar, quiet=quiet)

@@ -11,15 +11,11 @@ import typer
 from wpconvert.backends.c import emit_c
 from wpconvert.cli.checks import check_options, check_paths, destination, refuse_tflite_options
 from wpconvert.cli.common import (
-    DEFAULT_SAMPLES,
     EngineOption,
     EvalOption,
     InputsOption,
     RandomOption,
     SeedOption,
-    check_onnx_engine,
-    engine_named,
-    samples_of,
     with_outcome,
 )
 from wpconvert.cli.console import OUT, ModelArgument, progress_bar
@@ -31,14 +27,17 @@ from wpconvert.cli.pooling import (
     PoolSizeOption,
     pool_settings,
 )
+from wpconvert.engines.choice import engine_named
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.files import write_all
-from wpconvert.formats.onnx.sniff import is_onnx
+from wpconvert.formats.registry import format_of
 from wpconvert.formats.tflite.convert import Converted, Settings
 from wpconvert.formats.tflite.convert import convert as convert_bytes
 from wpconvert.formats.tflite.file import parse, read
+from wpconvert.formats.tflite.forms import TfliteForms
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.job.verify import verify_models
+from wpconvert.job.sampling import DEFAULT_SAMPLES, Sampling
+from wpconvert.job.verify import verdict
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, METHODS, Rules
 from wpconvert.model.runtimes import BUNDLED, RUNTIMES
@@ -194,10 +193,12 @@ def convert(
     settings = Settings(method, chosen_rules, threshold, strip, goal, pool, not no_memory_plan, core)
     if no_verify and evaluation is not None:
         raise UsageError("--eval and --no-verify exclude each other: accuracies come from running the models")
-    lowering = is_onnx(model) and (to_c is not None or (output is not None and output.suffix.lower() == ".tflite"))
+    sampling = Sampling(inputs=inputs, evaluation=evaluation, count=random, seed=seed)
+    is_onnx = format_of(model).suffix == ".onnx"
+    lowering = is_onnx and (to_c is not None or (output is not None and output.suffix.lower() == ".tflite"))
     if calibration is not None and not lowering:
         raise UsageError("--calibrate is for an .onnx model that becomes a .tflite one, with -o OUT.tflite or --to-c")
-    if is_onnx(model) and not lowering:
+    if is_onnx and not lowering:
         refuse_tflite_options(
             {
                 "--optimize": optimize,
@@ -215,7 +216,6 @@ def convert(
                 "--no-memory-plan": no_memory_plan or None,
             }
         )
-        check_onnx_engine(engine)
         from wpconvert.cli import convert_onnx as onnx  # noqa: PLC0415 - ONNX for its models alone
         from wpconvert.formats.onnx.convert import Settings as OnnxSettings  # noqa: PLC0415
 
@@ -223,7 +223,8 @@ def convert(
             model,
             OnnxSettings(method, chosen_rules, threshold, pool),
             onnx.Outputs(None if dry_run else place, dump_plan, report, verbose, quiet),
-            onnx.Sampling(no_verify, inputs, evaluation, random, seed),
+            None if no_verify else sampling,
+            engine,
         )
         return
     chosen = engine_named(engine)
@@ -234,17 +235,17 @@ def convert(
         network = Network.read(model, calibration)
         data, original = network.lowered.data, network.model
         if not no_verify:
-            beside = network.inputs(inputs, random, seed, evaluation, calibration)
+            beside = network.inputs(sampling, calibration)
             samples = network.taken(beside)
     else:
         data, original = read(model)
         if not no_verify:
-            samples = samples_of(original, inputs, random, seed, evaluation)
+            samples = sampling.of(TfliteForms(original, original))
     converted = _convert(model, data, original, settings, measure, quiet)
     verification = None
     if samples is not None:
         with progress_bar("verify", 2 * len(samples.samples), quiet) as bar:
-            verification = verify_models(original, parse(converted.data), samples, chosen, bar.advance)
+            verification = verdict(TfliteForms(original, parse(converted.data)), samples, chosen, bar.advance)
     report_so_far = converted.report
     if network is not None:
         report_so_far, verification = network.reported(

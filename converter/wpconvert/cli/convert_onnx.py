@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wpconvert.cli.common import read_inputs, with_outcome
+from wpconvert.cli.common import with_outcome
 from wpconvert.cli.console import OUT, progress_bar
-from wpconvert.engines.inputs import Inputs
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.files import same_file, staging, write_all
 from wpconvert.formats.onnx.convert import Converted, Settings
 from wpconvert.formats.onnx.convert import convert as convert_file
 from wpconvert.formats.onnx.file import OnnxModel, read
 from wpconvert.formats.onnx.files import Target
-from wpconvert.formats.onnx.ports import ports_of
-from wpconvert.formats.onnx.verify import verify_onnx
+from wpconvert.formats.onnx.forms import OnnxForms
+from wpconvert.job.sampling import Sampling
+from wpconvert.job.verify import verdict
 from wpconvert.report.export import conversion_report
 from wpconvert.report.text import print_conversion
 
@@ -32,27 +32,14 @@ class Outputs:
     quiet: bool
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """What verification runs; nothing with `off`."""
-
-    off: bool
-    inputs: Path | None
-    evaluation: Path | None
-    count: int | None
-    seed: int
-
-    def samples(self, model: OnnxModel) -> Inputs | None:
-        """The samples for a model."""
-        if self.off:
-            return None
-        return read_inputs(self.inputs, self.count, self.seed, ports_of(model), self.evaluation)
-
-
-def convert_onnx(source: Path, settings: Settings, outputs: Outputs, sampling: Sampling) -> None:
+def convert_onnx(
+    source: Path, settings: Settings, outputs: Outputs, sampling: Sampling | None, engine: str | None
+) -> None:
     """Rewrite a model in a folder beside its destination, verify it there, and put it in its place."""
     model = read(source)
-    samples = sampling.samples(model)
+    forms = OnnxForms(model, model)
+    forms.engine(engine)
+    samples = None if sampling is None else sampling.of(forms)
     data_files = model.files.paths
     target = None if outputs.model is None else _target(source, outputs.model, outputs, data_files)
     with staging(None if target is None else target.model) as folder:
@@ -61,7 +48,7 @@ def convert_onnx(source: Path, settings: Settings, outputs: Outputs, sampling: S
         verification = None
         if samples is not None:
             with progress_bar("verify", 2 * len(samples.samples), outputs.quiet) as bar:
-                verification = verify_onnx(model, staged.model, samples, bar.advance)
+                verification = verdict(OnnxForms(model, read(staged.model)), samples, None, bar.advance)
         in_place = target is not None and same_file(target.model, source)
         files: dict[Path, bytes | Path] = {}
         if target is not None and (converted.changed or not in_place):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from wpconvert.cli.console import OUT, JsonOption, ModelArgument, progress_bar
+from wpconvert.cli.console import OUT, JsonOption, ModelArgument, shown
 from wpconvert.codecs import CODECS
-from wpconvert.formats.onnx.sniff import is_onnx
-from wpconvert.formats.tflite.file import read
+from wpconvert.job.inspect import inspect_file
 from wpconvert.report.export import to_json
-from wpconvert.report.inspection import Inspection, TensorInfo, WeightInfo, inspect_model
+from wpconvert.report.inspection import Inspection, TensorInfo, WeightInfo
 from wpconvert.report.table import Kind, escape, print_table
 from wpconvert.report.text import short_name
 from wpconvert.units import number, shape_text, share
@@ -20,19 +19,7 @@ def inspect(model: ModelArgument, as_json: JsonOption = False) -> None:
 
     Reads any .tflite or .onnx file, also those of other tools.
     """
-    with progress_bar("inspect", 1, as_json) as bar:
-
-        def advance(_done: int, total: int) -> None:
-            bar.total(total)
-            bar.advance()
-
-        if is_onnx(model):
-            from wpconvert.formats.onnx.file import read as read_onnx  # noqa: PLC0415 - ONNX for its models alone
-            from wpconvert.formats.onnx.inspect import inspect_onnx  # noqa: PLC0415
-
-            result = inspect_onnx(read_onnx(model), advance)
-        else:
-            result = inspect_model(str(model), *read(model), advance)
+    result = inspect_file(model, stages=shown(as_json))
     if as_json:
         OUT.file.write(to_json(result))
     else:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from wpconvert.cli.common import read_inputs
 from wpconvert.cli.console import progress_bar
 from wpconvert.engines import Engine
 from wpconvert.engines.base import Sample
@@ -19,10 +17,10 @@ from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.formats.onnx.file import OnnxModel, read
 from wpconvert.formats.onnx.layers import first_off
 from wpconvert.formats.onnx.lowered import lowered
-from wpconvert.formats.onnx.mixed import exercising_inputs, samples_for, verify_mixed
-from wpconvert.formats.onnx.ports import ports_of
+from wpconvert.formats.onnx.mixed import OnnxLowering, samples_for, verify_mixed
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.job.sampling import Sampling
 from wpconvert.lower import Lowered
 from wpconvert.report.result import Conversion, Verification
 
@@ -45,15 +43,12 @@ class Network:
         found = lowered(source, calibration)
         return cls(source, found, parse(found.data))
 
-    def inputs(
-        self, path: Path | None, count: int | None, seed: int, evaluation: Path | None, calibration: Path | None
-    ) -> Inputs:
+    def inputs(self, sampling: Sampling, calibration: Path | None) -> Inputs:
         """Samples as the network takes them: those that are asked for, some of `calibration`, or random ones."""
-        ports = ports_of(self.source)
-        if calibration is not None and (path, count, evaluation) == (None, None, None):
-            return _some(load_samples(calibration, ports))
-
-        return read_inputs(path, count, seed, ports, evaluation, partial(exercising_inputs, self.model))
+        comparison = OnnxLowering(self.source, self.model)
+        if calibration is not None and sampling.is_default:
+            return _some(load_samples(calibration, comparison.ports()))
+        return sampling.of(comparison)
 
     def taken(self, inputs: Inputs) -> Inputs:
         """The same samples as the lowered model takes them."""

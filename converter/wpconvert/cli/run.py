@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +11,17 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from wpconvert.cli.common import InputsOption, RandomOption, SeedOption, samples_of
+from wpconvert.cli.common import InputsOption, RandomOption, SeedOption
 from wpconvert.cli.console import OUT, JsonOption, ModelArgument, progress_bar
 from wpconvert.engines import ENGINES, Sample
+from wpconvert.engines.comparison import compare_output
+from wpconvert.engines.exercise import exercising_samples
+from wpconvert.engines.inputs import ports_of
 from wpconvert.errors import UsageError
 from wpconvert.files import same_file, write_all
 from wpconvert.formats.tflite.file import read
 from wpconvert.formats.tflite.model import TfliteModel, text
-from wpconvert.job.verify import compare_output
+from wpconvert.job.sampling import Sampling
 from wpconvert.report.export import to_json
 from wpconvert.report.table import escape
 from wpconvert.report.text import output_line
@@ -67,7 +71,8 @@ def run(
     if output is not None:
         _check_output(output, model, inputs)
     data, parsed = read(model)
-    samples = samples_of(parsed, inputs, random, seed)
+    sampling = Sampling(inputs=inputs, count=random, seed=seed)
+    samples = sampling.read(ports_of(parsed), partial(exercising_samples, parsed))
     if not samples.samples:
         raise UsageError("no samples to run")
     # One step for the board, which runs all samples at once.

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wpconvert.engines import ENGINES
+from wpconvert.engines import ENGINES, ONNX_ENGINE
 from wpconvert.engines.base import Engine, TracingEngine
 from wpconvert.engines.inputs import NO_VERIFY
-from wpconvert.errors import UnsupportedError
+from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.formats.tflite.model import TfliteModel
 
 EXACT = ("native", "reference")
 """The engines that compute what the device computes, fastest first."""
 LAST = "litert"
+
+
+def engine_named(name: str | None) -> Engine | None:
+    """The engine of that name for `.tflite` models, None where none is named; UsageError naming the known ones."""
+    if name is None:
+        return None
+    engine = ENGINES.get(name)
+    if engine is None:
+        problem = f"engine {name!r} is for .onnx models" if name == ONNX_ENGINE.name else f"unknown engine {name!r}"
+        raise UsageError(f"{problem}, expected one of {', '.join(ENGINES)}")
+    return engine
 
 
 def candidates(engine: Engine | None) -> list[Engine]:

@@ -20,13 +20,14 @@ from tests.onnx.sweep.cases import METHODS, Case
 from tests.onnx.sweep.store import store
 from wpconvert.engines.base import Advance, Sample
 from wpconvert.engines.inputs import Inputs
-from wpconvert.formats.onnx import verify
+from wpconvert.formats.onnx import forms
 from wpconvert.formats.onnx.convert import Converted, Settings, convert
 from wpconvert.formats.onnx.file import read
 from wpconvert.formats.onnx.files import Target
 from wpconvert.formats.onnx.graphs import every_tensor
 from wpconvert.formats.onnx.inspect import inspect_onnx
 from wpconvert.formats.onnx.restore import restore
+from wpconvert.job.verify import verdict
 from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import Rules
 from wpconvert.report.export import to_json
@@ -126,8 +127,9 @@ def _oracles(case: Case, source: Path, dense: Path, rewritten: Path, tally: Coun
             compare = _same if engine.optimised else _near
             compare(before, after, f"{engine.name} computes other values")
         if engine.optimised:
-            with mock.patch.object(verify, "ONNX_ENGINE", engine):
-                verification = verify.verify_onnx(read(source), rewritten, Inputs([list(feeds.values())], None, ()))
+            with mock.patch.object(forms, "ONNX_ENGINE", engine):
+                both = forms.OnnxForms(read(source), read(rewritten))
+                verification = verdict(both, Inputs([list(feeds.values())], None, ()))
             promise(verification.passed, f"not verified: {verification}")
             promise(verification.lossy == (source != dense), f"lossy: {verification}")
     why = _works(_reference, source, feeds)

@@ -12,7 +12,7 @@ from google.protobuf.message import EncodeError
 from onnx import ModelProto
 
 from wpconvert.errors import UnsupportedError
-from wpconvert.files import same_file
+from wpconvert.files import Content, same_file
 from wpconvert.formats.onnx.data import Data, Span, extents_of, load
 from wpconvert.formats.onnx.external import ExternalFiles, locate
 from wpconvert.formats.onnx.file import spans_of
@@ -44,6 +44,10 @@ class Target:
     def within(self, folder: Path) -> Target:
         """The same names in another folder."""
         return Target(folder / self.model.name, folder / self.data.name)
+
+    def placed(self, staged: Target) -> dict[Path, Content]:
+        """The files that were written to `staged`, for their place here."""
+        return {self.model.with_name(path.name): path for path in staged.files}
 
     @property
     def files(self) -> tuple[Path, ...]:

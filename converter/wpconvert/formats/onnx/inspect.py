@@ -18,7 +18,7 @@ from wpconvert.formats.onnx.ports import interface_of, shape_of
 from wpconvert.formats.onnx.tensors import type_name, values_of
 from wpconvert.formats.onnx.trials import LOSSLESS
 from wpconvert.formats.onnx.weights import Found, find_weights, key_of, multipliers_of
-from wpconvert.formats.tflite.metadata import Provenance, TensorRecord
+from wpconvert.model.provenance import Provenance, TensorRecord
 from wpconvert.model.weight import Fixed, Weight, obstacle_of
 from wpconvert.report.inspection import Inspection, TensorInfo, WeightInfo, weight_info
 

@@ -16,9 +16,9 @@ from wpconvert.engines.coverage import places_of
 from wpconvert.files import staging
 from wpconvert.formats.onnx.file import OnnxModel
 from wpconvert.formats.onnx.files import write
+from wpconvert.formats.onnx.forms import run_file
 from wpconvert.formats.onnx.lowered import loaded
 from wpconvert.formats.onnx.steps import Steps, in_steps, steps_of
-from wpconvert.formats.onnx.verify import run_file
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.lower import Lowered, Mapping
 

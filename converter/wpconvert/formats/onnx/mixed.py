@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 
 from wpconvert.engines import Engine, Sample
 from wpconvert.engines.base import Advance
-from wpconvert.engines.choice import running_engine
+from wpconvert.engines.choice import engine_named, running_engine
+from wpconvert.engines.comparison import compare_output
 from wpconvert.engines.exercise import exercising_samples
 from wpconvert.engines.inputs import Inputs, Port
 from wpconvert.errors import ModelError, UsageError
+from wpconvert.formats.onnx.file import OnnxModel
+from wpconvert.formats.onnx.forms import run_file
+from wpconvert.formats.onnx.ports import ports_of
 from wpconvert.formats.onnx.steps import Steps, in_steps, steps_of
-from wpconvert.formats.onnx.verify import run_file
 from wpconvert.formats.tflite.model import TfliteModel, text
-from wpconvert.job.verify import compare_output
 from wpconvert.lower import Mapping
 from wpconvert.lower.flow import METADATA_NAME
 from wpconvert.report.result import Verification
@@ -34,6 +36,34 @@ _LOOKED_INTO = 4
 """Samples of which every layer is compared."""
 _ROUNDING = 2.0**-15
 """By how much of a step two values of up to 255 steps are off, as float32 has them."""
+
+
+@dataclass(frozen=True)
+class OnnxLowering:
+    """An `.onnx` model, in its file, and a `.tflite` one that it was lowered to, in any form."""
+
+    original: OnnxModel
+    lowered: TfliteModel
+
+    def check(self) -> None:
+        """UsageError where the second was not lowered from a model with as many inputs and outputs."""
+        mappings_of(self.lowered)
+
+    def engine(self, name: str | None) -> Engine | None:
+        """The engine of that name for the lowered model, None for the fastest one that is exact."""
+        return engine_named(name)
+
+    def ports(self) -> list[Port]:
+        """The inputs of the `.onnx` model."""
+        return ports_of(self.original)
+
+    def drawn(self, ports: Sequence[Port], count: int, seed: int) -> Inputs:
+        """Random samples that exercise the lowered model."""
+        return exercising_inputs(self.lowered, ports, count, seed)
+
+    def verify(self, inputs: Inputs, engine: Engine | None, advance: Advance) -> Verification:
+        """See `verify_mixed`."""
+        return verify_mixed(self.original.path, self.lowered, inputs, engine, advance)
 
 
 def mappings_of(model: TfliteModel) -> tuple[tuple[Mapping, ...], tuple[Mapping, ...]]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from wpconvert.report.inspection import AttachedFile
+
 _ALIGNMENT = 16
 _END = struct.Struct("<4s4H2IH")
 _END_MAGIC = b"PK\x05\x06"
@@ -17,14 +19,6 @@ _ENTRY_MAGIC = b"PK\x01\x02"
 _LOCAL_MAGIC = b"PK\x03\x04"
 _MAX_COMMENT = 0xFFFF
 _UTF8 = 1 << 11
-
-
-@dataclass(frozen=True)
-class AttachedFile:
-    """A file in the archive. nbytes: unpacked."""
-
-    name: str
-    nbytes: int
 
 
 @dataclass(frozen=True)

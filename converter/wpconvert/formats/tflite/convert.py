@@ -26,6 +26,7 @@ from wpconvert.memory.offline import MemoryPlan, memory_plan
 from wpconvert.model.layer import Layer
 from wpconvert.model.plan import Outcome, Progress, dump_plan, encode_all, kept
 from wpconvert.model.pooling import POOL, PoolSettings
+from wpconvert.model.provenance import Provenance
 from wpconvert.model.reasons import LEFT, file_would_not_shrink, nothing_rewritten, rewritten_before
 from wpconvert.model.rules import AUTO, Rules, choose
 from wpconvert.model.runtimes import TFLM
@@ -205,7 +206,7 @@ def _written(source: _Source, outcomes: list[Outcome], settings: Settings) -> Wr
     return Written(result, outcomes, notes)
 
 
-def _stored(model: TfliteModel, provenance: metadata.Provenance | None) -> dict[str, Stored]:
+def _stored(model: TfliteModel, provenance: Provenance | None) -> dict[str, Stored]:
     """The blobs of a model that was rewritten before, by the key of their weight."""
     found = {}
     lossy = {(r.subgraph, r.tensor) for r in provenance.tensors if r.lossy} if provenance is not None else set()

@@ -18,44 +18,13 @@ from wpconvert.formats.tflite.model import TfliteModel, text
 from wpconvert.formats.tflite.schema import FILE_IDENTIFIER, BufferT, MetadataT, ModelT, SubGraphT
 from wpconvert.formats.tflite.verifier import verify
 from wpconvert.memory import offline
+from wpconvert.model.provenance import Provenance, TensorRecord
 
 NAME = "wpconvert"
 RESTORE_NAME = "wpconvert.restore"
 VERSION = 1
 _MAX_ORIGINALS = 1 << 26
 _LEVEL = 9
-
-
-@dataclass(frozen=True)
-class TensorRecord:
-    """One rewritten weight: where it is, what it was, how it is stored. sha256 is of the dense bytes.
-
-    lossy: those are not the bytes of the original model.
-    """
-
-    subgraph: int
-    tensor: int
-    name: str
-    operator: str
-    shape: list[int]
-    type: str
-    method: str
-    sha256: str
-    lossy: bool = False
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """The entry "wpconvert". `tensors` is empty in a stripped file. planned: the memory plan is the tool's.
-
-    lossy: weights were changed before they were stored.
-    """
-
-    tool: str
-    stripped: bool
-    tensors: tuple[TensorRecord, ...]
-    planned: bool = False
-    lossy: bool = False
 
 
 @dataclass

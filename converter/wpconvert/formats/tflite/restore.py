@@ -12,7 +12,7 @@ import numpy as np
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.formats.tflite import memory_entry, metadata
 from wpconvert.formats.tflite.checks import check
-from wpconvert.formats.tflite.metadata import Originals, Provenance
+from wpconvert.formats.tflite.metadata import Originals
 from wpconvert.formats.tflite.model import TfliteModel, shape_of
 from wpconvert.formats.tflite.parts import Place
 from wpconvert.formats.tflite.reconstruct import OPERATOR_VERSION, all_scales, reconstruct
@@ -24,6 +24,7 @@ from wpconvert.formats.tflite.schema import (
 from wpconvert.formats.tflite.weights import table_of
 from wpconvert.graph.custom.compressed import Compressed, Decoded, read_compressed
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
+from wpconvert.model.provenance import Provenance
 from wpconvert.model.reasons import POOLED
 
 

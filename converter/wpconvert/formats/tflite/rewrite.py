@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from wpconvert.codecs import CODECS, Pool
 from wpconvert.formats.tflite import memory_entry, metadata
-from wpconvert.formats.tflite.metadata import Originals, TensorRecord
+from wpconvert.formats.tflite.metadata import Originals
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.schema import (
     BufferT,
@@ -31,6 +31,7 @@ from wpconvert.graph.custom.levels import ACT_BITS
 from wpconvert.graph.custom.operators import CUSTOM_NAMES, CUSTOM_VERSION, ELEMENTWISE, options_of
 from wpconvert.memory.offline import MemoryPlan
 from wpconvert.model.plan import Outcome
+from wpconvert.model.provenance import TensorRecord
 from wpconvert.model.weight import Rewritable
 
 

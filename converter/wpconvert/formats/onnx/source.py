@@ -1,0 +1,71 @@
+"""An `.onnx` file, as a job sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wpconvert.files import Workspace
+from wpconvert.formats.onnx.compressed import is_rewritten
+from wpconvert.formats.onnx.file import OnnxModel, read, told_of
+from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.restore import restore
+from wpconvert.formats.protocol import Comparison, Counted, Dense, Source
+from wpconvert.formats.tflite.source import TfliteSource
+from wpconvert.report.inspection import Inspection
+
+
+@dataclass(frozen=True)
+class OnnxSource:
+    """A model and where it is."""
+
+    model: OnnxModel
+
+    @property
+    def path(self) -> Path:
+        """Of the file."""
+        return self.model.path
+
+    @property
+    def nbytes(self) -> int:
+        """Of the file and of the data that it names outside."""
+        return self.model.total_nbytes
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """Those with its external data."""
+        return self.model.files.paths
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether any weights are decoded by our operators."""
+        return is_rewritten(self.model)
+
+    def inspect(self, counted: Counted) -> Inspection:
+        """Look at it; every lossless method is tried on every weight."""
+        from wpconvert.formats.onnx.inspect import inspect_onnx  # noqa: PLC0415 - for those who ask
+
+        return inspect_onnx(self.model, counted)
+
+    def restore(self, output: Path, workspace: Workspace) -> Dense:
+        """The dense model, with its external data beside it if it has any."""
+        target = Target.beside(output.resolve(), self.files)
+        staged = target.within(workspace.folder)
+        with told_of(self.path):
+            losses = restore(self.model.copy(), staged)
+        return Dense(target.placed(staged), losses)
+
+    def compared(self, other: Source) -> Comparison | None:
+        """The comparison with another form of the model, or with a `.tflite` model that it was lowered to."""
+        from wpconvert.formats.onnx.forms import OnnxForms  # noqa: PLC0415 - what runs models
+        from wpconvert.formats.onnx.mixed import OnnxLowering  # noqa: PLC0415
+
+        if isinstance(other, OnnxSource):
+            return OnnxForms(self.model, other.model)
+        return OnnxLowering(self.model, other.model) if isinstance(other, TfliteSource) else None
+
+
+def read_source(path: Path) -> OnnxSource:
+    """Read a file; raises what `file.read` raises."""
+    return OnnxSource(read(path))

@@ -1,0 +1,74 @@
+"""The file formats: one row each. A format is a folder with a `sniff` that needs no library, and a `source`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wpconvert.formats.onnx.sniff import claims as claims_onnx
+from wpconvert.formats.tflite.sniff import claims as claims_tflite
+
+if TYPE_CHECKING:
+    from wpconvert.formats.protocol import Source
+
+_HEAD_NBYTES = 8
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    claims: whether a file with these first bytes is one, where its suffix does not say. lowers_to: suffixes of formats
+    that its models can become. named: whether its files must have its suffix. outside: whether a model may have data in
+    other files. package: where its parts are.
+    """
+
+    name: str
+    suffix: str
+    claims: Callable[[bytes], bool]
+    package: str
+    lowers_to: tuple[str, ...] = ()
+    named: bool = False
+    outside: bool = False
+
+    def read(self, path: Path) -> Source:
+        """Read a model; FileError, ModelError and UnsupportedError name the path."""
+        source: Source = import_module(f"{self.package}.source").read_source(path)
+        return source
+
+    def other_files(self, path: Path) -> Sequence[Path]:
+        """Files beside a model that it needs; raises what `read` raises."""
+        return self.read(path).files if self.outside else ()
+
+
+FORMATS = (
+    Format("onnx", ".onnx", claims_onnx, "wpconvert.formats.onnx", (".tflite",), named=True, outside=True),
+    Format("tflite", ".tflite", claims_tflite, "wpconvert.formats.tflite"),
+)
+"""The last one is what a file is taken for that no other claims."""
+
+
+def format_of(path: Path) -> Format:
+    """The format of a file: by its suffix, else by its first bytes."""
+    by_suffix = {one.suffix: one for one in FORMATS}
+    found = by_suffix.get(path.suffix.lower())
+    if found is not None:
+        return found
+    head = _head(path)
+    return next((one for one in FORMATS if one.claims(head)), FORMATS[-1])
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD_NBYTES) if path.is_file() else b""
+    except OSError:
+        return b""
+
+
+def read(path: Path) -> Source:
+    """Read a model of any format; FileError, ModelError and UnsupportedError name the path."""
+    return format_of(path).read(path)

@@ -1,0 +1,63 @@
+"""A `.tflite` file, as a job sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wpconvert.files import Workspace
+from wpconvert.formats.protocol import Comparison, Counted, Dense, Source
+from wpconvert.formats.tflite.attached import behind
+from wpconvert.formats.tflite.file import read, serialise
+from wpconvert.formats.tflite.forms import TfliteForms
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.formats.tflite.restore import is_rewritten, restore
+from wpconvert.report.inspection import Inspection
+
+
+@dataclass(frozen=True)
+class TfliteSource:
+    """The bytes of a file and the model in them."""
+
+    path: Path
+    data: bytes
+    model: TfliteModel
+
+    @property
+    def nbytes(self) -> int:
+        """Of the file."""
+        return len(self.data)
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """None: all is in the file."""
+        return ()
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether any operator is one of ours."""
+        return is_rewritten(self.model)
+
+    def inspect(self, counted: Counted) -> Inspection:
+        """Look at it; every method is tried on every weight."""
+        from wpconvert.formats.tflite.inspect import inspect_model  # noqa: PLC0415 - for those who ask
+
+        return inspect_model(str(self.path), self.data, self.model, counted)
+
+    def restore(self, output: Path, workspace: Workspace) -> Dense:  # noqa: ARG002 - what formats are given
+        """The dense model; the file as it is where nothing is rewritten."""
+        if not self.rewritten:
+            return Dense({output: self.data}, [])
+        model = self.model.copy()
+        losses = restore(model)
+        return Dense({output: behind(serialise(model), model.attached)}, losses)
+
+    def compared(self, other: Source) -> Comparison | None:
+        """The comparison with another form of the model."""
+        return TfliteForms(self.model, other.model) if isinstance(other, TfliteSource) else None
+
+
+def read_source(path: Path) -> TfliteSource:
+    """Read a file; raises what `file.read` raises."""
+    return TfliteSource(path, *read(path))

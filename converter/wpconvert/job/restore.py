@@ -1,0 +1,28 @@
+"""Giving back the dense model of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wpconvert.errors import UsageError
+from wpconvert.files import Workspace, same_file, size_of, write_all
+from wpconvert.formats.registry import read
+from wpconvert.report.result import Restored
+
+
+def restore_file(path: Path, output: Path) -> Restored:
+    """Write the dense model of a file of any format to `output`, with its data beside it if it has any outside.
+
+    Raises FileError, ModelError, UnsupportedError, and UsageError for an output that the input is made of.
+    """
+    if same_file(path, output):
+        raise UsageError(f"-o {output} is the input; give another file")
+    source = read(path)
+    if any(same_file(output, other) for other in source.files):
+        raise UsageError(f"-o {output} has data of {path}; give another file")
+    nbytes, rewritten = source.nbytes, source.rewritten
+    with Workspace(output.resolve()) as workspace:
+        dense = source.restore(output, workspace)
+        size = sum(map(size_of, dense.files.values()))
+        write_all(dense.files)
+    return Restored(rewritten, dense.losses, tuple(dense.files), nbytes, size)
