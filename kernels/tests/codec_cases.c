@@ -11,12 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codecs.h"
 #include "wpk/requant.h"
 #include "wpk/weights.h"
-
-static const wpk_codec *const kCodecs[] = {&wpk_codec_dense,  &wpk_codec_rle,    &wpk_codec_dcsr,
-                                           &wpk_codec_bitmap, &wpk_codec_packed, &wpk_codec_huffman,
-                                           &wpk_codec_pool};
 
 static bool rows_agree(const wpk_blob *blob, const wpk_codec *codec, const wpk_cursor *start,
                        const int8_t *weights) {
@@ -105,15 +102,14 @@ static const char *try_blob(const uint8_t *data, uint32_t nbytes, const wpk_pool
     wpk_blob blob;
     const bool parsed = wpk_blob_parse(data, nbytes, &blob) == WPK_OK;
     blob.pool = pool;
-    const bool known =
-        parsed && blob.codec < sizeof kCodecs / sizeof kCodecs[0] && kCodecs[blob.codec] != NULL;
-    if (!known || kCodecs[blob.codec]->check(&blob) != WPK_OK) {
+    const wpk_codec *const codec = parsed ? find_codec(blob.codec) : NULL;
+    if (codec == NULL || codec->check(&blob) != WPK_OK) {
         return accepted ? "refused" : NULL;
     }
     if (!accepted) {
         return "accepted";
     }
-    const wpk_weights stored = wpk_weights_of_blob(&blob, kCodecs[blob.codec]);
+    const wpk_weights stored = wpk_weights_of_blob(&blob, codec);
     void *const tables = malloc(wpk_tables_nbytes(&stored));
     const wpk_cursor start = wpk_first_row(&stored, tables);
     const char *const wrong = try_rows(&blob, stored.codec, &start, (const int8_t *)weights);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codecs.h"
 #include "harness.h"
 #include "wpk/activations.h"
 #include "wpk/copy.h"
@@ -42,13 +43,6 @@ static float as_float(int32_t bits) {
     float value;
     memcpy(&value, &bits, sizeof value);
     return value;
-}
-
-static const wpk_codec *find_codec(uint8_t number) {
-    static const wpk_codec *const codecs[] = {
-        &wpk_codec_dense,  &wpk_codec_rle,     &wpk_codec_dcsr, &wpk_codec_bitmap,
-        &wpk_codec_packed, &wpk_codec_huffman, &wpk_codec_pool};
-    return number < sizeof codecs / sizeof codecs[0] ? codecs[number] : NULL;
 }
 
 static bool run_depthwise(call *c) {

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codecs.h"
 #include "harness.h"
 #include "wpk/conv.h"
 #include "wpk/fully_connected.h"
@@ -31,13 +32,6 @@ typedef struct {
     char name[NAME_NBYTES];
     uint32_t nbytes[PARTS];
 } record;
-
-static const wpk_codec *find_codec(uint8_t number) {
-    static const wpk_codec *const codecs[] = {
-        &wpk_codec_dense,  &wpk_codec_rle,     &wpk_codec_dcsr, &wpk_codec_bitmap,
-        &wpk_codec_packed, &wpk_codec_huffman, &wpk_codec_pool};
-    return number < sizeof codecs / sizeof codecs[0] ? codecs[number] : NULL;
-}
 
 /* NULL or what is wrong. */
 static const char *run_case(const record *r, uint8_t *const *data, uint32_t *cost,

@@ -306,12 +306,11 @@ std::vector<int8_t> WeightBlob::decode(size_t first, size_t last, size_t step) c
 }
 
 std::vector<std::string> operator_names() {
-#define WPCONVERT_NAME(name, number, method) #name,
-#define WPCONVERT_NAME_CUSTOM(name) #name,
-    return {WPCONVERT_BUILTIN_OPERATORS(WPCONVERT_NAME)
-                WPCONVERT_CUSTOM_OPERATORS(WPCONVERT_NAME_CUSTOM)};
-#undef WPCONVERT_NAME
-#undef WPCONVERT_NAME_CUSTOM
+#define WPCONVERT_BUILTIN(name, number, method) #name,
+#define WPCONVERT_CUSTOM(name) #name,
+    return {
+#include "wpconvert/operators.def"
+    };
 }
 
 std::vector<std::string> codec_names() {

@@ -26,9 +26,10 @@ struct Known {
 };
 
 const Known *FindKnown(int32_t builtin) {
-#define WPCONVERT_KNOWN(name, number, method) {number, #name, #method},
-    static const Known kKnown[] = {WPCONVERT_BUILTIN_OPERATORS(WPCONVERT_KNOWN)};
-#undef WPCONVERT_KNOWN
+#define WPCONVERT_BUILTIN(name, number, method) {number, #name, #method},
+    static const Known kKnown[] = {
+#include "wpconvert/operators.def"
+    };
     for (const Known &known : kKnown) {
         if (known.builtin == builtin) {
             return &known;

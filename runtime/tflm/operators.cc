@@ -85,37 +85,13 @@ constexpr TFLMRegistration Adapted() {
     return registration;
 }
 
-constexpr TFLMRegistration kAdd = Adapted<kWpAdd>();
-constexpr TFLMRegistration kConv2D = Adapted<kWpConv2D>();
-constexpr TFLMRegistration kDepthwiseConv2D = Adapted<kWpDepthwiseConv2D>();
-constexpr TFLMRegistration kFullyConnected = Adapted<kWpFullyConnected>();
-constexpr TFLMRegistration kLookup = Adapted<kWpLookup>();
-constexpr TFLMRegistration kMul = Adapted<kWpMul>();
-
 }  // namespace
 
-const TFLMRegistration *tflm::Register_WP_ADD() {
-    return &kAdd;
-}
-
-const TFLMRegistration *tflm::Register_WP_CONV_2D() {
-    return &kConv2D;
-}
-
-const TFLMRegistration *tflm::Register_WP_DEPTHWISE_CONV_2D() {
-    return &kDepthwiseConv2D;
-}
-
-const TFLMRegistration *tflm::Register_WP_FULLY_CONNECTED() {
-    return &kFullyConnected;
-}
-
-const TFLMRegistration *tflm::Register_WP_LOOKUP() {
-    return &kLookup;
-}
-
-const TFLMRegistration *tflm::Register_WP_MUL() {
-    return &kMul;
-}
+#define WPCONVERT_CUSTOM(name)                                                       \
+    static constexpr TFLMRegistration kAdapted_##name = Adapted<kOperator_##name>(); \
+    const TFLMRegistration *tflm::Register_##name() {                                \
+        return &kAdapted_##name;                                                     \
+    }
+#include "wpconvert/operators.def"
 
 }  // namespace wpconvert

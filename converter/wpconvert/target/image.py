@@ -53,9 +53,9 @@ class Image:
 @cache
 def runtime_operators() -> frozenset[tuple[str, bool]]:
     """What the runtime has, as `operators_of` gives it: (name, is custom)."""
-    text = (device_root() / "runtime" / "include" / "wpconvert" / "operators.h").read_text(encoding="utf-8")
-    builtin = {(name, False) for name in re.findall(r"\bX\((\w+), *\d+, *\w+\)", text)}
-    return frozenset(builtin | {(name, True) for name in re.findall(r"\bX\((\w+)\)", text)})
+    text = (device_root() / "runtime" / "include" / "wpconvert" / "operators.def").read_text(encoding="utf-8")
+    builtin = {(name, False) for name in re.findall(r"^WPCONVERT_BUILTIN\((\w+),", text, re.MULTILINE)}
+    return frozenset(builtin | {(name, True) for name in re.findall(r"^WPCONVERT_CUSTOM\((\w+)\)", text, re.MULTILINE)})
 
 
 def missing_operators(model: TfliteModel) -> list[str]:

@@ -97,8 +97,16 @@ typedef struct wpk_codec {
     const struct wpk_layer_kernels *layers;
 } wpk_codec;
 
-extern const wpk_codec wpk_codec_dense, wpk_codec_rle, wpk_codec_dcsr, wpk_codec_bitmap,
-    wpk_codec_packed, wpk_codec_huffman, wpk_codec_pool;
+#define WPK_CODEC(number, name, groups) extern const wpk_codec wpk_codec_##name;
+#include "wpk/codecs.def"
+
+enum {
+#define WPK_CODEC(number, name, groups) WPK_CODEC_NUMBER_##name = number,
+#include "wpk/codecs.def"
+};
+
+/* The first members of the object of a codec. */
+#define WPK_CODEC_IDENTITY(codec) .name = #codec, .number = WPK_CODEC_NUMBER_##codec
 
 #ifdef __cplusplus
 }

@@ -13,9 +13,6 @@ extern "C" {
 
 enum { WPK_POOL_LANES = 8, WPK_POOL_MAX_SIZE = 256, WPK_POOL_PATTERNS = 256 };
 
-/* The number of the codec whose weights are indices into a pool. */
-enum { WPK_POOL_CODEC = 6 };
-
 typedef enum {
     WPK_LUT_NONE = 0, /* kernels multiply with the vectors */
     WPK_LUT_RAM = 1,  /* made by wpk_pool_build_lut */

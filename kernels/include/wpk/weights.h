@@ -23,7 +23,8 @@ typedef struct {
 
 /* Weights of a checked blob. Dense blobs are read in place. */
 static inline wpk_weights wpk_weights_of_blob(const wpk_blob *blob, const wpk_codec *codec) {
-    const int8_t *const dense = blob->codec == 0 ? (const int8_t *)blob->section[0] : NULL;
+    const int8_t *const dense =
+        blob->codec == WPK_CODEC_NUMBER_dense ? (const int8_t *)blob->section[0] : NULL;
     const wpk_weights weights = {dense, codec, *blob, blob->rows, blob->cols, 8};
     return weights;
 }

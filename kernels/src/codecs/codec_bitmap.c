@@ -261,8 +261,7 @@ static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uin
 }
 
 const wpk_codec wpk_codec_bitmap = {
-    .name = "bitmap",
-    .number = 3,
+    WPK_CODEC_IDENTITY(bitmap),
     .check = check,
     .decode = decode,
     .list = list,

@@ -414,8 +414,7 @@ static uint32_t to_groups(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row
 #endif
 
 const wpk_codec wpk_codec_dcsr = {
-    .name = "dcsr",
-    .number = 2,
+    WPK_CODEC_IDENTITY(dcsr),
     .check = check,
     .decode = decode,
     .list = list,

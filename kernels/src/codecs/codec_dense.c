@@ -24,8 +24,7 @@ static void decode(const wpk_blob *blob, wpk_cursor *cursor, uint32_t first, uin
 }
 
 const wpk_codec wpk_codec_dense = {
-    .name = "dense",
-    .number = 0,
+    WPK_CODEC_IDENTITY(dense),
     .check = check,
     .decode = decode,
 };

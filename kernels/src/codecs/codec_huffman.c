@@ -225,8 +225,7 @@ static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uin
 }
 
 const wpk_codec wpk_codec_huffman = {
-    .name = "huffman",
-    .number = 5,
+    WPK_CODEC_IDENTITY(huffman),
     .check = check,
     .decode = decode,
     .list = list,

@@ -110,8 +110,7 @@ static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const
 }
 
 const wpk_codec wpk_codec_packed = {
-    .name = "packed",
-    .number = 4,
+    WPK_CODEC_IDENTITY(packed),
     .check = check,
     .decode = decode,
     .dot = dot,

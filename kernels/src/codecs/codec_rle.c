@@ -291,8 +291,7 @@ static uint32_t to_groups(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row
 #endif
 
 const wpk_codec wpk_codec_rle = {
-    .name = "rle",
-    .number = 1,
+    WPK_CODEC_IDENTITY(rle),
     .check = check,
     .decode = decode,
     .list = list,

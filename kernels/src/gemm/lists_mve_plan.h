@@ -39,9 +39,12 @@ static inline uint64_t wpk_groups_nbytes(uint32_t count) {
     return sizeof(row_groups) + (uint64_t)count * sizeof(wpk_group);
 }
 
-/* Codecs with `groups` on this core, RLE and dCSR: a host that plans for it has them not. */
+/* Whether the codec has `groups` on this core: a host that plans for it has them not. */
 static inline bool wpk_has_groups(const wpk_codec *codec) {
-    return codec->number == 1 || codec->number == 2;
+#define WPK_CODEC(code, name, groups) ((groups) != 0 && codec->number == (code)) ||
+    return
+#include "wpk/codecs.def"
+        false;
 }
 
 /* Vectors of eight pixels in a tile; 0: there are too many columns for lists. */

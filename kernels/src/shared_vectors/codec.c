@@ -86,8 +86,7 @@ static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const
     return (int32_t)acc;
 }
 
-const wpk_codec wpk_codec_pool = {.name = "pool",
-                                  .number = WPK_POOL_CODEC,
+const wpk_codec wpk_codec_pool = {WPK_CODEC_IDENTITY(pool),
                                   .parse_pool = wpk_pool_parse,
                                   .check = check,
                                   .decode = decode,

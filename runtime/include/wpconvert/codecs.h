@@ -9,8 +9,11 @@
 
 namespace wpconvert {
 
-// Room for all codecs that the format has, and some to come.
-constexpr int kMaxCodecs = 8;
+// Room for all codecs of the library, and one of the program's own.
+#define WPK_CODEC(number, name, groups) +1
+constexpr int kMaxCodecs =
+#include "wpk/codecs.def"
+    +1;
 
 // Makes a codec known to every interpreter, before AllocateTensors. The codec object must live as
 // long as they do. Adding one again is no error. False when there is no room, or another codec has

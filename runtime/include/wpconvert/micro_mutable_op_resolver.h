@@ -57,12 +57,11 @@ class MicroMutableOpResolver : public MicroOpResolver {
         return custom_code == nullptr ? kTfLiteError : Add(-1, custom_code, registration);
     }
 
-#define WPCONVERT_ADD(name, number, method)             \
+#define WPCONVERT_BUILTIN(name, number, method)         \
     TfLiteStatus method() {                             \
         return Add(number, nullptr, Register_##name()); \
     }
-    WPCONVERT_BUILTIN_OPERATORS(WPCONVERT_ADD)
-#undef WPCONVERT_ADD
+#include "wpconvert/operators.def"
 
    private:
     Entry entries_[N > 0 ? N : 1];

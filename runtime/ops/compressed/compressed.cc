@@ -65,6 +65,17 @@ TfLiteStatus ReadPool(PrepareContext &context, const wpk_codec &codec, wpk_blob 
     return kTfLiteOk;
 }
 
+// The name of a codec of the library; nullptr for another number.
+const char *NameOf(uint8_t number) {
+    switch (number) {
+#define WPK_CODEC(code, name, groups) \
+    case code:                        \
+        return #name;
+#include "wpk/codecs.def"
+    }
+    return nullptr;
+}
+
 TfLiteStatus ReadBlob(PrepareContext &context, wpk_blob *blob, const wpk_codec **codec) {
     const Tensor tensor = context.input(1);
     if (wpk_blob_parse(tensor.as<uint8_t>(), tensor.nbytes, blob) != WPK_OK) {
@@ -72,12 +83,9 @@ TfLiteStatus ReadBlob(PrepareContext &context, wpk_blob *blob, const wpk_codec *
     }
     *codec = FindCodec(blob->codec);
     if (*codec == nullptr) {
-        static const char *const kNames[] = {"dense",  "rle",     "dcsr", "bitmap",
-                                             "packed", "huffman", "pool"};
-        if (blob->codec < sizeof kNames / sizeof kNames[0]) {
+        if (const char *const name = NameOf(blob->codec)) {
             return context.Fail(
-                "its weights need a codec that was not added: AddCodec(&wpk_codec_%s)",
-                kNames[blob->codec]);
+                "its weights need a codec that was not added: AddCodec(&wpk_codec_%s)", name);
         }
         return context.Fail("its weights need codec %d, which was not added", blob->codec);
     }

@@ -31,8 +31,8 @@ int RequestScratch(PrepareContext &context, const wpk_table &table, uint32_t ker
 
 // What Register_WP_…() give. The adapter to TensorFlow Lite Micro has functions of those names with
 // another result, so it refers to these.
-extern const Registration kWpAdd, kWpConv2D, kWpDepthwiseConv2D, kWpFullyConnected, kWpLookup,
-    kWpMul;
+#define WPCONVERT_CUSTOM(name) extern const Registration kOperator_##name;
+#include "wpconvert/operators.def"
 
 }  // namespace wpconvert
 

@@ -58,10 +58,10 @@ TfLiteStatus Invoke(InvokeContext &context) {
 
 }  // namespace
 
-const Registration kWpConv2D = {"WP_CONV_2D", Prepare, Invoke, kOperatorNone};
+const Registration kOperator_WP_CONV_2D = {"WP_CONV_2D", Prepare, Invoke, kOperatorNone};
 
 const Registration *Register_WP_CONV_2D() {
-    return &kWpConv2D;
+    return &kOperator_WP_CONV_2D;
 }
 
 }  // namespace wpconvert

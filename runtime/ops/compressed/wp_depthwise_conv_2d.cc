@@ -51,10 +51,11 @@ TfLiteStatus Invoke(InvokeContext &context) {
 
 }  // namespace
 
-const Registration kWpDepthwiseConv2D = {"WP_DEPTHWISE_CONV_2D", Prepare, Invoke, kOperatorNone};
+const Registration kOperator_WP_DEPTHWISE_CONV_2D = {"WP_DEPTHWISE_CONV_2D", Prepare, Invoke,
+                                                     kOperatorNone};
 
 const Registration *Register_WP_DEPTHWISE_CONV_2D() {
-    return &kWpDepthwiseConv2D;
+    return &kOperator_WP_DEPTHWISE_CONV_2D;
 }
 
 }  // namespace wpconvert

@@ -59,15 +59,15 @@ TfLiteStatus InvokeMul(InvokeContext &context) {
 
 }  // namespace
 
-const Registration kWpAdd = {"WP_ADD", PrepareAdd, InvokeAdd, kOperatorInPlace};
-const Registration kWpMul = {"WP_MUL", PrepareMul, InvokeMul, kOperatorInPlace};
+const Registration kOperator_WP_ADD = {"WP_ADD", PrepareAdd, InvokeAdd, kOperatorInPlace};
+const Registration kOperator_WP_MUL = {"WP_MUL", PrepareMul, InvokeMul, kOperatorInPlace};
 
 const Registration *Register_WP_ADD() {
-    return &kWpAdd;
+    return &kOperator_WP_ADD;
 }
 
 const Registration *Register_WP_MUL() {
-    return &kWpMul;
+    return &kOperator_WP_MUL;
 }
 
 }  // namespace wpconvert

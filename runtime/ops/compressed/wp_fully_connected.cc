@@ -44,10 +44,11 @@ TfLiteStatus Invoke(InvokeContext &context) {
 
 }  // namespace
 
-const Registration kWpFullyConnected = {"WP_FULLY_CONNECTED", Prepare, Invoke, kOperatorNone};
+const Registration kOperator_WP_FULLY_CONNECTED = {"WP_FULLY_CONNECTED", Prepare, Invoke,
+                                                   kOperatorNone};
 
 const Registration *Register_WP_FULLY_CONNECTED() {
-    return &kWpFullyConnected;
+    return &kOperator_WP_FULLY_CONNECTED;
 }
 
 }  // namespace wpconvert

@@ -45,10 +45,10 @@ TfLiteStatus Invoke(InvokeContext &context) {
 
 }  // namespace
 
-const Registration kWpLookup = {"WP_LOOKUP", Prepare, Invoke, kOperatorInPlace};
+const Registration kOperator_WP_LOOKUP = {"WP_LOOKUP", Prepare, Invoke, kOperatorInPlace};
 
 const Registration *Register_WP_LOOKUP() {
-    return &kWpLookup;
+    return &kOperator_WP_LOOKUP;
 }
 
 }  // namespace wpconvert

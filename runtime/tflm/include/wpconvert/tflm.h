@@ -19,12 +19,8 @@ namespace wpconvert {
 inline namespace tflm {
 
 // Constant objects; any number of resolvers may share them.
-const TFLMRegistration *Register_WP_ADD();
-const TFLMRegistration *Register_WP_CONV_2D();
-const TFLMRegistration *Register_WP_DEPTHWISE_CONV_2D();
-const TFLMRegistration *Register_WP_FULLY_CONNECTED();
-const TFLMRegistration *Register_WP_LOOKUP();
-const TFLMRegistration *Register_WP_MUL();
+#define WPCONVERT_CUSTOM(name) const TFLMRegistration *Register_##name();
+#include "wpconvert/operators.def"
 
 }  // namespace tflm
 }  // namespace wpconvert
