@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.tflite.harness import sparse
 from wpconvert.codecs import CODECS, STANDALONE, encode
 from wpconvert.errors import ModelError
-from wpconvert.model.plan import Outcome, dump_plan, encode_all, kept
+from wpconvert.model.plan import Outcome, dump_plan, encode_all, encoded, kept
 from wpconvert.model.rules import Choice
 from wpconvert.model.rules_file import parse_rules
 from wpconvert.model.weight import Fixed, Rewritable, Stored, Weight
@@ -95,7 +95,7 @@ def test_equal_blobs_of_shared_storage_count_once() -> None:
 
 def test_stored_form_stays_unless_the_new_one_is_smaller() -> None:
     w = weight()
-    blobs = {name: encode(name, w.values, 1) for name in STANDALONE}
+    blobs = {name: encoded(w, name) for name in STANDALONE}
     assert blobs["rle"].nbytes < blobs["dcsr"].nbytes
     stored = replace(w, stored=Stored("dcsr", blobs["dcsr"]))
     assert outcome(stored, "rle").method == "rle"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tests.support.models import ModelBuilder
 from tests.support.oracles import LiteRtOracle
-from wpconvert.codecs import STANDALONE, encode
+from wpconvert.codecs import STANDALONE
 from wpconvert.errors import ModelError
 from wpconvert.formats.tflite.convert import Converted, Settings, convert
 from wpconvert.formats.tflite.file import parse, serialise
@@ -20,7 +20,7 @@ from wpconvert.formats.tflite.rewrite import rewrite
 from wpconvert.formats.tflite.schema import options
 from wpconvert.formats.tflite.weights import find_weights
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
-from wpconvert.model.plan import Outcome
+from wpconvert.model.plan import Outcome, encoded
 from wpconvert.model.rules import Rules
 from wpconvert.model.weight import Rewritable, Weight, obstacle_of
 from wpconvert.reference.interpreter import Interpreter
@@ -64,7 +64,7 @@ def _forced(weight: Weight, method: str) -> Outcome:
     if not isinstance(weight, Rewritable):
         return Outcome(weight, "none", reason=obstacle_of(weight))
     try:
-        return Outcome(weight, method, encode(method, weight.values, weight.row_dims))
+        return Outcome(weight, method, encoded(weight, method))
     except ModelError as error:
         return Outcome(weight, "none", reason=str(error))
 

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from tests.support.networks import random_network
 from tests.tflite.harness import converted, forced
-from wpconvert.codecs import STANDALONE, encode
+from wpconvert.codecs import STANDALONE
 from wpconvert.formats.tflite.builder import Builder
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.overhead import Overheads
 from wpconvert.formats.tflite.rewrite import rewrite
 from wpconvert.formats.tflite.schema import ModelT
 from wpconvert.formats.tflite.weights import find_weights
-from wpconvert.model.plan import Outcome, blobs_nbytes
+from wpconvert.model.plan import Outcome, blobs_nbytes, encoded
 from wpconvert.model.rules import AUTO, Rule
 from wpconvert.model.weight import Rewritable
 
@@ -43,7 +43,7 @@ def dense_blobs(data: bytes, strip: bool) -> list[Outcome]:
     weights = find_weights(parse(data))
     overheads = Overheads(weights, parse(data), strip)
     given = [overheads.given(weight) for weight in weights]
-    return [Outcome(w, "dense", encode("dense", w.values, w.row_dims)) for w in given if isinstance(w, Rewritable)]
+    return [Outcome(w, "dense", encoded(w, "dense")) for w in given if isinstance(w, Rewritable)]
 
 
 def counted(outcomes: Sequence[Outcome]) -> int:
@@ -75,7 +75,7 @@ def test_what_does_not_pay_beside_the_others_stays_dense(seed: int, strip: bool)
     overheads = Overheads(weights, parse(data), strip)
     random = np.random.default_rng(seed)
     outcomes = [
-        Outcome(w, "huffman", encode("huffman", w.values, w.row_dims))
+        Outcome(w, "huffman", encoded(w, "huffman"))
         if isinstance(w, Rewritable) and random.random() < 0.6
         else Outcome(w, "none")
         for w in map(overheads.given, weights)

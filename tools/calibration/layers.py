@@ -17,7 +17,7 @@ from wpconvert.formats.tflite.rewrite import rewrite
 from wpconvert.formats.tflite.schema import options
 from wpconvert.formats.tflite.weights import rewritable_weights
 from wpconvert.model.layer import PLAIN
-from wpconvert.model.plan import Outcome
+from wpconvert.model.plan import Outcome, encoded
 
 SIZES = (
     (1, 1), (1, 1), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3), (4, 4), (4, 4), (5, 5), (6, 6), (7, 7), (8, 8),
@@ -317,7 +317,7 @@ def build(samples: Sequence[Sample]) -> bytes:
     for weight in rewritable_weights(model):
         method = stored.get(weight.key, PLAIN)
         if method != PLAIN:
-            outcomes.append(Outcome(weight, method, encode(method, weight.values, weight.row_dims)))
+            outcomes.append(Outcome(weight, method, encoded(weight, method)))
     rewrite(model, outcomes, strip=True)
     return serialise(model)
 

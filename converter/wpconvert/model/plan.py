@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wpconvert import strict_yaml
 from wpconvert.codecs import CODECS, Layout, encode
 from wpconvert.errors import ModelError
+from wpconvert.model.encoded import Encoded, Room
 from wpconvert.model.layer import PLAIN, Storage
 from wpconvert.model.pooling import POOL
 from wpconvert.model.reasons import METHOD_NONE, below_threshold, cannot_hold, shares_with, would_not_shrink
@@ -37,9 +37,9 @@ class Outcome:
     tried: str = PLAIN
 
     @property
-    def blob(self) -> NDArray[np.uint8] | None:
-        """The form, uint8[nbytes], where that is a blob of a codec."""
-        return self.form if isinstance(self.form, np.ndarray) else None
+    def blob(self) -> Encoded | None:
+        """The form where that is a blob of a codec."""
+        return self.form if isinstance(self.form, Encoded) else None
 
     @property
     def nbytes(self) -> int:
@@ -51,12 +51,12 @@ class Outcome:
         """Whether the weight is stored in another form than a dense one."""
         return self.form is not None
 
-    @cached_property
+    @property
     def storage(self) -> Storage | None:
-        """How a weight is stored that is not plain. To count what decoding it takes, it is decoded."""
-        if not isinstance(self.weight, Rewritable) or self.method == PLAIN:
+        """How a weight is stored that is not plain."""
+        if not isinstance(self.weight, Rewritable) or self.blob is None:
             return None
-        return Storage.of(self.method, self.weight.values, self.weight.row_dims, self.blob)
+        return self.blob.storage(self.method, self.weight.values, self.weight.row_dims)
 
     @property
     def unchanged(self) -> bool:
@@ -67,8 +67,10 @@ class Outcome:
 def encode_all(choices: Sequence[Choice], progress: Progress | None = None) -> list[Outcome]:
     """Encode every weight as chosen. No tensor grows: one that would keeps method `none` and the reason."""
     outcomes = []
+    room = Room()
     for choice in choices:
         outcomes.append(encode_choice(choice))
+        room.keep([outcomes[-1].blob])
         if progress is not None:
             progress(choice.weight)
     return settle_shared(outcomes)
@@ -113,7 +115,7 @@ def _attempt(choice: Choice) -> Outcome:
     size = f"at least {bound:,}"
     if bound < budget:
         try:
-            blob = encode(choice.method, weight.values, weight.row_dims, pool=weight.pool)
+            blob = encoded(weight, choice.method)
         except ModelError as error:
             return Outcome(weight, "none", reason=cannot_hold(choice.method, error))
         if blob.nbytes < budget:
@@ -123,6 +125,12 @@ def _attempt(choice: Choice) -> Outcome:
     return Outcome(weight, "none", reason=reason)
 
 
+def encoded(weight: Rewritable, method: str) -> Encoded:
+    """The weight as a codec stores it. ModelError where that cannot hold it."""
+    again = partial(encode, method, weight.values, weight.row_dims, pool=weight.pool)
+    return Encoded(again(), again)
+
+
 def _is_sparse(choice: Choice) -> bool:
     return (choice.weight.sparsity or 0.0) >= choice.threshold
 
@@ -130,7 +138,9 @@ def _is_sparse(choice: Choice) -> bool:
 def blobs_nbytes(outcomes: Sequence[Outcome]) -> int:
     """The blobs of weights that share their bytes; equal ones count once."""
     blobs = [outcome.blob for outcome in outcomes if outcome.blob is not None]
-    return sum(map(len, {blob.tobytes() for blob in blobs})) if len(blobs) > 1 else sum(blob.nbytes for blob in blobs)
+    if len(blobs) > 1:
+        return sum(map(len, {blob.bytes.tobytes() for blob in blobs}))
+    return sum(blob.nbytes for blob in blobs)
 
 
 def settle_shared(outcomes: list[Outcome]) -> list[Outcome]:

@@ -13,7 +13,7 @@ from wpconvert.model.layer import Layer
 
 
 class Form(Protocol):
-    """A compressed weight as a file has it: the blob of a codec, uint8[nbytes], or what else a format has."""
+    """A compressed weight as a file has it: the blob of a codec, or what else a format has."""
 
     @property
     def nbytes(self) -> int:

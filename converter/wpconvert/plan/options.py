@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from wpconvert.codecs import CODECS, STANDALONE
+from wpconvert.model.encoded import Room
 from wpconvert.model.layer import PLAIN, Layer
 from wpconvert.model.plan import Outcome, Progress, blobs_nbytes, encode_choice, settle_shared
 from wpconvert.model.rules import AUTO, Choice
@@ -73,9 +74,12 @@ def items_of(choices: Sequence[Choice], costs: CostModel, progress: Progress | N
     groups: defaultdict[int, list[Choice]] = defaultdict(list)
     for choice in choices:
         groups[choice.weight.storage].append(choice)
-    items = []
+    items: list[Item] = []
+    room = Room()
     for members in groups.values():
         items.append(_item(members, costs))
+        # Of a large model all that could be chosen would take several times its own memory.
+        room.keep(outcome.blob for option in items[-1].options for outcome in option.outcomes)
         if progress is not None:
             for choice in members:
                 progress(choice.weight)

@@ -23,6 +23,7 @@ from wpconvert.formats.tflite.weights import WEIGHT_INPUT, Site, find_sites, fin
 from wpconvert.graph.custom.compressed import blob_of, codec_name, pool_of
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.memory.offline import MemoryPlan, memory_plan
+from wpconvert.model.encoded import Encoded
 from wpconvert.model.layer import Layer
 from wpconvert.model.plan import Outcome, Progress, dump_plan, encode_all, kept
 from wpconvert.model.pooling import POOL, PoolSettings
@@ -215,7 +216,7 @@ def _stored(model: TfliteModel, provenance: Provenance | None) -> dict[str, Stor
         for index, operator in enumerate(graph.operators):
             if model.operator_name(operator) in BUILTIN_NAMES:
                 tensor = int(operator.inputs[WEIGHT_INPUT])
-                blob = blob_of(model, s, index)
+                blob = Encoded(blob_of(model, s, index))
                 pool = pool_table.unpack(raw) if (raw := pool_of(model, s, index)) is not None else None
                 found[key_of(s, tensor)] = Stored(
                     codec_name(model, s, index), blob, pool, every or (s, tensor) in lossy

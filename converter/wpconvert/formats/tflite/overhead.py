@@ -27,6 +27,7 @@ from wpconvert.formats.tflite.parts import (
 )
 from wpconvert.formats.tflite.rewrite import rewrite
 from wpconvert.formats.tflite.weights import Site, find_sites
+from wpconvert.model.encoded import Encoded
 from wpconvert.model.plan import Outcome, blobs_nbytes, kept
 from wpconvert.model.pooling import POOL
 from wpconvert.model.weight import Rewritable, Weight
@@ -117,7 +118,7 @@ class Overheads:
 def _stub(weight: Rewritable) -> Outcome:
     """The weight rewritten, with a blob that says no more than its layout."""
     layout = repr((weight.shape, weight.row_dims)).encode()
-    return Outcome(weight, _METHOD, np.frombuffer(layout, np.uint8))
+    return Outcome(weight, _METHOD, Encoded(np.frombuffer(layout, np.uint8)))
 
 
 def _sum(counters: Iterable[Counter[Key]]) -> Counter[Key]:

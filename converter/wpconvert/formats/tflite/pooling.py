@@ -114,7 +114,7 @@ def _saved(outcomes: Sequence[Outcome]) -> int:
     for outcome in outcomes:
         before[outcome.weight.storage] = outcome.weight.stored_nbytes
         if outcome.blob is not None:
-            after[outcome.weight.storage, outcome.blob.tobytes()] = outcome.blob.nbytes
+            after[outcome.weight.storage, outcome.blob.bytes.tobytes()] = outcome.blob.nbytes
     overhead = sum(outcome.weight.overhead for outcome in outcomes if outcome.weight.stored is None)
     return sum(before.values()) - sum(after.values()) - overhead
 

@@ -49,7 +49,7 @@ def rewrite(
     memory_plan = None
     sites = find_sites(model)
     chosen = [
-        _Replacement(sites[weight.key], weight, outcome.method, outcome.blob)
+        _Replacement(sites[weight.key], weight, outcome.method, outcome.blob.bytes)
         for outcome in outcomes
         if outcome.blob is not None and isinstance(weight := outcome.weight, Rewritable)
     ]
