@@ -16,7 +16,7 @@ class Interpreter:
     """
 
     def __init__(self, model: bytes, arena_nbytes: int | None = None) -> None:
-        """Copies the bytes of a `.tflite` file. Without `arena_nbytes` the arena is as large as the model needs.
+        """Keeps the bytes of a `.tflite` file. Without `arena_nbytes` the arena is as large as the model needs.
 
         Raises Error with the runtime's message when the model is malformed or not supported, or the arena too small.
         """

@@ -112,7 +112,7 @@ nb::list details_of(const std::vector<Port> &ports) {
 
 class Interpreter {
    public:
-    Interpreter(const nb::bytes &model, std::optional<size_t> arena_nbytes) {
+    Interpreter(const nb::bytes &model, std::optional<size_t> arena_nbytes) : model_(model) {
         if (arena_nbytes.has_value() && *arena_nbytes == 0) {
             throw std::invalid_argument("an arena of 0 bytes");
         }
@@ -207,6 +207,8 @@ class Interpreter {
         }
     }
 
+    // The session works on its bytes.
+    nb::bytes model_;
     std::unique_ptr<Session> session_;
     std::mutex running_;
 };

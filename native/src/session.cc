@@ -49,6 +49,19 @@ Aligned copy_of(const uint8_t *data, size_t nbytes) {
     return copy;
 }
 
+// Bytes on a boundary of kAlignment: those that are given where they lie on one, else a copy.
+struct OnBoundary {
+    OnBoundary(const uint8_t *bytes, size_t nbytes) : data(bytes) {
+        if (reinterpret_cast<uintptr_t>(bytes) % kAlignment != 0) {
+            copy = copy_of(bytes, nbytes);
+            data = copy.get();
+        }
+    }
+
+    const uint8_t *data;
+    Aligned copy;
+};
+
 std::pair<ElementKind, uint8_t> element_of(TensorType type) {
     const auto nbits = static_cast<uint8_t>(8 * ElementNbytes(type));
     switch (type) {
@@ -114,7 +127,10 @@ void expect_sound(wpk_status status) {
 }  // namespace
 
 struct Session::State {
-    Aligned model, arena;
+    State(const uint8_t *bytes, size_t nbytes) : model(bytes, nbytes) {}
+
+    OnBoundary model;
+    Aligned arena;
     size_t arena_nbytes = 0;
     std::unique_ptr<MicroInterpreter> interpreter;
 
@@ -125,15 +141,14 @@ struct Session::State {
         arena = allocate(nbytes);
         arena_nbytes = nbytes;
         std::memset(arena.get(), fill, nbytes);
-        interpreter = std::make_unique<MicroInterpreter>(model.get(), model_nbytes, all_operators(),
+        interpreter = std::make_unique<MicroInterpreter>(model.data, model_nbytes, all_operators(),
                                                          arena.get(), nbytes);
         return interpreter->AllocateTensors() == kTfLiteOk;
     }
 };
 
 Session::Session(const uint8_t *model, size_t nbytes, size_t arena_nbytes, uint8_t fill)
-    : state_(std::make_unique<State>()) {
-    state_->model = copy_of(model, nbytes);
+    : state_(std::make_unique<State>(model, nbytes)) {
     bool prepared =
         state_->prepare(nbytes, arena_nbytes == 0 ? kFirstArenaNbytes : arena_nbytes, fill);
     while (!prepared && arena_nbytes == 0) {
@@ -217,12 +232,12 @@ LowerArena lower_arena(const uint8_t *model, size_t nbytes, const std::string &c
     if (planning == nullptr) {
         throw Error("no kernels for the core " + core);
     }
-    const Aligned copy = copy_of(model, nbytes);
+    const OnBoundary bytes(model, nbytes);
     size_t arena_nbytes = kFirstArenaNbytes;
     while (true) {
         const Aligned arena = allocate(arena_nbytes);
         const PlanningFor scope(planning, spare);
-        Program program(copy.get(), nbytes, all_operators(), arena.get(), arena_nbytes);
+        Program program(bytes.data, nbytes, all_operators(), arena.get(), arena_nbytes);
         const bool built = program.Build() == kTfLiteOk;
         const size_t needed = program.arena_nbytes_needed();
         if (built) {

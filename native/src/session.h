@@ -64,8 +64,9 @@ class WeightBlob {
 
 class Session {
    public:
-    // Copies the model to aligned memory and prepares it. With arena_nbytes = 0 the arena is as
-    // large as it takes, up to kMaxArenaNbytes; `fill` is what its bytes are before. Throws Error.
+    // Prepares the model, whose bytes have to outlive the session: only those that do not lie on a
+    // boundary of 16 bytes are copied. With arena_nbytes = 0 the arena is as large as it takes, up
+    // to kMaxArenaNbytes; `fill` is what its bytes are before. Throws Error.
     Session(const uint8_t *model, size_t nbytes, size_t arena_nbytes, uint8_t fill = 0);
     ~Session();
     Session(const Session &) = delete;

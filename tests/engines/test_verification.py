@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +21,8 @@ from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.restore import is_rewritten
 from wpconvert.formats.tflite.schema import TensorType, options
 from wpconvert.job.verify import verdict
+from wpconvert.model.encoded import Encoded
+from wpconvert.model.weight import Rewritable
 from wpconvert.report.result import Verification
 
 
@@ -181,12 +182,12 @@ def test_reference_verifies_where_the_native_engine_was_not_built(monkeypatch: p
 def test_a_codec_that_encodes_other_weights_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     data = conv_model()
 
-    def wrong(method: str, values: np.ndarray[tuple[int, ...], np.dtype[np.int8]], row_dims: int) -> Any:
-        changed = values.copy()
+    def wrong(weight: Rewritable, method: str) -> Encoded:
+        changed = weight.values.copy()
         changed.flat[7] ^= 1
-        return encode(method, changed, row_dims)
+        return Encoded(encode(method, changed, weight.row_dims))
 
-    monkeypatch.setattr("tests.tflite.harness.encode", wrong)
+    monkeypatch.setattr("tests.tflite.harness.encoded", wrong)
     # The C code and the Python one decode it alike: the original weights tell, and their digest in the metadata.
     result = verify(data, forced(data, strip=True), None)
     assert not result.passed and not result.weights_equal

@@ -245,7 +245,9 @@ def convert(
     verification = None
     if samples is not None:
         with progress_bar("verify", 2 * len(samples.samples), quiet) as bar:
-            verification = verdict(TfliteForms(original, parse(converted.data)), samples, chosen, bar.advance)
+            verification = verdict(
+                TfliteForms(original, parse(converted.data, as_is=True)), samples, chosen, bar.advance
+            )
     report_so_far = converted.report
     if network is not None:
         report_so_far, verification = network.reported(

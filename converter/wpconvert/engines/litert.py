@@ -13,7 +13,7 @@ from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite.file import serialise
 from wpconvert.formats.tflite.loss import loss_of
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.restore import restore
+from wpconvert.formats.tflite.restore import restored
 from wpconvert.formats.tflite.schema import DTYPES
 from wpconvert.temporary import temporary_folder
 
@@ -31,10 +31,10 @@ class LiteRtEngine:
         return [_FEW_BITS] if loss_of(model).reduced else []
 
     def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
-        return self._run(_restored(model), samples, advance)
+        return self._run(_dense(model), samples, advance)
 
     def traces(self, model: TfliteModel, samples: Iterable[Sample]) -> Iterator[Trace]:
-        dense = _restored(model)
+        dense = _dense(model)
         graph = dense.root.subgraphs[0]
         tensors = {
             (index, position): int(tensor)
@@ -55,10 +55,7 @@ class LiteRtEngine:
             return run_isolated("LiteRT", "wpconvert.engines.litert_worker", model_file, samples, advance, kept)
 
 
-def _restored(model: TfliteModel) -> TfliteModel:
+def _dense(model: TfliteModel) -> TfliteModel:
     if loss_of(model).reduced:
         raise UnsupportedError(_FEW_BITS)
-    # A copy: restoring works in place.
-    dense = model.copy()
-    restore(dense)
-    return dense
+    return restored(model)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from wpconvert.engines.base import Advance, Sample, Trace
 from wpconvert.errors import UnsupportedError, UsageError
-from wpconvert.formats.tflite.file import serialise
+from wpconvert.formats.tflite.file import file_of
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.native import extension
 
@@ -27,7 +27,7 @@ class NativeEngine:
         if missing:
             return missing
         try:
-            native.Interpreter(serialise(model))
+            native.Interpreter(file_of(model))
         except native.Error as error:
             return [str(error)]
         return []
@@ -35,7 +35,7 @@ class NativeEngine:
     def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
         outputs = []
         with _told():
-            interpreter = extension().Interpreter(serialise(model))
+            interpreter = extension().Interpreter(file_of(model))
             for sample in samples:
                 outputs.append(interpreter.run(sample))
                 advance()
@@ -43,7 +43,7 @@ class NativeEngine:
 
     def traces(self, model: TfliteModel, samples: Iterable[Sample]) -> Iterator[Trace]:
         with _told():
-            interpreter = extension().Interpreter(serialise(model))
+            interpreter = extension().Interpreter(file_of(model))
         for sample in samples:
             with _told():
                 outputs, results = interpreter.trace(sample)

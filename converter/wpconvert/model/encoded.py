@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,19 @@ class Encoded:
         if self._blob is None:
             raise ValueError("a blob was given up that cannot be made anew")
         return self._blob
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the bytes are there."""
+        return self._blob is not None
+
+    def __len__(self) -> int:
+        """Of the blob."""
+        return self.nbytes
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """For numpy, this is the blob."""
+        return np.array(self.bytes, dtype, copy=copy)
 
     def give_up(self) -> None:
         """Free the bytes, where they can be made anew."""

@@ -10,6 +10,8 @@ import flatbuffers
 import numpy as np
 from numpy.typing import NDArray
 
+from wpconvert.model.encoded import Encoded
+
 BUFFER_ALIGNMENT = 16
 _OFFSET = struct.Struct("<I")
 
@@ -17,7 +19,7 @@ SharedKey = tuple[str, bytes]
 """What makes two vectors or strings one: type and bytes."""
 
 DataKey = tuple[int, int]
-"""What makes the bytes of two buffers one: their address and their number."""
+"""What makes the bytes of two buffers one: their address, or that of what encodes them, and their number."""
 
 
 def vector_key(x: NDArray[Any]) -> SharedKey:
@@ -30,9 +32,9 @@ def string_key(s: str | bytes) -> SharedKey:
     return "string", s if isinstance(s, bytes) else s.encode()
 
 
-def data_key(data: NDArray[np.uint8]) -> DataKey:
+def data_key(data: NDArray[np.uint8] | Encoded) -> DataKey:
     """The key of a buffer's bytes."""
-    return data.ctypes.data, data.nbytes
+    return id(data) if isinstance(data, Encoded) else data.ctypes.data, data.nbytes
 
 
 class Builder(flatbuffers.Builder):  # type: ignore[misc]
@@ -73,13 +75,14 @@ class Builder(flatbuffers.Builder):  # type: ignore[misc]
         """Of what was written so far, and what was left out."""
         return int(self.Offset()) + self._left_out
 
-    def aligned_bytes(self, data: NDArray[np.uint8]) -> int:
+    def aligned_bytes(self, data: NDArray[np.uint8] | Encoded) -> int:
         """Write a byte vector that starts on a 16-byte boundary; returns its offset."""
         key = data_key(data)
         offset = self.written.get(key)
         if offset is None:
             # Without whole steps of the alignment, all else lies as it would.
-            written = data[: data.nbytes % BUFFER_ALIGNMENT] if self._hollow else data
+            raw = data.bytes if isinstance(data, Encoded) else data
+            written = raw[: raw.nbytes % BUFFER_ALIGNMENT] if self._hollow else raw
             self._left_out += data.nbytes - written.nbytes
             self.StartVector(1, written.nbytes, BUFFER_ALIGNMENT if data.nbytes else 1)
             self.head -= written.nbytes

@@ -152,7 +152,7 @@ def convert(
         costs = planner.costs
         reasoned, notes = explain(plan.planner, plan.point, plan.written.outcomes)
         found = replace(plan.written, outcomes=reasoned, notes=plan.written.notes + notes)
-        arena = arena_of(model, None, goal, needed=False)
+        arena = arena_of(model, goal, needed=False)
         prediction = forecast(plan.planner, plan.point, len(found.data), plan.arena_nbytes, arena)
     result, written, notes = found.data, found.outcomes, found.notes
     whole = result if settings.strip else behind(result, start.attached)
@@ -267,7 +267,13 @@ def _rewritten(
     model = source.dense.copy()
 
     def arena(new: TfliteModel) -> MemoryPlan | None:
-        return memory_plan(read_graph(new), lambda: serialise(new), settings.core) if planned else None
+        if not planned:
+            return None
+        if not any(isinstance(buffer.data, Encoded) for buffer in new.root.buffers):
+            return memory_plan(read_graph(new), lambda: serialise(new), settings.core)
+        # A large model: blobs are encoded once, and stand in memory once, in the file.
+        data = serialise(new)
+        return memory_plan(read_graph(parse(data)), lambda: data, settings.core)
 
     plan = rewrite(model, outcomes, settings.strip, arena)
     return serialise(model), plan

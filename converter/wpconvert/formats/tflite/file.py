@@ -26,6 +26,7 @@ from wpconvert.formats.tflite.checks import check
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.schema import FILE_IDENTIFIER, BufferT, ModelT
 from wpconvert.formats.tflite.verifier import FREE_NBYTES, MAX_EXPANSION, verify
+from wpconvert.model.encoded import Encoded
 
 MAX_NBYTES = (1 << 31) - (64 << 10)
 """Offsets are signed 32-bit in places; the difference leaves room for headers, padding and an identifier."""
@@ -33,7 +34,7 @@ _ROOM = 1 << 16
 
 
 def read(path: Path) -> tuple[bytes, TfliteModel]:
-    """The bytes of a `.tflite` file and the model in them.
+    """The bytes of a `.tflite` file and the model in them, which has to stay as it is.
 
     Raises FileError when the file cannot be read, and what `parse` raises, prefixed with `path`.
     """
@@ -44,13 +45,13 @@ def read(path: Path) -> tuple[bytes, TfliteModel]:
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror or error}") from error
     try:
-        return data, parse(data)
+        return data, parse(data, as_is=True)
     except (ModelError, UnsupportedError) as error:
         raise type(error)(f"{path}: {error}") from error
 
 
-def parse(data: bytes) -> TfliteModel:
-    """Parse the bytes of a `.tflite` file, which need not be trusted.
+def parse(data: bytes, *, as_is: bool = False) -> TfliteModel:
+    """Parse the bytes of a `.tflite` file, which need not be trusted. as_is: the model will stay as it is.
 
     Vectors of the result are read-only views of `data`. Data outside the flatbuffer (large models) is
     attached as if it were inside. Absent operator codes, inputs and outputs become empty. Raises ModelError
@@ -58,18 +59,36 @@ def parse(data: bytes) -> TfliteModel:
     """
     end = verify(data)
     root = ModelT.InitFromPackedBuf(data, 0)
-    _fill_absent(root)
-    end = max(end, _attach_external(root, data))
-    return TfliteModel(root, attached.find(data, end), check(root))
+    odd = _fill_absent(root)
+    outside = _attach_external(root, data)
+    model = TfliteModel(root, attached.find(data, max(end, outside)), check(root))
+    if as_is and not (odd or outside or model.attached or model.notes) and _is_aligned(root, data):
+        model.file = data
+    return model
 
 
-def _fill_absent(root: Any) -> None:
-    """Give the lists that everyone iterates over an empty value where the file has none."""
-    root.operatorCodes = root.operatorCodes or []
+def file_of(model: TfliteModel) -> bytes:
+    """A model's file for a runtime: the one it was parsed from where that will do, else a new one as of `serialise`."""
+    return serialise(model) if model.file is None else model.file
+
+
+def _is_aligned(root: Any, data: bytes) -> bool:
+    """Whether every buffer stands on a boundary in the file, as runtimes expect."""
+    start = np.frombuffer(data, np.uint8).ctypes.data
+    arrays = (buffer.data for buffer in root.buffers if buffer.data is not None and len(buffer.data))
+    return all((array.ctypes.data - start) % BUFFER_ALIGNMENT == 0 for array in arrays)
+
+
+def _fill_absent(root: Any) -> bool:
+    """Give the lists that everyone iterates over an empty value where the file has none; whether any had."""
     graphs = root.subgraphs or []
-    for node in [*graphs, *(operator for graph in graphs for operator in graph.operators or [])]:
+    nodes = [*graphs, *(operator for graph in graphs for operator in graph.operators or [])]
+    absent = not root.operatorCodes or any(node.inputs is None or node.outputs is None for node in nodes)
+    root.operatorCodes = root.operatorCodes or []
+    for node in nodes:
         node.inputs = np.empty(0, np.int32) if node.inputs is None else node.inputs
         node.outputs = np.empty(0, np.int32) if node.outputs is None else node.outputs
+    return absent
 
 
 def _attach_external(root: Any, data: bytes) -> int:
@@ -134,8 +153,13 @@ class _AlignedDetails:
         return builder.EndObject()
 
 
-def _byte_array(data: Any) -> NDArray[np.uint8]:
-    """Bytes, a list of byte values or an array as contiguous uint8[n], without a copy where possible."""
+def _byte_array(data: Any) -> NDArray[np.uint8] | Encoded:
+    """Bytes, a list of byte values or an array as contiguous uint8[n], without a copy where possible.
+
+    A blob that is encoded when it is written stays what it is.
+    """
+    if isinstance(data, Encoded):
+        return data
     if isinstance(data, (bytes, bytearray, memoryview)):
         return np.frombuffer(data, np.uint8)
     array = np.ascontiguousarray(data)
@@ -151,7 +175,7 @@ def _aligned(root: Any) -> Iterator[None]:
     for quantization in (tensor.quantization for tensor in tensors if tensor.quantization is not None):
         custom = getattr(quantization.details, "custom", None)
         if custom is not None:
-            swapped.append((quantization, quantization.details, _AlignedDetails(_byte_array(custom))))
+            swapped.append((quantization, quantization.details, _AlignedDetails(np.asarray(_byte_array(custom)))))
     if buffers is not None:
         arrays = [None if buffer.data is None else _byte_array(buffer.data) for buffer in buffers]
         root.buffers = [_AlignedBuffer(data=array) for array in arrays]

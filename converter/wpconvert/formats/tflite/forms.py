@@ -21,7 +21,7 @@ from wpconvert.formats.protocol import Runs, WeightLoss
 from wpconvert.formats.tflite.equality import weights_equal
 from wpconvert.formats.tflite.loss import loss_of
 from wpconvert.formats.tflite.model import TfliteModel, shape_of, text
-from wpconvert.formats.tflite.restore import is_rewritten, restore
+from wpconvert.formats.tflite.restore import restored
 from wpconvert.report.result import TensorCoverage
 
 
@@ -68,7 +68,8 @@ class TfliteForms:
     def weights(self) -> WeightLoss:
         """Compare the weights, those of lossy operators apart. The dense ones are in memory only meanwhile."""
         loss, before = loss_of(self.rewritten), loss_of(self.original)
-        source, dense = restored(self.original), restored(self.rewritten)
+        source = restored(self.original)
+        dense = restored(self.rewritten, source)
         return WeightLoss(
             weights_equal(source, dense, loss.places, loss.units),
             weights_equal(source, dense, (), {}),
@@ -129,15 +130,6 @@ class TfliteForms:
             f"values differ first in {name or 'the output'} of operator {index} "
             f"({self.original.operator_name(operator)}): {runs.different[index, position]:,} of them"
         ]
-
-
-def restored(model: TfliteModel) -> TfliteModel:
-    """The dense model, a copy where it is not the model itself."""
-    if not is_rewritten(model):
-        return model
-    copy = model.copy()
-    restore(copy)
-    return copy
 
 
 def _run_both(engine: Engine, first: TfliteModel, second: TfliteModel, inputs: Inputs, advance: Advance) -> Runs:

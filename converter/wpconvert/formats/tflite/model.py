@@ -26,16 +26,18 @@ class TfliteModel:
     """A model whose flatbuffer passed the structural and index checks of `wpconvert.formats.tflite.file`.
 
     `root` is LiteRT's `ModelT`; every tensor, buffer and operator code index in it is in range. attached: what stands
-    behind the flatbuffer in the file it was read from. notes: what is odd in that file.
+    behind the flatbuffer in the file it was read from. notes: what is odd in that file. file: its bytes,
+    where a runtime can take them and the model is one that stays as it is.
     """
 
     root: Any
     attached: Attached | None = None
     notes: tuple[str, ...] = ()
+    file: bytes | None = None
 
     def copy(self) -> TfliteModel:
         """A model that can be changed by itself: all but arrays and texts, which no one writes to, are copied."""
-        return replace(self, root=_copied(self.root))
+        return replace(self, root=_copied(self.root), file=None)
 
     def operator_code(self, operator: Any) -> Any:
         return self.root.operatorCodes[operator.opcodeIndex]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from wpconvert.codecs import CODECS
 from wpconvert.errors import BudgetError, UnsupportedError
-from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.file import file_of, parse
 from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.rewrite import rewrite
@@ -89,22 +89,19 @@ def write_planned(planner: Planner, source: Input) -> Planned:
     return _Memory(planner, source).narrowed(goal.ram_nbytes)
 
 
-def arena_of(model: TfliteModel, data: bytes | None, goal: Goal, needed: bool) -> int | None:
-    """The arena of a model on the goal's board; None where it cannot be said, which is an error if it is `needed`.
-
-    data: its file, where it is there already.
-    """
+def arena_of(model: TfliteModel, goal: Goal, needed: bool) -> int | None:
+    """The arena of a model on the goal's board; None where it cannot be said, which is an error if it is `needed`."""
     try:
-        return _predicted(model, goal, data).nbytes
+        return _predicted(model, goal).nbytes
     except UnsupportedError as error:
         if needed:
             raise UnsupportedError(f"the arena for --ram cannot be predicted: {error}") from error
         return None
 
 
-def _predicted(model: TfliteModel, goal: Goal, data: bytes | None = None) -> ArenaPrediction:
+def _predicted(model: TfliteModel, goal: Goal) -> ArenaPrediction:
     one = predict_tflm if goal.runtime == TFLM else predict
-    return one(read_graph(model), serialise(model) if data is None else data, goal.core)
+    return one(read_graph(model), file_of(model), goal.core)
 
 
 def _write_best(planner: Planner, source: Input, known: Planned | None = None) -> Planned:
@@ -136,10 +133,8 @@ def _write_best(planner: Planner, source: Input, known: Planned | None = None) -
     if planner.may_stay and best.flash_nbytes > len(source.data) + before.code_nbytes:
         # The bytes that were estimated said otherwise.
         best = _write(planner, before.options, source)
-    data = best.written.data
-    # The input can have weights behind the flatbuffer, where the runtime does not look for them.
-    own = None if data is source.data else data
-    return replace(best, arena_nbytes=arena_of(parse(data), own, goal, goal.ram_nbytes is not None))
+    written = parse(best.written.data, as_is=True)
+    return replace(best, arena_nbytes=arena_of(written, goal, goal.ram_nbytes is not None))
 
 
 def _or_near(plan: Planned, source: Input) -> Planned:

@@ -21,7 +21,7 @@ from wpconvert.formats.tflite.schema import (
     BufferT,
     TensorType,
 )
-from wpconvert.formats.tflite.weights import table_of
+from wpconvert.formats.tflite.weights import WEIGHT_INPUT, table_of
 from wpconvert.graph.custom.compressed import Compressed, Decoded, read_compressed
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.model.provenance import Provenance
@@ -35,12 +35,22 @@ def is_rewritten(model: TfliteModel) -> bool:
     )
 
 
-def restore(model: TfliteModel, same_outputs: bool = False) -> list[str]:
+def restored(model: TfliteModel, known: TfliteModel | None = None) -> TfliteModel:
+    """The dense model, a copy where it is not the model itself. known: as `restore` takes it; raises the same."""
+    if not is_rewritten(model):
+        return model
+    copy = model.copy()
+    restore(copy, known=known)
+    return copy
+
+
+def restore(model: TfliteModel, same_outputs: bool = False, known: TfliteModel | None = None) -> list[str]:
     """Undo `rewrite` in place. Returns what could not be given back, empty for a file with its originals.
 
     Weight data, shape and type are always exact, those of pooled weights as they were pooled. The restored model
     computes the same bits; the exceptions, multipliers that no float32 scales give and pooled operators of fewer bits,
     are among what is returned, and with `same_outputs` an UnsupportedError.
+    known: a dense model whose weights are taken where they are equal, which saves the memory of another copy.
     Raises ModelError for corrupt blobs, tables and options, and for originals that contradict them.
     """
     if not is_rewritten(model):
@@ -49,7 +59,7 @@ def restore(model: TfliteModel, same_outputs: bool = False) -> list[str]:
     _merge_codes(model, originals)
     # Every operator is decoded before a tensor changes: operators, also of several subgraphs, can share a blob.
     compressed = {
-        (s, index): read_compressed(model, s, index)
+        (s, index): _shared(read_compressed(model, s, index), (s, index), known)
         for s, graph in enumerate(model.root.subgraphs)
         for index, operator in enumerate(graph.operators)
         if model.operator_name(operator) in BUILTIN_NAMES
@@ -116,6 +126,21 @@ def restore(model: TfliteModel, same_outputs: bool = False) -> list[str]:
     if provenance is not None and provenance.lossy:
         losses.append(POOLED)
     return losses
+
+
+def _shared(parts: Decoded, place: Place, known: TfliteModel | None) -> Decoded:
+    """The parts, with the weights that a dense model has at the same place where they are equal."""
+    subgraph, index = place
+    graphs = [] if known is None else known.root.subgraphs
+    if known is None or subgraph >= len(graphs) or index >= len(operators := graphs[subgraph].operators or []):
+        return parts
+    inputs = operators[index].inputs
+    weight = int(inputs[WEIGHT_INPUT]) if len(inputs) > WEIGHT_INPUT else -1
+    tensor = graphs[subgraph].tensors[weight] if weight >= 0 else None
+    if tensor is None or tensor.type != TensorType.INT8 or shape_of(tensor) != parts.weights.shape:
+        return parts
+    values = known.constant(tensor)
+    return replace(parts, weights=values) if values is not None and np.array_equal(parts.weights, values) else parts
 
 
 def _and_others(places: Sequence[Place]) -> str:

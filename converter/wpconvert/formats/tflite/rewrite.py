@@ -30,6 +30,7 @@ from wpconvert.formats.tflite.weights import BIAS_INPUT, Site, build_table, find
 from wpconvert.graph.custom.levels import ACT_BITS
 from wpconvert.graph.custom.operators import CUSTOM_NAMES, CUSTOM_VERSION, ELEMENTWISE, options_of
 from wpconvert.memory.offline import MemoryPlan
+from wpconvert.model.encoded import Encoded
 from wpconvert.model.plan import Outcome
 from wpconvert.model.provenance import TensorRecord
 from wpconvert.model.weight import Rewritable
@@ -49,12 +50,12 @@ def rewrite(
     memory_plan = None
     sites = find_sites(model)
     chosen = [
-        _Replacement(sites[weight.key], weight, outcome.method, outcome.blob.bytes)
+        _Replacement(sites[weight.key], weight, outcome.method, outcome.blob)
         for outcome in outcomes
         if outcome.blob is not None and isinstance(weight := outcome.weight, Rewritable)
     ]
     if chosen:
-        rewriter = _Rewriter(model, strip)
+        rewriter = _Rewriter(model, strip, chosen)
         # Tables first: they are computed from weights and quantisation that the blobs will replace.
         tables = {
             (one.site.subgraph, use.operator): _table(model, one, use.operator)
@@ -85,7 +86,7 @@ class _Replacement:
     site: Site
     weight: Rewritable
     method: str
-    blob: NDArray[np.uint8]
+    blob: Encoded
 
     @property
     def pool(self) -> Pool | None:
@@ -123,7 +124,7 @@ def _record(one: _Replacement) -> TensorRecord:
 class _Rewriter:
     """A rewriting in progress: what was replaced so far, and who else refers to a tensor or buffer."""
 
-    def __init__(self, model: TfliteModel, strip: bool) -> None:
+    def __init__(self, model: TfliteModel, strip: bool, chosen: Sequence[_Replacement]) -> None:
         self.originals = Originals(list(model.root.operatorCodes), {}, {})
         self._model = model
         self._strip = strip
@@ -131,6 +132,8 @@ class _Rewriter:
         self._owners = Counter(int(tensor.buffer) for graph in model.root.subgraphs for tensor in graph.tensors)
         self._owners.update(int(entry.buffer) for entry in model.root.metadata or [])
         self._owners.update(() if model.root.metadataBuffer is None else map(int, model.root.metadataBuffer))
+        sites = [one.site for one in chosen]
+        self._weights = Counter(int(model.root.subgraphs[s.subgraph].tensors[s.tensor].buffer) for s in sites)
         self._blobs: dict[tuple[int, bytes], int] = {}
         # The buffers of pools, and their tensors in each subgraph.
         self._pools: dict[bytes, int] = {}
@@ -202,11 +205,12 @@ class _Rewriter:
         graph = self._model.root.subgraphs[site.subgraph]
         tensor = graph.tensors[site.tensor]
         self.originals.tensors[site.subgraph, site.tensor] = tensor
-        key = (int(tensor.buffer), hashlib.sha256(blob.data).digest())
+        shared = self._weights[int(tensor.buffer)] > 1
+        key = (int(tensor.buffer), hashlib.sha256(blob.bytes.data).digest() if shared else b"")
         if key not in self._blobs:
             taken = any(old == key[0] for old, _ in self._blobs)
             self._blobs[key] = self._new_buffer() if taken else key[0]
-            self._model.root.buffers[self._blobs[key]] = BufferT(data=blob)
+            self._model.root.buffers[self._blobs[key]] = BufferT(data=blob.bytes if blob.in_memory else blob)
         stored = _bytes_tensor(tensor.name, blob.nbytes, self._blobs[key])
         if any(use.name in ELEMENTWISE for use in site.uses):
             stored.quantization = QuantizationParametersT()

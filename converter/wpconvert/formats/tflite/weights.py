@@ -181,8 +181,8 @@ def _type_name(tensor: Any) -> str:
     return TYPE_NAMES.get(tensor.type, str(tensor.type)).lower()
 
 
-def _check_use(model: TfliteModel, site: Site, use: Use) -> None:
-    """Raise Obstacle unless the operator can be rewritten."""
+def _check_use(model: TfliteModel, site: Site, use: Use) -> table.RequantTable | None:
+    """Raise Obstacle unless the operator can be rewritten; its table, where it would have one."""
     graph = model.root.subgraphs[site.subgraph]
     operator = graph.operators[use.operator]
     weights = graph.tensors[site.tensor]
@@ -200,7 +200,7 @@ def _check_use(model: TfliteModel, site: Site, use: Use) -> None:
         raise Obstacle("shuffled weights format")
     if use.name in ELEMENTWISE:
         check_elementwise(use.name, operator, x, weights, y)
-        return
+        return None
     shape = shape_of(weights)
     if len(shape) != _RANK[use.name] or (use.name == "DEPTHWISE_CONV_2D" and shape[0] != 1):
         raise Obstacle(f"shape {list(shape)} does not suit {use.name}")
@@ -215,7 +215,7 @@ def _check_use(model: TfliteModel, site: Site, use: Use) -> None:
         if constant is None or constant.dtype != np.int32 or constant.size != channels:
             raise Obstacle(f"bias is not a constant of {channels} int32 values")
         _check_size(model, bias, constant, "bias")
-    build_table(model, site.subgraph, use.operator)
+    return build_table(model, site.subgraph, use.operator)
 
 
 def _bias_of(graph: Any, operator: Any) -> Any | None:
@@ -265,7 +265,9 @@ def table_of(
     if name not in CHANNEL_AXIS or len(operator.inputs) <= WEIGHT_INPUT or operator.inputs[WEIGHT_INPUT] < 0:
         return None
     try:
-        _check_use(model, Site(subgraph, int(operator.inputs[WEIGHT_INPUT])), Use(index, WEIGHT_INPUT, name))
+        usual = _check_use(model, Site(subgraph, int(operator.inputs[WEIGHT_INPUT])), Use(index, WEIGHT_INPUT, name))
+        if (act_bits, lut_shift) == (ACT_BITS, 0):
+            return usual
         return build_table(model, subgraph, index, act_bits, lut_shift)
     except (Obstacle, WpconvertError):
         return None
