@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper, save
 
-from wpconvert.formats.onnx.convert import Settings, convert
 from wpconvert.formats.onnx.external import locate
 from wpconvert.formats.onnx.file import read
 from wpconvert.formats.onnx.files import Target
+from wpconvert.formats.onnx.source import OnnxSource
+from wpconvert.job.convert import convert_to
 from wpconvert.model.rules import Rules
+from wpconvert.model.settings import Settings
 
 WEIGHTS = 60
 ROWS = 1000
@@ -53,7 +55,8 @@ def rewrite(path: Path, processes: int) -> None:
     """Rewrite into a new folder and print the CPU time of this process in seconds, and the bytes before and after."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         target = Target.beside(Path(folder) / "out.onnx")
-        report = convert(read(path), Settings("bitmap", Rules(rules=[]), processes=processes), target).report
+        settings = Settings("bitmap", Rules(rules=[]), processes=processes)
+        report = convert_to(OnnxSource(read(path)), settings, target.model).report
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(used.ru_utime + used.ru_stime, report.nbytes_before, report.nbytes_after)
 

@@ -37,7 +37,6 @@ from wpconvert.codecs import STANDALONE, Lut
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import WpconvertError
-from wpconvert.formats.tflite.convert import Settings, convert
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.forms import TfliteForms
 from wpconvert.formats.tflite.inspect import inspect_model
@@ -45,9 +44,11 @@ from wpconvert.formats.tflite.metadata import RESTORE_NAME
 from wpconvert.formats.tflite.model import TfliteModel, text
 from wpconvert.formats.tflite.restore import is_rewritten, restore
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
+from wpconvert.job.convert import convert_bytes
 from wpconvert.job.verify import verdict
 from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import AUTO, METHODS, Rules
+from wpconvert.model.settings import Settings
 from wpconvert.report.export import to_json
 from wpconvert.report.text import print_conversion
 
@@ -140,11 +141,11 @@ def sound_models() -> list[Seed]:
     seeds = list(dense)
     for seed in dense:
         for method, strip in [*((m, False) for m in (AUTO, *STANDALONE)), ("dcsr", True), ("rle", True)]:
-            data = convert(seed.name, seed.data, Settings(method, Rules(rules=[]), 0.0, strip)).data
+            data = convert_bytes(seed.data, Settings(method, Rules(rules=[]), 0.0, strip)).data
             seeds.append(Seed(f"{seed.name}-{method}{'-strip' if strip else ''}", data))
     for seed in dense[2:]:
         for pool in POOLS:
-            data = convert(seed.name, seed.data, Settings("pool", Rules(rules=[]), pool=pool)).data
+            data = convert_bytes(seed.data, Settings("pool", Rules(rules=[]), pool=pool)).data
             seeds.append(Seed(f"{seed.name}-pool{pool.size}", data))
     return seeds
 
@@ -303,7 +304,7 @@ def exercise(data: bytes, rng: random.Random) -> None:
         rng.random() < 0.4,
         pool=rng.choice((*POOLS, PoolSettings())),
     )
-    converted = convert("model.tflite", data, settings)
+    converted = convert_bytes(data, settings)
     report = converted.report
     to_json(report).encode()
     print_conversion(Console(file=io.TextIOWrapper(io.BytesIO(), "utf-8"), width=120), report, rng.random() < 0.5)

@@ -30,10 +30,12 @@ from tests.onnx.sweep.roundtrip import roundtrip  # noqa: E402
 from tests.onnx.sweep.store import store  # noqa: E402
 from tools.fuzz import MEMORY_NBYTES, TooSlow, damaged, memory_limit, time_limit  # noqa: E402
 from tools.fuzz_cases import MAX_REPORTED, add_minutes, case_parser, chosen_cases  # noqa: E402
-from wpconvert.formats.onnx.convert import Settings, convert  # noqa: E402
 from wpconvert.formats.onnx.file import read  # noqa: E402
 from wpconvert.formats.onnx.files import Target  # noqa: E402
+from wpconvert.formats.onnx.source import OnnxSource  # noqa: E402
+from wpconvert.job.convert import convert_to  # noqa: E402
 from wpconvert.model.rules import Rules  # noqa: E402
+from wpconvert.model.settings import Settings  # noqa: E402
 
 CASE_SECONDS = 60
 """Of a machine that others use too; a case takes a tenth of a second."""
@@ -46,7 +48,7 @@ def damaged_case(rng: random.Random, folder: Path) -> str:
     if rng.random() < 0.7:
         target = Target.beside(folder / "new" / "out.onnx")
         target.model.parent.mkdir()
-        convert(read(path), Settings(rng.choice(METHODS), Rules(rules=[])), target)
+        convert_to(OnnxSource(read(path)), Settings(rng.choice(METHODS), Rules(rules=[])), target.model)
         path = target.model
     choice = rng.random()
     if choice < 0.7:

@@ -56,7 +56,7 @@ class Workspace:
     """A folder like that of `staging`, which there is only if somebody asks for it. A context."""
 
     def __init__(self, target: Path | None) -> None:
-        self._target = target
+        self.target = target
         self._stack = ExitStack()
 
     def __enter__(self) -> Workspace:
@@ -68,7 +68,7 @@ class Workspace:
     @cached_property
     def folder(self) -> Path:
         """The folder. Raises FileError."""
-        return self._stack.enter_context(staging(self._target))
+        return self._stack.enter_context(staging(self.target))
 
 
 def size_of(content: Content) -> int:

@@ -21,9 +21,10 @@ from wpconvert.cli.main import run
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import ToolError, UnsupportedError
-from wpconvert.formats.tflite.convert import Settings, convert
 from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.job.convert import convert_bytes
 from wpconvert.model.rules import Rules
+from wpconvert.model.settings import Settings
 from wpconvert.target.board import boards
 from wpconvert.target.image import build_image
 from wpconvert.target.runner import run_on
@@ -142,7 +143,7 @@ def test_an_image_without_an_interpreter_is_refused(dense: bytes, tmp_path: Path
 
 def test_against(dense: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = next(iter(boards()))
-    converted = convert("model.tflite", dense, Settings("dcsr", Rules(rules=[]), threshold=0.5))
+    converted = convert_bytes(dense, Settings("dcsr", Rules(rules=[]), threshold=0.5))
     first, second = tmp_path / "dense.tflite", tmp_path / "dcsr.tflite"
     first.write_bytes(dense)
     second.write_bytes(converted.data)

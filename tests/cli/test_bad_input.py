@@ -297,7 +297,7 @@ def test_running_out_of_memory_and_interrupts_end_cleanly(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("wpconvert.formats.tflite.convert.Planner.of", fail)
+    monkeypatch.setattr("wpconvert.job.convert.Planner.of", fail)
     with untouched(files):
         done = cli(files / "model.tflite", "-o", files / "out.tflite")
     assert done.code == (4 if isinstance(error, MemoryError) else 130)

@@ -182,7 +182,7 @@ def test_no_verify_does_not_run_and_says_so(cli: Cli, monkeypatch: pytest.Monkey
     def fail(*_: object) -> None:
         raise AssertionError("verified")
 
-    monkeypatch.setattr("wpconvert.cli.convert.verdict", fail)
+    monkeypatch.setattr("wpconvert.job.file.verdict", fail)
     done = cli.ok(MODEL, "--no-verify", "--dry-run")
     assert "not verified (--no-verify)" in done.out
     with pytest.raises(AssertionError, match="verified"):
@@ -206,7 +206,7 @@ def test_seed_changes_the_random_inputs(cli: Cli, monkeypatch: pytest.MonkeyPatc
         seen.append(arguments[1].samples)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("wpconvert.cli.convert.verdict", spy)
+    monkeypatch.setattr("wpconvert.job.file.verdict", spy)
     for seed in ("1", "1", "2"):
         assert cli(MODEL, "--random", "2", "--seed", seed, "--dry-run").code == 130
     assert np.array_equal(seen[0], seen[1]) and not np.array_equal(seen[0], seen[2])
@@ -216,7 +216,7 @@ def test_failed_verification_writes_nothing_and_exits_with_1(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = DENSE.read_bytes()
-    monkeypatch.setattr("wpconvert.cli.convert.parse", lambda _: parse(other))
+    monkeypatch.setattr("wpconvert.formats.tflite.draft.parse", lambda _, **__: parse(other))
     with untouched(tmp_path):
         files: list[str | Path] = [
             "-o",

@@ -11,15 +11,18 @@ from wpconvert.bench.flash import BOARD
 from wpconvert.bench.result import Benchmark, LayerCount
 from wpconvert.engines.base import Sample
 from wpconvert.errors import BudgetError
-from wpconvert.formats.tflite.convert import Settings
+from wpconvert.files import Workspace
 from wpconvert.formats.tflite.layers import layers_at
 from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.formats.tflite.source import source_of
 from wpconvert.job import measured as module
+from wpconvert.job.convert import Converted
 from wpconvert.job.measured import convert_measured
+from wpconvert.model.goal import Goal
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.rules import AUTO, Rules
+from wpconvert.model.settings import Settings
 from wpconvert.plan.costs import load_costs
-from wpconvert.plan.goal import Goal
 from wpconvert.report.result import Measurement
 from wpconvert.target.board import Board
 
@@ -54,9 +57,14 @@ class MadeUp:
         )
 
 
+def converted(settings: Settings, goal: Goal) -> Converted:
+    with Workspace(None) as workspace:
+        return convert_measured(source_of(MODEL.read_bytes()), settings, workspace, goal)
+
+
 def measured(monkeypatch: pytest.MonkeyPatch, board: MadeUp, goal: Goal = GOAL) -> Measurement:
     monkeypatch.setattr(module, "benchmark", board)
-    found = convert_measured("model", MODEL.read_bytes(), SETTINGS, goal).report.measured
+    found = converted(SETTINGS, goal).report.measured
     assert found is not None
     return found
 
@@ -89,7 +97,7 @@ def test_what_no_measured_plan_keeps_to_is_told(monkeypatch: pytest.MonkeyPatch)
     goal = Goal("corstone300", "Cortex-M55", None, max_slowdown=1.2)
     monkeypatch.setattr(module, "benchmark", MadeUp({"rle": 3.0}))
     with pytest.raises(BudgetError, match=r"no plan .* × the time|no plan keeps to --max-slowdown 1.2"):
-        convert_measured("model", MODEL.read_bytes(), Settings("rle", Rules(rules=[])), goal)
+        converted(Settings("rle", Rules(rules=[])), goal)
 
 
 def test_measuring_needs_the_tools_and_writes_nothing_without(

@@ -12,11 +12,13 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from wpconvert.formats.onnx.convert import Converted, Settings, convert
 from wpconvert.formats.onnx.file import read
 from wpconvert.formats.onnx.files import Target
 from wpconvert.formats.onnx.restore import restore
+from wpconvert.formats.onnx.source import OnnxSource
+from wpconvert.job.convert import Converted, convert_to
 from wpconvert.model.rules import Rule, Rules
+from wpconvert.model.settings import Settings
 
 Array = NDArray[Any]
 
@@ -120,7 +122,9 @@ def converted(
     folder = source.parent / f"{source.stem}-{method}"
     folder.mkdir()
     target = Target.beside(folder / "out.onnx")
-    return target, convert(read(source), Settings(method, Rules(rules=list(rules)), **more), target)
+    return target, convert_to(
+        OnnxSource(read(source)), Settings(method, Rules(rules=list(rules)), **more), target.model
+    )
 
 
 def content(path: Path) -> bytes:

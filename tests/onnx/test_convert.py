@@ -27,16 +27,19 @@ from tests.onnx.harness import (
 )
 from wpconvert.engines.inputs import random_samples
 from wpconvert.errors import UsageError
-from wpconvert.formats.onnx.convert import METHODS, Settings, convert
+from wpconvert.formats.onnx.draft import METHODS
 from wpconvert.formats.onnx.file import read
 from wpconvert.formats.onnx.files import Target
 from wpconvert.formats.onnx.forms import OnnxForms
 from wpconvert.formats.onnx.ports import ports_of
 from wpconvert.formats.onnx.restore import restore
+from wpconvert.formats.onnx.source import OnnxSource
 from wpconvert.formats.onnx.weights import find_weights
+from wpconvert.job.convert import convert_to
 from wpconvert.job.verify import verdict
 from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import Rule, Rules
+from wpconvert.model.settings import Settings
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if method != "pool"])
@@ -298,7 +301,7 @@ def test_processes_and_spooled_data_change_nothing(
         folder = tmp_path / str(processes)
         folder.mkdir()
         target = Target.beside(folder / "out.onnx")
-        convert(read(source), Settings("auto", Rules(rules=[]), processes=processes), target)
+        convert_to(OnnxSource(read(source)), Settings("auto", Rules(rules=[]), processes=processes), target.model)
         assert [path.read_bytes() for path in target.files] == [path.read_bytes() for path in first.files]
 
 

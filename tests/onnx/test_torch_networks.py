@@ -18,12 +18,13 @@ from tests.support.oracles import SHARED_MODELS
 from tests.target import conftest
 from wpconvert.cli.main import run
 from wpconvert.engines.reference import ReferenceEngine
-from wpconvert.formats.onnx.convert import METHODS
+from wpconvert.formats.onnx.draft import METHODS
 from wpconvert.formats.onnx.mixed import samples_for
-from wpconvert.formats.tflite.convert import Settings, convert
 from wpconvert.formats.tflite.file import parse
+from wpconvert.job.convert import convert_bytes
 from wpconvert.lower import lower
 from wpconvert.model.rules import AUTO, Rules
+from wpconvert.model.settings import Settings
 
 for package in ("torch", "onnxscript"):
     pytest.importorskip(package, reason=f"{package} is not installed: make setup-train")
@@ -166,5 +167,5 @@ def test_the_boards_give_the_bits_of_the_reference(exported: Exported, board: st
     dense = lower(onnx.load(exported.quantised), "model").data
     samples = samples_for(parse(dense), [[exported.images[:1]]])
     expected = ReferenceEngine().run(parse(dense), samples, lambda: None)
-    for data in (dense, convert("model", dense, Settings(AUTO, Rules(rules=[]))).data):
+    for data in (dense, convert_bytes(dense, Settings(AUTO, Rules(rules=[]))).data):
         check_board(board, data, samples, expected)

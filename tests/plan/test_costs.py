@@ -9,10 +9,10 @@ import pytest
 
 from wpconvert.codecs import STANDALONE
 from wpconvert.errors import ToolError, UnsupportedError
+from wpconvert.model.goal import DEFAULT_GOAL
 from wpconvert.model.layer import Layer, Storage
 from wpconvert.plan import costs as module
 from wpconvert.plan.costs import Cost, load_costs
-from wpconvert.plan.goal import DEFAULT_GOAL
 from wpconvert.plan.predict import predict
 from wpconvert.target.board import boards
 from wpconvert.target.image import runtime_operators

@@ -11,13 +11,13 @@ import pytest
 from tests.tflite.harness import sparse
 from wpconvert.codecs import CODECS
 from wpconvert.errors import BudgetError, UnsupportedError
+from wpconvert.model.goal import BALANCED, FILE, SIZE, SPEED, WORTH, Goal
 from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Rewritable
 from wpconvert.plan import planner as module
 from wpconvert.plan.costs import Code, CostModel
 from wpconvert.plan.explain import explain
-from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED, WORTH, Goal
 from wpconvert.plan.planner import Planner, Point
 from wpconvert.plan.relaxed import INF
 

@@ -17,11 +17,11 @@ from wpconvert.memory import predict_tflm
 from wpconvert.memory.greedy import stock
 from wpconvert.memory.lifetimes import activations
 from wpconvert.memory.tflm import scratch_of
+from wpconvert.model.goal import DEFAULT_GOAL
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.runtimes import BUNDLED, TFLM
 from wpconvert.plan import costs
 from wpconvert.plan.costs import load_costs
-from wpconvert.plan.goal import DEFAULT_GOAL
 from wpconvert.plan.predict import predict
 
 GOAL = replace(DEFAULT_GOAL, runtime=TFLM)

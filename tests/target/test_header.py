@@ -12,9 +12,10 @@ import pytest
 from wpconvert.backends.c import emit_c
 from wpconvert.codecs import CODECS
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite.convert import Settings, convert
 from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.job.convert import convert_bytes
 from wpconvert.model.rules import Rule, Rules
+from wpconvert.model.settings import Settings
 
 from .conftest import ROOT
 
@@ -33,7 +34,7 @@ bool add() {
 
 def rewritten(method: str, *rules: Rule) -> bytes:
     settings = Settings(method, Rules(rules=list(rules)), 0.0, False)
-    return convert("digits", DIGITS.read_bytes(), settings, lambda _: None, lambda _: None).data
+    return convert_bytes(DIGITS.read_bytes(), settings).data
 
 
 @pytest.mark.parametrize(

@@ -13,18 +13,19 @@ from wpconvert.codecs import STANDALONE
 from wpconvert.engines.base import Sample
 from wpconvert.engines.inputs import Inputs
 from wpconvert.engines.reference import ReferenceEngine
-from wpconvert.formats.onnx.convert import METHODS as ONNX_METHODS
-from wpconvert.formats.onnx.convert import Settings as OnnxSettings
-from wpconvert.formats.onnx.convert import convert as convert_onnx
+from wpconvert.formats.onnx.draft import METHODS as ONNX_METHODS
 from wpconvert.formats.onnx.file import read
 from wpconvert.formats.onnx.files import Target
 from wpconvert.formats.onnx.forms import OnnxForms
 from wpconvert.formats.onnx.lowered import lowered
 from wpconvert.formats.onnx.mixed import samples_for
+from wpconvert.formats.onnx.source import OnnxSource
 from wpconvert.formats.tflite.file import parse
+from wpconvert.job.convert import convert_to
 from wpconvert.job.verify import verdict
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, Rules
+from wpconvert.model.settings import Settings
 from wpconvert.target import boards, run_on
 
 MODEL = ZOO / "digits_onnx.onnx"
@@ -41,7 +42,7 @@ def test_rewritten_it_computes_the_same_and_lowers_to_the_same(
     method: str, images: list[Sample], tmp_path: Path
 ) -> None:
     target = Target.beside(tmp_path / "rewritten.onnx")
-    done = convert_onnx(read(MODEL), OnnxSettings(method, Rules(rules=[])), target)
+    done = convert_to(OnnxSource(read(MODEL)), Settings(method, Rules(rules=[])), target.model)
     verification = verdict(OnnxForms(read(MODEL), read(target.model)), Inputs(images, None))
     assert verification.passed
     if not verification.lossy:

@@ -12,7 +12,6 @@ from tests.support.models import ModelBuilder
 from tests.support.oracles import LiteRtOracle
 from wpconvert.codecs import STANDALONE
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite.convert import Converted, Settings, convert
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.model import TfliteModel, text
 from wpconvert.formats.tflite.restore import restore
@@ -20,8 +19,10 @@ from wpconvert.formats.tflite.rewrite import rewrite
 from wpconvert.formats.tflite.schema import options
 from wpconvert.formats.tflite.weights import find_weights
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
+from wpconvert.job.convert import Converted, convert_bytes
 from wpconvert.model.plan import Outcome, encoded
 from wpconvert.model.rules import Rules
+from wpconvert.model.settings import Settings
 from wpconvert.model.weight import Rewritable, Weight, obstacle_of
 from wpconvert.reference.interpreter import Interpreter
 
@@ -50,7 +51,7 @@ def canonical(data: bytes) -> bytes:
 def converted(data: bytes, method: str = "dcsr", *, strip: bool = False, **settings: Any) -> Converted:
     """The main job on a file."""
     rules = settings.pop("rules", [])
-    return convert("model", data, Settings(method, Rules(rules=rules), strip=strip, **settings))
+    return convert_bytes(data, Settings(method, Rules(rules=rules), strip=strip, **settings))
 
 
 def forced(data: bytes, method: str = "dcsr", *, strip: bool = False) -> bytes:

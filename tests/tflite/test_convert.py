@@ -29,7 +29,7 @@ from tests.tflite.test_file import assert_aligned, assert_same
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import ModelError, UsageError
-from wpconvert.formats.tflite.convert import Settings, convert
+from wpconvert.files import Workspace
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.forms import TfliteForms
 from wpconvert.formats.tflite.schema import (
@@ -38,9 +38,12 @@ from wpconvert.formats.tflite.schema import (
     TensorType,
     options,
 )
+from wpconvert.formats.tflite.source import TfliteSource
+from wpconvert.job.convert import convert, convert_bytes
 from wpconvert.job.verify import verdict
 from wpconvert.model.rules import METHODS, Rule, Rules
 from wpconvert.model.rules_file import parse_rules
+from wpconvert.model.settings import Settings
 from wpconvert.report.result import Conversion
 
 ZOO = Path(__file__).resolve().parents[2] / "models" / "zoo"
@@ -53,7 +56,9 @@ def test_a_model_that_is_parsed_already_stays_as_it_is(method: str) -> None:
     data = conv_model()
     model, settings = parse(data), Settings(method, Rules(rules=[]))
     before = serialise(model)
-    assert convert("model", data, settings, model=model).data == convert("model", data, settings).data
+    source = TfliteSource(Path("model"), data, model)
+    with Workspace(None) as workspace:
+        assert convert(source, settings, workspace).data == convert_bytes(data, settings).data
     assert serialise(model) == before
 
 

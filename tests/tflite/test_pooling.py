@@ -27,10 +27,10 @@ from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite import metadata
-from wpconvert.formats.tflite.convert import Converted
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.forms import TfliteForms
 from wpconvert.graph.custom.compressed import Compressed, read_compressed
+from wpconvert.job.convert import Converted
 from wpconvert.job.verify import OF_FEW_BITS, verdict
 from wpconvert.model.pooling import LAYER, PoolSettings
 from wpconvert.model.rules import Rule

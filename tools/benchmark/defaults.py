@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tools.benchmark.measure import DEFAULT, DENSE, Row
 from tools.markdown import markdown
-from wpconvert.plan.goal import DEFAULT_SLOWDOWN
+from wpconvert.model.goal import DEFAULT_SLOWDOWN
 
 TITLES = ("model", "target", "file", "code", "flash", "arena", "M instructions", "M cycles, modelled")
 

@@ -16,11 +16,12 @@ from wpconvert.codecs import STANDALONE
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import UnsupportedError, VerificationError
-from wpconvert.formats.tflite.convert import Converted, Settings, convert
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.weights import rewritable_weights
+from wpconvert.job.convert import Converted, convert_bytes
+from wpconvert.model.goal import BALANCED, FILE, SPEED, Goal
 from wpconvert.model.rules import Rules
-from wpconvert.plan.goal import BALANCED, FILE, SPEED, Goal
+from wpconvert.model.settings import Settings
 from wpconvert.report.inspection import entropy_bits
 from wpconvert.target.board import Board, boards
 
@@ -109,7 +110,7 @@ def expected_sha256(path: Path) -> str:
 
 @cache
 def _converted(path: Path, method: str, goal: Goal | None, strip: bool = True) -> Converted:
-    return convert(str(path), path.read_bytes(), Settings(method, Rules(rules=[]), strip=strip, goal=goal))
+    return convert_bytes(path.read_bytes(), Settings(method, Rules(rules=[]), strip=strip, goal=goal))
 
 
 def stored(path: Path, method: str, board: Board) -> tuple[bytes, int] | None:

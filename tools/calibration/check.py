@@ -9,13 +9,14 @@ import numpy as np
 
 from tools.calibration.measure import Counts, counts_of
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.convert import Settings, convert
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.layers import layers_of
+from wpconvert.job.convert import convert_bytes
+from wpconvert.model.goal import DEFAULT_SLOWDOWN, Goal
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.rules import AUTO, Rules
+from wpconvert.model.settings import Settings
 from wpconvert.plan.costs import CostModel, load_costs
-from wpconvert.plan.goal import DEFAULT_SLOWDOWN, Goal
 from wpconvert.plan.predict import Prediction, predict
 from wpconvert.target.board import board_named
 
@@ -64,7 +65,7 @@ def check(target: str, case: Case) -> Checked | str:
     load_costs.cache_clear()
     costs = load_costs(board.core)
     goal = Goal(board.name, board.core) if case.method == AUTO else None
-    converted = convert(case.name, case.data, Settings(case.method, Rules(rules=[]), goal=goal)).data
+    converted = convert_bytes(case.data, Settings(case.method, Rules(rules=[]), goal=goal)).data
     try:
         measured = counts_of(target, case.data), counts_of(target, converted)
     except UnsupportedError as error:

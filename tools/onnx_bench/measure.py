@@ -24,21 +24,21 @@ from wpconvert.engines.native import NativeEngine
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.engines.target import TargetEngine
 from wpconvert.errors import UsageError, VerificationError
-from wpconvert.formats.onnx.convert import METHODS as ONNX_METHODS
-from wpconvert.formats.onnx.convert import Settings as OnnxSettings
-from wpconvert.formats.onnx.convert import convert as convert_onnx
+from wpconvert.formats.onnx.draft import METHODS as ONNX_METHODS
 from wpconvert.formats.onnx.file import read as read_onnx
 from wpconvert.formats.onnx.files import Target
 from wpconvert.formats.onnx.forms import OnnxForms
 from wpconvert.formats.onnx.mixed import samples_for
-from wpconvert.formats.tflite.convert import Settings, convert
+from wpconvert.formats.onnx.source import OnnxSource
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.model import quantization_of, shape_of
+from wpconvert.job.convert import convert_bytes, convert_to
 from wpconvert.job.verify import verdict
 from wpconvert.lower import calibrate, lower
+from wpconvert.model.goal import BALANCED, Goal
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, Rules
-from wpconvert.plan.goal import BALANCED, Goal
+from wpconvert.model.settings import Settings
 from wpconvert.target.board import boards
 
 REWRITTEN = tuple(method for method in ONNX_METHODS if method != "none")
@@ -173,7 +173,7 @@ def rewritten(model: Path, method: str, images: Images, labels: NDArray[np.int64
     """A rewritten file, which computes the same bits, or where it is lossy those of its own dense form."""
     with tempfile.TemporaryDirectory(prefix="wpconvert-") as name:
         target = Target.beside(Path(name) / f"{method}.onnx")
-        convert_onnx(read_onnx(model), OnnxSettings(method, Rules(rules=[])), target)
+        convert_to(OnnxSource(read_onnx(model)), Settings(method, Rules(rules=[])), target.model)
         verification = verdict(
             OnnxForms(read_onnx(model), read_onnx(target.model)), Inputs(_feeds(images[:COMPARED]), None)
         )
@@ -218,7 +218,7 @@ def on_boards(model: Path, targets: Sequence[str], images: Images) -> list[OnBoa
     for target in targets:
         board = boards()[target]
         goal = Goal(board.name, board.core, BALANCED)
-        versions = {"": dense, AUTO: convert(model.name, dense, Settings(AUTO, Rules(rules=[]), goal=goal)).data}
+        versions = {"": dense, AUTO: convert_bytes(dense, Settings(AUTO, Rules(rules=[]), goal=goal)).data}
         for method, data in versions.items():
             check_board(target, data, samples, expected)
             counted = benchmark(model.name, data, parse(data), board, samples[0])

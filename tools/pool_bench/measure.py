@@ -13,10 +13,11 @@ from wpconvert.codecs import Lut
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import VerificationError
-from wpconvert.formats.tflite.convert import Converted, Settings, convert
 from wpconvert.formats.tflite.file import parse
+from wpconvert.job.convert import Converted, convert_bytes
 from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.rules import Rules
+from wpconvert.model.settings import Settings
 from wpconvert.target.board import boards
 
 TYPICAL_SIZE = 64
@@ -66,7 +67,7 @@ def converted(network: str, version: Version, strip: bool = False) -> Converted:
 def pooled(dense: bytes, version: Version, strip: bool = False) -> Converted:
     """A dense file whose weights are vectors of such a pool, with the pool."""
     settings = PoolSettings(version.pool_size, version.lut_bits, version.act_bits, lut=Lut[version.lut.upper()])
-    return convert("network", dense, Settings(POOL, Rules(rules=[]), strip=strip, pool=settings))
+    return convert_bytes(dense, Settings(POOL, Rules(rules=[]), strip=strip, pool=settings))
 
 
 def layers_with_pool(found: Converted) -> set[str]:

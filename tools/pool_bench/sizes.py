@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from tools.pool_bench.measure import Version, converted
 from tools.pool_bench.networks import NETWORKS
-from wpconvert.formats.tflite.convert import Settings, convert
 from wpconvert.formats.tflite.file import parse
 from wpconvert.graph.custom.compressed import pool_of
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
+from wpconvert.job.convert import convert_bytes
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import Rules
+from wpconvert.model.settings import Settings
 
 KINDS = {"pool": ("none", 8), "LUT of 4 bits": ("flash", 4), "LUT of 8 bits": ("flash", 8)}
 """What is stored beside the indices: where the look-up table is, and bits of its entries."""
@@ -60,7 +61,7 @@ def size_of(network: str, pool_size: int) -> Size:
         tables[kind], files[kind] = _pool_nbytes(found.data), len(found.data)
     tensors = found.report.tensors
     with_pool = [tensor for tensor in tensors if tensor.method == POOL]
-    stripped = convert(network, dense, Settings("none", Rules(rules=[]), strip=True))
+    stripped = convert_bytes(dense, Settings("none", Rules(rules=[]), strip=True))
     return Size(
         network,
         pool_size,

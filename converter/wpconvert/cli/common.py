@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +10,6 @@ import typer
 from wpconvert.engines import ENGINES, ONNX_ENGINE
 from wpconvert.engines.choice import EXACT
 from wpconvert.job.sampling import DEFAULT_SAMPLES
-from wpconvert.report.result import Conversion, Verification
 
 InputsOption = Annotated[
     Path | None,
@@ -47,15 +44,3 @@ EngineOption = Annotated[
         show_default=False,
     ),
 ]
-
-
-def with_outcome(
-    report: Conversion, verification: Verification | None, written: Sequence[Path], dry_run: bool
-) -> Conversion:
-    """The report of a conversion with what became of its result."""
-    notes = list(report.notes)
-    if dry_run:
-        notes.append("dry run: the model was not written")
-    if verification is None:
-        notes.append("not verified (--no-verify)")
-    return replace(report, notes=tuple(notes), verification=verification, written=tuple(map(str, written)))

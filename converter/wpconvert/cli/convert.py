@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from wpconvert.backends.c import emit_c
-from wpconvert.cli.checks import check_options, check_paths, destination, refuse_tflite_options
-from wpconvert.cli.common import (
-    EngineOption,
-    EvalOption,
-    InputsOption,
-    RandomOption,
-    SeedOption,
-    with_outcome,
-)
-from wpconvert.cli.console import OUT, ModelArgument, progress_bar
+from wpconvert.cli.common import EngineOption, EvalOption, InputsOption, RandomOption, SeedOption
+from wpconvert.cli.console import OUT, ModelArgument, shown
 from wpconvert.cli.pooling import (
     ActBitsOption,
     LutBitsOption,
@@ -27,33 +17,16 @@ from wpconvert.cli.pooling import (
     PoolSizeOption,
     pool_settings,
 )
-from wpconvert.engines.choice import engine_named
 from wpconvert.errors import UsageError, VerificationError
-from wpconvert.files import write_all
-from wpconvert.formats.registry import format_of
-from wpconvert.formats.tflite.convert import Converted, Settings
-from wpconvert.formats.tflite.convert import convert as convert_bytes
-from wpconvert.formats.tflite.file import parse, read
-from wpconvert.formats.tflite.forms import TfliteForms
-from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.job.file import convert_file
+from wpconvert.job.outputs import Outputs
+from wpconvert.job.request import Request
 from wpconvert.job.sampling import DEFAULT_SAMPLES, Sampling
-from wpconvert.job.verify import verdict
-from wpconvert.model.pooling import POOL
-from wpconvert.model.rules import AUTO, METHODS, Rules
+from wpconvert.model.goal import BALANCED, DEFAULT_GOAL, DEFAULT_SLOWDOWN, FILE, SIZE, SPEED
+from wpconvert.model.rules import AUTO, METHODS
 from wpconvert.model.runtimes import BUNDLED, RUNTIMES
-from wpconvert.plan.goal import (
-    BALANCED,
-    DEFAULT_GOAL,
-    DEFAULT_SLOWDOWN,
-    FILE,
-    OPTIMIZE,
-    SIZE,
-    SPEED,
-    Goal,
-)
-from wpconvert.report.export import conversion_report
 from wpconvert.report.text import print_conversion
-from wpconvert.target.board import board_named, boards
+from wpconvert.target.board import boards
 
 DEFAULT_METHOD = AUTO
 
@@ -177,103 +150,38 @@ def convert(
     before anything is written; where weights are pooled, with those of the dense model of the pooled weights, and the
     loss is reported. What an .onnx model was lowered to is compared with it, too.
     """
-    place = destination(model, output, in_place, to_c, dry_run)
-    check_options(method, to_c, report, verbose, quiet)
-    check_paths(model, place, to_c, dump_plan, report, rules, inputs, evaluation)
-    chosen_rules = Rules(rules=[]) if rules is None else _loaded(rules)
-    automatic = AUTO in (method, *(rule.method for rule in chosen_rules.rules))
-    goal = _goal(automatic, optimize, target, max_slowdown, flash, ram, runtime)
-    if measure and goal is None and not automatic:
-        raise UsageError("--measure is for -m auto, or for a method with --target")
-    if measure and runtime != BUNDLED:
-        raise UsageError(f"--measure runs the bundled runtime, not --runtime {runtime}")
-    pooling = POOL in (method, *(rule.method for rule in chosen_rules.rules))
-    pool = pool_settings(pooling, pool_size, lut_bits, act_bits, pool_scope, lut)
-    core = None if goal is None or target is None else goal.core
-    settings = Settings(method, chosen_rules, threshold, strip, goal, pool, not no_memory_plan, core)
+    if verbose and quiet:
+        raise UsageError("-v and -q exclude each other")
     if no_verify and evaluation is not None:
         raise UsageError("--eval and --no-verify exclude each other: accuracies come from running the models")
-    sampling = Sampling(inputs=inputs, evaluation=evaluation, count=random, seed=seed)
-    is_onnx = format_of(model).suffix == ".onnx"
-    lowering = is_onnx and (to_c is not None or (output is not None and output.suffix.lower() == ".tflite"))
-    if calibration is not None and not lowering:
-        raise UsageError("--calibrate is for an .onnx model that becomes a .tflite one, with -o OUT.tflite or --to-c")
-    if is_onnx and not lowering:
-        refuse_tflite_options(
-            {
-                "--optimize": optimize,
-                "--target": target,
-                "--runtime": None if runtime == BUNDLED else runtime,
-                "--max-slowdown": max_slowdown,
-                "--flash": flash,
-                "--ram": ram,
-                "--measure": measure or None,
-                "--lut-bits": lut_bits,
-                "--act-bits": act_bits,
-                "--pool-scope": pool_scope,
-                "--lut": lut,
-                "--strip": strip or None,
-                "--no-memory-plan": no_memory_plan or None,
-            }
-        )
-        from wpconvert.cli import convert_onnx as onnx  # noqa: PLC0415 - ONNX for its models alone
-        from wpconvert.formats.onnx.convert import Settings as OnnxSettings  # noqa: PLC0415
-
-        onnx.convert_onnx(
-            model,
-            OnnxSettings(method, chosen_rules, threshold, pool),
-            onnx.Outputs(None if dry_run else place, dump_plan, report, verbose, quiet),
-            None if no_verify else sampling,
-            engine,
-        )
-        return
-    chosen = engine_named(engine)
-    network, samples, beside = None, None, None
-    if lowering:
-        from wpconvert.cli.lowering import Network  # noqa: PLC0415 - ONNX for its models alone
-
-        network = Network.read(model, calibration)
-        data, original = network.lowered.data, network.model
-        if not no_verify:
-            beside = network.inputs(sampling, calibration)
-            samples = network.taken(beside)
-    else:
-        data, original = read(model)
-        if not no_verify:
-            samples = sampling.of(TfliteForms(original, original))
-    converted = _convert(model, data, original, settings, measure, quiet)
-    verification = None
-    if samples is not None:
-        with progress_bar("verify", 2 * len(samples.samples), quiet) as bar:
-            verification = verdict(
-                TfliteForms(original, parse(converted.data, as_is=True)), samples, chosen, bar.advance
-            )
-    report_so_far = converted.report
-    if network is not None:
-        report_so_far, verification = network.reported(
-            report_so_far, verification, converted.data, beside, chosen, quiet
-        )
-    files: dict[Path, bytes | Path] = {}
-    if place is not None and not dry_run:
-        files[place] = converted.data
-    if to_c is not None and not dry_run:
-        files |= emit_c(to_c, converted.data, model.name)
-        if report_so_far.attached_after:
-            note = f"{to_c.name} leaves out the {report_so_far.attached_after:,} bytes behind the model"
-            report_so_far = replace(report_so_far, notes=(*report_so_far.notes, note))
-    if dump_plan is not None:
-        files[dump_plan] = converted.plan.encode()
-    written = [*files, *([report] if report is not None else [])]
-    result = with_outcome(report_so_far, verification, written, dry_run)
-    if report is not None:
-        # A path that is no text becomes escapes, which JSON knows too.
-        files[report] = conversion_report(report, result).encode("utf-8", "backslashreplace")
-    failed = verification is not None and not verification.passed
-    if files and not failed:
-        write_all(files)
+    pool, pool_options = pool_settings(pool_size, lut_bits, act_bits, pool_scope, lut)
+    result = convert_file(
+        model,
+        Request(
+            method=method,
+            rules=rules,
+            threshold=threshold,
+            strip=strip,
+            optimize=optimize,
+            target=target,
+            runtime=runtime,
+            max_slowdown=max_slowdown,
+            flash=flash,
+            ram=ram,
+            measure=measure,
+            memory_plan=not no_memory_plan,
+            pool=pool,
+            pool_options=pool_options,
+            calibration=calibration,
+        ),
+        Outputs(model=output, in_place=in_place, c=to_c, plan=dump_plan, report=report, dry_run=dry_run),
+        sampling=None if no_verify else Sampling(inputs=inputs, evaluation=evaluation, count=random, seed=seed),
+        engine=engine,
+        stages=shown(quiet),
+    )
     if not quiet:
         print_conversion(OUT, result, verbose, dry_run)
-    if failed:
+    if result.failed:
         raise VerificationError(f"{model}: the rewritten model does not compute the same; nothing was written")
 
 
@@ -291,44 +199,3 @@ convert.epilog = (  # type: ignore[attr-defined]
     "  wpconvert model.tflite --rules rules.yaml --dry-run --dump-plan plan.yaml\n\n"
     f"Without --inputs, {DEFAULT_SAMPLES} random inputs or more verify the result, chosen to exercise the model."
 )
-
-
-def _loaded(rules: Path) -> Rules:
-    from wpconvert.model.rules_file import load_rules  # noqa: PLC0415 - pydantic for its files alone
-
-    return load_rules(rules)
-
-
-def _goal(
-    automatic: bool,
-    optimize: str | None,
-    target: str | None,
-    max_slowdown: float | None,
-    flash: int | None,
-    ram: int | None,
-    runtime: str,
-) -> Goal | None:
-    """What the options ask of the planner; None where nothing is planned or predicted."""
-    if optimize is not None and optimize not in OPTIMIZE:
-        raise UsageError(f"unknown --optimize {optimize!r}, expected one of {', '.join(OPTIMIZE)}")
-    if optimize is not None and not automatic:
-        raise UsageError("--optimize is for -m auto, or a rule with method auto")
-    if max_slowdown is not None and not max_slowdown > 0:
-        raise UsageError(f"--max-slowdown {max_slowdown:g}, expected a positive factor, 1.1 for a tenth slower")
-    if runtime not in RUNTIMES:
-        raise UsageError(f"unknown --runtime {runtime!r}, expected one of {', '.join(RUNTIMES)}")
-    if not automatic and runtime == BUNDLED and (target, max_slowdown, flash, ram) == (None,) * 4:
-        return None
-    board = board_named(target or DEFAULT_GOAL.target)
-    default = BALANCED if automatic else None
-    return Goal(board.name, board.core, optimize or default, max_slowdown, flash, ram, runtime)
-
-
-def _convert(path: Path, data: bytes, model: TfliteModel, settings: Settings, measure: bool, quiet: bool) -> Converted:
-    with progress_bar("encode", 1, quiet) as bar:
-        heard = (lambda weights: bar.total(len(weights)), lambda _: bar.advance())
-        if not measure:
-            return convert_bytes(str(path), data, settings, *heard, model=model)
-        from wpconvert.job.measured import convert_measured  # noqa: PLC0415 - it brings the benchmark with it
-
-        return convert_measured(str(path), data, settings, settings.planned or DEFAULT_GOAL, *heard)

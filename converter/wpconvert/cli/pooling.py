@@ -9,7 +9,7 @@ import typer
 from wpconvert.codecs import Lut
 from wpconvert.codecs.pool_table import LUT_BITS
 from wpconvert.errors import UsageError
-from wpconvert.model.pooling import ACT_BITS, DEFAULT_SIZE, MAX_SIZE, POOL, SCOPES, PoolSettings
+from wpconvert.model.pooling import ACT_BITS, DEFAULT_SIZE, MAX_SIZE, SCOPES, PoolSettings
 
 _DEFAULTS = PoolSettings()
 _LUTS = tuple(lut.name.lower() for lut in Lut)
@@ -71,9 +71,9 @@ LutOption = Annotated[
 
 
 def pool_settings(
-    pooling: bool, size: int | None, lut_bits: int | None, act_bits: int | None, scope: str | None, lut: str | None
-) -> PoolSettings:
-    """What the options ask for; UsageError where they contradict each other, or nothing is `pooling`."""
+    size: int | None, lut_bits: int | None, act_bits: int | None, scope: str | None, lut: str | None
+) -> tuple[PoolSettings | None, tuple[str, ...]]:
+    """What the options ask for, and which are given; UsageError where they contradict each other."""
     options = {
         "--pool-size": size,
         "--pool-scope": scope,
@@ -81,9 +81,7 @@ def pool_settings(
         "--act-bits": act_bits,
         "--lut": lut,
     }
-    given = [name for name, value in options.items() if value is not None]
-    if given and not pooling:
-        raise UsageError(f"{given[0]} is for -m {POOL}, or a rule with method {POOL}")
+    given = tuple(name for name, value in options.items() if value is not None)
     for name, value, known in (
         ("--pool-scope", scope, SCOPES),
         ("--lut-bits", lut_bits, LUT_BITS),
@@ -93,10 +91,11 @@ def pool_settings(
             raise UsageError(f"unknown {name} {value}, expected one of {_words(known)}")
     if lut == "none" and lut_bits == min(LUT_BITS):
         raise UsageError(f"--lut none contradicts --lut-bits {lut_bits}: rounded entries have to be looked up")
-    return PoolSettings(
+    settings = PoolSettings(
         size,
         lut_bits or _DEFAULTS.lut_bits,
         act_bits or _DEFAULTS.act_bits,
         scope or _DEFAULTS.scope,
         None if lut is None else Lut[lut.upper()],
     )
+    return (settings if given else None), given

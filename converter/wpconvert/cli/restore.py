@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from wpconvert.cli.checks import check_suffix
 from wpconvert.cli.console import OUT, ModelArgument
 from wpconvert.job.restore import restore_file
 from wpconvert.report.table import escape
@@ -26,7 +25,6 @@ def restore(
     Of a .tflite file written with --strip, names, ranges and original scales are gone; this is said, and the weights
     are exact.
     """
-    check_suffix(model, output, lowering=False)
     done = restore_file(model, output)
     if quiet:
         return

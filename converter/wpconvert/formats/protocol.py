@@ -11,6 +11,11 @@ from wpconvert.engines.base import Advance, Engine, Place, Sample
 from wpconvert.engines.coverage import Coverage
 from wpconvert.engines.inputs import Inputs, Port
 from wpconvert.files import Content, Workspace
+from wpconvert.model.layer import Layer
+from wpconvert.model.plan import Outcome, Progress
+from wpconvert.model.rules import Choice
+from wpconvert.model.settings import Settings
+from wpconvert.model.weight import Weight
 from wpconvert.report.inspection import Inspection
 from wpconvert.report.result import TensorCoverage, Verification
 
@@ -108,6 +113,120 @@ class Lowering(Comparison, Protocol):
         """Run both and compare."""
 
 
+class Result(Protocol):
+    """A model that was written, but is not in its place yet."""
+
+    @property
+    def nbytes(self) -> int:
+        """Of all its files."""
+
+    @property
+    def attached_nbytes(self) -> int:
+        """Of these, those behind the model, which no device holds."""
+
+    def content(self) -> bytes:
+        """The model file."""
+
+    def source(self) -> Source:
+        """The model, read again."""
+
+    def files(self, output: Path) -> Files:
+        """What is to be written for a model at `output`."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A result, what it says of itself, and whether it is another model than the input."""
+
+    result: Result
+    notes: tuple[str, ...] = ()
+    changed: bool = True
+
+
+class Draft(Protocol):
+    """A model on its way to another file.
+
+    Sizes are those of models without what is attached behind them.
+    """
+
+    @property
+    def weights(self) -> Sequence[Weight]:
+        """Of the dense model, with how the input has them."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What there is to say of the input."""
+
+    @property
+    def nbytes(self) -> int:
+        """Of the input."""
+
+    @property
+    def plain_nbytes(self) -> int:
+        """Of the file with no tensor rewritten."""
+
+    @property
+    def plain_note(self) -> str:
+        """Why that is smaller than the input, where it is."""
+
+    @property
+    def anew(self) -> bool:
+        """Whether the input is written anew even if nothing else changes."""
+
+    def check(self, choices: Sequence[Choice]) -> None:
+        """UsageError for what the format does not have."""
+
+    def transform(self, choices: Sequence[Choice]) -> tuple[list[Choice], list[str]]:
+        """The choices with weights as lossy methods change them, and notes for where these are stored."""
+
+    def encode(self, choices: Sequence[Choice], progress: Progress) -> list[Outcome]:
+        """Encode every weight as chosen."""
+
+    def paying(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """The outcomes, without those that the file is no smaller with."""
+
+    def write(self, outcomes: Sequence[Outcome], below: int) -> Written:
+        """The file with these outcomes, if possible of fewer than `below` bytes."""
+
+    def plain(self) -> Written:
+        """The file with no tensor rewritten, smaller than the input."""
+
+    def input(self) -> Written:
+        """The input as it is."""
+
+
+@runtime_checkable
+class Planned(Draft, Protocol):
+    """A draft for a device, of which the planner can say what it takes there."""
+
+    @property
+    def layers(self) -> Sequence[Layer]:
+        """All operators of the dense model, as the runtime of the goal runs them."""
+
+    def arena(self, result: Result | None) -> int:
+        """Bytes of the arena of a result of this draft, or of the dense model; UnsupportedError where it is unknown."""
+
+    def needs(self, outcomes: Sequence[Outcome], items: Sequence[Sequence[Weight]]) -> list[int]:
+        """Bytes of the arena that each item needs while its operators run: the activations beside it, and scratch."""
+
+
+class Lowered(Protocol):
+    """A model that was lowered to one of another format."""
+
+    @property
+    def source(self) -> Source:
+        """The lowered model, by the path of the one that it was made of."""
+
+    def inputs(self) -> Comparison:
+        """What samples of the model before are drawn for."""
+
+    def taken(self, inputs: Inputs) -> Inputs:
+        """The same samples as the lowered model takes them."""
+
+    def compare(self, rewritten: Source, inputs: Inputs, engine: Engine | None, advance: Advance) -> Verification:
+        """A rewritten form of the lowered model beside the one before. UnsupportedError, ModelError."""
+
+
 class Source(Protocol):
     """A model file that was read."""
 
@@ -132,6 +251,19 @@ class Source(Protocol):
 
     def restore(self, output: Path, workspace: Workspace) -> Dense:
         """The dense model for `output`."""
+
+    @property
+    def attached_nbytes(self) -> int:
+        """Bytes behind the model, which no device holds."""
+
+    def outputs(self, output: Path) -> Sequence[Path]:
+        """The files that a rewritten model at `output` may have."""
+
+    def draft(self, settings: Settings, workspace: Workspace) -> Draft:
+        """The model for another file, staged in the workspace. UnsupportedError, ModelError."""
+
+    def lower(self, calibration: Path | None) -> Lowered:
+        """The model in another format, for a device; calibration: samples to quantise it with. UnsupportedError."""
 
     def compared(self, other: Source) -> Comparison | None:
         """The comparison with a model that was made of this one; None where there is none."""

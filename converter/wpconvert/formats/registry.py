@@ -23,7 +23,7 @@ class Format:
 
     claims: whether a file with these first bytes is one, where its suffix does not say. lowers_to: suffixes of formats
     that its models can become. named: whether its files must have its suffix. outside: whether a model may have data in
-    other files. package: where its parts are.
+    other files. refuses: options of a conversion that are not for it; refusal: why. package: where its parts are.
     """
 
     name: str
@@ -32,6 +32,8 @@ class Format:
     package: str
     lowers_to: tuple[str, ...] = ()
     named: bool = False
+    refuses: tuple[str, ...] = ()
+    refusal: str = ""
     outside: bool = False
 
     def read(self, path: Path) -> Source:
@@ -45,7 +47,31 @@ class Format:
 
 
 FORMATS = (
-    Format("onnx", ".onnx", claims_onnx, "wpconvert.formats.onnx", (".tflite",), named=True, outside=True),
+    Format(
+        "onnx",
+        ".onnx",
+        claims_onnx,
+        "wpconvert.formats.onnx",
+        (".tflite",),
+        named=True,
+        outside=True,
+        refuses=(
+            "--optimize",
+            "--target",
+            "--runtime",
+            "--max-slowdown",
+            "--flash",
+            "--ram",
+            "--measure",
+            "--lut-bits",
+            "--act-bits",
+            "--pool-scope",
+            "--lut",
+            "--strip",
+            "--no-memory-plan",
+        ),
+        refusal="is for .tflite models",
+    ),
     Format("tflite", ".tflite", claims_tflite, "wpconvert.formats.tflite"),
 )
 """The last one is what a file is taken for that no other claims."""
@@ -62,9 +88,12 @@ def format_of(path: Path) -> Format:
 
 
 def _head(path: Path) -> bytes:
+    # A pipe gives its bytes only once.
+    if not path.is_file():
+        return b""
     try:
         with path.open("rb") as file:
-            return file.read(_HEAD_NBYTES) if path.is_file() else b""
+            return file.read(_HEAD_NBYTES)
     except OSError:
         return b""
 

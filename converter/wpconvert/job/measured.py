@@ -10,17 +10,21 @@ from wpconvert.bench.flash import BOARD
 from wpconvert.bench.measure import benchmark
 from wpconvert.bench.result import Benchmark
 from wpconvert.engines.inputs import random_inputs
-from wpconvert.errors import BudgetError
-from wpconvert.formats.tflite.convert import Converted, Settings, convert
+from wpconvert.errors import BudgetError, UnsupportedError
+from wpconvert.files import Workspace
+from wpconvert.formats.protocol import Source
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.layers import layers_at
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.restore import is_rewritten, restore
+from wpconvert.formats.tflite.restore import restore
+from wpconvert.formats.tflite.source import TfliteSource
+from wpconvert.job.convert import Converted, convert
+from wpconvert.model.goal import BALANCED, SIZE, Goal
 from wpconvert.model.layer import PLAIN, Layer
 from wpconvert.model.plan import Progress
+from wpconvert.model.settings import Settings
 from wpconvert.model.weight import Weight
 from wpconvert.plan.costs import NOTHING, Code, Cost, CostModel, load_costs
-from wpconvert.plan.goal import BALANCED, SIZE, Goal
 from wpconvert.report.result import Measurement
 from wpconvert.target.board import board_named
 
@@ -75,30 +79,35 @@ class MeasuredCosts(CostModel):
 
 
 def convert_measured(
-    source: str,
-    data: bytes,
+    source: Source,
     settings: Settings,
+    workspace: Workspace,
     goal: Goal,
+    *,
     started: Callable[[Sequence[Weight]], None] = lambda _: None,
-    progress: Progress | None = None,
+    progress: Progress = lambda _: None,
 ) -> Converted:
-    """Rewrite the bytes of a `.tflite` file by a plan that is measured on the goal's board and keeps to the goal there.
+    """Rewrite a `.tflite` model by a plan that is measured on the goal's board and keeps to the goal there.
 
     Raises what converting and running on a board raise, ToolError where a compiler or simulator is missing, and
     BudgetError when no plan that was measured keeps to the goal.
     """
     board, settings = board_named(goal.target), replace(settings, goal=goal)
-    model, dense = parse(data), data
-    if is_rewritten(model):
+    if not isinstance(source, TfliteSource):
+        raise UnsupportedError(f"{source.path}: only .tflite models run on boards")
+    name, model, dense = str(source.path), source.model, source.data
+    if source.rewritten:
+        model = model.copy()
         restore(model, same_outputs=True)
         dense = serialise(model)
     sample = random_inputs(model, 1, _SEED).samples[0]
-    before = benchmark(source, dense, model, board, sample)
+    before = benchmark(name, dense, model, board, sample)
     costs, lines = MeasuredCosts.of(load_costs(goal.core)).learning(model, before), []
     for number in range(1, _ROUNDS + 1):
-        converted = convert(source, data, settings, started, progress if number == 1 else None, costs)
+        advance = progress if number == 1 else (lambda _: None)
+        converted = convert(source, settings, workspace, started=started, progress=advance, costs=costs)
         written = parse(converted.data)
-        after = benchmark(source, converted.data, written, board, sample)
+        after = benchmark(name, converted.data, written, board, sample)
         found = _measurement(before, after, number)
         if _keeps(found, goal):
             return replace(converted, report=replace(converted.report, measured=found))

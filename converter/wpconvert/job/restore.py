@@ -7,6 +7,7 @@ from pathlib import Path
 from wpconvert.errors import UsageError
 from wpconvert.files import Workspace, same_file, size_of, write_all
 from wpconvert.formats.registry import read
+from wpconvert.job.outputs import check_suffix
 from wpconvert.report.result import Restored
 
 
@@ -17,6 +18,7 @@ def restore_file(path: Path, output: Path) -> Restored:
     """
     if same_file(path, output):
         raise UsageError(f"-o {output} is the input; give another file")
+    check_suffix(path, output, lowering=False)
     source = read(path)
     if any(same_file(output, other) for other in source.files):
         raise UsageError(f"-o {output} has data of {path}; give another file")

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from wpconvert.model.goal import BALANCED, FILE, SIZE
 from wpconvert.model.plan import Outcome
 from wpconvert.model.reasons import METHOD_NONE
-from wpconvert.plan.goal import BALANCED, FILE, SIZE
 from wpconvert.plan.options import Item, Option
 from wpconvert.plan.planner import Planner, Point
 from wpconvert.plan.relaxed import INF

@@ -178,6 +178,11 @@ class Conversion:
     network: Verification | None = None
 
     @property
+    def failed(self) -> bool:
+        """Whether the result does not hold what its methods promise."""
+        return self.verification is not None and not self.verification.passed
+
+    @property
     def rewritten(self) -> int:
         """Number of tensors that were rewritten."""
         return sum(tensor.method != "none" for tensor in self.tensors)

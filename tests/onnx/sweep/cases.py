@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from wpconvert.formats.onnx.convert import METHODS as ONNX_METHODS
+from wpconvert.formats.onnx.draft import METHODS as ONNX_METHODS
 from wpconvert.model.rules import AUTO
 
 TYPES = ("int8", "uint8", "int4", "uint4", "float32", "float16", "bfloat16", "float64", "float8_e4m3fn", "int2")

@@ -21,15 +21,17 @@ from tests.onnx.sweep.store import store
 from wpconvert.engines.base import Advance, Sample
 from wpconvert.engines.inputs import Inputs
 from wpconvert.formats.onnx import forms
-from wpconvert.formats.onnx.convert import Converted, Settings, convert
 from wpconvert.formats.onnx.file import read
 from wpconvert.formats.onnx.files import Target
 from wpconvert.formats.onnx.graphs import every_tensor
 from wpconvert.formats.onnx.inspect import inspect_onnx
 from wpconvert.formats.onnx.restore import restore
+from wpconvert.formats.onnx.source import OnnxSource
+from wpconvert.job.convert import Converted, convert_to
 from wpconvert.job.verify import verdict
 from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import Rules
+from wpconvert.model.settings import Settings
 from wpconvert.report.export import to_json
 
 _LEVELS = (onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL, onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL)
@@ -166,7 +168,9 @@ def _converted_again(first: Target, dense: Target, lossy: bool, method: str) -> 
     """A rewritten model takes another method without becoming larger or another model."""
     second = Target.beside(first.model.parent / "again" / first.model.name)
     second.model.parent.mkdir()
-    report = convert(read(first.model), Settings(method, Rules(rules=[]), pool=PoolSettings(size=7)), second).report
+    report = convert_to(
+        OnnxSource(read(first.model)), Settings(method, Rules(rules=[]), pool=PoolSettings(size=7)), second.model
+    ).report
     before, after = (sum(path.stat().st_size for path in target.files) for target in (first, second))
     promise(after == report.nbytes_after <= before, f"converted again, {before} bytes became {after}")
     if method != "pool":
@@ -182,7 +186,7 @@ def roundtrip(case: Case, folder: Path, tally: Counter[str]) -> Converted:
     target = Target.beside(folder / "new" / "out.onnx")
     target.model.parent.mkdir()
     settings = Settings(case.method, Rules(rules=[]), pool=PoolSettings(size=7))
-    done = convert(read(source), settings, target)
+    done = convert_to(OnnxSource(read(source)), settings, target.model)
     report = done.report
     to_json(report)
     before, after = size(source), sum(path.stat().st_size for path in target.files)

@@ -11,8 +11,9 @@ from wpconvert.formats.onnx.compressed import is_rewritten
 from wpconvert.formats.onnx.file import OnnxModel, read, told_of
 from wpconvert.formats.onnx.files import Target
 from wpconvert.formats.onnx.restore import restore
-from wpconvert.formats.protocol import Comparison, Counted, Dense, Source
+from wpconvert.formats.protocol import Comparison, Counted, Dense, Draft, Lowered, Source
 from wpconvert.formats.tflite.source import TfliteSource
+from wpconvert.model.settings import Settings
 from wpconvert.report.inspection import Inspection
 
 
@@ -56,14 +57,39 @@ class OnnxSource:
             losses = restore(self.model.copy(), staged)
         return Dense(target.placed(staged), losses)
 
+    @property
+    def attached_nbytes(self) -> int:
+        """None."""
+        return 0
+
+    def outputs(self, output: Path) -> Sequence[Path]:
+        """The model, and the file for its external data."""
+        target = Target.beside(output.resolve(), self.files)
+        return (target.model, target.data)
+
+    def draft(self, settings: Settings, workspace: Workspace) -> Draft:
+        """The model for another file, which is staged in the workspace."""
+        from wpconvert.formats.onnx.draft import OnnxDraft  # noqa: PLC0415 - what encodes
+
+        return OnnxDraft(self.model, settings, workspace)
+
+    def lower(self, calibration: Path | None) -> Lowered:
+        """The `.tflite` model, calibrated with samples if they are given; see `lowered`."""
+        from wpconvert.formats.onnx.network import Network  # noqa: PLC0415 - what lowers
+
+        return Network.of(self.model, calibration)
+
     def compared(self, other: Source) -> Comparison | None:
         """The comparison with another form of the model, or with a `.tflite` model that it was lowered to."""
-        from wpconvert.formats.onnx.forms import OnnxForms  # noqa: PLC0415 - what runs models
-        from wpconvert.formats.onnx.mixed import OnnxLowering  # noqa: PLC0415
-
         if isinstance(other, OnnxSource):
+            from wpconvert.formats.onnx.forms import OnnxForms  # noqa: PLC0415 - what runs models
+
             return OnnxForms(self.model, other.model)
-        return OnnxLowering(self.model, other.model) if isinstance(other, TfliteSource) else None
+        if isinstance(other, TfliteSource):
+            from wpconvert.formats.onnx.mixed import OnnxLowering  # noqa: PLC0415 - what knows lowered ones
+
+            return OnnxLowering(self.model, other.model)
+        return None
 
 
 def read_source(path: Path) -> OnnxSource:

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wpconvert.errors import UnsupportedError
 from wpconvert.files import Workspace
-from wpconvert.formats.protocol import Comparison, Counted, Dense, Source
+from wpconvert.formats.protocol import Comparison, Counted, Dense, Draft, Lowered, Source
 from wpconvert.formats.tflite.attached import behind
-from wpconvert.formats.tflite.file import read, serialise
+from wpconvert.formats.tflite.draft import TfliteDraft
+from wpconvert.formats.tflite.file import parse, read, serialise
 from wpconvert.formats.tflite.forms import TfliteForms
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.restore import is_rewritten, restore
+from wpconvert.model.settings import Settings
 from wpconvert.report.inspection import Inspection
 
 
@@ -53,6 +56,23 @@ class TfliteSource:
         losses = restore(model)
         return Dense({output: behind(serialise(model), model.attached)}, losses)
 
+    @property
+    def attached_nbytes(self) -> int:
+        """Bytes behind the model, most often files in an archive."""
+        return 0 if self.model.attached is None else len(self.model.attached.data)
+
+    def outputs(self, output: Path) -> Sequence[Path]:
+        """One."""
+        return (output,)
+
+    def draft(self, settings: Settings, workspace: Workspace) -> Draft:  # noqa: ARG002 - what formats are given
+        """The model for another file."""
+        return TfliteDraft(self.path, self.data, self.model, settings)
+
+    def lower(self, calibration: Path | None) -> Lowered:  # noqa: ARG002 - what formats are given
+        """UnsupportedError: there is nothing to lower."""
+        raise UnsupportedError(f"{self.path}: a .tflite model is not lowered")
+
     def compared(self, other: Source) -> Comparison | None:
         """The comparison with another form of the model."""
         return TfliteForms(self.model, other.model) if isinstance(other, TfliteSource) else None
@@ -61,3 +81,8 @@ class TfliteSource:
 def read_source(path: Path) -> TfliteSource:
     """Read a file; raises what `file.read` raises."""
     return TfliteSource(path, *read(path))
+
+
+def source_of(data: bytes, name: str = "model") -> TfliteSource:
+    """A model that is in memory; reports call it by the name. ModelError, UnsupportedError."""
+    return TfliteSource(Path(name), data, parse(data))

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from wpconvert.codecs import CODECS
 from wpconvert.errors import BudgetError, UnsupportedError
-from wpconvert.formats.tflite.file import file_of, parse
-from wpconvert.formats.tflite.graph_reader import read_graph
-from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.rewrite import rewrite
-from wpconvert.formats.tflite.weights import Site
-from wpconvert.memory import ArenaPrediction, predict, predict_tflm
-from wpconvert.memory.buffers import Buffer
-from wpconvert.memory.lifetimes import activations
+from wpconvert.formats.protocol import Planned, Result
+from wpconvert.job.settle import Settled, settle
+from wpconvert.model.goal import BALANCED, FILE, SIZE, SPEED
 from wpconvert.model.layer import PLAIN
-from wpconvert.model.plan import Outcome
-from wpconvert.model.runtimes import TFLM
 from wpconvert.model.weight import Weight
-from wpconvert.plan.goal import BALANCED, FILE, SIZE, SPEED, Goal
 from wpconvert.plan.options import Option, in_order
 from wpconvert.plan.planner import Planner, Point
 
@@ -31,16 +23,7 @@ _NEAR = 0.01
 
 
 @dataclass(frozen=True)
-class Written:
-    """A file, what became of each weight in it, and what to say about it."""
-
-    data: bytes
-    outcomes: list[Outcome]
-    notes: list[str]
-
-
-@dataclass(frozen=True)
-class Planned:
+class WrittenPlan:
     """The plan that was written, its options as planned, and the arena, None where it is not known.
 
     planner: with the bytes that were found while writing.
@@ -49,62 +32,52 @@ class Planned:
     planner: Planner
     point: Point
     chosen: tuple[Option, ...]
-    written: Written
+    settled: Settled
     arena_nbytes: int | None
 
     @property
     def flash_nbytes(self) -> int:
         """Of the file and the code that it needs."""
-        return len(self.written.data) + self.point.code_nbytes
+        return self.settled.nbytes + self.point.code_nbytes
 
 
 @dataclass(frozen=True)
-class Input:
-    """What a plan is made for. `restored` and `write` give a new dense model, and the file with these outcomes.
+class _Input:
+    """What a plan is made for."""
 
-    data: the file as it is.
-    """
-
-    data: bytes
+    draft: Planned
     weights: Sequence[Weight]
-    sites: dict[str, Site]
-    restored: Callable[[], TfliteModel]
-    write: Callable[[list[Outcome]], Written]
 
 
-def write_planned(planner: Planner, source: Input) -> Planned:
+def write_planned(planner: Planner, draft: Planned, weights: Sequence[Weight]) -> WrittenPlan:
     """The best plan whose file keeps to the goal.
 
     BudgetError when there is none, UnsupportedError when memory is limited and the arena cannot be predicted.
     """
+    source = _Input(draft, weights)
     goal, smallest = planner.goal, None
     if goal.flash_nbytes is not None:
         # The bytes of tables and options are estimates until a file is written: that with the least flash, so that what
         # any rewriting adds is there.
         smallest = _write(planner, planner.smallest().options, source)
-        planner = planner.weighed(len(smallest.written.data), smallest.point)
+        planner = planner.weighed(smallest.settled.nbytes, smallest.point)
     found = _write_best(planner, source, smallest)
     if goal.ram_nbytes is None or found.arena_nbytes is None or found.arena_nbytes <= goal.ram_nbytes:
         return found
     return _Memory(planner, source).narrowed(goal.ram_nbytes)
 
 
-def arena_of(model: TfliteModel, goal: Goal, needed: bool) -> int | None:
-    """The arena of a model on the goal's board; None where it cannot be said, which is an error if it is `needed`."""
+def arena_of(draft: Planned, result: Result | None, needed: bool) -> int | None:
+    """The arena of a result, or of the dense model; None where it cannot be said, an error if it is `needed`."""
     try:
-        return _predicted(model, goal).nbytes
+        return draft.arena(result)
     except UnsupportedError as error:
         if needed:
             raise UnsupportedError(f"the arena for --ram cannot be predicted: {error}") from error
         return None
 
 
-def _predicted(model: TfliteModel, goal: Goal) -> ArenaPrediction:
-    one = predict_tflm if goal.runtime == TFLM else predict
-    return one(read_graph(model), file_of(model), goal.core)
-
-
-def _write_best(planner: Planner, source: Input, known: Planned | None = None) -> Planned:
+def _write_best(planner: Planner, source: _Input, known: WrittenPlan | None = None) -> WrittenPlan:
     """The best plan whose file keeps to the flash. BudgetError when there is none. `known`: one that was written."""
     goal, best, rounds = planner.goal, None, 0
     while best is None or (rounds < _ROUNDS and goal.optimize in (BALANCED, SIZE)):
@@ -117,7 +90,7 @@ def _write_best(planner: Planner, source: Input, known: Planned | None = None) -
         if best is not None and _same(chosen, best):
             break
         if known is not None and _same(chosen, known):
-            plan = replace(known, planner=planner, point=planner.point_of(known.written.outcomes))
+            plan = replace(known, planner=planner, point=planner.point_of(known.settled.outcomes))
         else:
             plan = _write(planner, chosen, source)
         excess = 0 if goal.flash_nbytes is None else plan.flash_nbytes - goal.flash_nbytes
@@ -127,17 +100,17 @@ def _write_best(planner: Planner, source: Input, known: Planned | None = None) -
         rounds += 1
         best = plan if best is None else min(best, plan, key=lambda p: p.flash_nbytes + planner.time_nbytes(p.point))
         # What is beside the weights depends on which are rewritten: there can be a better plan with what was found.
-        planner = planner.weighed(len(plan.written.data), plan.point)
+        planner = planner.weighed(plan.settled.nbytes, plan.point)
     best = _or_near(best, source)
     before = planner.before_point()
-    if planner.may_stay and best.flash_nbytes > len(source.data) + before.code_nbytes:
+    if planner.may_stay and best.flash_nbytes > source.draft.nbytes + before.code_nbytes:
         # The bytes that were estimated said otherwise.
         best = _write(planner, before.options, source)
-    written = parse(best.written.data, as_is=True)
-    return replace(best, arena_nbytes=arena_of(written, goal, goal.ram_nbytes is not None))
+    arena = arena_of(source.draft, best.settled.written.result, goal.ram_nbytes is not None)
+    return replace(best, arena_nbytes=arena)
 
 
-def _or_near(plan: Planned, source: Input) -> Planned:
+def _or_near(plan: WrittenPlan, source: _Input) -> WrittenPlan:
     """The plan, or one of those of other goals that is nearly as good and turns out better.
 
     Vectors that tensors share leave the file with the last of them: the more are rewritten, the more is saved beside.
@@ -158,14 +131,14 @@ def _or_near(plan: Planned, source: Input) -> Planned:
     return best
 
 
-def _same(chosen: tuple[Option, ...], plan: Planned) -> bool:
+def _same(chosen: tuple[Option, ...], plan: WrittenPlan) -> bool:
     """Whether a plan takes these options."""
     return all(one is other for one, other in zip(chosen, plan.chosen, strict=True))
 
 
-def _write(planner: Planner, chosen: tuple[Option, ...], source: Input) -> Planned:
-    written = source.write(in_order(chosen, source.weights))
-    return Planned(planner, planner.point_of(written.outcomes), chosen, written, None)
+def _write(planner: Planner, chosen: tuple[Option, ...], source: _Input) -> WrittenPlan:
+    settled = settle(source.draft, in_order(chosen, source.weights))
+    return WrittenPlan(planner, planner.point_of(settled.outcomes), chosen, settled, None)
 
 
 class _Memory:
@@ -174,11 +147,10 @@ class _Memory:
     Which plans are tried does not depend on how much is allowed: one that fits is found with all that is more, too.
     """
 
-    def __init__(self, planner: Planner, source: Input) -> None:
+    def __init__(self, planner: Planner, source: _Input) -> None:
         self._planner, self._source = planner, source
         self._items = planner.items
         self._chosen: tuple[Option, ...] = ()
-        self._live = activations(read_graph(source.restored())).shared()[1]
         self._needs = {
             id(option): need
             for number in range(max((len(item.options) for item in self._items), default=0))
@@ -187,19 +159,12 @@ class _Memory:
 
     def _measured(self, number: int) -> list[tuple[Option, int]]:
         """For the option with this number of each item, what it needs: the activations beside it, and scratch."""
-        chosen = [(item, item.options[min(number, len(item.options) - 1)]) for item in self._items]
-        model = self._source.restored()
-        rewrite(model, in_order([option for _, option in chosen], self._source.weights), strip=True)
-        scratch = _predicted(model, self._planner.goal).scratch
-        return [(option, self._need(item.weights, scratch)) for item, option in chosen]
+        chosen = [item.options[min(number, len(item.options) - 1)] for item in self._items]
+        outcomes = in_order(chosen, self._source.weights)
+        needs = self._source.draft.needs(outcomes, [item.weights for item in self._items])
+        return list(zip(chosen, needs, strict=True))
 
-    def _need(self, weights: Sequence[Weight], scratch: Mapping[int, int]) -> int:
-        sites = [self._source.sites[weight.key] for weight in weights]
-        # The arena is that of subgraph 0.
-        uses = {use.operator for site in sites if site.subgraph == 0 for use in site.uses}
-        return max((_beside(self._live, at) + scratch.get(at, 0) for at in uses), default=0)
-
-    def narrowed(self, allowed: int) -> Planned:
+    def narrowed(self, allowed: int) -> WrittenPlan:
         """The first plan that fits. BudgetError when none of those that are tried does."""
         least = []
         for optimize, options in self._restrictions():
@@ -259,8 +224,3 @@ def _with_method(options: tuple[Option, ...], method: str) -> tuple[Option, ...]
         if found := tuple(option for option in options if name in option.methods):
             return found
     return options
-
-
-def _beside(live: Sequence[Buffer], operator: int) -> int:
-    """Bytes of activations that are alive while an operator runs."""
-    return sum(buffer.nbytes for buffer in live if buffer.first <= operator <= buffer.last)
