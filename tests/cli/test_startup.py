@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.harness import MODEL, ZOO
@@ -53,6 +54,13 @@ def test_help_version_and_wrong_usage_need_no_library_of_ours(line: str, code: i
 
 def test_methods_needs_the_codecs_alone() -> None:
     assert not imported(0, "methods") & (NEVER | ONNX | FILES | CLUSTERS | {"flatbuffers", "ai_edge_litert"})
+
+
+def test_arrays_need_the_codecs_alone(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.eye(9, dtype=np.int8))
+    for options in ([], ["-m", "rle", "-o", str(tmp_path / "x")]):
+        arguments = ["array", str(tmp_path / "x.npy"), *options]
+        assert not imported(0, *arguments) & (NEVER | ONNX | FILES | CLUSTERS | {"flatbuffers", "ai_edge_litert"})
 
 
 @pytest.mark.parametrize("command", COMMANDS)

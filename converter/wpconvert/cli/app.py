@@ -49,6 +49,7 @@ COMMANDS = {
     "bench": "Count the instructions of one inference on a simulated board, by layer; show arena and flash.",
     "restore": "Give back the dense model: weights, shapes, types and quantisation as they were. Any runtime runs it.",
     "batch": "Convert many models, several at once. What is done is not done again; a failure stops nothing else.",
+    "array": "Show what a bare int8 array takes in each method; write it as a blob, or as C test data for one kernel.",
     "methods": "List the storage methods that -m and rules accept.",
 }
 """The commands, each a function in a module of its name, and the first line of its help."""

@@ -9,13 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
-from wpconvert.report.printable import printable
+from wpconvert.report.screen import Screen
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -23,23 +21,9 @@ if TYPE_CHECKING:
     from wpconvert.job.progress import Stages
 
 
-class _Screen(Console):
-    """Obeys no control character of a text: whatever is printed may have names of a file in it."""
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        lines = map(printable, text.split("\n"))
-        return super().render_str("\n".join(lines), **options)
-
-
-# Lines are left to the terminal to wrap, so that paths can be copied; tables fit its width.
 # What is piped or logged is not bound to the 80 columns of a terminal nobody has.
-OUT = _Screen(
-    highlight=False,
-    emoji=False,
-    soft_wrap=True,
-    width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120,
-)
-ERR = _Screen(stderr=True, highlight=False, emoji=False)
+OUT = Screen(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120)
+ERR = Screen(stderr=True)
 
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite or .onnx file.", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

@@ -14,13 +14,15 @@ from typing import Any
 from wpconvert import __version__
 from wpconvert.errors import UsageError
 from wpconvert.report.result import Conversion
+from wpconvert.report.view import View
 
 FORMATS = (".json", ".csv")
 
 
 def to_json(result: Any) -> str:
-    """A result object (a dataclass) as JSON."""
-    return _json({"tool": f"wpconvert {__version__}", **asdict(result)})
+    """A result object (a `View` or another dataclass) as JSON."""
+    fields = result.to_dict() if isinstance(result, View) else asdict(result)
+    return _json({"tool": f"wpconvert {__version__}", **fields})
 
 
 def many_to_json(name: str, results: Sequence[Any]) -> str:

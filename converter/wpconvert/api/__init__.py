@@ -1,0 +1,1 @@
+"""The functions of `wpconvert`, by what they work on."""
