@@ -21,11 +21,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wpconvert.bench.counts import Executions, parse_counts
-from wpconvert.bench.cycles import cost_table, model_cycles
-from wpconvert.bench.disassembly import disassemble
-from wpconvert.bench.plugin import build_plugin, plugin_arguments
-from wpconvert.bench.program import Program, load_program
+from wpconvert.benchmark.counts import Executions, parse_counts
+from wpconvert.benchmark.cycles import cost_table, model_cycles
+from wpconvert.benchmark.disassembly import disassemble
+from wpconvert.benchmark.plugin import build_plugin, plugin_arguments
+from wpconvert.benchmark.program import Program, load_program
 from wpconvert.errors import ToolError
 
 ROOT = Path(__file__).resolve().parent.parent

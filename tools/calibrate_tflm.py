@@ -25,8 +25,8 @@ from tools.calibration.cost_file import write
 from tools.calibration.fit import Measured, Weights, fit_part
 from tools.calibration.layers import Sample, build, models, weighted
 from tools.calibration.operators import operators
-from wpconvert.bench.flash import BOARD, MODEL, Piece
-from wpconvert.bench.measure import benchmark_image
+from wpconvert.benchmark.flash import BOARD, MODEL, Piece
+from wpconvert.benchmark.measure import benchmark_image
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.errors import WpconvertError
 from wpconvert.formats.tflite.file import parse

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from tools.benchmark.measure import expected_sha256
 from tools.markdown import markdown
-from wpconvert.bench.measure import benchmark_image
-from wpconvert.bench.result import Benchmark
+from wpconvert.benchmark.measure import benchmark_image
+from wpconvert.benchmark.result import Benchmark
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.errors import WpconvertError
 from wpconvert.formats.tflite.file import parse

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from wpconvert.bench.counts import Counts, parse_counts
-from wpconvert.bench.plugin import build_plugin, plugin_arguments
-from wpconvert.bench.program import Program, load_program
+from wpconvert.benchmark.counts import Counts, parse_counts
+from wpconvert.benchmark.plugin import build_plugin, plugin_arguments
+from wpconvert.benchmark.program import Program, load_program
 
 FOLDER = Path(__file__).parent / "guest"
 TOOLS = ("qemu-system-arm", "arm-none-eabi-gcc", "arm-none-eabi-objdump", "arm-none-eabi-c++filt", "cc")

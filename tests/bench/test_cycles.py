@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from wpconvert.bench.cycles import OTHER, CostTable, cost_table, model_cycles, together
-from wpconvert.bench.disassembly import Instruction, parse_disassembly
-from wpconvert.bench.flow import flow_of
+from wpconvert.benchmark.cycles import OTHER, CostTable, cost_table, model_cycles, together
+from wpconvert.benchmark.disassembly import Instruction, parse_disassembly
+from wpconvert.benchmark.flow import flow_of
 from wpconvert.errors import ToolError
 
 CORES = ("cortex-m3", "cortex-m4", "cortex-m55")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wpconvert.bench.flash import (
+from wpconvert.benchmark.flash import (
     BOARD,
     KERNELS,
     LIBRARY,
@@ -19,7 +19,7 @@ from wpconvert.bench.flash import (
     part_of,
     read_map,
 )
-from wpconvert.bench.program import Section
+from wpconvert.benchmark.program import Section
 from wpconvert.errors import ToolError
 
 MAP = """\

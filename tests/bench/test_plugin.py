@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.bench.guest import MACHINES, GuestRun, Machine, needs_tools, run_guest
-from wpconvert.bench.counts import merged, parse_counts
-from wpconvert.bench.disassembly import disassemble
+from wpconvert.benchmark.counts import merged, parse_counts
+from wpconvert.benchmark.disassembly import disassemble
 from wpconvert.errors import ToolError
 
 pytestmark = needs_tools

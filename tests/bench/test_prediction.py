@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.bench.guest import MISSING
-from wpconvert.bench.flash import BOARD, MODEL, PADDING
-from wpconvert.bench.measure import benchmark
+from wpconvert.benchmark.flash import BOARD, MODEL, PADDING
+from wpconvert.benchmark.measure import benchmark
 from wpconvert.cli.main import run
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.formats.tflite.file import read

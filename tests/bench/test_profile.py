@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
-from wpconvert.bench.counts import Counts, Interval
-from wpconvert.bench.disassembly import parse_disassembly
-from wpconvert.bench.profile import Inference, Markers, find_markers, inferences
-from wpconvert.bench.program import Function, Program
+from wpconvert.benchmark.counts import Counts, Interval
+from wpconvert.benchmark.disassembly import parse_disassembly
+from wpconvert.benchmark.profile import Inference, Markers, find_markers, inferences
+from wpconvert.benchmark.program import Function, Program
 from wpconvert.errors import ToolError
 
 INVOKE, CALLER, CLOCK, MAIN = 0x100, 0x200, 0x300, 0x400

@@ -15,8 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.cli.harness import Cli
 from tests.onnx.lower.harness import operators, real_outputs, run_onnx
 from wpconvert.errors import UnsupportedError, UsageError
-from wpconvert.lower import calibrate, lower
-from wpconvert.lower.single import to_single
+from wpconvert.lowering import calibrate, lower
+from wpconvert.lowering.single import to_single
 
 RANDOM = np.random.default_rng(0)
 FLOAT = TensorProto.FLOAT

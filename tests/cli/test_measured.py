@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.harness import MODEL, Cli, untouched
-from wpconvert.bench.flash import BOARD
-from wpconvert.bench.result import Benchmark, LayerCount
+from wpconvert.benchmark.flash import BOARD
+from wpconvert.benchmark.result import Benchmark, LayerCount
 from wpconvert.engines.base import Sample
 from wpconvert.errors import BudgetError
 from wpconvert.files import Workspace

@@ -16,7 +16,7 @@ from tests.onnx.lower.harness import file_inputs, steps_apart
 from tests.tflite.harness import converted
 from wpconvert.engines.native import NativeEngine
 from wpconvert.formats.tflite.file import parse
-from wpconvert.lower import Lowered, lower
+from wpconvert.lowering import Lowered, lower
 from wpconvert.reference.interpreter import Interpreter
 
 PATH = ZOO / "digits_onnx.onnx"

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 from onnxruntime import quantization
 
-from wpconvert.lower import calibrate
-from wpconvert.lower.opset import OPSET, upgraded
+from wpconvert.lowering import calibrate
+from wpconvert.lowering.opset import OPSET, upgraded
 
 FOLDER = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 

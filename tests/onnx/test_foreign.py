@@ -14,7 +14,7 @@ from tests.onnx.light import NAMES, quantised, with_weights
 from wpconvert.formats.onnx.file import read
 from wpconvert.formats.onnx.files import Target
 from wpconvert.formats.onnx.restore import restore
-from wpconvert.lower.opset import MIN_OPSET, upgraded
+from wpconvert.lowering.opset import MIN_OPSET, upgraded
 
 METHODS = {
     "float": ("bitmap", "rle", "dcsr", "pool", "auto"),

@@ -19,7 +19,7 @@ from wpconvert.formats.onnx.lowered import lowered
 from wpconvert.formats.onnx.mixed import samples_for
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.lower import Lowered, lower
+from wpconvert.lowering import Lowered, lower
 
 GENERATOR = np.random.default_rng(5)
 KERNELS = GENERATOR.integers(-40, 40, (6, 3, 3, 3), dtype=np.int8)

@@ -18,7 +18,7 @@ from wpconvert.engines.native import NativeEngine
 from wpconvert.formats.onnx.mixed import verify_mixed
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.lower import lower
+from wpconvert.lowering import lower
 from wpconvert.report.result import Verification
 
 STEP = 0.1

@@ -22,7 +22,7 @@ from wpconvert.formats.onnx.draft import METHODS
 from wpconvert.formats.onnx.mixed import samples_for
 from wpconvert.formats.tflite.file import parse
 from wpconvert.job.convert import convert_bytes
-from wpconvert.lower import lower
+from wpconvert.lowering import lower
 from wpconvert.model.rules import AUTO, Rules
 from wpconvert.model.settings import Settings
 

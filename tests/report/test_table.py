@@ -15,8 +15,8 @@ from rich.console import Console
 
 from tests.bench.test_tables import made_up
 from tests.cli.harness import MODEL
-from wpconvert.bench.result import Comparison
-from wpconvert.bench.text import print_benchmark, print_comparison
+from wpconvert.benchmark.result import Comparison
+from wpconvert.benchmark.text import print_benchmark, print_comparison
 from wpconvert.cli.inspect import print_inspection
 from wpconvert.formats.tflite.file import read
 from wpconvert.formats.tflite.inspect import inspect_model

@@ -11,7 +11,7 @@ from tests.onnx.lower.harness import file_inputs
 from tests.tflite.harness import forced
 from wpconvert.errors import WpconvertError
 from wpconvert.formats.tflite.file import parse
-from wpconvert.lower import lower
+from wpconvert.lowering import lower
 from wpconvert.reference.interpreter import Interpreter
 from wpconvert.target import boards, run_on
 

@@ -9,7 +9,7 @@ from tests.onnx.lower.network import network, signal_network
 from tests.tflite.harness import forced
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.lower import lower
+from wpconvert.lowering import lower
 from wpconvert.reference.interpreter import Interpreter
 from wpconvert.target import boards, run_on
 

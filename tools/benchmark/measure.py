@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from wpconvert.bench.measure import NO_ERROR_TEXTS, benchmark
+from wpconvert.benchmark.measure import NO_ERROR_TEXTS, benchmark
 from wpconvert.codecs import STANDALONE
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine

@@ -11,8 +11,8 @@ from typing import Any
 
 from tools.calibration.layers import Sample, build, weighted
 from tools.calibration.operators import operators
-from wpconvert.bench.flash import BOARD, MODEL, Piece, read_map
-from wpconvert.bench.program import load_program
+from wpconvert.benchmark.flash import BOARD, MODEL, Piece, read_map
+from wpconvert.benchmark.program import load_program
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.layers import layers_of
 from wpconvert.target.board import Board, board_named

@@ -10,8 +10,8 @@ from importlib import resources
 from pathlib import Path
 
 from tools.calibration.fit import Measured
-from wpconvert.bench.flash import BOARD, MODEL, PADDING
-from wpconvert.bench.measure import benchmark
+from wpconvert.benchmark.flash import BOARD, MODEL, PADDING
+from wpconvert.benchmark.measure import benchmark
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.layers import layers_of
@@ -58,7 +58,7 @@ def measure(board: Board, models: Iterable[bytes], pool: Executor) -> tuple[list
 def counts_of(name: str, data: bytes) -> Counts:
     """Of a model on the board of this name. Raises what running on a board raises."""
     board = board_named(name)
-    table = resources.files("wpconvert.bench") / "costs" / f"{board.core.lower()}.toml"
+    table = resources.files("wpconvert.benchmark") / "costs" / f"{board.core.lower()}.toml"
     key = digest([build_firmware(board).name.encode(), table.read_bytes(), data])
 
     def make(folder: Path) -> None:

@@ -18,7 +18,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
 from torch.nn.utils import prune
 
-from wpconvert.lower.calibrate import SampleReader
+from wpconvert.lowering.calibrate import SampleReader
 
 INPUT, OUTPUT = "image", "logits"
 LEGACY_OPSET = 17

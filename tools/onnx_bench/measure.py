@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tools.onnx_bench.chain import Images, channels_first, export, predict, pruned, quantise, run, zeros
 from tools.onnx_bench.module import TranslatedNetwork
 from tools.onnx_bench.networks import CALIBRATION_SAMPLES, Case
-from wpconvert.bench.measure import benchmark
+from wpconvert.benchmark.measure import benchmark
 from wpconvert.engines import Sample
 from wpconvert.engines.inputs import Inputs
 from wpconvert.engines.litert import LiteRtEngine
@@ -34,7 +34,7 @@ from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.model import quantization_of, shape_of
 from wpconvert.job.convert import convert_bytes, convert_to
 from wpconvert.job.verify import verdict
-from wpconvert.lower import calibrate, lower
+from wpconvert.lowering import calibrate, lower
 from wpconvert.model.goal import BALANCED, Goal
 from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, Rules

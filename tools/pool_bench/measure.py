@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from tools.pool_bench.networks import NETWORKS
-from wpconvert.bench.measure import NO_ERROR_TEXTS, benchmark
+from wpconvert.benchmark.measure import NO_ERROR_TEXTS, benchmark
 from wpconvert.codecs import Lut
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine

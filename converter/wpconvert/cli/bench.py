@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from wpconvert.bench.measure import NO_ERROR_TEXTS, benchmark
-from wpconvert.bench.result import Benchmark, Comparison
-from wpconvert.bench.text import print_benchmark, print_comparison
+from wpconvert.benchmark.measure import NO_ERROR_TEXTS, benchmark
+from wpconvert.benchmark.result import Benchmark, Comparison
+from wpconvert.benchmark.text import print_benchmark, print_comparison
 from wpconvert.cli.common import InputsOption, SeedOption
 from wpconvert.cli.console import OUT, JsonOption, ModelArgument, progress_bar
 from wpconvert.engines.inputs import ports_of

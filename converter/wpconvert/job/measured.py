@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
-from wpconvert.bench.flash import BOARD
-from wpconvert.bench.measure import benchmark
-from wpconvert.bench.result import Benchmark
+from wpconvert.benchmark.flash import BOARD
+from wpconvert.benchmark.measure import benchmark
+from wpconvert.benchmark.result import Benchmark
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.errors import BudgetError, UnsupportedError
 from wpconvert.files import Workspace

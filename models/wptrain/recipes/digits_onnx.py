@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from wpconvert.lower import calibrate, lower
+from wpconvert.lowering import calibrate, lower
 
 from ..card import Card, Score, render
 from ..data import digits as data
@@ -35,7 +35,7 @@ TEST_FILE = "digits_onnx_test.npz"
 OPSET = 17
 
 _QUANTISATION = (
-    "Exported with torch.onnx.export and quantised by `wpconvert.lower.calibrate`, that is, by ONNX Runtime's "
+    "Exported with torch.onnx.export and quantised by `wpconvert.lowering.calibrate`, that is, by ONNX Runtime's "
     "static quantisation in QDQ form: weights int8, symmetric, per output channel; activations int8, ranges from the "
     "training split; batch normalisation folded. That means have a scale of their own was decided after a look at the "
     "test split. Inputs and outputs of the `.onnx` file are float32; those of the "

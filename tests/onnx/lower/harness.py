@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.model import TfliteModel, quantization_of
-from wpconvert.lower import Lowered, Mapping, lower
+from wpconvert.lowering import Lowered, Mapping, lower
 from wpconvert.reference.interpreter import Interpreter
 from wpconvert.reference.registry import OpContext
 

@@ -14,8 +14,8 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper, shape_inference
 from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import operators, real_outputs, run_onnx, steps_apart
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.lower import calibrate, lower
-from wpconvert.lower.affine import replace_batch_norms
+from wpconvert.lowering import calibrate, lower
+from wpconvert.lowering.affine import replace_batch_norms
 
 RANDOM = np.random.default_rng(0)
 CHANNELS = 6

@@ -14,7 +14,7 @@ from onnxruntime import quantization
 
 from tests.onnx.lower.harness import operators, real_outputs, run_onnx, steps_apart
 from wpconvert.errors import FileError, UnsupportedError, UsageError
-from wpconvert.lower import calibrate, lower
+from wpconvert.lowering import calibrate, lower
 
 RANDOM = np.random.default_rng(0)
 

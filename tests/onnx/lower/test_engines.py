@@ -12,7 +12,7 @@ from tests.support.oracles import LiteRtOracle, TflmOracle
 from tests.tflite.harness import forced
 from wpconvert.engines.native import NativeEngine
 from wpconvert.formats.tflite.file import parse
-from wpconvert.lower import Lowered, lower
+from wpconvert.lowering import Lowered, lower
 from wpconvert.reference.interpreter import Interpreter
 
 

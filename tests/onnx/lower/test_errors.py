@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tests.onnx.lower.builder import Builder
 from wpconvert.errors import ModelError, UnsupportedError, WpconvertError
-from wpconvert.lower import lower
+from wpconvert.lowering import lower
 
 WEIGHTS = np.ones((4, 3, 3, 3), np.int8)
 

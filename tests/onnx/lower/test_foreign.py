@@ -16,7 +16,7 @@ from wpconvert.engines.native import NativeEngine
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.onnx.mixed import verify_mixed
 from wpconvert.formats.tflite.file import parse
-from wpconvert.lower import lower
+from wpconvert.lowering import lower
 from wpconvert.reference.interpreter import Interpreter
 
 SMALL = ("squeezenet", "shufflenet")

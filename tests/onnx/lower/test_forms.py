@@ -12,7 +12,7 @@ from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import operators
 from tests.onnx.lower.test_layers import agrees, feed, integers
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.lower import lower
+from wpconvert.lowering import lower
 
 IMAGE = (1, 3, 6, 5)
 AXES = np.array([2, 3], np.int64)

@@ -13,7 +13,7 @@ from onnx.helper import make_tensor_value_info
 from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import operators, real_outputs, run_onnx, steps_apart
 from wpconvert.errors import UnsupportedError
-from wpconvert.lower import lower
+from wpconvert.lowering import lower
 
 EVERY = {"x": ((np.arange(-128, 128) - 11) * 0.03).astype(np.float32)[np.newaxis]}
 WEIGHTS = np.random.default_rng(0).integers(-127, 128, (4, 3, 3, 3), dtype=np.int8)

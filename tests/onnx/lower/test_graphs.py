@@ -15,7 +15,7 @@ from tests.onnx.lower.harness import file_inputs, operators, real_outputs, run_o
 from wpconvert.engines.native import NativeEngine
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.formats.tflite.file import parse
-from wpconvert.lower import lower
+from wpconvert.lowering import lower
 from wpconvert.reference.interpreter import Interpreter
 
 WEIGHTS = np.random.default_rng(5).integers(-127, 128, (4, 3, 3, 3), dtype=np.int8)

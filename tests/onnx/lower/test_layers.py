@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import operators, steps_apart
-from wpconvert.lower import lower
+from wpconvert.lowering import lower
 
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

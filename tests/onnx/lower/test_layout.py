@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import operators, real_outputs, run_onnx, steps_apart
-from wpconvert.lower import lower
-from wpconvert.lower.layout import Storage, column_order, order_of, restricted
+from wpconvert.lowering import lower
+from wpconvert.lowering.layout import Storage, column_order, order_of, restricted
 
 
 def feed(*shape: int) -> dict[str, NDArray[Any]]:

@@ -14,7 +14,7 @@ from tests.onnx.lower.harness import operators, real_outputs, run_onnx, steps_ap
 from tests.onnx.lower.network import signal_network
 from tests.onnx.lower.test_layers import agrees, check_convolution, dtypes, feed, few, integers, seeds
 from wpconvert.errors import ModelError
-from wpconvert.lower import lower
+from wpconvert.lowering import lower
 
 
 @st.composite

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import operators, steps_apart
 from wpconvert.errors import UnsupportedError
-from wpconvert.lower import lower
+from wpconvert.lowering import lower
 
 COUNTING = {"count_include_pad": 1}
 SCALE = 0.02

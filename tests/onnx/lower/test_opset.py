@@ -12,7 +12,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import operators, real_outputs, run_onnx
 from wpconvert.errors import UnsupportedError
-from wpconvert.lower import calibrate, lower
+from wpconvert.lowering import calibrate, lower
 
 RANDOM = np.random.default_rng(0)
 

@@ -11,7 +11,7 @@ from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import operators, steps_apart
 from tests.onnx.lower.test_layers import feed, integers
 from wpconvert.errors import UnsupportedError
-from wpconvert.lower import lower
+from wpconvert.lowering import lower
 
 MICROSOFT = "com.microsoft"
 SHAPE = (1, 4, 6, 6)

@@ -12,7 +12,7 @@ from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import file_inputs, run_onnx, to_file
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite.file import parse
-from wpconvert.lower import Lowered, lower
+from wpconvert.lowering import Lowered, lower
 from wpconvert.reference.interpreter import Interpreter
 
 _CHANNELS = 16

@@ -12,7 +12,7 @@ from onnxruntime import quantization
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from tests.onnx.lower.harness import operators, run_onnx, steps_apart
-from wpconvert.lower import lower
+from wpconvert.lowering import lower
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make setup-train")
 

@@ -12,7 +12,7 @@ from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import real_outputs, run_onnx, steps_apart
 from tests.onnx.lower.test_layers import feed
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.lower import lower
+from wpconvert.lowering import lower
 
 TYPES = {"int8": TensorProto.INT8, "uint8": TensorProto.UINT8}
 

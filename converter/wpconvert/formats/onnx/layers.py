@@ -20,7 +20,7 @@ from wpconvert.formats.onnx.forms import run_file
 from wpconvert.formats.onnx.lowered import loaded
 from wpconvert.formats.onnx.steps import Steps, in_steps, steps_of
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.lower import Lowered, Mapping
+from wpconvert.lowering import Lowered, Mapping
 
 NONE_OFF = "no layer is off by more than one step"
 

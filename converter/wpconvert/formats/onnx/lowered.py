@@ -16,7 +16,7 @@ from wpconvert.formats.onnx.graphs import every_tensor
 from wpconvert.formats.onnx.restore import restore
 from wpconvert.formats.onnx.tensors import EXTERNAL, RAW, data_of, form_of, set_data
 from wpconvert.formats.onnx.validity import invalidity
-from wpconvert.lower import Lowered, calibrate, lower
+from wpconvert.lowering import Lowered, calibrate, lower
 
 
 def lowered(source: OnnxModel, samples: Path | None) -> Lowered:

@@ -23,8 +23,8 @@ from wpconvert.formats.onnx.forms import run_file
 from wpconvert.formats.onnx.ports import ports_of
 from wpconvert.formats.onnx.steps import Steps, in_steps, steps_of
 from wpconvert.formats.tflite.model import TfliteModel, text
-from wpconvert.lower import Mapping
-from wpconvert.lower.flow import METADATA_NAME
+from wpconvert.lowering import Mapping
+from wpconvert.lowering.flow import METADATA_NAME
 from wpconvert.report.result import Verification
 
 Layers = Callable[[Sequence[Sample], Sequence[Sample]], str]

@@ -18,7 +18,7 @@ from wpconvert.formats.onnx.mixed import OnnxLowering, samples_for, verify_mixed
 from wpconvert.formats.protocol import Comparison, Source
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.source import TfliteSource
-from wpconvert.lower import Lowered
+from wpconvert.lowering import Lowered
 from wpconvert.report.result import Verification
 
 
