@@ -147,28 +147,44 @@ def limited_lengths(counts: IntArray, limit: int) -> IntArray:
 def codes(lengths: IntArray) -> NDArray[np.uint64]:
     """Canonical codes as they stand in the bit string, first bit lowest: uint64[256] for lengths int64[256]."""
     out = np.zeros(SYMBOLS, np.uint64)
+    used, nbits = _in_order(lengths)
+    # Each code is the sum of the shares that those before it take of all bit strings: first bit highest.
+    share = np.int64(1) << (MAX_NBITS - nbits)
+    out[used] = _MIRRORED[np.cumsum(share) - share]
+    return out
+
+
+def _in_order(lengths: IntArray) -> tuple[IntArray, IntArray]:
+    """The symbols that have codes in the order of these, and the lengths of the codes."""
     used = np.flatnonzero(lengths)
     nbits = lengths[used]
     order = np.argsort(nbits, kind="stable")
-    # Each code is the sum of the shares that those before it take of all bit strings: first bit highest.
-    share = np.int64(1) << (MAX_NBITS - nbits[order])
-    left = np.cumsum(share) - share
-    mirrored = np.zeros(len(left), np.int64)
+    return used[order], nbits[order]
+
+
+def _mirrored() -> IntArray:
+    """Every string of 12 bits with its first bit last, int64[4096]."""
+    strings = np.arange(1 << MAX_NBITS)
+    mirrored = np.zeros(len(strings), np.int64)
     for bit in range(MAX_NBITS):
-        mirrored |= ((left >> (MAX_NBITS - 1 - bit)) & 1) << bit
-    out[used[order]] = mirrored.astype(np.uint64)
-    return out
+        mirrored |= ((strings >> (MAX_NBITS - 1 - bit)) & 1) << bit
+    return mirrored
+
+
+_MIRRORED = _mirrored()
 
 
 def lookup(lengths: IntArray) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Symbol and code length for any 12 bits that start with a code: two uint8[4096]."""
-    symbols = np.zeros(1 << MAX_NBITS, np.uint8)
-    nbits = np.zeros(1 << MAX_NBITS, np.uint8)
-    for symbol, code in enumerate(codes(lengths).tolist()):
-        if lengths[symbol]:
-            symbols[code :: 1 << lengths[symbol]] = symbol
-            nbits[code :: 1 << lengths[symbol]] = lengths[symbol]
-    return symbols, nbits
+    used, nbits = _in_order(lengths)
+    # In the order of codes, first bit highest, each fills a run of all bit strings.
+    runs = np.repeat(np.arange(len(used)), np.int64(1) << (MAX_NBITS - nbits))
+    found = []
+    for values in (used, nbits):
+        strings = np.zeros(1 << MAX_NBITS, np.uint8)
+        strings[: len(runs)] = values[runs]
+        found.append(strings[_MIRRORED])
+    return found[0], found[1]
 
 
 def _with_two(histogram: IntArray) -> IntArray:
@@ -184,24 +200,25 @@ def _with_two(histogram: IntArray) -> IntArray:
 def _options(counts: IntArray) -> list[tuple[float, int]]:
     """Bits and group_log2 of every group size that leaves two groups that occur."""
     grouped = [_grouped(counts, size)[1] for size in range(MAX_GROUP_LOG2 + 1)]
-    return [(_bits(groups, size), size) for size, groups in enumerate(grouped) if np.count_nonzero(groups) > 1]
+    total = int(np.add.reduce(counts))
+    return [(_bits(groups, size, total), size) for size, groups in enumerate(grouped) if np.count_nonzero(groups) > 1]
 
 
 def _grouped(counts: IntArray, group_log2: int) -> tuple[int, IntArray]:
     """First symbol of the first group, and how often each group occurs."""
-    used = np.flatnonzero(counts)
+    used = counts.nonzero()[0]
     groups = (int(used[-1] - used[0]) >> group_log2) + 1
     first = min(int(used[0]), SYMBOLS - (groups << group_log2))
-    return first, counts[first : first + (groups << group_log2)].reshape(groups, -1).sum(axis=1)
+    return first, np.add.reduce(counts[first : first + (groups << group_log2)].reshape(groups, -1), axis=1)
 
 
-def _bits(groups: IntArray, group_log2: int) -> float:
-    """About how many bits the symbols and the description take with these counts of groups of 2^group_log2."""
-    total = int(groups.sum())
+def _bits(groups: IntArray, group_log2: int, total: int) -> float:
+    """About how many bits `total` symbols and the description take with these counts of groups of 2^group_log2."""
     used = groups[groups > 0]
     ideal = np.maximum(np.log2(total / used), 1)
-    steps = np.abs(np.diff(np.minimum(np.rint(ideal), MAX_NBITS - group_log2)))
+    lengths = np.minimum(np.rint(ideal), MAX_NBITS - group_log2)
+    steps = np.abs(lengths[1:] - lengths[:-1])
     same, step = np.count_nonzero(steps == 0), np.count_nonzero(steps == 1)
     tokens = _SAME * same + _STEP * step + _OTHER * (len(steps) - same - step)
     absent = len(groups) - len(used)
-    return float((used * (ideal + group_log2)).sum()) + float(tokens) + _ABSENT * absent
+    return float(np.add.reduce(used * (ideal + group_log2))) + float(tokens) + _ABSENT * absent

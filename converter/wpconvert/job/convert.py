@@ -13,7 +13,7 @@ from wpconvert.job.planned import arena_of, write_planned
 from wpconvert.job.results import result_of
 from wpconvert.job.settle import Settled, settle
 from wpconvert.model.goal import Goal
-from wpconvert.model.plan import Progress, dump_plan
+from wpconvert.model.plan import Outcome, Progress, dump_plan
 from wpconvert.model.pooling import POOL
 from wpconvert.model.reasons import nothing_rewritten
 from wpconvert.model.rules import Choice, choose
@@ -27,12 +27,17 @@ from wpconvert.report.result import Conversion, Forecast
 
 @dataclass(frozen=True)
 class Converted:
-    """The new model, what was done, the resolved plan as a rules file, and whether the model is another one."""
+    """The new model, what was done, what became of each weight, and whether the model is another one."""
 
     result: Result
     report: Conversion
-    plan: str
+    outcomes: Sequence[Outcome]
     changed: bool
+
+    @property
+    def plan(self) -> str:
+        """The resolved plan as a rules file."""
+        return dump_plan(self.outcomes)
 
     @property
     def data(self) -> bytes:
@@ -86,7 +91,7 @@ def convert(
         attached_before=attached_nbytes,
         attached_after=result.attached_nbytes,
     )
-    return Converted(result, report, dump_plan(outcomes), found.written.changed)
+    return Converted(result, report, outcomes, found.written.changed)
 
 
 def convert_bytes(data: bytes, settings: Settings, name: str = "model") -> Converted:

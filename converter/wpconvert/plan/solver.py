@@ -51,7 +51,7 @@ class Solver:
             costs = before + cost
             better = costs < part
             np.copyto(part, costs, where=better)
-            taken[offset : offset + len(before)][better] = index
+            np.copyto(taken[offset : offset + len(before)], np.uint8(index), where=better)
         self._best = best
         self._taken.append(taken)
 
