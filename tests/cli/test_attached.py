@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.harness import Cli
 from tests.tflite.harness import canonical, conv_model, converted
-from wpconvert.backends.c import emit_c
+from wpconvert.backends.c import emit
 from wpconvert.formats.tflite.attached import behind
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.inspect import inspect_model
@@ -91,7 +91,7 @@ def test_stripping_drops_the_files_and_says_so() -> None:
 def test_a_c_array_has_no_files(cli: Cli, tmp_path: Path) -> None:
     source = tmp_path / "a.tflite"
     source.write_bytes(packed(conv_model()))
-    alone, with_files = (emit_c(Path("model.c"), data, "m") for data in (conv_model(), packed(conv_model())))
+    alone, with_files = (emit(Path("model.c"), data, "m") for data in (conv_model(), packed(conv_model())))
     assert alone == with_files
     done = cli.ok(source, "-m", "dcsr", "--to-c", tmp_path / "model.c")
     assert "model.c leaves out the" in done.out

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import conv_builder, converted
-from wpconvert.backends.c import emit_c
+from wpconvert.backends.c import emit
 from wpconvert.backends.c.c_array import check_path, header_path
 from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.files import write_all
@@ -76,7 +76,7 @@ def compiled(command: list[str], folder: Path) -> bytes:
 
 
 def emitted(path: Path, data: bytes, source: str = "model.tflite") -> None:
-    write_all(emit_c(path, data, source))
+    write_all(emit(path, data, source))
 
 
 NAMES = {
@@ -151,4 +151,4 @@ def test_operator_that_tflm_lacks_is_named() -> None:
     x = b.input((1, 4), 0.5)
     b.output(b.op("RANK", [x], [b.like(x)], options("RankOptions")))
     with pytest.raises(UnsupportedError, match="operator RANK: TensorFlow Lite Micro has none"):
-        emit_c(Path("model.c"), b.to_bytes(), "model.tflite")
+        emit(Path("model.c"), b.to_bytes(), "model.tflite")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wpconvert.backends.c import emit_c
+from wpconvert.backends.c import emit
 from wpconvert.codecs import CODECS
 from wpconvert.errors import ModelError
 from wpconvert.formats.tflite.file import parse, serialise
@@ -47,7 +47,7 @@ def rewritten(method: str, *rules: Rule) -> bytes:
     ids=["none", "one", "two"],
 )
 def test_exactly_the_codecs_of_the_model(data: Callable[[], bytes], codecs: list[str], tmp_path: Path) -> None:
-    files = emit_c(tmp_path / "model.c", data(), "digits")
+    files = emit(tmp_path / "model.c", data(), "digits")
     header = files[tmp_path / "model.h"].decode()
     assert [name for name in sorted(CODECS) if f"AddCodec(&wpk_codec_{name})" in header] == codecs
     for path, content in files.items():
@@ -75,4 +75,4 @@ def test_an_unknown_codec_is_refused(tmp_path: Path) -> None:
     buffer.data = buffer.data.copy()
     buffer.data[5] = 99
     with pytest.raises(ModelError, match=r"operator \d+ \(WP_\w+, subgraph 0\): .*unknown codec 99"):
-        emit_c(tmp_path / "model.c", serialise(model), "digits")
+        emit(tmp_path / "model.c", serialise(model), "digits")

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from typer.main import get_command
 
-from wpconvert.backends.c.c_array import header_path
+from wpconvert.backends.registry import BACKENDS
 from wpconvert.batch.journal import Journal
 from wpconvert.batch.manifest import Task, check_outputs, load_manifest
 from wpconvert.batch.run import KEPT, Result, run_batch
@@ -97,8 +97,9 @@ def _checked(manifest: Path, number: int, task: Task) -> Task:
         raise UsageError(f"{manifest}: options of model {number}: {taken[0] if taken else '-o'} is not for a batch")
     reads = [given[name] for name in _READ if given[name] is not None]
     writes = [given["dump_plan"]] if given["dump_plan"] is not None else []
-    if given["to_c"] is not None:
-        writes += [given["to_c"], header_path(given["to_c"])]
+    for backend in BACKENDS.values():
+        if (emitted := given[backend.parameter]) is not None:
+            writes += backend.outputs(emitted)
     return replace(
         task, reads=tuple(task.folder / file for file in reads), writes=tuple(task.folder / file for file in writes)
     )

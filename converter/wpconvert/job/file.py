@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wpconvert.backends.c import emit_c
+from wpconvert.backends.registry import BACKENDS
 from wpconvert.engines import Engine
 from wpconvert.engines.inputs import Inputs, load_samples
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
@@ -51,9 +51,12 @@ def convert_file(
     outputs.check_apart(path, place, (request.rules, *of_samples))
     settings = request.settings()
     own = format_of(path)
-    lowering = bool(own.lowers_to) and (outputs.c is not None or _is_lowered(own.lowers_to, outputs.model))
+    lowering = bool(own.lowers_to) and (bool(outputs.emitted) or _is_lowered(own.lowers_to, outputs.model))
     if request.calibration is not None and not lowering:
-        raise UsageError("--calibrate is for an .onnx model that becomes a .tflite one, with -o OUT.tflite or --to-c")
+        others = ", ".join(backend.flag for backend in BACKENDS.values())
+        raise UsageError(
+            f"--calibrate is for an .onnx model that becomes a .tflite one, with -o OUT.tflite or {others}"
+        )
     if not lowering:
         request.check_format(own)
     source = own.read(path)
@@ -188,10 +191,10 @@ def _files(
         if outputs.in_place and source.files:
             left = ", ".join(other.name for other in source.files)
             notes.append(f"{left}: the data before, which this model needs no more")
-    if outputs.c is not None and not outputs.dry_run:
-        files |= emit_c(outputs.c, converted.data, path.name)
+    for name, emitted in () if outputs.dry_run else outputs.emitted.items():
+        files |= BACKENDS[name].emit(emitted, converted.data, path.name)
         if converted.result.attached_nbytes:
-            notes.append(f"{outputs.c.name} leaves out the {converted.result.attached_nbytes:,} bytes behind the model")
+            notes.append(f"{emitted.name} leaves out the {converted.result.attached_nbytes:,} bytes behind the model")
     if outputs.plan is not None:
         files[outputs.plan] = converted.plan.encode()
     return files, notes

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from wpconvert.backends.c.c_array import check_path, header_path
+from wpconvert.backends.registry import BACKENDS
 from wpconvert.errors import UsageError
 from wpconvert.files import check_writable, same_file
 from wpconvert.formats.registry import FORMATS, format_of
@@ -17,13 +17,13 @@ from wpconvert.report.export import check_format
 class Outputs:
     """Files to write; nothing is written to what is None.
 
-    model: the rewritten model; in_place: it replaces the input. c: the model as C, beside it a header. With dry_run
-    only plan and report are written.
+    model: the rewritten model; in_place: it replaces the input. emitted: where back ends write, by their names. With
+    dry_run only plan and report are written.
     """
 
     model: Path | None = None
     in_place: bool = False
-    c: Path | None = None
+    emitted: Mapping[str, Path] = field(default_factory=dict)
     plan: Path | None = None
     report: Path | None = None
     dry_run: bool = False
@@ -40,8 +40,9 @@ class Outputs:
                 check_writable(source)
             return source
         if self.model is None:
-            if self.c is None and not self.dry_run:
-                raise UsageError("nothing to write: give -o OUT, --in-place, --to-c FILE.c or --dry-run")
+            if not self.emitted and not self.dry_run:
+                others = ", ".join(f"{backend.flag} {backend.metavar}" for backend in BACKENDS.values())
+                raise UsageError(f"nothing to write: give -o OUT, --in-place, {others} or --dry-run")
             return None
         if same_file(source, self.model):
             raise UsageError(f"-o {self.model} is the input; use --in-place to replace it")
@@ -52,16 +53,20 @@ class Outputs:
 
     def check_suffixes(self) -> None:
         """UsageError for a file that is not named as its content is."""
-        if self.c is not None:
-            check_path(self.c)
+        for name, path in self.emitted.items():
+            BACKENDS[name].check_path(path)
         if self.report is not None:
             check_format(self.report)
 
+    @property
+    def of_backends(self) -> list[Path]:
+        """Every file of the back ends."""
+        return [file for name, path in self.emitted.items() for file in BACKENDS[name].outputs(path)]
+
     def check_apart(self, source: Path, place: Path | None, reads: Sequence[Path | None]) -> None:
         """UsageError where two files are one: written files must not overwrite inputs or each other."""
-        written = [
-            path for path in (place, self.c, None if self.c is None else header_path(self.c)) if path is not None
-        ]
+        written = [] if place is None else [place]
+        written += self.of_backends
         named = [*written, *(path for path in (self.plan, self.report, *reads) if path is not None)]
         if place is None or not same_file(place, source):
             named.append(source)

@@ -1,5 +1,5 @@
 """Source files to embed a model in firmware."""
 
-from wpconvert.backends.c.c_array import emit_c
+from wpconvert.backends.c.c_array import check_path, emit, outputs
 
-__all__ = ["emit_c"]
+__all__ = ["check_path", "emit", "outputs"]

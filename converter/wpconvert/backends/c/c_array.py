@@ -25,12 +25,17 @@ def check_path(path: Path) -> None:
         raise UsageError(f"--to-c {path!s}: the name has characters that no #include can hold")
 
 
+def outputs(path: Path) -> tuple[Path, Path]:
+    """The files for a source file's path: it, and its header."""
+    return path, header_path(path)
+
+
 def header_path(path: Path) -> Path:
     """Where the header of a source file goes."""
     return path.with_suffix(".h")
 
 
-def emit_c(path: Path, data: bytes, source: str) -> dict[Path, bytes]:
+def emit(path: Path, data: bytes, source: str) -> dict[Path, bytes]:
     """Source and header for the bytes of a `.tflite` file; `source` names the model in a comment.
 
     What stands behind the model in the file is left out: no runtime reads it. The array is 16-byte
@@ -45,7 +50,7 @@ def emit_c(path: Path, data: bytes, source: str) -> dict[Path, bytes]:
 
 
 def emit_header(path: Path, data: bytes, model: TfliteModel, source: str) -> bytes:
-    """The header alone, for the bytes that are embedded and the model in them; errors as for `emit_c`."""
+    """The header alone, for the bytes that are embedded and the model in them; errors as for `emit`."""
     calls = [registration(name, custom) for name, custom in operators_of(model)]
     return _header(symbol_of(path), origin_of(source), data, calls, codecs_of(model)).encode()
 
