@@ -7,11 +7,16 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from wpconvert.cli.messages import fail
 from wpconvert.errors import FileError
 from wpconvert.interrupts import Interrupted, listen, stop_listening
 
+INTERNAL = 70
+"""The exit code of an error that is a bug of ours: EX_SOFTWARE of sysexits.h."""
+TRACEBACK = "WPCONVERT_TRACEBACK"
+"""The environment variable that shows such an error with its traceback."""
 _NEW_OBJECTS = 100_000
 """Before garbage is looked for."""
 
@@ -41,7 +46,26 @@ def main() -> None:
     except Interrupted as interrupt:
         stop_listening()
         code = fail(str(interrupt), interrupt.exit_code)
+    except Exception as error:
+        stop_listening()
+        if os.environ.get(TRACEBACK):
+            raise
+        code = fail(_unexpected(error), INTERNAL)
     sys.exit(code)
+
+
+def _unexpected(error: Exception) -> str:
+    """What to print for an error that no code of ours expects."""
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = "" if frame is None else f" ({Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno})"
+    return (
+        f"internal error{where}: {type(error).__name__}: {error}. This is a bug in wpconvert; "
+        f"set {TRACEBACK}=1 to get the traceback for a report"
+    )
 
 
 def _flushed(code: int) -> int:
