@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from wpconvert.cli.inspect import print_inspection
-from wpconvert.codecs import STANDALONE, Lut
+from wpconvert.codecs import STANDALONE
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import WpconvertError
@@ -46,8 +46,9 @@ from wpconvert.formats.tflite.restore import is_rewritten, restore
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.job.convert import convert_bytes
 from wpconvert.job.verify import verdict
-from wpconvert.model.pooling import PoolSettings
-from wpconvert.model.rules import AUTO, METHODS, Rules
+from wpconvert.methods import METHODS
+from wpconvert.model.changed import Values
+from wpconvert.model.rules import AUTO, Rules
 from wpconvert.model.settings import Settings
 from wpconvert.report.export import to_json
 from wpconvert.report.text import print_conversion
@@ -62,10 +63,10 @@ CASE_SECONDS = 10
 MEMORY_NBYTES = 6 << 30
 CHOICES = (AUTO, *METHODS)
 """Methods to draw from, the default more often."""
-POOLS = (
-    PoolSettings(size=5, act_bits=3, lut_bits=4),
-    PoolSettings(size=33, act_bits=6),
-    PoolSettings(size=4, lut=Lut.FLASH),
+POOLS: tuple[Values, ...] = (
+    {"pool_size": 5, "act_bits": 3, "lut_bits": 4},
+    {"pool_size": 33, "act_bits": 6},
+    {"pool_size": 4, "lut": "flash"},
 )
 
 
@@ -145,8 +146,8 @@ def sound_models() -> list[Seed]:
             seeds.append(Seed(f"{seed.name}-{method}{'-strip' if strip else ''}", data))
     for seed in dense[2:]:
         for pool in POOLS:
-            data = convert_bytes(seed.data, Settings("pool", Rules(rules=[]), pool=pool)).data
-            seeds.append(Seed(f"{seed.name}-pool{pool.size}", data))
+            data = convert_bytes(seed.data, Settings("pool", Rules(rules=[]), options=pool)).data
+            seeds.append(Seed(f"{seed.name}-pool{pool['pool_size']}", data))
     return seeds
 
 
@@ -302,7 +303,7 @@ def exercise(data: bytes, rng: random.Random) -> None:
         Rules(rules=[]),
         rng.choice((0.0, 0.0, 0.5)),
         rng.random() < 0.4,
-        pool=rng.choice((*POOLS, PoolSettings())),
+        options=rng.choice((*POOLS, {})),
     )
     converted = convert_bytes(data, settings)
     report = converted.report

@@ -119,7 +119,7 @@ def record(layer: Layer, pool: Pool, act_bits: int, name: str, rng: Rng) -> byte
     acc = (sums.astype(np.int64) + bias).astype(np.int32)
     y = requantise(acc, multiplier, exponent.astype(np.int32), output_point, low, high)
     stored = weights.reshape(layer.out_channels, depth) if layer.fully_connected else weights
-    blob = codecs.encode("pool", stored, 1, pool=pool)
+    blob = codecs.encode("pool", stored, 1, side=pool)
     fields = [
         int(layer.fully_connected), 1, 1, *layer.x, height, width, layer.out_channels, *layer.kernel, depth,
         *layer.stride, *layer.dilation, pads.top, pads.left, int(rng.choice([0, 0, 1000, 40000])), act_bits,

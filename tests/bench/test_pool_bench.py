@@ -28,8 +28,8 @@ from tools.pool_bench.tables import Measured
 from wpconvert.errors import VerificationError
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.weights import rewritable_weights
-from wpconvert.model.pooling import POOL
 from wpconvert.transforms.pool import cut, exact
+from wpconvert.transforms.pool_settings import POOL
 
 ABSENT = [*MISSING, *(tool for tool in ("arm-none-eabi-g++", "cmake", "ninja") if shutil.which(tool) is None)]
 needs_a_board = pytest.mark.skipif(bool(ABSENT), reason=f"not installed: {', '.join(ABSENT)}")

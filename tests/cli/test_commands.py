@@ -19,7 +19,7 @@ from tests.tflite.harness import conv_model, converted
 from wpconvert import __version__
 from wpconvert.cli.app import COMMANDS
 from wpconvert.formats.tflite.file import parse, serialise
-from wpconvert.model.rules import METHODS
+from wpconvert.methods import METHODS
 
 SHARED = sorted(SHARED_MODELS.glob("*/*.tflite"))
 

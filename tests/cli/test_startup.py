@@ -17,7 +17,7 @@ pytestmark = pytest.mark.processes
 
 NEVER = {"distributed", "dask", "matplotlib", "tflite_micro", "torch"}
 ONNX = {"onnx", "onnxruntime", "google.protobuf"}
-FILES = {"wpconvert.model.rules_file", "wpconvert.batch.manifest"}
+FILES = {"wpconvert.job.rules_file", "wpconvert.batch.manifest"}
 """Rules and manifests, which bring YAML and pydantic along."""
 CLUSTERS = {"sklearn", "scipy"}
 """For weight pools."""

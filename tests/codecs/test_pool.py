@@ -179,7 +179,7 @@ FIVE = Pool(np.arange(40).astype(np.int8).reshape(5, 8), 16)
 def test_indices_are_the_bits_of_a_row_lowest_first_groups_of_a_tap_side_by_side() -> None:
     index = np.array([[[0, 1], [2, 3], [4, 0]], [[4, 4], [0, 0], [1, 2]]], np.uint8)
     weights = Pooled(FIVE, index, (2, 1, 3, 10)).weights
-    blob = parse(encode("pool", weights, 1, pool=FIVE))
+    blob = parse(encode("pool", weights, 1, side=FIVE))
     rows = [sum(int(i) << 3 * at for at, i in enumerate(row.reshape(-1))) for row in index]
     assert (blob.flags, bytes(blob.sections[0])) == (3, b"".join(row.to_bytes(3, "little") for row in rows))
     assert weights[0, 0, 1].tolist() == [*range(16, 24), 24, 25]
@@ -188,18 +188,18 @@ def test_indices_are_the_bits_of_a_row_lowest_first_groups_of_a_tap_side_by_side
 @pytest.mark.parametrize(("size", "bits"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (128, 7), (129, 8), (256, 8)])
 def test_an_index_has_as_many_bits_as_the_pool_needs(size: int, bits: int) -> None:
     pool = random_pool(np.random.default_rng(size), size)
-    assert parse(encode("pool", pool.vectors, 1, pool=pool)).flags == bits
+    assert parse(encode("pool", pool.vectors, 1, side=pool)).flags == bits
 
 
 def test_the_first_of_equal_vectors_is_taken() -> None:
     pool = replace(FIVE, vectors=np.repeat(FIVE.vectors, 2, axis=0))
-    blob = parse(encode("pool", FIVE.vectors, 1, pool=pool))
+    blob = parse(encode("pool", FIVE.vectors, 1, side=pool))
     assert blob.sections[0].tolist() == [0, 2, 4, 6, 8]
 
 
 def test_a_group_that_is_not_full_is_found_by_the_channels_it_has() -> None:
     weights = FIVE.vectors[[3, 1], :5]
-    raw = encode("pool", weights, 1, pool=FIVE)
+    raw = encode("pool", weights, 1, side=FIVE)
     np.testing.assert_array_equal(decode(raw, FIVE), weights)
 
 
@@ -208,11 +208,11 @@ def test_weights_that_are_no_vectors_of_the_pool_are_named() -> None:
     weights[...] = np.concatenate([FIVE.vectors[2], FIVE.vectors[1, :4]])
     weights[1, 0, 1, 11] += 1
     with pytest.raises(ModelError, match=r"row 1, tap 1, channels from 8 on: \[8, 9, 10, 12, 0.* not one of the 5"):
-        encode("pool", weights, 1, pool=FIVE)
+        encode("pool", weights, 1, side=FIVE)
 
 
 def test_a_blob_without_its_pool_is_refused_and_makes_none() -> None:
-    raw = encode("pool", FIVE.vectors, 1, pool=FIVE)
+    raw = encode("pool", FIVE.vectors, 1, side=FIVE)
     with pytest.raises(ModelError, match="needs the pool"):
         decode(raw)
     with pytest.raises(ModelError, match="needs the pool"):
@@ -223,7 +223,7 @@ def test_a_blob_without_its_pool_is_refused_and_makes_none() -> None:
 def test_weights_of_other_operators_are_refused(shape: tuple[int, ...], row_dims: int) -> None:
     weights = FIVE.vectors.reshape(shape)
     with pytest.raises(ModelError, match="CONV_2D and FULLY_CONNECTED"):
-        encode("pool", weights, row_dims, pool=FIVE)
+        encode("pool", weights, row_dims, side=FIVE)
     blob = parse(encode("dense", weights, row_dims))
     with pytest.raises(ModelError, match="CONV_2D and FULLY_CONNECTED"):
         decode(rebuild(replace(blob, codec=6), [np.zeros(2, np.uint8)], flags=3), FIVE)
@@ -231,13 +231,13 @@ def test_weights_of_other_operators_are_refused(shape: tuple[int, ...], row_dims
 
 @pytest.mark.parametrize("bits", [0, 9, 15, 16 | 3, 128 | 3])
 def test_indices_of_no_bits_or_more_than_eight_and_unknown_flags_are_refused(bits: int) -> None:
-    blob = parse(encode("pool", FIVE.vectors, 1, pool=FIVE))
+    blob = parse(encode("pool", FIVE.vectors, 1, side=FIVE))
     with pytest.raises(ModelError, match=r"indices of|flags"):
         decode(rebuild(blob, flags=bits), FIVE)
 
 
 def test_an_index_that_the_pool_lacks_is_refused() -> None:
-    blob = parse(encode("pool", FIVE.vectors, 1, pool=FIVE))
+    blob = parse(encode("pool", FIVE.vectors, 1, side=FIVE))
     assert blob.sections[0].tolist() == [0, 1, 2, 3, 4]
     for index in (5, 6, 7):
         with pytest.raises(ModelError, match=f"index {index}, its pool has 5"):

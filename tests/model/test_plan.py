@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tests.tflite.harness import sparse
 from wpconvert.codecs import CODECS, STANDALONE, encode
 from wpconvert.errors import ModelError
+from wpconvert.job.rules_file import parse_rules
 from wpconvert.model.plan import Outcome, dump_plan, encode_all, encoded, kept
 from wpconvert.model.rules import Choice
-from wpconvert.model.rules_file import parse_rules
 from wpconvert.model.weight import Fixed, Rewritable, Stored, Weight
 
 

@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from wpconvert.errors import FileError, UsageError
+from wpconvert.job.rules_file import load_rules, parse_rules
+from wpconvert.methods import METHODS
 from wpconvert.model.plan import plan_of
-from wpconvert.model.rules import METHODS, Rule, Rules, choose
-from wpconvert.model.rules_file import load_rules, parse_rules
+from wpconvert.model.rules import Rule, Rules, choose
 from wpconvert.model.weight import Rewritable
 
 
@@ -107,7 +108,7 @@ def test_texts_that_yaml_takes_for_numbers_times_and_truths_stay_texts(tmp_path:
 
 def test_dumped_plans_read_the_same_by_any_reader_of_yaml() -> None:
     keys = ["1:17", "0:1", "12:59", "0:on", "0:a: b", "0:#", "0:'\"", "~", "0:\x01\u00e9"]
-    plan = plan_of((key, "none", None) for key in keys)
+    plan = plan_of((key, "none", {}) for key in keys)
     assert [rule["tensor"] for rule in yaml.safe_load(plan)["rules"]] == keys
     assert [rule.tensor for rule in parse_rules(plan, "plan").rules] == keys
 

@@ -20,7 +20,6 @@ from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.schema import ActivationFunctionType, options
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
-from wpconvert.model.pooling import PoolSettings
 from wpconvert.reference.interpreter import Interpreter
 
 CASES = 150
@@ -64,7 +63,7 @@ def _layers() -> bytes:
 @cache
 def _model(name: str) -> bytes:
     if name == "pool":
-        return converted(poolable(), "pool", pool=PoolSettings(size=5, act_bits=3, lut_bits=4)).data
+        return converted(poolable(), "pool", options={"pool_size": 5, "act_bits": 3, "lut_bits": 4}).data
     return forced(_layers(), "rle", strip=name == "stripped")
 
 

@@ -41,7 +41,7 @@ def test_pooled_layers_have_the_bits_of_the_reference(layer: Layer, lut: Lut) ->
 def test_blobs_decode_to_the_vectors_of_their_pool(size: int, step: int) -> None:
     rng = np.random.default_rng(size)
     stored = Pooled.random(rng, random_pool(rng, size), (9, 3, 2, 21))
-    raw, pool = encode("pool", stored.weights, 1, pool=stored.pool).tobytes(), stored.pool.pack().tobytes()
+    raw, pool = encode("pool", stored.weights, 1, side=stored.pool).tobytes(), stored.pool.pack().tobytes()
     assert np.array_equal(_native.decode(raw, pool), stored.weights)
     assert np.array_equal(_native.decode_rows(raw, 2, 8, step, pool), stored.weights.reshape(9, -1)[2:8])
 
@@ -49,13 +49,13 @@ def test_blobs_decode_to_the_vectors_of_their_pool(size: int, step: int) -> None
 def test_a_blob_of_codec_pool_alone_is_refused() -> None:
     stored = _layer().stored
     with pytest.raises(_native.Error, match="weight blob"):
-        _native.decode(encode("pool", stored.weights, 1, pool=stored.pool).tobytes())
+        _native.decode(encode("pool", stored.weights, 1, side=stored.pool).tobytes())
 
 
 def test_an_index_beyond_the_pool_is_refused() -> None:
     rng = np.random.default_rng(0)
     large = Pooled.random(rng, random_pool(rng, 8), (16, 64))
-    raw = encode("pool", large.weights, 1, pool=large.pool).tobytes()
+    raw = encode("pool", large.weights, 1, side=large.pool).tobytes()
     small = replace(large.pool, vectors=large.pool.vectors[:7])
     with pytest.raises(_native.Error, match="weight blob"):
         _native.decode(raw, small.pack().tobytes())
@@ -87,7 +87,7 @@ def _refused(data: bytes) -> str:
 def test_a_pool_belongs_to_codec_pool_and_to_no_other() -> None:
     layer = _layer()
     stored, table = layer.stored, layer.table.pack()
-    pooled, dense = encode("pool", stored.weights, 1, pool=stored.pool), encode("dense", stored.weights, 1)
+    pooled, dense = encode("pool", stored.weights, 1, side=stored.pool), encode("dense", stored.weights, 1)
     assert "need a pool tensor as input 3" in _refused(_model(layer, [pooled, table]))
     assert "there is a pool tensor" in _refused(_model(layer, [dense, table, stored.pool.pack()]))
     assert "act_bits" in _refused(_model(layer, [dense, table]))
@@ -98,7 +98,7 @@ def test_a_pool_with_a_damaged_header_is_refused(at: int) -> None:
     layer = _layer()
     pool = layer.stored.pool.pack()
     pool[at] ^= 0xE0
-    parts = [encode("pool", layer.stored.weights, 1, pool=layer.stored.pool), layer.table.pack(), pool]
+    parts = [encode("pool", layer.stored.weights, 1, side=layer.stored.pool), layer.table.pack(), pool]
     assert "input 3 is not a pool tensor" in _refused(_model(layer, parts))
 
 
@@ -106,7 +106,7 @@ def test_a_stored_table_that_contradicts_the_vectors_is_refused() -> None:
     layer = _layer()
     pool = replace(layer.stored.pool, lut=Lut.FLASH).pack()
     pool[-1] ^= 1
-    parts = [encode("pool", layer.stored.weights, 1, pool=layer.stored.pool), layer.table.pack(), pool]
+    parts = [encode("pool", layer.stored.weights, 1, side=layer.stored.pool), layer.table.pack(), pool]
     assert "input 3 is not a pool tensor" in _refused(_model(layer, parts))
 
 

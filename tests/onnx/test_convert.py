@@ -37,7 +37,6 @@ from wpconvert.formats.onnx.source import OnnxSource
 from wpconvert.formats.onnx.weights import find_weights
 from wpconvert.job.convert import convert_to
 from wpconvert.job.verify import verdict
-from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import Rule, Rules
 from wpconvert.model.settings import Settings
 
@@ -278,7 +277,7 @@ def test_pooled_weights_are_lossy_and_say_so(tmp_path: Path) -> None:
     source = save(
         model_of(nodes, weights, [value("x", [1, 64, 4, 4])], [value("y", [1, 64, 1, 1])]), tmp_path / "m.onnx"
     )
-    target, done = converted(source, "pool", pool=PoolSettings(size=16))
+    target, done = converted(source, "pool", options={"pool_size": 16})
     (result,) = done.report.tensors
     assert result.method == "pool" and result.snr_db is not None and 0 < result.snr_db < 30
     inputs = random_samples(ports_of(read(source)), 2, 0)
@@ -310,8 +309,8 @@ def test_pooled_weights_lose_nothing_more_when_a_model_is_converted_again(method
     weights = {"w": sparse((64, 64, 3, 3), "float32", zeros=0.0)}
     nodes = [helper.make_node("Conv", ["x", "w"], ["y"])]
     model = model_of(nodes, weights, [value("x", [1, 64, 4, 4])], [value("y", [1, 64, 2, 2])])
-    first, _ = converted(save(model, tmp_path / "m.onnx"), "pool", pool=PoolSettings(size=16))
-    second, done = converted(first.model, method, pool=PoolSettings(size=16))
+    first, _ = converted(save(model, tmp_path / "m.onnx"), "pool", options={"pool_size": 16})
+    second, done = converted(first.model, method, options={"pool_size": 16})
     assert [tensor.method for tensor in done.report.tensors] == ["pool"]
     assert outputs(second.model)[0].tobytes() == outputs(first.model)[0].tobytes()
     assert done.report.nbytes_after <= first.model.stat().st_size

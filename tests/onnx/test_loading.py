@@ -11,7 +11,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.onnx.harness import Array, converted, matmul_model, save, sparse
-from wpconvert.model.pooling import PoolSettings
 
 _ERRORS_ONLY = 3
 
@@ -62,7 +61,7 @@ def test_nothing_is_decoded_at_inferences(operator: str, opset: int, tmp_path: P
     if weight.data_type == TensorProto.INT4 and opset < 21:
         pytest.skip("int4 is a type from operator set 21 on")
     source = save(matmul_model(weight, opset=opset, ir_version=10), tmp_path / "model.onnx")
-    target, done = converted(source, method, pool=PoolSettings(size=16))
+    target, done = converted(source, method, options={"pool_size": 16})
     assert done.report.tensors[0].method == method
     assert [f.name for f in onnx.load(target.model).functions] == [operator]
     assert _executed(target.model) == _executed(source)

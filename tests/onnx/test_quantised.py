@@ -16,7 +16,6 @@ from tests.onnx.harness import check, converted, model_of, outputs, save, sparse
 from wpconvert.formats.onnx.file import read
 from wpconvert.formats.onnx.files import Target
 from wpconvert.formats.onnx.restore import restore
-from wpconvert.model.pooling import PoolSettings
 
 
 class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
@@ -83,11 +82,11 @@ def test_quantised_models(form: Any, weights: Any, per_channel: bool, method: st
 @pytest.mark.parametrize("weights", [QuantType.QInt8, QuantType.QUInt8], ids=["int8", "uint8"])
 def test_a_pool_of_fewer_vectors_than_the_weights_have_is_lossy_and_says_so(weights: Any, tmp_path: Path) -> None:
     source = _quantised(tmp_path, QuantFormat.QDQ, weights, False)
-    target, done = converted(source, "pool", pool=PoolSettings(size=32))
+    target, done = converted(source, "pool", options={"pool_size": 32})
     pooled = {tensor.name: tensor for tensor in done.report.tensors if tensor.method == "pool"}
     assert pooled.keys() >= {"w3_quantized", "w4_quantized"}
     for tensor in pooled.values():
-        assert (tensor.pool_size, tensor.index_bits) == (32, 5)
+        assert (tensor.details["pool_size"], tensor.details["index_bits"]) == (32, 5)
         assert tensor.snr_db is not None and tensor.snr_db > 3
     dense = Target.beside(tmp_path / "dense.onnx")
     notes = restore(read(target.model), dense)

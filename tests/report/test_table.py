@@ -57,8 +57,7 @@ TENSORS = tuple(
         reason=f"-{24_691_357 + i:,} bytes, +{1654 + i}.3 % cycles; would not shrink with 1,234,567 for the table",
         cycles=987_654_321 + i,
         snr_db=(12.3, None, None)[i],
-        pool_size=(256, None, None)[i],
-        index_bits=(8, None, None)[i],
+        details=({"pool_size": 256, "index_bits": 8}, {}, {})[i],
     )
     for i in range(3)
 )

@@ -64,7 +64,7 @@ def pooled_model(
     """WP_CONV_2D or WP_FULLY_CONNECTED, by the dimensions of the weights; with another codec without a pool."""
     b = ModelBuilder()
     x = b.input(x_shape, 0.5, table.input_zero_point)
-    parts = [encode(codec, stored.weights, 1, pool=stored.pool), table.pack()]
+    parts = [encode(codec, stored.weights, 1, side=stored.pool), table.pack()]
     if codec == "pool":
         parts.append(stored.pool.pack())
     y_shape: tuple[int, ...] = (x_shape[0], stored.shape[0])

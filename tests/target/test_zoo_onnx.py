@@ -23,10 +23,10 @@ from wpconvert.formats.onnx.source import OnnxSource
 from wpconvert.formats.tflite.file import parse
 from wpconvert.job.convert import convert_to
 from wpconvert.job.verify import verdict
-from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, Rules
 from wpconvert.model.settings import Settings
 from wpconvert.target import boards, run_on
+from wpconvert.transforms.pool_settings import POOL
 
 MODEL = ZOO / "digits_onnx.onnx"
 

@@ -40,9 +40,10 @@ from wpconvert.formats.tflite.schema import (
 )
 from wpconvert.formats.tflite.source import TfliteSource
 from wpconvert.job.convert import convert, convert_bytes
+from wpconvert.job.rules_file import parse_rules
 from wpconvert.job.verify import verdict
-from wpconvert.model.rules import METHODS, Rule, Rules
-from wpconvert.model.rules_file import parse_rules
+from wpconvert.methods import METHODS
+from wpconvert.model.rules import Rule, Rules
 from wpconvert.model.settings import Settings
 from wpconvert.report.result import Conversion
 

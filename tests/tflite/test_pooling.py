@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from numpy.typing import NDArray
 
 from tests.support.models import ModelBuilder
@@ -31,10 +30,11 @@ from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.forms import TfliteForms
 from wpconvert.graph.custom.compressed import Compressed, read_compressed
 from wpconvert.job.convert import Converted
+from wpconvert.job.rules_file import parse_rules
 from wpconvert.job.verify import OF_FEW_BITS, verdict
-from wpconvert.model.pooling import LAYER, PoolSettings
 from wpconvert.model.rules import Rule
 from wpconvert.report.result import TensorResult
+from wpconvert.transforms.pool_settings import LAYER
 
 Weights = NDArray[np.int8]
 
@@ -95,7 +95,7 @@ def test_convolutions_but_the_first_get_one_pool_and_the_report_tells_what_is_le
     assert len(pools) == 2 and all(pool is not None and pool.size <= 64 for pool in pools)
     assert len({pool.pack().tobytes() for pool in pools if pool is not None}) == 1
     for tensor in by_shape(found, SHAPE):
-        assert (tensor.method, tensor.pool_size, tensor.index_bits, tensor.act_bits) == ("pool", 64, 6, 8)
+        assert (tensor.method, tensor.details) == ("pool", {"pool_size": 64, "index_bits": 6, "act_bits": 8})
         assert tensor.snr_db is not None and 0 < tensor.snr_db < 30
     assert "the first convolution" in (by_shape(found, FIRST.shape)[0].reason or "")
     assert "fully connected; a rule can pool it" in (by_shape(found, (10, 512))[0].reason or "")
@@ -103,7 +103,7 @@ def test_convolutions_but_the_first_get_one_pool_and_the_report_tells_what_is_le
 
 def test_a_larger_pool_leaves_more_of_the_weights() -> None:
     ratios = [
-        [tensor.snr_db or 0 for tensor in by_shape(converted(trained(), "pool", pool=PoolSettings(size=size)), SHAPE)]
+        [tensor.snr_db or 0 for tensor in by_shape(converted(trained(), "pool", options={"pool_size": size}), SHAPE)]
         for size in (4, 32, 128)
     ]
     assert sorted(ratios) == ratios and ratios[0][0] < ratios[1][0] < ratios[2][0]
@@ -131,7 +131,7 @@ def test_weights_made_of_few_vectors_are_stored_without_loss() -> None:
 def test_an_exact_pool_stays_verifiable_with_fewer_bits(act_bits: int, lut_bits: int) -> None:
     data = chain(FIRST, pool_weights(2, SHAPE), pool_weights(3, SHAPE, lut_bits=lut_bits))
     model = parse(data)
-    found = parse(converted(data, "pool", pool=PoolSettings(act_bits=act_bits, lut_bits=lut_bits)).data)
+    found = parse(converted(data, "pool", options={"act_bits": act_bits, "lut_bits": lut_bits}).data)
     inputs = random_inputs(model, 2, 0)
     verification = verdict(TfliteForms(model, found), inputs, ReferenceEngine())
     assert verification.passed and verification.weights_equal and verification.promise == OF_FEW_BITS
@@ -163,13 +163,13 @@ def test_an_exact_pool_gets_entries_that_hold_its_sums() -> None:
 
 
 def test_a_pool_for_each_layer() -> None:
-    found = converted(trained(), "pool", pool=PoolSettings(scope=LAYER))
+    found = converted(trained(), "pool", options={"pool_scope": LAYER})
     packed = {part.pool.pack().tobytes() for part in operators(found.data) if part.pool is not None}
     assert len(packed) == 2
 
 
 def test_look_up_entries_are_as_asked() -> None:
-    found = converted(trained(), "pool", pool=PoolSettings(lut_bits=4, lut=Lut.FLASH))
+    found = converted(trained(), "pool", options={"lut_bits": 4, "lut": "flash"})
     pool = operators(found.data)[0].pool
     assert pool is not None
     assert (pool.lut_bits, pool.lut) == (4, Lut.FLASH)
@@ -179,13 +179,13 @@ def test_look_up_entries_are_as_asked() -> None:
 def test_rules_pool_what_is_left_out_else_and_set_the_bits_of_activations() -> None:
     data = trained()
     key = by_shape(converted(data, "none"), SHAPE)[0].key
-    rules = [Rule(method="pool", operator="FULLY_CONNECTED"), Rule(method="pool", tensor=key, act_bits=5)]
+    rules = [Rule(method="pool", operator="FULLY_CONNECTED"), Rule(method="pool", tensor=key, options={"act_bits": 5})]
     found = converted(data, "none", rules=rules)
     assert [(part.name, part.options.act_bits) for part in operators(found.data)] == [
         ("CONV_2D", 5),
         ("FULLY_CONNECTED", 8),
     ]
-    plan = [Rule(**rule) for rule in yaml.safe_load(found.plan)["rules"]]
+    plan = parse_rules(found.plan, "plan").rules
     assert converted(data, "none", rules=plan).data == found.data
 
 
@@ -203,7 +203,7 @@ def test_weights_that_cannot_be_pooled_say_why_also_where_a_rule_asks() -> None:
 
 def test_nothing_is_lost_where_pooling_does_not_pay() -> None:
     data = chain(FIRST, random_weights(2, (32, 1, 1, 32)))
-    found = converted(data, "pool", pool=PoolSettings(size=256))
+    found = converted(data, "pool", options={"pool_size": 256})
     assert rewritten_count(found.data) == 0
     assert "would not shrink" in (by_shape(found, (32, 1, 1, 32))[0].reason or "")
     assert_same_outputs(reference(found.data, inputs_for(data)), reference(data, inputs_for(data)))
@@ -253,11 +253,11 @@ def test_a_lossy_file_stays_known_as_one(method: str) -> None:
 
 
 def test_fewer_bits_cannot_change_to_another_method() -> None:
-    found = converted(trained(), "pool", pool=PoolSettings(act_bits=4))
+    found = converted(trained(), "pool", options={"act_bits": 4})
     with pytest.raises(UnsupportedError, match="fewer bits of activations"):
         converted(found.data, "huffman")
 
 
 def test_the_same_file_every_time() -> None:
-    settings: dict[str, Any] = {"pool": PoolSettings(size=16)}
+    settings: dict[str, Any] = {"options": {"pool_size": 16}}
     assert converted(trained(), "pool", **settings).data == converted(trained(), "pool", **settings).data

@@ -33,7 +33,6 @@ from tools.fuzz import Seed, damaged_inside
 from wpconvert.codecs import Lut
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.schema import TensorType
-from wpconvert.model.pooling import PoolSettings
 from wpconvert.reference.interpreter import Interpreter
 
 ZOO = ("digits_ds_cnn", "digits_ds_cnn_dense")
@@ -54,7 +53,7 @@ def _forced(source: Callable[[], bytes], method: str) -> bytes:
 def _pooled(act_bits: int) -> bytes:
     """Multiplied with the pool's vectors, or looked up."""
     lut = Lut.NONE if act_bits == 8 else Lut.RAM
-    settings = PoolSettings(size=32, act_bits=act_bits, lut=lut)
+    settings = {"pool_size": 32, "act_bits": act_bits, "lut": lut}
     return converted((ROOT / "models/zoo/digits_pool.tflite").read_bytes(), "pool", pool=settings).data
 
 

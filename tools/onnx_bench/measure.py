@@ -36,10 +36,10 @@ from wpconvert.job.convert import convert_bytes, convert_to
 from wpconvert.job.verify import verdict
 from wpconvert.lowering import calibrate, lower
 from wpconvert.model.goal import BALANCED, Goal
-from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO, Rules
 from wpconvert.model.settings import Settings
 from wpconvert.target.board import boards
+from wpconvert.transforms.pool_settings import POOL
 
 REWRITTEN = tuple(method for method in ONNX_METHODS if method != "none")
 """The methods for `.onnx` files."""

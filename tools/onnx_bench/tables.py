@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from tools.markdown import markdown
 from tools.onnx_bench.measure import COMPARED, FLOAT, ON_BOARDS, REWRITTEN, File, Result
 from tools.onnx_bench.networks import CALIBRATION_SAMPLES
-from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import AUTO
 from wpconvert.target.board import boards
+from wpconvert.transforms.pool_settings import POOL
 
 _FILES = f"""\
 Bytes of the `.onnx` files, dense and by each method; – where a method would make a file no smaller. Each was compared

@@ -26,7 +26,7 @@ from tools.pool_bench.sizes import sizes
 from tools.pool_bench.tables import Measured
 from wpconvert.codecs import Lut
 from wpconvert.errors import WpconvertError
-from wpconvert.model.pooling import ACT_BITS
+from wpconvert.model.changed import ACT_BITS
 from wpconvert.target.board import boards
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"

@@ -9,16 +9,15 @@ from functools import cache
 
 from tools.pool_bench.networks import NETWORKS
 from wpconvert.benchmark.measure import NO_ERROR_TEXTS, benchmark
-from wpconvert.codecs import Lut
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import VerificationError
 from wpconvert.formats.tflite.file import parse
 from wpconvert.job.convert import Converted, convert_bytes
-from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.rules import Rules
 from wpconvert.model.settings import Settings
 from wpconvert.target.board import boards
+from wpconvert.transforms.pool_settings import POOL
 
 TYPICAL_SIZE = 64
 """Vectors of a pool where only one size is shown."""
@@ -66,8 +65,13 @@ def converted(network: str, version: Version, strip: bool = False) -> Converted:
 
 def pooled(dense: bytes, version: Version, strip: bool = False) -> Converted:
     """A dense file whose weights are vectors of such a pool, with the pool."""
-    settings = PoolSettings(version.pool_size, version.lut_bits, version.act_bits, lut=Lut[version.lut.upper()])
-    return convert_bytes(dense, Settings(POOL, Rules(rules=[]), strip=strip, pool=settings))
+    options: dict[str, int | str] = {
+        "pool_size": version.pool_size,
+        "lut_bits": version.lut_bits,
+        "act_bits": version.act_bits,
+        "lut": version.lut.lower(),
+    }
+    return convert_bytes(dense, Settings(POOL, Rules(rules=[]), strip=strip, options=options))
 
 
 def layers_with_pool(found: Converted) -> set[str]:

@@ -11,9 +11,9 @@ from wpconvert.formats.tflite.file import parse
 from wpconvert.graph.custom.compressed import pool_of
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.job.convert import convert_bytes
-from wpconvert.model.pooling import POOL
 from wpconvert.model.rules import Rules
 from wpconvert.model.settings import Settings
+from wpconvert.transforms.pool_settings import POOL
 
 KINDS = {"pool": ("none", 8), "LUT of 4 bits": ("flash", 4), "LUT of 8 bits": ("flash", 8)}
 """What is stored beside the indices: where the look-up table is, and bits of its entries."""

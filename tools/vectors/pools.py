@@ -39,14 +39,14 @@ def _vector(pool: Pool, shape: tuple[int, ...], seed: int, covers: str) -> PoolV
     index = noise(int(np.prod(shape[:-1])) * groups, seed) % pool.size
     lanes = pool.vectors[index].reshape(*shape[:-1], groups * LANES)
     weights = np.ascontiguousarray(lanes[..., : shape[-1]])
-    return PoolVector(pool, encode("pool", weights, 1, pool=pool), weights, covers)
+    return PoolVector(pool, encode("pool", weights, 1, side=pool), weights, covers)
 
 
 def _lenient(pool: Pool) -> PoolVector:
     """Indices of 8 bits where 2 do, the row block size of no use, and ones in the bytes behind the section."""
     index = (noise(4 * 3, 107) % pool.size).astype(np.uint8).reshape(4, 3)
     weights = pool.vectors[index].reshape(4, 24)
-    layout = parse(encode("pool", weights, 1, pool=pool)).layout
+    layout = parse(encode("pool", weights, 1, side=pool)).layout
     blob = build(6, layout, 15, 8, [[index]])
     blob[-4:] = 0xFF
     return PoolVector(pool, blob, weights, "indices wider than needed, ones in bytes that readers ignore")

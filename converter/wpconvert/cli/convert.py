@@ -9,21 +9,16 @@ import typer
 
 from wpconvert.cli.common import EngineOption, EvalOption, InputsOption, RandomOption, SeedOption
 from wpconvert.cli.console import OUT, ModelArgument, shown
-from wpconvert.cli.pooling import (
-    ActBitsOption,
-    LutBitsOption,
-    LutOption,
-    PoolScopeOption,
-    PoolSizeOption,
-    pool_settings,
-)
+from wpconvert.cli.transforms import with_options
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.job.file import convert_file
 from wpconvert.job.outputs import Outputs
 from wpconvert.job.request import Request
 from wpconvert.job.sampling import DEFAULT_SAMPLES, Sampling
+from wpconvert.methods import METHODS
+from wpconvert.model.changed import Values
 from wpconvert.model.goal import BALANCED, DEFAULT_GOAL, DEFAULT_SLOWDOWN, FILE, SIZE, SPEED
-from wpconvert.model.rules import AUTO, METHODS
+from wpconvert.model.rules import AUTO
 from wpconvert.model.runtimes import BUNDLED, RUNTIMES
 from wpconvert.report.text import print_conversion
 from wpconvert.target.board import boards
@@ -36,6 +31,7 @@ def _path_option(flag: str, metavar: str, text: str, *short: str) -> typer.model
     return option
 
 
+@with_options
 def convert(
     model: ModelArgument,
     method: Annotated[
@@ -111,11 +107,7 @@ def convert(
             "--measure", help="Build and run plans on the simulated board until one keeps to its limits as measured."
         ),
     ] = False,
-    pool_size: PoolSizeOption = None,
-    lut_bits: LutBitsOption = None,
-    act_bits: ActBitsOption = None,
-    pool_scope: PoolScopeOption = None,
-    lut: LutOption = None,
+    options: Values = {},  # noqa: B006 - stands for those of transforms
     calibration: Annotated[
         Path | None,
         _path_option("--calibrate", "DATA.npz", "Quantise a float .onnx model with these samples, then lower it."),
@@ -154,7 +146,6 @@ def convert(
         raise UsageError("-v and -q exclude each other")
     if no_verify and evaluation is not None:
         raise UsageError("--eval and --no-verify exclude each other: accuracies come from running the models")
-    pool, pool_options = pool_settings(pool_size, lut_bits, act_bits, pool_scope, lut)
     result = convert_file(
         model,
         Request(
@@ -170,8 +161,7 @@ def convert(
             ram=ram,
             measure=measure,
             memory_plan=not no_memory_plan,
-            pool=pool,
-            pool_options=pool_options,
+            options=options,
             calibration=calibration,
         ),
         Outputs(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from wpconvert.cli.console import OUT
 from wpconvert.codecs import CODECS
+from wpconvert.methods import METHODS
 from wpconvert.report.table import Kind, print_table
+from wpconvert.transforms.registry import TRANSFORMS
 
 
 def methods() -> None:
@@ -12,6 +14,13 @@ def methods() -> None:
     rows = [
         ["auto", "lossless", "the best of these for each tensor, by predicted size and speed"],
         ["none", "–", "no tensor changes; the file may still shrink, most with --strip"],
-        *([codec.name, "lossy, or exact" if codec.pooled else "lossless", codec.summary] for codec in CODECS.values()),
+        *([name, *_said(name)] for name in METHODS[2:]),
     ]
     print_table(OUT, [("method", Kind.WORD), ("loss", Kind.WORD), ("what it stores", Kind.TEXT)], rows)
+
+
+def _said(method: str) -> tuple[str, str]:
+    """Whether it loses anything, and what it stores."""
+    if method in TRANSFORMS:
+        return TRANSFORMS[method].loss, TRANSFORMS[method].summary
+    return "lossless", CODECS[method].summary

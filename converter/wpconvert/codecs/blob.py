@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.codecs.alignment import aligned
-from wpconvert.codecs.pool_table import Pool
+from wpconvert.codecs.side import Side
 from wpconvert.errors import ModelError
 
 MAGIC = b"WPKB"
@@ -53,7 +53,7 @@ class Layout:
 class Blob:
     """A parsed container: every section lies inside the blob and no byte is unaccounted for.
 
-    pool: what the weights are made of, attached by who has it; of codec pool only.
+    side: what the codec reads beside it, attached by who has it.
     """
 
     codec: int
@@ -62,7 +62,7 @@ class Blob:
     flags: int
     sections: tuple[NDArray[np.uint8], ...]
     nbytes: int
-    pool: Pool | None = None
+    side: Side | None = None
 
     @property
     def rows(self) -> int:

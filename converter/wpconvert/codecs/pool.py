@@ -10,6 +10,7 @@ from wpconvert.codecs.blob import Blob, Layout
 from wpconvert.codecs.codes import bits_for, pack, row_nbytes, unpack
 from wpconvert.codecs.pool_table import LANES, Pool
 from wpconvert.codecs.rows import chunks
+from wpconvert.codecs.side import Side
 from wpconvert.errors import ModelError
 
 CODEC_ID = 6
@@ -33,14 +34,14 @@ def indices_of_row(layout: Layout) -> int:
     return layout.cols // layout.shape[-1] * groups_of(layout)
 
 
-def _expect(layout: Layout, pool: Pool | None) -> Pool:
+def _expect(layout: Layout, pool: Side | None) -> Pool:
     """The pool; ModelError where there is none, or weights of such a layout are not made of pool vectors."""
     if len(layout.shape) not in _NDIMS or layout.row_dims != 1:
         raise ModelError(
             f"weights of shape {list(layout.shape)}, {layout.row_dims} dimensions of which are rows; "
             "codec pool holds those of CONV_2D and FULLY_CONNECTED: 2 or 4 dimensions, one of rows"
         )
-    if pool is None:
+    if not isinstance(pool, Pool):
         raise ModelError("codec pool needs the pool that the weights are made of, and there is none")
     return pool
 
@@ -84,9 +85,9 @@ def _indices(matrix: NDArray[np.int8], layout: Layout, pool: Pool, first: int) -
     return index.reshape(len(matrix), -1)
 
 
-def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int, pool: Pool | None) -> NDArray[np.uint8]:
+def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int, side: Side | None) -> NDArray[np.uint8]:
     """Encode int8[rows, cols] to a blob, uint8[nbytes]; ModelError when it is not made of vectors of the pool."""
-    pool = _expect(layout, pool)
+    pool = _expect(layout, side)
     bits = bits_for(pool.size)
     packed = [
         pack(_indices(matrix[first:last], layout, pool, first), bits)
@@ -100,7 +101,7 @@ class Decoder:
 
     def __init__(self, blob: Blob) -> None:
         blob.expect(sections=1, flags=_FLAGS)
-        self._pool, self._layout, self._bits = _expect(blob.layout, blob.pool), blob.layout, blob.flags
+        self._pool, self._layout, self._bits = _expect(blob.layout, blob.side), blob.layout, blob.flags
         if not 1 <= self._bits <= MAX_BITS:
             raise ModelError(f"weight blob: indices of {self._bits} bits, expected 1 to {MAX_BITS}")
         nbytes = row_nbytes(indices_of_row(blob.layout), self._bits)

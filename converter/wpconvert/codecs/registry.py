@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from wpconvert.codecs import bitmap, dcsr, dense, huffman, huffman_decode, packed, pool, rle
 from wpconvert.codecs import blob as container
 from wpconvert.codecs.blob import Blob, Layout
-from wpconvert.codecs.pool_table import Pool
 from wpconvert.codecs.rows import chunks, default_block_log2
+from wpconvert.codecs.side import Side
 from wpconvert.errors import ModelError
 
 
@@ -24,7 +24,7 @@ class RowDecoder(Protocol):
         """Decode rows [first, last) into the zeroed int8[last − first, cols] `out`."""
 
 
-Encode = Callable[[NDArray[np.int8], Layout, int, Pool | None], NDArray[np.uint8]]
+Encode = Callable[[NDArray[np.int8], Layout, int, Side | None], NDArray[np.uint8]]
 Work = Mapping[str, int]
 """What the time to decode a blob depends on beside its rows and columns, counted: stored elements, escapes, …"""
 
@@ -34,8 +34,8 @@ class Codec:
     """One storage format.
 
     `minimum_nbytes(layout, nnz)` bounds a blob's size from below without encoding; 2^block_log2(layout) rows are a row
-    block that suits the format. work(blob, matrix) counts what decoding takes. pooled: its blobs are read and written
-    with a pool.
+    block that suits the format. work(blob, matrix) counts what decoding takes. sided: its blobs are read and written
+    with data beside them.
     """
 
     number: int
@@ -46,11 +46,11 @@ class Codec:
     minimum_nbytes: Callable[[Layout, int], int]
     work: Callable[[Blob, NDArray[np.int8]], Work]
     block_log2: Callable[[Layout], int] = default_block_log2
-    pooled: bool = False
+    sided: bool = False
 
 
 def _alone(encode: Callable[[NDArray[np.int8], Layout, int], NDArray[np.uint8]]) -> Encode:
-    """The encoder of a codec that is not pooled."""
+    """The encoder of a codec that reads nothing beside its blobs."""
     return lambda matrix, layout, block_log2, _: encode(matrix, layout, block_log2)
 
 
@@ -125,11 +125,11 @@ CODECS: dict[str, Codec] = {
             pool.Decoder,
             pool.minimum_nbytes,
             _no_work,
-            pooled=True,
+            sided=True,
         ),
     )
 }
-STANDALONE = tuple(name for name, codec in CODECS.items() if not codec.pooled)
+STANDALONE = tuple(name for name, codec in CODECS.items() if not codec.sided)
 """The codecs whose blobs need nothing beside them."""
 _BY_NUMBER = {codec.number: codec for codec in CODECS.values()}
 
@@ -144,13 +144,13 @@ def codec_of(blob: Blob) -> Codec:
 
 
 def encode(
-    name: str, weights: NDArray[np.int8], row_dims: int, block_log2: int | None = None, pool: Pool | None = None
+    name: str, weights: NDArray[np.int8], row_dims: int, block_log2: int | None = None, side: Side | None = None
 ) -> NDArray[np.uint8]:
     """Encode an int8 tensor of 1 to 4 dimensions, the first `row_dims` of them rows, to a blob uint8[nbytes].
 
-    Row blocks have 2^block_log2 rows, or as many as suit the codec. pool: for codec pool. Raises ModelError when no
-    blob can hold the shape, row_dims or block_log2, when the weights are not such that the codec can hold them, and for
-    a tensor so large and empty that `decode` would take its blob for a hostile one.
+    Row blocks have 2^block_log2 rows, or as many as suit the codec. side: what the codec reads beside the blob. Raises
+    ModelError when no blob can hold the shape, row_dims or block_log2, when the weights are not such that the codec can
+    hold them, and for a tensor so large and empty that `decode` would take its blob for a hostile one.
     """
     layout = Layout(weights.shape, row_dims)
     codec = CODECS[name]
@@ -158,30 +158,30 @@ def encode(
     if block_log2 is None:
         block_log2 = codec.block_log2(layout)
     matrix = np.ascontiguousarray(weights).reshape(layout.rows, layout.cols)
-    blob = codec.encode(matrix, layout, block_log2, pool)
+    blob = codec.encode(matrix, layout, block_log2, side)
     container.parse(blob)
     return blob
 
 
-def decode(raw: NDArray[np.uint8], pool: Pool | None = None) -> NDArray[np.int8]:
+def decode(raw: NDArray[np.uint8], side: Side | None = None) -> NDArray[np.int8]:
     """Decode a whole blob, uint8[nbytes], to the int8 tensor in its original shape; ModelError if it is corrupt.
 
-    pool: what the weights of codec pool are made of.
+    side: what the codec reads beside it.
     """
     blob = container.parse(raw)
-    return _rows(blob, 0, blob.rows, pool).reshape(blob.layout.shape)
+    return _rows(blob, 0, blob.rows, side).reshape(blob.layout.shape)
 
 
-def decode_rows(raw: NDArray[np.uint8], first: int, last: int, pool: Pool | None = None) -> NDArray[np.int8]:
+def decode_rows(raw: NDArray[np.uint8], first: int, last: int, side: Side | None = None) -> NDArray[np.int8]:
     """Decode rows [first, last) only, int8[last − first, cols]; IndexError when the range is outside the matrix."""
     blob = container.parse(raw)
     if not 0 <= first <= last <= blob.rows:
         raise IndexError(f"rows {first} to {last} of {blob.rows}")
-    return _rows(blob, first, last, pool)
+    return _rows(blob, first, last, side)
 
 
-def _rows(blob: Blob, first: int, last: int, pool: Pool | None) -> NDArray[np.int8]:
-    decoder = codec_of(blob).decoder(replace(blob, pool=pool))
+def _rows(blob: Blob, first: int, last: int, side: Side | None) -> NDArray[np.int8]:
+    decoder = codec_of(blob).decoder(replace(blob, side=side))
     out = np.zeros((last - first, blob.cols), np.int8)
     for begin, end in chunks(last - first, blob.cols):
         decoder.rows(first + begin, first + end, out[begin:end])

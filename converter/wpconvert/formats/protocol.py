@@ -18,6 +18,7 @@ from wpconvert.model.settings import Settings
 from wpconvert.model.weight import Weight
 from wpconvert.report.inspection import Inspection
 from wpconvert.report.result import TensorCoverage, Verification
+from wpconvert.transforms.base import DenseModel
 
 Files = Mapping[Path, Content]
 """What is to be written where."""
@@ -176,8 +177,11 @@ class Draft(Protocol):
     def check(self, choices: Sequence[Choice]) -> None:
         """UsageError for what the format does not have."""
 
-    def transform(self, choices: Sequence[Choice]) -> tuple[list[Choice], list[str]]:
-        """The choices with weights as lossy methods change them, and notes for where these are stored."""
+    def dense(self) -> DenseModel | None:
+        """The dense model, for transforms; None where lossy methods change weights as they encode them."""
+
+    def take(self, dense: DenseModel) -> None:
+        """Go on with a changed form of the dense model."""
 
     def encode(self, choices: Sequence[Choice], progress: Progress) -> list[Outcome]:
         """Encode every weight as chosen."""

@@ -12,9 +12,9 @@ from wpconvert.formats.tflite.source import source_of
 from wpconvert.job.planned import arena_of, write_planned
 from wpconvert.job.results import result_of
 from wpconvert.job.settle import Settled, settle
+from wpconvert.job.transform import changed_in, transform
 from wpconvert.model.goal import Goal
 from wpconvert.model.plan import Outcome, Progress, dump_plan
-from wpconvert.model.pooling import POOL
 from wpconvert.model.reasons import nothing_rewritten
 from wpconvert.model.rules import Choice, choose
 from wpconvert.model.settings import Settings
@@ -66,7 +66,11 @@ def convert(
     draft.check(choices)
     started(draft.weights)
     asked = any(choice.method != "none" for choice in choices)
-    choices, of_transforms = draft.transform(choices)
+    notes_of: dict[str, list[str]] = {}
+    if (dense := draft.dense()) is not None:
+        transformed = transform(dense, choices, settings.options)
+        choices, notes_of = transformed.choices, transformed.notes
+        draft.take(transformed.dense)
     goal = settings.planned
     prediction: Forecast | None = None
     if goal is not None and isinstance(draft, Planned):
@@ -74,8 +78,9 @@ def convert(
     else:
         found, costs = settle(draft, draft.encode(choices, progress)), None
     notes, outcomes, result = list(found.notes), found.outcomes, found.written.result
-    if any(outcome.method == POOL for outcome in outcomes):
-        notes += of_transforms
+    used = {changed.transform for outcome in outcomes if (changed := changed_in(outcome)) is not None}
+    for name in notes_of.keys() & used:
+        notes += notes_of[name]
     if not any(outcome.rewritten for outcome in outcomes):
         notes += nothing_rewritten(len(outcomes), asked)
         if found.written.changed:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from wpconvert.errors import UsageError
 from wpconvert.formats.registry import Format
+from wpconvert.methods import METHODS
+from wpconvert.model.changed import Values
 from wpconvert.model.goal import BALANCED, DEFAULT_GOAL, OPTIMIZE, Goal
-from wpconvert.model.pooling import POOL, PoolSettings
-from wpconvert.model.rules import AUTO, METHODS, Rules
+from wpconvert.model.rules import AUTO, Rules
 from wpconvert.model.runtimes import BUNDLED, RUNTIMES
 from wpconvert.model.settings import Settings
 from wpconvert.target.board import board_named
+from wpconvert.transforms.registry import OPTIONS, TRANSFORMS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """The options of a conversion; what has its default was not asked for. docs/USING.md says what each does.
 
-    rules: a file of them. calibration: a file with samples to quantise a float `.onnx` model with.
+    rules: a file of them. options: of methods that are transforms, by name. calibration: a file with samples to
+    quantise a float `.onnx` model with.
     """
 
     method: str = AUTO
@@ -34,8 +38,7 @@ class Request:
     ram: int | None = None
     measure: bool = False
     memory_plan: bool = True
-    pool: PoolSettings | None = None
-    pool_options: tuple[str, ...] = ()
+    options: Values = field(default_factory=dict)
     calibration: Path | None = None
 
     def settings(self) -> Settings:
@@ -47,15 +50,14 @@ class Request:
             raise UsageError("--measure is for -m auto, or for a method with --target")
         if self.measure and self.runtime != BUNDLED:
             raise UsageError(f"--measure runs the bundled runtime, not --runtime {self.runtime}")
-        if self.pool_options and POOL not in settings.methods:
-            raise UsageError(f"{self.pool_options[0]} is for -m {POOL}, or a rule with method {POOL}")
+        self._check_options(settings.methods)
         return Settings(
             self.method,
             rules,
             self.threshold,
             self.strip,
             goal,
-            self.pool or PoolSettings(),
+            self.options,
             self.memory_plan,
             None if goal is None or self.target is None else goal.core,
         )
@@ -68,11 +70,24 @@ class Request:
 
     def check_format(self, own: Format) -> None:
         """UsageError for an option that the format's files do not have."""
-        defaults = {field.name: field.default for field in fields(self)}
-        given = {_flag(name) for name, default in defaults.items() if getattr(self, name) != default}
+        given = {_flag(one.name) for one in fields(self) if getattr(self, one.name) != one.default}
+        given |= {OPTIONS[name].flag for name in self.options}
         for flag in own.refuses:
-            if flag in given or flag in self.pool_options:
+            if flag in given:
                 raise UsageError(f"{flag} {own.refusal}")
+
+    def _check_options(self, methods: Collection[str]) -> None:
+        """UsageError for options of transforms that there are not, that no method has, or that are wrong."""
+        for name in self.options:
+            if name not in OPTIONS:
+                raise UsageError(f"unknown option {name!r}, expected one of {', '.join(OPTIONS)}")
+            having = [method for method, one in TRANSFORMS.items() if name in (option.name for option in one.options)]
+            if not set(having) & set(methods):
+                method = " or ".join(having)
+                raise UsageError(f"{OPTIONS[name].flag} is for -m {method}, or a rule with method {method}")
+        for method in methods:
+            if method in TRANSFORMS:
+                TRANSFORMS[method].check(self.options)
 
     def _goal(self, automatic: bool) -> Goal | None:
         """What the planner is to reach; None where nothing is planned or predicted."""
@@ -107,6 +122,6 @@ def _flag(name: str) -> str:
 
 
 def _loaded(rules: Path) -> Rules:
-    from wpconvert.model.rules_file import load_rules  # noqa: PLC0415 - pydantic for its files alone
+    from wpconvert.job.rules_file import load_rules  # noqa: PLC0415 - pydantic for its files alone
 
     return load_rules(rules)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from wpconvert.codecs.codes import bits_for
+from wpconvert.job.transform import changed_in
 from wpconvert.model.plan import Outcome
-from wpconvert.model.pooling import POOL
 from wpconvert.plan.costs import CostModel
 from wpconvert.plan.options import cost_of, kept_plain
 from wpconvert.report.result import TensorResult
@@ -12,7 +11,7 @@ from wpconvert.report.result import TensorResult
 
 def result_of(outcome: Outcome, costs: CostModel | None) -> TensorResult:
     """What became of a weight; costs: what predicts the cycles of its operators."""
-    weight = outcome.weight
+    weight, changed = outcome.weight, changed_in(outcome)
     cost, dense = (None if costs is None else cost_of(o, costs) for o in (outcome, kept_plain(outcome)))
     return TensorResult(
         weight.key,
@@ -21,22 +20,12 @@ def result_of(outcome: Outcome, costs: CostModel | None) -> TensorResult:
         weight.shape,
         weight.dtype,
         weight.sparsity,
-        outcome.method,
+        outcome.method if changed is None else changed.transform,
         weight.stored_nbytes,
         outcome.nbytes,
         outcome.reason,
         None if cost is None else round(cost.cycles),
         None if dense is None else round(dense.cycles),
-        *_pooling(outcome),
+        None if changed is None else changed.snr_db,
+        {} if changed is None else changed.details,
     )
-
-
-def _pooling(outcome: Outcome) -> tuple[float | None, int | None, int | None, int | None]:
-    """Of a pooled weight: signal-to-noise ratio, vectors of its pool, bits of an index and of an activation."""
-    weight = outcome.weight
-    if outcome.method != POOL:
-        return None, None, None, None
-    if weight.pool is not None:
-        return weight.snr_db, weight.pool.size, bits_for(weight.pool.size), weight.act_bits
-    size = getattr(outcome.form, "pool_size", None)
-    return weight.snr_db, size, None if size is None else bits_for(size), None

@@ -13,9 +13,9 @@ import numpy as np
 from wpconvert import strict_yaml
 from wpconvert.codecs import CODECS, Layout, encode
 from wpconvert.errors import ModelError
+from wpconvert.model.changed import Values
 from wpconvert.model.encoded import Encoded, Room
 from wpconvert.model.layer import PLAIN, Storage
-from wpconvert.model.pooling import POOL
 from wpconvert.model.reasons import METHOD_NONE, below_threshold, cannot_hold, shares_with, would_not_shrink
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Fixed, Form, Rewritable, Weight, obstacle_of
@@ -81,7 +81,7 @@ def kept(outcome: Outcome, reason: str) -> Outcome:
     stored = outcome.weight.stored
     if stored is None:
         return replace(outcome, method="none", form=None, reason=reason, tried=PLAIN)
-    weight = replace(outcome.weight, pool=stored.pool)
+    weight = replace(outcome.weight, changed=stored.changed)
     return replace(outcome, weight=weight, method=stored.method, form=stored.form, reason=reason, tried=PLAIN)
 
 
@@ -127,7 +127,7 @@ def _attempt(choice: Choice) -> Outcome:
 
 def encoded(weight: Rewritable, method: str) -> Encoded:
     """The weight as a codec stores it. ModelError where that cannot hold it."""
-    again = partial(encode, method, weight.values, weight.row_dims, pool=weight.pool)
+    again = partial(encode, method, weight.values, weight.row_dims, side=weight.side)
     return Encoded(again(), again)
 
 
@@ -173,30 +173,24 @@ def dump_plan(outcomes: Sequence[Outcome]) -> str:
     With the same input, the rules have the same outcomes.
     """
     return plan_of(
-        (outcome.weight.key, _rule_of(outcome), _act_bits(outcome))
-        for outcome in outcomes
-        if not isinstance(outcome.weight, Fixed)
+        (outcome.weight.key, *_rule_of(outcome)) for outcome in outcomes if not isinstance(outcome.weight, Fixed)
     )
 
 
-def _act_bits(outcome: Outcome) -> int | None:
-    """Bits of activations, where the weight is stored with a pool of the model."""
-    return outcome.weight.act_bits if outcome.method == POOL and outcome.weight.pool is not None else None
-
-
-def _rule_of(outcome: Outcome) -> str:
-    """The method that gives this outcome again: PLAIN leaves a weight as the input has it, maybe compressed."""
+def _rule_of(outcome: Outcome) -> tuple[str, Values]:
+    """Method and options that give this outcome again: PLAIN leaves a weight as the input has it, maybe compressed."""
     if outcome.unchanged:
-        return PLAIN
-    return outcome.method if outcome.rewritten else outcome.tried
+        return PLAIN, {}
+    if not outcome.rewritten:
+        return outcome.tried, {}
+    changed = outcome.weight.changed
+    return (outcome.method, {}) if changed is None else (changed.transform, changed.options)
 
 
-def plan_of(choices: Iterable[tuple[str, str, int | None]]) -> str:
-    """A rules file of weights: key, method, and bits of activations where they are not as usual."""
+def plan_of(choices: Iterable[tuple[str, str, Values]]) -> str:
+    """A rules file of weights: key, method, and options of it."""
     rules = []
-    for key, method, act_bits in choices:
+    for key, method, options in choices:
         rule: dict[str, Any] = {"tensor": strict_yaml.Quoted(key), "method": method, "threshold": 0.0}
-        if act_bits is not None:
-            rule["act_bits"] = act_bits
-        rules.append(rule)
+        rules.append(rule | dict(options))
     return strict_yaml.dump({"rules": rules})

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 
-from wpconvert.codecs import CODECS
 from wpconvert.errors import UsageError
+from wpconvert.model.changed import Values
+from wpconvert.model.layer import PLAIN
 from wpconvert.model.weight import Weight
 
 AUTO = "auto"
-METHODS: tuple[str, ...] = (AUTO, "none", *CODECS)
-"""Everything `-m` and a rule's `method` accept; `none` leaves a tensor as it is, AUTO the choice to the planner."""
+"""The method that leaves the choice to the planner."""
 
 
 @dataclass(frozen=True)
 class Rule:
     """One rule. Every selector given must match: `name` (regular expression, searched), `operator`, `tensor` (key).
 
-    act_bits: of the activations that pooled weights are multiplied with.
+    options: of the transform that the method is.
     """
 
     method: str
@@ -27,7 +27,7 @@ class Rule:
     operator: str | None = None
     tensor: str | None = None
     threshold: float | None = None
-    act_bits: int | None = None
+    options: Values = field(default_factory=dict)
 
     def matches(self, weight: Weight) -> bool:
         return (
@@ -37,7 +37,8 @@ class Rule:
         )
 
     def __str__(self) -> str:
-        given = {key: value for key, value in asdict(self).items() if key != "method" and value is not None}
+        fields = {"name": self.name, "operator": self.operator, "tensor": self.tensor, "threshold": self.threshold}
+        given = {key: value for key, value in (fields | dict(self.options)).items() if value is not None}
         return ", ".join(f"{key}: {value}" for key, value in given.items())
 
 
@@ -60,6 +61,10 @@ class Choice:
     threshold: float
     rule: Rule | None = None
     reason: str | None = None
+
+    def left(self, reason: str) -> Choice:
+        """The choice of no method, for `reason`."""
+        return replace(self, method=PLAIN, reason=reason)
 
 
 def choose(weights: Sequence[Weight], rules: Rules, method: str, threshold: float) -> list[Choice]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wpconvert.model.changed import Values
 from wpconvert.model.goal import DEFAULT_GOAL, Goal
-from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import AUTO, Rules
 
 
@@ -14,7 +14,7 @@ class Settings:
     """What to do: the method and least sparsity (0 to 1) where no rule says otherwise, and whether to strip.
 
     goal: what the planner is to reach, DEFAULT_GOAL where a method is AUTO; without either nothing is predicted.
-    pool: how weights with method `pool` are pooled. memory_plan: whether a plan of the arena is added where it pays.
+    options: of the methods that are transforms. memory_plan: whether a plan of the arena is added where it pays.
     core: the only one that the file is for, whatever the planner counts by. processes: that encode at once, all cores
     by default.
     """
@@ -24,7 +24,7 @@ class Settings:
     threshold: float = 0.0
     strip: bool = False
     goal: Goal | None = None
-    pool: PoolSettings = field(default_factory=PoolSettings)
+    options: Values = field(default_factory=dict)
     memory_plan: bool = True
     core: str | None = None
     processes: int | None = None

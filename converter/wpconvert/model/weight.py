@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.codecs import Pool
+from wpconvert.codecs import Side
+from wpconvert.model.changed import Changed
 from wpconvert.model.layer import Layer
 
 
@@ -22,14 +23,15 @@ class Form(Protocol):
 
 @dataclass(frozen=True)
 class Stored:
-    """The compressed form in which the input file has a weight: method, form, and pool, if any.
+    """The compressed form in which the input file has a weight, by a method.
 
-    lossy: the weights had been changed before they were stored.
+    changed: what a transform has to do with it, if one has. lossy: the weights had been changed before they were
+    stored.
     """
 
     method: str
     form: Form
-    pool: Pool | None = None
+    changed: Changed | None = None
     lossy: bool = False
 
 
@@ -44,10 +46,8 @@ class Weight:
     overhead: bytes that rewriting adds beside the blob, net of what it removes.
     storage: weights with the same number share bytes in the file, so they are rewritten together or not at all.
     nbytes: of the dense weights. stored: how the input has them where it was rewritten before. layers: the operators
-    that multiply with it, with plain weights. pool: the pool whose vectors the values are made of, where there is one.
-    act_bits: of the activations that they are multiplied with, where they are stored with the pool. snr_db: of values
-    that a transform changed, against those of the model. zeros: their share, where the values are elsewhere
-    and somebody has counted.
+    that multiply with it, with plain weights. changed: what a transform has made of it. zeros: their share, where the
+    values are elsewhere and somebody has counted.
     """
 
     key: str
@@ -60,9 +60,7 @@ class Weight:
     storage: int = 0
     stored: Stored | None = None
     layers: tuple[Layer, ...] = ()
-    pool: Pool | None = None
-    act_bits: int = 8
-    snr_db: float | None = None
+    changed: Changed | None = None
     zeros: float | None = None
 
     @property
@@ -73,7 +71,13 @@ class Weight:
     @property
     def lossy(self) -> bool:
         """Whether the values are not those of the original model."""
-        return self.snr_db is not None or (self.stored is not None and self.stored.lossy)
+        changed = self.changed is not None and self.changed.snr_db is not None
+        return changed or (self.stored is not None and self.stored.lossy)
+
+    @property
+    def side(self) -> Side | None:
+        """Data that its codec reads beside the blob."""
+        return None if self.changed is None else self.changed.side
 
     @property
     def stored_nbytes(self) -> int:

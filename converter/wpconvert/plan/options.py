@@ -109,8 +109,8 @@ def _item(members: Sequence[Choice], costs: CostModel) -> Item:
 
 
 def _codecs_of(members: Sequence[Choice]) -> Iterable[str]:
-    """The codecs to try: pooled ones only on weights that have a pool."""
-    return CODECS if all(choice.weight.pool is not None for choice in members) else STANDALONE
+    """The codecs to try: those that read something beside blobs only on weights that have it."""
+    return CODECS if all(choice.weight.side is not None for choice in members) else STANDALONE
 
 
 def in_order(options: Sequence[Option], weights: Sequence[Weight]) -> list[Outcome]:

@@ -21,7 +21,7 @@ FORMATS = (".json", ".csv")
 
 def to_json(result: Any) -> str:
     """A result object (a `View` or another dataclass) as JSON."""
-    fields = result.to_dict() if isinstance(result, View) else asdict(result)
+    fields = result.to_dict() if isinstance(result, View | Conversion) else asdict(result)
     return _json({"tool": f"wpconvert {__version__}", **fields})
 
 
@@ -54,12 +54,12 @@ def _finite(value: Any) -> Any:
 
 def conversion_csv(report: Conversion) -> str:
     """One line per weight tensor."""
-    fields = list(asdict(report.tensors[0])) if report.tensors else ["key"]
+    rows = [tensor.to_dict() for tensor in report.tensors]
+    fields = list(rows[0]) if rows else ["key"]
     out = io.StringIO()
     writer = csv.DictWriter(out, fields, lineterminator="\n")
     writer.writeheader()
-    for tensor in report.tensors:
-        row = asdict(tensor)
+    for tensor, row in zip(report.tensors, rows, strict=True):
         row["operators"] = "+".join(tensor.operators)
         row["shape"] = "x".join(map(str, tensor.shape))
         writer.writerow(row)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wpconvert.model.runtimes import BUNDLED
+from wpconvert.transforms.registry import FIELDS
 
 
 @dataclass(frozen=True)
@@ -13,8 +16,8 @@ class TensorResult:
     """One weight tensor. nbytes_before and nbytes_after count its data, not its quantisation.
 
     cycles: predicted for the operators that multiply with it, cycles_dense with plain weights; None without a forecast.
-    Of pooled weights: snr_db, the signal-to-noise ratio of the weights in decibels, None where none changed; vectors of
-    the pool, bits of an index and of an activation.
+    snr_db: signal-to-noise ratio of weights that a transform changed, in decibels, None where none changed. details:
+    numbers of a transform, by name.
     """
 
     key: str
@@ -30,9 +33,13 @@ class TensorResult:
     cycles: int | None = None
     cycles_dense: int | None = None
     snr_db: float | None = None
-    pool_size: int | None = None
-    index_bits: int | None = None
-    act_bits: int | None = None
+    details: Mapping[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields by name, those of all transforms among them: None for one that it does not have."""
+        fields = asdict(self)
+        details = fields.pop("details")
+        return {**fields, **dict.fromkeys(FIELDS), **details}
 
 
 @dataclass(frozen=True)
@@ -176,6 +183,10 @@ class Conversion:
     attached_before: int = 0
     attached_after: int = 0
     network: Verification | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as numbers, texts, lists and dictionaries."""
+        return {**asdict(self), "tensors": [tensor.to_dict() for tensor in self.tensors]}
 
     @property
     def failed(self) -> bool:

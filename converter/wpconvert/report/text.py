@@ -17,6 +17,7 @@ from wpconvert.report.result import (
     Verification,
 )
 from wpconvert.report.table import Kind, escape, print_table, shortened
+from wpconvert.transforms.registry import FIELDS
 from wpconvert.units import change, decibels, number, percent, shape_text, share
 
 _NAME_WIDTH = 40
@@ -77,7 +78,8 @@ def _name(tensor: TensorResult, verbose: bool) -> str:
 def _print_rewritten(console: Console, report: Conversion, verbose: bool) -> None:
     predicted = report.forecast is not None
     detailed = verbose or not predicted
-    pooled = any(tensor.pool_size is not None for tensor in report.tensors)
+    changed = any(tensor.details or tensor.snr_db is not None for tensor in report.tensors)
+    shown = [one for one in FIELDS.values() if one.title and any(one.name in t.details for t in report.tensors)]
     columns = [
         ("tensor", Kind.NAME),
         *([("operator", Kind.WORD), ("shape", Kind.WORD)] if detailed else []),
@@ -85,7 +87,8 @@ def _print_rewritten(console: Console, report: Conversion, verbose: bool) -> Non
         ("method", Kind.WORD),
         ("before", Kind.NUMBER),
         ("after", Kind.NUMBER),
-        *([("pool", Kind.NUMBER), ("bits", Kind.NUMBER), ("weight SNR", Kind.NUMBER)] if pooled else []),
+        *((one.title or "", Kind.NUMBER) for one in shown),
+        *([("weight SNR", Kind.NUMBER)] if changed else []),
         *([("cycles", Kind.NUMBER), ("why", Kind.TEXT)] if predicted else []),
     ]
     rows = [
@@ -96,7 +99,8 @@ def _print_rewritten(console: Console, report: Conversion, verbose: bool) -> Non
             tensor.method,
             number(tensor.nbytes_before),
             number(tensor.nbytes_after),
-            *(_pool_cells(tensor) if pooled else []),
+            *(number(tensor.details.get(one.name)) for one in shown),
+            *([_snr(tensor)] if changed else []),
             *([number(tensor.cycles), tensor.reason or ""] if predicted else []),
         ]
         for tensor in report.tensors
@@ -105,11 +109,9 @@ def _print_rewritten(console: Console, report: Conversion, verbose: bool) -> Non
     print_table(console, columns, rows)
 
 
-def _pool_cells(tensor: TensorResult) -> tuple[str, str, str]:
-    """Vectors of the pool, bits of an index, and what pooling has left of the weights."""
-    if tensor.pool_size is None:
-        return "–", "–", "–"
-    return number(tensor.pool_size), number(tensor.index_bits), decibels(tensor.snr_db)
+def _snr(tensor: TensorResult) -> str:
+    """What a transform has left of the weights."""
+    return decibels(tensor.snr_db) if tensor.details or tensor.snr_db is not None else "–"
 
 
 def _print_kept(console: Console, report: Conversion, verbose: bool) -> None:

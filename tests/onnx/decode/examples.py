@@ -21,7 +21,7 @@ def encodings(op_type: str) -> list[Encoded]:
             found.append(decoder.encode(values, Settings()))
         if decoder is DECODERS["pool"]:
             for dtype in (np.float32, np.float16):
-                found.append(decoder.encode(floats.astype(dtype), Settings(pool=pool)))
+                found.append(decoder.encode(floats.astype(dtype), Settings(shared=pool)))
     many = np.where(few == 0, 0, generator.integers(-8, 8, few.shape)).astype(ml_dtypes.int4)
     found.append(DECODERS["bitmap"].encode(many, Settings()))
     few[few == 1] = 0

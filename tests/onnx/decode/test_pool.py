@@ -56,7 +56,7 @@ def test_int8_weights_of_a_given_pool_come_back(layer: tuple[tuple[int, ...], in
     pool = np.random.default_rng(seed).integers(-128, 128, (size, 8), dtype=np.int8)
     weights = made_of(pool, shape, axis, None, seed)
     assert weights.shape == shape
-    encoded = POOL.encode(weights, Settings(channel_axis=axis, pool=pool))
+    encoded = POOL.encode(weights, Settings(channel_axis=axis, shared=pool))
     assert not encoded.lossy
     assert encoded.inputs[1][1].size == 8 * size
     assert_same_bits(decoded(encoded), weights)
@@ -73,7 +73,7 @@ def test_float_weights_of_a_given_pool_and_scales_come_back(
     pool = generator.normal(size=(32, 8)).astype(dtype)
     scales = np.exp(generator.normal(size=shape[axis])).astype(dtype)
     weights = made_of(pool, shape, axis, scales, seed)
-    encoded = POOL.encode(weights, Settings(channel_axis=axis, pool=pool))
+    encoded = POOL.encode(weights, Settings(channel_axis=axis, shared=pool))
     result = decoded(encoded)
     if encoded.lossy:
         # Of vectors of which only a few lanes count, another one may be as near.
@@ -94,7 +94,7 @@ def test_the_body_gives_the_bits_of_clustered_weights_in_every_engine(
 ) -> None:
     shape, axis = layer
     weights = np.random.default_rng(seed).normal(size=shape).astype(dtype)
-    encoded = BY_OP_TYPE[op_type].encode(weights, Settings(channel_axis=axis, pool_size=size))
+    encoded = BY_OP_TYPE[op_type].encode(weights, Settings(channel_axis=axis, options={"pool_size": size}))
     arrays = [array for _, array in encoded.inputs]
     assert_same_bits(literal.decode(op_type, arrays, weights.dtype), decoded(encoded))
     assert_engines_agree(encoded, decoded(encoded), opset)
@@ -102,7 +102,7 @@ def test_the_body_gives_the_bits_of_clustered_weights_in_every_engine(
 
 def test_a_float16_weight_that_becomes_float32_has_been_rounded_before() -> None:
     weights = np.random.default_rng(0).normal(size=(40, 40)).astype(np.float16)
-    encoded = POOL.encode(weights, Settings(pool_size=9))
+    encoded = POOL.encode(weights, Settings(options={"pool_size": 9}))
     model = model_of(encoded, weights.dtype, weights.shape, 17)
     model.graph.node.append(helper.make_node("Cast", ["decoded"], ["wide"], to=TensorProto.FLOAT))
     model.graph.output[0].name = "wide"
@@ -115,7 +115,7 @@ def test_more_vectors_come_nearer_to_the_weights() -> None:
     weights = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
     errors = []
     for size in (4, 16, 64, 256):
-        encoded = BY_OP_TYPE["DecodeScaledPool"].encode(weights, Settings(pool_size=size))
+        encoded = BY_OP_TYPE["DecodeScaledPool"].encode(weights, Settings(options={"pool_size": size}))
         assert encoded.lossy
         errors.append(float(((decoded(encoded) - weights) ** 2).mean()))
     assert errors == sorted(errors, reverse=True)
@@ -132,7 +132,7 @@ def test_weights_that_are_not_finite_are_not_clustered(value: float) -> None:
     weights = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
     weights[3, 5] = value
     with pytest.raises(ModelError, match="finite"):
-        POOL.encode(weights, Settings(pool_size=8))
+        POOL.encode(weights, Settings(options={"pool_size": 8}))
 
 
 @every_opset
@@ -146,7 +146,7 @@ def test_clustered_integers_are_the_nearest_vectors_in_every_engine(
     limits = np.iinfo(dtype)
     weights = np.random.default_rng(seed).integers(limits.min, limits.max + 1, shape).astype(dtype)
     pool = np.random.default_rng(seed + 1).integers(limits.min, limits.max + 1, (size, 8)).astype(dtype)
-    encoded = POOL.encode(weights, Settings(channel_axis=axis, pool=pool))
+    encoded = POOL.encode(weights, Settings(channel_axis=axis, shared=pool))
     assert encoded.op_type == "DecodePool"
     result = decoded(encoded)
     assert_engines_agree(encoded, result, opset)
@@ -163,7 +163,7 @@ def test_more_vectors_come_nearer_to_integers(dtype: str) -> None:
     weights = np.random.default_rng(0).integers(0, 8, (128, 64)).astype(ml_dtypes.int4 if dtype == "int4" else dtype)
     errors = []
     for size in (4, 16, 64, 256):
-        encoded = POOL.encode(weights, Settings(pool_size=size))
+        encoded = POOL.encode(weights, Settings(options={"pool_size": size}))
         assert encoded.lossy
         errors.append(float(((decoded(encoded).astype(float) - weights.astype(float)) ** 2).mean()))
     assert errors == sorted(errors, reverse=True)
@@ -172,6 +172,6 @@ def test_more_vectors_come_nearer_to_integers(dtype: str) -> None:
 def test_pruned_weights_of_few_vectors_are_clustered_to_themselves() -> None:
     few = np.random.default_rng(0).integers(-128, 128, (6, 8), dtype=np.int8)
     weights = made_of(np.concatenate([np.zeros((2, 8), np.int8), few]), (300, 64), 0, None, 1)
-    encoded = POOL.encode(weights, Settings(pool_size=8))
+    encoded = POOL.encode(weights, Settings(options={"pool_size": 8}))
     assert not encoded.lossy
     assert_same_bits(decoded(encoded), weights)

@@ -29,7 +29,6 @@ from wpconvert.formats.onnx.restore import restore
 from wpconvert.formats.onnx.source import OnnxSource
 from wpconvert.job.convert import Converted, convert_to
 from wpconvert.job.verify import verdict
-from wpconvert.model.pooling import PoolSettings
 from wpconvert.model.rules import Rules
 from wpconvert.model.settings import Settings
 from wpconvert.report.export import to_json
@@ -169,7 +168,7 @@ def _converted_again(first: Target, dense: Target, lossy: bool, method: str) -> 
     second = Target.beside(first.model.parent / "again" / first.model.name)
     second.model.parent.mkdir()
     report = convert_to(
-        OnnxSource(read(first.model)), Settings(method, Rules(rules=[]), pool=PoolSettings(size=7)), second.model
+        OnnxSource(read(first.model)), Settings(method, Rules(rules=[]), options={"pool_size": 7}), second.model
     ).report
     before, after = (sum(path.stat().st_size for path in target.files) for target in (first, second))
     promise(after == report.nbytes_after <= before, f"converted again, {before} bytes became {after}")
@@ -185,7 +184,7 @@ def roundtrip(case: Case, folder: Path, tally: Counter[str]) -> Converted:
     wanted = content(source)
     target = Target.beside(folder / "new" / "out.onnx")
     target.model.parent.mkdir()
-    settings = Settings(case.method, Rules(rules=[]), pool=PoolSettings(size=7))
+    settings = Settings(case.method, Rules(rules=[]), options={"pool_size": 7})
     done = convert_to(OnnxSource(read(source)), settings, target.model)
     report = done.report
     to_json(report)

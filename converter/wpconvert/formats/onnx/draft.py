@@ -12,6 +12,7 @@ from wpconvert.files import Workspace
 from wpconvert.formats.onnx import metadata
 from wpconvert.formats.onnx.compressed import find_compressed, is_rewritten
 from wpconvert.formats.onnx.decode import DECODERS, DOMAIN
+from wpconvert.formats.onnx.encode import changed_of
 from wpconvert.formats.onnx.file import OnnxModel, read, told_of
 from wpconvert.formats.onnx.files import DataFile, Target, write
 from wpconvert.formats.onnx.restore import restore
@@ -24,6 +25,7 @@ from wpconvert.model.plan import Outcome, Progress
 from wpconvert.model.rules import AUTO, Choice
 from wpconvert.model.settings import Settings
 from wpconvert.model.weight import Stored
+from wpconvert.transforms.base import DenseModel
 
 METHODS = (AUTO, "none", *DECODERS)
 """The methods for `.onnx` files."""
@@ -88,16 +90,20 @@ class OnnxDraft:
         unknown = next((choice for choice in choices if choice.method not in METHODS), None)
         if unknown is not None:
             raise UsageError(f"method {unknown.method} is not for .onnx files, expected one of {', '.join(METHODS)}")
-        if any(choice.rule is not None and choice.rule.act_bits is not None for choice in choices):
-            raise UsageError("act_bits of rules is for .tflite models")
+        given = [name for choice in choices if choice.rule is not None for name in choice.rule.options]
+        if given:
+            raise UsageError(f"{given[0]} of rules is for .tflite models")
 
-    def transform(self, choices: Sequence[Choice]) -> tuple[list[Choice], list[str]]:
-        """The choices as they are: what a lossy method changes it changes as it encodes."""
-        return list(choices), []
+    def dense(self) -> DenseModel | None:
+        """None: what a lossy method changes it changes as it encodes."""
+        return None
+
+    def take(self, dense: DenseModel) -> None:
+        """Nothing: there is no other dense model."""
 
     def encode(self, choices: Sequence[Choice], progress: Progress) -> list[Outcome]:
         """Encode every weight, and choose its form."""
-        trials = trials_of(self._dense, self._found, choices, self._settings.pool)
+        trials = trials_of(self._dense, self._found, choices, self._settings.options)
         processes = self._settings.processes
         trials = measure(trials, self._folder, processes, lambda trial: progress(trial.found.weight))
         return settle(self._dense, trials, self._folder)
@@ -140,10 +146,11 @@ def _dense(given: OnnxModel, folder: Path) -> tuple[OnnxModel, dict[str, Stored]
         return given, {}, []
     provenance = metadata.read(given.proto)
     lossy = {(record.graph, record.name) for record in (provenance.tensors if provenance else ()) if record.lossy}
-    stored = {
-        key_of(c.number, c.name): Stored(c.method, c.form(given), lossy=(c.number, c.name) in lossy)
-        for c in find_compressed(given)
-    }
+    stored = {}
+    for c in find_compressed(given):
+        form = c.form(given)
+        is_lossy = (c.number, c.name) in lossy
+        stored[key_of(c.number, c.name)] = Stored(c.method, form, changed_of(c.method, form), is_lossy)
     dense = Target.beside(folder / "restored" / "dense.onnx")
     dense.model.parent.mkdir()
     losses = restore(given, dense)

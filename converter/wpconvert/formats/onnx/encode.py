@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
@@ -22,10 +23,10 @@ from wpconvert.errors import ModelError
 from wpconvert.formats.onnx.data import Data, Span, load
 from wpconvert.formats.onnx.decode import BY_OP_TYPE, DECODERS, Encoded, Settings
 from wpconvert.formats.onnx.tensors import raw_of, values_of
+from wpconvert.model.changed import Changed
 from wpconvert.model.noise import snr_of
-from wpconvert.model.pooling import DEFAULT_SIZE, POOL
 from wpconvert.model.reasons import below_threshold, cannot_hold
-from wpconvert.transforms.pool import GROUP
+from wpconvert.transforms.registry import TRANSFORMS
 
 POOL_FROM_NBYTES = 1 << 26
 """Less than this many bytes of weights are encoded before other processes would have started."""
@@ -71,11 +72,6 @@ class Form:
         """Bytes of all parts."""
         return sum(part.nbytes for part in self.parts)
 
-    @property
-    def pool_size(self) -> int | None:
-        """Vectors of its pool; None without one."""
-        return next((part.shape[0] // GROUP for part in self.parts if part.suffix == "vectors"), None)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Held(Form):
@@ -99,6 +95,14 @@ class Measured:
     sha256: str
     forms: dict[str, Form]
     reasons: dict[str, str]
+
+
+def changed_of(method: str, form: Form) -> Changed | None:
+    """What a method that is a transform has made of a weight that is stored so."""
+    if method not in TRANSFORMS:
+        return None
+    sizes = {part.suffix: math.prod(part.shape) for part in form.parts}
+    return Changed(method, snr_db=form.snr_db, details=DECODERS[method].details(sizes))
 
 
 def encode_all(jobs: Sequence[Job], spool: Path, processes: int | None = None) -> Iterator[Measured]:
@@ -164,7 +168,7 @@ def encode(job: Job, spool: Path | None) -> Measured:
     best: tuple[str, Held] | None = None
     for method in job.methods:
         try:
-            encoded = _encoded(method, values, job.settings)
+            encoded = DECODERS[method].fitted(values, job.settings)
         except ModelError as error:
             reasons[method] = cannot_hold(method, error)
             continue
@@ -187,26 +191,16 @@ def encode(job: Job, spool: Path | None) -> Measured:
 def encode_as(method: str, job: Job, spool: Path) -> Held:
     """The form that a method gave, once more, with its data appended to a file."""
     values = values_of(job.data_type, job.shape, load(job.data))
-    return _in_file(_held(method, _encoded(method, values, job.settings), values, job.data_type), spool)
+    return _in_file(_held(method, DECODERS[method].fitted(values, job.settings), values, job.data_type), spool)
 
 
 def _held(method: str, encoded: Encoded, values: NDArray[Any], data_type: int) -> Held:
     parts, data = zip(*(_part(suffix, array) for suffix, array in encoded.inputs), strict=True)
     form = Held(encoded.op_type, parts, data=data)
-    if method != POOL:
+    if method not in TRANSFORMS:
         return form
     decoded = BY_OP_TYPE[encoded.op_type].decode([array for _, array in encoded.inputs])
     return _with_loss(form, values, data_type, decoded)
-
-
-def _encoded(method: str, values: NDArray[Any], settings: Settings) -> Encoded:
-    """The weight as its decoder takes it. Without a size, a pool is an exact one if there is one, or the usual one."""
-    try:
-        return DECODERS[method].encode(values, settings)
-    except ModelError:
-        if method != POOL or settings.pool_size is not None:
-            raise
-        return DECODERS[method].encode(values, replace(settings, pool_size=DEFAULT_SIZE))
 
 
 def _nonzeros(values: NDArray[Any]) -> int:

@@ -50,11 +50,6 @@ class HeldReplacement(Replacement):
         """Bytes of its tensors."""
         return self.form.nbytes
 
-    @property
-    def pool_size(self) -> int | None:
-        """Vectors of its pool; None without one."""
-        return self.form.pool_size
-
 
 @dataclass(frozen=True)
 class Pieces:

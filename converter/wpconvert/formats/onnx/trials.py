@@ -9,21 +9,22 @@ from pathlib import Path
 
 from wpconvert.formats.onnx.data import Span, extents_of
 from wpconvert.formats.onnx.decode import BY_OP_TYPE, DECODERS, Settings
-from wpconvert.formats.onnx.encode import Held, Job, Measured, encode_all, encode_as
+from wpconvert.formats.onnx.encode import Held, Job, Measured, changed_of, encode_all, encode_as
 from wpconvert.formats.onnx.file import OnnxModel
 from wpconvert.formats.onnx.graphs import GraphScope
 from wpconvert.formats.onnx.rewrite import HeldReplacement, Names, Replacement, function_nbytes, pieces_of
 from wpconvert.formats.onnx.selection import Cost, fewest_bytes
 from wpconvert.formats.onnx.tensors import without_data
 from wpconvert.formats.onnx.weights import Found
+from wpconvert.model.changed import Values
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.plan import Outcome
-from wpconvert.model.pooling import POOL, PoolSettings
 from wpconvert.model.reasons import METHOD_NONE, shares_with, would_not_shrink
 from wpconvert.model.rules import AUTO, Choice
 from wpconvert.model.weight import Stored, Weight, obstacle_of
+from wpconvert.transforms.registry import TRANSFORMS
 
-LOSSLESS = tuple(method for method in DECODERS if method != POOL)
+LOSSLESS = tuple(method for method in DECODERS if method not in TRANSFORMS)
 _BASE_NBYTES = 96
 """Least bytes of the metadata entry and of what else any rewritten model has."""
 
@@ -62,7 +63,7 @@ def trials_of(
     model: OnnxModel,
     found: Sequence[Found],
     choices: Sequence[Choice],
-    pool: PoolSettings,
+    options: Values,
 ) -> list[Trial]:
     """A trial for each weight, not yet measured."""
     trials = []
@@ -74,7 +75,7 @@ def trials_of(
             reason = choice.reason or METHOD_NONE
         job = None
         if reason is None and data is not None:
-            settings = Settings(one.place.channel_axis, pool_size=pool.size, seed=pool.seed)
+            settings = Settings(one.place.channel_axis, options)
             limit = 0.0 if before is not None else choice.threshold
             job = Job(data, one.place.tensor.data_type, weight.shape, methods, model.opset, limit, settings)
         trials.append(Trial(one, choice, job, reason))
@@ -131,7 +132,8 @@ def settle(model: OnnxModel, trials: Sequence[Trial], spool: Path) -> list[Outco
             outcomes.append(Outcome(trial.weight, PLAIN, reason=reason))
         else:
             form = _replacement(trial, *result, method, spool)
-            outcomes.append(Outcome(replace(trial.weight, snr_db=form.form.snr_db), method, form, tried=method))
+            weight = replace(trial.weight, changed=changed_of(method, form.form))
+            outcomes.append(Outcome(weight, method, form, tried=method))
     return outcomes
 
 

@@ -11,13 +11,13 @@ from wpconvert.codecs import pool_table
 from wpconvert.formats.protocol import Files, Result, Source, Written
 from wpconvert.formats.tflite import metadata
 from wpconvert.formats.tflite.attached import Attached, behind, without
+from wpconvert.formats.tflite.dense import TfliteDense
 from wpconvert.formats.tflite.file import file_of, parse, serialise, serialised_nbytes
 from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.layers import layers_at
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.overhead import Overheads
 from wpconvert.formats.tflite.parts import Place
-from wpconvert.formats.tflite.pooling import pool_choices
 from wpconvert.formats.tflite.restore import is_rewritten, restore
 from wpconvert.formats.tflite.rewrite import rewrite
 from wpconvert.formats.tflite.weights import WEIGHT_INPUT, Site, find_sites, find_weights, key_of
@@ -36,6 +36,8 @@ from wpconvert.model.rules import Choice
 from wpconvert.model.runtimes import TFLM
 from wpconvert.model.settings import Settings
 from wpconvert.model.weight import Fixed, Stored, Weight
+from wpconvert.transforms.base import DenseModel
+from wpconvert.transforms.pooling import changed_by
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,14 @@ class TfliteDraft:
     def check(self, choices: Sequence[Choice]) -> None:
         """Nothing: all methods and rules are for `.tflite` models."""
 
-    def transform(self, choices: Sequence[Choice]) -> tuple[list[Choice], list[str]]:
-        """The choices with pooled weights, which are those of the draft from now on."""
-        pooled = pool_choices(self._dense, choices, self._settings.pool)
-        self._dense = pooled.dense
-        return pooled.choices, pooled.notes
+    def dense(self) -> TfliteDense:
+        """The dense model."""
+        return TfliteDense(self._dense)
+
+    def take(self, dense: DenseModel) -> None:
+        """Go on with a changed form of the dense model."""
+        if isinstance(dense, TfliteDense):
+            self._dense = dense.model
 
     def encode(self, choices: Sequence[Choice], progress: Progress) -> list[Outcome]:
         """Encode every weight as chosen."""
@@ -237,10 +242,10 @@ def _stored(model: TfliteModel, provenance: Provenance | None) -> dict[str, Stor
             if model.operator_name(operator) in BUILTIN_NAMES:
                 tensor = int(operator.inputs[WEIGHT_INPUT])
                 blob = Encoded(blob_of(model, s, index))
-                pool = pool_table.unpack(raw) if (raw := pool_of(model, s, index)) is not None else None
-                found[key_of(s, tensor)] = Stored(
-                    codec_name(model, s, index), blob, pool, every or (s, tensor) in lossy
-                )
+                raw = pool_of(model, s, index)
+                changed = None if raw is None else changed_by(pool_table.unpack(raw))
+                kept_lossy = every or (s, tensor) in lossy
+                found[key_of(s, tensor)] = Stored(codec_name(model, s, index), blob, changed, kept_lossy)
     return found
 
 

@@ -29,7 +29,6 @@ from wpconvert.formats.tflite.rewrite import rewrite
 from wpconvert.formats.tflite.weights import Site, find_sites
 from wpconvert.model.encoded import Encoded
 from wpconvert.model.plan import Outcome, blobs_nbytes, kept
-from wpconvert.model.pooling import POOL
 from wpconvert.model.weight import Rewritable, Weight
 
 _METHOD = "dense"
@@ -81,13 +80,13 @@ class Overheads:
     def paying(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The outcomes, but weights stay dense where the file is no smaller with them: others need what they share.
 
-        Where the input was rewritten before and where a pool was fitted, outcomes stay as they are.
+        Where the input was rewritten before and where a transform has changed weights, outcomes stay as they are.
         """
         groups: defaultdict[int, list[Outcome]] = defaultdict(list)
         for outcome in outcomes:
             if outcome.blob is not None and outcome.weight.storage in self._changes:
                 groups[outcome.weight.storage].append(outcome)
-        settled = {o.weight.storage for o in outcomes if o.weight.stored is not None or o.method == POOL}
+        settled = {o.weight.storage for o in outcomes if o.weight.stored is not None or _is_changed(o)}
         lost: set[int] = set()
         # The fewer are rewritten, the less each of them saves: all that do not pay can go at once.
         while True:
@@ -113,6 +112,10 @@ class Overheads:
             beside = change.nbytes + self._kept.nbytes(change, share) + come - left
             result[storage] = blobs_nbytes(group) + round(beside)
         return result
+
+
+def _is_changed(outcome: Outcome) -> bool:
+    return outcome.rewritten and outcome.weight.changed is not None
 
 
 def _stub(weight: Rewritable) -> Outcome:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,15 +13,7 @@ from wpconvert.formats.tflite.weights import BIAS_INPUT, Site
 from wpconvert.graph.arithmetic import output_multipliers
 from wpconvert.graph.custom.obstacles import Obstacle, check_scale
 from wpconvert.graph.custom.operators import CHANNEL_AXIS
-
-
-@dataclass(frozen=True)
-class Change:
-    """A weight's new values, int8[channels, …], and scales, float32[channels]."""
-
-    site: Site
-    values: NDArray[np.int8]
-    scales: NDArray[np.float32]
+from wpconvert.transforms.base import Change
 
 
 def scales_of(model: TfliteModel, site: Site) -> NDArray[np.float32]:
@@ -31,22 +22,21 @@ def scales_of(model: TfliteModel, site: Site) -> NDArray[np.float32]:
     return check_scale(tensor, "weights", per_tensor=False).scales
 
 
-def rescaled_biases(model: TfliteModel, change: Change) -> list[NDArray[np.int32] | None]:
+def rescaled_biases(model: TfliteModel, site: Site, scales: NDArray[np.float32]) -> list[NDArray[np.int32] | None]:
     """The biases of the weight's operators in units of the new scales, int32[channels]; None where there is none.
 
     Obstacle where one leaves int32, ModelError where the new scales give no multiplier.
     """
-    site = change.site
-    if not (np.isfinite(change.scales).all() and (change.scales > 0).all()):
+    if not (np.isfinite(scales).all() and (scales > 0).all()):
         raise Obstacle("a scale of it is too small or too large")
     graph = model.root.subgraphs[site.subgraph]
-    ratio = scales_of(model, site).astype(np.float64) / change.scales
+    ratio = scales_of(model, site).astype(np.float64) / scales
     result: list[NDArray[np.int32] | None] = []
     for use in site.uses:
         operator = graph.operators[use.operator]
         x = check_scale(graph.tensors[operator.inputs[0]], "input", per_tensor=True)
         y = check_scale(graph.tensors[operator.outputs[0]], "output", per_tensor=True)
-        output_multipliers(x.scales[0], change.scales, y.scales[0])
+        output_multipliers(x.scales[0], scales, y.scales[0])
         bias = model.constant(graph.tensors[operator.inputs[BIAS_INPUT]]) if _has_bias(operator) else None
         rescaled = None if bias is None else np.rint(bias * ratio)
         if rescaled is not None and np.abs(rescaled).max(initial=0) > np.iinfo(np.int32).max:
@@ -55,13 +45,12 @@ def rescaled_biases(model: TfliteModel, change: Change) -> list[NDArray[np.int32
     return result
 
 
-def put(model: TfliteModel, change: Change, biases: list[NDArray[np.int32] | None]) -> None:
+def put(model: TfliteModel, site: Site, change: Change, biases: list[NDArray[np.int32] | None]) -> None:
     """Put the values and what `rescaled_biases` made of the biases in their place.
 
     Tensors keep their indices; a bias that other operators read too gets a copy behind all tensors. Whoever shares the
     weight's bytes must get the same values.
     """
-    site = change.site
     graph = model.root.subgraphs[site.subgraph]
     tensor = graph.tensors[site.tensor]
     model.root.buffers[tensor.buffer] = BufferT(data=np.ascontiguousarray(change.values).reshape(-1).view(np.uint8))

@@ -24,6 +24,7 @@ from wpconvert.formats.tflite.schema import (
 from wpconvert.formats.tflite.weights import WEIGHT_INPUT, table_of
 from wpconvert.graph.custom.compressed import Compressed, Decoded, read_compressed
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
+from wpconvert.model.changed import Arithmetic
 from wpconvert.model.provenance import Provenance
 from wpconvert.model.reasons import POOLED
 
@@ -225,7 +226,7 @@ def _same_table(model: TfliteModel, place: Place, parts: Decoded, returned: bool
     """
     if not isinstance(parts, Compressed):
         return True
-    found, wanted = table_of(model, *place, parts.options.act_bits, parts.lut_shift), parts.table
+    found, wanted = table_of(model, *place, Arithmetic(parts.options.act_bits, parts.lut_shift)), parts.table
     if found is None:
         raise ModelError(f"{_where(place, parts)}: its tensors and options do not make a {parts.name}")
     if found.pack().tobytes() == wanted.pack().tobytes():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.codecs import CODECS, Pool
+from wpconvert.codecs import CODECS, Side
 from wpconvert.formats.tflite import memory_entry, metadata
 from wpconvert.formats.tflite.metadata import Originals
 from wpconvert.formats.tflite.model import TfliteModel
@@ -27,9 +27,9 @@ from wpconvert.formats.tflite.schema import (
 )
 from wpconvert.formats.tflite.strip import strip as strip_model
 from wpconvert.formats.tflite.weights import BIAS_INPUT, Site, build_table, find_sites
-from wpconvert.graph.custom.levels import ACT_BITS
 from wpconvert.graph.custom.operators import CUSTOM_NAMES, CUSTOM_VERSION, ELEMENTWISE, options_of
 from wpconvert.memory.offline import MemoryPlan
+from wpconvert.model.changed import USUAL, Arithmetic
 from wpconvert.model.encoded import Encoded
 from wpconvert.model.plan import Outcome
 from wpconvert.model.provenance import TensorRecord
@@ -89,19 +89,20 @@ class _Replacement:
     blob: Encoded
 
     @property
-    def pool(self) -> Pool | None:
-        """The pool that an operator reads: weights that are stored otherwise need none."""
-        return self.weight.pool if CODECS[self.method].pooled else None
+    def side(self) -> Side | None:
+        """What an operator reads beside the blob: weights that are stored otherwise need none."""
+        return self.weight.side if CODECS[self.method].sided else None
 
     @property
-    def arithmetic(self) -> tuple[int, int]:
-        """Bits of activations, and shift of the look-up entries, of an operator with these weights."""
-        return (ACT_BITS, 0) if self.pool is None else (self.weight.act_bits, self.pool.lut_shift)
+    def arithmetic(self) -> Arithmetic:
+        """Of an operator with these weights."""
+        changed = self.weight.changed
+        return USUAL if changed is None or self.side is None else changed.arithmetic
 
 
 def _table(model: TfliteModel, one: _Replacement, operator: int) -> NDArray[np.uint8]:
     weights = model.root.subgraphs[one.site.subgraph].tensors[one.site.tensor]
-    return build_table(model, one.site.subgraph, operator, *one.arithmetic).pack(weights.quantization.scale)
+    return build_table(model, one.site.subgraph, operator, one.arithmetic).pack(weights.quantization.scale)
 
 
 def _record(one: _Replacement) -> TensorRecord:
@@ -135,9 +136,9 @@ class _Rewriter:
         sites = [one.site for one in chosen]
         self._weights = Counter(int(model.root.subgraphs[s.subgraph].tensors[s.tensor].buffer) for s in sites)
         self._blobs: dict[tuple[int, bytes], int] = {}
-        # The buffers of pools, and their tensors in each subgraph.
-        self._pools: dict[bytes, int] = {}
-        self._pool_tensors: dict[tuple[int, int], int] = {}
+        # The buffers of what stands beside blobs, and their tensors in each subgraph.
+        self._sides: dict[bytes, int] = {}
+        self._side_tensors: dict[tuple[int, int], int] = {}
 
     def replace_operator(self, one: _Replacement, index: int, table: NDArray[np.uint8] | None) -> None:
         """Put the custom operator in the builtin one's place, and its table, if any, in the place of the bias."""
@@ -148,8 +149,8 @@ class _Rewriter:
         inputs = [int(operator.inputs[0]), site.tensor]
         if table is not None:
             inputs.append(self._place_table(site, index, table))
-        if (pool := one.pool) is not None:
-            inputs.append(self._place_pool(site.subgraph, pool))
+        if (side := one.side) is not None:
+            inputs.append(self._place_side(site.subgraph, one.method, side))
         self.originals.operators[site.subgraph, index] = operator
         replacement = OperatorT()
         replacement.opcodeIndex = _custom_code(self._model, CUSTOM_NAMES[name])
@@ -161,7 +162,7 @@ class _Rewriter:
             options = replace(options, codec=one.method)
         if not self._strip or name in ELEMENTWISE:
             options = replace(options, filter_shape=one.weight.shape)
-        options = replace(options, act_bits=one.arithmetic[0])
+        options = replace(options, act_bits=one.arithmetic.act_bits)
         replacement.customOptions = options.pack()
         replacement.customOptionsFormat = CustomOptionsFormat.FLEXBUFFERS
         graph.operators[index] = replacement
@@ -185,19 +186,19 @@ class _Rewriter:
         self._model.root.buffers[buffer] = BufferT(data=table)
         return slot
 
-    def _place_pool(self, subgraph: int, pool: Pool) -> int:
-        """The tensor of a pool in a subgraph, appended once."""
-        packed = pool.pack()
+    def _place_side(self, subgraph: int, name: str, side: Side) -> int:
+        """The tensor of what blobs of a codec of that name share, in a subgraph; appended once."""
+        packed = side.pack()
         raw = packed.tobytes()
-        if raw not in self._pools:
-            self._pools[raw] = self._new_buffer()
-            self._model.root.buffers[self._pools[raw]] = BufferT(data=packed)
-        buffer = self._pools[raw]
-        if (subgraph, buffer) not in self._pool_tensors:
+        if raw not in self._sides:
+            self._sides[raw] = self._new_buffer()
+            self._model.root.buffers[self._sides[raw]] = BufferT(data=packed)
+        buffer = self._sides[raw]
+        if (subgraph, buffer) not in self._side_tensors:
             tensors = self._model.root.subgraphs[subgraph].tensors
-            self._pool_tensors[subgraph, buffer] = len(tensors)
-            tensors.append(_bytes_tensor(f"wpconvert/pool{len(self._pools) - 1}", packed.nbytes, buffer))
-        return self._pool_tensors[subgraph, buffer]
+            self._side_tensors[subgraph, buffer] = len(tensors)
+            tensors.append(_bytes_tensor(f"wpconvert/{name}{len(self._sides) - 1}", packed.nbytes, buffer))
+        return self._side_tensors[subgraph, buffer]
 
     def replace_weight(self, one: _Replacement) -> None:
         """Put the blob in the weight's place. Equal blobs of tensors that shared a buffer share one again."""

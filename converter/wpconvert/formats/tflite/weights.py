@@ -14,7 +14,7 @@ from wpconvert.formats.tflite.model import TfliteModel, shape_of, text
 from wpconvert.formats.tflite.schema import TYPE_NAMES, TensorType
 from wpconvert.graph.arithmetic import activation_range, output_multipliers
 from wpconvert.graph.custom import table
-from wpconvert.graph.custom.levels import ACT_BITS, fold_bias, unit_log2, zero_sums
+from wpconvert.graph.custom.levels import fold_bias, unit_log2, zero_sums
 from wpconvert.graph.custom.obstacles import Obstacle, check_scale
 from wpconvert.graph.custom.operators import (
     CHANNEL_AXIS,
@@ -26,6 +26,7 @@ from wpconvert.graph.custom.operators import (
     options_of,
 )
 from wpconvert.graph.types import Quantization
+from wpconvert.model.changed import USUAL, Arithmetic
 from wpconvert.model.weight import Fixed, Rewritable, Weight
 
 WEIGHT_INPUT = 1
@@ -254,11 +255,11 @@ def _quantizations(name: str, x: Any, weights: Any, y: Any) -> tuple[Quantizatio
 
 
 def table_of(
-    model: TfliteModel, subgraph: int, index: int, act_bits: int = ACT_BITS, lut_shift: int = 0
+    model: TfliteModel, subgraph: int, index: int, arithmetic: Arithmetic = USUAL
 ) -> table.RequantTable | None:
     """The table that rewriting an operator would give it, None when it cannot be rewritten.
 
-    act_bits and lut_shift: as in `build_table`.
+    arithmetic: as in `build_table`.
     """
     operator = model.root.subgraphs[subgraph].operators[index]
     name = model.operator_name(operator)
@@ -266,19 +267,17 @@ def table_of(
         return None
     try:
         usual = _check_use(model, Site(subgraph, int(operator.inputs[WEIGHT_INPUT])), Use(index, WEIGHT_INPUT, name))
-        if (act_bits, lut_shift) == (ACT_BITS, 0):
-            return usual
-        return build_table(model, subgraph, index, act_bits, lut_shift)
+        return usual if arithmetic == USUAL else build_table(model, subgraph, index, arithmetic)
     except (Obstacle, WpconvertError):
         return None
 
 
 def build_table(
-    model: TfliteModel, subgraph: int, operator_index: int, act_bits: int = ACT_BITS, lut_shift: int = 0
+    model: TfliteModel, subgraph: int, operator_index: int, arithmetic: Arithmetic = USUAL
 ) -> table.RequantTable:
     """The requantisation table of a builtin convolution or fully connected operator with constant int8 weights.
 
-    act_bits: of an activation, lut_shift: of the pool's look-up entries; other than 8 and 0 only for pooled weights.
+    arithmetic: of the operator, another one than usual only where a transform has made the weights for it.
     Raises Obstacle where weights or quantisation are of another kind, UnsupportedError for an activation that is not a
     clamp, ModelError for impossible scales.
     """
@@ -292,14 +291,16 @@ def build_table(
     qx, qw, qy = _quantizations(name, x, w, y)
     # Scales that overflow float32 are refused by their infinite multiplier.
     with np.errstate(all="ignore"):
-        unit = unit_log2(act_bits, lut_shift)
+        unit = unit_log2(arithmetic.act_bits, arithmetic.shift)
         multiplier, shift = output_multipliers(qx.scales[0], np.ldexp(qw.scales, unit), qy.scales[0])
     zero_in, zero_out = int(qx.zero_points[0]), int(qy.zero_points[0])
     activation = operator.builtinOptions.fusedActivationFunction
     low, high = activation_range(activation, qy.scales[0], zero_out, np.dtype(np.int8))
     if low > high:
         raise Obstacle(f"the activation's range {low} to {high} is empty")
-    sums = zero_sums(values, zero_in, act_bits, lut_shift) if unit else zero_in * channel_sums(name, values)
+    sums = zero_in * channel_sums(name, values)
+    if unit:
+        sums = zero_sums(values, zero_in, arithmetic.act_bits, arithmetic.shift)
     return table.RequantTable(
         fold_bias(np.zeros(len(sums), np.int32) if bias is None else bias, sums, unit),
         multiplier,

@@ -86,7 +86,7 @@ def decode_compressed(
             f"weights of shape {list(shape)}, {blob.layout.row_dims} dimensions of which are rows, "
             "do not fit the operator"
         )
-    if raw_pool is not None and not codecs.CODECS[codec].pooled:
+    if raw_pool is not None and not codecs.CODECS[codec].sided:
         raise ModelError(f"there is a pool tensor, but the weight blob is {codec!r}")
     pool = None if raw_pool is None else pool_table.unpack(raw_pool)
     requant = table.unpack(raw_table, shape[axis])
@@ -111,7 +111,7 @@ def _agreed_codec(options: OperatorOptions, blob: Blob, shapes_agree: bool) -> s
             f"the options say {options.codec!r} of shape {list(options.filter_shape)}, "
             f"the weight blob is {codec!r} of shape {list(blob.layout.shape)}"
         )
-    if options.act_bits != ACT_BITS and not codecs.CODECS[codec].pooled:
+    if options.act_bits != ACT_BITS and not codecs.CODECS[codec].sided:
         raise ModelError(f"the options say activations of {options.act_bits} bits, the weight blob is {codec!r}")
     return codec
 

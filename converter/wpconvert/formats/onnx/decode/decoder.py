@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import helper, parser
 
 from wpconvert.errors import ModelError
+from wpconvert.model.changed import Values
 
 DOMAIN = "wpconvert"
 VERSION = 1
@@ -41,15 +42,13 @@ Array = NDArray[Any]
 class Settings:
     """How to encode.
 
-    Of codec pool: channel_axis: of the output channels, 0 or 1; the other one has the input channels. pool_size: how
-    many vectors weights are clustered to where they are not made of 256; None leaves them. seed: of the
-    clustering. pool: vectors, [at most 256, 8], to make the weights of; without it the weight gets vectors of its own.
+    channel_axis: of the output channels, 0 or 1; the other one has the input channels. options: of the method, where
+    that is a transform. shared: what the weight is to be made of, where that is given.
     """
 
     channel_axis: int = 0
-    pool_size: int | None = None
-    seed: int = 0
-    pool: Array | None = None
+    options: Values = field(default_factory=dict)
+    shared: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +102,14 @@ class Decoder(ABC):
         # The upper half of their bytes may be anything.
         same = self._encode(values.astype(np.int8).astype(values.dtype), settings)
         return replace(same, op_type=f"{same.op_type}Int4")
+
+    def fitted(self, values: Array, settings: Settings) -> Encoded:
+        """The same, lossy where the method is and needs to be; ModelError."""
+        return self.encode(values, settings)
+
+    def details(self, sizes: Mapping[str, int]) -> dict[str, int]:  # noqa: ARG002 - for those who have some
+        """Numbers for reports, by name, of a weight whose inputs, by name, have so many elements."""
+        return {}
 
     def decode(self, inputs: Sequence[Array]) -> Array:
         """The tensor, of exactly the bits that were encoded; ModelError when the inputs are corrupt."""

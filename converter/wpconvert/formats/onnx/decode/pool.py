@@ -6,7 +6,7 @@ Float weights may be vectors times a scale of their output channel ("DecodeScale
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -32,11 +32,13 @@ from wpconvert.transforms.pool import (
     join,
     lanes,
 )
+from wpconvert.transforms.pool_settings import DEFAULT_SIZE
 
 # Vectors that k-means looks at.
 _SAMPLE = 1 << 15
 # A scale is looked for among its neighbours, so many to either side.
 _NEIGHBOURS = 2
+_SEED = 0
 
 _VECTORS = f"""{bodies.CONSTANTS}
     third = Constant<value = int64[1] {{2}}>()
@@ -130,25 +132,40 @@ class Pool(Decoder):
     input_names: ClassVar[tuple[str, ...]] = ("codes", "vectors", "layout", "shape")
     values_name = "vectors"
 
+    def fitted(self, values: Array, settings: Settings) -> Encoded:
+        """Without a size, an exact pool if there is one, or one of the usual size."""
+        try:
+            return self.encode(values, settings)
+        except ModelError:
+            if _size(settings) is not None:
+                raise
+            return self.encode(values, replace(settings, options={"pool_size": DEFAULT_SIZE}))
+
+    def details(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        """Vectors of the pool, and bits of an index."""
+        size = sizes["vectors"] // GROUP
+        return {"pool_size": size, "index_bits": bits_for(size)}
+
     def _encode(self, values: Array, settings: Settings) -> Encoded:
         """As it is if so many vectors, or those of the given pool, make it, else the nearest: floats with scales."""
         layout = Layout.of(values.shape, settings.channel_axis)
         found, within = cut(layout.lines_of(values)), lanes(layout.lines)
-        largest = settings.pool_size or MAX_SIZE
-        if settings.pool is not None:
-            pool: Array | None = settings.pool.astype(values.dtype)
+        size = _size(settings)
+        largest = size or MAX_SIZE
+        if settings.shared is not None:
+            pool: Array | None = settings.shared.astype(values.dtype)
         else:
             bits = exact(bits_of(found), within)
             pool = None if bits is None or len(bits) > largest else bits.view(values.dtype)
         index = None if pool is None else indices_of(bits_of(found), bits_of(pool), within)
         if pool is not None and index is not None:
             return self._pooled(values.shape, index, pool, layout)
-        if settings.pool is None and settings.pool_size is None:
+        if settings.shared is None and size is None:
             raise ModelError(f"it is not made of {MAX_SIZE} vectors of {GROUP}")
         if values.dtype.kind == "f":
             return (SCALED if values.dtype == np.float32 else SCALED_FLOAT16).encode(values, settings)
         if pool is None:
-            pool = cluster_integers(_sampled(found, settings.seed), largest, settings.seed)
+            pool = cluster_integers(_sampled(found), largest, _SEED)
         return replace(self._pooled(values.shape, closest(found, pool, within), pool, layout), lossy=True)
 
     def _pooled(self, shape: tuple[int, ...], index: NDArray[np.int64], pool: Array, layout: Layout) -> Encoded:
@@ -198,9 +215,9 @@ class ScaledPool(Pool):
         lines = layout.lines_of(values)
         channels = layout.outer * layout.middle
         found = vectors_of(values, settings.channel_axis)
-        pool = settings.pool
+        pool = settings.shared
         if pool is None:
-            pool = cluster(_sampled(found, settings.seed), settings.pool_size or MAX_SIZE, settings.seed)
+            pool = cluster(_sampled(found), _size(settings) or MAX_SIZE, _SEED)
         pool = pool.astype(values.dtype)
         index = assign(found, pool, lanes(lines.shape))
         pooled = join(pool[index], layout.lines).reshape(channels, -1)
@@ -247,9 +264,15 @@ SCALED = ScaledPool()
 SCALED_FLOAT16 = ScaledPoolFloat16()
 
 
-def _sampled(vectors: Array, seed: int) -> Array:
+def _size(settings: Settings) -> int | None:
+    """How many vectors weights are clustered to where they are not made of 256; None leaves them."""
+    size = settings.options.get("pool_size")
+    return None if size is None else int(size)
+
+
+def _sampled(vectors: Array) -> Array:
     """As many of the vectors as k-means looks at, in their order."""
-    return vectors[np.sort(np.random.default_rng(seed).permutation(len(vectors))[:_SAMPLE])]
+    return vectors[np.sort(np.random.default_rng(_SEED).permutation(len(vectors))[:_SAMPLE])]
 
 
 def _packed(index: NDArray[np.int64], size: int) -> NDArray[np.uint8]:

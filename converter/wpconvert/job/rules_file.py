@@ -6,16 +6,17 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from wpconvert import strict_yaml
 from wpconvert.errors import UsageError
-from wpconvert.model.pooling import ACT_BITS, POOL
-from wpconvert.model.rules import METHODS, Rule, Rules
+from wpconvert.methods import METHODS
+from wpconvert.model.rules import Rule, Rules
+from wpconvert.transforms.registry import TRANSFORMS, options_of
 
 
-class _Rule(BaseModel):
-    """The fields of a Rule as a file may have them."""
+class _Fixed(BaseModel):
+    """The fields of a Rule as a file may have them, but for options of transforms."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,7 +25,6 @@ class _Rule(BaseModel):
     operator: str | None = None
     tensor: str | None = None
     threshold: float | None = Field(default=None, ge=0.0, le=1.0)
-    act_bits: int | None = Field(default=None, ge=1, le=ACT_BITS)
 
     @field_validator("method")
     @classmethod
@@ -44,12 +44,28 @@ class _Rule(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _selects(self) -> _Rule:
+    def _selects(self) -> _Fixed:
         if self.name is None and self.operator is None and self.tensor is None:
             raise ValueError("a rule needs at least one of name, operator, tensor")
-        if self.act_bits is not None and self.method != POOL:
-            raise ValueError(f"act_bits is for method {POOL}, not {self.method}")
+        own = {option.name for option in options_of(self.method)}
+        for name, method in _OPTIONS.items():
+            if getattr(self, name) is not None and name not in own:
+                raise ValueError(f"{name} is for method {method}, not {self.method}")
         return self
+
+
+_OPTIONS = {option.name: one.name for one in TRANSFORMS.values() for option in one.options if option.of_rules}
+"""The options that rules may give, and the method that has each."""
+_FIELDS: dict[str, Any] = {
+    option.name: (
+        (str if option.is_text else int) | None,
+        Field(default=None, ge=option.low, le=option.high),
+    )
+    for one in TRANSFORMS.values()
+    for option in one.options
+    if option.of_rules
+}
+_Rule: type[_Fixed] = create_model("_Rule", __base__=_Fixed, **_FIELDS)
 
 
 class _Rules(BaseModel):
@@ -57,7 +73,7 @@ class _Rules(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rules: list[_Rule]
+    rules: list[_Rule]  # type: ignore[valid-type]
 
 
 def load_rules(path: Path) -> Rules:
@@ -83,4 +99,10 @@ def _rules(data: Any, where: str) -> Rules:
             fields = _Rule.model_fields if len(first["loc"]) > 1 else _Rules.model_fields
             message = f"unknown key, expected one of {', '.join(fields)}"
         raise UsageError(f"{where}: {place}: {message}") from error
-    return Rules([Rule(**rule.model_dump()) for rule in found.rules])
+    return Rules([_rule(rule) for rule in found.rules])
+
+
+def _rule(found: BaseModel) -> Rule:
+    values = found.model_dump()
+    options = {name: values.pop(name) for name in _OPTIONS}
+    return Rule(**values, options={name: value for name, value in options.items() if value is not None})

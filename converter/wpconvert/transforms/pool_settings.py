@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wpconvert.codecs import Lut
+from wpconvert.model.changed import ACT_BITS, Values
 
 POOL = "pool"
 """The method."""
@@ -15,8 +16,6 @@ POOLED_OPERATORS = ("CONV_2D", "FULLY_CONNECTED")
 """Whose weights can be pooled."""
 DEFAULT_SIZE = 64
 MAX_SIZE = 256
-ACT_BITS = 8
-"""Bits of an activation, unless fewer are asked for."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,18 @@ class PoolSettings:
     scope: str = NETWORK
     lut: Lut | None = None
     seed: int = 0
+
+    @classmethod
+    def of(cls, options: Values) -> PoolSettings:
+        """What options ask for, by their names."""
+        size, lut = options.get("pool_size"), options.get("lut")
+        return cls(
+            None if size is None else int(size),
+            int(options.get("lut_bits", cls.lut_bits)),
+            int(options.get("act_bits", cls.act_bits)),
+            str(options.get("pool_scope", cls.scope)),
+            None if lut is None else Lut[str(lut).upper()],
+        )
 
     def lut_for(self, act_bits: int, lut_shift: int) -> Lut:
         """Where the table of a pool is whose operators use at least so many bits of activations."""

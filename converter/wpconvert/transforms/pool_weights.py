@@ -1,27 +1,22 @@
-"""Pooling the weights of a `.tflite` model: another dense model, whose weights consist of pool vectors."""
+"""Pooling the weights of a dense model: what changes, what is made of pool vectors already, and what cannot be."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.codecs import Lut, Pool
 from wpconvert.codecs.pool_table import LUT_BITS, MAX_SHIFT
-from wpconvert.errors import WpconvertError
-from wpconvert.formats.tflite.model import TfliteModel, shape_of
-from wpconvert.formats.tflite.replace import Change, put, rescaled_biases, scales_of
-from wpconvert.formats.tflite.weights import Site, find_sites
-from wpconvert.graph.custom.obstacles import Obstacle
-from wpconvert.model.noise import snr_db
-from wpconvert.model.pooling import DEFAULT_SIZE, NETWORK, POOLED_OPERATORS, PoolSettings
+from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Fixed, Rewritable, Weight
+from wpconvert.transforms.base import Change, DenseModel, shared, weights_snr
 from wpconvert.transforms.pool import GROUP, cut, exact, fits, lanes
 from wpconvert.transforms.pool_fit import Part, fit, nearest
+from wpconvert.transforms.pool_settings import DEFAULT_SIZE, NETWORK, POOL, POOLED_OPERATORS, PoolSettings
 
 # Tensors that make an exact pool larger than the default belong to it if each vector they add stands for so many.
 _LEAST_USES = 4
@@ -39,82 +34,76 @@ class Pooled:
     notes: list[str] = field(default_factory=list)
 
 
-def pool_weights(
-    model: TfliteModel,
-    weights: Sequence[Weight],
-    chosen: Collection[str],
-    asked: Collection[str],
-    settings: PoolSettings,
-) -> Pooled:
-    """Pool the weights of a model that are chosen by their keys, in place; `weights` are all of the model.
+@dataclass(frozen=True)
+class _Job:
+    """The model, how its weights are pooled, and bits of activations by key."""
 
-    `act_bits` of the weights say which pools need a look-up table. Weights that consist of few enough vectors already
-    stay as they are; the others beside them are pooled only if their keys are among those `asked` for one by one.
+    model: DenseModel
+    settings: PoolSettings
+    act_bits: Mapping[str, int]
+
+    def lut(self, members: Sequence[Rewritable], shift: int) -> Lut:
+        """Where the table of a pool of these weights is."""
+        return self.settings.lut_for(min(self.act_bits[weight.key] for weight in members), shift)
+
+
+def pool_weights(
+    model: DenseModel, choices: Sequence[Choice], act_bits: Mapping[str, int], settings: PoolSettings
+) -> Pooled:
+    """Pool the weights of a model whose choice is to be pooled, in place; `choices` are all of the model.
+
+    `act_bits` of the weights, by key, say which pools need a look-up table. Weights that consist of few enough vectors
+    already stay as they are; the others beside them are pooled only if a rule asks for them.
     """
-    result = Pooled()
-    sites = find_sites(model)
-    stored: defaultdict[int, list[Weight]] = defaultdict(list)
-    for weight in weights:
-        stored[weight.storage].append(weight)
+    result, job = Pooled(), _Job(model, settings, act_bits)
+    asked = {choice.weight.key for choice in choices if choice.rule is not None}
     groups: defaultdict[int, list[list[Rewritable]]] = defaultdict(list)
-    for storage, sharing in stored.items():
+    for sharing in shared(choices):
         reasons = {
-            weight.key: _obstacle(model, sites[weight.key], weight, sharing, chosen)
-            for weight in sharing
-            if weight.key in chosen
+            choice.weight.key: _obstacle(model, choice.weight, sharing) for choice in sharing if choice.method == POOL
         }
         if any(reasons.values()):
             result.reasons |= {key: reason or "" for key, reason in reasons.items()}
         elif reasons:
             # None has a reason against it, so that all can be rewritten.
-            members = [weight for weight in sharing if isinstance(weight, Rewritable)]
-            groups[0 if settings.scope == NETWORK else storage].append(members)
+            members = [choice.weight for choice in sharing if isinstance(choice.weight, Rewritable)]
+            groups[0 if settings.scope == NETWORK else members[0].storage].append(members)
     for group in groups.values():
         own, vectors = _of_few_vectors(group, settings)
         if vectors is None:
-            _pool_group(model, sites, group, settings, result)
+            _pool_group(job, group, result)
             continue
         made = [weight for together in own for weight in together]
-        result.pools |= dict.fromkeys(
-            (weight.key for weight in made), _exact_pool(vectors, made, settings, result.notes)
-        )
+        result.pools |= dict.fromkeys((weight.key for weight in made), _exact_pool(job, vectors, made, result.notes))
         more: list[list[Rewritable]] = []
         for together in group:
             keys = {weight.key for weight in together}
             if keys & result.pools.keys():
                 continue
-            if keys & set(asked):
+            if keys & asked:
                 more.append(together)
             else:
                 why = "kept: not made of the vectors that other tensors are made of; a rule can pool it"
                 result.reasons |= dict.fromkeys(keys, why)
         if more:
-            _pool_group(model, sites, more, settings, result)
+            _pool_group(job, more, result)
     return result
 
 
-def _obstacle(
-    model: TfliteModel, site: Site, weight: Weight, sharing: Sequence[Weight], chosen: Collection[str]
-) -> str | None:
+def _obstacle(model: DenseModel, weight: Weight, sharing: Sequence[Choice]) -> str | None:
     """Why a weight cannot be pooled; `sharing` are those that share its bytes."""
     if isinstance(weight, Fixed):
         return weight.obstacle
     for name in weight.operators:
         if name not in POOLED_OPERATORS:
             return f"weights of {name} cannot be pooled"
-    graph = model.root.subgraphs[site.subgraph]
-    for use in site.uses:
-        x = graph.tensors[graph.operators[use.operator].inputs[0]]
-        if use.name == "CONV_2D" and shape_of(x)[-1] != weight.shape[-1]:
-            return "weights of a grouped convolution cannot be pooled"
-    for other in sharing:
-        if other.key not in chosen or not isinstance(other, Rewritable) or other.shape != weight.shape:
+    if model.grouped(weight.key):
+        return "weights of a grouped convolution cannot be pooled"
+    for choice in sharing:
+        other = choice.weight
+        if choice.method != POOL or not isinstance(other, Rewritable) or other.shape != weight.shape:
             return f"shares its bytes with {other.label}, which is not pooled like it"
     return None
-
-
-def _lut(members: Sequence[Rewritable], settings: PoolSettings, shift: int) -> Lut:
-    return settings.lut_for(min(weight.act_bits for weight in members), shift)
 
 
 def _vectors(members: Sequence[Rewritable]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
@@ -147,10 +136,9 @@ def _of_few_vectors(
     return [group[i] for i in sorted(own)], pool
 
 
-def _exact_pool(
-    found: NDArray[np.int8], members: Sequence[Rewritable], settings: PoolSettings, notes: list[str]
-) -> Pool:
+def _exact_pool(job: _Job, found: NDArray[np.int8], members: Sequence[Rewritable], notes: list[str]) -> Pool:
     """The pool that the weights are made of, of the vectors that were found."""
+    settings = job.settings
     # Which pool it is is given: entries get the bits it takes.
     bits, shift = next(
         ((bits, shift) for bits, shift in _kinds(settings.lut_bits) if fits(found, bits, shift).all()), (16, 0)
@@ -159,7 +147,7 @@ def _exact_pool(
         notes.append(f"the weights' own pool needs look-up entries of {bits} bits, not {settings.lut_bits}")
     which = "the weights" if settings.scope == NETWORK else members[0].label
     notes.append(f"{which}: made of {len(found)} vectors already, an exact pool; no weight changes")
-    return Pool(found, bits, shift, _lut(members, settings, shift))
+    return Pool(found, bits, shift, job.lut(members, shift))
 
 
 def _kinds(lut_bits: int) -> list[tuple[int, int]]:
@@ -171,43 +159,21 @@ def _shifts(bits: int) -> range:
     return range(MAX_SHIFT + 1 if bits == min(LUT_BITS) else 1)
 
 
-def _pool_group(
-    model: TfliteModel,
-    sites: dict[str, Site],
-    group: Sequence[Sequence[Rewritable]],
-    settings: PoolSettings,
-    result: Pooled,
-) -> None:
+def _pool_group(job: _Job, group: Sequence[Sequence[Rewritable]], result: Pooled) -> None:
     """Fit a pool to weights, in lists of those that share their bytes, and put what is made of it in their place."""
-    members = [weight for sharing in group for weight in sharing]
-    scales = {weight.key: scales_of(model, sites[weight.key]) for weight in members}
+    settings, members = job.settings, [weight for sharing in group for weight in sharing]
+    scales = {weight.key: job.model.scales(weight.key) for weight in members}
     parts = [Part.of(weight.values, scales[weight.key]) for weight in members]
     vectors, shift = fit(parts, settings.size or DEFAULT_SIZE, settings.lut_bits, settings.seed)
-    pool = Pool(vectors, settings.lut_bits, shift, _lut(members, settings, shift))
+    pool = Pool(vectors, settings.lut_bits, shift, job.lut(members, shift))
     for sharing in group:
         before = sharing[0].values
         values, factors = nearest(before, vectors)
-        changes = [
-            Change(sites[weight.key], values, (scales[weight.key] * factors).astype(np.float32)) for weight in sharing
-        ]
-        try:
-            biases = [rescaled_biases(model, change) for change in changes]
-        except (Obstacle, WpconvertError) as error:
-            result.reasons |= {weight.key: f"cannot be pooled: {error}" for weight in sharing}
+        changes = [Change(w.key, values, (scales[w.key] * factors).astype(np.float32)) for w in sharing]
+        problem = job.model.put(changes)
+        if problem is not None:
+            result.reasons |= {weight.key: f"cannot be pooled: {problem}" for weight in sharing}
             continue
-        for weight, change, bias in zip(sharing, changes, biases, strict=True):
-            put(model, change, bias)
-            result.pools[weight.key] = pool
-            result.snr_db[weight.key] = _snr_db(before, scales[weight.key], values, change.scales)
-
-
-def _snr_db(
-    weights: NDArray[np.int8], scales: NDArray[Any], pooled: NDArray[np.int8], pooled_scales: NDArray[Any]
-) -> float:
-    """Signal-to-noise ratio of pooled weights, real numbers, in decibels; int8[channels, …], scales of the channels."""
-    signal, noise = 0.0, 0.0
-    rows = (np.broadcast_to(np.asarray(each, np.float64), len(weights)) for each in (scales, pooled_scales))
-    for w, p, s, t in zip(weights, pooled, *rows, strict=True):
-        signal += float(np.square(w * s).sum())
-        noise += float(np.square(w * s - p * t).sum())
-    return snr_db(signal, noise)
+        for change in changes:
+            result.pools[change.key] = pool
+            result.snr_db[change.key] = weights_snr(before, scales[change.key], values, change.scales)

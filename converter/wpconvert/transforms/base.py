@@ -1,0 +1,203 @@
+"""What a transform offers: a lossy step between a model's weights and a codec. A method is a codec, or a transform and
+the codec that stores what it makes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert.errors import UsageError
+from wpconvert.model.changed import Changed, Values
+from wpconvert.model.noise import snr_db
+from wpconvert.model.rules import Choice
+from wpconvert.model.weight import Rewritable, Weight, obstacle_of
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a transform. default: what help says of it. low, high: bounds of a number; words: what else it is.
+
+    of_rules: whether a rule may give it too.
+    """
+
+    name: str
+    metavar: str
+    help: str
+    low: int | None = None
+    high: int | None = None
+    words: tuple[int | str, ...] = ()
+    of_rules: bool = False
+
+    @property
+    def flag(self) -> str:
+        """On the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is no number."""
+        return any(isinstance(word, str) for word in self.words)
+
+    def check(self, value: int | str) -> None:
+        """UsageError for a value that it cannot have."""
+        if self.words and value not in self.words:
+            raise UsageError(f"unknown {self.flag} {value}, expected one of {', '.join(map(str, self.words))}")
+        if isinstance(value, int) and not (self.low or value) <= value <= (self.high or value):
+            raise UsageError(f"{self.flag} {value}, expected {self.low} to {self.high}")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A number in a report. title: of its column in tables, None for one that only files have."""
+
+    name: str
+    title: str | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A weight's new values, int8[channels, …], and scales, float32[channels]."""
+
+    key: str
+    values: NDArray[np.int8]
+    scales: NDArray[np.float32]
+
+
+class DenseModel(Protocol):
+    """A dense model, as a file format has it, whose weights can be changed."""
+
+    def copy(self) -> DenseModel:
+        """One that can be changed by itself."""
+
+    def grouped(self, key: str) -> bool:
+        """Whether an operator multiplies a part of its input's channels with each of the weight's rows."""
+
+    def scales(self, key: str) -> NDArray[np.float32]:
+        """Of a weight that can be rewritten, float32[channels] or [1]."""
+
+    def values(self) -> Mapping[str, NDArray[np.int8]]:
+        """Of the weights that can be rewritten, by key."""
+
+    def put(self, changes: Sequence[Change]) -> str | None:
+        """Put changed weights, which share their bytes, in their place; or why that cannot be."""
+
+
+@dataclass
+class Applied:
+    """What became of the weights that a transform was to change, by key: what it made of them, or the reason why it
+    left them. notes: for the user.
+    """
+
+    changed: dict[str, Changed] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+class Transform(ABC):
+    """A lossy step. Most need `values_of` alone."""
+
+    name: ClassVar[str]
+    """The method."""
+    summary: ClassVar[str]
+    codec: ClassVar[str]
+    """What stores its weights."""
+    loss: ClassVar[str] = "lossy"
+    options: ClassVar[tuple[Option, ...]] = ()
+    fields: ClassVar[tuple[Field, ...]] = ()
+    """Numbers of its weights in reports."""
+    not_worth: ClassVar[str] = "would not shrink: blobs save {saved:,} bytes, what stands beside them takes {side:,}"
+
+    def check(self, options: Values) -> None:
+        """UsageError for options that are wrong or contradict each other."""
+        for option in self.options:
+            if option.name in options:
+                option.check(options[option.name])
+
+    def preferred(self, choices: Sequence[Choice]) -> list[Choice]:
+        """The choices, without weights that it leaves as they are unless a rule asks for them."""
+        return list(choices)
+
+    def apply(self, model: DenseModel, choices: Sequence[Choice], options: Values) -> Applied:
+        """Change the weights whose choice is this method, in place; the same for the same model and options.
+
+        Weights that share their bytes are changed alike or not at all.
+        """
+        result = Applied()
+        for sharing in shared(choices):
+            chosen = [choice for choice in sharing if choice.method == self.name]
+            reason = self.obstacle(model, sharing)
+            members = [choice.weight for choice in chosen if isinstance(choice.weight, Rewritable)]
+            if not chosen:
+                continue
+            if reason is None:
+                reason = self._put(model, members, options, result)
+            if reason is not None:
+                result.reasons |= {choice.weight.key: reason for choice in chosen}
+        return result
+
+    def _put(self, model: DenseModel, members: Sequence[Rewritable], options: Values, result: Applied) -> str | None:
+        before = members[0].values
+        scales = {weight.key: model.scales(weight.key) for weight in members}
+        values, factors = self.values_of(before, options)
+        changes = [Change(w.key, values, (scales[w.key] * factors).astype(np.float32)) for w in members]
+        reason = model.put(changes)
+        if reason is None:
+            for change in changes:
+                snr = weights_snr(before, scales[change.key], values, change.scales)
+                result.changed[change.key] = Changed(self.name, snr_db=None if np.array_equal(before, values) else snr)
+        return reason
+
+    def obstacle(self, model: DenseModel, sharing: Sequence[Choice]) -> str | None:  # noqa: ARG002 - for those who look
+        """Why weights that share their bytes cannot be changed; some of them are chosen."""
+        return alike(self.name, sharing)
+
+    @abstractmethod
+    def values_of(self, values: NDArray[np.int8], options: Values) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+        """New values for int8[rows, …] in the same shape, and what to multiply the scales of the rows with."""
+
+
+def shared(choices: Sequence[Choice]) -> list[list[Choice]]:
+    """The choices of weights that share their bytes, in the order of the first ones."""
+    groups: dict[int, list[Choice]] = {}
+    for choice in choices:
+        groups.setdefault(choice.weight.storage, []).append(choice)
+    return list(groups.values())
+
+
+def alike(method: str, sharing: Sequence[Choice]) -> str | None:
+    """Why weights that share their bytes cannot all be changed alike."""
+    weights: list[Weight] = [choice.weight for choice in sharing]
+    for choice in sharing:
+        if choice.method != method:
+            continue
+        if (obstacle := obstacle_of(choice.weight)) is not None:
+            return obstacle
+        for other in sharing:
+            if (
+                other.method != method
+                or not isinstance(other.weight, Rewritable)
+                or other.weight.shape != weights[0].shape
+            ):
+                return f"shares its bytes with {other.weight.label}, which is not changed like it"
+    return None
+
+
+def weights_snr(
+    values: NDArray[np.int8],
+    scales: NDArray[np.floating],
+    changed: NDArray[np.int8],
+    changed_scales: NDArray[np.floating],
+) -> float:
+    """Signal-to-noise ratio of changed weights, real numbers, in decibels; int8[channels, …], scales of channels."""
+    signal, noise = 0.0, 0.0
+    rows = (np.broadcast_to(np.asarray(each, np.float64), len(values)) for each in (scales, changed_scales))
+    for w, p, s, t in zip(values, changed, *rows, strict=True):
+        signal += float(np.square(w * s).sum())
+        noise += float(np.square(w * s - p * t).sum())
+    return snr_db(signal, noise)

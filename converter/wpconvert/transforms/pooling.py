@@ -1,0 +1,137 @@
+"""Method `pool`: weights become vectors of a pool that many share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from wpconvert.codecs import Lut, Pool, Side
+from wpconvert.codecs.codes import bits_for
+from wpconvert.codecs.pool_table import LUT_BITS
+from wpconvert.errors import UsageError
+from wpconvert.model.changed import ACT_BITS, Arithmetic, Changed, Values
+from wpconvert.model.rules import Choice
+from wpconvert.model.weight import Rewritable
+from wpconvert.transforms.base import Applied, DenseModel, Field, Option, Transform
+from wpconvert.transforms.pool_settings import DEFAULT_SIZE, MAX_SIZE, POOL, SCOPES, PoolSettings
+from wpconvert.transforms.pool_weights import Pooled, pool_weights
+
+_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+_FULLY_CONNECTED = "FULLY_CONNECTED"
+_DEFAULTS = PoolSettings()
+_LUTS = tuple(lut.name.lower() for lut in Lut)
+
+
+def _words(values: tuple[object, ...]) -> str:
+    return ", ".join(map(str, values))
+
+
+class PoolTransform(Transform):
+    """Weights in vectors of a pool; those that are made of few vectors already stay as they are."""
+
+    name = POOL
+    summary = "eight channels as one of up to 256 vectors; weights that are not made of so few are changed"
+    codec = POOL
+    loss = "lossy, or exact"
+    not_worth = "would not shrink: indices save {saved:,} bytes, their pool takes {side:,}"
+    options: ClassVar[tuple[Option, ...]] = (
+        Option(
+            "pool_size",
+            "N",
+            f"Vectors of a pool, at most {MAX_SIZE} ({DEFAULT_SIZE} by default).",
+            low=1,
+            high=MAX_SIZE,
+        ),
+        Option(
+            "lut_bits",
+            "BITS",
+            f"Of a look-up entry: {_words(LUT_BITS)} ({_DEFAULTS.lut_bits} by default). 4 rounds them.",
+            words=LUT_BITS,
+        ),
+        Option(
+            "act_bits",
+            "BITS",
+            f"Of activations that pooled weights multiply ({ACT_BITS} by default).",
+            low=1,
+            high=ACT_BITS,
+            of_rules=True,
+        ),
+        Option(
+            "pool_scope", "SCOPE", f"What shares a pool: {_words(SCOPES)} ({_DEFAULTS.scope} by default).", words=SCOPES
+        ),
+        Option(
+            "lut",
+            "WHERE",
+            f"Where the look-up table is: {_words(_LUTS)} (by default none, ram where few bits need it).",
+            words=_LUTS,
+        ),
+    )
+    fields = (Field("pool_size", "pool"), Field("index_bits", "bits"), Field("act_bits"))
+
+    def check(self, options: Values) -> None:
+        """UsageError for options that are wrong or contradict each other."""
+        for name in ("pool_size", "act_bits", "pool_scope", "lut_bits", "lut"):
+            if name in options:
+                next(option for option in self.options if option.name == name).check(options[name])
+        if options.get("lut") == "none" and options.get("lut_bits") == min(LUT_BITS):
+            bits = min(LUT_BITS)
+            raise UsageError(f"--lut none contradicts --lut-bits {bits}: rounded entries have to be looked up")
+
+    def preferred(self, choices: Sequence[Choice]) -> list[Choice]:
+        """The choices, without what depends on few weights, or needs them exact; a rule can pool that, too."""
+        convolutions = (c.weight.key for c in choices if set(_CONVOLUTIONS) & set(c.weight.operators))
+        first = next(convolutions, None)
+        result = []
+        for choice in choices:
+            reason = None
+            if choice.method == POOL and choice.rule is None and isinstance(choice.weight, Rewritable):
+                if choice.weight.key == first and choice.weight.operators == ("CONV_2D",):
+                    reason = "kept: the first convolution; a rule can pool it"
+                elif _FULLY_CONNECTED in choice.weight.operators:
+                    reason = "kept: fully connected; a rule can pool it"
+            result.append(choice if reason is None else choice.left(reason))
+        return result
+
+    def apply(self, model: DenseModel, choices: Sequence[Choice], options: Values) -> Applied:
+        """Pool the weights that are chosen, in place."""
+        settings = PoolSettings.of(options)
+        act_bits = {choice.weight.key: _act_bits(choice, settings) for choice in choices}
+        pooled = pool_weights(model, choices, act_bits, settings)
+        changed = {key: changed_by(pool, act_bits[key], pooled.snr_db.get(key)) for key, pool in pooled.pools.items()}
+        notes = [*pooled.notes, _described(pooled)] if pooled.pools else pooled.notes
+        return Applied(changed, pooled.reasons, notes)
+
+    def values_of(self, values: NDArray[Any], options: Values) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Not by themselves: a pool is that of many weights."""
+        raise NotImplementedError
+
+
+def _act_bits(choice: Choice, settings: PoolSettings) -> int:
+    """Bits of the activations that a weight is multiplied with."""
+    if choice.method != POOL:
+        return ACT_BITS
+    asked = None if choice.rule is None else choice.rule.options.get("act_bits")
+    return settings.act_bits if asked is None else int(asked)
+
+
+def changed_by(pool: Side, act_bits: int = ACT_BITS, snr_db: float | None = None) -> Changed:
+    """What there is to say of a weight that is made of a pool's vectors."""
+    if not isinstance(pool, Pool):
+        raise TypeError(f"{pool} is no pool")
+    details = {"pool_size": pool.size, "index_bits": bits_for(pool.size), "act_bits": act_bits}
+    return Changed(POOL, pool, snr_db, Arithmetic(act_bits, pool.lut_shift), {"act_bits": act_bits}, details)
+
+
+def _described(pooled: Pooled) -> str:
+    """The pools in a line."""
+    pools = list({id(pool): pool for pool in pooled.pools.values()}.values())
+    first, tensors = pools[0], len(pooled.pools)
+    most = max(pool.size for pool in pools)
+    what = f"a pool of {most}" if len(pools) == 1 else f"{len(pools)} pools of at most {most}"
+    where = ("no look-up table", "a look-up table made in RAM", "a look-up table in flash")[first.lut]
+    return (
+        f"{what} vectors for {tensors} {'tensor' if tensors == 1 else 'tensors'}: "
+        f"{sum(pool.nbytes for pool in pools):,} bytes, {where}, entries of {first.lut_bits} bits"
+    )
