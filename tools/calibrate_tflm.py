@@ -1,17 +1,18 @@
-"""Calibrates the cost model of --runtime tflm with images that were built elsewhere.
+"""Calibrates the cost model of --runtime tflm.
 
-    python -m tools.calibrate_tflm models FOLDER
-    python -m tools.calibrate_tflm fit FOLDER --target corstone300 --of "tflite-micro COMMIT, CMSIS-NN COMMIT"
+    python -m tools.calibrate_tflm TFLM --target corstone300 mps2-m4 mps2-m3 --of "tflite-micro COMMIT, CMSIS-NN COMMIT"
 
-`models` writes models: timing-N.tflite have the operators that TensorFlow Lite Micro runs, in many shapes,
-code-N.tflite one operator each, ours too. For each, an image NAME.elf and the map NAME.map are to be put beside
-it: TFLM with CMSIS-NN, the adapter of runtime/tflm, texts stripped, int8 variants of kernels registered where
-there are any; it does what tools.profile_image says. `fit` measures the images and writes the cost file tflm-CORE.json.
+TFLM is a checkout of tflite-micro with its third_party_downloads, CMSIS and CMSIS-NN among them. For each board, builds
+images of TensorFlow Lite Micro with CMSIS-NN and the adapter of runtime/tflm (tools/calibration/tflm), measures them,
+and writes the cost file tflm-CORE.json. Models timing-N have the operators that TensorFlow Lite Micro runs, in many
+shapes; models code-N one operator each, ours too.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from tools.calibration.cost_file import write
 from tools.calibration.fit import Measured, Weights, fit_part
 from tools.calibration.layers import Sample, build, models, weighted
 from tools.calibration.operators import operators
+from wpconvert.backends.c.c_array import emit_header
 from wpconvert.benchmark.flash import BOARD, MODEL, Piece
 from wpconvert.benchmark.measure import benchmark_image
 from wpconvert.engines.inputs import random_inputs
@@ -36,7 +38,10 @@ from wpconvert.plan.costs import INTERPRETER, stock_path
 from wpconvert.plan.decoding import Features
 from wpconvert.plan.stock import describe
 from wpconvert.target.board import Board, board_named, boards
+from wpconvert.target.image import MODEL_SOURCE
+from wpconvert.temporary import temporary_folder
 
+ROOT = Path(__file__).resolve().parents[1]
 SEED = 1
 SAMPLES = 70
 """Of each kind of convolution."""
@@ -50,12 +55,36 @@ def timed() -> Iterator[Sample]:
 
 
 def write_models(folder: Path) -> None:
-    """All models that images are to be built of."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, data in enumerate(models(timed(), SEED)):
-        (folder / f"timing-{number}.tflite").write_bytes(data)
-    for number, sample in enumerate(code_samples()):
-        (folder / f"code-{number}.tflite").write_bytes(build([sample]))
+    """A folder NAME with model.tflite, model.h and model.cc for each model."""
+    timing = {f"timing-{number}": data for number, data in enumerate(models(timed(), SEED))}
+    code = {f"code-{number}": build([sample]) for number, sample in enumerate(code_samples())}
+    for name, data in (timing | code).items():
+        place = folder / name
+        place.mkdir(parents=True)
+        (place / "model.tflite").write_bytes(data)
+        (place / "model.h").write_bytes(emit_header(Path("model.c"), data, parse(data), "model.tflite"))
+        (place / "model.cc").write_text(MODEL_SOURCE, encoding="ascii")
+
+
+def build_images(tflm: Path, folder: Path, board: Board) -> Path:
+    """A folder with NAME.elf and NAME.map for each model of a folder."""
+    images = folder.with_name(board.name)
+    settings = {
+        "CMAKE_TOOLCHAIN_FILE": ROOT / "cmake" / "arm-none-eabi.cmake",
+        "CMAKE_BUILD_TYPE": "Release",
+        "WPCONVERT_BOARD": board.name,
+        "TFLM_DIR": tflm.absolute(),
+        "MODELS": folder,
+        "ARENA_NBYTES": board.arena_nbytes,
+    }
+    definitions = [f"-D{name}={value}" for name, value in settings.items()]
+    source = ROOT / "tools" / "calibration" / "tflm"
+    for command in (
+        ["cmake", "-G", "Ninja", *definitions, "-S", source, "-B", images],
+        ["cmake", "--build", images, "--parallel", str(os.cpu_count() or 1)],
+    ):
+        subprocess.run(command, check=True, stdout=sys.stderr)
+    return images
 
 
 def _counts(piece: Piece) -> bool:
@@ -65,15 +94,15 @@ def _counts(piece: Piece) -> bool:
     )
 
 
-def fit(folder: Path, board: Board, of: str) -> dict[str, Any]:
-    """The content of a cost file."""
+def fit(folder: Path, images: Path, board: Board, of: str) -> dict[str, Any]:
+    """The content of a cost file: of the models in a folder, and their images."""
     families: defaultdict[str, list[tuple[Features, Measured]]] = defaultdict(list)
     interpreter, count = [0.0, 0.0], 0
-    for path in sorted(folder.glob("timing-*.tflite")):
-        data = path.read_bytes()
+    for path in sorted(folder.glob("timing-*/model.tflite")):
+        data, name = path.read_bytes(), path.parent.name
         model = parse(data)
         sample = random_inputs(model, 1, SEED).samples[0]
-        found = benchmark_image(path.stem, data, model, board, sample, path.with_suffix(".elf"), timeout_s=900)
+        found = benchmark_image(name, data, model, board, sample, images / f"{name}.elf", timeout_s=900)
         for layer, measured in zip(layers_of(model), found.layers, strict=True):
             family, features = describe(layer)
             families[family].append((features, Measured(layer, measured.instructions, measured.modelled_cycles)))
@@ -83,10 +112,10 @@ def fit(folder: Path, board: Board, of: str) -> dict[str, Any]:
     weights: Weights = {INTERPRETER: [round(part / count, 1) for part in interpreter]}
     for members in families.values():
         weights |= fit_part(members)
-    images = [
-        (code_names(path.read_bytes()), sections_of(path.with_suffix(".elf"), path.with_suffix(".map"), _counts))
-        for path in sorted(folder.glob("code-*.tflite"))
-    ]
+    codes = []
+    for path in sorted(folder.glob("code-*/model.tflite")):
+        image = images / f"{path.parent.name}.elf"
+        codes.append((code_names(path.read_bytes()), sections_of(image, image.with_suffix(".map"), _counts)))
     return {
         "core": board.core,
         "provenance": {
@@ -98,29 +127,26 @@ def fit(folder: Path, board: Board, of: str) -> dict[str, Any]:
         },
         "families": sorted(families),
         "weights": dict(sorted(weights.items())),
-        "code": entries(images),
+        "code": entries(codes),
     }
 
 
 def main() -> None:
-    """Write models, or fit."""
+    """Build, measure, fit, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("models", "fit"))
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--target", choices=list(boards()))
-    parser.add_argument("--of", default="", help="what the images were made of")
+    parser.add_argument("tflm", type=Path, metavar="TFLM")
+    parser.add_argument("--target", nargs="+", choices=list(boards()), default=list(boards()))
+    parser.add_argument("--of", required=True, help="what the images are made of: the commits of TFLM and CMSIS-NN")
     arguments = parser.parse_args()
-    if arguments.what == "models":
-        write_models(arguments.folder)
-        return
-    if arguments.target is None:
-        parser.error("fit needs --target")
-    board = board_named(arguments.target)
     try:
-        content = fit(arguments.folder, board, arguments.of)
-    except (OSError, WpconvertError) as error:
-        sys.exit(f"{arguments.folder}: {error}")
-    write(stock_path(board.core), content)
+        with temporary_folder() as work:
+            write_models(work / "models")
+            for name in arguments.target:
+                board = board_named(name)
+                images = build_images(arguments.tflm, work / "models", board)
+                write(stock_path(board.core), fit(work / "models", images, board, arguments.of))
+    except (OSError, WpconvertError, subprocess.CalledProcessError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

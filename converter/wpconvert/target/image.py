@@ -23,13 +23,13 @@ from wpconvert.target.tools import checked, find_tool, first_error, run_tool
 _FLASH = (".text", ".model", ".rodata", ".data")
 _RAM = (".stack", ".data", ".bss")
 
-# The same symbol as the C array of --to-c, without the minutes a compiler takes for megabytes of it.
-_MODEL_SOURCE = r"""__asm__(
+MODEL_SOURCE = r"""__asm__(
     ".section .rodata.model_data, \"a\"\n"
     ".balign 16\n"
     ".global model_data\n"
     "model_data: .incbin \"model.tflite\"\n");
 """
+"""The symbol of the C array of --to-c, without the minutes that a compiler takes for megabytes of it."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,12 @@ def build_image(
     firmware = build_firmware(board, defines)
     data = without(data, model.attached)
     header = emit_header(Path("model.c"), data, model, "model.tflite")
-    key = digest([firmware.name.encode(), data, header, str(arena).encode(), _MODEL_SOURCE.encode()])
+    key = digest([firmware.name.encode(), data, header, str(arena).encode(), MODEL_SOURCE.encode()])
 
     def make(folder: Path) -> None:
         (folder / "model.tflite").write_bytes(data)
         (folder / "model.h").write_bytes(header)
-        (folder / "model.cc").write_text(_MODEL_SOURCE, encoding="ascii")
+        (folder / "model.cc").write_text(MODEL_SOURCE, encoding="ascii")
         runner = device_root() / "runtime" / "ports" / "common" / "runner.cc"
         flags = [f"@{firmware / COMPILE_FLAGS}", f"-I{folder}", f"-DWPCONVERT_ARENA_NBYTES={arena}"]
         done = run_tool([compiler, *flags, "-c", runner, "model.cc"], cwd=folder)
