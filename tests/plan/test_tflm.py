@@ -17,16 +17,21 @@ from wpconvert.memory import predict_tflm
 from wpconvert.memory.greedy import stock
 from wpconvert.memory.lifetimes import activations
 from wpconvert.memory.tflm import scratch_of
+<<<<<<< HEAD
 from wpconvert.model.goal import DEFAULT_GOAL
 from wpconvert.model.layer import PLAIN
+=======
+from wpconvert.model.layer import PLAIN, Layer, Storage
+>>>>>>> a41b1c7 (Test: depthwise layers in TFLM take what was counted)
 from wpconvert.model.runtimes import BUNDLED, TFLM
 from wpconvert.plan import costs
 from wpconvert.plan.costs import load_costs
 from wpconvert.plan.predict import predict
+from wpconvert.target.board import boards
 
 GOAL = replace(DEFAULT_GOAL, runtime=TFLM)
 CORE = GOAL.core
-CORES = (CORE, "Cortex-M4")
+CORES = tuple(board.core for board in boards().values())
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -48,6 +53,29 @@ def test_code_is_that_of_tflm_and_of_our_operators(core: str) -> None:
     plain, rewritten = (tflm.code_nbytes(names) for names in (["CONV_2D"], ["WP_CONV_2D", "rle"]))
     assert 10_000 < interpreter < min(plain, rewritten)
     assert tflm.code_nbytes(["CONV_2D", "WP_CONV_2D", "rle"]) > max(plain, rewritten)
+
+
+@pytest.mark.parametrize(
+    ("core", "image", "output", "stride", "padding", "measured"),
+    [
+        ("Cortex-M3", (25, 5, 64), (25, 5, 64), (1, 1), (1, 1), 665_270),
+        ("Cortex-M3", (6, 6, 128), (6, 6, 128), (1, 1), (1, 1), 367_364),
+        ("Cortex-M3", (48, 48, 16), (24, 24, 16), (2, 2), (0, 0), 838_542),
+    ],
+)
+def test_a_depthwise_layer_takes_what_cmsis_nn_takes_where_windows_reach_over_the_border(
+    core: str,
+    image: tuple[int, int, int],
+    output: tuple[int, int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    measured: int,
+) -> None:
+    """Layers of networks that took no part in the calibration; instructions counted on the simulated board."""
+    weights = Storage(PLAIN, image[2], 9, 9 * image[2])
+    layer = Layer("DEPTHWISE_CONV_2D", 1, image, output, (3, 3), stride, (1, 1), padding, weights=weights)
+    cost = load_costs(core, TFLM).cost(layer)
+    assert cost is not None and cost.instructions == pytest.approx(measured, rel=0.03)
 
 
 def test_a_core_without_measurements_is_unsupported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
