@@ -79,10 +79,11 @@ def build_images(tflm: Path, folder: Path, board: Board) -> Path:
     }
     definitions = [f"-D{name}={value}" for name, value in settings.items()]
     source = ROOT / "tools" / "calibration" / "tflm"
-    for command in (
+    commands: tuple[list[str | Path], ...] = (
         ["cmake", "-G", "Ninja", *definitions, "-S", source, "-B", images],
         ["cmake", "--build", images, "--parallel", str(os.cpu_count() or 1)],
-    ):
+    )
+    for command in commands:
         subprocess.run(command, check=True, stdout=sys.stderr)
     return images
 

@@ -17,12 +17,8 @@ from wpconvert.memory import predict_tflm
 from wpconvert.memory.greedy import stock
 from wpconvert.memory.lifetimes import activations
 from wpconvert.memory.tflm import scratch_of
-<<<<<<< HEAD
 from wpconvert.model.goal import DEFAULT_GOAL
-from wpconvert.model.layer import PLAIN
-=======
 from wpconvert.model.layer import PLAIN, Layer, Storage
->>>>>>> a41b1c7 (Test: depthwise layers in TFLM take what was counted)
 from wpconvert.model.runtimes import BUNDLED, TFLM
 from wpconvert.plan import costs
 from wpconvert.plan.costs import load_costs
