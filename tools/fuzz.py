@@ -32,7 +32,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from wpconvert.cli.inspect import print_inspection
 from wpconvert.codecs import STANDALONE
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
@@ -51,6 +50,7 @@ from wpconvert.model.changed import Values
 from wpconvert.model.rules import AUTO, Rules
 from wpconvert.model.settings import Settings
 from wpconvert.report.export import to_json
+from wpconvert.report.inspection_text import print_inspection
 from wpconvert.report.text import print_conversion
 
 ROOT = Path(__file__).resolve().parents[1]

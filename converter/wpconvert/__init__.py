@@ -11,24 +11,56 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wpconvert.api.arrays import decode, encode, sizes
+    from wpconvert.api.convert import convert
+    from wpconvert.api.devices import bench, run
+    from wpconvert.api.models import inspect, lower, restore, verify
+    from wpconvert.api.results import ConvertedModel, LoweredModel, RestoredModel
+    from wpconvert.benchmark.result import Benchmark, Comparison
     from wpconvert.errors import WpconvertError
     from wpconvert.report.arrays import Encoded, Sizes
+    from wpconvert.report.inspection import Inspection
+    from wpconvert.report.result import Conversion, Verification
+    from wpconvert.target.result import TargetReport
 
 __version__ = "0.1.0"
 __all__ = [
+    "Benchmark",
+    "Comparison",
+    "Conversion",
+    "ConvertedModel",
     "Encoded",
+    "Inspection",
+    "LoweredModel",
+    "RestoredModel",
     "Sizes",
+    "TargetReport",
+    "Verification",
     "WpconvertError",
     "__version__",
+    "bench",
+    "convert",
     "decode",
     "encode",
+    "inspect",
+    "lower",
+    "restore",
+    "run",
     "sizes",
+    "verify",
 ]
 
 _MODULES = {
     "wpconvert.api.arrays": ("decode", "encode", "sizes"),
+    "wpconvert.api.convert": ("convert",),
+    "wpconvert.api.devices": ("bench", "run"),
+    "wpconvert.api.models": ("inspect", "lower", "restore", "verify"),
+    "wpconvert.api.results": ("ConvertedModel", "LoweredModel", "RestoredModel"),
+    "wpconvert.benchmark.result": ("Benchmark", "Comparison"),
     "wpconvert.errors": ("WpconvertError",),
     "wpconvert.report.arrays": ("Encoded", "Sizes"),
+    "wpconvert.report.inspection": ("Inspection",),
+    "wpconvert.report.result": ("Conversion", "Verification"),
+    "wpconvert.target.result": ("TargetReport",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

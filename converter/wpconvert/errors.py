@@ -12,9 +12,13 @@ class WpconvertError(Exception):
 
 
 class VerificationError(WpconvertError):
-    """The outputs do not hold what the method promises."""
+    """The outputs do not hold what the method promises. report: what was done and found, a `wpconvert.Conversion`."""
 
     exit_code = 1
+
+    def __init__(self, message: str, report: object = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class UsageError(WpconvertError):

@@ -17,9 +17,9 @@ from tests.bench.test_tables import made_up
 from tests.cli.harness import MODEL
 from wpconvert.benchmark.result import Comparison
 from wpconvert.benchmark.text import print_benchmark, print_comparison
-from wpconvert.cli.inspect import print_inspection
 from wpconvert.formats.tflite.file import read
 from wpconvert.formats.tflite.inspect import inspect_model
+from wpconvert.report.inspection_text import print_inspection
 from wpconvert.report.result import Conversion, Forecast, FrontPoint, OutputComparison, TensorResult, Verification
 from wpconvert.report.table import Kind, print_table, shortened
 from wpconvert.report.text import print_conversion

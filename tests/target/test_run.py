@@ -125,7 +125,7 @@ def test_a_different_output_is_not_identical(run: Run, monkeypatch: pytest.Monke
         result.outputs[0][0] = result.outputs[0][0] + 1
         return result
 
-    monkeypatch.setattr("wpconvert.cli.run.run_on", wrong)
+    monkeypatch.setattr("wpconvert.job.run.run_on", wrong)
     code, report, _ = run(DIGITS, "--target", "mps2-m3", "--random", "1")
     assert code == 1 and not report["identical"] and report["outputs"][0]["different"] > 0
 

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wpconvert.report.view import View
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_FUNCTIONS = 15
+"""How many of them a text lists."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +45,8 @@ class ClassCount:
     modelled_cycles: int
 
 
-@dataclass(frozen=True)
-class Benchmark:
+@dataclass(frozen=True, repr=False)
+class Benchmark(View):
     """One model on one target.
 
     instructions: executed by one Invoke, exact; the layers and `interpreter_instructions` add up to it, and so do
@@ -69,9 +78,21 @@ class Benchmark:
         """Flash of everything but the model."""
         return sum(self.flash_nbytes.values()) - self.flash_nbytes["model"]
 
+    def summary(self) -> str:
+        return (
+            f"{self.path} on {self.target}, {self.instructions:,} instructions, "
+            f"{self.modelled_cycles:,} modelled cycles, "
+            f"arena {self.arena_nbytes:,} bytes, flash {sum(self.flash_nbytes.values()):,} bytes"
+        )
 
-@dataclass(frozen=True)
-class Comparison:
+    def print_on(self, console: Console) -> None:
+        from wpconvert.benchmark.text import print_benchmark  # noqa: PLC0415 - only where it is printed
+
+        print_benchmark(console, self, _FUNCTIONS, profile=True)
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(View):
     """A benchmark and the one it is compared with, on the same target."""
 
     model: Benchmark
@@ -81,3 +102,12 @@ class Comparison:
     def same_outputs(self) -> bool:
         """Whether both gave the same bits."""
         return self.model.outputs_sha256 == self.against.outputs_sha256
+
+    def summary(self) -> str:
+        same = "same outputs" if self.same_outputs else "other outputs"
+        return f"{self.model.summary()}; against {self.against.path}, {self.against.instructions:,}; {same}"
+
+    def print_on(self, console: Console) -> None:
+        from wpconvert.benchmark.text import print_comparison  # noqa: PLC0415 - only where it is printed
+
+        print_comparison(console, self, _FUNCTIONS, profile=False)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import wpconvert
-from wpconvert.cli.console import OUT, JsonOption
+from wpconvert.cli.console import JsonOption, show
 from wpconvert.codecs import CODECS
 from wpconvert.errors import UsageError
 from wpconvert.report.view import View
@@ -47,10 +47,7 @@ def array(
         raise UsageError(f"{'-o' if output is not None else '--to-c'} needs -m METHOD")
     else:
         result = wpconvert.sizes(array, row_dims=row_dims)
-    if as_json:
-        OUT.file.write(result.to_json())
-    else:
-        result.print_on(OUT)
+    show(result, as_json)
 
 
 array.epilog = (  # type: ignore[attr-defined]

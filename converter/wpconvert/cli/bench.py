@@ -7,17 +7,11 @@ from typing import Annotated
 
 import typer
 
-from wpconvert.benchmark.measure import NO_ERROR_TEXTS, benchmark
-from wpconvert.benchmark.result import Benchmark, Comparison
+import wpconvert
 from wpconvert.benchmark.text import print_benchmark, print_comparison
 from wpconvert.cli.common import InputsOption, SeedOption
-from wpconvert.cli.console import OUT, JsonOption, ModelArgument, progress_bar
-from wpconvert.engines.inputs import ports_of
-from wpconvert.formats.tflite.file import read
-from wpconvert.formats.tflite.forms import TfliteForms
-from wpconvert.job.sampling import Sampling
-from wpconvert.report.export import to_json
-from wpconvert.target.board import board_named, boards
+from wpconvert.cli.console import OUT, JsonOption, ModelArgument, shown
+from wpconvert.target.board import boards
 from wpconvert.target.runner import DEFAULT_TIMEOUT_S
 
 
@@ -48,27 +42,22 @@ def bench(
 
     Instructions are measured, exactly; cycles are modelled. The input is the first of --inputs, or a random one.
     """
-    board = board_named(target)
-    paths = [path for path in (model, against) if path is not None]
-    defines = () if error_texts else (NO_ERROR_TEXTS,)
-    results: list[Benchmark] = []
-    models = [(path, *read(path)) for path in paths]
-    TfliteForms(models[-1][2], models[0][2]).check()
-    with progress_bar("bench", len(models), as_json) as bar:
-        for path, data, parsed in models:
-            samples = Sampling(inputs=inputs, count=None if inputs else 1, seed=seed).read(ports_of(parsed)).samples
-            results.append(benchmark(str(path), data, parsed, board, samples[0], timeout_s=timeout, defines=defines))
-            bar.advance()
-    if against is not None:
-        comparison = Comparison(results[0], results[1])
-        if as_json:
-            OUT.file.write(to_json(comparison))
-        else:
-            print_comparison(OUT, comparison, functions, profile)
-    elif as_json:
-        OUT.file.write(to_json(results[0]))
+    result = wpconvert.bench(
+        model,
+        target=target,
+        against=against,
+        inputs=inputs,
+        seed=seed,
+        error_texts=error_texts,
+        timeout=timeout,
+        progress=shown(as_json),
+    )
+    if as_json:
+        OUT.file.write(result.to_json())
+    elif isinstance(result, wpconvert.Comparison):
+        print_comparison(OUT, result, functions, profile)
     else:
-        print_benchmark(OUT, results[0], functions, profile)
+        print_benchmark(OUT, result, functions, profile)
 
 
 bench.epilog = (  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wpconvert.report.screen import Screen
+from wpconvert.report.view import View
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -70,3 +71,11 @@ def progress_bar(title: str, total: int, quiet: bool) -> Iterator[Bar]:
 def shown(quiet: bool) -> Stages:
     """The stages of a job as progress bars, of which a quiet command shows none."""
     return partial(progress_bar, quiet=quiet)
+
+
+def show(result: View, as_json: bool) -> None:
+    """Print a result."""
+    if as_json:
+        OUT.file.write(result.to_json())
+    else:
+        result.print_on(OUT)

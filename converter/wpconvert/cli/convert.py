@@ -7,14 +7,12 @@ from typing import Annotated
 
 import typer
 
+import wpconvert
 from wpconvert.cli.common import EngineOption, EvalOption, InputsOption, RandomOption, SeedOption
 from wpconvert.cli.console import OUT, ModelArgument, shown
 from wpconvert.cli.transforms import with_options
 from wpconvert.errors import UsageError, VerificationError
-from wpconvert.job.file import convert_file
-from wpconvert.job.outputs import Outputs
-from wpconvert.job.request import Request
-from wpconvert.job.sampling import DEFAULT_SAMPLES, Sampling
+from wpconvert.job.sampling import DEFAULT_SAMPLES
 from wpconvert.methods import METHODS
 from wpconvert.model.changed import Values
 from wpconvert.model.goal import BALANCED, DEFAULT_GOAL, DEFAULT_SLOWDOWN, FILE, SIZE, SPEED
@@ -146,9 +144,11 @@ def convert(
         raise UsageError("-v and -q exclude each other")
     if no_verify and evaluation is not None:
         raise UsageError("--eval and --no-verify exclude each other: accuracies come from running the models")
-    result = convert_file(
-        model,
-        Request(
+    if output is None and not in_place and to_c is None and not dry_run:
+        raise UsageError("nothing to write: give -o OUT, --in-place, --to-c FILE.c or --dry-run")
+    try:
+        result = wpconvert.convert(
+            model,
             method=method,
             rules=rules,
             threshold=threshold,
@@ -161,25 +161,28 @@ def convert(
             ram=ram,
             measure=measure,
             memory_plan=not no_memory_plan,
-            options=options,
             calibration=calibration,
-        ),
-        Outputs(
-            model=output,
+            output=output,
             in_place=in_place,
-            emitted={} if to_c is None else {"c": to_c},
+            to_c=to_c,
             plan=dump_plan,
             report=report,
             dry_run=dry_run,
-        ),
-        sampling=None if no_verify else Sampling(inputs=inputs, evaluation=evaluation, count=random, seed=seed),
-        engine=engine,
-        stages=shown(quiet),
-    )
+            verified=not no_verify,
+            inputs=inputs,
+            evaluation=evaluation,
+            random=random,
+            seed=seed,
+            engine=engine,
+            progress=shown(quiet),
+            **options,
+        )
+    except VerificationError as failed:
+        if not quiet and isinstance(failed.report, wpconvert.Conversion):
+            print_conversion(OUT, failed.report, verbose, dry_run)
+        raise
     if not quiet:
-        print_conversion(OUT, result, verbose, dry_run)
-    if result.failed:
-        raise VerificationError(f"{model}: the rewritten model does not compute the same; nothing was written")
+        print_conversion(OUT, result.report, verbose, dry_run)
 
 
 convert.epilog = (  # type: ignore[attr-defined]

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
+import wpconvert
 from wpconvert.cli.console import OUT, ModelArgument
-from wpconvert.job.restore import restore_file
-from wpconvert.report.table import escape
 
 
 def restore(
@@ -25,14 +24,9 @@ def restore(
     Of a .tflite file written with --strip, names, ranges and original scales are gone; this is said, and the weights
     are exact.
     """
-    done = restore_file(model, output)
-    if quiet:
-        return
-    if not done.rewritten:
-        OUT.print("the model has no rewritten operators; it was copied")
-    for loss in done.losses:
-        OUT.print(f"note: {escape(loss)}")
-    OUT.print(f"wrote {escape(', '.join(map(str, done.files)))}, {done.nbytes_before:,} → {done.nbytes_after:,} bytes")
+    done = wpconvert.restore(model, output=output)
+    if not quiet:
+        done.print_on(OUT)
 
 
 restore.epilog = (  # type: ignore[attr-defined]

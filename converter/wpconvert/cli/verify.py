@@ -7,12 +7,9 @@ from typing import Annotated
 
 import typer
 
+import wpconvert
 from wpconvert.cli.common import EngineOption, EvalOption, InputsOption, RandomOption, SeedOption
-from wpconvert.cli.console import OUT, JsonOption, shown
-from wpconvert.job.sampling import Sampling
-from wpconvert.job.verify import verify_files
-from wpconvert.report.export import to_json
-from wpconvert.report.text import print_verification
+from wpconvert.cli.console import JsonOption, show, shown
 
 
 def verify(
@@ -32,17 +29,17 @@ def verify(
     outputs are compared in steps of the latter, and 0 says that in every sample the largest value of each output is
     where ONNX Runtime has it, or where ONNX Runtime's value is at most one step below its largest; these are counted.
     """
-    result = verify_files(
+    result = wpconvert.verify(
         original,
         rewritten,
-        sampling=Sampling(inputs=inputs, evaluation=evaluation, count=random, seed=seed),
+        inputs=inputs,
+        evaluation=evaluation,
+        random=random,
+        seed=seed,
         engine=engine,
-        stages=shown(as_json),
+        progress=shown(as_json),
     )
-    if as_json:
-        OUT.file.write(to_json(result))
-    else:
-        print_verification(OUT, result)
+    show(result, as_json)
     if not result.passed:
         raise typer.Exit(1)
 

@@ -83,7 +83,15 @@ def format_of(path: Path) -> Format:
     found = by_suffix.get(path.suffix.lower())
     if found is not None:
         return found
-    head = _head(path)
+    return _claiming(_head(path))
+
+
+def suffix_of(data: bytes) -> str:
+    """The suffix for the file of a model that is in memory."""
+    return _claiming(data[:_HEAD_NBYTES]).suffix
+
+
+def _claiming(head: bytes) -> Format:
     return next((one for one in FORMATS if one.claims(head)), FORMATS[-1])
 
 

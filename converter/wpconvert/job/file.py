@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,14 @@ _CALIBRATION_SAMPLES = 16
 """How many of the samples that gave the ranges verify the result, where no others are given."""
 
 
+@dataclass(frozen=True)
+class ConvertedFile:
+    """What was done, and the bytes of the model where they were to go nowhere and the result is not wrong."""
+
+    report: Conversion
+    content: bytes | None
+
+
 def convert_file(
     path: Path,
     request: Request,
@@ -38,7 +46,7 @@ def convert_file(
     sampling: Sampling | None = None,
     engine: str | None = None,
     stages: Stages = silent,
-) -> Conversion:
+) -> ConvertedFile:
     """Rewrite a file of any format, verify the result on samples, and write it where that holds what it promises.
 
     sampling: None to verify nothing. engine: the name of what runs the models. Where the verification of the report
@@ -85,9 +93,16 @@ def convert_file(
             # A path that is no text becomes escapes, which JSON knows too.
             content = conversion_report(outputs.report, report)
             files[outputs.report] = content.encode("utf-8", "backslashreplace")
+        model = _content(converted, path) if outputs.returned and not report.failed else None
         if files and not report.failed:
             write_all(files)
-    return report
+    return ConvertedFile(report, model)
+
+
+def _content(converted: Converted, path: Path) -> bytes:
+    if len(converted.result.files(path)) > 1:
+        raise UsageError(f"{path}: the result has data in another file; name an output")
+    return converted.data
 
 
 def _is_lowered(suffixes: Sequence[str], output: Path | None) -> bool:

@@ -28,6 +28,11 @@ class Outputs:
     report: Path | None = None
     dry_run: bool = False
 
+    @property
+    def returned(self) -> bool:
+        """Whether the model is not written, but given back."""
+        return self.model is None and not self.emitted and not self.in_place and not self.dry_run
+
     def destination(self, source: Path) -> Path | None:
         """Where the model goes; None where none is asked for.
 
@@ -40,9 +45,6 @@ class Outputs:
                 check_writable(source)
             return source
         if self.model is None:
-            if not self.emitted and not self.dry_run:
-                others = ", ".join(f"{backend.flag} {backend.metavar}" for backend in BACKENDS.values())
-                raise UsageError(f"nothing to write: give -o OUT, --in-place, {others} or --dry-run")
             return None
         if same_file(source, self.model):
             raise UsageError(f"-o {self.model} is the input; use --in-place to replace it")

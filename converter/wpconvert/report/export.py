@@ -21,7 +21,7 @@ FORMATS = (".json", ".csv")
 
 def to_json(result: Any) -> str:
     """A result object (a `View` or another dataclass) as JSON."""
-    fields = result.to_dict() if isinstance(result, View | Conversion) else asdict(result)
+    fields = result.to_dict() if isinstance(result, View) else asdict(result)
     return _json({"tool": f"wpconvert {__version__}", **fields})
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.model.provenance import Provenance
 from wpconvert.model.weight import Weight
+from wpconvert.report.view import View
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,8 @@ class TensorInfo:
     dtype: str
 
 
-@dataclass(frozen=True)
-class Inspection:
+@dataclass(frozen=True, repr=False)
+class Inspection(View):
     """The whole of it. operators: how many of each, over all subgraphs.
 
     attached: the files packed behind the model; attached_nbytes: of all that stands there, whatever it is.
@@ -89,6 +93,18 @@ class Inspection:
     attached: tuple[AttachedFile, ...] = ()
     attached_nbytes: int = 0
     notes: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        stored = sum(weight.stored_as is not None for weight in self.weights)
+        return (
+            f"{self.path}, {self.nbytes:,} bytes, {sum(self.operators.values())} operators, "
+            f"{len(self.weights)} weights, {stored} of them rewritten before"
+        )
+
+    def print_on(self, console: Console) -> None:
+        from wpconvert.report.inspection_text import print_inspection  # noqa: PLC0415 - only where it is printed
+
+        print_inspection(console, self)
 
 
 def entropy_bits(values: NDArray[Any]) -> float:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wpconvert.model.runtimes import BUNDLED
+from wpconvert.report.view import View
 from wpconvert.transforms.registry import FIELDS
+from wpconvert.units import percent
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -141,8 +146,8 @@ class TensorCoverage:
     different: int | None = None
 
 
-@dataclass(frozen=True)
-class Verification:
+@dataclass(frozen=True, repr=False)
+class Verification(View):
     """Whether a rewritten model holds what its methods promise: `passed` is the verdict, `promise` says of what.
 
     weights_equal: of those that nothing was to change; None where the formats have none in common. lossy: whether the
@@ -161,9 +166,18 @@ class Verification:
     coverage: tuple[TensorCoverage, ...] = ()
     unexercised: tuple[str, ...] = ()
 
+    def summary(self) -> str:
+        verdict = f"verified: {self.promise}" if self.passed else f"FAILED, expected {self.promise}"
+        return f"{verdict}, on {self.samples} samples ({self.engine} engine)"
 
-@dataclass(frozen=True)
-class Conversion:
+    def print_on(self, console: Console) -> None:
+        from wpconvert.report.text import print_verification  # noqa: PLC0415 - only where it is printed
+
+        print_verification(console, self)
+
+
+@dataclass(frozen=True, repr=False)
+class Conversion(View):
     """What a conversion did. `notes` are for the user; `verification` is None when it was not asked for.
 
     attached_before, attached_after: of the files' bytes, those behind the model, which no device holds. network: of an
@@ -197,6 +211,19 @@ class Conversion:
     def rewritten(self) -> int:
         """Number of tensors that were rewritten."""
         return sum(tensor.method != "none" for tensor in self.tensors)
+
+    def summary(self) -> str:
+        checked = "not verified" if self.verification is None else self.verification.summary()
+        return (
+            f"{self.source}, {self.nbytes_before:,} → {self.nbytes_after:,} bytes "
+            f"({percent(self.nbytes_after, self.nbytes_before)}), "
+            f"{self.rewritten} of {len(self.tensors)} tensors rewritten, {checked}"
+        )
+
+    def print_on(self, console: Console) -> None:
+        from wpconvert.report.text import print_conversion  # noqa: PLC0415 - only where it is printed
+
+        print_conversion(console, self, verbose=False)
 
 
 @dataclass(frozen=True)

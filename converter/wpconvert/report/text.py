@@ -12,6 +12,7 @@ from wpconvert.report.result import (
     Forecast,
     Measurement,
     OutputComparison,
+    Restored,
     TensorCoverage,
     TensorResult,
     Verification,
@@ -282,3 +283,13 @@ def output_line(output: OutputComparison) -> str:
         f"{name}: {output.different:,} of {output.values:,} values differ, at most by {output.max_error:g}{unit}{snr}, "
         f"top-1 agreement {share(output.top1)}{accuracy}"
     )
+
+
+def print_restored(console: Console, done: Restored) -> None:
+    """What was not done or not given back, then the files."""
+    if not done.rewritten:
+        console.print("the model has no rewritten operators; it was copied")
+    for loss in done.losses:
+        console.print(f"note: {escape(loss)}")
+    written = f"wrote {escape(', '.join(map(str, done.files)))}, " if done.files else ""
+    console.print(f"{written}{done.nbytes_before:,} → {done.nbytes_after:,} bytes")

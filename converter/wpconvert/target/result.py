@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wpconvert.report.result import OutputComparison
+from wpconvert.report.view import View
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
-@dataclass(frozen=True)
-class TargetReport:
+@dataclass(frozen=True, repr=False)
+class TargetReport(View):
     """A model on a board, compared with the reference interpreter; `identical` is the verdict.
 
     instructions: of each inference, measured, exact to a tick of the board's counter; None where the simulator does
@@ -30,3 +35,13 @@ class TargetReport:
     model_nbytes: int
     ram_nbytes: int
     notes: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        verdict = "identical outputs" if self.identical else "FAILED: other outputs"
+        counted = "" if self.instructions_mean is None else f", {self.instructions_mean:,} instructions"
+        return f"{self.model} on {self.target}, {verdict} on {self.samples} samples{counted}"
+
+    def print_on(self, console: Console) -> None:
+        from wpconvert.target.text import print_run  # noqa: PLC0415 - only where it is printed
+
+        print_run(console, self)

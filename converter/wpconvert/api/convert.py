@@ -1,0 +1,108 @@
+"""Converting a model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from wpconvert.api.paths import PathLike, optional_path
+from wpconvert.api.results import ConvertedModel
+from wpconvert.api.stored import Model, is_path, stored
+from wpconvert.errors import UsageError, VerificationError
+from wpconvert.job.file import convert_file
+from wpconvert.job.outputs import Outputs
+from wpconvert.job.progress import Stages, silent
+from wpconvert.job.request import Request
+from wpconvert.job.sampling import Sampling
+
+
+def convert(
+    model: Model,
+    *,
+    method: str = "auto",
+    rules: PathLike | None = None,
+    threshold: float = 0.0,
+    strip: bool = False,
+    optimize: str | None = None,
+    target: str | None = None,
+    runtime: str = "bundled",
+    max_slowdown: float | None = None,
+    flash: int | None = None,
+    ram: int | None = None,
+    measure: bool = False,
+    memory_plan: bool = True,
+    calibration: PathLike | None = None,
+    output: PathLike | None = None,
+    in_place: bool = False,
+    to_c: PathLike | None = None,
+    plan: PathLike | None = None,
+    report: PathLike | None = None,
+    dry_run: bool = False,
+    verified: bool = True,
+    inputs: PathLike | None = None,
+    evaluation: PathLike | None = None,
+    random: int | None = None,
+    seed: int = 0,
+    engine: str | None = None,
+    progress: Stages = silent,
+    **options: int | str,
+) -> ConvertedModel:
+    """Rewrite a model: find its weights, compress them, verify the result, write it.
+
+    model: path or bytes. Parameters are those of the command (docs/USING.md): method, a name that `wpconvert methods`
+    lists; rules, a YAML file of methods by tensor; threshold, the least share of zeros, 0 to 1, to rewrite a tensor;
+    flash and ram in bytes; max_slowdown, a factor; calibration, an .npz that a float .onnx model is quantised with
+    before it is lowered. options: those of a method, as `pool_size` of method "pool".
+
+    output, in_place, to_c: where the model goes, as in `-o`, `--in-place` and `--to-c`. Without any of them, and
+    without dry_run, nothing is written, and the result's `data` has the bytes. plan, report: files, as in `--dump-plan`
+    and `--report`.
+
+    With `verified` both models run on the arrays of `inputs` or `evaluation`, .npz files with samples first, or on
+    `random` samples of `seed`, and nothing is written unless their outputs are what the method promises. engine: what
+    runs them. progress: called with the title of a stage and its number of steps; gives a context whose value has
+    `advance()` and `total(steps)`.
+
+    Raises UsageError for options that are wrong or contradict each other, ModelError, UnsupportedError, FileError,
+    BudgetError where no plan keeps to flash, ram or max_slowdown, ToolError and DeviceError with `measure`, and
+    VerificationError, whose `report` says what was found, where the outputs are not what they should be.
+    """
+    if not verified and evaluation is not None:
+        raise UsageError("evaluation needs a verified conversion: accuracies come from running the models")
+    outputs = Outputs(
+        model=optional_path(output),
+        in_place=in_place,
+        emitted={} if to_c is None else {"c": Path(to_c)},
+        plan=optional_path(plan),
+        report=optional_path(report),
+        dry_run=dry_run,
+    )
+    if in_place and not is_path(model):
+        raise UsageError("in_place needs the path of a model, not its bytes")
+    sampling = Sampling(inputs=optional_path(inputs), evaluation=optional_path(evaluation), count=random, seed=seed)
+    request = Request(
+        method=method,
+        rules=optional_path(rules),
+        threshold=threshold,
+        strip=strip,
+        optimize=optimize,
+        target=target,
+        runtime=runtime,
+        max_slowdown=max_slowdown,
+        flash=flash,
+        ram=ram,
+        measure=measure,
+        memory_plan=memory_plan,
+        options=options,
+        calibration=optional_path(calibration),
+    )
+    with stored(model) as (file,):
+        done = convert_file(
+            file.path, request, outputs, sampling=sampling if verified else None, engine=engine, stages=progress
+        )
+    found = replace(done.report, source=file.name)
+    if found.failed:
+        message = f"{file.name}: the rewritten model does not compute the same; nothing was written"
+        raise VerificationError(message, found)
+    written = file.path if in_place else outputs.model
+    return ConvertedModel(done.content, None if dry_run else written, found)

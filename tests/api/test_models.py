@@ -1,0 +1,164 @@
+"""`wpconvert.convert`, `verify`, `restore`, `inspect` and `lower`: as the commands, without their words and files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import assert_type
+
+import pytest
+
+import wpconvert
+from tests.cli.harness import DENSE, MODEL, SAMPLES, ZOO, untouched
+from wpconvert.cli.main import run as command
+from wpconvert.errors import BudgetError, FileError, ModelError, UnsupportedError, UsageError, VerificationError
+from wpconvert.formats.tflite.draft import TfliteResult
+from wpconvert.formats.tflite.source import source_of
+
+ONNX = ZOO / "digits_onnx.onnx"
+DATA = MODEL.read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """Of no function."""
+    yield
+    assert capfd.readouterr() == ("", "")
+
+
+def converted(model: Path | bytes = MODEL, method: str = "rle") -> wpconvert.ConvertedModel:
+    """Without running it."""
+    return wpconvert.convert(model, method=method, verified=False)
+
+
+def test_bytes_and_paths_are_the_same_model(tmp_path: Path) -> None:
+    of_path = wpconvert.convert(MODEL, method="dcsr", random=1)
+    of_text = wpconvert.convert(str(MODEL), method="dcsr", random=1, output=tmp_path / "out.tflite")
+    of_bytes = wpconvert.convert(DATA, method="dcsr", random=1)
+    assert of_path.data == of_text.data == of_bytes.data == (tmp_path / "out.tflite").read_bytes()
+    assert of_path.report.tensors == of_text.report.tensors == of_bytes.report.tensors
+    assert (of_path.report.source, of_bytes.report.source) == (str(MODEL), "model.tflite")
+    assert (of_path.report.written, of_text.report.written) == ((), (str(tmp_path / "out.tflite"),))
+    assert len(of_path.data) == of_path.report.nbytes_after < of_path.report.nbytes_before == len(DATA)
+
+
+def test_types_are_known() -> None:
+    """For mypy."""
+    result = converted()
+    assert_type(result, wpconvert.ConvertedModel)
+    assert_type(result.report, wpconvert.Conversion)
+    assert_type(result.data, bytes)
+    assert_type(wpconvert.verify(MODEL, result.data, random=1), wpconvert.Verification)
+    assert_type(wpconvert.inspect(MODEL), wpconvert.Inspection)
+    assert_type(wpconvert.restore(result.data), wpconvert.RestoredModel)
+
+
+def test_the_command_writes_what_the_function_gives(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out, report = tmp_path / "out.tflite", tmp_path / "report.json"
+    convert = [MODEL, "-m", "huffman", "--strip", "--random", "1", "-o", out, "--report", report, "-q"]
+    assert command([str(argument) for argument in convert]) == 0
+    result = wpconvert.convert(MODEL, method="huffman", strip=True, random=1)
+    assert result.data == out.read_bytes()
+    assert {**json.loads(report.read_text("utf-8")), "written": []} == json.loads(result.to_json())
+    assert command(["inspect", str(out), "--json"]) == 0
+    assert capfd.readouterr().out == wpconvert.inspect(out).to_json()
+    assert command(["verify", str(MODEL), str(out), "--random", "1", "--json"]) == 0
+    assert capfd.readouterr().out == wpconvert.verify(MODEL, out, random=1).to_json()
+
+
+def test_what_was_converted_verifies_and_is_restored(tmp_path: Path) -> None:
+    result = converted(method="huffman")
+    verification = wpconvert.verify(MODEL, result.data, evaluation=SAMPLES)
+    assert verification.passed
+    assert verification.outputs[0].accuracy is not None
+    dense = wpconvert.restore(result.data)
+    assert wpconvert.verify(DATA, dense.data, random=1).passed
+    assert not wpconvert.inspect(dense.data).provenance
+    with untouched(tmp_path):
+        assert wpconvert.restore(result.data).report.files == ()
+    written = wpconvert.restore(result.data, output=tmp_path / "dense.tflite")
+    assert written.report.files == (tmp_path / "dense.tflite",)
+    assert written.data == dense.data
+
+
+def test_models_that_compute_something_else_do_not_pass() -> None:
+    other = wpconvert.verify(MODEL, DENSE, random=1)
+    assert not other.passed
+    assert "FAILED" in repr(other)
+
+
+def test_onnx_models_stay_onnx_models_or_are_lowered(tmp_path: Path) -> None:
+    stored = wpconvert.convert(ONNX.read_bytes(), method="dcsr", random=1)
+    assert stored.report.source == "model.onnx"
+    assert wpconvert.verify(ONNX, stored.data, random=1).passed
+    assert wpconvert.inspect(stored.data).path == "model.onnx"
+    lowered = wpconvert.lower(ONNX)
+    assert lowered.nbytes == len(lowered.data)
+    assert lowered.data == wpconvert.lower(ONNX.read_bytes(), output=tmp_path / "lowered.tflite").data
+    assert (tmp_path / "lowered.tflite").read_bytes() == lowered.data
+    assert wpconvert.verify(ONNX, lowered.data, random=1).passed
+    both = wpconvert.convert(ONNX, method="dcsr", random=1, output=tmp_path / "both.tflite")
+    assert both.data == wpconvert.convert(lowered.data, method="dcsr", random=1).data
+
+
+def test_only_onnx_models_are_lowered() -> None:
+    with pytest.raises(UnsupportedError, match=r"^model\.tflite: "):
+        wpconvert.lower(DATA)
+    with pytest.raises(UsageError, match="is an input"):
+        wpconvert.lower(ONNX, output=ONNX)
+
+
+def test_files_are_written_where_they_are_named_and_nowhere_else(tmp_path: Path) -> None:
+    out, plan, c, report = (tmp_path / name for name in ("out.tflite", "plan.yaml", "model.c", "report.csv"))
+    wpconvert.convert(MODEL, method="rle", verified=False, output=out, plan=plan, to_c=c, report=report)
+    assert set(tmp_path.iterdir()) == {out, plan, c, c.with_suffix(".h"), report}
+    again = wpconvert.convert(MODEL, rules=plan, verified=False)
+    assert again.data == out.read_bytes()
+    out.write_bytes(DATA)
+    assert wpconvert.convert(out, method="rle", verified=False, in_place=True).data == again.data
+    with untouched(tmp_path):
+        tried = wpconvert.convert(out, method="none", verified=False, dry_run=True, output=tmp_path / "x")
+    with pytest.raises(FileError, match="not kept"):
+        _ = tried.data
+
+
+def test_results_can_be_read() -> None:
+    for result in (converted(), wpconvert.inspect(DATA), wpconvert.restore(DATA), wpconvert.lower(ONNX)):
+        assert repr(result).startswith(f"<{type(result).__name__}: ")
+        assert "\n" not in repr(result)
+        assert len(str(result).splitlines()) >= 1
+        assert result._repr_html_().startswith("<pre>")
+        assert json.loads(result.to_json())["tool"] == f"wpconvert {wpconvert.__version__}"
+    assert "55,088 → " in repr(converted())
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda: wpconvert.convert(MODEL, method="zip"), UsageError, "unknown method"),
+        (lambda: wpconvert.convert(MODEL, nothing=3), UsageError, "nothing"),
+        (lambda: wpconvert.convert(MODEL, method="rle", pool_size=3), UsageError, "pool"),
+        (lambda: wpconvert.convert(MODEL, flash=10), BudgetError, "flash"),
+        (lambda: wpconvert.convert(DATA, in_place=True), UsageError, "path"),
+        (lambda: wpconvert.convert(MODEL, verified=False, evaluation=SAMPLES), UsageError, "evaluation"),
+        (lambda: wpconvert.convert(MODEL, inputs="none.npz"), FileError, "none.npz"),
+        (lambda: wpconvert.convert("none.tflite"), FileError, "none.tflite"),
+        (lambda: wpconvert.inspect(b"nothing"), ModelError, "^model.tflite: "),
+        (lambda: wpconvert.inspect(DATA[:3000]), ModelError, "^model.tflite: "),
+        (lambda: wpconvert.verify(DATA, ONNX), UsageError, "model first"),
+        (lambda: wpconvert.restore(MODEL, output=MODEL), UsageError, "input"),
+    ],
+)
+def test_errors_are_those_of_the_package(call: Callable[[], object], error: type[Exception], said: str) -> None:
+    assert issubclass(error, wpconvert.WpconvertError)
+    with pytest.raises(error, match=said):
+        call()
+
+
+def test_a_wrong_result_is_an_error_with_a_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(TfliteResult, "source", lambda _: source_of(DENSE.read_bytes()))
+    with untouched(tmp_path), pytest.raises(VerificationError, match="does not compute the same") as failed:
+        wpconvert.convert(MODEL, method="rle", random=1, output=tmp_path / "out.tflite")
+    assert isinstance(failed.value.report, wpconvert.Conversion)
+    assert failed.value.report.failed
