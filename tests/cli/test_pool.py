@@ -125,3 +125,12 @@ def test_pool_options_serve_a_rule(cli: Cli, tmp_path: Path) -> None:
     _, model = read(out)
     operators = [model.operator_name(operator) for operator in model.root.subgraphs[0].operators]
     assert set(operators) & set(BUILTIN_NAMES) == {"WP_CONV_2D"}
+
+
+def test_plan_of_a_model_that_was_pooled_before_gives_the_same_file(cli: Cli, tmp_path: Path) -> None:
+    pooled, plan = tmp_path / "pooled.tflite", tmp_path / "plan.yaml"
+    files = [tmp_path / name for name in ("first.tflite", "second.tflite")]
+    cli.ok(DENSE, "-m", "pool", "--no-verify", "-q", "-o", pooled)
+    cli.ok(pooled, "--no-verify", "-q", "-o", files[0], "--dump-plan", plan)
+    cli.ok(pooled, "--no-verify", "-q", "-o", files[1], "--rules", plan)
+    assert files[0].read_bytes() == files[1].read_bytes()

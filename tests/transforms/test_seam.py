@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 from tests.tflite.harness import conv_model, converted
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
+from wpconvert.files import Workspace
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.forms import TfliteForms
+from wpconvert.formats.tflite.source import source_of
+from wpconvert.job.transform import transform
 from wpconvert.job.verify import OF_DENSE, verdict
 from wpconvert.model.changed import Values
 from wpconvert.model.noise import snr_of
+from wpconvert.model.rules import Rules, choose
+from wpconvert.model.settings import Settings
 from wpconvert.transforms.base import Transform
 from wpconvert.transforms.registry import TRANSFORMS
 
@@ -71,6 +76,23 @@ def test_weights_that_a_transform_does_not_make_smaller_keep_their_values(monkey
     assert all("would not shrink" in (tensor.reason or "") for tensor in found.report.tensors)
     before, after = parse(data), parse(found.data)
     assert not verdict(TfliteForms(before, after), random_inputs(before, 2, 0), ReferenceEngine()).lossy
+
+
+def test_a_file_that_would_not_shrink_has_the_weights_that_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TRANSFORMS, "coarse", Coarse())
+    data = conv_model()
+    source = source_of(data)
+    with Workspace(None) as workspace:
+        draft = source.draft(Settings("coarse", Rules(rules=[])), workspace)
+        choices = choose(draft.weights, Rules(rules=[]), "coarse", 0.0)
+        dense = draft.dense()
+        assert dense is not None
+        changed = transform(dense, choices, {})
+        assert any(choice.weight.changed is not None for choice in changed.choices)
+        draft.take(changed.dense)
+        plain = draft.plain().result.content()
+    before, after = parse(data), parse(plain)
+    assert verdict(TfliteForms(before, after), random_inputs(before, 2, 0), ReferenceEngine()).weights_equal
 
 
 def test_the_ratio_of_signal_and_noise_is_that_of_energies() -> None:

@@ -12,7 +12,9 @@ LEFT = "the file was left as it is"
 """The reason of a weight for which there would have been another form, in a file that nothing makes smaller."""
 NO_WEIGHTS = "the model has no weights that an operator multiplies with; nothing was rewritten"
 NONE_REWRITTEN = "no tensor was rewritten; the reasons are in the table"
-POOLED = "weights were pooled: this is the model of the pooled weights; the original ones are gone"
+LOSSY = (
+    "weights were changed before they were stored: this is the model of the changed weights; the original ones are gone"
+)
 
 
 def below_threshold(sparsity: float, threshold: float) -> str:

@@ -62,6 +62,11 @@ class Choice:
     rule: Rule | None = None
     reason: str | None = None
 
+    @property
+    def options(self) -> Values:
+        """What its rule says of its method."""
+        return {} if self.rule is None else self.rule.options
+
     def left(self, reason: str) -> Choice:
         """The choice of no method, for `reason`."""
         return replace(self, method=PLAIN, reason=reason)

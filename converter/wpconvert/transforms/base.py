@@ -16,7 +16,7 @@ from wpconvert.errors import UsageError
 from wpconvert.model.changed import Changed, Values
 from wpconvert.model.noise import snr_db
 from wpconvert.model.rules import Choice
-from wpconvert.model.weight import Rewritable, Weight, obstacle_of
+from wpconvert.model.weight import Rewritable, obstacle_of
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,8 @@ class Transform(ABC):
     options: ClassVar[tuple[Option, ...]] = ()
     fields: ClassVar[tuple[Field, ...]] = ()
     """Numbers of its weights in reports."""
+    operators: ClassVar[tuple[str, ...]] = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+    """Whose weights it changes."""
     not_worth: ClassVar[str] = "would not shrink: blobs save {saved:,} bytes, what stands beside them takes {side:,}"
 
     def check(self, options: Values) -> None:
@@ -131,31 +133,44 @@ class Transform(ABC):
         result = Applied()
         for sharing in shared(choices):
             chosen = [choice for choice in sharing if choice.method == self.name]
-            reason = self.obstacle(model, sharing)
-            members = [choice.weight for choice in chosen if isinstance(choice.weight, Rewritable)]
             if not chosen:
                 continue
-            if reason is None:
-                reason = self._put(model, members, options, result)
+            reason = self.obstacle(sharing) or self._put(model, chosen, options, result)
             if reason is not None:
                 result.reasons |= {choice.weight.key: reason for choice in chosen}
         return result
 
-    def _put(self, model: DenseModel, members: Sequence[Rewritable], options: Values, result: Applied) -> str | None:
-        before = members[0].values
-        scales = {weight.key: model.scales(weight.key) for weight in members}
-        values, factors = self.values_of(before, options)
-        changes = [Change(w.key, values, (scales[w.key] * factors).astype(np.float32)) for w in members]
+    def _put(self, model: DenseModel, chosen: Sequence[Choice], options: Values, result: Applied) -> str | None:
+        members = [choice.weight for choice in chosen if isinstance(choice.weight, Rewritable)]
+        asked = {**options, **chosen[0].options}
+        own = {one.name: asked[one.name] for one in self.options if one.of_rules and one.name in asked}
+        before, scales = members[0].values, {weight.key: model.scales(weight.key) for weight in members}
+        # Channels come last where there is one filter for each.
+        axis = 0 if scales[members[0].key].size in (1, len(before)) else before.ndim - 1
+        rows = np.moveaxis(before, axis, 0)
+        values, factors = self.values_of(rows, asked)
+        after = np.ascontiguousarray(np.moveaxis(values, 0, axis))
+        changes = [Change(w.key, after, (scales[w.key] * factors).astype(np.float32)) for w in members]
         reason = model.put(changes)
-        if reason is None:
-            for change in changes:
-                snr = weights_snr(before, scales[change.key], values, change.scales)
-                result.changed[change.key] = Changed(self.name, snr_db=None if np.array_equal(before, values) else snr)
+        same = np.array_equal(rows, values) and bool((factors == 1).all())
+        for change in changes if reason is None else ():
+            snr = weights_snr(rows, scales[change.key], values, change.scales)
+            result.changed[change.key] = Changed(self.name, snr_db=None if same else snr, options=own)
         return reason
 
-    def obstacle(self, model: DenseModel, sharing: Sequence[Choice]) -> str | None:  # noqa: ARG002 - for those who look
-        """Why weights that share their bytes cannot be changed; some of them are chosen."""
-        return alike(self.name, sharing)
+    def obstacle(self, sharing: Sequence[Choice]) -> str | None:
+        """Why weights that share their bytes, some of which are chosen, cannot be changed alike."""
+        for choice in sharing:
+            if choice.method != self.name:
+                return f"shares its bytes with {choice.weight.label}, which is not changed like it"
+            if (obstacle := obstacle_of(choice.weight)) is not None:
+                return obstacle
+            if choice.weight.shape != sharing[0].weight.shape or choice.options != sharing[0].options:
+                return f"shares its bytes with {sharing[0].weight.label}, which is not changed like it"
+            for name in choice.weight.operators:
+                if name not in self.operators:
+                    return f"weights of {name} cannot be changed"
+        return None
 
     @abstractmethod
     def values_of(self, values: NDArray[np.int8], options: Values) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
@@ -168,24 +183,6 @@ def shared(choices: Sequence[Choice]) -> list[list[Choice]]:
     for choice in choices:
         groups.setdefault(choice.weight.storage, []).append(choice)
     return list(groups.values())
-
-
-def alike(method: str, sharing: Sequence[Choice]) -> str | None:
-    """Why weights that share their bytes cannot all be changed alike."""
-    weights: list[Weight] = [choice.weight for choice in sharing]
-    for choice in sharing:
-        if choice.method != method:
-            continue
-        if (obstacle := obstacle_of(choice.weight)) is not None:
-            return obstacle
-        for other in sharing:
-            if (
-                other.method != method
-                or not isinstance(other.weight, Rewritable)
-                or other.weight.shape != weights[0].shape
-            ):
-                return f"shares its bytes with {other.weight.label}, which is not changed like it"
-    return None
 
 
 def weights_snr(

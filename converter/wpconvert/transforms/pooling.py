@@ -112,8 +112,7 @@ def _act_bits(choice: Choice, settings: PoolSettings) -> int:
     """Bits of the activations that a weight is multiplied with."""
     if choice.method != POOL:
         return ACT_BITS
-    asked = None if choice.rule is None else choice.rule.options.get("act_bits")
-    return settings.act_bits if asked is None else int(asked)
+    return int(choice.options.get("act_bits", settings.act_bits))
 
 
 def changed_by(pool: Side, act_bits: int = ACT_BITS, snr_db: float | None = None) -> Changed:

@@ -90,7 +90,7 @@ class OnnxDraft:
         unknown = next((choice for choice in choices if choice.method not in METHODS), None)
         if unknown is not None:
             raise UsageError(f"method {unknown.method} is not for .onnx files, expected one of {', '.join(METHODS)}")
-        given = [name for choice in choices if choice.rule is not None for name in choice.rule.options]
+        given = [name for choice in choices for name in choice.options]
         if given:
             raise UsageError(f"{given[0]} of rules is for .tflite models")
 

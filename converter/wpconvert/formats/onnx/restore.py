@@ -15,7 +15,7 @@ from wpconvert.formats.onnx.file import OnnxModel
 from wpconvert.formats.onnx.files import DataFile, Target, rehome, write
 from wpconvert.formats.onnx.metadata import Provenance, Record
 from wpconvert.formats.onnx.tensors import EXTERNAL, fits, raw_of, set_data
-from wpconvert.model.reasons import POOLED
+from wpconvert.model.reasons import LOSSY
 
 _UNKNOWN = Record(0, "", -1, "")
 
@@ -62,7 +62,7 @@ def _restore(model: OnnxModel, target: DataFile) -> list[str]:
             f"{unknown} weights: the metadata has no record of them; they are exact, at the end of their graph"
         )
     if provenance is not None and provenance.lossy:
-        losses.append(POOLED)
+        losses.append(LOSSY)
     return losses
 
 

@@ -96,7 +96,8 @@ class TfliteDraft:
             model = parse(serialise(model))
         if self._attached is not None:
             self.notes.append(_note_of_attached(self._attached, settings.strip))
-        self._dense = model
+        # Transforms change a copy: without rewritten tensors, the weights are what they were.
+        self._dense = self._before = model
         self.nbytes, self.plain_nbytes = len(self._data), serialised_nbytes(self._plain())
         self._sites = find_sites(model)
         found = {} if self._goal is None else _layers_for(model, self._goal)
@@ -164,7 +165,7 @@ class TfliteDraft:
     def arena(self, result: Result | None) -> int:
         """Bytes of the arena of a result, or of the dense model."""
         if not isinstance(result, TfliteResult):
-            return self._predicted(self._dense).nbytes
+            return self._predicted(self._before).nbytes
         return self._predicted(parse(result.data, as_is=True)).nbytes
 
     def needs(self, outcomes: Sequence[Outcome], items: Sequence[Sequence[Weight]]) -> list[int]:
@@ -195,7 +196,7 @@ class TfliteDraft:
 
     def _plain(self) -> TfliteModel:
         """The model with no tensor rewritten, stripped where asked."""
-        model = self._dense.copy()
+        model = self._before.copy()
         rewrite(model, [], self._settings.strip)
         return model
 

@@ -26,7 +26,7 @@ from wpconvert.graph.custom.compressed import Compressed, Decoded, read_compress
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.model.changed import Arithmetic
 from wpconvert.model.provenance import Provenance
-from wpconvert.model.reasons import POOLED
+from wpconvert.model.reasons import LOSSY
 
 
 def is_rewritten(model: TfliteModel) -> bool:
@@ -125,7 +125,7 @@ def restore(model: TfliteModel, same_outputs: bool = False, known: TfliteModel |
             "or rounded look-ups; the dense model computes without that, so its outputs differ"
         )
     if provenance is not None and provenance.lossy:
-        losses.append(POOLED)
+        losses.append(LOSSY)
     return losses
 
 
