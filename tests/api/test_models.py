@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import assert_type
 
+import numpy as np
 import pytest
 
 import wpconvert
@@ -80,6 +81,20 @@ def test_what_was_converted_verifies_and_is_restored(tmp_path: Path) -> None:
     written = wpconvert.restore(result.data, output=tmp_path / "dense.tflite")
     assert written.report.files == (tmp_path / "dense.tflite",)
     assert written.data == dense.data
+
+
+def test_samples_are_arrays_or_files() -> None:
+    with np.load(SAMPLES) as file:
+        arrays = dict(file)
+    small = converted().data
+    of_file, of_arrays = (wpconvert.verify(MODEL, small, evaluation=given) for given in (SAMPLES, arrays))
+    assert of_file == of_arrays
+    assert of_file.samples == len(arrays["labels"])
+    assert wpconvert.convert(MODEL, method="rle", inputs=arrays).report.verification is not None
+    with pytest.raises(UsageError, match=r"evaluation\.npz: no array `labels`"):
+        wpconvert.verify(MODEL, small, evaluation={"file": np.zeros((2, 8, 8, 1), np.int8)})
+    with pytest.raises(UsageError, match="inputs: array 'image' is no array of numbers"):
+        wpconvert.verify(MODEL, small, inputs={"image": np.array([{}])})
 
 
 def test_models_that_compute_something_else_do_not_pass() -> None:

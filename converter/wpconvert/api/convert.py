@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wpconvert.api.paths import PathLike, optional_path
 from wpconvert.api.results import ConvertedModel
-from wpconvert.api.stored import Model, is_path, stored
+from wpconvert.api.stored import Files, Model, Samples, is_path
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.job.file import convert_file
 from wpconvert.job.outputs import Outputs
@@ -31,7 +31,7 @@ def convert(
     ram: int | None = None,
     measure: bool = False,
     memory_plan: bool = True,
-    calibration: PathLike | None = None,
+    calibration: Samples | None = None,
     output: PathLike | None = None,
     in_place: bool = False,
     to_c: PathLike | None = None,
@@ -39,8 +39,8 @@ def convert(
     report: PathLike | None = None,
     dry_run: bool = False,
     verified: bool = True,
-    inputs: PathLike | None = None,
-    evaluation: PathLike | None = None,
+    inputs: Samples | None = None,
+    evaluation: Samples | None = None,
     random: int | None = None,
     seed: int = 0,
     engine: str | None = None,
@@ -51,17 +51,18 @@ def convert(
 
     model: path or bytes. Parameters are those of the command (docs/USING.md): method, a name that `wpconvert methods`
     lists; rules, a YAML file of methods by tensor; threshold, the least share of zeros, 0 to 1, to rewrite a tensor;
-    flash and ram in bytes; max_slowdown, a factor; calibration, an .npz that a float .onnx model is quantised with
+    flash and ram in bytes; max_slowdown, a factor; calibration, samples that a float .onnx model is quantised with
     before it is lowered. options: those of a method, as `pool_size` of method "pool".
 
     output, in_place, to_c: where the model goes, as in `-o`, `--in-place` and `--to-c`. Without any of them, and
     without dry_run, nothing is written, and the result's `data` has the bytes. plan, report: files, as in `--dump-plan`
     and `--report`.
 
-    With `verified` both models run on the arrays of `inputs` or `evaluation`, .npz files with samples first, or on
-    `random` samples of `seed`, and nothing is written unless their outputs are what the method promises. engine: what
-    runs them. progress: called with the title of a stage and its number of steps; gives a context whose value has
-    `advance()` and `total(steps)`.
+    With `verified` both models run on `inputs` or `evaluation`, which also has an array `labels`: arrays by the names
+    of the model's inputs, samples first, or paths of .npz files with them. Without these they run on `random` samples
+    of `seed`. Nothing is written unless the outputs are what the method promises. engine: what runs the models.
+    progress: called with the title of a stage and its number of steps; gives a context whose value has `advance()` and
+    `total(steps)`.
 
     Raises UsageError for options that are wrong or contradict each other, ModelError, UnsupportedError, FileError,
     BudgetError where no plan keeps to flash, ram or max_slowdown, ToolError and DeviceError with `measure`, and
@@ -79,24 +80,30 @@ def convert(
     )
     if in_place and not is_path(model):
         raise UsageError("in_place needs the path of a model, not its bytes")
-    sampling = Sampling(inputs=optional_path(inputs), evaluation=optional_path(evaluation), count=random, seed=seed)
-    request = Request(
-        method=method,
-        rules=optional_path(rules),
-        threshold=threshold,
-        strip=strip,
-        optimize=optimize,
-        target=target,
-        runtime=runtime,
-        max_slowdown=max_slowdown,
-        flash=flash,
-        ram=ram,
-        measure=measure,
-        memory_plan=memory_plan,
-        options=options,
-        calibration=optional_path(calibration),
-    )
-    with stored(model) as (file,):
+    with Files() as files:
+        file = files.model(model)
+        sampling = Sampling(
+            inputs=files.samples(inputs, "inputs"),
+            evaluation=files.samples(evaluation, "evaluation"),
+            count=random,
+            seed=seed,
+        )
+        request = Request(
+            method=method,
+            rules=optional_path(rules),
+            threshold=threshold,
+            strip=strip,
+            optimize=optimize,
+            target=target,
+            runtime=runtime,
+            max_slowdown=max_slowdown,
+            flash=flash,
+            ram=ram,
+            measure=measure,
+            memory_plan=memory_plan,
+            options=options,
+            calibration=files.samples(calibration, "calibration"),
+        )
         done = convert_file(
             file.path, request, outputs, sampling=sampling if verified else None, engine=engine, stages=progress
         )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import overload
 
 from wpconvert.api.paths import PathLike, optional_path
-from wpconvert.api.stored import Model, stored
+from wpconvert.api.stored import Files, Model, Samples
 from wpconvert.benchmark.result import Benchmark, Comparison
 from wpconvert.job.bench import bench_files
 from wpconvert.job.progress import Stages, silent
@@ -20,7 +20,7 @@ def run(
     model: Model,
     *,
     target: str,
-    inputs: PathLike | None = None,
+    inputs: Samples | None = None,
     random: int | None = None,
     seed: int = 0,
     output: PathLike | None = None,
@@ -31,19 +31,21 @@ def run(
 ) -> TargetReport:
     """Run a `.tflite` model on a simulated board and compare its outputs, bit by bit, with the reference interpreter's.
 
-    target: the board, `corstone300`, `mps2-m4` or `mps2-m3`. inputs: an .npz with an array per model input, samples
-    first; an array `labels`, int[samples], adds accuracy. Without it `random` samples of `seed` are drawn, 4 by
-    default. output: an .npz for the outputs. arena: bytes, the most that the board has by default. timeout: seconds the
-    simulation may take. progress: see `convert`. The result's `identical` is the verdict.
+    target: the board, `corstone300`, `mps2-m4` or `mps2-m3`. inputs: arrays by the names of the model's inputs, samples
+    first, or the path of an .npz with them; an array `labels`, int[samples], adds accuracy. Without them `random`
+    samples of `seed` are drawn, 4 by default. output: an .npz for the outputs. arena: bytes, the most that the board
+    has by default. timeout: seconds the simulation may take. progress: see `convert`. The result's `identical` is the
+    verdict.
 
     Raises UsageError for wrong options or samples, FileError, ModelError, UnsupportedError for an operator that the
     runtime lacks, ToolError where a compiler or simulator is missing, and DeviceError where the program fails.
     """
-    with stored(model) as (file,):
+    with Files() as files:
+        file = files.model(model)
         report = run_file(
             file.path,
             Place(target=target, simulator=simulator, timeout_s=timeout, arena_nbytes=arena),
-            sampling=Sampling(inputs=optional_path(inputs), count=random, seed=seed),
+            sampling=Sampling(inputs=files.samples(inputs, "inputs"), count=random, seed=seed),
             output=optional_path(output),
             stages=progress,
         )
@@ -56,7 +58,7 @@ def bench(
     *,
     target: str,
     against: None = None,
-    inputs: PathLike | None = None,
+    inputs: Samples | None = None,
     seed: int = 0,
     error_texts: bool = True,
     timeout: float = DEFAULT_TIMEOUT_S,
@@ -70,7 +72,7 @@ def bench(
     *,
     target: str,
     against: Model,
-    inputs: PathLike | None = None,
+    inputs: Samples | None = None,
     seed: int = 0,
     error_texts: bool = True,
     timeout: float = DEFAULT_TIMEOUT_S,
@@ -83,7 +85,7 @@ def bench(
     *,
     target: str,
     against: Model | None = None,
-    inputs: PathLike | None = None,
+    inputs: Samples | None = None,
     seed: int = 0,
     error_texts: bool = True,
     timeout: float = DEFAULT_TIMEOUT_S,
@@ -96,15 +98,16 @@ def bench(
     whether the image has the texts of errors. Other parameters and errors are those of `run`.
     Raises what `run` raises.
     """
-    with stored(model, *(() if against is None else (against,))) as files:
+    with Files() as files:
+        models = [files.model(one) for one in (model, against) if one is not None]
         found = bench_files(
-            [file.path for file in files],
+            [file.path for file in models],
             target,
-            inputs=optional_path(inputs),
+            inputs=files.samples(inputs, "inputs"),
             seed=seed,
             error_texts=error_texts,
             timeout_s=timeout,
             stages=progress,
         )
-    first, *others = (replace(result, path=file.name) for result, file in zip(found, files, strict=True))
+    first, *others = (replace(result, path=file.name) for result, file in zip(found, models, strict=True))
     return Comparison(first, others[0]) if others else first

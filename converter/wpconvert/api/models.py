@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from wpconvert.api.paths import PathLike, optional_path
+from wpconvert.api.paths import PathLike
 from wpconvert.api.results import LoweredModel, RestoredModel
-from wpconvert.api.stored import Model, stored
+from wpconvert.api.stored import Files, Model, Samples
 from wpconvert.errors import UsageError
 from wpconvert.files import staging
 from wpconvert.job.inspect import inspect_file
@@ -24,8 +24,8 @@ def verify(
     original: Model,
     rewritten: Model,
     *,
-    inputs: PathLike | None = None,
-    evaluation: PathLike | None = None,
+    inputs: Samples | None = None,
+    evaluation: Samples | None = None,
     random: int | None = None,
     seed: int = 0,
     engine: str | None = None,
@@ -39,8 +39,14 @@ def verify(
     Raises UsageError for models without the same inputs and outputs or samples that do not fit, ModelError,
     UnsupportedError and FileError.
     """
-    sampling = Sampling(inputs=optional_path(inputs), evaluation=optional_path(evaluation), count=random, seed=seed)
-    with stored(original, rewritten) as (first, second):
+    with Files() as files:
+        first, second = files.model(original), files.model(rewritten)
+        sampling = Sampling(
+            inputs=files.samples(inputs, "inputs"),
+            evaluation=files.samples(evaluation, "evaluation"),
+            count=random,
+            seed=seed,
+        )
         return verify_files(first.path, second.path, sampling=sampling, engine=engine, stages=progress)
 
 
@@ -52,7 +58,8 @@ def restore(model: Model, *, output: PathLike | None = None) -> RestoredModel:
 
     Raises UsageError for an output that the model is read from, ModelError, UnsupportedError and FileError.
     """
-    with stored(model) as (file,):
+    with Files() as files:
+        file = files.model(model)
         if output is not None:
             return RestoredModel(None, Path(output), restore_file(file.path, Path(output)))
         with staging(None) as folder:
@@ -70,22 +77,24 @@ def inspect(model: Model, *, progress: Stages = silent) -> Inspection:
 
     Raises ModelError, UnsupportedError and FileError.
     """
-    with stored(model) as (file,):
+    with Files() as files:
+        file = files.model(model)
         return replace(inspect_file(file.path, stages=progress), path=file.name)
 
 
-def lower(model: Model, *, calibration: PathLike | None = None, output: PathLike | None = None) -> LoweredModel:
+def lower(model: Model, *, calibration: Samples | None = None, output: PathLike | None = None) -> LoweredModel:
     """Lower an .onnx model to a .tflite one of int8 operators, with plain weights (docs/LOWERING.md).
 
-    model: path or bytes. calibration: an .npz of float32 samples, samples first, with which a float model is quantised;
-    a model that is quantised needs none. output: where the .tflite is written; without it the result's `data` has the
-    bytes. `convert(model, output="x.tflite")` lowers and compresses at once, and compares the result with the model.
+    model: path or bytes. calibration: float32 samples, arrays or the path of an .npz, with which a float model is
+    quantised; a model that is quantised needs none. output: where the .tflite is written; without it the result's
+    `data` has the bytes. `convert(model, output="x.tflite")` lowers and compresses at once, and compares the result
+    with the model.
 
     Raises UnsupportedError for what cannot be lowered, UsageError for samples that do not fit, ModelError and
     FileError.
     """
-    samples = optional_path(calibration)
-    with stored(model) as (file,):
+    with Files() as files:
+        file, samples = files.model(model), files.samples(calibration, "calibration")
         if output is not None:
             return LoweredModel(None, Path(output), file.name, lower_file(file.path, Path(output), samples))
         with staging(None) as folder:

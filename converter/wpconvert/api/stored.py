@@ -1,56 +1,85 @@
-"""Models in memory as the files that jobs read, and what jobs say of them."""
+"""Models and samples in memory as the files that jobs read, and what jobs say of them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import zipfile
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeGuard
+from types import TracebackType
+from typing import Any, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
 
 from wpconvert.api.paths import PathLike
-from wpconvert.errors import WpconvertError
+from wpconvert.errors import UsageError, WpconvertError
 from wpconvert.files import staging
 from wpconvert.formats.registry import suffix_of
 
 Model = PathLike | bytes | bytearray | memoryview
 """The path of a .tflite or .onnx file, or its bytes."""
+Samples = PathLike | Mapping[str, NDArray[Any]]
+"""Arrays by the names of a model's inputs, samples first, and `labels`; or the path of an .npz file with them."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A model's file. name: how results call it: its path, or `model.tflite` where it was bytes."""
+    """A file. name: how results call it: its path, or what it would be called where it was in memory."""
 
     path: Path
     name: str
 
 
-def is_path(model: Model) -> TypeGuard[PathLike]:
-    """Whether a model is given by its path."""
-    return isinstance(model, str | os.PathLike)
+def is_path(value: object) -> TypeGuard[PathLike]:
+    """Whether a model or samples are given by their path."""
+    return isinstance(value, str | os.PathLike)
 
 
-@contextmanager
-def stored(*models: Model) -> Iterator[list[Stored]]:
-    """The files of models; those of bytes are temporary, and errors name them as results do."""
-    with ExitStack() as stack:
-        found = [_stored(model, stack) for model in models]
-        try:
-            yield found
-        except WpconvertError as error:
+class Files:
+    """Makes files of what is in memory. They are there in its context, and errors in it name them as results do."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._made: list[Stored] = []
+
+    def __enter__(self) -> Files:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if isinstance(error, WpconvertError):
             message = str(error)
-            for one in found:
+            for one in self._made:
                 message = message.replace(str(one.path), one.name)
             error.args = (message, *error.args[1:])
-            raise
+        self._stack.__exit__(kind, error, at)
 
+    def model(self, model: Model) -> Stored:
+        """The file of a model."""
+        if isinstance(model, str | os.PathLike):
+            return Stored(Path(model), str(model))
+        data = bytes(model)
+        made = self._place(f"model{suffix_of(data)}")
+        made.path.write_bytes(data)
+        return made
 
-def _stored(model: Model, stack: ExitStack) -> Stored:
-    if isinstance(model, str | os.PathLike):
-        return Stored(Path(model), str(model))
-    data = bytes(model)
-    name = f"model{suffix_of(data)}"
-    path = stack.enter_context(staging(None)) / name
-    path.write_bytes(data)
-    return Stored(path, name)
+    def samples(self, samples: Samples | None, name: str) -> Path | None:
+        """The file of samples, if any; UsageError for what is no array of numbers. name: of the parameter."""
+        if samples is None or isinstance(samples, str | os.PathLike):
+            return None if samples is None else Path(samples)
+        path = self._place(f"{name}.npz").path
+        # Names that numpy.savez has parameters of are names of inputs as well.
+        with zipfile.ZipFile(path, "w") as archive:
+            for array_name, array in samples.items():
+                with archive.open(f"{array_name}.npy", "w", force_zip64=True) as file:
+                    try:
+                        np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
+                    except ValueError as error:
+                        raise UsageError(f"{name}: array {array_name!r} is no array of numbers") from error
+        return path
+
+    def _place(self, name: str) -> Stored:
+        self._made.append(Stored(self._stack.enter_context(staging(None)) / name, name))
+        return self._made[-1]
