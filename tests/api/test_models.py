@@ -126,7 +126,7 @@ def test_only_onnx_models_are_lowered() -> None:
 
 def test_files_are_written_where_they_are_named_and_nowhere_else(tmp_path: Path) -> None:
     out, plan, c, report = (tmp_path / name for name in ("out.tflite", "plan.yaml", "model.c", "report.csv"))
-    wpconvert.convert(MODEL, method="rle", verified=False, output=out, plan=plan, to_c=c, report=report)
+    wpconvert.convert(MODEL, method="rle", verified=False, output=out, plan=plan, emit={"c": c}, report=report)
     assert set(tmp_path.iterdir()) == {out, plan, c, c.with_suffix(".h"), report}
     again = wpconvert.convert(MODEL, rules=plan, verified=False)
     assert again.data == out.read_bytes()
@@ -177,3 +177,8 @@ def test_a_wrong_result_is_an_error_with_a_report(monkeypatch: pytest.MonkeyPatc
         wpconvert.convert(MODEL, method="rle", random=1, output=tmp_path / "out.tflite")
     assert isinstance(failed.value.report, wpconvert.Conversion)
     assert failed.value.report.failed
+
+
+def test_a_back_end_that_there_is_not_is_named_with_those_that_there_are(tmp_path: Path) -> None:
+    with untouched(tmp_path), pytest.raises(UsageError, match="unknown back end 'd', expected one of c"):
+        wpconvert.convert(MODEL, emit={"d": tmp_path / "model.d"})

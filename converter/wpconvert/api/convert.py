@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def convert(
     calibration: Samples | None = None,
     output: PathLike | None = None,
     in_place: bool = False,
-    to_c: PathLike | None = None,
+    emit: Mapping[str, PathLike] | None = None,
     plan: PathLike | None = None,
     report: PathLike | None = None,
     dry_run: bool = False,
@@ -54,9 +55,9 @@ def convert(
     flash and ram in bytes; max_slowdown, a factor; calibration, samples that a float .onnx model is quantised with
     before it is lowered. options: those of a method, as `pool_size` of method "pool".
 
-    output, in_place, to_c: where the model goes, as in `-o`, `--in-place` and `--to-c`. Without any of them, and
-    without dry_run, nothing is written, and the result's `data` has the bytes. plan, report: files, as in `--dump-plan`
-    and `--report`.
+    output, in_place: where the model goes, as in `-o` and `--in-place`. emit: what else it becomes, as {"c": "model.c"}
+    for `--to-c model.c`. Without any of them, and without dry_run, nothing is written, and the result's `data` has the
+    bytes. plan, report: files, as in `--dump-plan` and `--report`.
 
     With `verified` both models run on `inputs` or `evaluation`, which also has an array `labels`: arrays by the names
     of the model's inputs, samples first, or paths of .npz files with them. Without these they run on `random` samples
@@ -73,7 +74,7 @@ def convert(
     outputs = Outputs(
         model=optional_path(output),
         in_place=in_place,
-        emitted={} if to_c is None else {"c": Path(to_c)},
+        emitted={name: Path(path) for name, path in (emit or {}).items()},
         plan=optional_path(plan),
         report=optional_path(report),
         dry_run=dry_run,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from wpconvert.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -58,3 +60,11 @@ BACKENDS = {
     )
 }
 """By name."""
+
+
+def backend_named(name: str) -> Backend:
+    """The back end of that name; UsageError naming the known ones."""
+    backend = BACKENDS.get(name)
+    if backend is None:
+        raise UsageError(f"unknown back end {name!r}, expected one of {', '.join(BACKENDS)}")
+    return backend

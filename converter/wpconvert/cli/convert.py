@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import wpconvert
+from wpconvert.backends.registry import BACKENDS
 from wpconvert.cli.common import EngineOption, EvalOption, InputsOption, RandomOption, SeedOption
 from wpconvert.cli.console import OUT, ModelArgument, shown
-from wpconvert.cli.transforms import with_options
+from wpconvert.cli.registered import with_registered
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.job.sampling import DEFAULT_SAMPLES
 from wpconvert.methods import METHODS
@@ -29,7 +31,7 @@ def _path_option(flag: str, metavar: str, text: str, *short: str) -> typer.model
     return option
 
 
-@with_options
+@with_registered
 def convert(
     model: ModelArgument,
     method: Annotated[
@@ -38,10 +40,7 @@ def convert(
     ] = DEFAULT_METHOD,
     output: Annotated[Path | None, _path_option("--output", "OUT", "The rewritten model.", "-o")] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace MODEL itself, atomically.")] = False,
-    to_c: Annotated[
-        Path | None,
-        _path_option("--to-c", "FILE.c", "Also (or only) write the model as C: FILE.c and FILE.h."),
-    ] = None,
+    emit: Mapping[str, Path] = {},
     rules: Annotated[
         Path | None,
         _path_option("--rules", "RULES.yaml", "Methods by tensor name, operator or key; the last match wins."),
@@ -144,8 +143,9 @@ def convert(
         raise UsageError("-v and -q exclude each other")
     if no_verify and evaluation is not None:
         raise UsageError("--eval and --no-verify exclude each other: accuracies come from running the models")
-    if output is None and not in_place and to_c is None and not dry_run:
-        raise UsageError("nothing to write: give -o OUT, --in-place, --to-c FILE.c or --dry-run")
+    if output is None and not in_place and not emit and not dry_run:
+        others = ", ".join(f"{backend.flag} {backend.metavar}" for backend in BACKENDS.values())
+        raise UsageError(f"nothing to write: give -o OUT, --in-place, {others} or --dry-run")
     try:
         result = wpconvert.convert(
             model,
@@ -164,7 +164,7 @@ def convert(
             calibration=calibration,
             output=output,
             in_place=in_place,
-            to_c=to_c,
+            emit=emit,
             plan=dump_plan,
             report=report,
             dry_run=dry_run,

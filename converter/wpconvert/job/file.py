@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wpconvert.backends.registry import BACKENDS
+from wpconvert.backends.registry import BACKENDS, backend_named
 from wpconvert.engines import Engine
 from wpconvert.engines.inputs import Inputs, load_samples
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
@@ -207,7 +207,7 @@ def _files(
             left = ", ".join(other.name for other in source.files)
             notes.append(f"{left}: the data before, which this model needs no more")
     for name, emitted in () if outputs.dry_run else outputs.emitted.items():
-        files |= BACKENDS[name].emit(emitted, converted.data, path.name)
+        files |= backend_named(name).emit(emitted, converted.data, path.name)
         if converted.result.attached_nbytes:
             notes.append(f"{emitted.name} leaves out the {converted.result.attached_nbytes:,} bytes behind the model")
     if outputs.plan is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wpconvert.backends.registry import BACKENDS
+from wpconvert.backends.registry import backend_named
 from wpconvert.errors import UsageError
 from wpconvert.files import check_writable, same_file
 from wpconvert.formats.registry import FORMATS, format_of
@@ -56,14 +56,14 @@ class Outputs:
     def check_suffixes(self) -> None:
         """UsageError for a file that is not named as its content is."""
         for name, path in self.emitted.items():
-            BACKENDS[name].check_path(path)
+            backend_named(name).check_path(path)
         if self.report is not None:
             check_format(self.report)
 
     @property
     def of_backends(self) -> list[Path]:
         """Every file of the back ends."""
-        return [file for name, path in self.emitted.items() for file in BACKENDS[name].outputs(path)]
+        return [file for name, path in self.emitted.items() for file in backend_named(name).outputs(path)]
 
     def check_apart(self, source: Path, place: Path | None, reads: Sequence[Path | None]) -> None:
         """UsageError where two files are one: written files must not overwrite inputs or each other."""
