@@ -32,10 +32,11 @@ from wpconvert.benchmark.measure import benchmark_image
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.errors import WpconvertError
 from wpconvert.formats.tflite.file import parse
-from wpconvert.formats.tflite.layers import layers_of
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.model.layer import PLAIN
 from wpconvert.plan.costs import INTERPRETER, stock_path
 from wpconvert.plan.decoding import Features
+from wpconvert.plan.layers import layers_of
 from wpconvert.plan.stock import describe
 from wpconvert.target.board import Board, board_named, boards
 from wpconvert.target.image import MODEL_SOURCE
@@ -104,7 +105,7 @@ def fit(folder: Path, images: Path, board: Board, of: str) -> dict[str, Any]:
         model = parse(data)
         sample = random_inputs(model, 1, SEED).samples[0]
         found = benchmark_image(name, data, model, board, sample, images / f"{name}.elf", timeout_s=900)
-        for layer, measured in zip(layers_of(model), found.layers, strict=True):
+        for layer, measured in zip(layers_of(read_graph(model)), found.layers, strict=True):
             family, features = describe(layer)
             families[family].append((features, Measured(layer, measured.instructions, measured.modelled_cycles)))
             count += 1

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from wpconvert.errors import WpconvertError
 from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.schema import DTYPES, TensorType
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.reference.interpreter import Interpreter
@@ -318,7 +319,7 @@ def reference_verdict(data: bytes) -> tuple[str, str]:
         # The Python reader checks the whole file, the runtime only what it uses.
         return "unknown", str(error)
     try:
-        interpreter = Interpreter(model)
+        interpreter = Interpreter(read_graph(model))
         graph = model.root.subgraphs[0]
         inputs, at = [], 0
         for index in graph.inputs:

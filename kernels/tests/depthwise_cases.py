@@ -9,10 +9,10 @@ from case_parts import Rng, clamp, few_values, int8, record, zero_point
 from numpy.typing import NDArray
 
 from wpconvert.codecs import STANDALONE, encode
-from wpconvert.formats.tflite.schema import Padding
 from wpconvert.graph.arithmetic import requantise
+from wpconvert.graph.attributes import SAME, VALID
 from wpconvert.graph.custom.table import RequantTable
-from wpconvert.reference.convolution import add_bias, depthwise_accumulate
+from wpconvert.reference.kernels.convolution import add_bias, depthwise_accumulate
 from wpconvert.reference.window import window_geometry
 
 
@@ -24,7 +24,7 @@ def depthwise(
     depth_multiplier: int = 1,
     stride: tuple[int, int] = (1, 1),
     dilation: tuple[int, int] = (1, 1),
-    padding: int = Padding.SAME,
+    padding: str = SAME,
     method: str = "rows",
     kind: str = "usual",
 ) -> bytes:
@@ -72,14 +72,14 @@ def depthwise(
 
 
 def random_depthwise(rng: Rng, name: str) -> bytes:
-    padding = int(rng.choice([Padding.SAME, Padding.VALID]))
+    padding = str(rng.choice([SAME, VALID]))
     method = str(rng.choice(["rows", "rows", *STANDALONE]))
     kind = str(rng.choice(["usual", "mixed", "mixed", "clamped", "extreme"]))
     batch = int(rng.choice([1, 1, 2]))
     channels = int(rng.integers(1, 40))
     if rng.random() < 0.7:
         side = int(rng.choice([1, 1, 2]))
-        low = 1 if padding == Padding.SAME else 3
+        low = 1 if padding == SAME else 3
         size = (int(rng.integers(low, 14)), int(rng.integers(low, 14)))
         if rng.random() < 0.1:
             size = (int(rng.integers(20, 60)), int(rng.integers(20, 60)))
@@ -89,7 +89,7 @@ def random_depthwise(rng: Rng, name: str) -> bytes:
     kernel = (int(rng.integers(1, 6)), int(rng.integers(1, 6)))
     stride = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
     dilation = (1, 1) if rng.random() < 0.6 else (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
-    least = [1, 1] if padding == Padding.SAME else [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    least = [1, 1] if padding == SAME else [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     size = (least[0] + int(rng.integers(0, 8)), least[1] + int(rng.integers(0, 8)))
     depth = int(rng.choice([1, 1, 2, 3, 8]))
     return depthwise(

@@ -16,15 +16,15 @@ import numpy as np
 from case_parts import Rng, clamp, int8, multiplier, record, zero_point
 from depthwise_cases import depthwise, random_depthwise
 
-from wpconvert.formats.tflite.schema import Padding
 from wpconvert.graph.arithmetic import (
     multiply_double_rounding,
     rounding_doubling_high_multiply,
     rounding_shift_right,
     wrap_int32,
 )
+from wpconvert.graph.attributes import SAME, VALID
 from wpconvert.reference import fixed_point
-from wpconvert.reference.quantise_ops import quantise_float
+from wpconvert.reference.kernels.quantise_ops import quantise_float
 from wpconvert.reference.window import window_geometry
 
 
@@ -76,7 +76,7 @@ def pool(
     shape: Sequence[int],
     window: Sequence[int],
     stride: Sequence[int],
-    padding: int,
+    padding: str,
 ) -> bytes:
     x = int8(rng, shape)
     (height, width), pads = window_geometry(
@@ -101,14 +101,14 @@ def pool(
 
 def random_pool(rng: Rng, operation: str, name: str) -> bytes:
     shape = (int(rng.integers(1, 3)), *(int(v) for v in rng.integers(1, 12, 2)), int(rng.integers(1, 40)))
-    padding = int(rng.choice([Padding.SAME, Padding.VALID]))
+    padding = str(rng.choice([SAME, VALID]))
     window = [int(rng.integers(1, 8)), int(rng.integers(1, 8))]
     if rng.random() < 0.1:
         shape = (1, int(rng.integers(1, 100)), int(rng.integers(1, 90)), int(rng.integers(1, 9)))
         if rng.random() < 0.3:
             shape = (1, 16, int(rng.integers(16, 18)), shape[3])  # the largest windows that are summed up in 16 bits
         window = list(shape[1:3])
-    if padding == Padding.VALID:
+    if padding == VALID:
         window = [min(w, d) for w, d in zip(window, shape[1:3], strict=True)]
     stride = [int(rng.integers(1, 4)), int(rng.integers(1, 4))]
     return pool(rng, operation, name, shape, window, stride, padding)
@@ -245,7 +245,7 @@ def softmax_random(rng: Rng, name: str) -> bytes:
 
 def speed_cases(rng: Rng) -> list[bytes]:
     """The calls that the documentation compares."""
-    same, valid = Padding.SAME, Padding.VALID
+    same, valid = SAME, VALID
     cases = [
         depthwise(rng, name, (1, h, w, c), stride=(s, s), padding=p)
         for name, h, w, c, s, p in (

@@ -14,10 +14,10 @@ import numpy as np
 from case_parts import few_values
 
 from wpconvert.codecs import STANDALONE, encode
-from wpconvert.formats.tflite.schema import Padding
 from wpconvert.graph.arithmetic import requantise
+from wpconvert.graph.attributes import SAME, VALID
 from wpconvert.graph.custom.table import RequantTable
-from wpconvert.reference.convolution import add_bias, conv2d_accumulate
+from wpconvert.reference.kernels.convolution import add_bias, conv2d_accumulate
 from wpconvert.reference.window import window_geometry
 
 Pair = tuple[int, int]
@@ -34,7 +34,7 @@ class Layer:
     groups: int = 1
     stride: Pair = (1, 1)
     dilation: Pair = (1, 1)
-    padding: int = Padding.VALID
+    padding: str = VALID
     sparsity: float = 0.0
     method: str = "rows"
     fully_connected: bool = False
@@ -105,7 +105,7 @@ def sparse_layer(rng: np.random.Generator, index: int) -> Layer:
     size = (int(rng.integers(3, 12)), int(rng.integers(3, 20)))
     method = str(rng.choice(["rle", "dcsr", "bitmap"]))
     return Layer(f"{index} sparse {kernel} {depth} {method}", (1, *size, depth), kernel, int(rng.integers(1, 40)),
-                 stride=(1, 1) if rng.random() < 0.8 else (2, 2), padding=Padding.SAME, method=method,
+                 stride=(1, 1) if rng.random() < 0.8 else (2, 2), padding=SAME, method=method,
                  sparsity=float(rng.choice([0.8, 0.9, 0.95, 0.99, 1.0])), extreme=bool(rng.random() < 0.15),
                  lowest=float(rng.choice([0.0, 0.0, 0.5, 1.0])), block_log2=int(rng.integers(0, 6)))  # fmt: skip
 
@@ -141,7 +141,7 @@ def random_layer(rng: np.random.Generator, index: int) -> Layer:
     same = rng.random() < 0.6
     if same and rng.random() < 0.3:
         size = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
-    padding = Padding.SAME if same else Padding.VALID
+    padding = SAME if same else VALID
     if not same:
         height, width = (max(s, (k - 1) * d + 1) for s, k, d in zip(size, kernel, dilation, strict=True))
         size = (height, width)
@@ -153,7 +153,7 @@ def random_layer(rng: np.random.Generator, index: int) -> Layer:
 
 def speed_layers() -> list[Layer]:
     """The layers that the documentation compares."""
-    same = Padding.SAME
+    same = SAME
     shapes = [
         Layer("DS-CNN-L 1x1 276-276 250 px", (1, 25, 10, 276), (1, 1), 276),
         Layer("DS-CNN-L conv1 10x4x1-276", (1, 49, 10, 1), (10, 4), 276, stride=(2, 1), padding=same),

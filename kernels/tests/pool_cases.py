@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from wpconvert import codecs
 from wpconvert.codecs import Lut, Pool
 from wpconvert.codecs.pool_table import LANES, MAX_SHIFT
-from wpconvert.formats.tflite.schema import Padding
 from wpconvert.graph.arithmetic import requantise
+from wpconvert.graph.attributes import SAME, VALID
 from wpconvert.graph.custom.levels import level_of, levels
 from wpconvert.graph.custom.table import RequantTable
 from wpconvert.reference.pool import lookup_accumulate, prepare_lookup_weights
@@ -38,7 +38,7 @@ class Layer:
     groups: int = 1
     stride: Pair = (1, 1)
     dilation: Pair = (1, 1)
-    padding: int = Padding.SAME
+    padding: str = SAME
     fully_connected: bool = False
 
 
@@ -73,11 +73,9 @@ def random_layer(rng: Rng) -> Layer:
     kernel = (1, 1) if rng.random() < 0.3 else (3, 3) if square else (height, int(rng.integers(1, 20)))
     stride = (1, 1) if rng.random() < 0.6 else (int(rng.integers(1, 4)), int(rng.integers(1, 11)))
     dilation = (1, 1) if rng.random() < 0.8 else (int(rng.integers(1, 4)), int(rng.integers(1, 20)))
-    padding = Padding.SAME if rng.random() < 0.7 else Padding.VALID
+    padding = SAME if rng.random() < 0.7 else VALID
     extra = (int(rng.integers(0, 10)), int(rng.choice([0, 1, 7, 20, 140], p=[0.2, 0.3, 0.3, 0.19, 0.01])))
-    reach = (
-        (1, 1) if padding == Padding.SAME else ((kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1)
-    )
+    reach = (1, 1) if padding == SAME else ((kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1)
     size = (reach[0] + extra[0], reach[1] + extra[1])
     batch = int(rng.choice([1, 1, 1, 2]))
     return Layer((batch, *size, depth), kernel, groups * int(rng.integers(1, 24)), groups, stride, dilation, padding)

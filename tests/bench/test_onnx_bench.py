@@ -13,6 +13,7 @@ from tests.models.test_zoo import ZOO
 from tests.support.models import ModelBuilder
 from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.schema import options
 from wpconvert.reference.interpreter import Interpreter
 
@@ -60,7 +61,7 @@ def test_a_layer_computes_what_the_int8_one_rounds(layer: Any) -> None:
     b.output(layer(b, b.input(SHAPE, SCALE, 3)))
     data = b.to_bytes()
     steps = integers(0, *SHAPE)
-    [expected] = Interpreter(parse(data)).run([steps])
+    [expected] = Interpreter(read_graph(parse(data))).run([steps])
     image = ((steps.astype(np.float32) - 3) * SCALE).transpose(0, 3, 1, 2)
     with torch.no_grad():
         found = network_of(data)(torch.from_numpy(image.copy())).numpy()

@@ -15,8 +15,9 @@ from tests.support.models import ModelBuilder
 from tests.tflite.harness import branches_builder, sparse
 from wpconvert.codecs import CODECS, STANDALONE
 from wpconvert.formats.tflite.file import read
-from wpconvert.formats.tflite.layers import layers_of
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.plan.costs import load_costs
+from wpconvert.plan.layers import layers_of
 from wpconvert.plan.predict import predict
 from wpconvert.target.board import boards
 
@@ -74,7 +75,7 @@ def test_small_model_whose_codecs_would_take_more_than_they_save_stays_and_says_
 def test_forecast_is_what_the_cost_model_says_of_the_written_file(target: str, cli: Cli, tmp_path: Path) -> None:
     forecast = report(cli, tmp_path, "--target", target)["forecast"]
     for path, suffix in ((tmp_path / "out.tflite", ""), (MODEL, "_dense")):
-        found = predict(layers_of(read(path)[1]), load_costs(boards()[target].core)).total
+        found = predict(layers_of(read_graph(read(path)[1])), load_costs(boards()[target].core)).total
         assert forecast[f"cycles{suffix}"] == pytest.approx(found.cycles, abs=1)
         assert forecast[f"instructions{suffix}"] == pytest.approx(found.instructions, abs=1)
     assert forecast["cycles"] <= 1.1 * forecast["cycles_dense"] + 1

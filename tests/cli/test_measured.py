@@ -12,7 +12,7 @@ from wpconvert.benchmark.result import Benchmark, LayerCount
 from wpconvert.engines.base import Sample
 from wpconvert.errors import BudgetError
 from wpconvert.files import Workspace
-from wpconvert.formats.tflite.layers import layers_at
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.source import source_of
 from wpconvert.job import measured as module
@@ -23,6 +23,7 @@ from wpconvert.model.layer import PLAIN
 from wpconvert.model.rules import AUTO, Rules
 from wpconvert.model.settings import Settings
 from wpconvert.plan.costs import load_costs
+from wpconvert.plan.layers import layers_at
 from wpconvert.report.result import Measurement
 from wpconvert.target.board import Board
 
@@ -40,7 +41,7 @@ class MadeUp:
     def __call__(self, path: str, data: bytes, model: TfliteModel, board: Board, _: Sample) -> Benchmark:
         costs = load_costs(board.core)
         counts, methods, names = [], set(), set[str]()
-        for index, layer in enumerate(layers_at(model).values()):
+        for index, layer in enumerate(layers_at(read_graph(model)).values()):
             method = PLAIN if layer.weights is None else layer.weights.method
             cost = costs.cost(layer)
             assert cost is not None

@@ -13,6 +13,7 @@ from tests.tflite.harness import conv_model, forced
 from wpconvert.codecs import encode
 from wpconvert.errors import ModelError
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_operator
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.schema import BufferT
 from wpconvert.graph.custom import table
@@ -86,4 +87,4 @@ def test_graph_around_the_operator_is_checked_and_the_operator_named(change: Cal
     model = parse(forced(conv_model()))
     change(model)
     with pytest.raises(ModelError, match=r"^operator 0 \(WP_CONV_2D, subgraph 0\): "):
-        read_compressed(model, 0, 0)
+        read_compressed(read_operator(model, 0, 0))

@@ -11,8 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.formats.tflite.graph_fields import attributes_of, options_table
 from wpconvert.formats.tflite.schema import ActivationFunctionType, Padding, options
-from wpconvert.graph.custom.operators import OperatorOptions, builtin_options, channel_sums, options_of, unpack_options
+from wpconvert.graph.custom.operators import (
+    OperatorOptions,
+    builtin_attributes,
+    channel_sums,
+    options_of,
+    unpack_options,
+)
 
 PAIRS = st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1))
 
@@ -117,9 +124,9 @@ def test_damaged_options_are_read_or_refused(data: st.DataObject) -> None:
 )
 def test_builtin_options_become_ours_and_back(name: str, table: str, fields: dict[str, Any]) -> None:
     builtin = options(table, fusedActivationFunction=ActivationFunctionType.RELU6, **fields)
-    found, back = builtin_options(name, options_of(name, builtin))
-    assert found == table
-    assert vars(back) == vars(builtin)
+    back = builtin_attributes(name, options_of(attributes_of(builtin)))
+    assert back.table == table
+    assert vars(options_table(back)) == vars(builtin)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +135,7 @@ def test_builtin_options_become_ours_and_back(name: str, table: str, fields: dic
 def test_builtin_options_out_of_range_are_unsupported(fields: dict[str, int]) -> None:
     valid = {"strideH": 1, "strideW": 1}
     with pytest.raises(UnsupportedError):
-        options_of("CONV_2D", options("Conv2DOptions", **(valid | fields)))
+        options_of(attributes_of(options("Conv2DOptions", **(valid | fields))))
 
 
 def test_channel_sums_run_over_all_but_the_channel_dimension() -> None:

@@ -131,8 +131,9 @@ def test_attributes_survive_the_schema(table: str) -> None:
     kind = TABLES[table]
     attributes = kind(**{field.name: VALUES[str(field.type)] for field in fields(kind)})
     assert attributes_of(options_table(attributes)) == attributes
-    # What is not said is as in the schema.
-    assert vars(options_table(attributes_of(options(table)) or Attributes())) == pytest.approx(vars(options(table)))
+    # What is not said is as in the schema; a list that is not there is an empty one.
+    plain = options_table(attributes_of(options(table)) or Attributes())
+    assert {name: None if value == [] else value for name, value in vars(plain).items()} == vars(options(table))
 
 
 def test_options_that_nobody_reads_have_their_name() -> None:

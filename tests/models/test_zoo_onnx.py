@@ -16,6 +16,7 @@ from tests.onnx.lower.harness import file_inputs, steps_apart
 from tests.tflite.harness import converted
 from wpconvert.engines.native import NativeEngine
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.lowering import Lowered, lower
 from wpconvert.reference.interpreter import Interpreter
 
@@ -78,7 +79,7 @@ def test_native_engine_and_reference_give_the_same_bits(
     lowered: Lowered, test_split: tuple[NDArray[np.float32], NDArray[np.uint8]]
 ) -> None:
     model, inputs = parse(lowered.data), samples(lowered, test_split[0][:20])
-    reference = Interpreter(model)
+    reference = Interpreter(read_graph(model))
     for sample, [found] in zip(inputs, NativeEngine().run(model, inputs, lambda: None), strict=True):
         assert (reference.run(sample)[0] == found).all()
 

@@ -12,12 +12,13 @@ from tests.support.models import ModelBuilder
 from tests.tflite.harness import METHODS, forced
 from wpconvert import _native
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.reference.interpreter import Interpreter
 
 
 def assert_equals_reference(data: bytes, samples: Sequence[Sequence[NDArray[Any]]], what: str = "model") -> None:
     """The native outputs of a `.tflite` file are those of the reference interpreter, for each sample."""
-    reference, native = Interpreter(parse(data)), _native.Interpreter(data)
+    reference, native = Interpreter(read_graph(parse(data))), _native.Interpreter(data)
     for number, inputs in enumerate(samples):
         expected, found = reference.run(inputs), native.run(inputs)
         assert len(found) == len(expected), what

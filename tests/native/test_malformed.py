@@ -24,6 +24,7 @@ from tools.fuzz_native import damaged_structure
 from wpconvert import _native
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.reference.interpreter import Interpreter
 
@@ -134,7 +135,7 @@ def test_what_both_accept_gives_the_same_outputs(seed: int, inside: bool, which:
     data = damaged_inside(start, rng) if inside else damaged_structure(start, rng)
     try:
         model = parse(data)
-        interpreter = Interpreter(model)
+        interpreter = Interpreter(read_graph(model))
         graph = model.root.subgraphs[0]
         shapes = [tuple(graph.tensors[index].shape) for index in graph.inputs]
         types = [graph.tensors[index].type for index in graph.inputs]

@@ -14,6 +14,7 @@ from tests.support.oracles import shared_model
 from tests.tflite.harness import METHODS, converted
 from wpconvert import _native
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.reference.interpreter import Interpreter
 
 ZOO = Path(__file__).resolve().parents[2] / "models" / "zoo"
@@ -31,7 +32,7 @@ def _original(origin: str, name: str) -> bytes:
 def _expected(origin: str, name: str) -> list[list[NDArray[np.generic]]]:
     """The original's outputs in the reference interpreter: those of the lossless methods too."""
     model = parse(_original(origin, name))
-    interpreter = Interpreter(model)
+    interpreter = Interpreter(read_graph(model))
     return [[np.asarray(y) for y in interpreter.run(random_inputs(model, seed))] for seed in range(SAMPLES)]
 
 

@@ -17,6 +17,7 @@ from tools.fuzz import damaged, poolable
 from wpconvert import _native
 from wpconvert.errors import ModelError
 from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.schema import ActivationFunctionType, options
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
@@ -85,7 +86,7 @@ def _verdicts(data: bytes) -> tuple[str | None, str | None]:
     """What the reference interpreter and the native engine say against it."""
     found: list[str | None] = [None, None]
     try:
-        Interpreter(parse(data))
+        Interpreter(read_graph(parse(data)))
     except ModelError as error:
         found[0] = str(error)
     try:

@@ -13,10 +13,11 @@ from tests.support.models import ModelBuilder
 from tests.tflite.harness import branches_builder, conv_model, forced, sparse
 from wpconvert.codecs import STANDALONE
 from wpconvert.formats.tflite.file import parse
-from wpconvert.formats.tflite.layers import layers_at, layers_of
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.plan.costs import load_costs
 from wpconvert.plan.features import describe
+from wpconvert.plan.layers import layers_at, layers_of
 from wpconvert.plan.predict import predict
 
 CORE = "Cortex-M4"
@@ -46,13 +47,13 @@ def test_taps_inside_are_those_that_counting_finds(
 
 
 def test_convolution_is_described_by_its_shape_and_its_weights_as_they_are_stored() -> None:
-    (plain,) = layers_of(parse(conv_model()))
+    (plain,) = layers_of(read_graph(parse(conv_model())))
     assert plain.weights is not None
     assert (plain.operator, plain.input_size, plain.output_size) == ("CONV_2D", (4, 4, 16), (4, 4, 32))
     assert (plain.kernel, plain.padding, plain.pixels, plain.outputs) == ((3, 3), (1, 1), 16, 512)
     assert (plain.weights.method, plain.weights.rows, plain.weights.cols) == (PLAIN, 32, 144)
     assert plain.code == ("CONV_2D",)
-    (stored,) = layers_of(parse(forced(conv_model(), "rle")))
+    (stored,) = layers_of(read_graph(parse(forced(conv_model(), "rle"))))
     assert stored.weights is not None
     assert stored.weights.nonzeros == plain.weights.nonzeros < 32 * 144 / 10
     assert stored.code == ("WP_CONV_2D", "rle")
@@ -68,7 +69,7 @@ def test_families_keep_apart_what_is_computed_differently() -> None:
     y = b.conv2d(y, sparse(4, (16, 3, 3, 16)), weight_scales=0.01, dilation=(2, 2))
     y = b.op("ADD", [y, b.constant(np.ones(16, np.int8), 0.1)], [b.like(y)])
     b.output(b.fully_connected(b.reshape(y, (1, 256)), sparse(3, (4, 256)), weight_scales=0.01))
-    assert [describe(layer, CORE)[0] for layer in layers_of(b.build())] == [
+    assert [describe(layer, CORE)[0] for layer in layers_of(read_graph(b.build()))] == [
         "CONV_2D dense pointwise",
         "DEPTHWISE_CONV_2D 3x3 stride 2",
         "DEPTHWISE_CONV_2D any",
@@ -91,7 +92,7 @@ def test_what_kernels_do_with_sparse_rows_decides_the_family() -> None:
 @pytest.mark.parametrize("core", [CORE, "Cortex-M3", "Cortex-M55"])
 @pytest.mark.parametrize("method", STANDALONE)
 def test_features_are_numbers_of_zero_or_more(core: str, method: str) -> None:
-    for layer in layers_of(parse(forced(conv_model(), method))):
+    for layer in layers_of(read_graph(parse(forced(conv_model(), method)))):
         family, features = describe(layer, core)
         assert features[f"{family}: once"] == features["table: once"] == 1
         assert all(np.isfinite(value) and value >= 0 for value in features.values())
@@ -99,11 +100,11 @@ def test_features_are_numbers_of_zero_or_more(core: str, method: str) -> None:
 
 def test_operators_of_all_subgraphs_are_layers_and_each_counts_once() -> None:
     model = branches_builder().build()
-    assert [layer.operator for layer in layers_of(model)] == ["IF", "CONV_2D", "CONV_2D"]
-    places = layers_at(model)
+    assert [layer.operator for layer in layers_of(read_graph(model))] == ["IF", "CONV_2D", "CONV_2D"]
+    places = layers_at(read_graph(model))
     assert [place for place, layer in places.items() if layer.weights is not None] == [(1, 0), (2, 0)]
     costs = load_costs("Cortex-M4")
-    found = predict(layers_of(model), costs)
+    found = predict(layers_of(read_graph(model)), costs)
     each = costs.cost(places[1, 0])
     assert each is not None
     assert found.unknown == ("IF",)
@@ -120,7 +121,7 @@ def test_decoding_is_counted_alike_whatever_layer_it_is_for() -> None:
 
 
 def test_work_of_a_blob_is_counted_by_its_codec() -> None:
-    (layer,) = layers_of(parse(forced(conv_model(), "dcsr")))
+    (layer,) = layers_of(read_graph(parse(forced(conv_model(), "dcsr"))))
     assert layer.weights is not None
     assert layer.weights.work["stored"] == layer.weights.nonzeros
     assert layer.weights.work["groups"] >= layer.weights.nonzeros / 16
@@ -139,7 +140,7 @@ def test_channels_that_kernels_cannot_rescale_fast_are_counted(method: str) -> N
         y = b.conv2d(x, sparse(1, (32, 1, 1, 16)), scale=0.5, weight_scales=scales, activation=activation)
         b.output(y)
         data = b.to_bytes()
-        (found,) = layers_of(parse(data if method == "none" else forced(data, method)))
+        (found,) = layers_of(read_graph(parse(data if method == "none" else forced(data, method))))
         return found
 
     slow, clamped = layer(), layer("RELU")

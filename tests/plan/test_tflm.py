@@ -12,7 +12,6 @@ from tests.tflite.harness import conv_model, converted, sparse
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.graph_reader import read_graph
-from wpconvert.formats.tflite.layers import layers_of
 from wpconvert.memory import predict_tflm
 from wpconvert.memory.greedy import stock
 from wpconvert.memory.lifetimes import activations
@@ -22,6 +21,7 @@ from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.model.runtimes import BUNDLED, TFLM
 from wpconvert.plan import costs
 from wpconvert.plan.costs import load_costs
+from wpconvert.plan.layers import layers_of
 from wpconvert.plan.predict import predict
 from wpconvert.target.board import boards
 
@@ -33,13 +33,13 @@ CORES = tuple(board.core for board in boards().values())
 @pytest.mark.parametrize("core", CORES)
 def test_plain_operators_cost_what_tflm_takes_and_rewritten_ones_what_ours_take(core: str) -> None:
     bundled, tflm = load_costs(core), load_costs(core, TFLM)
-    (plain,) = (layer for layer in layers_of(parse(conv_model())) if layer.weights is not None)
+    (plain,) = (layer for layer in layers_of(read_graph(parse(conv_model()))) if layer.weights is not None)
     assert plain.weights is not None and plain.weights.method == PLAIN
     assert tflm.cost(plain) != bundled.cost(plain)
     for method in ("dense", "rle"):
         ours = replace(plain, weights=replace(plain.weights, method=method))
         assert tflm.family(ours) == bundled.family(ours) and tflm.family(ours) != tflm.family(plain)
-    assert not predict(layers_of(parse(conv_model())), tflm).unknown
+    assert not predict(layers_of(read_graph(parse(conv_model()))), tflm).unknown
 
 
 @pytest.mark.parametrize("core", CORES)

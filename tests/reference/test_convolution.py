@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from tests.reference.harness import ACTIVATIONS, SEEDS, ZERO_POINTS, assert_same_bits, few, int8, scales
 from tests.support.models import ModelBuilder, out_size
-from wpconvert.formats.tflite.schema import Padding
-from wpconvert.reference.convolution import conv2d_accumulate, depthwise_accumulate
-from wpconvert.reference.fully_connected import fully_connected_accumulate
+from wpconvert.formats.tflite.graph_reader import read_graph
+from wpconvert.graph.attributes import SAME, VALID
 from wpconvert.reference.interpreter import Interpreter
+from wpconvert.reference.kernels.convolution import conv2d_accumulate, depthwise_accumulate
+from wpconvert.reference.kernels.fully_connected import fully_connected_accumulate
 
 
 @dataclass(frozen=True)
@@ -154,8 +155,8 @@ def test_fully_connected_rounding_differs_between_the_runtimes() -> None:
     x = b.input((1, 1), 0.3, 0)
     b.output(b.fully_connected(x, np.array([[1], [-1]], dtype=np.int8), scale=1.0, weight_scales=1.0))
     model, value = b.build(), np.array([[1]], dtype=np.int8)
-    assert Interpreter(model, "tflm").run([value])[0].tolist() == [[1, -1]]
-    assert Interpreter(model, "litert").run([value])[0].tolist() == [[0, 0]]
+    assert Interpreter(read_graph(model), "tflm").run([value])[0].tolist() == [[1, -1]]
+    assert Interpreter(read_graph(model), "litert").run([value])[0].tolist() == [[0, 0]]
     assert_same_bits(b, [value])
 
 
@@ -188,7 +189,7 @@ def test_large_sums_stay_exact() -> None:
     w = np.full((1, 1, 1, depth), -128, dtype=np.int8)
     w[0, 0, 0, 0] = 1
     expected = (depth - 1) * 128 * 255 - 255
-    assert conv2d_accumulate(x, w, 127, (1, 1), Padding.VALID)[0, 0, 0, 0] == expected
+    assert conv2d_accumulate(x, w, 127, (1, 1), VALID)[0, 0, 0, 0] == expected
     assert fully_connected_accumulate(x, w.reshape(1, depth), 127)[0, 0] == expected
 
 
@@ -208,17 +209,17 @@ def _direct(x: NDArray[np.int8], w: NDArray[np.int8], zero_point: int, stride: i
 
 def test_padded_taps_contribute_nothing() -> None:
     x, w = int8(1, (1, 6, 6, 3)), int8(2, (4, 3, 3, 3))
-    assert np.array_equal(conv2d_accumulate(x, w, -7, (1, 1), Padding.SAME), _direct(x, w, -7, 1, 1))
+    assert np.array_equal(conv2d_accumulate(x, w, -7, (1, 1), SAME), _direct(x, w, -7, 1, 1))
     diagonal = np.zeros((3, 3, 3, 3), dtype=np.int8)
     taps = int8(3, (1, 3, 3, 3))
     for channel in range(3):
         diagonal[channel, :, :, channel] = taps[0, :, :, channel]
-    assert np.array_equal(depthwise_accumulate(x, taps, 90, (1, 1), Padding.SAME), _direct(x, diagonal, 90, 1, 1))
+    assert np.array_equal(depthwise_accumulate(x, taps, 90, (1, 1), SAME), _direct(x, diagonal, 90, 1, 1))
 
 
 @pytest.mark.parametrize("rows", [1, 7])
 def test_blocks_of_rows_do_not_change_the_result(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     x, w = int8(1, (2, 9, 8, 3)), int8(2, (4, 3, 3, 3))
-    whole = conv2d_accumulate(x, w, 3, (2, 1), Padding.SAME)
-    monkeypatch.setattr("wpconvert.reference.convolution._CHUNK_BYTES", rows * 2 * 8 * 27 * 4)
-    assert np.array_equal(conv2d_accumulate(x, w, 3, (2, 1), Padding.SAME), whole)
+    whole = conv2d_accumulate(x, w, 3, (2, 1), SAME)
+    monkeypatch.setattr("wpconvert.reference.kernels.convolution._CHUNK_BYTES", rows * 2 * 8 * 27 * 4)
+    assert np.array_equal(conv2d_accumulate(x, w, 3, (2, 1), SAME), whole)

@@ -15,6 +15,7 @@ from tests.support.models import ModelBuilder
 from wpconvert import _native
 from wpconvert.errors import WpconvertError
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.reference.interpreter import Interpreter
 
 
@@ -34,7 +35,7 @@ def model(seed: int, shape: tuple[int, ...] = (1, 5, 7, 3)) -> ModelBuilder:
 def test_every_engine_gives_the_entry_of_the_unsigned_byte(seed: int, shape: list[int]) -> None:
     data = model(seed, tuple(shape)).to_bytes()
     x = int8(seed, shape)
-    [found] = Interpreter(parse(data)).run([x])
+    [found] = Interpreter(read_graph(parse(data))).run([x])
     assert (found == table(seed)[x.view(np.uint8)]).all()
     assert_equals_reference(data, [[x]])
 
@@ -62,6 +63,6 @@ def test_malformed_ones_are_refused(name: str) -> None:
     MALFORMED[name](b)
     data = b.to_bytes()
     with pytest.raises(WpconvertError, match="WP_LOOKUP"):
-        Interpreter(parse(data))
+        Interpreter(read_graph(parse(data)))
     with pytest.raises(_native.Error, match="WP_LOOKUP"):
         _native.Interpreter(data)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.reference.harness import int8
 from tests.support.models import ModelBuilder
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.model import TfliteModel, shape_of
 from wpconvert.formats.tflite.schema import BuiltinOptions, TensorType, options
 from wpconvert.reference.interpreter import Interpreter, unsupported
@@ -51,7 +52,7 @@ def network() -> ModelBuilder:
 
 def run(model: TfliteModel) -> None:
     graph = model.root.subgraphs[0]
-    interpreter = Interpreter(model)
+    interpreter = Interpreter(read_graph(model))
     shape = shape_of(graph.tensors[graph.inputs[0]])
     interpreter.run([np.zeros(shape, np.float32)])
 
@@ -196,7 +197,7 @@ def test_malformed_tensors_are_refused_at_construction(
     b = conv_model()
     change(b)
     with pytest.raises(error, match=rf"operator 0 \(CONV_2D\): .*{message}"):
-        Interpreter(b.build())
+        Interpreter(read_graph(b.build()))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_malformed_tensors_are_refused_at_construction(
 )
 def test_malformed_options_are_refused_at_construction(field: str, value: int, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"operator 0 \(CONV_2D\): "):
-        Interpreter(conv_model(**{field: value}).build())
+        Interpreter(read_graph(conv_model(**{field: value}).build()))
 
 
 def test_options_of_another_operator_are_refused() -> None:
@@ -220,7 +221,7 @@ def test_options_of_another_operator_are_refused() -> None:
     b.graph.operators[0].builtinOptions = options("AddOptions")
     b.graph.operators[0].builtinOptionsType = BuiltinOptions.AddOptions
     with pytest.raises(ModelError, match="options are AddOptions, expected Conv2DOptions"):
-        Interpreter(b.build())
+        Interpreter(read_graph(b.build()))
 
 
 def test_a_bias_with_a_scale_of_its_own_is_refused() -> None:
@@ -229,7 +230,7 @@ def test_a_bias_with_a_scale_of_its_own_is_refused() -> None:
     b.output(b.fully_connected(x, int8(1, (3, 4)), [1, 2, 3], scale=0.2, weight_scales=0.01))
     b.graph.tensors[b.graph.operators[0].inputs[2]].quantization.scale = [0.5]
     with pytest.raises(UnsupportedError, match=r"dense/bias.*scale 0.5, expected 0.000999"):
-        Interpreter(b.build())
+        Interpreter(read_graph(b.build()))
 
 
 def test_unknown_operators_are_listed() -> None:
@@ -237,7 +238,7 @@ def test_unknown_operators_are_listed() -> None:
     x = b.input((4,), 0.1, 0)
     y = b.op("MyOperator", [x], [b.like(x)], custom_options=b"")
     b.output(b.op("SIN", [y], [b.like(x)]))
-    lines = unsupported(b.build())
+    lines = unsupported(read_graph(b.build()))
     assert [line.split(":")[0] for line in lines] == ["operator 0 (MyOperator)", "operator 1 (SIN)"]
 
 
@@ -246,17 +247,17 @@ def test_huge_tensors_are_refused_before_memory_is_taken() -> None:
     x = b.input((1 << 15, 1 << 15), 0.1, 0)
     b.output(b.op("RELU", [x], [b.like(x)]))
     with pytest.raises(UnsupportedError, match="working memory"):
-        Interpreter(b.build())
+        Interpreter(read_graph(b.build()))
     b.output(b.op("RELU", [x], [b.like(x, (1 << 16, 1 << 16))]))
     with pytest.raises(UnsupportedError, match="tensors of the model take"):
-        Interpreter(b.build())
+        Interpreter(read_graph(b.build()))
 
 
 def test_weights_of_a_hundred_million_elements_are_not() -> None:
     b = ModelBuilder()
     weights = np.zeros((4096, 25088), np.int8)
     b.output(b.fully_connected(b.input((1, 25088), 0.1, 0), weights))
-    Interpreter(b.build())
+    Interpreter(read_graph(b.build()))
 
 
 def test_endless_work_is_refused() -> None:
@@ -265,7 +266,7 @@ def test_endless_work_is_refused() -> None:
     weights = np.ones((1, 1000, 1000, 1), dtype=np.int8)
     b.output(b.conv2d(x, weights, [0]))
     with pytest.raises(UnsupportedError, match="operations"):
-        Interpreter(b.build())
+        Interpreter(read_graph(b.build()))
 
 
 def test_an_operator_cannot_read_what_is_computed_later() -> None:
@@ -276,11 +277,11 @@ def test_an_operator_cannot_read_what_is_computed_later() -> None:
     b.op("RELU", [x], [z])
     b.output(y)
     with pytest.raises(ModelError, match=r"operator 0 \(RELU\) reads"):
-        Interpreter(b.build())
+        Interpreter(read_graph(b.build()))
 
 
 def test_inputs_are_checked() -> None:
-    interpreter = Interpreter(conv_model().build())
+    interpreter = Interpreter(read_graph(conv_model().build()))
     good = int8(0, (1, 8, 8, 4))
     with pytest.raises(UsageError, match="0 inputs given, the model has 1"):
         interpreter.run([])
@@ -294,9 +295,9 @@ def test_inputs_are_checked() -> None:
 def test_runs_do_not_influence_each_other() -> None:
     """Weights and multipliers are kept across runs, activations are not."""
     model = network().build()
-    interpreter = Interpreter(model)
+    interpreter = Interpreter(read_graph(model))
     first, second = (np.random.default_rng(i).normal(size=(1, 8, 8, 4)).astype(np.float32) for i in range(2))
-    expected = Interpreter(model).run([second])[0]
+    expected = Interpreter(read_graph(model)).run([second])[0]
     interpreter.run([first])[0].fill(0)
     assert np.array_equal(interpreter.run([second])[0], expected)
     assert np.array_equal(interpreter.run([second])[0], expected)

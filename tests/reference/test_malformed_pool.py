@@ -16,6 +16,7 @@ from tests.support.models import ModelBuilder
 from tests.support.pools import Pooled, pooled_model, random_pool
 from wpconvert.codecs import Lut
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.formats.tflite.graph_reader import read_graph, read_operator
 from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.graph.custom.compressed import read_compressed
 from wpconvert.graph.custom.operators import OperatorOptions
@@ -45,9 +46,9 @@ def refused(b: ModelBuilder, match: str) -> None:
     """By both readers."""
     built = b.build()
     with pytest.raises(ModelError, match=rf"operator 0 \(WP_.*({match})"):
-        Interpreter(built)
+        Interpreter(read_graph(built))
     with pytest.raises(ModelError, match=rf"operator 0 \(WP_.*({match})"):
-        read_compressed(built, 0, 0)
+        read_compressed(read_operator(built, 0, 0))
 
 
 def with_pool(name: str, raw: NDArray[np.uint8]) -> ModelBuilder:
@@ -68,8 +69,8 @@ def add_pool(b: ModelBuilder) -> None:
 @pytest.mark.parametrize("act_bits", range(1, 9))
 def test_sound_operators_run(name: str, act_bits: int) -> None:
     built = model(name, act_bits=act_bits).build()
-    Interpreter(built)
-    assert read_compressed(built, 0, 0).options.act_bits == act_bits
+    Interpreter(read_graph(built))
+    assert read_compressed(read_operator(built, 0, 0)).options.act_bits == act_bits
 
 
 @both_operators
@@ -83,7 +84,7 @@ def test_missing_pool_tensor_is_refused(name: str) -> None:
 @pytest.mark.parametrize("codec", ["dense", "rle", "huffman"])
 def test_pool_tensor_with_another_codec_is_refused(name: str, codec: str) -> None:
     b = model(name, codec)
-    Interpreter(b.build())
+    Interpreter(read_graph(b.build()))
     add_pool(b)
     refused(b, f"there is a pool tensor, but the weight blob is '{codec}'")
 
@@ -117,8 +118,8 @@ def test_act_bits_of_another_type_are_refused(value: Any) -> None:
 
 def test_grouped_filters_are_refused() -> None:
     with pytest.raises(ModelError, match="pooled filters of 10 channels, the input has 20"):
-        Interpreter(model("WP_CONV_2D", x_depth=20).build())
-    Interpreter(model("WP_CONV_2D", "dense", x_depth=20).build())
+        Interpreter(read_graph(model("WP_CONV_2D", x_depth=20).build()))
+    Interpreter(read_graph(model("WP_CONV_2D", "dense", x_depth=20).build()))
 
 
 @both_operators
@@ -134,7 +135,7 @@ def test_pool_of_another_type_is_refused(name: str) -> None:
     b = model(name)
     b.graph.tensors[b.graph.operators[0].inputs[3]].type = TensorType.INT8
     with pytest.raises(UnsupportedError, match=r"operator 0 .*INT8"):
-        Interpreter(b.build())
+        Interpreter(read_graph(b.build()))
 
 
 @both_operators
@@ -162,6 +163,6 @@ def test_depthwise_weights_are_refused() -> None:
     built = model("WP_CONV_2D").build()
     built.root.operatorCodes[0].customCode = "WP_DEPTHWISE_CONV_2D"
     with pytest.raises(ModelError, match="do not fit the operator"):
-        read_compressed(built, 0, 0)
+        read_compressed(read_operator(built, 0, 0))
     with pytest.raises(ModelError, match="do not fit the operator"):
-        Interpreter(built)
+        Interpreter(read_graph(built))

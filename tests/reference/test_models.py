@@ -10,6 +10,7 @@ from tests.reference.harness import assert_equal_arrays
 from tests.support.oracles import LiteRtOracle, TflmOracle, shared_model
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.model import TfliteModel, shape_of
 from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.reference.interpreter import Interpreter, unsupported
@@ -51,7 +52,7 @@ def random_inputs(model: TfliteModel, seed: int) -> list[NDArray[np.int8] | NDAr
 def test_outputs_equal_tflm(path: str) -> None:
     data = shared_model(path)
     model = parse(data)
-    ours, theirs = Interpreter(model), TflmOracle(data)
+    ours, theirs = Interpreter(read_graph(model)), TflmOracle(data)
     for seed in range(SAMPLES):
         inputs = random_inputs(model, seed)
         results = ours.run(inputs)
@@ -63,7 +64,7 @@ def test_outputs_equal_tflm(path: str) -> None:
 def test_all_tensors_equal_litert(path: str) -> None:
     data = shared_model(path)
     model = parse(data)
-    ours, theirs = Interpreter(model, "litert"), LiteRtOracle(data)
+    ours, theirs = Interpreter(read_graph(model), "litert"), LiteRtOracle(data)
     for seed in range(SAMPLES):
         inputs = random_inputs(model, seed)
         expected = theirs.run_all(inputs)
@@ -76,9 +77,9 @@ def test_all_tensors_equal_litert(path: str) -> None:
 
 def test_a_float_model_is_refused_with_the_reason() -> None:
     model = parse(shared_model("mlperf_tiny/resnet8_float.tflite"))
-    lines = unsupported(model)
+    lines = unsupported(read_graph(model))
     assert len(lines) == len(model.root.subgraphs[0].operators) - 1
     assert lines[0].startswith("operator 0 (CONV_2D): tensor 0 ")
     assert "FLOAT32" in lines[0]
     with pytest.raises(UnsupportedError, match=r"operator 0 \(CONV_2D\).*; and 10 more"):
-        Interpreter(model)
+        Interpreter(read_graph(model))

@@ -15,6 +15,7 @@ from tests.support.models import out_size
 from tests.support.pools import Pooled, pooled_model, random_pool
 from tools.vectors.literal_pool import Arithmetic, requantised
 from wpconvert.codecs import Lut
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.graph.custom.levels import fold_bias, level_of, levels, unfold_bias, unit_log2, zero_sums
 from wpconvert.graph.custom.operators import OperatorOptions
 from wpconvert.graph.custom.table import RequantTable
@@ -41,7 +42,7 @@ class Layer:
     def run(self, codec: str = "pool") -> NDArray[np.int8]:
         """The outputs of the reference interpreter."""
         model = pooled_model(self.stored, self.table, self.x.shape, self.options, codec).build()
-        (y,) = Interpreter(model).run([self.x])
+        (y,) = Interpreter(read_graph(model)).run([self.x])
         return np.asarray(y)
 
     def requantised(self, total: int, channel: int) -> int:

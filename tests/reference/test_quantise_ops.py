@@ -8,7 +8,7 @@ from hypothesis import given
 from tests.reference.harness import SEEDS, ZERO_POINTS, all_int8, assert_same_bits, few, scales
 from tests.support.models import ModelBuilder
 from wpconvert.formats.tflite.schema import options
-from wpconvert.reference.quantise_ops import quantise_float
+from wpconvert.reference.kernels.quantise_ops import quantise_float
 
 
 @few

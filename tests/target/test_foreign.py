@@ -11,6 +11,7 @@ from tests.onnx.lower.harness import file_inputs
 from tests.tflite.harness import forced
 from wpconvert.errors import WpconvertError
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.lowering import lower
 from wpconvert.reference.interpreter import Interpreter
 from wpconvert.target import boards, run_on
@@ -38,7 +39,7 @@ def test_lowered_networks_give_the_bits_of_the_reference(name: str, board: str, 
     model = calibrated(name)
     lowered = lower(model, name)
     sample = file_inputs(lowered, {model.graph.input[0].name: images(1, seed=2)})
-    [expected] = Interpreter(parse(lowered.data)).run(sample)
+    [expected] = Interpreter(read_graph(parse(lowered.data))).run(sample)
     on_board = parse(lowered.data if method is None else forced(lowered.data, method))
     [[found]] = run_on(boards()[board], on_board, [sample]).outputs
     assert expected.max() > expected.min()

@@ -8,6 +8,7 @@ import pytest
 from tests.onnx.lower.network import network, signal_network
 from tests.tflite.harness import forced
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.lowering import lower
 from wpconvert.reference.interpreter import Interpreter
@@ -31,7 +32,7 @@ def test_signals_and_functions_give_the_bits_of_the_reference(board: str) -> Non
 def agrees(board: str, model: TfliteModel, shape: tuple[int, ...]) -> None:
     random = np.random.default_rng(2)
     samples = [[random.integers(-128, 128, shape, dtype=np.int8)] for _ in range(2)]
-    reference = Interpreter(model)
+    reference = Interpreter(read_graph(model))
     for sample, [found] in zip(samples, run_on(boards()[board], model, samples).outputs, strict=True):
         [expected] = reference.run(sample)
         assert (found == expected).all()

@@ -13,6 +13,7 @@ from tests.support.oracles import LiteRtOracle
 from wpconvert.codecs import STANDALONE
 from wpconvert.errors import ModelError
 from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.model import TfliteModel, text
 from wpconvert.formats.tflite.restore import restore
 from wpconvert.formats.tflite.rewrite import rewrite
@@ -108,7 +109,7 @@ def inputs_for(data: bytes, seed: int = 0) -> list[NDArray[Any]]:
 
 def reference(data: bytes, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
     """Outputs of the reference interpreter."""
-    return Interpreter(parse(data)).run(inputs)
+    return Interpreter(read_graph(parse(data))).run(inputs)
 
 
 def litert(data: bytes, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:

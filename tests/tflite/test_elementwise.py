@@ -29,9 +29,9 @@ from tests.tflite.harness import (
 )
 from wpconvert import _native
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite.elementwise import MAX_COLS, matrix_of
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.schema import ActivationFunctionType, QuantizationParametersT, options
+from wpconvert.graph.custom.elementwise import MAX_COLS, matrix_of
 from wpconvert.graph.custom.operators import OperatorOptions
 
 Shape = tuple[int, ...]

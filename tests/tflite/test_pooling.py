@@ -28,6 +28,7 @@ from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite import metadata
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.forms import TfliteForms
+from wpconvert.formats.tflite.graph_reader import read_operator
 from wpconvert.graph.custom.compressed import Compressed, read_compressed
 from wpconvert.job.convert import Converted
 from wpconvert.job.rules_file import parse_rules
@@ -85,7 +86,9 @@ def by_shape(found: Converted, shape: tuple[int, ...]) -> list[TensorResult]:
 
 def operators(data: bytes) -> list[Compressed]:
     model = parse(data)
-    parts = [read_compressed(model, 0, i) for i, name in enumerate(names(data)) if name.startswith("WP_")]
+    parts = [
+        read_compressed(read_operator(model, 0, i)) for i, name in enumerate(names(data)) if name.startswith("WP_")
+    ]
     return [part for part in parts if isinstance(part, Compressed)]
 
 

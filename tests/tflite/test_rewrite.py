@@ -28,9 +28,10 @@ from tests.tflite.harness import (
     tensor_named,
 )
 from wpconvert.formats.tflite.file import parse
-from wpconvert.formats.tflite.weights import build_table
+from wpconvert.formats.tflite.graph_reader import read_operator
 from wpconvert.graph.custom.compressed import Compressed, read_compressed
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
+from wpconvert.graph.custom.rewritable import build_table
 from wpconvert.graph.custom.table import RequantTable
 
 many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -115,11 +116,11 @@ def tables(data: bytes) -> list[RequantTable]:
     for index, operator in enumerate(model.root.subgraphs[0].operators):
         stored = model.operator_name(operator) in BUILTIN_NAMES
         if stored:
-            parts = read_compressed(model, 0, index)
+            parts = read_compressed(read_operator(model, 0, index))
             assert isinstance(parts, Compressed)
             found.append(parts.table)
         else:
-            found.append(build_table(model, 0, index))
+            found.append(build_table(read_operator(model, 0, index)))
     return found
 
 

@@ -32,6 +32,7 @@ from tests.tflm.harness import (
 from tools.fuzz import Seed, damaged_inside
 from wpconvert.codecs import Lut
 from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.reference.interpreter import Interpreter
 
@@ -114,7 +115,7 @@ def tflm(tmp_path: Path) -> Tflm:
 
 def expected(data: bytes, samples: Sequence[Sequence[NDArray[np.generic]]]) -> bytes:
     """The outputs in the reference interpreter."""
-    interpreter = Interpreter(parse(data))
+    interpreter = Interpreter(read_graph(parse(data)))
     return b"".join(np.asarray(y).tobytes() for sample in samples for y in interpreter.run(list(sample)))
 
 

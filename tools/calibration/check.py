@@ -10,13 +10,14 @@ import numpy as np
 from tools.calibration.measure import Counts, counts_of
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite.file import parse
-from wpconvert.formats.tflite.layers import layers_of
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.job.convert import convert_bytes
 from wpconvert.model.goal import DEFAULT_SLOWDOWN, Goal
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.rules import AUTO, Rules
 from wpconvert.model.settings import Settings
 from wpconvert.plan.costs import CostModel, load_costs
+from wpconvert.plan.layers import layers_of
 from wpconvert.plan.predict import Prediction, predict
 from wpconvert.target.board import board_named
 
@@ -87,14 +88,14 @@ def check(target: str, case: Case) -> Checked | str:
 
 
 def _predicted(data: bytes, costs: CostModel) -> tuple[Prediction, int]:
-    layers = layers_of(parse(data))
+    layers = layers_of(read_graph(parse(data)))
     return predict(layers, costs), costs.code_nbytes(name for layer in layers for name in layer.code)
 
 
 def _layers(
     converted: bytes, measured: tuple[Counts, Counts], predicted: tuple[Prediction, Prediction]
 ) -> tuple[float, ...]:
-    layers = layers_of(parse(converted))
+    layers = layers_of(read_graph(parse(converted)))
     if not len(layers) == len(measured[0].operators) == len(measured[1].operators):
         return ()
     errors = []

@@ -14,7 +14,8 @@ from tools.calibration.operators import operators
 from wpconvert.benchmark.flash import BOARD, MODEL, Piece, read_map
 from wpconvert.benchmark.program import load_program
 from wpconvert.formats.tflite.file import parse
-from wpconvert.formats.tflite.layers import layers_of
+from wpconvert.formats.tflite.graph_reader import read_graph
+from wpconvert.plan.layers import layers_of
 from wpconvert.target.board import Board, board_named
 from wpconvert.target.image import build_image
 
@@ -47,7 +48,7 @@ def code_samples() -> Iterator[Sample]:
 
 def code_names(data: bytes) -> frozenset[str]:
     """The operators and codecs of a model, as a cost file names them."""
-    return frozenset(name for layer in layers_of(parse(data)) for name in layer.code)
+    return frozenset(name for layer in layers_of(read_graph(parse(data))) for name in layer.code)
 
 
 def _built(name: str, data: bytes) -> Sizes:

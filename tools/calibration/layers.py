@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from tests.support.models import ModelBuilder
 from wpconvert.codecs import STANDALONE, encode
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite.elementwise import matrix_of
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.rewrite import rewrite
 from wpconvert.formats.tflite.schema import options
 from wpconvert.formats.tflite.weights import rewritable_weights
+from wpconvert.graph.custom.elementwise import matrix_of
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.plan import Outcome, encoded
 

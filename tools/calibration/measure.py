@@ -14,7 +14,8 @@ from wpconvert.benchmark.flash import BOARD, MODEL, PADDING
 from wpconvert.benchmark.measure import benchmark
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.formats.tflite.file import parse
-from wpconvert.formats.tflite.layers import layers_of
+from wpconvert.formats.tflite.graph_reader import read_graph
+from wpconvert.plan.layers import layers_of
 from wpconvert.target.board import Board, board_named
 from wpconvert.target.cache import cached, digest
 from wpconvert.target.firmware import build_firmware
@@ -49,7 +50,7 @@ def measure(board: Board, models: Iterable[bytes], pool: Executor) -> tuple[list
     interpreter = [0.0, 0.0]
     for data, job in jobs:
         counts = job.result()
-        for layer, (instructions, cycles) in zip(layers_of(parse(data)), counts.operators, strict=True):
+        for layer, (instructions, cycles) in zip(layers_of(read_graph(parse(data))), counts.operators, strict=True):
             measured.append(Measured(layer, instructions, cycles))
         interpreter = [total + part for total, part in zip(interpreter, counts.interpreter, strict=True)]
     return measured, [part / len(measured) for part in interpreter]

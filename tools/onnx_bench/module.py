@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wpconvert.errors import UnsupportedError
+from wpconvert.formats.tflite.graph_fields import attributes_of
 from wpconvert.formats.tflite.model import TfliteModel, quantization_of, shape_of
 from wpconvert.formats.tflite.schema import ACTIVATION_NAMES
 from wpconvert.reference.window import window_geometry
@@ -84,7 +85,7 @@ class TranslatedNetwork(nn.Module):  # type: ignore[misc]
             tensors = [graph.tensors[index] for index in inputs]
             computed = tuple(index for index in inputs if model.buffer(graph.tensors[index]) is None)
             constants = [real(model, tensor) for tensor in tensors if model.buffer(tensor) is not None]
-            layer = _LAYERS[name](shape_of(tensors[0]), constants, operator.builtinOptions)
+            layer = _LAYERS[name](shape_of(tensors[0]), constants, attributes_of(operator.builtinOptions))
             fused = ACTIVATION_NAMES[getattr(operator.builtinOptions, "fusedActivationFunction", 0)]
             if fused not in _ACTIVATIONS:
                 raise UnsupportedError(f"{name} with {fused}: expected one of {', '.join(_ACTIVATIONS)}")
@@ -118,8 +119,7 @@ _Constants = list[NDArray[Any]]
 
 def _convolution(shape: _Shape, constants: _Constants, options: Any, depthwise: bool) -> nn.Module:
     weights = constants[0].transpose(3, 0, 1, 2) if depthwise else constants[0].transpose(0, 3, 1, 2)
-    window, strides = weights.shape[2:], (options.strideH, options.strideW)
-    dilation = (options.dilationHFactor, options.dilationWFactor)
+    window, strides, dilation = weights.shape[2:], options.stride, options.dilation
     pads = window_geometry((shape[1], shape[2]), window, strides, options.padding, dilation)[1]
     groups = shape[3] if depthwise else 1
     even = pads.top == pads.bottom and pads.left == pads.right
@@ -174,7 +174,7 @@ def _mul(shape: _Shape, constants: _Constants, _: Any) -> nn.Module:
 
 
 def _average_pool(shape: _Shape, _: _Constants, options: Any) -> nn.Module:
-    window, strides = (options.filterHeight, options.filterWidth), (options.strideH, options.strideW)
+    window, strides = options.window, options.stride
     pads = window_geometry((shape[1], shape[2]), window, strides, options.padding)[1]
     if pads.top != pads.bottom or pads.left != pads.right:
         raise UnsupportedError("AVERAGE_POOL_2D with odd padding, which PyTorch's does not have")
@@ -192,7 +192,7 @@ def _maximum(shape: _Shape, constants: _Constants, options: Any) -> nn.Module:
 
 
 def _check_image_axes(name: str, shape: _Shape, constants: _Constants, options: Any) -> None:
-    if len(shape) != 4 or sorted(constants[0].reshape(-1).tolist()) != [1, 2] or options.keepDims:
+    if len(shape) != 4 or sorted(constants[0].reshape(-1).tolist()) != [1, 2] or options.keep_dims:
         raise UnsupportedError(f"{name}: expected that of each channel of an image, without its axes")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from wpconvert.engines.base import Advance, Sample, Trace
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.reference.interpreter import Interpreter, unsupported
 
@@ -16,10 +17,10 @@ class ReferenceEngine:
     summary = "wpconvert's own interpreter, bit-exact with TensorFlow Lite Micro"
 
     def unsupported(self, model: TfliteModel) -> list[str]:
-        return unsupported(model)
+        return unsupported(read_graph(model))
 
     def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
-        interpreter = Interpreter(model)
+        interpreter = Interpreter(read_graph(model))
         outputs = []
         for sample in samples:
             outputs.append(interpreter.run(sample))
@@ -27,13 +28,13 @@ class ReferenceEngine:
         return outputs
 
     def traces(self, model: TfliteModel, samples: Iterable[Sample]) -> Iterator[Trace]:
-        interpreter = Interpreter(model)
-        graph = model.root.subgraphs[0]
+        graph = read_graph(model)
+        interpreter = Interpreter(graph)
         for sample in samples:
             values = interpreter.run_all(sample)
             inner = {
-                (index, position): values[int(tensor)]
-                for index, operator in enumerate(graph.operators)
+                (operator.index, position): values[tensor.index]
+                for operator in graph.main.operators
                 for position, tensor in enumerate(operator.outputs)
             }
-            yield Trace([values[int(tensor)] for tensor in graph.outputs], inner)
+            yield Trace([values[tensor.index] for tensor in graph.main.outputs], inner)

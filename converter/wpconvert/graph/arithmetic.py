@@ -7,13 +7,14 @@ exist for x · m, see `multiply_double_rounding` and `multiply_single_rounding`.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import ACTIVATION_NAMES, ActivationFunctionType
+from wpconvert.graph.attributes import NONE, RELU, RELU6, RELU_N1_TO_1, ActivationName
+from wpconvert.graph.types import Values
 
 Rounding = Literal["tflm", "litert"]
 """Whose arithmetic is reproduced where the two runtimes differ."""
@@ -100,7 +101,7 @@ def wrap_int32(x: Int64Array) -> Int64Array:
     return x.astype(np.int32).astype(np.int64)
 
 
-def multiply_double_rounding(x: NDArray[Any], multiplier: ArrayLike, shift: ArrayLike) -> Int64Array:
+def multiply_double_rounding(x: Values, multiplier: ArrayLike, shift: ArrayLike) -> Int64Array:
     """x · multiplier · 2^(shift − 31), rounded by the high multiply and again by the right shift.
 
     `x` holds int32 values; multiplier and shift broadcast against it.
@@ -156,25 +157,24 @@ def quantise_scalar(value: float, scale: np.float32, zero_point: int) -> int:
     return zero_point + int(round_half_away(steps))
 
 
-_BOUNDS: dict[int, tuple[float | None, float | None]] = {
-    ActivationFunctionType.NONE: (None, None),
-    ActivationFunctionType.RELU: (0.0, None),
-    ActivationFunctionType.RELU6: (0.0, 6.0),
-    ActivationFunctionType.RELU_N1_TO_1: (-1.0, 1.0),
+_BOUNDS: dict[ActivationName, tuple[float | None, float | None]] = {
+    NONE: (None, None),
+    RELU: (0.0, None),
+    RELU6: (0.0, 6.0),
+    RELU_N1_TO_1: (-1.0, 1.0),
 }
 """Real bounds of the fused activations that are a clamp."""
 
 
-def activation_bounds(activation: int) -> tuple[float | None, float | None]:
+def activation_bounds(activation: ActivationName) -> tuple[float | None, float | None]:
     """Real (lower, upper) bound of a fused activation; UnsupportedError for those that are not a clamp."""
     if activation not in _BOUNDS:
-        name = ACTIVATION_NAMES.get(activation, str(activation))
-        raise UnsupportedError(f"fused activation {name} is not supported")
+        raise UnsupportedError(f"fused activation {activation} is not supported")
     return _BOUNDS[activation]
 
 
 def activation_range(
-    activation: int, output_scale: np.float32, output_zero_point: int, dtype: np.dtype[Any]
+    activation: ActivationName, output_scale: np.float32, output_zero_point: int, dtype: np.dtype[np.signedinteger]
 ) -> tuple[int, int]:
     """The clamp (min, max) of a fused activation in the quantised domain of the integer type `dtype`."""
     info = np.iinfo(dtype)

@@ -57,12 +57,14 @@ def _table(cls: type[A]) -> type[A]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fused(Attributes):
+class Fused(Attributes):
+    """What operators with an activation have in common."""
+
     fused_activation_function: ActivationName = NONE
 
 
 @dataclass(frozen=True, slots=True)
-class _Windowed(_Fused):
+class _Windowed(Fused):
     padding: PaddingName = SAME
     stride_h: int = 0
     stride_w: int = 0
@@ -108,7 +110,7 @@ class Pool2DOptions(_Windowed):
 
 
 @_table
-class FullyConnectedOptions(_Fused):
+class FullyConnectedOptions(Fused):
     """weights_format: 0 unless the weights are shuffled."""
 
     weights_format: int = 0
@@ -116,22 +118,22 @@ class FullyConnectedOptions(_Fused):
 
 
 @_table
-class AddOptions(_Fused):
+class AddOptions(Fused):
     pass
 
 
 @_table
-class SubOptions(_Fused):
+class SubOptions(Fused):
     pass
 
 
 @_table
-class MulOptions(_Fused):
+class MulOptions(Fused):
     pass
 
 
 @_table
-class ConcatenationOptions(_Fused):
+class ConcatenationOptions(Fused):
     axis: int = 0
 
 

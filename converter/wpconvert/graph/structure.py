@@ -15,6 +15,9 @@ from wpconvert.graph.types import DType, Quantization, Shape, Values, element_co
 
 A = TypeVar("A", bound=Attributes)
 
+Place = tuple[int, int]
+"""Subgraph, and index of a tensor or operator in it."""
+
 NOTHING: NDArray[np.uint8] = np.empty(0, np.uint8)
 NOTHING.flags.writeable = False
 
@@ -92,10 +95,11 @@ class Tensor:
 
 @dataclass(eq=False, slots=True)
 class Operator:
-    """An operator of a subgraph, at `index` there.
+    """An operator, at `index` of subgraph `subgraph`.
 
     kind: the schema's name of a builtin one (`CONV_2D`), the custom code of another (`WP_CONV_2D`). inputs: None for
-    one that is left out. options: the bytes that a custom operator is told, uint8[nbytes].
+    one that is left out. options: the bytes that a custom operator is told, uint8[nbytes]. version: of the operator in
+    the schema.
     """
 
     index: int
@@ -105,6 +109,8 @@ class Operator:
     attributes: Attributes | None = None
     options: NDArray[np.uint8] = field(default_factory=lambda: NOTHING)
     is_custom: bool = False
+    subgraph: int = 0
+    version: int = 1
 
     def optional(self, position: int) -> Tensor | None:
         """An input that may be left out."""

@@ -14,7 +14,7 @@ from wpconvert.errors import BudgetError, UnsupportedError
 from wpconvert.files import Workspace
 from wpconvert.formats.protocol import Source
 from wpconvert.formats.tflite.file import parse, serialise
-from wpconvert.formats.tflite.layers import layers_at
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.restore import restore
 from wpconvert.formats.tflite.source import TfliteSource
@@ -25,6 +25,7 @@ from wpconvert.model.plan import Progress
 from wpconvert.model.settings import Settings
 from wpconvert.model.weight import Weight
 from wpconvert.plan.costs import NOTHING, Code, Cost, CostModel, load_costs
+from wpconvert.plan.layers import layers_at
 from wpconvert.report.result import Measurement
 from wpconvert.target.board import board_named
 
@@ -60,7 +61,7 @@ class MeasuredCosts(CostModel):
 
     def learning(self, model: TfliteModel, result: Benchmark, code: Code | None = None) -> MeasuredCosts:
         """With what a benchmark of a model shows. code: what it links beside what was predicted."""
-        layers = [layer for (subgraph, _), layer in layers_at(model).items() if subgraph == 0]
+        layers = [layer for (subgraph, _), layer in layers_at(read_graph(model)).items() if subgraph == 0]
         found = dict(self.layers)
         sums: defaultdict[str, list[Cost]] = defaultdict(lambda: [NOTHING, NOTHING])
         for layer, count in zip(layers, result.layers, strict=True):
@@ -155,7 +156,9 @@ def _keeps(found: Measurement, goal: Goal) -> bool:
 def _code(converted: Converted, model: TfliteModel, after: Benchmark, before: Benchmark) -> Code | None:
     """What the rewritten operators link beside what was predicted."""
     forecast = converted.report.forecast
-    names = frozenset(name for layer in layers_at(model).values() if _method(layer) != PLAIN for name in layer.code)
+    names = frozenset(
+        name for layer in layers_at(read_graph(model)).values() if _method(layer) != PLAIN for name in layer.code
+    )
     if forecast is None or not names:
         return None
     linked = [_flash(result) - result.flash_nbytes["model"] for result in (after, before)]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from wpconvert.formats.tflite.schema import ActivationFunctionType
 from wpconvert.graph.arithmetic import activation_range, quantise_scalar
+from wpconvert.graph.attributes import NONE, RELU, RELU6, RELU_N1_TO_1, ActivationName
 from wpconvert.lowering.graph import Node, Quant
 
-RELU_OPERATORS: dict[int, str] = {ActivationFunctionType.RELU: "RELU", ActivationFunctionType.RELU6: "RELU6"}
-"""The operators that do what the fused activations do."""
+RELU_OPERATORS = (RELU, RELU6)
+"""The operators that do what the fused activations of their names do."""
 
-_FUSED = (ActivationFunctionType.NONE, *RELU_OPERATORS, ActivationFunctionType.RELU_N1_TO_1)
+_FUSED = (NONE, *RELU_OPERATORS, RELU_N1_TO_1)
 _INT8 = np.dtype(np.int8)
 
 
@@ -24,9 +24,9 @@ def clamp_bounds(node: Node, quant: Quant) -> tuple[int, int]:
     return low, high
 
 
-def fused_clamp(bounds: tuple[int, int], quant: Quant) -> int | None:
+def fused_clamp(bounds: tuple[int, int], quant: Quant) -> ActivationName | None:
     """The activation that imposes these bounds on values of that quantisation, None where there is none."""
     for activation in _FUSED:
         if activation_range(activation, quant.scale, quant.zero_point, _INT8) == bounds:
-            return int(activation)
+            return activation
     return None

@@ -10,6 +10,8 @@ import onnx
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.formats.tflite.file import parse, serialise
+from wpconvert.formats.tflite.graph_reader import read_graph
+from wpconvert.formats.tflite.graph_writer import write_graph
 from wpconvert.lowering import layout, operators
 from wpconvert.lowering.emitter import Emitter
 from wpconvert.lowering.graph import Activation, Network, Node, Port, Quant
@@ -81,7 +83,7 @@ def _lower(model: onnx.ModelProto) -> Lowered:
     merge_pads(network)
     lowered = _emit(network)
     # What the runtime would refuse is refused here.
-    Interpreter(parse(lowered.data))
+    Interpreter(read_graph(parse(lowered.data)))
     return lowered
 
 
@@ -109,7 +111,7 @@ def _emit(network: Network) -> Lowered:
         results.append(tensor)
         outputs.append(Mapping(port.name, port.activation.shape, port.dtype, perm))
     emitter.metadata(METADATA_NAME, {"inputs": [asdict(m) for m in inputs], "outputs": [asdict(m) for m in outputs]})
-    data = serialise(emitter.model(tensors, results))
+    data = serialise(write_graph(emitter.finished(tensors, results)))
     integers = _held(emitter, lambda activation: activation.integers)
     return Lowered(data, tuple(inputs), tuple(outputs), integers, _held(emitter, lambda activation: activation.name))
 

@@ -7,18 +7,16 @@ memory is taken, and whatever still goes wrong inside an operator is reported as
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
-from wpconvert.formats.tflite.model import TfliteModel, quantization_of, shape_of, text
-from wpconvert.formats.tflite.schema import DTYPES, TYPE_NAMES, TensorType
 from wpconvert.graph.arithmetic import Rounding
-from wpconvert.graph.types import element_count
-from wpconvert.reference import operators as _operators  # noqa: F401 - importing it fills the registry
-from wpconvert.reference.registry import OPERATORS, OpContext, TensorInfo
+from wpconvert.graph.structure import Graph, Operator, Subgraph, Tensor
+from wpconvert.graph.types import INT32, Values
+from wpconvert.reference import kernels as _kernels  # noqa: F401 - importing it fills the registry
+from wpconvert.reference.registry import OPERATORS, OpContext
 from wpconvert.reference.threads import single_threaded
 
 P = ParamSpec("P")
@@ -64,85 +62,44 @@ def _guarded(where: str, function: Callable[P, T], *args: P.args, **kwargs: P.kw
         raise type(error)(f"{where}: {error}") from error
 
 
-def _tensor_info(model: TfliteModel, graph: Any, index: int, computed: set[int]) -> TensorInfo:
-    tensor = graph.tensors[index]
-    data = model.buffer(tensor)
-    return TensorInfo(
-        index=index,
-        name=text(tensor.name),
-        type=int(tensor.type),
-        shape=shape_of(tensor),
-        quantization=quantization_of(tensor),
-        # A tensor of no elements is one where nothing computes it.
-        is_constant=data is not None and (data.nbytes > 0 or index not in computed),
-        is_sparse=tensor.sparsity is not None,
-        is_variable=bool(tensor.isVariable),
-    )
-
-
-def _indices(values: Any) -> list[int]:
-    return [] if values is None else [int(value) for value in values]
-
-
 class _Program:
-    """Subgraph 0 as a list of operator contexts over a list of tensors."""
+    """Subgraph 0 with the values of its constants."""
 
-    def __init__(self, model: TfliteModel, rounding: Rounding) -> None:
-        if not model.root.subgraphs:
+    def __init__(self, graph: Graph, rounding: Rounding) -> None:
+        if not graph.subgraphs:
             raise ModelError("the model has no subgraph")
-        graph = model.root.subgraphs[0]
-        self.model = model
+        self.graph = graph.main
         self.rounding = rounding
-        self.inputs = _indices(graph.inputs)
-        self.outputs = _indices(graph.outputs)
-        self.operators = list(graph.operators or [])
-        computed = {*self.inputs, *(t for operator in self.operators for t in _indices(operator.outputs))}
-        self.tensors = [_tensor_info(model, graph, index, computed) for index in range(len(graph.tensors or []))]
-        self.constants = self._constants(graph)
+        self.constants = self._constants()
 
-    def _constants(self, graph: Any) -> dict[int, NDArray[Any]]:
-        """Values of the constant tensors that an operator or an output uses."""
-        used = set(self.outputs)
-        for operator in self.operators:
-            used.update(_indices(operator.inputs))
-        values: dict[int, NDArray[Any]] = {}
-        for index in sorted(i for i in used if i >= 0 and self.tensors[i].is_constant):
-            tensor = graph.tensors[index]
-            readable = tensor.type in DTYPES and not self.tensors[index].is_sparse
-            if readable and (value := self.model.constant(tensor)) is not None:
+    def _constants(self) -> dict[int, Values]:
+        """Values of the constant tensors that an operator or an output uses, by tensor index."""
+        used = {tensor.index: tensor for tensor in self.graph.outputs}
+        for operator in self.graph.operators:
+            used.update((tensor.index, tensor) for tensor in operator.inputs if tensor is not None)
+        values: dict[int, Values] = {}
+        for index in sorted(used):
+            tensor = used[index]
+            readable = tensor.dtype.numpy is not None and not tensor.is_sparse
+            if readable and (value := tensor.constant()) is not None:
                 values[index] = value.view()
                 values[index].flags.writeable = False
         return values
 
-    def name(self, index: int) -> str:
-        """The name of an operator, or its custom code."""
-        return self.model.operator_name(self.operators[index])
-
-    def where(self, index: int) -> str:
-        """`operator 3 (CONV_2D)`, for messages."""
-        return f"operator {index} ({self.name(index)})"
-
-    def context(self, index: int) -> OpContext:
+    def context(self, operator: Operator) -> OpContext:
         """The context of an operator with the values of its constant inputs."""
-        operator = self.operators[index]
-        inputs = [None if i < 0 else self.tensors[i] for i in _indices(operator.inputs)]
-        custom = operator.customOptions
-        return OpContext(
-            model=self.model,
-            name=self.name(index),
-            index=index,
-            input_tensors=inputs,
-            output_tensors=[self.tensors[i] for i in _indices(operator.outputs)],
-            options=operator.builtinOptions,
-            custom_options=b"" if custom is None else np.asarray(custom, dtype=np.uint8).tobytes(),
-            rounding=self.rounding,
-            inputs=[None if info is None else self.constants.get(info.index) for info in inputs],
-        )
+        inputs = [None if tensor is None else self.constants.get(tensor.index) for tensor in operator.inputs]
+        return OpContext(operator, self.rounding, inputs)
 
 
-def _check_tensor(info: TensorInfo) -> None:
-    if info.type not in DTYPES:
-        raise UnsupportedError(f"{info} has type {info.type_name}")
+def _where(operator: Operator) -> str:
+    """`operator 3 (CONV_2D)`, for messages."""
+    return f"operator {operator.index} ({operator.kind})"
+
+
+def _check_tensor(info: Tensor) -> None:
+    if info.dtype.numpy is None:
+        raise UnsupportedError(f"{info} has type {info.dtype}")
     if info.is_sparse:
         raise UnsupportedError(f"{info} is stored in the schema's sparse form")
     if any(dim < 0 for dim in info.shape):
@@ -150,79 +107,79 @@ def _check_tensor(info: TensorInfo) -> None:
     if info.is_variable:
         raise UnsupportedError(f"{info} keeps its value from one run to the next")
     # A list of no indices is one; no operator computes with other tensors of no elements.
-    if 0 in info.shape and not (info.is_constant and info.type == TensorType.INT32 and len(info.shape) == 1):
+    if 0 in info.shape and not (info.is_constant and info.dtype is INT32 and len(info.shape) == 1):
         raise UnsupportedError(f"{info} is empty: shape {list(info.shape)}")
 
 
 def _check_operator(context: OpContext) -> None:
-    operator = OPERATORS.get(context.name)
-    if operator is None:
+    implementation = OPERATORS.get(context.operator.kind)
+    if implementation is None:
         raise UnsupportedError("the reference interpreter has no such operator")
-    tensors = [*(info for info in context.input_tensors if info is not None), *context.output_tensors]
+    inputs = [info for info in context.operator.inputs if info is not None]
+    tensors = [*inputs, *context.operator.outputs]
     for info in tensors:
         _check_tensor(info)
     working = sum(info.size * (_WEIGHT_BYTES if info.is_constant else _WORKING_BYTES) for info in tensors)
     if working > MEMORY_LIMIT:
         raise UnsupportedError(f"it needs about {working} bytes of working memory, more than {MEMORY_LIMIT}")
-    if operator.check is not None:
-        context.cached(operator.check)
+    if implementation.check is not None:
+        context.cached(implementation.check)
 
 
-def _check_memory(program: _Program) -> None:
+def _check_memory(graph: Subgraph) -> None:
     total = 0
-    for info in program.tensors:
-        if info.type in DTYPES and all(dim >= 0 for dim in info.shape):
-            total += element_count(info.shape) * info.dtype.itemsize
+    for info in graph.tensors:
+        if info.dtype.numpy is not None and all(dim >= 0 for dim in info.shape):
+            total += info.size * info.dtype.numpy.itemsize
     if total > MEMORY_LIMIT:
         raise UnsupportedError(f"the tensors of the model take {total} bytes, more than {MEMORY_LIMIT}")
 
 
-def _check_order(program: _Program) -> list[str]:
+def _check_order(graph: Subgraph) -> list[str]:
     """ModelError unless every tensor an operator reads has a value by then, and no constant is written.
 
     An operator that the interpreter lacks may use its inputs as it likes: as scratch, for one. Returns a line for each
     tensor whose value the interpreter cannot keep: one that is written twice, an output that keeps its value.
     """
-    constants = {info.index for info in program.tensors if info.is_constant}
-    known = {*program.inputs, *constants, *(info.index for info in program.tensors if info.is_variable)}
-    written, problems = set(program.inputs), []
-    for index, operator in enumerate(program.operators):
-        for tensor in _indices(operator.inputs) if program.name(index) in OPERATORS else ():
-            if tensor >= 0 and tensor not in known:
-                raise ModelError(f"{program.where(index)} reads {program.tensors[tensor]}, which nothing has computed")
-        for tensor in _indices(operator.outputs):
-            if tensor < 0 or tensor in constants:
-                raise ModelError(f"{program.where(index)} writes tensor {tensor}, which is constant")
-            if tensor in written:
-                problems.append(f"{program.where(index)} writes {program.tensors[tensor]}, which has a value already")
-            written.add(tensor)
-            known.add(tensor)
-    for tensor in program.outputs:
-        if tensor not in known:
-            raise ModelError(f"the model's output {program.tensors[tensor]} is never computed")
-        if tensor not in written and tensor not in constants:
-            problems.append(f"the model's output {program.tensors[tensor]} keeps its value from one run to the next")
+    written, problems = {tensor.index for tensor in graph.inputs}, []
+    known = written | {tensor.index for tensor in graph.tensors if tensor.is_constant or tensor.is_variable}
+    for operator in graph.operators:
+        for source in operator.inputs if operator.kind in OPERATORS else ():
+            if source is not None and source.index not in known:
+                raise ModelError(f"{_where(operator)} reads {source}, which nothing has computed")
+        for tensor in operator.outputs:
+            if tensor.is_constant:
+                raise ModelError(f"{_where(operator)} writes tensor {tensor.index}, which is constant")
+            if tensor.index in written:
+                problems.append(f"{_where(operator)} writes {tensor}, which has a value already")
+            written.add(tensor.index)
+            known.add(tensor.index)
+    for tensor in graph.outputs:
+        if tensor.index not in known:
+            raise ModelError(f"the model's output {tensor} is never computed")
+        if tensor.index not in written and not tensor.is_constant:
+            problems.append(f"the model's output {tensor} keeps its value from one run to the next")
     return problems
 
 
-def unsupported(model: TfliteModel) -> list[str]:
+def unsupported(graph: Graph) -> list[str]:
     """One line per operator of subgraph 0 that the interpreter cannot run, naming operator, index and reason.
 
     Raises ModelError for a malformed model, UnsupportedError when it is too large to run at all.
     """
-    program = shielded(_Program, model, "tflm")
+    program = shielded(_Program, graph, "tflm")
     return shielded(_checked_contexts, program)[1]
 
 
 def _checked_contexts(program: _Program) -> tuple[list[OpContext], list[str]]:
     """The contexts of the operators that can run, and a line for each that cannot."""
-    _check_memory(program)
-    problems = _check_order(program)
+    _check_memory(program.graph)
+    problems = _check_order(program.graph)
     contexts = []
-    for index in range(len(program.operators)):
-        where = program.where(index)
+    for operator in program.graph.operators:
+        where = _where(operator)
         try:
-            context = _guarded(where, program.context, index)
+            context = _guarded(where, program.context, operator)
             _guarded(where, _check_operator, context)
             contexts.append(context)
         except UnsupportedError as error:
@@ -241,25 +198,25 @@ class Interpreter:
     model must not be changed while an interpreter for it is in use.
     """
 
-    def __init__(self, model: TfliteModel, rounding: Rounding = "tflm") -> None:
+    def __init__(self, graph: Graph, rounding: Rounding = "tflm") -> None:
         """Raises UnsupportedError or ModelError when the model cannot be run."""
-        self._program = shielded(_Program, model, rounding)
+        self._program = shielded(_Program, graph, rounding)
         self._contexts, problems = shielded(_checked_contexts, self._program)
         if problems:
             more = len(problems) - _SHOWN_PROBLEMS
             shown = "; ".join(problems[:_SHOWN_PROBLEMS])
             raise UnsupportedError(shown + (f"; and {more} more" if more > 0 else ""))
 
-    def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    def run(self, inputs: Sequence[Values]) -> list[Values]:
         """The model's outputs, in order, for its inputs, in order."""
         values = self._execute(inputs)
-        return [np.array(values[index]) for index in self._program.outputs]
+        return [np.array(values[tensor.index]) for tensor in self._program.graph.outputs]
 
-    def run_all(self, inputs: Sequence[NDArray[Any]]) -> dict[int, NDArray[Any]]:
+    def run_all(self, inputs: Sequence[Values]) -> dict[int, Values]:
         """Every tensor that has a value, by tensor index: inputs, used constants and all results."""
         return self._execute(inputs)
 
-    def _execute(self, inputs: Sequence[NDArray[Any]]) -> dict[int, NDArray[Any]]:
+    def _execute(self, inputs: Sequence[Values]) -> dict[int, Values]:
         values = dict(self._program.constants)
         values.update(self._checked_inputs(inputs))
         with single_threaded():
@@ -267,32 +224,32 @@ class Interpreter:
                 self._execute_operator(context, values)
         return values
 
-    def _checked_inputs(self, inputs: Sequence[NDArray[Any]]) -> dict[int, NDArray[Any]]:
-        expected = self._program.inputs
+    def _checked_inputs(self, inputs: Sequence[Values]) -> dict[int, Values]:
+        expected = self._program.graph.inputs
         if len(inputs) != len(expected):
             raise UsageError(f"{len(inputs)} inputs given, the model has {len(expected)}")
         checked = {}
-        for position, (index, given) in enumerate(zip(expected, inputs, strict=True)):
-            info = self._program.tensors[index]
+        for position, (info, given) in enumerate(zip(expected, inputs, strict=True)):
             array = np.asarray(given)
-            if array.shape != info.shape or array.dtype != info.dtype:
+            if array.shape != info.shape or array.dtype != info.dtype.numpy:
                 raise UsageError(
-                    f"input {position} ({info.name!r}): expected {info.dtype} {list(info.shape)}, "
+                    f"input {position} ({info.name!r}): expected {info.dtype.numpy} {list(info.shape)}, "
                     f"got {array.dtype} {list(array.shape)}"
                 )
-            checked[index] = array
+            checked[info.index] = array
         return checked
 
-    def _execute_operator(self, context: OpContext, values: dict[int, NDArray[Any]]) -> None:
-        where = f"operator {context.index} ({context.name})"
-        context.inputs = [None if info is None else values[info.index] for info in context.input_tensors]
-        results = _guarded(where, OPERATORS[context.name].run, context)
-        if len(results) != len(context.output_tensors):
-            raise ModelError(f"{where}: computed {len(results)} outputs, declared {len(context.output_tensors)}")
-        for info, result in zip(context.output_tensors, results, strict=True):
-            if result.shape != info.shape or result.dtype != info.dtype:
+    def _execute_operator(self, context: OpContext, values: dict[int, Values]) -> None:
+        operator = context.operator
+        where = _where(operator)
+        context.inputs = [None if info is None else values[info.index] for info in operator.inputs]
+        results = _guarded(where, OPERATORS[operator.kind].run, context)
+        if len(results) != len(operator.outputs):
+            raise ModelError(f"{where}: computed {len(results)} outputs, declared {len(operator.outputs)}")
+        for info, result in zip(operator.outputs, results, strict=True):
+            if result.shape != info.shape or result.dtype != info.dtype.numpy:
                 raise ModelError(
                     f"{where}: computed {result.dtype} {list(result.shape)} for {info}, "
-                    f"declared {TYPE_NAMES[info.type]} {list(info.shape)}"
+                    f"declared {info.dtype} {list(info.shape)}"
                 )
             values[info.index] = result

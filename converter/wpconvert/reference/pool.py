@@ -62,13 +62,13 @@ def lookup_accumulate(
     zero_level: int,
     act_bits: int,
     strides: Pair,
-    padding: int,
+    padding: str,
     dilation: Pair = (1, 1),
 ) -> Int32Array:
     """The sums of all taps, those outside the image included, without bias.
 
     levels int8 [batch, height, width, depth], numbers of act_bits bits; zero_level is that of taps outside the image;
-    strides and dilation are (height, width); padding is the schema's SAME or VALID. Returns int32 [batch, out_height,
+    strides and dilation are (height, width); padding is SAME or VALID. Returns int32 [batch, out_height,
     out_width, out_channels].
     """
     (height, width), pads = window_geometry(levels.shape[1:3], weights.kernel, strides, padding, dilation)

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import functools
 from contextlib import AbstractContextManager
-from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
 
 @functools.cache
-def _controller() -> Any:
+def _controller() -> ThreadpoolController:
     """The controller of the loaded libraries; looking for them takes milliseconds, hence once."""
     return ThreadpoolController()
 
 
-def single_threaded() -> AbstractContextManager[Any]:
+def single_threaded() -> AbstractContextManager[object]:
     """A context in which matrix products run on the calling thread only."""
-    limited: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
+    limited: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
     return limited

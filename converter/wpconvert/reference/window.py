@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import Padding
-from wpconvert.graph.types import element_count
+from wpconvert.graph.attributes import SAME, VALID
+from wpconvert.graph.types import Values, element_count
+from wpconvert.graph.windows import extent_of, surplus
 
 SCRATCH_LIMIT = 1 << 31
 """Bytes that a temporary array may take."""
@@ -27,20 +26,20 @@ class Pads:
     right: int
 
 
-def _axis(size: int, window: int, stride: int, dilation: int, padding: int) -> tuple[int, int, int]:
+def _axis(size: int, window: int, stride: int, dilation: int, padding: str) -> tuple[int, int, int]:
     """(output size, padding before, padding after) along one axis."""
     if stride <= 0 or dilation <= 0 or window <= 0:
         raise ModelError(f"window {window}, stride {stride}, dilation {dilation}: expected positive numbers")
-    extent = (window - 1) * dilation + 1
-    if padding == Padding.SAME:
+    extent = extent_of(window, dilation)
+    if padding == SAME:
         output = -(-size // stride)
-    elif padding == Padding.VALID:
+    elif padding == VALID:
         output = (size + stride - extent) // stride
     else:
         raise ModelError(f"padding {padding}, expected SAME or VALID")
     if output <= 0:
         raise ModelError(f"a window of {extent} does not fit into {size}")
-    total = max((output - 1) * stride + extent - size, 0)
+    total = surplus(size, output, window, stride, dilation)
     return output, total // 2, total - total // 2
 
 
@@ -48,12 +47,12 @@ def window_geometry(
     size: tuple[int, int],
     window: tuple[int, int],
     strides: tuple[int, int],
-    padding: int,
+    padding: str,
     dilation: tuple[int, int] = (1, 1),
 ) -> tuple[tuple[int, int], Pads]:
     """Output (height, width) and padding of a sliding window; all pairs are (height, width).
 
-    `padding` is the schema's SAME or VALID; the odd row or column of SAME padding comes last. Raises
+    `padding` is SAME or VALID; the odd row or column of SAME padding comes last. Raises
     ModelError for non-positive parameters and for windows that do not fit.
     """
     height, top, bottom = _axis(size[0], window[0], strides[0], dilation[0], padding)
@@ -73,7 +72,7 @@ def padded_shape(shape: Sequence[int], pads: Pads) -> tuple[int, int, int, int]:
     return batch, height + pads.top + pads.bottom, width + pads.left + pads.right, channels
 
 
-def pad_image(x: NDArray[Any], pads: Pads, value: float = 0) -> NDArray[Any]:
+def pad_image(x: Values, pads: Pads, value: float = 0) -> Values:
     """x [batch, height, width, channels] with `value` around it; UnsupportedError above SCRATCH_LIMIT."""
     if pads == Pads(0, 0, 0, 0):
         return x

@@ -11,6 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.model import TfliteModel, quantization_of
 from wpconvert.lowering import Lowered, Mapping, lower
 from wpconvert.reference.interpreter import Interpreter
@@ -42,7 +43,7 @@ class LayerByLayer(Interpreter):
     """Gives every operator the integers that ONNX Runtime has there, and notes how far its result is from them."""
 
     def __init__(self, lowered: Lowered, model: onnx.ModelProto, feeds: Named[str, NDArray[Any]]) -> None:
-        super().__init__(parse(lowered.data))
+        super().__init__(read_graph(parse(lowered.data)))
         names = [mapping.name for mapping in lowered.integers.values()]
         integers = run_onnx(model, feeds, *names)
         tensors = parse(lowered.data).root.subgraphs[0].tensors
@@ -54,10 +55,10 @@ class LayerByLayer(Interpreter):
 
     def _execute_operator(self, context: OpContext, values: dict[int, NDArray[Any]]) -> None:
         super()._execute_operator(context, values)
-        tensor = context.output_tensors[0].index
+        tensor = context.output().index
         if tensor in self.expected:
             difference = values[tensor].astype(np.int16) - self.expected[tensor]
-            self.steps[f"{context.index} {context.name}"] = int(np.abs(difference).max())
+            self.steps[f"{context.operator.index} {context.operator.kind}"] = int(np.abs(difference).max())
             values[tensor] = self.expected[tensor]
 
 
@@ -96,7 +97,7 @@ def real_outputs(lowered: Lowered, feeds: Named[str, NDArray[Any]]) -> list[NDAr
     """The file's outputs as real numbers in the ONNX model's layout."""
     model = parse(lowered.data)
     graph = model.root.subgraphs[0]
-    results = Interpreter(model).run(file_inputs(lowered, feeds))
+    results = Interpreter(read_graph(model)).run(file_inputs(lowered, feeds))
     outputs = []
     for index, mapping, value in zip(graph.outputs, lowered.outputs, results, strict=True):
         params = quantization_of(graph.tensors[index])

@@ -16,6 +16,7 @@ from wpconvert.engines.native import NativeEngine
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.onnx.mixed import verify_mixed
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.lowering import lower
 from wpconvert.reference.interpreter import Interpreter
 
@@ -55,7 +56,7 @@ def test_the_engines_give_the_same_bits(name: str, method: str | None) -> None:
     lowered = lower(model, name)
     data = lowered.data if method is None else forced(lowered.data, method)
     sample = file_inputs(lowered, {model.graph.input[0].name: images(1, seed=2)})
-    [expected] = Interpreter(parse(lowered.data)).run(sample)
+    [expected] = Interpreter(read_graph(parse(lowered.data))).run(sample)
     [[found]] = NativeEngine().run(parse(data), [sample], lambda: None)
     assert expected.max() > expected.min()
     assert (found == expected).all()

@@ -15,6 +15,7 @@ from tests.onnx.lower.harness import file_inputs, operators, real_outputs, run_o
 from wpconvert.engines.native import NativeEngine
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.lowering import lower
 from wpconvert.reference.interpreter import Interpreter
 
@@ -42,7 +43,7 @@ def agrees(b: Builder, *expected: str, far: float = 2.01) -> None:
     file = parse(lowered.data)
     inputs: list[NDArray[Any]] = list(file_inputs(lowered, FEEDS))
     [native] = NativeEngine().run(file, [inputs], lambda: None)
-    for one, other in zip(native, Interpreter(file).run(inputs), strict=True):
+    for one, other in zip(native, Interpreter(read_graph(file)).run(inputs), strict=True):
         assert (one == other).all()
 
 

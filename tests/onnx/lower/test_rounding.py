@@ -12,6 +12,7 @@ from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import file_inputs, run_onnx, to_file
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.lowering import Lowered, lower
 from wpconvert.reference.interpreter import Interpreter
 
@@ -37,7 +38,7 @@ def _differences(lowered: Lowered, b: Builder) -> NDArray[np.int16]:
     model = b.build()
     integers = model.graph.node[-2].output[0]
     [expected] = run_onnx(model, feeds, integers).values()
-    [found] = Interpreter(parse(lowered.data)).run(file_inputs(lowered, feeds))
+    [found] = Interpreter(read_graph(parse(lowered.data))).run(file_inputs(lowered, feeds))
     [mapping] = lowered.outputs
     return found.astype(np.int16) - to_file(expected, mapping)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.formats.tflite.graph_reader import read_operator
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.graph.custom.compressed import codec_name
 from wpconvert.graph.custom.operators import BUILTIN_NAMES, LOOKUP
@@ -143,7 +144,7 @@ def codecs_of(model: TfliteModel) -> list[str]:
             if not model.is_custom(operator) or name not in BUILTIN_NAMES:
                 continue
             try:
-                found.add(codec_name(model, number, index))
+                found.add(codec_name(read_operator(model, number, index)))
             except ModelError as error:
                 raise ModelError(f"operator {index} ({name}, subgraph {number}): {error}") from error
     return sorted(found)

@@ -13,16 +13,16 @@ from wpconvert.formats.tflite import metadata
 from wpconvert.formats.tflite.attached import Attached, behind, without
 from wpconvert.formats.tflite.dense import TfliteDense
 from wpconvert.formats.tflite.file import file_of, parse, serialise, serialised_nbytes
-from wpconvert.formats.tflite.graph_reader import read_graph
-from wpconvert.formats.tflite.layers import layers_at
+from wpconvert.formats.tflite.graph_reader import read_graph, read_operator
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.overhead import Overheads
-from wpconvert.formats.tflite.parts import Place
 from wpconvert.formats.tflite.restore import is_rewritten, restore
 from wpconvert.formats.tflite.rewrite import rewrite
-from wpconvert.formats.tflite.weights import WEIGHT_INPUT, Site, find_sites, find_weights, key_of
+from wpconvert.formats.tflite.weights import Site, find_sites, find_weights, key_of
 from wpconvert.graph.custom.compressed import blob_of, codec_name, pool_of
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
+from wpconvert.graph.custom.rewritable import WEIGHT_INPUT
+from wpconvert.graph.structure import Place
 from wpconvert.memory import ArenaPrediction, predict, predict_tflm
 from wpconvert.memory.lifetimes import activations
 from wpconvert.memory.offline import MemoryPlan, memory_plan
@@ -36,6 +36,7 @@ from wpconvert.model.rules import Choice
 from wpconvert.model.runtimes import TFLM
 from wpconvert.model.settings import Settings
 from wpconvert.model.weight import Fixed, Stored, Weight
+from wpconvert.plan.layers import layers_at
 from wpconvert.transforms.base import DenseModel
 from wpconvert.transforms.pooling import changed_by
 
@@ -222,7 +223,7 @@ class TfliteDraft:
 
 def _layers_for(model: TfliteModel, goal: Goal) -> dict[Place, Layer]:
     """All operators, as the runtime of the goal runs them: TFLM does not lend memory that others need."""
-    layers = layers_at(model)
+    layers = layers_at(read_graph(model))
     return {at: replace(layer, spare=0) for at, layer in layers.items()} if goal.runtime == TFLM else layers
 
 
@@ -242,11 +243,11 @@ def _stored(model: TfliteModel, provenance: Provenance | None) -> dict[str, Stor
         for index, operator in enumerate(graph.operators):
             if model.operator_name(operator) in BUILTIN_NAMES:
                 tensor = int(operator.inputs[WEIGHT_INPUT])
-                blob = Encoded(blob_of(model, s, index))
-                raw = pool_of(model, s, index)
+                custom = read_operator(model, s, index)
+                blob, raw = Encoded(blob_of(custom)), pool_of(custom)
                 changed = None if raw is None else changed_by(pool_table.unpack(raw))
                 kept_lossy = every or (s, tensor) in lossy
-                found[key_of(s, tensor)] = Stored(codec_name(model, s, index), blob, changed, kept_lossy)
+                found[key_of(s, tensor)] = Stored(codec_name(custom), blob, changed, kept_lossy)
     return found
 
 

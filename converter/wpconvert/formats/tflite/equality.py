@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.weights import BIAS_INPUT
 from wpconvert.graph.arithmetic import rounding_shift_right
+from wpconvert.graph.custom.rewritable import BIAS_INPUT
 
 
 def weights_equal(

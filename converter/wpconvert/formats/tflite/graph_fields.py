@@ -7,8 +7,6 @@ from dataclasses import fields
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 from wpconvert.formats.tflite.schema import ACTIVATION_NAMES, ActivationFunctionType, Padding, options
 from wpconvert.graph.attributes import PADDINGS, TABLES, Attributes, UnreadOptions
 
@@ -27,7 +25,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
 _WRITE: dict[str, Callable[[Any], Any]] = {
     "PaddingName": lambda value: getattr(Padding, value),
     "ActivationName": lambda value: getattr(ActivationFunctionType, value),
-    "tuple[int, ...]": lambda value: np.array(value, np.int32),
+    "tuple[int, ...]": list,
 }
 """The way back, where the value itself will not do."""
 

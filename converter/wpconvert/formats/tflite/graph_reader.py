@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wpconvert.errors import ModelError
 from wpconvert.formats.tflite.graph_fields import attributes_of
 from wpconvert.formats.tflite.model import TfliteModel, quantization_of, shape_of, text
 from wpconvert.formats.tflite.schema import TYPE_NAMES
@@ -20,28 +21,29 @@ _OF_CODE = {code: DTYPES[name] for code, name in TYPE_NAMES.items()}
 def read_graph(model: TfliteModel) -> Graph:
     """The model as it is now. Constants are views of its buffers.
 
-    ModelError where a tensor has neither one zero point nor one for each scale.
+    ModelError for an index of no tensor, and where a tensor has neither one zero point nor one for each scale.
     """
     entries = {text(entry.name): entry.buffer for entry in reversed(model.root.metadata or [])}
     metadata = {name: _bytes(model.root.buffers[buffer].data) for name, buffer in entries.items()}
-    return Graph([_Reader(model, graph).subgraph() for graph in model.root.subgraphs], metadata)
+    return Graph([_Reader(model, number).subgraph() for number in range(len(model.root.subgraphs))], metadata)
 
 
 def read_operator(model: TfliteModel, subgraph: int, index: int) -> Operator:
     """One operator with its tensors."""
-    return _Reader(model, model.root.subgraphs[subgraph]).operator(index)
+    return _Reader(model, subgraph).operator(index)
 
 
 def read_tensor(model: TfliteModel, subgraph: int, index: int) -> Tensor:
     """One tensor."""
-    return _Reader(model, model.root.subgraphs[subgraph]).tensor(index)
+    return _Reader(model, subgraph).tensor(index)
 
 
 class _Reader:
     """Reads one subgraph, each tensor once."""
 
-    def __init__(self, model: TfliteModel, graph: Any) -> None:
-        self._model, self._graph = model, graph
+    def __init__(self, model: TfliteModel, number: int) -> None:
+        self._model, self._number = model, number
+        self._graph = model.root.subgraphs[number]
         self._tensors: dict[int, Tensor] = {}
 
     def subgraph(self) -> Subgraph:
@@ -66,12 +68,16 @@ class _Reader:
             attributes_of(operator.builtinOptions),
             _bytes(operator.customOptions),
             self._model.is_custom(operator),
+            self._number,
+            int(self._model.operator_code(operator).version),
         )
 
     def tensor(self, index: int) -> Tensor:
         """A tensor."""
         if (known := self._tensors.get(index)) is not None:
             return known
+        if not 0 <= index < len(self._graph.tensors or []):
+            raise ModelError(f"subgraph {self._number} has no tensor {index}")
         tensor = self._graph.tensors[index]
         data = self._model.buffer(tensor)
         if data is not None and data.nbytes == 0 and index in self._computed:

@@ -14,6 +14,7 @@ from wpconvert.codecs import CODECS, encode
 from wpconvert.codecs.pool_table import unpack
 from wpconvert.errors import ModelError
 from wpconvert.formats.tflite import metadata
+from wpconvert.formats.tflite.graph_reader import read_operator
 from wpconvert.formats.tflite.model import TfliteModel, shape_of, text
 from wpconvert.formats.tflite.schema import TYPE_NAMES
 from wpconvert.formats.tflite.weights import find_weights
@@ -83,7 +84,7 @@ def _stored(model: TfliteModel) -> dict[str, Decoded]:
     for s, graph in enumerate(model.root.subgraphs):
         for index, operator in enumerate(graph.operators or []):
             if model.operator_name(operator) in BUILTIN_NAMES:
-                found[f"{s}:{operator.inputs[1]}"] = read_compressed(model, s, index)
+                found[f"{s}:{operator.inputs[1]}"] = read_compressed(read_operator(model, s, index))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wpconvert.formats.tflite import metadata
+from wpconvert.formats.tflite.graph_reader import read_operator
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.graph.custom.compressed import Compressed, read_compressed
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
@@ -40,7 +41,7 @@ def loss_of(model: TfliteModel) -> Loss:
         for index, operator in enumerate(graph.operators or []):
             if model.operator_name(operator) not in BUILTIN_NAMES:
                 continue
-            parts = read_compressed(model, s, index)
+            parts = read_compressed(read_operator(model, s, index))
             if isinstance(parts, Compressed) and parts.unit > 0:
                 units[s, index] = parts.unit
             # A stripped file does not say which weights.

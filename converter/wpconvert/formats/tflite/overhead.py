@@ -18,7 +18,6 @@ from wpconvert.formats.tflite.parts import (
     OFFSET_NBYTES,
     Key,
     Parts,
-    Place,
     buffer_nbytes,
     is_data,
     key_nbytes,
@@ -27,6 +26,7 @@ from wpconvert.formats.tflite.parts import (
 )
 from wpconvert.formats.tflite.rewrite import rewrite
 from wpconvert.formats.tflite.weights import Site, find_sites
+from wpconvert.graph.structure import Place
 from wpconvert.model.encoded import Encoded
 from wpconvert.model.plan import Outcome, blobs_nbytes, kept
 from wpconvert.model.weight import Rewritable, Weight

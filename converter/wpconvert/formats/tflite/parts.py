@@ -14,6 +14,7 @@ from wpconvert.codecs.alignment import aligned
 from wpconvert.formats.tflite.builder import Builder, DataKey, SharedKey, data_key, string_key, vector_key
 from wpconvert.formats.tflite.model import TfliteModel, text
 from wpconvert.formats.tflite.schema import OperatorT
+from wpconvert.graph.structure import Place
 
 OFFSET_NBYTES = 4
 """A reference in a vector of tables."""
@@ -23,8 +24,6 @@ _BUFFER_NBYTES = 8
 _METER_NBYTES = 1 << 12
 _CODE, _CODE_NBYTES = "operator code", 20
 
-Place = tuple[int, int]
-"""Subgraph, and index of a tensor or operator in it."""
 Key = SharedKey | DataKey
 """Something that a file has once, however many refer to it."""
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError
+from wpconvert.formats.tflite.graph_fields import options_table
 from wpconvert.formats.tflite.model import TfliteModel, quantization_of
-from wpconvert.formats.tflite.parts import Place
 from wpconvert.formats.tflite.rewrite import operator_code
 from wpconvert.formats.tflite.schema import (
     BufferT,
@@ -24,7 +24,8 @@ from wpconvert.formats.tflite.schema import (
 )
 from wpconvert.graph.arithmetic import output_multipliers
 from wpconvert.graph.custom.compressed import Compressed, Decoded
-from wpconvert.graph.custom.operators import CHANNEL_AXIS, builtin_options
+from wpconvert.graph.custom.operators import CHANNEL_AXIS, builtin_attributes
+from wpconvert.graph.structure import Place
 
 OPERATOR_VERSION = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "MUL": 2}
 """Operator versions of int8 kernels in TFLite, for models without originals."""
@@ -52,8 +53,9 @@ def reconstruct(
     replacement.opcodeIndex = operator_code(model, code)
     replacement.inputs = np.array(inputs, np.int32)
     replacement.outputs = operator.outputs
-    kind, replacement.builtinOptions = builtin_options(parts.name, parts.options)
-    replacement.builtinOptionsType = getattr(BuiltinOptions, kind)
+    attributes = builtin_attributes(parts.name, parts.options)
+    replacement.builtinOptions = options_table(attributes)
+    replacement.builtinOptionsType = getattr(BuiltinOptions, attributes.table)
     graph.operators[index] = replacement
 
 

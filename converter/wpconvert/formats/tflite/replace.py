@@ -7,19 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wpconvert.formats.tflite.graph_reader import read_operator, read_tensor
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.schema import BufferT, QuantizationParametersT, TensorT
-from wpconvert.formats.tflite.weights import BIAS_INPUT, Site
+from wpconvert.formats.tflite.weights import Site
 from wpconvert.graph.arithmetic import output_multipliers
 from wpconvert.graph.custom.obstacles import Obstacle, check_scale
 from wpconvert.graph.custom.operators import CHANNEL_AXIS
+from wpconvert.graph.custom.rewritable import BIAS_INPUT
 from wpconvert.transforms.base import Change
 
 
 def scales_of(model: TfliteModel, site: Site) -> NDArray[np.float32]:
     """The scales of a weight that can be rewritten, float32[channels] or [1]."""
-    tensor = model.root.subgraphs[site.subgraph].tensors[site.tensor]
-    return check_scale(tensor, "weights", per_tensor=False).scales
+    return check_scale(read_tensor(model, site.subgraph, site.tensor), "weights", per_tensor=False).scales
 
 
 def rescaled_biases(model: TfliteModel, site: Site, scales: NDArray[np.float32]) -> list[NDArray[np.int32] | None]:
@@ -29,15 +30,15 @@ def rescaled_biases(model: TfliteModel, site: Site, scales: NDArray[np.float32])
     """
     if not (np.isfinite(scales).all() and (scales > 0).all()):
         raise Obstacle("a scale of it is too small or too large")
-    graph = model.root.subgraphs[site.subgraph]
     ratio = scales_of(model, site).astype(np.float64) / scales
     result: list[NDArray[np.int32] | None] = []
     for use in site.uses:
-        operator = graph.operators[use.operator]
-        x = check_scale(graph.tensors[operator.inputs[0]], "input", per_tensor=True)
-        y = check_scale(graph.tensors[operator.outputs[0]], "output", per_tensor=True)
+        operator = read_operator(model, site.subgraph, use.operator)
+        x = check_scale(operator.tensor(0), "input", per_tensor=True)
+        y = check_scale(operator.outputs[0], "output", per_tensor=True)
         output_multipliers(x.scales[0], scales, y.scales[0])
-        bias = model.constant(graph.tensors[operator.inputs[BIAS_INPUT]]) if _has_bias(operator) else None
+        bias_tensor = operator.optional(BIAS_INPUT)
+        bias = None if bias_tensor is None else bias_tensor.constant()
         rescaled = None if bias is None else np.rint(bias * ratio)
         if rescaled is not None and np.abs(rescaled).max(initial=0) > np.iinfo(np.int32).max:
             raise Obstacle("its bias in units of the new scales leaves int32")
@@ -59,7 +60,7 @@ def put(model: TfliteModel, site: Site, change: Change, biases: list[NDArray[np.
         if bias is None:
             continue
         operator = graph.operators[use.operator]
-        x = check_scale(graph.tensors[operator.inputs[0]], "input", per_tensor=True)
+        x = check_scale(read_tensor(model, site.subgraph, int(operator.inputs[0])), "input", per_tensor=True)
         index = int(operator.inputs[BIAS_INPUT])
         if sum(int(t) == index for other in graph.operators for t in other.inputs) > 1:
             operator.inputs = np.array(operator.inputs, np.int32)
@@ -69,10 +70,6 @@ def put(model: TfliteModel, site: Site, change: Change, biases: list[NDArray[np.
         graph.tensors[index].buffer = len(model.root.buffers)
         graph.tensors[index].quantization = _quantization((x.scales[0] * change.scales).astype(np.float32), 0)
         model.root.buffers.append(BufferT(data=bias.view(np.uint8)))
-
-
-def _has_bias(operator: Any) -> bool:
-    return len(operator.inputs) > BIAS_INPUT and int(operator.inputs[BIAS_INPUT]) >= 0
 
 
 def _copy(tensor: Any) -> Any:

@@ -12,19 +12,19 @@ import numpy as np
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.formats.tflite import memory_entry, metadata
 from wpconvert.formats.tflite.checks import check
+from wpconvert.formats.tflite.graph_reader import read_operator
 from wpconvert.formats.tflite.metadata import Originals
 from wpconvert.formats.tflite.model import TfliteModel, shape_of
-from wpconvert.formats.tflite.parts import Place
 from wpconvert.formats.tflite.reconstruct import OPERATOR_VERSION, all_scales, reconstruct
 from wpconvert.formats.tflite.rewrite import drop_unused_codes, operator_code
 from wpconvert.formats.tflite.schema import (
     BufferT,
     TensorType,
 )
-from wpconvert.formats.tflite.weights import WEIGHT_INPUT, table_of
 from wpconvert.graph.custom.compressed import Compressed, Decoded, read_compressed
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
-from wpconvert.model.changed import Arithmetic
+from wpconvert.graph.custom.rewritable import WEIGHT_INPUT, table_of
+from wpconvert.graph.structure import Place
 from wpconvert.model.provenance import Provenance
 from wpconvert.model.reasons import LOSSY
 
@@ -60,7 +60,7 @@ def restore(model: TfliteModel, same_outputs: bool = False, known: TfliteModel |
     _merge_codes(model, originals)
     # Every operator is decoded before a tensor changes: operators, also of several subgraphs, can share a blob.
     compressed = {
-        (s, index): _shared(read_compressed(model, s, index), (s, index), known)
+        (s, index): _shared(read_compressed(read_operator(model, s, index)), (s, index), known)
         for s, graph in enumerate(model.root.subgraphs)
         for index, operator in enumerate(graph.operators)
         if model.operator_name(operator) in BUILTIN_NAMES
@@ -226,7 +226,7 @@ def _same_table(model: TfliteModel, place: Place, parts: Decoded, returned: bool
     """
     if not isinstance(parts, Compressed):
         return True
-    found, wanted = table_of(model, *place, Arithmetic(parts.options.act_bits, parts.lut_shift)), parts.table
+    found, wanted = table_of(read_operator(model, *place), parts.options.act_bits, parts.lut_shift), parts.table
     if found is None:
         raise ModelError(f"{_where(place, parts)}: its tensors and options do not make a {parts.name}")
     if found.pack().tobytes() == wanted.pack().tobytes():

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from wpconvert.codecs import CODECS, Side
 from wpconvert.formats.tflite import memory_entry, metadata
+from wpconvert.formats.tflite.graph_fields import attributes_of
+from wpconvert.formats.tflite.graph_reader import read_operator
 from wpconvert.formats.tflite.metadata import Originals
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.schema import (
@@ -26,8 +28,9 @@ from wpconvert.formats.tflite.schema import (
     TensorType,
 )
 from wpconvert.formats.tflite.strip import strip as strip_model
-from wpconvert.formats.tflite.weights import BIAS_INPUT, Site, build_table, find_sites
+from wpconvert.formats.tflite.weights import Site, find_sites
 from wpconvert.graph.custom.operators import CUSTOM_NAMES, CUSTOM_VERSION, ELEMENTWISE, options_of
+from wpconvert.graph.custom.rewritable import BIAS_INPUT, build_table
 from wpconvert.memory.offline import MemoryPlan
 from wpconvert.model.changed import USUAL, Arithmetic
 from wpconvert.model.encoded import Encoded
@@ -102,7 +105,10 @@ class _Replacement:
 
 def _table(model: TfliteModel, one: _Replacement, operator: int) -> NDArray[np.uint8]:
     weights = model.root.subgraphs[one.site.subgraph].tensors[one.site.tensor]
-    return build_table(model, one.site.subgraph, operator, one.arithmetic).pack(weights.quantization.scale)
+    found = build_table(
+        read_operator(model, one.site.subgraph, operator), one.arithmetic.act_bits, one.arithmetic.shift
+    )
+    return found.pack(weights.quantization.scale)
 
 
 def _record(one: _Replacement) -> TensorRecord:
@@ -156,7 +162,7 @@ class _Rewriter:
         replacement.opcodeIndex = _custom_code(self._model, CUSTOM_NAMES[name])
         replacement.inputs = np.array(inputs, np.int32)
         replacement.outputs = operator.outputs
-        options = options_of(name, operator.builtinOptions)
+        options = options_of(attributes_of(operator.builtinOptions))
         # The blob says these too; equal options stand in the file once.
         if not self._strip:
             options = replace(options, codec=one.method)

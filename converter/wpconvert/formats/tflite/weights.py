@@ -3,46 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from wpconvert.errors import WpconvertError
-from wpconvert.formats.tflite.elementwise import check_elementwise, matrix_of
-from wpconvert.formats.tflite.model import TfliteModel, shape_of, text
-from wpconvert.formats.tflite.schema import TYPE_NAMES, TensorType
-from wpconvert.graph.arithmetic import activation_range, output_multipliers
-from wpconvert.graph.custom import table
-from wpconvert.graph.custom.levels import fold_bias, unit_log2, zero_sums
-from wpconvert.graph.custom.obstacles import Obstacle, check_scale
-from wpconvert.graph.custom.operators import (
-    CHANNEL_AXIS,
-    CUSTOM_NAMES,
-    ELEMENTWISE,
-    LOOKUP,
-    ROW_DIMS,
-    channel_sums,
-    options_of,
-)
-from wpconvert.graph.types import Quantization
-from wpconvert.model.changed import USUAL, Arithmetic
+from wpconvert.formats.tflite.graph_reader import read_graph
+from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.custom.elementwise import matrix_of
+from wpconvert.graph.custom.obstacles import NO_CONSTANT, Obstacle
+from wpconvert.graph.custom.operators import CHANNEL_AXIS, CUSTOM_NAMES, ELEMENTWISE, LOOKUP, ROW_DIMS
+from wpconvert.graph.custom.rewritable import WEIGHT_INPUT, check_rewritable, constant_weights
+from wpconvert.graph.structure import Graph, Subgraph
 from wpconvert.model.weight import Fixed, Rewritable, Weight
 
-WEIGHT_INPUT = 1
-BIAS_INPUT = 2
 REPORTED_NBYTES = 256
 """Constants of other operators are listed, and left as they are, from this size on; smaller ones describe shapes."""
-
-_NO_CONSTANT = "no constant: the weights are computed at run time, or there are none"
-_RANK = {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 4, "FULLY_CONNECTED": 2}
-_OPTIONS = {
-    "CONV_2D": "Conv2DOptionsT",
-    "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptionsT",
-    "FULLY_CONNECTED": "FullyConnectedOptionsT",
-    "ADD": "AddOptionsT",
-    "MUL": "MulOptionsT",
-}
 
 
 @dataclass(frozen=True)
@@ -97,7 +70,8 @@ def find_weights(model: TfliteModel) -> list[Weight]:
     """The weights of a model, in execution order."""
     sites = find_sites(model)
     kept = _kept_buffers(model, sites)
-    return [_describe(model, key, site, kept) for key, site in sites.items() if _is_weight(model, site)]
+    graph = read_graph(model)
+    return [_describe(model, graph, key, site, kept) for key, site in sites.items() if _is_weight(model, site)]
 
 
 def rewritable_weights(model: TfliteModel) -> list[Rewritable]:
@@ -126,24 +100,23 @@ def _kept_buffers(model: TfliteModel, sites: dict[str, Site]) -> set[int]:
     return kept
 
 
-def _describe(model: TfliteModel, key: str, site: Site, kept: set[int]) -> Weight:
-    graph = model.root.subgraphs[site.subgraph]
-    tensor = graph.tensors[site.tensor]
-    data = model.buffer(tensor)
+def _describe(model: TfliteModel, graph: Graph, key: str, site: Site, kept: set[int]) -> Weight:
+    subgraph = graph.subgraphs[site.subgraph]
+    tensor = subgraph.tensors[site.tensor]
     described = (
         key,
-        text(tensor.name),
+        tensor.name,
         tuple(dict.fromkeys(use.name for use in site.uses)),
-        shape_of(tensor),
-        TYPE_NAMES.get(tensor.type, str(tensor.type)),
-        0 if data is None else data.nbytes,
+        tensor.shape,
+        tensor.dtype.name,
+        0 if tensor.data is None else tensor.data.nbytes,
     )
-    storage = int(tensor.buffer)
+    storage = int(model.root.subgraphs[site.subgraph].tensors[site.tensor].buffer)
     try:
-        _check_sharing(model, site, kept)
+        _check_sharing(subgraph, site, storage in kept)
         for use in site.uses:
-            _check_use(model, site, use)
-        values = _constant_weights(model, tensor)
+            check_rewritable(subgraph.operators[use.operator])
+        values = constant_weights(tensor)
     except (Obstacle, WpconvertError) as obstacle:
         return Fixed(*described, storage=storage, obstacle=str(obstacle))
     name = site.uses[0].name
@@ -152,12 +125,14 @@ def _describe(model: TfliteModel, key: str, site: Site, kept: set[int]) -> Weigh
     return Rewritable(*described, storage=storage, values=values, row_dims=ROW_DIMS[name])
 
 
-def _check_sharing(model: TfliteModel, site: Site, kept: set[int]) -> None:
-    """Every reader must be an operator that can be rewritten, reading the tensor as its weights in one layout."""
-    graph = model.root.subgraphs[site.subgraph]
-    data = model.buffer(graph.tensors[site.tensor])
-    if data is None or data.nbytes == 0:
-        raise Obstacle(_NO_CONSTANT)
+def _check_sharing(graph: Subgraph, site: Site, kept: bool) -> None:
+    """Every reader must be an operator that can be rewritten, reading the tensor as its weights in one layout.
+
+    kept: the tensor's bytes stay in the file for something else.
+    """
+    tensor = graph.tensors[site.tensor]
+    if tensor.data is None or tensor.data.nbytes == 0:
+        raise Obstacle(NO_CONSTANT)
     for use in site.uses:
         if _is_rewritten(use.name):
             raise Obstacle("already rewritten")
@@ -167,147 +142,11 @@ def _check_sharing(model: TfliteModel, site: Site, kept: set[int]) -> None:
             raise Obstacle(f"used as input {use.slot} of {use.name}, not as its weights")
     if len({(ROW_DIMS[use.name], use.name in ELEMENTWISE) for use in site.uses}) > 1:
         raise Obstacle("used by operators with different weight layouts")
-    if site.tensor in list(graph.outputs) or site.tensor in list(graph.inputs):
+    if tensor in (*graph.outputs, *graph.inputs):
         raise Obstacle("is an input or output of the model")
-    tensor = graph.tensors[site.tensor]
-    if tensor.isVariable:
+    if tensor.is_variable:
         raise Obstacle("is a variable tensor")
-    if tensor.sparsity is not None:
+    if tensor.is_sparse:
         raise Obstacle("stored in TFLite's own sparse format")
-    if tensor.buffer in kept:
+    if kept:
         raise Obstacle("shares its bytes with a tensor or metadata entry that is no weight")
-
-
-def _type_name(tensor: Any) -> str:
-    return TYPE_NAMES.get(tensor.type, str(tensor.type)).lower()
-
-
-def _check_use(model: TfliteModel, site: Site, use: Use) -> table.RequantTable | None:
-    """Raise Obstacle unless the operator can be rewritten; its table, where it would have one."""
-    graph = model.root.subgraphs[site.subgraph]
-    operator = graph.operators[use.operator]
-    weights = graph.tensors[site.tensor]
-    if len(operator.inputs) not in (2, 3) or len(operator.outputs) != 1 or operator.inputs[0] < 0:
-        raise Obstacle(f"{use.name} with {len(operator.inputs)} inputs and {len(operator.outputs)} outputs")
-    x, y = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
-    if weights.type != TensorType.INT8:
-        raise Obstacle(f"{_type_name(weights)} weights; only int8 weights are rewritten")
-    if x.type != TensorType.INT8 or y.type != TensorType.INT8:
-        kind = "hybrid: " if x.type == TensorType.FLOAT32 else ""
-        raise Obstacle(f"{kind}{_type_name(x)} activations with int8 weights; int8 activations are supported")
-    if type(operator.builtinOptions).__name__ != _OPTIONS[use.name]:
-        raise Obstacle(f"{use.name} has no {_OPTIONS[use.name][:-1]}")
-    if use.name == "FULLY_CONNECTED" and operator.builtinOptions.weightsFormat != 0:
-        raise Obstacle("shuffled weights format")
-    if use.name in ELEMENTWISE:
-        check_elementwise(use.name, operator, x, weights, y)
-        return None
-    shape = shape_of(weights)
-    if len(shape) != _RANK[use.name] or (use.name == "DEPTHWISE_CONV_2D" and shape[0] != 1):
-        raise Obstacle(f"shape {list(shape)} does not suit {use.name}")
-    options_of(use.name, operator.builtinOptions)
-    _quantizations(use.name, x, weights, y)
-    channels = shape[CHANNEL_AXIS[use.name]]
-    if channels > table.MAX_CHANNELS:
-        raise Obstacle(f"{channels} output channels; a requantisation table has at most {table.MAX_CHANNELS}")
-    bias = _bias_of(graph, operator)
-    if bias is not None:
-        constant = model.constant(bias)
-        if constant is None or constant.dtype != np.int32 or constant.size != channels:
-            raise Obstacle(f"bias is not a constant of {channels} int32 values")
-        _check_size(model, bias, constant, "bias")
-    return build_table(model, site.subgraph, use.operator)
-
-
-def _bias_of(graph: Any, operator: Any) -> Any | None:
-    if len(operator.inputs) <= BIAS_INPUT or operator.inputs[BIAS_INPUT] < 0:
-        return None
-    return graph.tensors[operator.inputs[BIAS_INPUT]]
-
-
-def _constant_weights(model: TfliteModel, tensor: Any) -> NDArray[Any]:
-    """The values of weights; Obstacle where the file has none."""
-    values = model.constant(tensor)
-    if values is None:
-        raise Obstacle(_NO_CONSTANT)
-    _check_size(model, tensor, values, "weights")
-    return values
-
-
-def _check_size(model: TfliteModel, tensor: Any, values: NDArray[Any], what: str) -> None:
-    """Obstacle where the file has more bytes than the tensor's elements: they would be lost."""
-    data = model.buffer(tensor)
-    if data is not None and data.nbytes != values.nbytes:
-        raise Obstacle(f"the {what} has {data.nbytes} bytes, {values.nbytes} are used")
-
-
-def _quantizations(name: str, x: Any, weights: Any, y: Any) -> tuple[Quantization, Quantization, Quantization]:
-    """Of input, weights and output; Obstacle where an operator with these cannot be rewritten."""
-    of_input, of_output = (check_scale(t, what, per_tensor=True) for t, what in ((x, "input"), (y, "output")))
-    quantization = check_scale(weights, "weights", per_tensor=False)
-    points = quantization.zero_points
-    shape, axis = shape_of(weights), CHANNEL_AXIS[name]
-    if len(points) > 1 and (quantization.axis != axis or len(points) != shape[axis]):
-        raise Obstacle(f"{len(points)} scales along dimension {quantization.axis}, expected {shape[axis]} along {axis}")
-    if points.any():
-        raise Obstacle("weights with a zero point other than 0")
-    return of_input, quantization, of_output
-
-
-def table_of(
-    model: TfliteModel, subgraph: int, index: int, arithmetic: Arithmetic = USUAL
-) -> table.RequantTable | None:
-    """The table that rewriting an operator would give it, None when it cannot be rewritten.
-
-    arithmetic: as in `build_table`.
-    """
-    operator = model.root.subgraphs[subgraph].operators[index]
-    name = model.operator_name(operator)
-    if name not in CHANNEL_AXIS or len(operator.inputs) <= WEIGHT_INPUT or operator.inputs[WEIGHT_INPUT] < 0:
-        return None
-    try:
-        usual = _check_use(model, Site(subgraph, int(operator.inputs[WEIGHT_INPUT])), Use(index, WEIGHT_INPUT, name))
-        return usual if arithmetic == USUAL else build_table(model, subgraph, index, arithmetic)
-    except (Obstacle, WpconvertError):
-        return None
-
-
-def build_table(
-    model: TfliteModel, subgraph: int, operator_index: int, arithmetic: Arithmetic = USUAL
-) -> table.RequantTable:
-    """The requantisation table of a builtin convolution or fully connected operator with constant int8 weights.
-
-    arithmetic: of the operator, another one than usual only where a transform has made the weights for it.
-    Raises Obstacle where weights or quantisation are of another kind, UnsupportedError for an activation that is not a
-    clamp, ModelError for impossible scales.
-    """
-    graph = model.root.subgraphs[subgraph]
-    operator = graph.operators[operator_index]
-    name = model.operator_name(operator)
-    x, w, y = (graph.tensors[t] for t in (*operator.inputs[:2], operator.outputs[0]))
-    values = _constant_weights(model, w)
-    bias_tensor = _bias_of(graph, operator)
-    bias = None if bias_tensor is None else model.constant(bias_tensor)
-    qx, qw, qy = _quantizations(name, x, w, y)
-    # Scales that overflow float32 are refused by their infinite multiplier.
-    with np.errstate(all="ignore"):
-        unit = unit_log2(arithmetic.act_bits, arithmetic.shift)
-        multiplier, shift = output_multipliers(qx.scales[0], np.ldexp(qw.scales, unit), qy.scales[0])
-    zero_in, zero_out = int(qx.zero_points[0]), int(qy.zero_points[0])
-    activation = operator.builtinOptions.fusedActivationFunction
-    low, high = activation_range(activation, qy.scales[0], zero_out, np.dtype(np.int8))
-    if low > high:
-        raise Obstacle(f"the activation's range {low} to {high} is empty")
-    sums = zero_in * channel_sums(name, values)
-    if unit:
-        sums = zero_sums(values, zero_in, arithmetic.act_bits, arithmetic.shift)
-    return table.RequantTable(
-        fold_bias(np.zeros(len(sums), np.int32) if bias is None else bias, sums, unit),
-        multiplier,
-        shift.astype(np.int8),
-        zero_in,
-        zero_out,
-        low,
-        high,
-        bias is not None,
-    )

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from wpconvert import codecs
 from wpconvert.codecs import Blob, Pool, pool_table
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.graph.custom import table
 from wpconvert.graph.custom.levels import ACT_BITS, unfold_bias, unit_log2, zero_sums
 from wpconvert.graph.custom.operators import (
@@ -24,6 +23,7 @@ from wpconvert.graph.custom.operators import (
     unpack_options,
 )
 from wpconvert.graph.custom.table import RequantTable
+from wpconvert.graph.structure import Operator
 
 
 @dataclass(frozen=True)
@@ -116,45 +116,41 @@ def _agreed_codec(options: OperatorOptions, blob: Blob, shapes_agree: bool) -> s
     return codec
 
 
-def _constants(model: TfliteModel, subgraph: int, index: int) -> list[NDArray[np.uint8]]:
-    """Blob and, where it has them, table and pool of operator `index` of a subgraph, one with a WP_* custom code."""
-    graph = model.root.subgraphs[subgraph]
-    operator = graph.operators[index]
-    elementwise = BUILTIN_NAMES[model.operator_name(operator)] in ELEMENTWISE
+def _constants(operator: Operator) -> list[NDArray[np.uint8]]:
+    """Blob and, where it has them, table and pool of an operator with a WP_* custom code."""
+    elementwise = BUILTIN_NAMES[operator.kind] in ELEMENTWISE
     expected = (2,) if elementwise else (3, 4)
-    if len(operator.inputs) not in expected or min(operator.inputs) < 0 or len(operator.outputs) != 1:
+    if len(operator.inputs) not in expected or None in operator.inputs or len(operator.outputs) != 1:
         parts = "activation and weight blob" if elementwise else "activation, weight blob, table and perhaps pool"
         raise ModelError(f"expected {parts} as inputs and one output")
-    constants = [model.buffer(graph.tensors[t]) for t in operator.inputs[1:]]
+    constants = [None if tensor is None else tensor.data for tensor in operator.inputs[1:]]
     if any(constant is None for constant in constants):
         raise ModelError("weight blob, table and pool must be constants")
     return [constant for constant in constants if constant is not None]
 
 
-def blob_of(model: TfliteModel, subgraph: int, index: int) -> NDArray[np.uint8]:
+def blob_of(operator: Operator) -> NDArray[np.uint8]:
     """The weight blob of such an operator, uint8[nbytes]."""
-    return _constants(model, subgraph, index)[0]
+    return _constants(operator)[0]
 
 
-def codec_name(model: TfliteModel, subgraph: int, index: int) -> str:
+def codec_name(operator: Operator) -> str:
     """The codec of such an operator's weights; ModelError when it has none that is known."""
-    return codecs.codec_of(codecs.parse(_constants(model, subgraph, index)[0])).name
+    return codecs.codec_of(codecs.parse(blob_of(operator))).name
 
 
-def pool_of(model: TfliteModel, subgraph: int, index: int) -> NDArray[np.uint8] | None:
+def pool_of(operator: Operator) -> NDArray[np.uint8] | None:
     """The pool tensor of such an operator, uint8[nbytes], None where it has none."""
-    parts = _constants(model, subgraph, index)
+    parts = _constants(operator)
     return parts[2] if len(parts) > 2 else None
 
 
-def read_compressed(model: TfliteModel, subgraph: int, index: int) -> Decoded:
+def read_compressed(operator: Operator) -> Decoded:
     """Decode such an operator, to Compressed where it has a table; ModelError names it when it is corrupt."""
-    operator = model.root.subgraphs[subgraph].operators[index]
-    custom = model.operator_name(operator)
-    name = BUILTIN_NAMES[custom]
+    name, options = BUILTIN_NAMES[operator.kind], operator.options.tobytes()
     try:
-        options = b"" if operator.customOptions is None else np.asarray(operator.customOptions, np.uint8).tobytes()
-        parts = _constants(model, subgraph, index)
+        parts = _constants(operator)
         return decode_constant(name, options, *parts) if len(parts) == 1 else decode_compressed(name, options, *parts)
     except ModelError as error:
-        raise ModelError(f"operator {index} ({custom}, subgraph {subgraph}): {error}") from error
+        where = f"operator {operator.index} ({operator.kind}, subgraph {operator.subgraph})"
+        raise ModelError(f"{where}: {error}") from error

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.codecs.pool_table import LANES, rounded
 from wpconvert.graph.arithmetic import Int32Array, Int64Array, rounding_shift_right
+from wpconvert.graph.types import Values
 
 ACT_BITS = 8
 """Bits of an activation where nothing is dropped."""
@@ -56,13 +55,13 @@ def zero_sums(weights: NDArray[np.int8], zero_point: int, act_bits: int, lut_shi
     return np.asarray(level_of(zero_point, act_bits) * rounded(sums, lut_shift).sum(axis=(1, 2)))
 
 
-def fold_bias(bias: NDArray[Any], sums: Int64Array, unit: int) -> Int32Array:
+def fold_bias(bias: Values, sums: Int64Array, unit: int) -> Int32Array:
     """The table's bias, int32[channels], of the dense operator's bias, `zero_sums` and `unit_log2`."""
     folded = rounding_shift_right(bias.astype(np.int64), unit) - sums
     return folded.astype(np.int32)
 
 
-def unfold_bias(bias: NDArray[Any], sums: Int64Array, unit: int) -> Int32Array:
+def unfold_bias(bias: Values, sums: Int64Array, unit: int) -> Int32Array:
     """A dense operator's bias, int32[channels], that `fold_bias` turns into this one."""
     unfolded = (bias.astype(np.int64) + sums).astype(np.int32).astype(np.int64)
     limits = np.iinfo(np.int32)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from wpconvert.formats.tflite.model import quantization_of
+from wpconvert.graph.structure import Tensor
 from wpconvert.graph.types import Quantization
+
+NO_CONSTANT = "no constant: the weights are computed at run time, or there are none"
 
 
 class Obstacle(Exception):
     """Why a weight cannot be rewritten."""
 
 
-def check_scale(tensor: Any, what: str, *, per_tensor: bool) -> Quantization:
+def check_scale(tensor: Tensor, what: str, *, per_tensor: bool) -> Quantization:
     """The quantisation of an int8 tensor, `what` for messages; Obstacle when it cannot be rewritten."""
-    quantization = quantization_of(tensor)
+    quantization = tensor.quantization
     if quantization is None:
         raise Obstacle(f"the {what} has no scale")
     if not (np.isfinite(quantization.scales).all() and (quantization.scales > 0).all()):

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from flatbuffers import flexbuffers
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import ACTIVATION_NAMES, ActivationFunctionType, Padding, options
+from wpconvert.graph.attributes import (
+    ACTIVATIONS,
+    NONE,
+    PADDINGS,
+    RELU,
+    RELU6,
+    RELU_N1_TO_1,
+    AddOptions,
+    Attributes,
+    Conv2DOptions,
+    Convolution,
+    DepthwiseConv2DOptions,
+    FullyConnectedOptions,
+    Fused,
+    MulOptions,
+)
 from wpconvert.graph.custom.flexmap import FlexMap
 from wpconvert.graph.custom.levels import ACT_BITS
 
@@ -34,9 +48,8 @@ ROW_DIMS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 1, "ADD": 1
 CHANNEL_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 """Dimension of the weights that counts output channels."""
 
-_CLAMPS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
+_CLAMPS = (NONE, RELU, RELU_N1_TO_1, RELU6)
 """Activations that are bounds of the output; kernels know no others."""
-_PADDING_NAMES = {Padding.SAME: "SAME", Padding.VALID: "VALID"}
 _MAX_DIMS = 4
 
 
@@ -62,7 +75,7 @@ class OperatorOptions:
 
     def pack(self) -> NDArray[np.uint8]:
         """A FlexBuffer map; entries at their default are left out, except version."""
-        fields: dict[str, Any] = {"version": CUSTOM_VERSION}
+        fields: dict[str, object] = {"version": CUSTOM_VERSION}
         default = OperatorOptions()
         for name in ("codec", "activation", "padding", "depth_multiplier", "keep_num_dims", "act_bits"):
             if getattr(self, name) != getattr(default, name):
@@ -73,54 +86,47 @@ class OperatorOptions:
         return np.frombuffer(bytes(flexbuffers.Dumps(fields)), np.uint8)
 
 
-def options_of(name: str, builtin: Any) -> OperatorOptions:
-    """The options of a WP_* operator that replaces builtin operator `name` with options object `builtin`, without
-    codec and filter shape.
+def options_of(attributes: Attributes | None) -> OperatorOptions:
+    """The options of a WP_* operator that replaces a builtin one with these attributes, without codec and filter shape.
 
-    Raises UnsupportedError for values that the schema or the format does not know.
+    Raises UnsupportedError for values that the schema or the format does not know, ModelError for attributes of another
+    operator.
     """
-    activation = ACTIVATION_NAMES.get(builtin.fusedActivationFunction)
-    if activation is None:
-        raise UnsupportedError(f"fused activation {builtin.fusedActivationFunction} is not one of the schema's")
-    if name in ELEMENTWISE:
+    if not isinstance(attributes, Fused):
+        found = "none" if attributes is None else attributes.table
+        raise ModelError(f"options are {found}, expected those of an operator that can be rewritten")
+    activation = attributes.fused_activation_function
+    if activation not in ACTIVATIONS:
+        raise UnsupportedError(f"fused activation {activation} is not one of the schema's")
+    if isinstance(attributes, FullyConnectedOptions):
+        return OperatorOptions(activation=activation, keep_num_dims=attributes.keep_num_dims)
+    if not isinstance(attributes, Convolution):
         return OperatorOptions(activation=activation)
-    if name == "FULLY_CONNECTED":
-        return OperatorOptions(activation=activation, keep_num_dims=bool(builtin.keepNumDims))
-    if builtin.padding not in _PADDING_NAMES:
-        raise UnsupportedError(f"padding {builtin.padding} is not one of the schema's")
-    stride = (int(builtin.strideH), int(builtin.strideW))
-    dilation = (int(builtin.dilationHFactor), int(builtin.dilationWFactor))
-    multiplier = int(builtin.depthMultiplier) if name == "DEPTHWISE_CONV_2D" else 1
+    if attributes.padding not in PADDINGS:
+        raise UnsupportedError(f"padding {attributes.padding} is not one of the schema's")
+    stride, dilation = attributes.stride, attributes.dilation
+    multiplier = attributes.depth_multiplier if isinstance(attributes, DepthwiseConv2DOptions) else 1
     if min(*stride, *dilation, multiplier) < 1:
         raise UnsupportedError(f"stride {stride}, dilation {dilation} or depth multiplier {multiplier} is not positive")
-    padding = _PADDING_NAMES[builtin.padding]
     return OperatorOptions(
-        activation=activation, padding=padding, stride=stride, dilation=dilation, depth_multiplier=multiplier
+        activation=activation,
+        padding=attributes.padding,
+        stride=stride,
+        dilation=dilation,
+        depth_multiplier=multiplier,
     )
 
 
-def builtin_options(name: str, source: OperatorOptions) -> tuple[str, Any]:
-    """The builtin options table that `options_of` came from: its name and its object."""
-    activation = getattr(ActivationFunctionType, source.activation)
-    if name in ELEMENTWISE:
-        table = f"{name.capitalize()}Options"
-        return table, options(table, fusedActivationFunction=activation)
+def builtin_attributes(name: str, source: OperatorOptions) -> Attributes:
+    """The attributes of builtin operator `name` that `options_of` came from."""
+    if name == "ADD":
+        return AddOptions(source.activation)
+    if name == "MUL":
+        return MulOptions(source.activation)
     if name == "FULLY_CONNECTED":
-        fields = {"fusedActivationFunction": activation, "keepNumDims": source.keep_num_dims}
-        return "FullyConnectedOptions", options("FullyConnectedOptions", **fields)
-    fields = {
-        "fusedActivationFunction": activation,
-        "padding": getattr(Padding, source.padding),
-        "strideH": source.stride[0],
-        "strideW": source.stride[1],
-        "dilationHFactor": source.dilation[0],
-        "dilationWFactor": source.dilation[1],
-    }
-    if name == "CONV_2D":
-        return "Conv2DOptions", options("Conv2DOptions", **fields)
-    return "DepthwiseConv2DOptions", options(
-        "DepthwiseConv2DOptions", **fields, depthMultiplier=source.depth_multiplier
-    )
+        return FullyConnectedOptions(source.activation, keep_num_dims=source.keep_num_dims)
+    window = (source.activation, source.padding, *source.stride, *source.dilation)
+    return Conv2DOptions(*window) if name == "CONV_2D" else DepthwiseConv2DOptions(*window, source.depth_multiplier)
 
 
 def unpack_options(raw: bytes) -> OperatorOptions:
@@ -148,7 +154,7 @@ def unpack_options(raw: bytes) -> OperatorOptions:
     )
     if not 1 <= result.act_bits <= ACT_BITS:
         raise ModelError(f"custom_options: activations of {result.act_bits} bits, expected 1 to {ACT_BITS}")
-    if result.padding not in _PADDING_NAMES.values() or result.activation not in _CLAMPS:
+    if result.padding not in PADDINGS or result.activation not in _CLAMPS:
         raise ModelError(f"custom_options: padding {result.padding!r} or activation {result.activation!r} is not known")
     return result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.schema import Padding, options
+from wpconvert.graph.attributes import VALID, ConcatenationOptions, DepthwiseConv2DOptions
 from wpconvert.lowering.emitter import Emitter
 from wpconvert.lowering.graph import Node
 from wpconvert.lowering.layout import NHWC, Storage
@@ -77,22 +77,14 @@ def _mean(emitter: Emitter, node: Node, tensor: int, parts: tuple[_Part, _Part])
     kernel: Pair = (row.kernel, column.kernel)
     inputs = [tensor, *mean_kernel(emitter, node, kernel, row.divisor * column.divisor)]
     output = emitter.tensor(f"{y.name}/part", (batch, row.count, column.count, channels), y.quant)
-    settings = options(
-        "DepthwiseConv2DOptions",
-        strideH=strides[0],
-        strideW=strides[1],
-        dilationHFactor=1,
-        dilationWFactor=1,
-        padding=Padding.VALID,
-        depthMultiplier=1,
-    )
+    settings = DepthwiseConv2DOptions(padding=VALID, stride_h=strides[0], stride_w=strides[1], depth_multiplier=1)
     return emitter.operator("DEPTHWISE_CONV_2D", inputs, output, settings)
 
 
 def _joined(emitter: Emitter, node: Node, axis: int, tensors: list[int]) -> int:
     if len(tensors) == 1:
         return tensors[0]
-    shapes = [tuple(emitter.graph.tensors[tensor].shape) for tensor in tensors]
+    shapes = [emitter.graph.tensors[tensor].shape for tensor in tensors]
     shape = (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :])
     output = emitter.tensor(f"{node.output.name}/joined", tuple(map(int, shape)), node.output.quant)
-    return emitter.operator("CONCATENATION", tensors, output, options("ConcatenationOptions", axis=axis))
+    return emitter.operator("CONCATENATION", tensors, output, ConcatenationOptions(axis=axis))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import Padding, options
+from wpconvert.graph.attributes import NONE, VALID, Conv2DOptions, DepthwiseConv2DOptions
 from wpconvert.lowering import weights as kernels
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.emitter import Emitter
@@ -64,19 +64,12 @@ def convolve(
     padding = window.padding((x.shape[2], x.shape[3]))
     if padding is None:
         source = surrounded(emitter, x, source, window)
-        padding = Padding.VALID
-    op_options = options(
-        "Conv2DOptions" if multiplier is None else "DepthwiseConv2DOptions",
-        strideH=window.strides[0],
-        strideW=window.strides[1],
-        dilationHFactor=window.dilations[0],
-        dilationWFactor=window.dilations[1],
-        padding=padding,
-    )
-    if multiplier is not None:
-        op_options.depthMultiplier = multiplier
-    name = "CONV_2D" if multiplier is None else "DEPTHWISE_CONV_2D"
-    emitter.result(node, name, [source, *constants], NHWC, op_options)
+        padding = VALID
+    told, inputs = (NONE, padding, *window.strides, *window.dilations), [source, *constants]
+    if multiplier is None:
+        emitter.result(node, "CONV_2D", inputs, NHWC, Conv2DOptions(*told))
+    else:
+        emitter.result(node, "DEPTHWISE_CONV_2D", inputs, NHWC, DepthwiseConv2DOptions(*told, multiplier))
 
 
 def _bias(emitter: Emitter, node: Node, weights: Constant) -> int:

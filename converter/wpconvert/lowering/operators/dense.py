@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import options
+from wpconvert.graph.attributes import FullyConnectedOptions
 from wpconvert.graph.types import element_count
 from wpconvert.lowering import layout
 from wpconvert.lowering import weights as kernels
@@ -109,7 +109,7 @@ def emit(emitter: Emitter, node: Node) -> None:
         inputs.append(-1)
     base = (rows, units)
     where = Storage(-1, base, layout.identity(2))
-    emitter.result_in(node, "FULLY_CONNECTED", inputs, where, options("FullyConnectedOptions"))
+    emitter.result_in(node, "FULLY_CONNECTED", inputs, where, FullyConnectedOptions())
 
 
 register("Gemm", read_gemm, emit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import options
+from wpconvert.graph.attributes import AddOptions, MulOptions, SubOptions
 from wpconvert.lowering import layout
 from wpconvert.lowering.affine import Array
 from wpconvert.lowering.attributes import Attributes
@@ -16,7 +16,7 @@ from wpconvert.lowering.operators.normalise import per_channel
 from wpconvert.lowering.operators.registry import register
 
 _MAX_RANK = 4
-_TABLES = {"Add": "AddOptions", "Sub": "SubOptions", "Mul": "MulOptions"}
+_TABLES = {"Add": AddOptions, "Sub": SubOptions, "Mul": MulOptions}
 
 
 def read(node: Node, _attributes: Attributes, _opset: int) -> Shape:
@@ -68,7 +68,7 @@ def emit(emitter: Emitter, node: Node) -> None:
     if leaders:
         _, perm = emitter.plain(max(leaders, key=lambda value: int(np.prod(value.shape))))
     tensors = [_tensor(emitter, node, operand, perm) for operand in operands]
-    emitter.result(node, node.op.upper(), tensors, perm, options(_TABLES[node.op]))
+    emitter.result(node, node.op.upper(), tensors, perm, _TABLES[node.op]())
 
 
 def _tensor(emitter: Emitter, node: Node, operand: Operand, perm: Perm) -> int:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import options
+from wpconvert.graph.attributes import ConcatenationOptions
 from wpconvert.graph.types import element_count
 from wpconvert.lowering import layout
 from wpconvert.lowering.attributes import Attributes
@@ -139,7 +139,7 @@ def emit_concat(emitter: Emitter, node: Node) -> None:
             steps = quant.rounded(value.real()).transpose(perm)
             tensors.append(emitter.constant(value.name, steps, np.array([quant.scale]), zero_point=quant.zero_point))
     axis = perm.index(node.settings)
-    emitter.result(node, "CONCATENATION", tensors, perm, options("ConcatenationOptions", axis=axis))
+    emitter.result(node, "CONCATENATION", tensors, perm, ConcatenationOptions(axis=axis))
 
 
 _VIEWS = {"Flatten": read_flatten, "Reshape": read_reshape, "Squeeze": read_squeeze, "Unsqueeze": read_unsqueeze}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import options
+from wpconvert.graph.attributes import PadOptions, PadV2Options
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.emitter import Emitter
 from wpconvert.lowering.graph import Activation, Constant, Node, Shape
@@ -67,9 +67,9 @@ def emit(emitter: Emitter, node: Node) -> None:
     table = _table(emitter, node.output.name, sides)
     fill = quantised_fill(node)
     if fill == node.output.quant.zero_point:
-        emitter.result(node, "PAD", [rescaled, table], perm, options("PadOptions"))
+        emitter.result(node, "PAD", [rescaled, table], perm, PadOptions())
         return
-    emitter.result(node, "PADV2", [rescaled, table, _fill(emitter, node.output, fill)], perm, options("PadV2Options"))
+    emitter.result(node, "PADV2", [rescaled, table, _fill(emitter, node.output, fill)], perm, PadV2Options())
 
 
 def quantised_fill(node: Node) -> int:
@@ -100,8 +100,8 @@ def surrounded(emitter: Emitter, x: Activation, tensor: int, window: Window, low
     output = emitter.tensor(f"{x.name}/padded", padded, x.quant)
     inputs = [tensor, _table(emitter, x.name, sides)]
     if not lowest:
-        return emitter.operator("PAD", inputs, output, options("PadOptions"))
-    return emitter.operator("PADV2", [*inputs, _fill(emitter, x, -128)], output, options("PadV2Options"))
+        return emitter.operator("PAD", inputs, output, PadOptions())
+    return emitter.operator("PADV2", [*inputs, _fill(emitter, x, -128)], output, PadV2Options())
 
 
 register("Pad", read, emit, moves=True)

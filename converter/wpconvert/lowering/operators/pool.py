@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.schema import Padding, options
+from wpconvert.graph.attributes import NONE, SAME, VALID, PaddingName, Pool2DOptions
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.emitter import Emitter
 from wpconvert.lowering.graph import Node, Shape
@@ -62,7 +62,7 @@ def emit_max(emitter: Emitter, node: Node) -> None:
     tensor = emitter.laid_out(x, NHWC)
     padding = window.padding((x.shape[2], x.shape[3]))
     if padding is None:
-        tensor, padding = surrounded(emitter, x, tensor, window, lowest=True), Padding.VALID
+        tensor, padding = surrounded(emitter, x, tensor, window, lowest=True), VALID
     emitter.result(node, "MAX_POOL_2D", [tensor], NHWC, _options(window, padding))
 
 
@@ -92,7 +92,7 @@ def _pool(emitter: Emitter, node: Node) -> None:
     tensor = emitter.laid_out(x, NHWC)
     if window.is_padded:
         tensor = surrounded(emitter, x, tensor, window)
-    emitter.result(node, "AVERAGE_POOL_2D", [tensor], NHWC, _options(window, Padding.VALID))
+    emitter.result(node, "AVERAGE_POOL_2D", [tensor], NHWC, _options(window, VALID))
 
 
 def _pool_inside(emitter: Emitter, node: Node, found: Embedding) -> None:
@@ -105,7 +105,7 @@ def _pool_inside(emitter: Emitter, node: Node, found: Embedding) -> None:
         tensor = surrounded(emitter, x, tensor, replace(window, before=(0, 0), after=more))
     batch, channels = y.shape[:2]
     pooled = emitter.tensor(f"{y.name}/pooled", (batch, *found.windows, channels), x.quant)
-    same = _options(replace(window, strides=found.strides), Padding.SAME)
+    same = _options(replace(window, strides=found.strides), SAME)
     emitter.operator("AVERAGE_POOL_2D", [tensor], pooled, same)
     if found.windows != wanted:
         pooled = emitter.sliced(y.name, pooled, (0, *found.first, 0), (1, *found.steps, 1), (batch, *wanted, channels))
@@ -118,15 +118,8 @@ def _convolve(emitter: Emitter, node: Node) -> None:
     convolve(emitter, node, window, mean_kernel(emitter, node, window.kernel, math.prod(window.kernel)), multiplier=1)
 
 
-def _options(window: Window, padding: int) -> object:
-    return options(
-        "Pool2DOptions",
-        filterHeight=window.kernel[0],
-        filterWidth=window.kernel[1],
-        strideH=window.strides[0],
-        strideW=window.strides[1],
-        padding=padding,
-    )
+def _options(window: Window, padding: PaddingName) -> Pool2DOptions:
+    return Pool2DOptions(NONE, padding, *window.strides, *window.kernel)
 
 
 register("MaxPool", read, emit_max, copies=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.schema import options
+from wpconvert.graph.attributes import ReducerOptions
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.emitter import Emitter
 from wpconvert.lowering.graph import Node, Shape
@@ -65,7 +65,7 @@ def reduce(emitter: Emitter, node: Node, name: str, reduced: Sequence[int], *, k
     if not keep:
         kept = [axis for axis in range(x.rank) if axis not in reduced]
         perm = tuple(kept.index(axis) for axis in perm if axis in kept)
-    emitter.result(node, name, [tensor, axes], perm, options("ReducerOptions", keepDims=keep))
+    emitter.result(node, name, [tensor, axes], perm, ReducerOptions(keep))
 
 
 register("GlobalAveragePool", read_global, emit_mean)

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import ActivationFunctionType, options
+from wpconvert.graph.attributes import NONE, HardSwishOptions, LeakyReluOptions, SoftmaxOptions
 from wpconvert.graph.types import element_count
 from wpconvert.lowering import layout
 from wpconvert.lowering.attributes import Attributes
@@ -43,7 +43,7 @@ FIXED = {
 def follows(node: Node, quant: Quant) -> bool:
     """TFLite's own operators compute the node's output with that quantisation."""
     clamp = fused_clamp(clamp_bounds(node, quant), quant)
-    if clamp is None or (node.op in ("Relu", "Clip") and clamp not in (ActivationFunctionType.NONE, *RELU_OPERATORS)):
+    if clamp is None or (node.op in ("Relu", "Clip") and clamp not in (NONE, *RELU_OPERATORS)):
         return False
     if node.op == "HardSwish":
         return _HARD_SWISH[0] <= float(node.activation(0).quant.scale) / float(quant.scale) < _HARD_SWISH[1]
@@ -110,17 +110,17 @@ def emit_table(emitter: Emitter, node: Node) -> None:
 
 def emit_leaky_relu(emitter: Emitter, node: Node) -> None:
     """LEAKY_RELU rescales by itself."""
-    _emit(emitter, node, "LEAKY_RELU", options("LeakyReluOptions", alpha=node.settings))
+    _emit(emitter, node, "LEAKY_RELU", LeakyReluOptions(node.settings))
 
 
 def emit_hard_swish(emitter: Emitter, node: Node) -> None:
     """HARD_SWISH rescales by itself."""
-    _emit(emitter, node, "HARD_SWISH", options("HardSwishOptions"))
+    _emit(emitter, node, "HARD_SWISH", HardSwishOptions())
 
 
-def _emit(emitter: Emitter, node: Node, name: str, op_options: object) -> None:
+def _emit(emitter: Emitter, node: Node, name: str, attributes: LeakyReluOptions | HardSwishOptions) -> None:
     storage = emitter.stored[node.activation(0)][0]
-    emitter.result_in(node, name, [storage.tensor], storage, op_options)
+    emitter.result_in(node, name, [storage.tensor], storage, attributes)
 
 
 def expect_rescalable(node: Node, name: str, quant: Quant) -> None:
@@ -133,13 +133,13 @@ def expect_rescalable(node: Node, name: str, quant: Quant) -> None:
         )
 
 
-def fixed(emitter: Emitter, node: Node, name: str, tensor: int, op_options: object) -> int:
+def fixed(emitter: Emitter, node: Node, name: str, tensor: int, attributes: SoftmaxOptions | None) -> int:
     """An operator whose kernel knows one output quantisation only, rescaled to the node's; the result."""
     quant = FIXED[node.op]
     expect_rescalable(node, name, quant)
-    shape = tuple(emitter.graph.tensors[tensor].shape)
+    shape = emitter.graph.tensors[tensor].shape
     output = emitter.tensor(f"{node.output.name}/{name.lower()}", shape, quant)
-    return emitter.rescaled(node.output.name, emitter.operator(name, [tensor], output, op_options), node.output.quant)
+    return emitter.rescaled(node.output.name, emitter.operator(name, [tensor], output, attributes), node.output.quant)
 
 
 def emit_sigmoid(emitter: Emitter, node: Node) -> None:
@@ -188,7 +188,7 @@ def emit_softmax(emitter: Emitter, node: Node) -> None:
     memory = tuple(x.shape[axis] for axis in perm)
     rows = math.prod(memory[: -len(longer)])
     seen = memory if len(longer) == 1 else (rows, element_count(memory) // rows)
-    output = fixed(emitter, node, "SOFTMAX", emitter.reshaped(x, tensor, seen), options("SoftmaxOptions", beta=1.0))
+    output = fixed(emitter, node, "SOFTMAX", emitter.reshaped(x, tensor, seen), SoftmaxOptions(1.0))
     emitter.alias(node, [Storage(emitter.reshaped(node.output, output, memory), x.shape, perm)])
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import Padding
+from wpconvert.graph.attributes import SAME, VALID, PaddingName
+from wpconvert.graph.windows import surplus
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.graph import Node, Shape
 from wpconvert.lowering.shapes import check_shape
@@ -43,20 +44,19 @@ class Window:
         last = (self.after[0] + after[0], self.after[1] + after[1])
         return replace(self, before=first, after=last)
 
-    def padding(self, size: Pair) -> int | None:
+    def padding(self, size: Pair) -> PaddingName | None:
         """VALID or SAME where TFLite pads as this window does, else None."""
         if not self.is_padded:
-            return int(Padding.VALID)
+            return VALID
         for axis in range(2):
             output = -(-size[axis] // self.strides[axis])
-            extent = (self.kernel[axis] - 1) * self.dilations[axis] + 1
-            total = max((output - 1) * self.strides[axis] + extent - size[axis], 0)
+            total = surplus(size[axis], output, self.kernel[axis], self.strides[axis], self.dilations[axis])
             if self.output(size)[axis] != output or self.before[axis] != total // 2:
                 return None
             # Padding after the last window is never read.
             if self.after[axis] < total - total // 2:
                 return None
-        return int(Padding.SAME)
+        return SAME
 
     def same_on(self, size: Pair) -> Embedding | None:
         """Windows of SAME that are this window's on an image of that size, whose padding nobody counts."""

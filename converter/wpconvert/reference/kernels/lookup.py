@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.graph.custom.operators import TABLE_ORDER
-from wpconvert.reference.activations import Table, look_up
+from wpconvert.graph.types import INT8, Values
+from wpconvert.reference.kernels.activations import Table, look_up
 from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
 
 
@@ -18,7 +15,7 @@ def _table(context: OpContext) -> Table:
     context.arity(2)
     x, table, y = context.tensor(0), context.tensor(1), context.output()
     for info in (x, table, y):
-        expect_type(info, TensorType.INT8)
+        expect_type(info, INT8)
     expect_shape(y, x.shape)
     if table.size != TABLE_ORDER.size:
         raise ModelError(f"{table} has {table.size} elements, expected {TABLE_ORDER.size}")
@@ -30,6 +27,6 @@ def _table(context: OpContext) -> Table:
 
 
 @register("WP_LOOKUP", check=_table)
-def wp_lookup(context: OpContext) -> list[NDArray[Any]]:
+def wp_lookup(context: OpContext) -> list[Values]:
     """The table's entry of each element."""
     return [look_up(context.cached(_table), context.value(0))]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.graph.arithmetic import activation_range
+from wpconvert.graph.attributes import Pool2DOptions
+from wpconvert.graph.types import INT8, Values
 from wpconvert.reference.registry import (
     OpContext,
     expect_rank,
@@ -37,29 +37,28 @@ class PoolPlan:
 
 
 def _plan(context: OpContext) -> PoolPlan:
-    options = context.require_options("Pool2DOptions")
+    options = context.told(Pool2DOptions)
     context.arity(1)
     x, y = context.tensor(0), context.output()
     for info in (x, y):
-        expect_type(info, TensorType.INT8)
+        expect_type(info, INT8)
         expect_rank(info, 4)
-    window = (int(options.filterHeight), int(options.filterWidth))
-    strides = (int(options.strideH), int(options.strideW))
+    window, strides = options.window, options.stride
     expect_work(y.size * sum(max(side, 0) for side in window))
     size, pads = window_geometry((x.shape[1], x.shape[2]), window, strides, options.padding)
     expect_shape(y, (x.shape[0], *size, x.shape[3]))
     (input_scale, input_zero_point), (output_scale, output_zero_point) = x.per_tensor(), y.per_tensor()
     if abs(input_scale - output_scale) > _SCALE_TOLERANCE or input_zero_point != output_zero_point:
         raise UnsupportedError(f"{x} and {y} differ in scale or zero point, which the pools cannot convert")
-    clamp = activation_range(options.fusedActivationFunction, output_scale, output_zero_point, np.dtype(np.int8))
+    clamp = activation_range(options.fused_activation_function, output_scale, output_zero_point, np.dtype(np.int8))
     return PoolPlan(window, strides, size, pads, clamp)
 
 
-def _along(x: NDArray[Any], plan: PoolPlan, axis: int, combine: Callable[..., NDArray[Any]]) -> NDArray[Any]:
+def _along(x: Values, plan: PoolPlan, axis: int, combine: Callable[..., Values]) -> Values:
     """Combine the elements of each window of padded x along axis 1 (height) or 2 (width)."""
     window, stride, size = plan.window[axis - 1], plan.strides[axis - 1], plan.size[axis - 1]
 
-    def taps(offset: int) -> NDArray[Any]:
+    def taps(offset: int) -> Values:
         """The elements of all windows that are that far inside."""
         index: list[slice] = [slice(None)] * x.ndim
         index[axis] = slice(offset, offset + (size - 1) * stride + 1, stride)
@@ -71,13 +70,13 @@ def _along(x: NDArray[Any], plan: PoolPlan, axis: int, combine: Callable[..., ND
     return result
 
 
-def _pool(padded: NDArray[Any], plan: PoolPlan, combine: Callable[..., NDArray[Any]]) -> NDArray[Any]:
+def _pool(padded: Values, plan: PoolPlan, combine: Callable[..., Values]) -> Values:
     rows = _along(padded, plan, 1, combine)
     return _along(rows, plan, 2, combine)
 
 
 @register("MAX_POOL_2D", check=_plan)
-def max_pool_2d(context: OpContext) -> list[NDArray[Any]]:
+def max_pool_2d(context: OpContext) -> list[Values]:
     """Maximum over the part of the window inside the image."""
     plan = context.cached(_plan)
     padded = pad_image(context.value(0), plan.pads, -128)
@@ -96,7 +95,7 @@ def _counts(context: OpContext) -> NDArray[np.int32]:
 
 
 @register("AVERAGE_POOL_2D", check=_counts)
-def average_pool_2d(context: OpContext) -> list[NDArray[Any]]:
+def average_pool_2d(context: OpContext) -> list[Values]:
     """Mean over the part of the window inside the image, rounded half away from zero."""
     plan, counts = context.cached(_plan), context.cached(_counts)
     sums = _pool(pad_image(context.value(0).astype(np.int32), plan.pads), plan, np.add)

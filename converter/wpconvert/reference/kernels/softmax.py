@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.graph.arithmetic import quantise_multiplier, rounding_doubling_high_multiply, rounding_shift_right
+from wpconvert.graph.attributes import SoftmaxOptions
+from wpconvert.graph.types import INT8, Values
 from wpconvert.reference import fixed_point
 from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
 
@@ -33,14 +33,14 @@ class SoftmaxTables:
 def _tables(context: OpContext) -> SoftmaxTables:
     context.arity(1)
     x, y = context.tensor(0), context.output()
-    expect_type(x, TensorType.INT8)
-    expect_type(y, TensorType.INT8)
+    expect_type(x, INT8)
+    expect_type(y, INT8)
     expect_shape(y, x.shape)
     if not x.shape:
         raise UnsupportedError(f"{x} is a scalar")
     if y.per_tensor() != (np.float32(1 / 256), -128):
         raise UnsupportedError(f"{y}: expected scale 1/256 and zero point -128")
-    beta = float(np.float32(context.require_options("SoftmaxOptions").beta))
+    beta = float(np.float32(context.told(SoftmaxOptions).beta))
     if not (math.isfinite(beta) and beta > 0):
         raise UnsupportedError(f"beta is {beta:g}, expected a positive number")
     real = min(beta * float(x.per_tensor()[0]) * (1 << (31 - _DIFF_INTEGER_BITS)), (1 << 31) - 1.0)
@@ -58,7 +58,7 @@ def _tables(context: OpContext) -> SoftmaxTables:
 
 
 @register("SOFTMAX", check=_tables)
-def softmax(context: OpContext) -> list[NDArray[Any]]:
+def softmax(context: OpContext) -> list[Values]:
     """exp(x − max) over its sum along the last axis."""
     tables = context.cached(_tables)
     x = context.value(0).astype(np.int64)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.graph.arithmetic import Int32Array, activation_range, output_multipliers, requantise, requantise_float
-from wpconvert.reference.convolution import add_bias, channel_scales, check_bias, exact_dtype, to_int32
+from wpconvert.graph.attributes import FullyConnectedOptions
+from wpconvert.graph.types import INT8, Values
+from wpconvert.reference.kernels.convolution import add_bias, channel_scales, check_bias, exact_dtype, to_int32
 from wpconvert.reference.registry import OpContext, expect_rank, expect_type, expect_work, register
 
 _DEFAULT_WEIGHTS_FORMAT = 0
@@ -24,7 +24,7 @@ _BIAS_SCALE_TOLERANCE = 0.02
 class FcWeights:
     """Weights of a fully connected layer as a float matrix [depth, units]."""
 
-    matrix: NDArray[Any]
+    matrix: Values
 
 
 def prepare_fc_weights(weights: NDArray[np.int8]) -> FcWeights:
@@ -60,12 +60,12 @@ class FcPlan:
 
 
 def _plan(context: OpContext) -> FcPlan:
-    options = context.require_options("FullyConnectedOptions")
+    options = context.told(FullyConnectedOptions)
     context.arity((2, 3))
     x, weights, y = context.tensor(0), context.tensor(1), context.output()
     for info in (x, weights, y):
-        expect_type(info, TensorType.INT8)
-    if options.weightsFormat != _DEFAULT_WEIGHTS_FORMAT:
+        expect_type(info, INT8)
+    if options.weights_format != _DEFAULT_WEIGHTS_FORMAT:
         raise UnsupportedError(f"{weights}: shuffled weights")
     expect_rank(weights, 2)
     units, depth = weights.shape
@@ -79,7 +79,7 @@ def _plan(context: OpContext) -> FcPlan:
     _check_bias_scale(context, input_scale, scales, output_scale)
     multiplier, shift = output_multipliers(input_scale, scales, output_scale)
     ratio = float(input_scale) * scales.astype(np.float64) / float(output_scale)
-    clamp = activation_range(options.fusedActivationFunction, output_scale, output_zero_point, np.dtype(np.int8))
+    clamp = activation_range(options.fused_activation_function, output_scale, output_zero_point, np.dtype(np.int8))
     return FcPlan(input_zero_point, output_zero_point, clamp, multiplier, shift, ratio)
 
 
@@ -100,7 +100,7 @@ def _cached_weights(context: OpContext) -> FcWeights:
 
 
 @register("FULLY_CONNECTED", check=_plan)
-def fully_connected(context: OpContext) -> list[NDArray[Any]]:
+def fully_connected(context: OpContext) -> list[Values]:
     """int8 matrix product; the leading dimensions of the declared output are the batch."""
     plan = context.cached(_plan)
     constant = context.tensor(1).is_constant

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError
-from wpconvert.formats.tflite.schema import Padding, TensorType
 from wpconvert.graph.arithmetic import Int32Array, requantise
+from wpconvert.graph.attributes import VALID
 from wpconvert.graph.custom.compressed import Compressed, decode_compressed
 from wpconvert.graph.custom.levels import ACT_BITS, level_of, levels
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
-from wpconvert.reference.convolution import (
+from wpconvert.graph.types import INT8, UINT8, Values
+from wpconvert.reference.kernels.convolution import (
     ConvWeights,
     DepthwiseWeights,
     add_bias,
@@ -27,18 +28,13 @@ from wpconvert.reference.convolution import (
     prepare_conv_weights,
     prepare_depthwise_weights,
 )
-from wpconvert.reference.fully_connected import (
-    FcWeights,
-    fully_connected_accumulate,
-    prepare_fc_weights,
-)
+from wpconvert.reference.kernels.fully_connected import FcWeights, fully_connected_accumulate, prepare_fc_weights
 from wpconvert.reference.pool import LookupWeights, lookup_accumulate, prepare_lookup_weights
 from wpconvert.reference.registry import OpContext, expect_rank, expect_shape, expect_type, register
 from wpconvert.reference.window import window_geometry
 
 _CONSTANTS = ("the weight blob", "the requantisation table", "the pool tensor")
 W = TypeVar("W")
-_PADDING = {"SAME": Padding.SAME, "VALID": Padding.VALID}
 
 
 @dataclass(frozen=True)
@@ -73,13 +69,13 @@ class _Plan(Generic[W]):
 
 def _decode(context: OpContext) -> Compressed:
     context.arity((3, 4))
-    expect_type(context.tensor(0), TensorType.INT8)
-    expect_type(context.output(), TensorType.INT8)
+    expect_type(context.tensor(0), INT8)
+    expect_type(context.output(), INT8)
     constants = []
-    for position, what in enumerate(_CONSTANTS[: len(context.input_tensors) - 1], 1):
+    for position, what in enumerate(_CONSTANTS[: len(context.operator.inputs) - 1], 1):
         constants.append(context.constant(position, what).reshape(-1))
-        expect_type(context.tensor(position), TensorType.UINT8)
-    parts = decode_compressed(BUILTIN_NAMES[context.name], context.custom_options, *constants)
+        expect_type(context.tensor(position), UINT8)
+    parts = decode_compressed(BUILTIN_NAMES[context.operator.kind], context.operator.options.tobytes(), *constants)
     for info, stored in (
         (context.tensor(0), parts.table.input_zero_point),
         (context.output(), parts.table.output_zero_point),
@@ -93,8 +89,7 @@ def _expect_window(context: OpContext, parts: Compressed, channels: int) -> None
     x, y = context.tensor(0), context.output()
     options = parts.options
     kernel = (parts.weights.shape[1], parts.weights.shape[2])
-    padding = _PADDING[options.padding]
-    size, _ = window_geometry((x.shape[1], x.shape[2]), kernel, options.stride, padding, options.dilation)
+    size, _ = window_geometry((x.shape[1], x.shape[2]), kernel, options.stride, options.padding, options.dilation)
     expect_shape(y, (x.shape[0], *size, channels))
 
 
@@ -146,9 +141,13 @@ def _fully_connected_plan(context: OpContext) -> _Plan[FcWeights | LookupWeights
     return _Plan(parts, prepare_fc_weights(parts.weights), _unfolded(parts))
 
 
-def _windowed(context: OpContext, plan: _Plan[Any], accumulate: Callable[..., Int32Array]) -> list[NDArray[Any]]:
+def _windowed(
+    context: OpContext,
+    plan: _Plan[W],
+    accumulate: Callable[..., Int32Array],
+) -> list[Values]:
     options = plan.parts.options
-    window = (options.stride, _PADDING[options.padding], options.dilation)
+    window = (options.stride, options.padding, options.dilation)
     x = plan.levels(context.value(0))
     if isinstance(plan.weights, LookupWeights):
         return [plan.finish(lookup_accumulate(x, plan.weights, plan.zero_level, options.act_bits, *window))]
@@ -156,26 +155,26 @@ def _windowed(context: OpContext, plan: _Plan[Any], accumulate: Callable[..., In
 
 
 @register("WP_CONV_2D", check=_conv_plan)
-def wp_conv_2d(context: OpContext) -> list[NDArray[Any]]:
+def wp_conv_2d(context: OpContext) -> list[Values]:
     """int8 convolution with stored weights."""
     return _windowed(context, context.cached(_conv_plan), conv2d_accumulate)
 
 
 @register("WP_DEPTHWISE_CONV_2D", check=_depthwise_plan)
-def wp_depthwise_conv_2d(context: OpContext) -> list[NDArray[Any]]:
+def wp_depthwise_conv_2d(context: OpContext) -> list[Values]:
     """int8 depthwise convolution with stored weights."""
     return _windowed(context, context.cached(_depthwise_plan), depthwise_accumulate)
 
 
 @register("WP_FULLY_CONNECTED", check=_fully_connected_plan)
-def wp_fully_connected(context: OpContext) -> list[NDArray[Any]]:
+def wp_fully_connected(context: OpContext) -> list[Values]:
     """int8 matrix product with stored weights."""
     plan = context.cached(_fully_connected_plan)
     x = plan.levels(context.value(0))
     if isinstance(plan.weights, LookupWeights):
         pixels = x.reshape(-1, 1, 1, plan.parts.weights.shape[1])
         bits = plan.parts.options.act_bits
-        sums = lookup_accumulate(pixels, plan.weights, plan.zero_level, bits, (1, 1), Padding.VALID)
+        sums = lookup_accumulate(pixels, plan.weights, plan.zero_level, bits, (1, 1), VALID)
     else:
         sums = fully_connected_accumulate(x, plan.weights, plan.zero_level)
     result = plan.finish(sums)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.graph.arithmetic import (
     Int64Array,
     multiply_double_rounding,
@@ -19,6 +17,8 @@ from wpconvert.graph.arithmetic import (
     round_half_away,
     rounding_shift_right,
 )
+from wpconvert.graph.attributes import LeakyReluOptions
+from wpconvert.graph.types import INT8, Values
 from wpconvert.reference import fixed_point
 from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
 
@@ -40,8 +40,8 @@ def _quantisation(context: OpContext) -> tuple[np.float32, int, np.float32, int]
     """Check a unary int8 operator; (input scale, input zero point, output scale, output zero point)."""
     context.arity(1)
     x, y = context.tensor(0), context.output()
-    expect_type(x, TensorType.INT8)
-    expect_type(y, TensorType.INT8)
+    expect_type(x, INT8)
+    expect_type(y, INT8)
     expect_shape(y, x.shape)
     return (*x.per_tensor(), *y.per_tensor())
 
@@ -72,7 +72,7 @@ def _relu6_table(context: OpContext) -> Table:
 def _leaky_relu_table(context: OpContext) -> Table:
     """LEAKY_RELU: separate multipliers for the two half-lines; LiteRT takes the negative one's ratio in float32."""
     input_scale, input_zero_point, output_scale, output_zero_point = _quantisation(context)
-    alpha = np.float32(context.require_options("LeakyReluOptions").alpha)
+    alpha = np.float32(context.told(LeakyReluOptions).alpha)
     x = _INT8_VALUES - input_zero_point
     slope = float(input_scale) * float(alpha) / float(output_scale)
     if context.rounding == "litert":
@@ -195,7 +195,7 @@ def _tanh_table(context: OpContext) -> Table:
 
 
 def _register_table(name: str, build: Callable[[OpContext], Table]) -> None:
-    def run(context: OpContext) -> list[NDArray[Any]]:
+    def run(context: OpContext) -> list[Values]:
         return [look_up(context.cached(build), context.value(0))]
 
     register(name, check=build)(run)

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.graph.arithmetic import Int32Array, activation_range, output_multipliers, requantise
-from wpconvert.graph.types import element_count
+from wpconvert.graph.attributes import Conv2DOptions, Convolution, DepthwiseConv2DOptions
+from wpconvert.graph.structure import Tensor
+from wpconvert.graph.types import INT8, INT32, Values, element_count
 from wpconvert.reference.registry import (
     OpContext,
-    TensorInfo,
     expect_rank,
     expect_shape,
     expect_type,
@@ -39,12 +38,12 @@ _CHUNK_BYTES = 1 << 25
 """Size of one block of unfolded input rows."""
 
 
-def exact_dtype(magnitude: int) -> np.dtype[Any]:
+def exact_dtype(magnitude: int) -> np.dtype[np.floating]:
     """The smallest float type in which integer sums up to `magnitude` are exact."""
     return np.dtype(np.float32 if magnitude < 1 << 24 else np.float64)
 
 
-def to_int32(sums: NDArray[Any]) -> Int32Array:
+def to_int32(sums: Values) -> Int32Array:
     """Exact float sums as int32; sums outside int32 wrap as on the device."""
     if sums.dtype == np.float32:
         return sums.astype(np.int32)
@@ -58,7 +57,7 @@ class ConvWeights:
     `matrices` is float [groups, kernel_h · kernel_w · group_channels, out_channels / groups].
     """
 
-    matrices: NDArray[Any]
+    matrices: Values
     kernel: Pair
     group_channels: int
     out_channels: int
@@ -82,19 +81,19 @@ def prepare_conv_weights(weights: NDArray[np.int8], in_channels: int) -> ConvWei
     return ConvWeights(matrices, (kernel_h, kernel_w), group_channels, out_channels)
 
 
-def _offset_input(x: NDArray[np.int8], zero_point: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _offset_input(x: NDArray[np.int8], zero_point: int, dtype: np.dtype[np.floating]) -> Values:
     shifted = x.astype(dtype)
     shifted -= dtype.type(zero_point)
     return shifted
 
 
-def _unfolded(windows: NDArray[Any], rows: slice) -> NDArray[Any]:
+def _unfolded(windows: Values, rows: slice) -> Values:
     """Windows [b, oh, ow, kh, kw, c] of some output rows as a matrix [b · rows · ow, kh · kw · c]."""
     block = windows[:, rows]
     return block.reshape(block.shape[0] * block.shape[1] * block.shape[2], -1)
 
 
-def _windows(x: NDArray[Any], kernel: Pair, strides: Pair, dilation: Pair) -> NDArray[Any]:
+def _windows(x: Values, kernel: Pair, strides: Pair, dilation: Pair) -> Values:
     """A view of padded x [b, h, w, c] as windows [b, oh, ow, kh, kw, c]."""
     extent = ((kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1)
     views = np.lib.stride_tricks.sliding_window_view(x, extent, axis=(1, 2))
@@ -107,14 +106,14 @@ def conv2d_accumulate(
     weights: NDArray[np.int8] | ConvWeights,
     input_zero_point: int,
     strides: Pair,
-    padding: int,
+    padding: str,
     dilation: Pair = (1, 1),
 ) -> Int32Array:
     """Σ w · (x − input_zero_point) over the taps inside the image, without bias.
 
     x int8 [batch, height, width, in_channels]; weights int8 [out_channels, kernel_h, kernel_w, in_channels /
-    groups] or their prepared form; strides and dilation are (height, width); padding is the schema's SAME or
-    VALID. Returns int32 [batch, out_height, out_width, out_channels].
+    groups] or their prepared form; strides and dilation are (height, width); padding is SAME or VALID.
+    Returns int32 [batch, out_height, out_width, out_channels].
     """
     filters = weights if isinstance(weights, ConvWeights) else prepare_conv_weights(weights, x.shape[3])
     (height, width), pads = window_geometry(x.shape[1:3], filters.kernel, strides, padding, dilation)
@@ -142,7 +141,7 @@ def conv2d_accumulate(
 class DepthwiseWeights:
     """Filters of a depthwise convolution: float [kernel_h, kernel_w, out_channels]."""
 
-    taps: NDArray[Any]
+    taps: Values
 
 
 def prepare_depthwise_weights(weights: NDArray[np.int8]) -> DepthwiseWeights:
@@ -158,7 +157,7 @@ def depthwise_accumulate(
     weights: NDArray[np.int8] | DepthwiseWeights,
     input_zero_point: int,
     strides: Pair,
-    padding: int,
+    padding: str,
     dilation: Pair = (1, 1),
 ) -> Int32Array:
     """Σ w · (x − input_zero_point) over the taps inside the image, without bias.
@@ -188,7 +187,7 @@ def depthwise_accumulate(
     return to_int32(sums)
 
 
-def channel_scales(weights: TensorInfo, channel_axis: int) -> NDArray[np.float32]:
+def channel_scales(weights: Tensor, channel_axis: int) -> NDArray[np.float32]:
     """Scales of a filter tensor: one, or one per output channel along `channel_axis`.
 
     Raises ModelError when the counts or the axis do not fit, UnsupportedError for zero points other than 0:
@@ -206,16 +205,16 @@ def channel_scales(weights: TensorInfo, channel_axis: int) -> NDArray[np.float32
     return params.scales
 
 
-def check_bias(bias: TensorInfo | None, channels: int) -> None:
+def check_bias(bias: Tensor | None, channels: int) -> None:
     """A bias is int32 with one value per output channel."""
     if bias is None:
         return
-    expect_type(bias, TensorType.INT32)
+    expect_type(bias, INT32)
     if bias.size != channels:
         raise ModelError(f"{bias} has {bias.size} values for {channels} output channels")
 
 
-def add_bias(accumulators: Int32Array, bias: NDArray[Any] | None) -> Int32Array:
+def add_bias(accumulators: Int32Array, bias: Values | None) -> Int32Array:
     """accumulators [..., channels] + bias [channels], wrapping in int32."""
     if bias is None:
         return accumulators
@@ -228,7 +227,7 @@ class ConvPlan:
     """What a convolution needs besides its input: geometry and requantisation."""
 
     strides: Pair
-    padding: int
+    padding: str
     dilation: Pair
     input_zero_point: int
     output_zero_point: int
@@ -237,11 +236,11 @@ class ConvPlan:
     shift: Int32Array
 
 
-def _plan(context: OpContext, options: Any, channel_axis: int) -> ConvPlan:
+def _plan(context: OpContext, options: Convolution, channel_axis: int) -> ConvPlan:
     context.arity((2, 3))
     x, weights, y = context.tensor(0), context.tensor(1), context.output()
     for info in (x, weights, y):
-        expect_type(info, TensorType.INT8)
+        expect_type(info, INT8)
         expect_rank(info, 4)
     channels = weights.shape[channel_axis]
     check_bias(context.optional(2), channels)
@@ -249,8 +248,7 @@ def _plan(context: OpContext, options: Any, channel_axis: int) -> ConvPlan:
     input_scale, input_zero_point = x.per_tensor()
     output_scale, output_zero_point = y.per_tensor()
     multiplier, shift = output_multipliers(input_scale, scales, output_scale)
-    strides = (int(options.strideH), int(options.strideW))
-    dilation = (int(options.dilationHFactor), int(options.dilationWFactor))
+    strides, dilation = options.stride, options.dilation
     size, pads = window_geometry(_spatial(x), _spatial(weights), strides, options.padding, dilation)
     expect_shape(y, (x.shape[0], *size, channels))
     taps = weights.size // channels
@@ -261,18 +259,16 @@ def _plan(context: OpContext, options: Any, channel_axis: int) -> ConvPlan:
     expect_scratch("padding the input", padded * _FLOAT64_BYTES)
     if channel_axis == 0:
         expect_scratch("one row of unfolded input", x.shape[0] * size[1] * taps * _FLOAT64_BYTES)
-    clamp = activation_range(options.fusedActivationFunction, output_scale, output_zero_point, np.dtype(np.int8))
-    return ConvPlan(
-        strides, int(options.padding), dilation, input_zero_point, output_zero_point, clamp, multiplier, shift
-    )
+    clamp = activation_range(options.fused_activation_function, output_scale, output_zero_point, np.dtype(np.int8))
+    return ConvPlan(strides, options.padding, dilation, input_zero_point, output_zero_point, clamp, multiplier, shift)
 
 
-def _spatial(info: TensorInfo) -> Pair:
+def _spatial(info: Tensor) -> Pair:
     return info.shape[1], info.shape[2]
 
 
 def _conv_plan(context: OpContext) -> ConvPlan:
-    plan = _plan(context, context.require_options("Conv2DOptions"), channel_axis=0)
+    plan = _plan(context, context.told(Conv2DOptions), channel_axis=0)
     in_channels, (outputs, _, _, depth) = context.tensor(0).shape[3], context.tensor(1).shape
     if in_channels % depth or outputs % (in_channels // depth):
         raise ModelError(f"{context.tensor(1)}: {outputs} filters of depth {depth} for {in_channels} input channels")
@@ -280,13 +276,13 @@ def _conv_plan(context: OpContext) -> ConvPlan:
 
 
 def _depthwise_plan(context: OpContext) -> ConvPlan:
-    options = context.require_options("DepthwiseConv2DOptions")
+    options = context.told(DepthwiseConv2DOptions)
     plan = _plan(context, options, channel_axis=3)
     in_channels, weights = context.tensor(0).shape[3], context.tensor(1)
-    if weights.shape[0] != 1 or weights.shape[3] != in_channels * options.depthMultiplier:
+    if weights.shape[0] != 1 or weights.shape[3] != in_channels * options.depth_multiplier:
         raise ModelError(
             f"{weights} has shape {list(weights.shape)}, expected [1, h, w, {in_channels} · "
-            f"depth multiplier {options.depthMultiplier}]"
+            f"depth multiplier {options.depth_multiplier}]"
         )
     return plan
 
@@ -304,7 +300,7 @@ def _run(
     plan: ConvPlan,
     prepare: Callable[[OpContext], ConvWeights | DepthwiseWeights],
     accumulate: Callable[..., Int32Array],
-) -> list[NDArray[Any]]:
+) -> list[Values]:
     """What both convolutions do: weights prepared once where they are constant, sums, bias, requantisation."""
     weights = context.cached(prepare) if context.tensor(1).is_constant else prepare(context)
     geometry = (plan.strides, plan.padding, plan.dilation)
@@ -314,12 +310,12 @@ def _run(
 
 
 @register("CONV_2D", check=_conv_plan)
-def conv_2d(context: OpContext) -> list[NDArray[Any]]:
+def conv_2d(context: OpContext) -> list[Values]:
     """int8 convolution; both runtimes round twice."""
     return _run(context, context.cached(_conv_plan), _cached_conv_weights, conv2d_accumulate)
 
 
 @register("DEPTHWISE_CONV_2D", check=_depthwise_plan)
-def depthwise_conv_2d(context: OpContext) -> list[NDArray[Any]]:
+def depthwise_conv_2d(context: OpContext) -> list[Values]:
     """int8 depthwise convolution; both runtimes round twice."""
     return _run(context, context.cached(_depthwise_plan), _cached_depthwise_weights, depthwise_accumulate)

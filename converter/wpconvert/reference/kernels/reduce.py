@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.graph.arithmetic import multiply_double_rounding, quantise_multiplier, wrap_int32
+from wpconvert.graph.attributes import ReducerOptions
+from wpconvert.graph.types import FLOAT32, INT8, INT32, Values
 from wpconvert.reference.registry import (
     OpContext,
     expect_same_quantization,
@@ -24,9 +23,9 @@ from wpconvert.reference.registry import (
 def _axes(context: OpContext) -> tuple[int, ...]:
     """The axes to reduce, non-negative and without repetition; checks the declared output shape."""
     context.arity(2)
-    options = context.require_options("ReducerOptions")
+    options = context.told(ReducerOptions)
     x = context.tensor(0)
-    expect_type(context.tensor(1), TensorType.INT32)
+    expect_type(context.tensor(1), INT32)
     rank = len(x.shape)
     axes = set()
     for axis in context.constant(1, "the axes").reshape(-1):
@@ -35,7 +34,7 @@ def _axes(context: OpContext) -> tuple[int, ...]:
         axes.add(int(axis) % rank)
     if not axes:
         raise UnsupportedError("no axis to reduce")
-    if options.keepDims:
+    if options.keep_dims:
         shape = tuple(1 if i in axes else dim for i, dim in enumerate(x.shape))
     else:
         shape = tuple(dim for i, dim in enumerate(x.shape) if i not in axes)
@@ -57,8 +56,8 @@ class MeanPlan:
 def _mean_plan(context: OpContext) -> MeanPlan:
     axes = _axes(context)
     x, y = context.tensor(0), context.output()
-    expect_type(x, TensorType.INT8)
-    expect_type(y, TensorType.INT8)
+    expect_type(x, INT8)
+    expect_type(y, INT8)
     input_scale, input_zero_point = x.per_tensor()
     output_scale, output_zero_point = y.per_tensor()
     multiplier, shift = quantise_multiplier(float(input_scale) / float(output_scale))
@@ -70,7 +69,7 @@ def _mean_plan(context: OpContext) -> MeanPlan:
 
 
 @register("MEAN", check=_mean_plan)
-def mean(context: OpContext) -> list[NDArray[Any]]:
+def mean(context: OpContext) -> list[Values]:
     """int8 mean: the sum without zero points, rescaled once."""
     plan = context.cached(_mean_plan)
     sums = context.value(0).sum(axis=plan.axes, dtype=np.int64) - plan.offset
@@ -82,14 +81,14 @@ def mean(context: OpContext) -> list[NDArray[Any]]:
 def _max_axes(context: OpContext) -> tuple[int, ...]:
     axes = _axes(context)
     x, y = context.tensor(0), context.output()
-    expect_type(x, TensorType.INT8, TensorType.FLOAT32)
+    expect_type(x, INT8, FLOAT32)
     expect_same_type(x, y)
     expect_same_quantization(x, y)
     return axes
 
 
 @register("REDUCE_MAX", check=_max_axes)
-def reduce_max(context: OpContext) -> list[NDArray[Any]]:
+def reduce_max(context: OpContext) -> list[Values]:
     """Maximum along axes; a NaN never wins, as in the kernels' comparison."""
     axes, x = context.cached(_max_axes), context.value(0)
     if x.dtype == np.float32:

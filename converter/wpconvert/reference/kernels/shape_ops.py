@@ -6,17 +6,14 @@ rescale) and PAD (which fills with the output's zero point).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import ActivationFunctionType, TensorType
-from wpconvert.graph.types import element_count
+from wpconvert.graph.attributes import NONE, ConcatenationOptions, PackOptions, SplitOptions, SqueezeOptions
+from wpconvert.graph.structure import Tensor
+from wpconvert.graph.types import FLOAT32, INT8, INT32, Values, element_count
 from wpconvert.reference.registry import (
     OpContext,
-    TensorInfo,
     expect_same_quantization,
     expect_same_type,
     expect_shape,
@@ -24,10 +21,10 @@ from wpconvert.reference.registry import (
     register,
 )
 
-_COPIED = (TensorType.INT8, TensorType.INT32, TensorType.FLOAT32)
+_COPIED = (INT8, INT32, FLOAT32)
 
 
-def _check_copy(x: TensorInfo, y: TensorInfo) -> None:
+def _check_copy(x: Tensor, y: Tensor) -> None:
     expect_type(x, *_COPIED)
     expect_same_type(x, y)
 
@@ -40,7 +37,7 @@ def _positive_axis(axis: int, rank: int) -> int:
 
 def _integers(context: OpContext, position: int, what: str) -> list[int]:
     """The values of a constant int32 input."""
-    expect_type(context.tensor(position), TensorType.INT32)
+    expect_type(context.tensor(position), INT32)
     return [int(value) for value in context.constant(position, what).reshape(-1)]
 
 
@@ -64,7 +61,7 @@ def _check_reshape(context: OpContext) -> None:
 
 
 @register("RESHAPE", check=_check_reshape)
-def reshape(context: OpContext) -> list[NDArray[Any]]:
+def reshape(context: OpContext) -> list[Values]:
     """The same values in the declared shape, which a shape computed at run time must equal."""
     x, y, shape = context.value(0), context.output(), context.optional(1)
     if shape is not None and not shape.is_constant:
@@ -74,12 +71,12 @@ def reshape(context: OpContext) -> list[NDArray[Any]]:
 
 def _check_shape(context: OpContext) -> None:
     context.arity(1)
-    expect_type(context.output(), TensorType.INT32)
+    expect_type(context.output(), INT32)
     expect_shape(context.output(), (len(context.tensor(0).shape),))
 
 
 @register("SHAPE", check=_check_shape)
-def shape(context: OpContext) -> list[NDArray[Any]]:
+def shape(context: OpContext) -> list[Values]:
     """The shape of the input as int32."""
     return [np.array(context.tensor(0).shape, dtype=np.int32)]
 
@@ -88,8 +85,9 @@ def _check_squeeze(context: OpContext) -> None:
     context.arity(1)
     x = context.tensor(0)
     _check_copy(x, context.output())
-    listed = getattr(context.options, "squeezeDims", None)
-    axes = set() if listed is None else {_positive_axis(int(axis), len(x.shape)) for axis in listed}
+    attributes = context.operator.attributes
+    listed = attributes.squeeze_dims if isinstance(attributes, SqueezeOptions) else ()
+    axes = {_positive_axis(axis, len(x.shape)) for axis in listed}
     if not axes:
         axes = {i for i, dim in enumerate(x.shape) if dim == 1}
     if any(x.shape[axis] != 1 for axis in axes):
@@ -98,7 +96,7 @@ def _check_squeeze(context: OpContext) -> None:
 
 
 @register("SQUEEZE", check=_check_squeeze)
-def squeeze(context: OpContext) -> list[NDArray[Any]]:
+def squeeze(context: OpContext) -> list[Values]:
     """Drop dimensions of size 1."""
     return [context.value(0).reshape(context.output().shape)]
 
@@ -115,7 +113,7 @@ def _check_expand_dims(context: OpContext) -> None:
 
 
 @register("EXPAND_DIMS", check=_check_expand_dims)
-def expand_dims(context: OpContext) -> list[NDArray[Any]]:
+def expand_dims(context: OpContext) -> list[Values]:
     """Insert a dimension of size 1."""
     return [context.value(0).reshape(context.output().shape)]
 
@@ -137,22 +135,22 @@ def _permutation(context: OpContext) -> tuple[int, ...]:
 
 
 @register("TRANSPOSE", check=_permutation)
-def transpose(context: OpContext) -> list[NDArray[Any]]:
+def transpose(context: OpContext) -> list[Values]:
     """Permute the dimensions."""
     return [context.value(0).transpose(context.cached(_permutation))]
 
 
 def _concatenation_axis(context: OpContext) -> int:
-    options = context.require_options("ConcatenationOptions")
+    options = context.told(ConcatenationOptions)
     y = context.output()
-    if not context.input_tensors or len(context.output_tensors) != 1:
+    if not context.operator.inputs or len(context.operator.outputs) != 1:
         raise ModelError("expected at least one input and one output")
-    if options.fusedActivationFunction != ActivationFunctionType.NONE:
+    if options.fused_activation_function != NONE:
         raise UnsupportedError("a fused activation")
     first = context.tensor(0)
-    axis = _positive_axis(int(options.axis), len(first.shape))
+    axis = _positive_axis(options.axis, len(first.shape))
     length = 0
-    for position in range(len(context.input_tensors)):
+    for position in range(len(context.operator.inputs)):
         x = context.tensor(position)
         _check_copy(x, y)
         expect_same_quantization(x, y)
@@ -165,42 +163,42 @@ def _concatenation_axis(context: OpContext) -> int:
 
 
 @register("CONCATENATION", check=_concatenation_axis)
-def concatenation(context: OpContext) -> list[NDArray[Any]]:
+def concatenation(context: OpContext) -> list[Values]:
     """Join tensors of one scale along an axis."""
-    values = [context.value(position) for position in range(len(context.input_tensors))]
+    values = [context.value(position) for position in range(len(context.operator.inputs))]
     return [np.concatenate(values, axis=context.cached(_concatenation_axis))]
 
 
 def _split_axis(context: OpContext) -> int:
-    parts = len(context.output_tensors)
+    parts = len(context.operator.outputs)
     context.arity(2, parts)
     x = context.tensor(1)
     axes = _integers(context, 0, "the axis")
-    if len(axes) != 1 or parts == 0 or context.require_options("SplitOptions").numSplits != parts:
+    if len(axes) != 1 or parts == 0 or context.told(SplitOptions).num_splits != parts:
         raise ModelError(f"{len(axes)} axes and {parts} outputs, expected one axis and the number of splits")
     axis = _positive_axis(axes[0], len(x.shape))
     if x.shape[axis] % parts:
         raise ModelError(f"{x} has {x.shape[axis]} elements along axis {axis}, not divisible by {parts}")
-    for y in context.output_tensors:
+    for y in context.operator.outputs:
         _check_copy(x, y)
         expect_shape(y, (*x.shape[:axis], x.shape[axis] // parts, *x.shape[axis + 1 :]))
     return axis
 
 
 @register("SPLIT", check=_split_axis)
-def split(context: OpContext) -> list[NDArray[Any]]:
+def split(context: OpContext) -> list[Values]:
     """Equal parts along an axis."""
-    return np.split(context.value(1), len(context.output_tensors), axis=context.cached(_split_axis))
+    return np.split(context.value(1), len(context.operator.outputs), axis=context.cached(_split_axis))
 
 
 def _pack_axis(context: OpContext) -> int:
-    options = context.require_options("PackOptions")
-    count = len(context.input_tensors)
-    if count == 0 or options.valuesCount != count:
-        raise ModelError(f"{count} inputs, the options say {options.valuesCount}")
+    options = context.told(PackOptions)
+    count = len(context.operator.inputs)
+    if count == 0 or options.values_count != count:
+        raise ModelError(f"{count} inputs, the options say {options.values_count}")
     context.arity(count)
     first = context.tensor(0)
-    axis = _positive_axis(int(options.axis), len(first.shape) + 1)
+    axis = _positive_axis(options.axis, len(first.shape) + 1)
     for position in range(count):
         x = context.tensor(position)
         _check_copy(x, context.output())
@@ -210,7 +208,7 @@ def _pack_axis(context: OpContext) -> int:
 
 
 @register("PACK", check=_pack_axis)
-def pack(context: OpContext) -> list[NDArray[Any]]:
+def pack(context: OpContext) -> list[Values]:
     """Stack tensors of one shape along a new axis."""
-    values = [context.value(position) for position in range(len(context.input_tensors))]
+    values = [context.value(position) for position in range(len(context.operator.inputs))]
     return [np.stack(values, axis=context.cached(_pack_axis))]

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.graph.arithmetic import (
     Int64Array,
     activation_range,
@@ -18,7 +15,10 @@ from wpconvert.graph.arithmetic import (
     quantise_multiplier,
     wrap_int32,
 )
-from wpconvert.reference.registry import OpContext, TensorInfo, expect_shape, expect_type, register
+from wpconvert.graph.attributes import AddOptions, MulOptions, SubOptions
+from wpconvert.graph.structure import Tensor
+from wpconvert.graph.types import INT8, Values
+from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
 
 _LEFT_SHIFT = 20
 """Bits gained before the inputs of ADD and SUB are brought to a common scale."""
@@ -28,7 +28,7 @@ _MAX_RANK = 4
 Multiplier = tuple[int, int]
 
 
-Operands = tuple[TensorInfo, TensorInfo, TensorInfo]
+Operands = tuple[Tensor, Tensor, Tensor]
 """Both inputs and the output of a binary operator."""
 
 
@@ -36,7 +36,7 @@ def _check_binary(context: OpContext) -> Operands:
     context.arity(2)
     first, second, result = context.tensor(0), context.tensor(1), context.output()
     for info in (first, second, result):
-        expect_type(info, TensorType.INT8)
+        expect_type(info, INT8)
         if len(info.shape) > _MAX_RANK:
             raise UnsupportedError(f"{info} has {len(info.shape)} dimensions, supported are up to {_MAX_RANK}")
     try:
@@ -47,7 +47,7 @@ def _check_binary(context: OpContext) -> Operands:
     return first, second, result
 
 
-def _clamp(result: TensorInfo, activation: int) -> tuple[int, int]:
+def _clamp(result: Tensor, activation: str) -> tuple[int, int]:
     scale, zero_point = result.per_tensor()
     return activation_range(activation, scale, zero_point, np.dtype(np.int8))
 
@@ -78,7 +78,7 @@ def _below_one(real: float) -> Multiplier:
     return multiplier, shift
 
 
-def sum_plan(operands: Operands, activation: int) -> SumPlan:
+def sum_plan(operands: Operands, activation: str) -> SumPlan:
     """Ratios of the scales are taken in double precision."""
     first, second, result = operands
     (scale1, zero1), (scale2, zero2) = first.per_tensor(), second.per_tensor()
@@ -94,16 +94,16 @@ def sum_plan(operands: Operands, activation: int) -> SumPlan:
 
 
 def _add_plan(context: OpContext) -> SumPlan:
-    return sum_plan(_check_binary(context), context.require_options("AddOptions").fusedActivationFunction)
+    return sum_plan(_check_binary(context), context.told(AddOptions).fused_activation_function)
 
 
 def _sub_plan(context: OpContext) -> SumPlan:
-    return sum_plan(_check_binary(context), context.require_options("SubOptions").fusedActivationFunction)
+    return sum_plan(_check_binary(context), context.told(SubOptions).fused_activation_function)
 
 
 def run_sum(
-    plan: SumPlan, x1: NDArray[Any], x2: NDArray[Any], combine: Callable[[Int64Array, Int64Array], Int64Array]
-) -> list[NDArray[Any]]:
+    plan: SumPlan, x1: Values, x2: Values, combine: Callable[[Int64Array, Int64Array], Int64Array]
+) -> list[Values]:
     """The int8 sum or difference of int8 arrays."""
     first = plan.first[x1.astype(np.int16) + 128]
     second = plan.second[x2.astype(np.int16) + 128]
@@ -112,13 +112,13 @@ def run_sum(
 
 
 @register("ADD", check=_add_plan)
-def add(context: OpContext) -> list[NDArray[Any]]:
+def add(context: OpContext) -> list[Values]:
     """int8 sum at a common scale of twice the larger input scale."""
     return run_sum(context.cached(_add_plan), context.value(0), context.value(1), np.add)
 
 
 @register("SUB", check=_sub_plan)
-def sub(context: OpContext) -> list[NDArray[Any]]:
+def sub(context: OpContext) -> list[Values]:
     """int8 difference at a common scale of twice the larger input scale."""
     return run_sum(context.cached(_sub_plan), context.value(0), context.value(1), np.subtract)
 
@@ -133,7 +133,7 @@ class MulPlan:
     activation: tuple[int, int]
 
 
-def product_plan(operands: Operands, activation: int, rounding: str) -> MulPlan:
+def product_plan(operands: Operands, activation: str, rounding: str) -> MulPlan:
     """The ratio of the scales is taken as `rounding` says."""
     first, second, result = operands
     (scale1, zero1), (scale2, zero2) = first.per_tensor(), second.per_tensor()
@@ -148,10 +148,10 @@ def product_plan(operands: Operands, activation: int, rounding: str) -> MulPlan:
 
 def _mul_plan(context: OpContext) -> MulPlan:
     operands = _check_binary(context)
-    return product_plan(operands, context.require_options("MulOptions").fusedActivationFunction, context.rounding)
+    return product_plan(operands, context.told(MulOptions).fused_activation_function, context.rounding)
 
 
-def run_product(plan: MulPlan, x1: NDArray[Any], x2: NDArray[Any]) -> list[NDArray[Any]]:
+def run_product(plan: MulPlan, x1: Values, x2: Values) -> list[Values]:
     """The int8 product of int8 arrays."""
     first = x1.astype(np.int64) - plan.zero_points[0]
     second = x2.astype(np.int64) - plan.zero_points[1]
@@ -161,6 +161,6 @@ def run_product(plan: MulPlan, x1: NDArray[Any], x2: NDArray[Any]) -> list[NDArr
 
 
 @register("MUL", check=_mul_plan)
-def mul(context: OpContext) -> list[NDArray[Any]]:
+def mul(context: OpContext) -> list[Values]:
     """int8 product of the inputs without their zero points."""
     return run_product(context.cached(_mul_plan), context.value(0), context.value(1))

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.formats.tflite.schema import TensorType
 from wpconvert.graph.arithmetic import multiply_double_rounding, quantise_multiplier, wrap_int32
-from wpconvert.reference.activations import Table, look_up
+from wpconvert.graph.types import FLOAT32, INT8, Values
+from wpconvert.reference.kernels.activations import Table, look_up
 from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
 
 
 def _check_quantize(context: OpContext) -> tuple[np.float32, int]:
     context.arity(1)
     x, y = context.tensor(0), context.output()
-    expect_type(x, TensorType.FLOAT32, TensorType.INT8)
-    expect_type(y, TensorType.INT8)
+    expect_type(x, FLOAT32, INT8)
+    expect_type(y, INT8)
     expect_shape(y, x.shape)
-    if x.type == TensorType.INT8:
+    if x.dtype is INT8:
         _requantise_table(context)
     return y.per_tensor()
 
@@ -48,7 +46,7 @@ def quantise_float(x: NDArray[np.float32], scale: np.float32, zero_point: int) -
 
 
 @register("QUANTIZE", check=_check_quantize)
-def quantize(context: OpContext) -> list[NDArray[Any]]:
+def quantize(context: OpContext) -> list[Values]:
     """float32 to int8, or int8 to int8 at another scale."""
     scale, zero_point = context.cached(_check_quantize)
     x = context.value(0)
@@ -61,14 +59,14 @@ def _dequantise_table(context: OpContext) -> NDArray[np.float32]:
     """The float32 value of every int8; the product is rounded once, from double."""
     context.arity(1)
     x, y = context.tensor(0), context.output()
-    expect_type(x, TensorType.INT8)
-    expect_type(y, TensorType.FLOAT32)
+    expect_type(x, INT8)
+    expect_type(y, FLOAT32)
     expect_shape(y, x.shape)
     scale, zero_point = x.per_tensor()
     return (float(scale) * (np.arange(-128, 128) - zero_point)).astype(np.float32)
 
 
 @register("DEQUANTIZE", check=_dequantise_table)
-def dequantize(context: OpContext) -> list[NDArray[Any]]:
+def dequantize(context: OpContext) -> list[Values]:
     """int8 to float32."""
     return [context.cached(_dequantise_table)[context.value(0).astype(np.int16) + 128]]

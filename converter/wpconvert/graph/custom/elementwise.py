@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.formats.tflite.model import shape_of
 from wpconvert.graph.arithmetic import activation_range
 from wpconvert.graph.custom.obstacles import Obstacle, check_scale
 from wpconvert.graph.custom.operators import options_of
+from wpconvert.graph.structure import Operator
 
 MAX_COLS = 1024
 """A row is decoded as a whole, into scratch."""
@@ -24,26 +22,23 @@ def matrix_of(constant: NDArray[np.int8]) -> NDArray[np.int8]:
     return constant.reshape(count // cols, cols)
 
 
-def check_elementwise(name: str, operator: Any, x: Any, constant: Any, y: Any) -> None:
-    """Obstacle unless ADD or MUL of activation x and a constant can be rewritten: whole slices of x must meet it."""
+def check_elementwise(operator: Operator) -> None:
+    """Obstacle unless ADD or MUL of an activation and a constant can be rewritten: whole slices must meet it."""
     if len(operator.inputs) != 2:
-        raise Obstacle(f"{name} with {len(operator.inputs)} inputs")
-    options_of(name, operator.builtinOptions)
-    inner, outer = shape_of(constant), shape_of(y)
+        raise Obstacle(f"{operator.kind} with {len(operator.inputs)} inputs")
+    activation = options_of(operator.attributes).activation
+    x, constant, y = operator.tensor(0), operator.tensor(1), operator.outputs[0]
+    inner, outer = constant.shape, y.shape
     if max(len(inner), len(outer)) > _MAX_RANK:
         raise Obstacle(f"more than {_MAX_RANK} dimensions")
     while inner and inner[0] == 1:
         inner = inner[1:]
-    if shape_of(x) != outer:
-        raise Obstacle(f"the activation {list(shape_of(x))} is repeated to make the output {list(outer)}")
+    if x.shape != outer:
+        raise Obstacle(f"the activation {list(x.shape)} is repeated to make the output {list(outer)}")
     if inner != outer[len(outer) - len(inner) :]:
-        raise Obstacle(
-            f"shape {list(shape_of(constant))} is not that of the last dimensions of the output {list(outer)}"
-        )
+        raise Obstacle(f"shape {list(constant.shape)} is not that of the last dimensions of the output {list(outer)}")
     for tensor, what in ((x, "input"), (constant, "constant")):
         check_scale(tensor, what, per_tensor=True)
     quantization = check_scale(y, "output", per_tensor=True)
     zero_point = int(quantization.zero_points[0])
-    activation_range(
-        operator.builtinOptions.fusedActivationFunction, quantization.scales[0], zero_point, np.dtype(np.int8)
-    )
+    activation_range(activation, quantization.scales[0], zero_point, np.dtype(np.int8))

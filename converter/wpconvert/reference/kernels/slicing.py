@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.schema import TensorType
+from wpconvert.graph.attributes import StridedSliceOptions
+from wpconvert.graph.types import FLOAT32, INT8, INT32, Values
 from wpconvert.reference.registry import OpContext, expect_same_type, expect_shape, expect_type, register
 
-_PADDED = (TensorType.INT8, TensorType.INT32, TensorType.FLOAT32)
+_PADDED = (INT8, INT32, FLOAT32)
 _MAX_RANK = 4
 
 
@@ -19,7 +17,7 @@ def _paddings(context: OpContext) -> list[tuple[int, int]]:
     x, y = context.tensor(0), context.output()
     expect_type(x, *_PADDED)
     expect_same_type(x, y)
-    expect_type(context.tensor(1), TensorType.INT32)
+    expect_type(context.tensor(1), INT32)
     if len(x.shape) > _MAX_RANK:
         raise UnsupportedError(f"{x} has {len(x.shape)} dimensions, supported are up to {_MAX_RANK}")
     table = context.constant(1, "the padding")
@@ -36,11 +34,11 @@ def _pad_plan(context: OpContext) -> tuple[list[tuple[int, int]], int]:
     """Paddings and fill value of PAD."""
     context.arity(2)
     y = context.output()
-    return _paddings(context), y.per_tensor()[1] if y.type == TensorType.INT8 else 0
+    return _paddings(context), y.per_tensor()[1] if y.dtype is INT8 else 0
 
 
 @register("PAD", check=_pad_plan)
-def pad(context: OpContext) -> list[NDArray[Any]]:
+def pad(context: OpContext) -> list[Values]:
     """Surround with zero, which for int8 is the output's zero point."""
     pads, fill = context.cached(_pad_plan)
     return [np.pad(context.value(0), pads, constant_values=fill)]
@@ -52,13 +50,13 @@ def _padv2_plan(context: OpContext) -> list[tuple[int, int]]:
     expect_same_type(fill, y)
     if fill.size != 1:
         raise ModelError(f"{fill} has {fill.size} elements, expected one")
-    if y.type == TensorType.INT8 and fill.per_tensor() != y.per_tensor():
+    if y.dtype is INT8 and fill.per_tensor() != y.per_tensor():
         raise UnsupportedError(f"{fill} and {y} differ in scale or zero point")
     return _paddings(context)
 
 
 @register("PADV2", check=_padv2_plan)
-def padv2(context: OpContext) -> list[NDArray[Any]]:
+def padv2(context: OpContext) -> list[Values]:
     """Surround with a given value."""
     fill = context.value(2).reshape(-1)[0]
     return [np.pad(context.value(0), context.cached(_padv2_plan), constant_values=fill)]
@@ -78,18 +76,18 @@ def _bounds(dim: int, begin: int | None, end: int | None, stride: int) -> tuple[
 
 
 def _slices(context: OpContext) -> tuple[slice | int, ...]:
-    options = context.require_options("StridedSliceOptions")
+    options = context.told(StridedSliceOptions)
     context.arity(4)
     x, y = context.tensor(0), context.output()
-    expect_type(x, TensorType.INT8, TensorType.INT32, TensorType.FLOAT32)
+    expect_type(x, INT8, INT32, FLOAT32)
     expect_same_type(x, y)
-    if options.ellipsisMask or options.newAxisMask or getattr(options, "offset", False):
+    if options.ellipsis_mask or options.new_axis_mask or options.offset:
         raise UnsupportedError("ellipsis, new-axis and offset slices")
     if len(x.shape) > _MAX_RANK:
         raise UnsupportedError(f"{x} has {len(x.shape)} dimensions, supported are up to {_MAX_RANK}")
     vectors = []
     for position, what in ((1, "begin"), (2, "end"), (3, "the strides")):
-        expect_type(context.tensor(position), TensorType.INT32)
+        expect_type(context.tensor(position), INT32)
         vector = context.constant(position, what)
         if vector.shape != (len(x.shape),):
             raise ModelError(f"{what}: shape {list(vector.shape)}, expected [{len(x.shape)}]")
@@ -100,9 +98,9 @@ def _slices(context: OpContext) -> tuple[slice | int, ...]:
         if stride == 0:
             raise ModelError(f"stride 0 along axis {axis}")
         bit = 1 << axis
-        start = None if options.beginMask & bit else begin
-        first, last = _bounds(dim, start, None if options.endMask & bit else end, stride)
-        if options.shrinkAxisMask & bit:
+        start = None if options.begin_mask & bit else begin
+        first, last = _bounds(dim, start, None if options.end_mask & bit else end, stride)
+        if options.shrink_axis_mask & bit:
             if stride != 1 or not 0 <= first < dim:
                 raise ModelError(f"axis {axis} of {dim} elements cannot shrink to element {begin} by stride {stride}")
             index.append(first)
@@ -114,6 +112,6 @@ def _slices(context: OpContext) -> tuple[slice | int, ...]:
 
 
 @register("STRIDED_SLICE", check=_slices)
-def strided_slice(context: OpContext) -> list[NDArray[Any]]:
+def strided_slice(context: OpContext) -> list[Values]:
     """A slice with a begin, an end and a stride per axis."""
     return [np.asarray(context.value(0)[context.cached(_slices)])]
