@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -35,3 +36,10 @@ def test_every_function_says_what_it_takes_and_raises() -> None:
         function = getattr(wpconvert, name)
         if callable(function) and not isinstance(function, type):
             assert "Raises" in (function.__doc__ or ""), name
+
+
+def test_no_module_hides_a_name_of_it() -> None:
+    """A module that is imported becomes an attribute of its package."""
+    specs = {name: find_spec(f"wpconvert.{name}") for name in wpconvert.__all__}
+    # A folder without any source, left from another version, has no origin.
+    assert [name for name, spec in specs.items() if spec is not None and spec.origin is not None] == []

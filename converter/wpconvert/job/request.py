@@ -45,6 +45,11 @@ class Request:
         """The settings. UsageError for options that are wrong or contradict each other; FileError for the rules."""
         rules = Rules(rules=[]) if self.rules is None else _loaded(self.rules)
         settings = Settings(self.method, rules)
+        if not 0 <= self.threshold <= 1:
+            raise UsageError(f"--threshold {self.threshold:g}, expected a share of 0 to 1")
+        for flag, nbytes in (("--flash", self.flash), ("--ram", self.ram)):
+            if nbytes is not None and nbytes < 1:
+                raise UsageError(f"{flag} {nbytes}, expected 1 byte or more")
         goal = self._goal(AUTO in settings.methods)
         if self.measure and goal is None:
             raise UsageError("--measure is for -m auto, or for a method with --target")

@@ -39,6 +39,9 @@ class Sampling:
         named = [name for name, value in given if value is not None]
         if len(named) > 1:
             raise UsageError(f"{named[0]} and {named[1]} exclude each other")
+        for name, value, least in (("--random", self.count, 1), ("--seed", self.seed, 0)):
+            if value is not None and value < least:
+                raise UsageError(f"{name} {value}, expected {least} or more")
         if self.evaluation is not None:
             inputs = load_samples(self.evaluation, ports)
             if inputs.labels is None:

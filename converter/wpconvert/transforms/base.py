@@ -48,6 +48,8 @@ class Option:
         """UsageError for a value that it cannot have."""
         if self.words and value not in self.words:
             raise UsageError(f"unknown {self.flag} {value}, expected one of {', '.join(map(str, self.words))}")
+        if not self.is_text and not isinstance(value, int):
+            raise UsageError(f"{self.flag} {value!r}, expected a whole number")
         if isinstance(value, int) and not (self.low or value) <= value <= (self.high or value):
             raise UsageError(f"{self.flag} {value}, expected {self.low} to {self.high}")
 
