@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wpconvert.errors import UnsupportedError
 from wpconvert.formats.onnx.sniff import claims as claims_onnx
 from wpconvert.formats.tflite.sniff import claims as claims_tflite
 
@@ -104,6 +105,15 @@ def _head(path: Path) -> bytes:
             return file.read(_HEAD_NBYTES)
     except OSError:
         return b""
+
+
+def parse(data: bytes, name: str) -> Source:
+    """Read a model that is in memory; reports call it by the name. ModelError, UnsupportedError."""
+    own = next((one for one in FORMATS if one.claims(data[:_HEAD_NBYTES])), FORMATS[-1])
+    if own.outside:
+        raise UnsupportedError(f"{name}: an {own.suffix} model has to be in a file, for it may have data in others")
+    source: Source = import_module(f"{own.package}.source").source_of(data, name)
+    return source
 
 
 def read(path: Path) -> Source:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wpconvert.files import Workspace, write_all
 from wpconvert.formats.protocol import Planned, Result, Source
-from wpconvert.formats.tflite.source import source_of
+from wpconvert.formats.registry import parse
 from wpconvert.job.planned import arena_of, write_planned
 from wpconvert.job.results import result_of
 from wpconvert.job.settle import Settled, settle
@@ -100,9 +100,9 @@ def convert(
 
 
 def convert_bytes(data: bytes, settings: Settings, name: str = "model") -> Converted:
-    """Rewrite a `.tflite` model that is in memory; reports call it by the name. Raises what `convert` raises."""
+    """Rewrite a model that is in memory; reports call it by the name. Raises what `convert` raises."""
     with Workspace(None) as workspace:
-        return convert(source_of(data, name), settings, workspace)
+        return convert(parse(data, name), settings, workspace)
 
 
 def convert_to(source: Source, settings: Settings, output: Path) -> Converted:
