@@ -9,12 +9,12 @@ import pytest
 from tests.cli.harness import MODEL, Cli, untouched
 from wpconvert.benchmark.flash import BOARD
 from wpconvert.benchmark.result import Benchmark, LayerCount
-from wpconvert.engines.base import Sample
 from wpconvert.errors import BudgetError
 from wpconvert.files import Workspace
 from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.source import source_of
+from wpconvert.graph.types import Sample
 from wpconvert.job import measured as module
 from wpconvert.job.convert import Converted
 from wpconvert.job.measured import convert_measured

@@ -12,7 +12,7 @@ from tests.support.models import ModelBuilder
 from tests.tflite.harness import conv_builder, conv_model, converted, forced, sparse
 from wpconvert.codecs import encode
 from wpconvert.engines import ENGINES
-from wpconvert.engines.base import Advance, Sample
+from wpconvert.engines.base import Advance
 from wpconvert.engines.inputs import Inputs, random_inputs
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
 from wpconvert.formats.tflite.file import parse, serialise
@@ -20,6 +20,7 @@ from wpconvert.formats.tflite.forms import TfliteForms
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.restore import is_rewritten
 from wpconvert.formats.tflite.schema import TensorType, options
+from wpconvert.graph.types import Sample
 from wpconvert.job.verify import verdict
 from wpconvert.model.encoded import Encoded
 from wpconvert.model.weight import Rewritable

@@ -20,12 +20,12 @@ from tests.tflite.harness import (
     scales,
     sparse,
 )
-from wpconvert.engines.base import Sample
 from wpconvert.engines.native import NativeEngine
 from wpconvert.formats.tflite import memory_entry
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.types import Sample
 from wpconvert.memory import offline
 from wpconvert.memory.buffers import peak
 from wpconvert.memory.greedy import stock

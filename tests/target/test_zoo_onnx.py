@@ -10,7 +10,6 @@ import pytest
 from tests.models.test_zoo import ZOO
 from tests.tflite.harness import converted, forced
 from wpconvert.codecs import STANDALONE
-from wpconvert.engines.base import Sample
 from wpconvert.engines.inputs import Inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.formats.onnx.draft import METHODS as ONNX_METHODS
@@ -21,6 +20,7 @@ from wpconvert.formats.onnx.lowered import lowered
 from wpconvert.formats.onnx.mixed import samples_for
 from wpconvert.formats.onnx.source import OnnxSource
 from wpconvert.formats.tflite.file import parse
+from wpconvert.graph.types import Sample
 from wpconvert.job.convert import convert_to
 from wpconvert.job.verify import verdict
 from wpconvert.model.rules import AUTO, Rules

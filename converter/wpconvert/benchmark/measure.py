@@ -15,9 +15,9 @@ from wpconvert.benchmark.plugin import build_plugin, plugin_arguments
 from wpconvert.benchmark.profile import Inference, Profiler, find_markers, inferences, prepare_instructions
 from wpconvert.benchmark.program import load_program
 from wpconvert.benchmark.result import Benchmark, LayerCount
-from wpconvert.engines.base import Sample
 from wpconvert.errors import DeviceError, ToolError, UnsupportedError
 from wpconvert.formats.tflite.model import TfliteModel, text
+from wpconvert.graph.types import Sample
 from wpconvert.target.board import Board
 from wpconvert.target.image import Image, Sizes, build_image
 from wpconvert.target.runner import DEFAULT_TIMEOUT_S, DeviceRun, run_image, run_on

@@ -1,11 +1,12 @@
 """Engines execute a model: one interface, one file each."""
 
-from wpconvert.engines.base import Engine, Sample
+from wpconvert.engines.base import Engine
 from wpconvert.engines.litert import LiteRtEngine
 from wpconvert.engines.native import NativeEngine
 from wpconvert.engines.onnxruntime import OnnxRuntimeEngine
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.engines.target import TargetEngine
+from wpconvert.graph.types import Sample
 from wpconvert.target.board import boards
 
 _ENGINES: list[Engine] = [ReferenceEngine(), NativeEngine(), LiteRtEngine(), *map(TargetEngine, boards().values())]

@@ -9,9 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 from wpconvert.formats.tflite.model import TfliteModel
-
-Sample = list[NDArray[Any]]
-"""One value per input (or output) of subgraph 0, in order."""
+from wpconvert.graph.types import Sample
 
 Advance = Callable[[], None]
 """Called once for each sample done."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.engines.base import Sample
+from wpconvert.graph.types import Sample
 from wpconvert.model.noise import snr_db
 from wpconvert.report.result import OutputComparison
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.engines.base import Place, Sample
+from wpconvert.engines.base import Place
 from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.types import Sample
 
 _Values = NDArray[Any]
 _CLAMPED_NBYTES = 2

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from wpconvert.engines.base import Place, Sample, Trace, TracingEngine
+from wpconvert.engines.base import Place, Trace, TracingEngine
 from wpconvert.engines.choice import exact_engines
 from wpconvert.engines.coverage import Coverage, places_of
 from wpconvert.engines.inputs import Inputs, Known, Port, random_samples, sample_stream
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.types import Sample
 
 PATIENCE = 12
 """How many samples in a row are tried in vain before nothing more is looked for: one of each kind."""

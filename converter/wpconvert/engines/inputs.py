@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.engines.base import Sample, Trace
+from wpconvert.engines.base import Trace
 from wpconvert.engines.distributions import drawn
 from wpconvert.errors import FileError, UnsupportedError, UsageError
 from wpconvert.formats.tflite.model import TfliteModel, quantization_of, shape_of, text
 from wpconvert.formats.tflite.schema import DTYPES, TYPE_NAMES
-from wpconvert.graph.types import Quantization
+from wpconvert.graph.types import Quantization, Sample
 
 LABELS = "labels"
 NO_VERIFY = "--no-verify converts without running the models"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from wpconvert.engines.base import Advance, Sample
+from wpconvert.engines.base import Advance
 from wpconvert.errors import UnsupportedError
+from wpconvert.graph.types import Sample
 from wpconvert.temporary import temporary_folder
 
 _TIMEOUT_S = 900

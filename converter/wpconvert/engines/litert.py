@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from wpconvert.engines.base import Advance, Sample, Trace
+from wpconvert.engines.base import Advance, Trace
 from wpconvert.engines.isolated import run_isolated
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.tflite.file import serialise
@@ -15,6 +15,7 @@ from wpconvert.formats.tflite.loss import loss_of
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.restore import restored
 from wpconvert.formats.tflite.schema import DTYPES
+from wpconvert.graph.types import Sample
 from wpconvert.temporary import temporary_folder
 
 _FEW_BITS = "it has no operators of fewer bits"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from wpconvert.engines.base import Advance, Sample, Trace
+from wpconvert.engines.base import Advance, Trace
 from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.formats.tflite.file import file_of
 from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.types import Sample
 from wpconvert.native import extension
 
 

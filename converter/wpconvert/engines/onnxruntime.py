@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from wpconvert.engines.base import Advance, Sample
+from wpconvert.engines.base import Advance
 from wpconvert.engines.isolated import run_isolated
+from wpconvert.graph.types import Sample
 
 
 class OnnxRuntimeEngine:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from wpconvert.engines.base import Advance, Sample, Trace
+from wpconvert.engines.base import Advance, Trace
 from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.types import Sample
 from wpconvert.reference.interpreter import Interpreter, unsupported
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wpconvert.engines.base import Advance, Sample
+from wpconvert.engines.base import Advance
 from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.types import Sample
 from wpconvert.target.board import Board
 from wpconvert.target.image import missing_operators
 from wpconvert.target.runner import run_on

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from wpconvert.engines.base import Advance, Engine, Place, Sample
+from wpconvert.engines.base import Advance, Engine, Place
 from wpconvert.engines.coverage import Coverage
 from wpconvert.engines.inputs import Inputs, Port
 from wpconvert.files import Content, Workspace
+from wpconvert.graph.types import Sample
 from wpconvert.model.layer import Layer
 from wpconvert.model.plan import Outcome, Progress
 from wpconvert.model.rules import Choice

@@ -13,6 +13,9 @@ Shape = tuple[int, ...]
 Values = NDArray[Any]
 """The values of a tensor, of whatever type it has."""
 
+Sample = list[Values]
+"""One value per input (or output) of a model, in order."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class DType:

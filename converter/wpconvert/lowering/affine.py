@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto, helper, numpy_helper
 
-from wpconvert.formats.onnx.graphs import Uses, all_scopes
+from wpconvert.formats.onnx_graphs import Uses, all_scopes
 from wpconvert.lowering.attributes import Attributes
 
 Array = NDArray[np.float64]

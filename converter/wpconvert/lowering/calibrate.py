@@ -16,7 +16,7 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from wpconvert.errors import FileError, UnsupportedError, UsageError
-from wpconvert.formats.onnx.weights import FIRST_CONSTANT_IR
+from wpconvert.formats.onnx_graphs import FIRST_CONSTANT_IR
 from wpconvert.lowering.affine import replace_batch_norms
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.biases import flatten_biases

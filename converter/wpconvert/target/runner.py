@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,15 +13,12 @@ from wpconvert.errors import DeviceError, UnsupportedError, UsageError
 from wpconvert.formats.tflite.file import serialise
 from wpconvert.formats.tflite.model import TfliteModel, shape_of, text
 from wpconvert.formats.tflite.schema import DTYPES, TYPE_NAMES
+from wpconvert.graph.types import Sample
 from wpconvert.target.board import Board
 from wpconvert.target.facts import Facts, explain_fault, read_facts
 from wpconvert.target.image import Image, build_image
 from wpconvert.target.simulator import Simulator, crash_reason, simulate, simulator_for
 from wpconvert.temporary import temporary_folder
-
-if TYPE_CHECKING:
-    # The engines import this module.
-    from wpconvert.engines.base import Sample
 
 DEFAULT_TIMEOUT_S = 300.0
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import wpconvert
 from wpconvert.errors import ToolError
 
-_PACKAGE = Path(wpconvert.__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def device_root() -> Path:

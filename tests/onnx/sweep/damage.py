@@ -20,8 +20,8 @@ from wpconvert.cli.main import run
 from wpconvert.formats.onnx.compressed import is_rewritten
 from wpconvert.formats.onnx.data import load
 from wpconvert.formats.onnx.file import OnnxModel, read
-from wpconvert.formats.onnx.graphs import every_tensor
 from wpconvert.formats.onnx.tensors import EXTERNAL, data_of, form_of
+from wpconvert.formats.onnx_graphs import every_tensor
 
 _NUMBERS = (0, 1, -1, 2, 7, 8, 16, 64, 127, 128, 1 << 20, 1 << 31, (1 << 31) - 1, 1 << 62, (1 << 63) - 1, -(1 << 63))
 _TEXTS = (

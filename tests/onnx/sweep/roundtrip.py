@@ -18,15 +18,16 @@ from tests.onnx.harness import Array, content, size
 from tests.onnx.sweep.build import model_of_case
 from tests.onnx.sweep.cases import METHODS, Case
 from tests.onnx.sweep.store import store
-from wpconvert.engines.base import Advance, Sample
+from wpconvert.engines.base import Advance
 from wpconvert.engines.inputs import Inputs
 from wpconvert.formats.onnx import forms
 from wpconvert.formats.onnx.file import read
 from wpconvert.formats.onnx.files import Target
-from wpconvert.formats.onnx.graphs import every_tensor
 from wpconvert.formats.onnx.inspect import inspect_onnx
 from wpconvert.formats.onnx.restore import restore
 from wpconvert.formats.onnx.source import OnnxSource
+from wpconvert.formats.onnx_graphs import every_tensor
+from wpconvert.graph.types import Sample
 from wpconvert.job.convert import Converted, convert_to
 from wpconvert.job.verify import verdict
 from wpconvert.model.rules import Rules

@@ -15,8 +15,8 @@ from wpconvert.formats.onnx.data import Inline, load
 from wpconvert.formats.onnx.decode import BY_OP_TYPE, DECODERS, DOMAIN, VERSION
 from wpconvert.formats.onnx.encode import Held, Part
 from wpconvert.formats.onnx.file import OnnxModel
-from wpconvert.formats.onnx.graphs import Scope
 from wpconvert.formats.onnx.tensors import data_of, has_values, nbytes_of, type_name, values_of
+from wpconvert.formats.onnx_graphs import Scope
 
 _METHODS = {
     op_type: next(method for method, encoder in DECODERS.items() if isinstance(decoder, type(encoder)))

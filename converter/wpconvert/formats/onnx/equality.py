@@ -14,8 +14,8 @@ from wpconvert.formats.onnx.constants import constants_of, value_of
 from wpconvert.formats.onnx.data import Bytes, load
 from wpconvert.formats.onnx.decode import DOMAIN
 from wpconvert.formats.onnx.file import OnnxModel
-from wpconvert.formats.onnx.graphs import tensors_at
 from wpconvert.formats.onnx.tensors import data_of, raw_of
+from wpconvert.formats.onnx_graphs import tensors_at
 
 _Place = tuple[int, str, int]
 """Of a constant: its graph, its name, and _INITIALIZER or the part of a sparse one.

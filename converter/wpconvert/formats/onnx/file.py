@@ -15,9 +15,9 @@ from onnx import ModelProto
 from wpconvert.errors import FileError, ModelError, UnsupportedError
 from wpconvert.formats.onnx.data import Span, extents_of
 from wpconvert.formats.onnx.external import ExternalFiles
-from wpconvert.formats.onnx.graphs import Scope, all_scopes, every_tensor
 from wpconvert.formats.onnx.tensors import EXTERNAL, data_of, form_of
 from wpconvert.formats.onnx.text import check_text
+from wpconvert.formats.onnx_graphs import Scope, all_scopes, every_tensor
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
 _FIRST_OPSET_IR = 3

@@ -16,8 +16,8 @@ from wpconvert.files import Content, same_file
 from wpconvert.formats.onnx.data import Data, Span, extents_of, load
 from wpconvert.formats.onnx.external import ExternalFiles, locate
 from wpconvert.formats.onnx.file import spans_of
-from wpconvert.formats.onnx.graphs import every_tensor
 from wpconvert.formats.onnx.tensors import EXTERNAL, data_of, form_of
+from wpconvert.formats.onnx_graphs import every_tensor
 
 _ALIGNMENT = 16
 _PAGE = 4096

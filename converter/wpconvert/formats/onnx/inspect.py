@@ -13,11 +13,11 @@ from wpconvert.formats.onnx.data import load
 from wpconvert.formats.onnx.decode import DOMAIN, Settings
 from wpconvert.formats.onnx.encode import Job, encode
 from wpconvert.formats.onnx.file import OnnxModel, told_of
-from wpconvert.formats.onnx.graphs import Uses
 from wpconvert.formats.onnx.ports import interface_of, shape_of
 from wpconvert.formats.onnx.tensors import type_name, values_of
 from wpconvert.formats.onnx.trials import LOSSLESS
 from wpconvert.formats.onnx.weights import Found, find_weights, key_of, multipliers_of
+from wpconvert.formats.onnx_graphs import Uses
 from wpconvert.model.provenance import Provenance, TensorRecord
 from wpconvert.model.weight import Fixed, Weight, obstacle_of
 from wpconvert.report.inspection import Inspection, TensorInfo, WeightInfo, weight_info

@@ -12,10 +12,10 @@ from wpconvert.formats.onnx.compressed import is_rewritten
 from wpconvert.formats.onnx.data import load
 from wpconvert.formats.onnx.file import OnnxModel, read
 from wpconvert.formats.onnx.files import Target, write
-from wpconvert.formats.onnx.graphs import every_tensor
 from wpconvert.formats.onnx.restore import restore
 from wpconvert.formats.onnx.tensors import EXTERNAL, RAW, data_of, form_of, set_data
 from wpconvert.formats.onnx.validity import invalidity
+from wpconvert.formats.onnx_graphs import every_tensor
 from wpconvert.lowering import Lowered, calibrate, lower
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wpconvert.engines import Engine
-from wpconvert.engines.base import Advance, Sample
+from wpconvert.engines.base import Advance
 from wpconvert.engines.choice import exact_engine
 from wpconvert.engines.inputs import Inputs
 from wpconvert.errors import ModelError, UnsupportedError
@@ -18,6 +18,7 @@ from wpconvert.formats.onnx.mixed import OnnxLowering, samples_for, verify_mixed
 from wpconvert.formats.protocol import Comparison, Source
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.source import TfliteSource
+from wpconvert.graph.types import Sample
 from wpconvert.lowering import Lowered
 from wpconvert.report.result import Verification
 

@@ -15,10 +15,9 @@ from wpconvert.formats.onnx.encode import Form, Held
 from wpconvert.formats.onnx.external import locate
 from wpconvert.formats.onnx.file import OnnxModel
 from wpconvert.formats.onnx.files import DataFile, rehome
-from wpconvert.formats.onnx.graphs import GraphScope, Scope, training_scopes
 from wpconvert.formats.onnx.metadata import Record
 from wpconvert.formats.onnx.tensors import EXTERNAL, RAW, form_of, set_data, without_data
-from wpconvert.formats.onnx.weights import FIRST_CONSTANT_IR
+from wpconvert.formats.onnx_graphs import FIRST_CONSTANT_IR, GraphScope, Scope, training_scopes
 
 _OUTSIDE_NBYTES = 1024
 """Compressed tensors of an external weight are external from this size on; runtimes want small ones at hand."""

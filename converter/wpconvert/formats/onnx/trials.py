@@ -11,11 +11,11 @@ from wpconvert.formats.onnx.data import Span, extents_of
 from wpconvert.formats.onnx.decode import BY_OP_TYPE, DECODERS, Settings
 from wpconvert.formats.onnx.encode import Held, Job, Measured, changed_of, encode_all, encode_as
 from wpconvert.formats.onnx.file import OnnxModel
-from wpconvert.formats.onnx.graphs import GraphScope
 from wpconvert.formats.onnx.rewrite import HeldReplacement, Names, Replacement, function_nbytes, pieces_of
 from wpconvert.formats.onnx.selection import Cost, fewest_bytes
 from wpconvert.formats.onnx.tensors import without_data
 from wpconvert.formats.onnx.weights import Found
+from wpconvert.formats.onnx_graphs import GraphScope
 from wpconvert.model.changed import Values
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.plan import Outcome

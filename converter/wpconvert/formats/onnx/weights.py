@@ -14,7 +14,6 @@ from wpconvert.formats.onnx.constants import Constant, constants_of, function_of
 from wpconvert.formats.onnx.data import Data, Span, extents_of, load
 from wpconvert.formats.onnx.decode import MAX_ELEMENTS
 from wpconvert.formats.onnx.file import DEFAULT_DOMAINS, OnnxModel, spans_of
-from wpconvert.formats.onnx.graphs import GraphScope, Scope, Use, Uses
 from wpconvert.formats.onnx.tensors import (
     EXTERNAL,
     bits_of,
@@ -25,6 +24,7 @@ from wpconvert.formats.onnx.tensors import (
     same_when_set,
     type_name,
 )
+from wpconvert.formats.onnx_graphs import FIRST_CONSTANT_IR, GraphScope, Scope, Use, Uses
 from wpconvert.model.weight import Fixed, Weight, obstacle_of
 
 MULTIPLIED = {
@@ -53,8 +53,6 @@ PASSED_ON = (
 """Operators between a weight and what multiplies with it; input 0 is the weight."""
 REPORTED_NBYTES = 256
 """Constants of other operators are listed, and left as they are, from this size on, but not biases and scales."""
-FIRST_CONSTANT_IR = 4
-"""The IR version from which an initializer need not be an input as well; one that is can be replaced by the caller."""
 
 
 @dataclass(frozen=True)

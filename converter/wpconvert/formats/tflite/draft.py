@@ -193,7 +193,10 @@ class TfliteDraft:
     def _predicted(self, model: TfliteModel) -> ArenaPrediction:
         goal = self._goal or DEFAULT_GOAL
         one = predict_tflm if goal.runtime == TFLM else predict
-        return one(read_graph(model), file_of(model), goal.core)
+        data = file_of(model)
+        # Blobs of a large model stand in memory once, in the file.
+        held = any(isinstance(buffer.data, Encoded) for buffer in model.root.buffers)
+        return one(read_graph(parse(data) if held else model), data, goal.core)
 
     def _plain(self) -> TfliteModel:
         """The model with no tensor rewritten, stripped where asked."""

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto
 
+FIRST_CONSTANT_IR = 4
+"""The IR version from which an initializer need not be an input as well; one that is can be replaced by the caller."""
+
 FunctionKey = tuple[str, str, str]
 """Domain, name and overload."""
 
