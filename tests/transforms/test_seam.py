@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,13 @@ from wpconvert.model.changed import Values
 from wpconvert.model.noise import snr_of
 from wpconvert.model.rules import Rules, choose
 from wpconvert.model.settings import Settings
-from wpconvert.transforms.base import Transform
+from wpconvert.transforms.base import PerWeight
 from wpconvert.transforms.registry import TRANSFORMS
 
+ZOO = Path(__file__).resolve().parents[2] / "models" / "zoo"
 
-class Coarse(Transform):
+
+class Coarse(PerWeight):
     """Weights in steps of 32."""
 
     name, summary, codec = "coarse", "coarse weights", "packed"
@@ -56,6 +59,17 @@ def test_a_transform_changes_weights_a_codec_stores_them_and_the_report_says_so(
     before, after = parse(data), parse(found.data)
     result = verdict(TfliteForms(before, after), random_inputs(before, 2, 0), ReferenceEngine())
     assert result.passed and result.lossy and result.promise == OF_DENSE
+
+
+@pytest.mark.usefixtures("coarse")
+def test_channels_are_rows_also_where_they_come_last() -> None:
+    data = (ZOO / "digits_ds_cnn_dense.tflite").read_bytes()
+    found = converted(data, "coarse")
+    changed = [tensor for tensor in found.report.tensors if tensor.method == "coarse"]
+    assert {operator for tensor in changed for operator in tensor.operators} >= {"CONV_2D", "DEPTHWISE_CONV_2D"}
+    assert all(tensor.snr_db is not None and 10 < tensor.snr_db < 30 for tensor in changed)
+    before, after = parse(data), parse(found.data)
+    assert verdict(TfliteForms(before, after), random_inputs(before, 1, 0), ReferenceEngine()).passed
 
 
 class Without(Coarse):

@@ -1,1 +1,1 @@
-"""The file formats: bytes and graph of each, behind one protocol."""
+"""The file formats behind one protocol: a folder and a row of the registry each."""

@@ -24,7 +24,8 @@ class Format:
 
     claims: whether a file with these first bytes is one, where its suffix does not say. lowers_to: suffixes of formats
     that its models can become. named: whether its files must have its suffix. outside: whether a model may have data in
-    other files. refuses: options of a conversion that are not for it; refusal: why. package: where its parts are.
+    other files. refuses: options of a conversion that are not for it; refusal: why. options: those of methods that are
+    for it, None for all. package: where its parts are.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Format:
     named: bool = False
     refuses: tuple[str, ...] = ()
     refusal: str = ""
+    options: tuple[str, ...] | None = None
     outside: bool = False
 
     def read(self, path: Path) -> Source:
@@ -64,14 +66,11 @@ FORMATS = (
             "--flash",
             "--ram",
             "--measure",
-            "--lut-bits",
-            "--act-bits",
-            "--pool-scope",
-            "--lut",
             "--strip",
             "--no-memory-plan",
         ),
         refusal="is for .tflite models",
+        options=("pool_size",),
     ),
     Format("tflite", ".tflite", claims_tflite, "wpconvert.formats.tflite"),
 )

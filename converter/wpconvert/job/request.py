@@ -76,10 +76,9 @@ class Request:
     def check_format(self, own: Format) -> None:
         """UsageError for an option that the format's files do not have."""
         given = {_flag(one.name) for one in fields(self) if getattr(self, one.name) != one.default}
-        given |= {OPTIONS[name].flag for name in self.options}
-        for flag in own.refuses:
-            if flag in given:
-                raise UsageError(f"{flag} {own.refusal}")
+        others = [] if own.options is None else [OPTIONS[name].flag for name in self.options if name not in own.options]
+        for flag in (*(flag for flag in own.refuses if flag in given), *others):
+            raise UsageError(f"{flag} {own.refusal}")
 
     def _check_options(self, methods: Collection[str]) -> None:
         """UsageError for options of transforms that there are not, that no method has, or that are wrong."""

@@ -1,1 +1,1 @@
-"""Lossy transforms of weights. Knows no file format."""
+"""Lossy transforms of weights: a file and a row of the registry each. Knows no file format."""

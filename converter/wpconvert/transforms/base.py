@@ -102,7 +102,7 @@ class Applied:
 
 
 class Transform(ABC):
-    """A lossy step. Most need `values_of` alone."""
+    """A lossy step."""
 
     name: ClassVar[str]
     """The method."""
@@ -113,8 +113,6 @@ class Transform(ABC):
     options: ClassVar[tuple[Option, ...]] = ()
     fields: ClassVar[tuple[Field, ...]] = ()
     """Numbers of its weights in reports."""
-    operators: ClassVar[tuple[str, ...]] = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-    """Whose weights it changes."""
     not_worth: ClassVar[str] = "would not shrink: blobs save {saved:,} bytes, what stands beside them takes {side:,}"
 
     def check(self, options: Values) -> None:
@@ -127,11 +125,26 @@ class Transform(ABC):
         """The choices, without weights that it leaves as they are unless a rule asks for them."""
         return list(choices)
 
+    @abstractmethod
     def apply(self, model: DenseModel, choices: Sequence[Choice], options: Values) -> Applied:
         """Change the weights whose choice is this method, in place; the same for the same model and options.
 
         Weights that share their bytes are changed alike or not at all.
         """
+
+
+class PerWeight(Transform):
+    """A lossy step that changes each weight by itself."""
+
+    operators: ClassVar[tuple[str, ...]] = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+    """Whose weights it changes."""
+
+    @abstractmethod
+    def values_of(self, values: NDArray[np.int8], options: Values) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+        """New values for int8[rows, …] in the same shape, and what to multiply the scales of the rows with."""
+
+    def apply(self, model: DenseModel, choices: Sequence[Choice], options: Values) -> Applied:
+        """Change the weights that are chosen, in place."""
         result = Applied()
         for sharing in shared(choices):
             chosen = [choice for choice in sharing if choice.method == self.name]
@@ -173,10 +186,6 @@ class Transform(ABC):
                 if name not in self.operators:
                     return f"weights of {name} cannot be changed"
         return None
-
-    @abstractmethod
-    def values_of(self, values: NDArray[np.int8], options: Values) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-        """New values for int8[rows, …] in the same shape, and what to multiply the scales of the rows with."""
 
 
 def shared(choices: Sequence[Choice]) -> list[list[Choice]]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
-
-from numpy.typing import NDArray
+from typing import ClassVar
 
 from wpconvert.codecs import Lut, Pool, Side
 from wpconvert.codecs.codes import bits_for
@@ -102,10 +100,6 @@ class PoolTransform(Transform):
         changed = {key: changed_by(pool, act_bits[key], pooled.snr_db.get(key)) for key, pool in pooled.pools.items()}
         notes = [*pooled.notes, _described(pooled)] if pooled.pools else pooled.notes
         return Applied(changed, pooled.reasons, notes)
-
-    def values_of(self, values: NDArray[Any], options: Values) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Not by themselves: a pool is that of many weights."""
-        raise NotImplementedError
 
 
 def _act_bits(choice: Choice, settings: PoolSettings) -> int:
