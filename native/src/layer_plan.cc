@@ -1,6 +1,6 @@
 #include "layer_plan.h"
 
-#include "scratch.h"
+#include "cores.h"
 #include "session.h"
 #include "wpconvert/codecs.h"
 
@@ -34,10 +34,7 @@ wpk_codec codec_named(const std::string &name) {
 
 wpn_layer_plan layer_plan(const std::string &core, bool depthwise, const wpk_conv_shape &shape,
                           uint32_t spare, const Stored &stored) {
-    const wpn_planning *planning = planning_of(core);
-    if (planning == nullptr) {
-        throw Error("no kernels for the core " + core);
-    }
+    const wpn_core planned = core_of(core);
     static const int8_t dense = 0;
     const auto taps = static_cast<uint32_t>(shape.kernel_h * shape.kernel_w);
     wpk_weights weights = {};
@@ -57,9 +54,8 @@ wpn_layer_plan layer_plan(const std::string &core, bool depthwise, const wpk_con
         weights.blob.section_nbytes[kElements] = stored.elements;
         weights.blob.section_nbytes[kTables] = stored.table_nbytes;
     }
-    wpn_layer_plan plan = {};
-    planning->describe(depthwise, &shape, &weights, spare, &plan);
-    return plan;
+    return depthwise ? wpn_describe_depthwise(planned, &shape, &weights)
+                     : wpn_describe_conv(planned, &shape, &weights, spare);
 }
 
 }  // namespace wpconvert::native

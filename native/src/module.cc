@@ -18,8 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "cores.h"
 #include "layer_plan.h"
-#include "scratch.h"
 #include "session.h"
 
 namespace nb = nanobind;

@@ -1,20 +1,33 @@
-/* The scratch that layers need on cores other than the host's: the kernels' own planning, compiled
- * for each core. */
+/* The plans of layers on any core: the kernels' own planning, and what the cost model asks of it.
+ */
 #ifndef WPCONVERT_NATIVE_PLANNING_H_
 #define WPCONVERT_NATIVE_PLANNING_H_
 
 #include <stdbool.h>
 
 #include "wpk/conv.h"
-#include "wpk/depthwise.h"
-#include "wpk/quantise.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+/* The constants of a core (kernels/src/core). */
+typedef const struct wpk_core_constants *wpn_core;
+
+enum { WPN_CORES = 3 };
+extern const wpn_core wpn_cores[WPN_CORES];
+extern const wpn_core wpn_host;
+
+/* As in board.json. */
+const char *wpn_core_name(wpn_core core);
+
+/* From now on the runtime plans for this core in this thread. Without `use_spare`, layers know of
+ * no memory that costs nothing, as in TensorFlow Lite Micro. */
+void wpn_plan_for(wpn_core core, bool use_spare);
+
 /* How a core computes a layer, as the cost model asks for it. Convolutions; of depthwise ones
- * is_3x3 alone. */
+ * is_3x3, nbytes and, if they are 3 × 3, tile_pixels and windows: the columns of a strip or row,
+ * and the rows of outputs at a time. */
 typedef struct {
     uint32_t is_3x3;           /* the kernels of 3 × 3 depthwise convolutions */
     uint32_t vector;           /* too few pixels to pack or decode rows for */
@@ -27,18 +40,10 @@ typedef struct {
     uint32_t nbytes;           /* of scratch */
 } wpn_layer_plan;
 
-typedef struct {
-    const char *core; /* as in board.json */
-    uint32_t (*conv)(const wpk_conv_shape *shape, const wpk_weights *weights, uint32_t spare,
-                     wpk_plan *plan);
-    uint32_t (*depthwise)(const wpk_conv_shape *shape, const wpk_weights *weights);
-    uint32_t (*fully_connected)(uint32_t batch, const wpk_weights *weights, wpk_plan *plan);
-    uint32_t (*dequantise)(uint32_t n);
-    void (*describe)(bool depthwise, const wpk_conv_shape *shape, const wpk_weights *weights,
-                     uint32_t spare, wpn_layer_plan *plan);
-} wpn_planning;
-
-extern const wpn_planning wpn_planning_m55, wpn_planning_m4, wpn_planning_m3;
+wpn_layer_plan wpn_describe_conv(wpn_core core, const wpk_conv_shape *shape,
+                                 const wpk_weights *weights, uint32_t spare);
+wpn_layer_plan wpn_describe_depthwise(wpn_core core, const wpk_conv_shape *shape,
+                                      const wpk_weights *weights);
 
 #ifdef __cplusplus
 }

@@ -5,7 +5,7 @@
 #include <new>
 #include <utility>
 
-#include "scratch.h"
+#include "cores.h"
 #include "wpconvert/all_operators.h"
 #include "wpconvert/micro_interpreter.h"
 #include "wpconvert/program.h"
@@ -228,15 +228,12 @@ static std::string printable(std::string text) {
 }
 
 LowerArena lower_arena(const uint8_t *model, size_t nbytes, const std::string &core, bool spare) {
-    const wpn_planning *planning = planning_of(core);
-    if (planning == nullptr) {
-        throw Error("no kernels for the core " + core);
-    }
+    const wpn_core planned = core_of(core);
     const OnBoundary bytes(model, nbytes);
     size_t arena_nbytes = kFirstArenaNbytes;
     while (true) {
         const Aligned arena = allocate(arena_nbytes);
-        const PlanningFor scope(planning, spare);
+        const PlanningFor scope(planned, spare);
         Program program(bytes.data, nbytes, all_operators(), arena.get(), arena_nbytes);
         const bool built = program.Build() == kTfLiteOk;
         const size_t needed = program.arena_nbytes_needed();

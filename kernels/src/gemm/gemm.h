@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "../core/gemm_plan.h"
+#include "gemm_plan.h"
 #include "wpk/table.h"
 #include "wpk/weights.h"
 
@@ -25,13 +25,13 @@ typedef struct {
                           a wpk_pool_order */
     const wpk_requant *requant;
     const void *channels; /* what wpk_gemm_channels wrote */
-    uint32_t tile_pixels; /* pixels to convert at a time: 4 or WPK_TILE_PIXELS */
+    uint32_t tile_pixels; /* pixels to convert at a time: as planned */
 } wpk_block;
 
 /* What is computed once for each output channel. */
 void wpk_gemm_channels(const wpk_block *block, void *channels);
 
-/* Pack one row group: a block of at most WPK_ROW_GROUP row-major rows. */
+/* Pack one row group: a block of at most as many row-major rows as are packed together. */
 void wpk_gemm_pack(const wpk_block *group, void *packed);
 
 #if WPK_MVE

@@ -6,7 +6,7 @@
 
 #include <arm_mve.h>
 
-enum { LANES = 16, ROWS = WPK_ROW_GROUP };
+enum { LANES = 16, ROWS = WPK_M55_ROW_GROUP };
 
 static void set_quad(const wpk_block *group, wpk_quad *q) {
     const wpk_requant *const requant = group->requant;
@@ -168,7 +168,7 @@ static void multiply_one(const wpk_quad *q, const int8_t *x, int8_t *y) {
 void wpk_gemm_run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uint32_t y_stride,
                   void *scratch) {
     (void)scratch;
-    const uint32_t group_nbytes = (uint32_t)wpk_gemm_group_nbytes(block->cols);
+    const uint32_t group_nbytes = (uint32_t)wpk_gemm_group_nbytes(WPK_THIS_CORE, block->cols);
     const uint32_t stride = pixels->stride, pairs = pixels->count / 2;
     const uint8_t *group = block->rows;
     for (uint32_t r = 0; r < block->count; r += ROWS, group += group_nbytes) {

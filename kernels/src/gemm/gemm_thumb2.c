@@ -10,7 +10,7 @@
 
 #if WPK_THUMB2
 
-enum { TILE_PIXELS = WPK_TILE_PIXELS };
+enum { TILE_PIXELS = 4 };
 
 void wpk_gemm_pack(const wpk_block *group, void *packed) {
     (void)group, (void)packed;

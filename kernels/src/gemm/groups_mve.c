@@ -12,6 +12,15 @@
 
 enum { MANY = WPK_GROUP_PIXELS };
 
+/* A row in groups. */
+typedef struct {
+    int32_t bias, multiplier, shift;
+    uint32_t count; /* of groups */
+    wpk_group group[];
+} row_groups;
+
+_Static_assert(sizeof(row_groups) == WPK_GROUPS_HEAD_NBYTES, "what scratch is planned with");
+
 static void load(wpk_block *block, const wpk_weights *weights, wpk_cursor *cursor, void *lists,
                  uint32_t nbytes) {
     const wpk_requant *const requant = block->requant;

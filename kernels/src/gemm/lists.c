@@ -6,21 +6,32 @@
 
 #if !WPK_MVE
 
+enum { TILE_PIXELS = WPK_LIST_PIXELS };
+
+/* A list: the number of entries, with padding, and the entries. */
+typedef struct {
+    uint32_t count;
+    wpk_entry entry[];
+} row_list;
+
+_Static_assert(sizeof(row_list) == WPK_LIST_HEAD_NBYTES, "what scratch is planned with");
+
 static void load(wpk_block *block, const wpk_weights *weights, wpk_cursor *cursor, void *lists,
                  uint32_t nbytes) {
     uint8_t *at = lists;
     const uint8_t *const end = at + nbytes;
     uint32_t r = 0;
-    for (; r < block->count && (uint32_t)(end - at) > list_nbytes(0); ++r) {
+    for (; r < block->count && (uint32_t)(end - at) > wpk_list_nbytes(WPK_THIS_CORE, 0); ++r) {
         row_list *const list = (row_list *)(void *)at;
         const uint32_t capacity =
-            ((uint32_t)(end - at) - (uint32_t)list_nbytes(0)) / sizeof(wpk_entry);
-        uint32_t count = weights->codec->list(&weights->blob, cursor, block->first + r, SCALE,
-                                              list->entry, capacity);
+            ((uint32_t)(end - at) - (uint32_t)wpk_list_nbytes(WPK_THIS_CORE, 0)) /
+            sizeof(wpk_entry);
+        uint32_t count = weights->codec->list(&weights->blob, cursor, block->first + r,
+                                              WPK_LIST_SCALE, list->entry, capacity);
         if (count == WPK_NO_ROOM) {
             break;
         }
-        while (count % PAD != 0) {
+        while (count % WPK_LIST_PAD != 0) {
             const wpk_entry nothing = {0, 0};
             list->entry[count++] = nothing;
         }

@@ -15,6 +15,18 @@
 #include "wpk/requant.h"
 
 enum { LANES = WPK_TILE_LANES };
+
+/* A row as a list. */
+typedef struct {
+    int32_t bias, multiplier;
+    int32_t shift;
+    uint16_t pairs; /* of entries, at least 1 */
+    uint16_t fast;  /* a right shift, and sums that can be held in two halves */
+    wpk_entry entry[];
+} row_list;
+
+_Static_assert(sizeof(row_list) == WPK_M55_LIST_HEAD_NBYTES, "what scratch is planned with");
+
 /* MAX_SUM: `low` and `high` hold it. */
 enum { MAX_SUM = (1 << 23) - (1 << 15), MAX_PRODUCT = 1 << 14 };
 
@@ -92,11 +104,12 @@ static void load(wpk_block *block, const wpk_weights *weights, wpk_cursor *curso
     uint8_t *at = lists;
     const uint8_t *const end = at + nbytes;
     uint32_t r = 0;
-    for (; r < block->count && (uint32_t)(end - at) > list_nbytes(0); ++r) {
+    for (; r < block->count && (uint32_t)(end - at) > wpk_list_nbytes(WPK_THIS_CORE, 0); ++r) {
         row_list *const list = (row_list *)(void *)at;
         const uint32_t channel = block->first + r;
         const uint32_t capacity =
-            ((uint32_t)(end - at) - (uint32_t)list_nbytes(0)) / sizeof(wpk_entry);
+            ((uint32_t)(end - at) - (uint32_t)wpk_list_nbytes(WPK_THIS_CORE, 0)) /
+            sizeof(wpk_entry);
         uint32_t count =
             weights->codec->list(&weights->blob, cursor, channel, block->order == NULL ? scale : 1,
                                  list->entry, capacity);
@@ -106,7 +119,7 @@ static void load(wpk_block *block, const wpk_weights *weights, wpk_cursor *curso
         if (block->order != NULL) {
             reorder(list->entry, count, block->order, scale);
         }
-        while (count == 0 || count % PAD != 0) {
+        while (count == 0 || count % WPK_LIST_PAD != 0) {
             const wpk_entry nothing = {0};
             list->entry[count++] = nothing;
         }
@@ -234,7 +247,7 @@ static inline __attribute__((always_inline)) const row_list *multiply_row(
             FINISH("q0", "q3") FINISH("q1", "q4") FINISH("q2", "q5"),
             CLAMP("q0") CLAMP("q1") CLAMP("q2"), STORE("q0") STORE("q1") STORE_LAST("q2"));
     }
-    return (const row_list *)(const void *)(entry - PAD);
+    return (const row_list *)(const void *)(entry - WPK_LIST_PAD);
 }
 
 /* The general path: four pixels in 32 bits, rescaled as wpk_rescale does. */

@@ -1,42 +1,19 @@
-/* The plan of sparse rows on Helium, a part of lists_plan.h. Private. */
+/* Which form of sparse rows is fastest on Helium, a part of lists_plan.h. Private. */
 #ifndef WPK_SRC_LISTS_MVE_PLAN_H
 #define WPK_SRC_LISTS_MVE_PLAN_H
 
 #include <stdbool.h>
 
-#include "../core/gemm_plan.h"
+#include "gemm_plan.h"
 #include "wpk/plan.h"
 #include "wpk/weights.h"
 
-/* PAD: the inner loop of lists takes two elements. */
-enum { WPK_TILE_LANES = 8, WPK_TILE_MAX_VECTORS = 3, WPK_TILE_CHANNELS = 16, PAD = 2 };
-enum { WPK_GROUP_ELEMENTS = 16, WPK_GROUP_PIXELS = 4 };
-enum { MIN_LISTS_NBYTES = 8192, MAX_LISTS_NBYTES = 20480, GROUPS_NBYTES = 4096 };
-
-/* A row as a list. */
-typedef struct {
-    int32_t bias, multiplier;
-    int32_t shift;
-    uint16_t pairs; /* of entries, at least 1 */
-    uint16_t fast;  /* a right shift, and sums that can be held in two halves */
-    wpk_entry entry[];
-} row_list;
-
-/* A row in groups. */
-typedef struct {
-    int32_t bias, multiplier, shift;
-    uint32_t count; /* of groups */
-    wpk_group group[];
-} row_groups;
-
-/* Of a row of this many elements. */
-static inline uint64_t list_nbytes(uint32_t elements) {
-    return sizeof(row_list) + ((uint64_t)elements + PAD) * sizeof(wpk_entry);
-}
+enum { WPK_TILE_LANES = 8, WPK_TILE_MAX_VECTORS = 3, WPK_TILE_CHANNELS = 16 };
+enum { WPK_GROUP_ELEMENTS = 16, WPK_GROUP_PIXELS = 4, WPK_GROUPS_HEAD_NBYTES = 16 };
 
 /* Of a row of this many groups. */
 static inline uint64_t wpk_groups_nbytes(uint32_t count) {
-    return sizeof(row_groups) + (uint64_t)count * sizeof(wpk_group);
+    return WPK_GROUPS_HEAD_NBYTES + (uint64_t)count * sizeof(wpk_group);
 }
 
 /* Whether the codec has `groups` on this core: a host that plans for it has them not. */
@@ -62,8 +39,8 @@ static inline uint64_t wpk_tile_nbytes(uint32_t cols) {
 
 /* Modelled cycles of one row (docs/CYCLE_MODEL.md) as a list, as one of four dense rows, and in
  * groups. All are fits to measurements. */
-static inline uint64_t list_cycles(const wpk_weights *weights, uint64_t elements, uint32_t runs,
-                                   uint32_t pixels) {
+static inline uint64_t wpk_list_cycles(const wpk_weights *weights, uint64_t elements, uint32_t runs,
+                                       uint32_t pixels) {
     /* About what is listed at a time. */
     enum { LISTED_NBYTES = 16384 };
     const uint32_t most = wpk_tile_vectors(weights->cols) * WPK_TILE_LANES;
@@ -81,15 +58,15 @@ static inline uint64_t list_cycles(const wpk_weights *weights, uint64_t elements
     return runs * (run + transposing) + 400 + 5 * elements;
 }
 
-static inline uint64_t dense_cycles(const wpk_weights *weights, uint64_t elements, uint32_t runs,
-                                    uint32_t pixels) {
+static inline uint64_t wpk_dense_cycles(const wpk_weights *weights, uint64_t elements,
+                                        uint32_t runs, uint32_t pixels) {
     const uint64_t cols = weights->cols;
     return runs * ((uint64_t)(pixels / 2) * (cols + 80) * 35 / 128 +
                    (uint64_t)(pixels % 2) * (cols + 60) / 4) +
            150 + 3 * elements + cols / 2;
 }
 
-static inline uint64_t group_cycles(uint64_t elements, uint32_t runs, uint32_t pixels) {
+static inline uint64_t wpk_group_cycles(uint64_t elements, uint32_t runs, uint32_t pixels) {
     const uint64_t groups = elements / WPK_GROUP_ELEMENTS + 1;
     return runs * (groups * (pixels * 18 + (pixels / 4 + pixels % 4) * 4) + pixels * 12) +
            groups * 40 + 400;
@@ -97,56 +74,23 @@ static inline uint64_t group_cycles(uint64_t elements, uint32_t runs, uint32_t p
 
 /* What is fastest for so many runs of pixels, of a codec that has lists. reordered: rows follow
  * wpk_block.order. */
-static inline wpk_schedule wpk_lists_choose(const wpk_weights *weights, uint32_t runs,
-                                            uint32_t pixels, bool reordered) {
+static inline wpk_schedule wpk_lists_choose_mve(const wpk_weights *weights, uint32_t runs,
+                                                uint32_t pixels, bool reordered) {
     const uint64_t elements = weights->codec->stored(&weights->blob) / weights->rows;
     wpk_schedule best = WPK_ROWS_DENSE;
-    uint64_t least = dense_cycles(weights, elements, runs, pixels);
+    uint64_t least = wpk_dense_cycles(weights, elements, runs, pixels);
     if (wpk_tile_vectors(weights->cols) != 0 &&
         (uint64_t)weights->rows * WPK_TILE_MAX_VECTORS * WPK_TILE_LANES <= 65536) {
-        const uint64_t cycles = list_cycles(weights, elements, runs, pixels);
+        const uint64_t cycles = wpk_list_cycles(weights, elements, runs, pixels);
         best = cycles < least ? WPK_ROWS_LISTED : best;
         least = cycles < least ? cycles : least;
     }
     /* Where cycles are nearly the same: half the instructions. */
     if (wpk_has_groups(weights->codec) && !reordered &&
-        group_cycles(elements, runs, pixels) * 10 < least * 11) {
+        wpk_group_cycles(elements, runs, pixels) * 10 < least * 11) {
         best = WPK_ROWS_GROUPED;
     }
     return best;
-}
-
-/* Windows to gather at a time. */
-static inline uint32_t wpk_lists_pixels(wpk_schedule form) {
-    return form == WPK_ROWS_GROUPED ? WPK_GROUP_PIXELS : WPK_TILE_MAX_VECTORS * WPK_TILE_LANES;
-}
-
-/* Bytes of a buffer for lists of up to `rows` rows at a time: `wanted` or more, but not more than
- * they are likely to need; a multiple of 16. */
-static inline uint64_t wpk_lists_nbytes(const wpk_weights *weights, wpk_schedule form,
-                                        uint64_t wanted, uint32_t rows) {
-    if (form == WPK_ROWS_GROUPED) {
-        const uint64_t least = wpk_groups_nbytes(weights->cols / WPK_GROUP_ELEMENTS + 1);
-        return wpk_align16(least > GROUPS_NBYTES ? least : GROUPS_NBYTES);
-    }
-    const uint32_t elements = weights->codec->stored(&weights->blob) / weights->rows;
-    const uint64_t all = rows * list_nbytes(elements + PAD), least = list_nbytes(weights->cols);
-    /* Tiles are transposed once per buffer: few large ones are better than many small ones. */
-    uint64_t nbytes = wanted < MIN_LISTS_NBYTES ? MIN_LISTS_NBYTES : wanted;
-    nbytes = nbytes < MAX_LISTS_NBYTES ? nbytes : MAX_LISTS_NBYTES;
-    nbytes = nbytes < all ? nbytes : all;
-    return wpk_align16(nbytes < least ? least : nbytes);
-}
-
-/* How many of `rows` rows a block may have: nothing is kept for each of them but its list. */
-static inline uint32_t wpk_lists_rows(const wpk_weights *weights, uint64_t nbytes, uint32_t rows) {
-    (void)weights, (void)nbytes;
-    return rows;
-}
-
-/* Scratch of the kernels' run: bytes, a multiple of 16. */
-static inline uint64_t wpk_lists_run_nbytes(wpk_schedule form, uint32_t cols) {
-    return form == WPK_ROWS_GROUPED ? 0 : wpk_tile_nbytes(cols);
 }
 
 #endif

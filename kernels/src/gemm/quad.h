@@ -11,16 +11,17 @@
 
 /* How four channels become outputs. Vectors, for the assembly to load as they are. */
 typedef struct {
-    int32_t bias[WPK_ROW_GROUP], left[WPK_ROW_GROUP], multiplier[WPK_ROW_GROUP],
-        right[WPK_ROW_GROUP];
-    int32_t zero_point[WPK_ROW_GROUP], low[WPK_ROW_GROUP], high[WPK_ROW_GROUP];
+    int32_t bias[WPK_M55_ROW_GROUP], left[WPK_M55_ROW_GROUP], multiplier[WPK_M55_ROW_GROUP],
+        right[WPK_M55_ROW_GROUP];
+    int32_t zero_point[WPK_M55_ROW_GROUP], low[WPK_M55_ROW_GROUP], high[WPK_M55_ROW_GROUP];
     uint32_t channels; /* those of the four that exist */
     uint32_t cols;
     uint32_t fast; /* all four shift to the right, and all of int8 is allowed */
     uint32_t reserved;
 } wpk_quad;
 
-_Static_assert(sizeof(wpk_quad) == WPK_QUAD_NBYTES, "the rows behind it are aligned to 16 bytes");
+_Static_assert(sizeof(wpk_quad) == WPK_M55_QUAD_NBYTES,
+               "the rows behind it are aligned to 16 bytes");
 
 /* Requantise the sums of four channels of one pixel, bias included, and store those that exist. */
 void wpk_store_quad(const wpk_quad *q, int32_t a0, int32_t a1, int32_t a2, int32_t a3, int8_t *y);

@@ -37,19 +37,20 @@ static wpk_block load_block(const wpk_conv_layout *p, const wpk_weights *weights
         p->lists->load(&block, weights, cursor, scratch, (uint32_t)p->block_nbytes);
         return block;
     }
-    if (!WPK_PACKED) {
+    if (!wpk_of(WPK_THIS_CORE)->packs) {
         weights->codec->decode(&weights->blob, cursor, first, count, (int8_t *)scratch, stride);
         return block;
     }
+    const uint32_t row_group = wpk_of(WPK_THIS_CORE)->row_group;
     wpk_block group = block;
     uint8_t *packed = scratch;
-    for (uint32_t r = 0; r < count; r += WPK_ROW_GROUP) {
+    for (uint32_t r = 0; r < count; r += row_group) {
         group.first = first + r;
-        group.count = count - r < WPK_ROW_GROUP ? count - r : WPK_ROW_GROUP;
+        group.count = count - r < row_group ? count - r : row_group;
 #if WPK_MVE
         if (p->indexed) {
             weights->codec->layers->pack(&group, &weights->blob, packed);
-            packed += wpk_gemm_group_nbytes(cols);
+            packed += wpk_gemm_group_nbytes(WPK_THIS_CORE, cols);
             continue;
         }
 #endif
@@ -63,7 +64,7 @@ static wpk_block load_block(const wpk_conv_layout *p, const wpk_weights *weights
             group.rows = decoded;
         }
         wpk_gemm_pack(&group, packed);
-        packed += wpk_gemm_group_nbytes(cols);
+        packed += wpk_gemm_group_nbytes(WPK_THIS_CORE, cols);
     }
     return block;
 }
@@ -206,7 +207,7 @@ static void multiply_strips(const wpk_conv_shape *shape, const wpk_conv_layout *
 
 void wpk_conv_rows_s8(const wpk_conv_shape *shape, const wpk_weights *weights, const wpk_plan *plan,
                       const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch) {
-    const wpk_conv_layout p = wpk_conv_layout_of(shape, weights, &plan->rows);
+    const wpk_conv_layout p = wpk_conv_layout_of(WPK_THIS_CORE, shape, weights, &plan->rows);
     const uint32_t rows = (uint32_t)shape->out_c;
     wpk_cursor cursor = wpk_first_row(weights, (uint8_t *)scratch + p.tables_at);
 #if WPK_MVE

@@ -14,7 +14,7 @@ void wpk_depthwise_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
         weights->codec->decode(&weights->blob, &cursor, 0, weights->rows, scratch, weights->cols);
         rows = scratch;
     }
-    if (wpk_depthwise_is_3x3(shape)) {
+    if (wpk_depthwise_is_3x3(WPK_THIS_CORE, shape)) {
         wpk_depthwise_3x3(shape, rows, requant, x, y, rest);
     } else {
         wpk_depthwise_generic(shape, rows, requant, x, y);

@@ -156,7 +156,7 @@ static __attribute__((noinline)) void fill(const wpk_conv_shape *s, const wpk_dw
 
 void wpk_depthwise_3x3(const wpk_conv_shape *s, const int8_t *weights, const wpk_requant *requant,
                        const int8_t *x, int8_t *y, void *scratch) {
-    const wpk_dw_bands b = wpk_dw_cut(s);
+    const wpk_dw_bands b = wpk_dw_bands_of(WPK_THIS_CORE, s);
     const int32_t stride = s->stride_h;
     const bool clamps = requant->activation_min != INT8_MIN || requant->activation_max != INT8_MAX;
     wpk_dw_element *const band = scratch;

@@ -7,6 +7,9 @@
 
 #if WPK_DSP
 
+/* A plane of int16 a channel, one after another. */
+typedef int16_t wpk_dw_element;
+
 /* Two taps a word: of each row (w0, w1) and (w1, w2), lower tap in the lower half. */
 typedef struct {
     uint32_t pairs[6];
@@ -16,6 +19,9 @@ typedef struct {
 #include "depthwise_3x3_dsp.h"
 
 #else
+
+/* Pixels of four channels. */
+typedef int8_t wpk_dw_element;
 
 typedef struct {
     int32_t taps[9];

@@ -24,10 +24,10 @@ static void fill_weights(const wpk_conv_shape *s, const int8_t *weights, mve_pre
                          int8_t *to) {
     const int8x16_t zero = vdupq_n_s8(0);
     put(to, zero, zero, zero, zero);
-    put(to + 4 * COLUMN_NBYTES, zero, zero, zero, zero);
+    put(to + 4 * WPK_DW_COLUMN_NBYTES, zero, zero, zero, zero);
     for (int32_t j = 0; j < 3; ++j) {
         const int8_t *const tap = weights + j * s->out_c;
-        put(to + (1 + j) * COLUMN_NBYTES, vldrbq_z_s8(tap, lanes),
+        put(to + (1 + j) * WPK_DW_COLUMN_NBYTES, vldrbq_z_s8(tap, lanes),
             vldrbq_z_s8(tap + 3 * s->out_c, lanes), vldrbq_z_s8(tap + 6 * s->out_c, lanes), zero);
     }
 }
@@ -63,19 +63,19 @@ static inline void copy_columns(const int8_t *const row[4], const int32_t step[4
 
 /* n columns of the zero point. */
 static inline int8_t *put_border(int8_t *to, int32_t n, int8x16_t outside) {
-    for (int32_t i = 0; i < n * COLUMN_NBYTES; i += CHANNELS) {
+    for (int32_t i = 0; i < n * WPK_DW_COLUMN_NBYTES; i += WPK_DW_CHANNELS) {
         vstrbq_s8(to + i, outside);
     }
-    return to + n * COLUMN_NBYTES;
+    return to + n * WPK_DW_COLUMN_NBYTES;
 }
 
 /* The strip whose first row is row `first` of the image, which may lie outside. */
-static __attribute__((noinline)) void fill_strip(const wpk_conv_shape *s, const wpk_dw_layout *l,
+static __attribute__((noinline)) void fill_strip(const wpk_conv_shape *s, const wpk_dw_strips *l,
                                                  const int8_t *image, int32_t first,
                                                  mve_pred16_t lanes, int8_t zero_point,
                                                  int8_t *to) {
     const int8x16_t outside = vdupq_n_s8(zero_point);
-    int8_t border[CHANNELS];
+    int8_t border[WPK_DW_CHANNELS];
     vstrbq_s8(border, outside);
     const int8_t *row[4];
     int32_t step[4];
@@ -89,7 +89,7 @@ static __attribute__((noinline)) void fill_strip(const wpk_conv_shape *s, const 
     const int32_t n = s->in_w < room ? s->in_w : room;
     to = put_border(to, s->pad_left, outside);
     copy_columns(row, step, n, lanes, to);
-    put_border(to + n * COLUMN_NBYTES, room - n, outside);
+    put_border(to + n * WPK_DW_COLUMN_NBYTES, room - n, outside);
 }
 
 /* What sixteen channels need besides weights: the bias with the input zero point folded in. */
@@ -126,7 +126,7 @@ static void add_group(plan *p, int32_t tiles, int32_t strips, int32_t strip, int
 }
 
 /* For a band of `rows` rows of outputs. */
-static __attribute__((noinline)) void make_plan(const wpk_conv_shape *s, const wpk_dw_layout *l,
+static __attribute__((noinline)) void make_plan(const wpk_conv_shape *s, const wpk_dw_strips *l,
                                                 int32_t rows, plan *p) {
     /* Lanes of the first 1, 2 or 3 outputs at stride 2. */
     static const mve_pred16_t rest[4] = {0, 0x000f, 0x0f0f, 0x0fff};
@@ -155,16 +155,16 @@ static __attribute__((noinline)) void make_plan(const wpk_conv_shape *s, const w
 
 void wpk_depthwise_3x3(const wpk_conv_shape *s, const int8_t *weights, const wpk_requant *requant,
                        const int8_t *x, int8_t *y, void *scratch) {
-    const wpk_dw_layout l = wpk_dw_cut(s);
+    const wpk_dw_strips l = wpk_dw_strips_of(WPK_THIS_CORE, s);
     plan p;
     int8_t *const taps = scratch;
-    int8_t *const band = taps + WEIGHT_NBYTES;
-    int32_t bounds[8], bias[CHANNELS];
+    int8_t *const band = taps + WPK_DW_WEIGHT_NBYTES;
+    int32_t bounds[8], bias[WPK_DW_CHANNELS];
     vstrwq_s32(bounds, vdupq_n_s32(requant->activation_min));
     vstrwq_s32(bounds + 4, vdupq_n_s32(requant->activation_max));
     const bool full = requant->activation_min == INT8_MIN && requant->activation_max == INT8_MAX;
-    for (int32_t c = 0; c < s->out_c; c += CHANNELS) {
-        const int32_t channels = s->out_c - c < CHANNELS ? s->out_c - c : CHANNELS;
+    for (int32_t c = 0; c < s->out_c; c += WPK_DW_CHANNELS) {
+        const int32_t channels = s->out_c - c < WPK_DW_CHANNELS ? s->out_c - c : WPK_DW_CHANNELS;
         const mve_pred16_t lanes = vctp8q((uint32_t)channels);
         fill_weights(s, weights + c, lanes, taps);
         fold_bias(s, weights + c, requant, c, channels, bias);

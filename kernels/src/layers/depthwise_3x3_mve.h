@@ -32,7 +32,7 @@ typedef struct {
 enum { ALL_LANES = 0xffff, UPPER_LANES = 0x00ff, LEFT_LANES = 0x0f0f };
 
 /* Bytes of scratch from tile to tile. */
-enum { GATHER_NBYTES = 2 * COLUMN_NBYTES };
+enum { GATHER_NBYTES = 2 * WPK_DW_COLUMN_NBYTES };
 _Static_assert(GATHER_NBYTES == 128, "the tiles' loads advance by this");
 
 /* The assembler finds these by their offsets. */
@@ -129,12 +129,13 @@ typedef struct {
         : "r0", "r2", "lr", "cc", "p0", "memory")
 
 static inline uint32x4_t every_column(void) {
-    return vmulq_n_u32(vidupq_n_u32(0, 1), COLUMN_NBYTES);
+    return vmulq_n_u32(vidupq_n_u32(0, 1), WPK_DW_COLUMN_NBYTES);
 }
 
 /* The weights of a channel in the interleaved layout, from a column on. */
 static inline int32x4_t gather(const int8_t *weights, int32_t column) {
-    const int32_t *const from = (const int32_t *)(const void *)(weights + column * COLUMN_NBYTES);
+    const int32_t *const from =
+        (const int32_t *)(const void *)(weights + column * WPK_DW_COLUMN_NBYTES);
     return vldrwq_gather_offset_s32(from, every_column());
 }
 

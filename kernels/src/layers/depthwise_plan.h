@@ -1,27 +1,29 @@
-/* How a 3 × 3 depthwise convolution is cut into bands, by architecture, and the bytes of one.
- * Private. A host compiles this for other cores too. */
+/* How a 3 × 3 depthwise convolution is cut into bands, and the bytes of one. Private. */
 #ifndef WPK_SRC_DEPTHWISE_PLAN_H
 #define WPK_SRC_DEPTHWISE_PLAN_H
 
-#include <stdbool.h>
-
-#include "../core/gemm_plan.h"
+#include "../base/arithmetic.h"
+#include "../core/core.h"
 #include "wpk/depthwise.h"
 
 /* Whether the 3 × 3 kernels take the layer. */
-bool wpk_depthwise_is_3x3(const wpk_conv_shape *shape);
+bool wpk_depthwise_is_3x3(wpk_core core, const wpk_conv_shape *shape);
 
 /* Room for decoded weights, a multiple of 16. */
 uint64_t wpk_depthwise_decoded_nbytes(const wpk_weights *weights);
 
-#if WPK_MVE
+#ifdef WPK_ANY_CORE
+/* wpk_depthwise_scratch_nbytes for any core. */
+uint32_t wpk_depthwise_scratch_nbytes_for(wpk_core core, const wpk_conv_shape *shape,
+                                          const wpk_weights *weights);
+#endif
 
+/* Helium: columns of 16 channels of four rows. The weights' are the three of the kernel and an
+ * empty one on both sides. */
 enum {
-    CHANNELS = 16,
-    COLUMN_NBYTES = 4 * CHANNELS,
-    WEIGHT_COLUMNS = 5, /* the three of the kernel and an empty one on both sides */
-    WEIGHT_NBYTES = WEIGHT_COLUMNS * COLUMN_NBYTES,
-    BAND_NBYTES = 7168
+    WPK_DW_CHANNELS = 16,
+    WPK_DW_COLUMN_NBYTES = 4 * WPK_DW_CHANNELS,
+    WPK_DW_WEIGHT_NBYTES = 5 * WPK_DW_COLUMN_NBYTES
 };
 
 /* Strips are groups of four interleaved rows; each gives `out_rows` rows of outputs. */
@@ -31,53 +33,36 @@ typedef struct {
     int32_t behind;  /* bytes read behind the last strip */
     int32_t strips;  /* in scratch at a time */
     int32_t out_rows, in_rows;
-} wpk_dw_layout;
+} wpk_dw_strips;
 
-static inline wpk_dw_layout wpk_dw_cut(const wpk_conv_shape *s) {
+static inline wpk_dw_strips wpk_dw_strips_of(wpk_core core, const wpk_conv_shape *s) {
     const bool one = s->stride_h == 1;
     /* Outputs are made in pairs at stride 1, in fours at stride 2; what the last of these reads in
      * vain is the beginning of the next strip. */
     const int32_t columns = s->stride_h * s->out_w + 2;
     const int32_t read = one ? s->out_w + (s->out_w & 1) + 2 : 2 * ((s->out_w + 3) & ~3) + 2;
-    wpk_dw_layout l = {.columns = columns,
-                       .pitch = columns * COLUMN_NBYTES,
-                       .behind = (read - columns) * COLUMN_NBYTES,
+    wpk_dw_strips l = {.columns = columns,
+                       .pitch = columns * WPK_DW_COLUMN_NBYTES,
+                       .behind = (read - columns) * WPK_DW_COLUMN_NBYTES,
                        .strips = 1,
                        .out_rows = one ? 2 : 1,
                        .in_rows = one ? 4 : 3};
     const int32_t wanted = (s->out_h + l.out_rows - 1) / l.out_rows;
-    while (l.strips < wanted && (int64_t)(l.strips + 1) * l.pitch + l.behind <= BAND_NBYTES) {
+    while (l.strips < wanted &&
+           (int64_t)(l.strips + 1) * l.pitch + l.behind <= wpk_of(core)->band_nbytes) {
         ++l.strips;
     }
     return l;
 }
 
-/* Scratch of the 3 × 3 kernels. */
-static inline uint64_t wpk_dw_nbytes(const wpk_conv_shape *s) {
-    const wpk_dw_layout l = wpk_dw_cut(s);
-    return WEIGHT_NBYTES + (uint64_t)l.pitch * (uint32_t)l.strips + (uint32_t)l.behind;
-}
-
-#else
-
-/* Channels that are handled together: what a word of the image holds. */
+/* Without Helium: channels that are handled together, what a word of the image holds. */
 enum { WPK_DW_LANES = 4 };
 
-/* A band of the padded image for four channels, in the layout of the architecture. A row has
- * `pitch` columns. */
+/* A band of the padded image for four channels, in the layout of the core. A row has `pitch`
+ * columns. */
 typedef struct {
     int32_t pitch, rows;
 } wpk_dw_planes;
-
-#if WPK_DSP
-/* A plane of int16 a channel, one after another. */
-typedef int16_t wpk_dw_element;
-#else
-/* Pixels of four channels. */
-typedef int8_t wpk_dw_element;
-#endif
-
-enum { BAND_NBYTES = 6144 };
 
 /* How the image is cut into bands. */
 typedef struct {
@@ -85,29 +70,33 @@ typedef struct {
     int32_t out_rows; /* of a full band */
 } wpk_dw_bands;
 
-static inline uint64_t wpk_dw_planes_nbytes(int64_t pitch, int64_t rows) {
-    return sizeof(wpk_dw_element) * WPK_DW_LANES * (uint64_t)(pitch * rows);
+static inline uint64_t wpk_dw_planes_nbytes(wpk_core core, int64_t pitch, int64_t rows) {
+    return (uint64_t)(pitch * rows) * WPK_DW_LANES * wpk_of(core)->band_value_nbytes;
 }
 
-static inline wpk_dw_bands wpk_dw_cut(const wpk_conv_shape *s) {
+static inline wpk_dw_bands wpk_dw_bands_of(wpk_core core, const wpk_conv_shape *s) {
     const int32_t stride = s->stride_h;
     wpk_dw_bands b;
     /* Outputs are made in pairs, and windows are read in pairs of columns. */
     b.planes.pitch = (s->out_w + (s->out_w & 1)) * stride + 2;
     b.out_rows = 1;
     while (b.out_rows < s->out_h &&
-           wpk_dw_planes_nbytes(b.planes.pitch, b.out_rows * stride + 3) <= BAND_NBYTES) {
+           wpk_dw_planes_nbytes(core, b.planes.pitch, b.out_rows * stride + 3) <=
+               wpk_of(core)->band_nbytes) {
         ++b.out_rows;
     }
     b.planes.rows = (b.out_rows - 1) * stride + 3;
     return b;
 }
 
-static inline uint64_t wpk_dw_nbytes(const wpk_conv_shape *s) {
-    const wpk_dw_bands b = wpk_dw_cut(s);
-    return wpk_dw_planes_nbytes(b.planes.pitch, b.planes.rows);
+/* Scratch of the 3 × 3 kernels. */
+static inline uint64_t wpk_dw_nbytes(wpk_core core, const wpk_conv_shape *s) {
+    if (wpk_of(core)->helium) {
+        const wpk_dw_strips l = wpk_dw_strips_of(core, s);
+        return WPK_DW_WEIGHT_NBYTES + (uint64_t)l.pitch * (uint32_t)l.strips + (uint32_t)l.behind;
+    }
+    const wpk_dw_bands b = wpk_dw_bands_of(core, s);
+    return wpk_dw_planes_nbytes(core, b.planes.pitch, b.planes.rows);
 }
-
-#endif
 
 #endif

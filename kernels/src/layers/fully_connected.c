@@ -3,13 +3,18 @@
 #include "../gemm/gemm.h"
 #include "layers.h"
 
-uint32_t wpk_fully_connected_plan(uint32_t batch, const wpk_weights *weights, wpk_plan *plan) {
+WPK_CORE_API uint32_t wpk_fully_connected_plan_for(wpk_core core, uint32_t batch,
+                                                   const wpk_weights *weights, wpk_plan *plan) {
     const struct wpk_layer_kernels *const layers = wpk_layers_of(weights);
     if (layers != NULL) {
-        return layers->fully_connected_plan(batch, weights, plan);
+        return layers->fully_connected_plan(core, batch, weights, plan);
     }
-    plan->rows = (wpk_rows_plan){.schedule = WPK_ROWS_DENSE};
+    plan->schedule = WPK_ROWS_DENSE;
     return wpk_tables_nbytes(weights);
+}
+
+uint32_t wpk_fully_connected_plan(uint32_t batch, const wpk_weights *weights, wpk_plan *plan) {
+    return wpk_fully_connected_plan_for(WPK_THIS_CORE, batch, weights, plan);
 }
 
 void wpk_fully_connected_s8(uint32_t batch, const wpk_weights *weights, const wpk_plan *plan,

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 
 #include "../base/bytes.h"
-#include "../layers/layers.h"
 #include "indices.h"
+#include "plan.h"
 
 enum { MAX_BITS = 8 };
 

@@ -26,10 +26,11 @@ static inline uint64_t wpk_pool_table_cost(const wpk_pool *pool) {
 bool wpk_pool_products_fit(const wpk_conv_shape *shape);
 
 /* Whether products by look-up take less than by multiplication, a table aside. */
-bool wpk_pool_looks_up_faster(const wpk_pool_layer *layer);
+bool wpk_pool_looks_up_faster(wpk_core core, const wpk_pool_layer *layer);
 
 /* The cheapest way to cut that fits the budget, or else one that takes little memory; the estimate
  * of its instructions in 64ths, or UINT64_MAX if there is none. */
-uint64_t wpk_pool_cut(const wpk_pool_layer *layer, bool looks_up, wpk_pool_layout *layout);
+uint64_t wpk_pool_cut(wpk_core core, const wpk_pool_layer *layer, bool looks_up,
+                      wpk_pool_layout *layout);
 
 #endif

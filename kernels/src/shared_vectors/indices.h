@@ -42,28 +42,13 @@ static inline uint32_t wpk_pool_index(const uint8_t *row, uint32_t bits, uint32_
     return (low | high << 8) >> bit % 8 & ((1u << bits) - 1);
 }
 
-#if WPK_MVE
-
-/* Whether the matrix product takes pool vectors (pool_pack_mve.c), and not rows that were decoded:
- * where no vector is cut off, and offsets into four rows of indices have 16 bits. */
-static inline bool wpk_pool_packs(const wpk_blob *blob) {
-    return wpk_pool_depth(blob) % WPK_POOL_LANES == 0 &&
-           4 * wpk_pool_row_nbytes(blob) <= UINT16_MAX;
-}
-
-/* Where the indices of a row group are, in the order in which the matrix product takes them. */
+/* With Helium, where the indices of a row group are, in the order in which the matrix product takes
+ * them. */
 typedef struct {
     uint32_t row_nbytes;
     uint32_t chunks;   /* of 16 columns */
     uint32_t mask;     /* of an index, times the bytes of a vector */
     uint32_t reserved; /* three vectors of u16 for each chunk follow */
 } wpk_pool_order;
-
-/* Bytes of an order, a multiple of 16. */
-static inline uint64_t wpk_pool_order_nbytes(const wpk_blob *blob) {
-    return sizeof(wpk_pool_order) + ((uint64_t)wpk_pool_positions(blob) + 1) / 2 * 48;
-}
-
-#endif
 
 #endif

@@ -6,6 +6,7 @@
 #include "conv_products.h"
 #include "indices.h"
 #include "kernels.h"
+#include "pack.h"
 #include "wpk/requant.h"
 
 static void narrow(const wpk_weights *weights, int8_t zero_point, int8_t *x, uint32_t n) {
@@ -99,7 +100,7 @@ static void conv(const wpk_conv_shape *shape, const wpk_weights *weights, const 
         return;
     }
     const wpk_pool *const pool = weights->blob.pool;
-    const wpk_pool_layout p = wpk_pool_layout_of(shape, weights, &plan->pool);
+    const wpk_pool_layout p = wpk_pool_layout_of(WPK_THIS_CORE, shape, weights, &plan->pool);
     if (p.builds) {
         wpk_pool_build_lut(pool, scratch);
     }
@@ -113,14 +114,30 @@ static void fully_connected(uint32_t batch, const wpk_weights *weights, const wp
     conv(&shape, weights, plan, requant, x, y, scratch);
 }
 
-const struct wpk_layer_kernels wpk_pool_layers = {wpk_pool_conv_plan,
-                                                  conv,
-                                                  wpk_pool_fully_connected_plan,
-                                                  fully_connected,
-                                                  narrow,
+#if WPK_PLANS_HELIUM
+
+/* Vectors are packed, and not rows that were decoded, where none is cut off, and offsets into four
+ * rows of indices have 16 bits. */
+static uint32_t order_nbytes(const wpk_blob *blob) {
+    const bool packs =
+        wpk_pool_depth(blob) % WPK_POOL_LANES == 0 && 4 * wpk_pool_row_nbytes(blob) <= UINT16_MAX;
+    return packs ? sizeof(wpk_pool_order) + (wpk_pool_positions(blob) + 1) / 2 * 48 : 0;
+}
+
+#endif
+
+const struct wpk_layer_kernels wpk_pool_layers = {
+    .conv_plan = wpk_pool_conv_plan,
+    .conv = conv,
+    .fully_connected_plan = wpk_pool_fully_connected_plan,
+    .fully_connected = fully_connected,
+    .narrow = narrow,
+#if WPK_PLANS_HELIUM
+    .order_nbytes = order_nbytes,
+#endif
 #if WPK_MVE
-                                                  wpk_pool_order_of,
-                                                  wpk_pool_pack,
-                                                  wpk_pool_dots
+    .order_of = wpk_pool_order_of,
+    .pack = wpk_pool_pack,
+    .dots = wpk_pool_dots,
 #endif
 };

@@ -1,5 +1,4 @@
 /* Where the parts of a pooled layer lie in scratch. */
-#include "../core/gemm_plan.h"
 #include "indices.h"
 #include "kernels.h"
 #include "plan.h"
@@ -50,7 +49,8 @@ wpk_pool_span wpk_pool_span_of(const wpk_conv_shape *shape, const wpk_weights *w
 }
 
 /* Not inlined, nor are the sums: once more would be half a kilobyte of flash. */
-__attribute__((noinline)) bool wpk_pool_lay_rows(const wpk_pool_span *span, wpk_pool_layout *p) {
+__attribute__((noinline)) bool wpk_pool_lay_rows(wpk_core core, const wpk_pool_span *span,
+                                                 wpk_pool_layout *p) {
     const wpk_pool *const pool = span->pool;
     /* Inner loops take four words at a time. */
     p->words = p->wide ? p->columns : (p->columns + 1) / 2;
@@ -59,9 +59,9 @@ __attribute__((noinline)) bool wpk_pool_lay_rows(const wpk_pool_span *span, wpk_
     p->vectors = p->wide ? p->pitch : 2 * p->pitch;
     const uint64_t products = 4ull * p->groups * wpk_pool_rows(pool) * p->pitch;
     p->prepared_at = p->builds ? wpk_pool_lut_nbytes(pool) : 0;
-    p->offsets_at =
-        p->prepared_at + (p->looks_up ? 0 : wpk_align16(wpk_pool_prepared_nbytes(pool)));
-    const uint32_t batches = p->keeps ? wpk_pool_ceil_div(span->groups, p->groups) : 1;
+    p->offsets_at = p->prepared_at +
+                    (p->looks_up ? 0 : wpk_align16(wpk_of(core)->prepared_nbytes * pool->size));
+    const uint32_t batches = p->keeps ? wpk_ceil_div(span->groups, p->groups) : 1;
     p->vectors_at =
         p->offsets_at + wpk_align16(2ull * span->taps * batches * p->groups * p->filters);
     p->products_at = p->vectors_at + wpk_align16(8ull * p->vectors);
@@ -76,8 +76,8 @@ __attribute__((noinline)) void wpk_pool_lay_sums(const wpk_pool_span *span, wpk_
     p->nbytes = p->sums_at + wpk_align16(wpk_pool_sums_nbytes(p) * p->slots);
 }
 
-wpk_pool_layout wpk_pool_layout_of(const wpk_conv_shape *shape, const wpk_weights *weights,
-                                   const wpk_pool_plan *plan) {
+wpk_pool_layout wpk_pool_layout_of(wpk_core core, const wpk_conv_shape *shape,
+                                   const wpk_weights *weights, const wpk_pool_plan *plan) {
     if (plan->schedule == WPK_POOL_DIRECT) {
         return wpk_pool_direct_layout(&weights->blob);
     }
@@ -95,7 +95,7 @@ wpk_pool_layout wpk_pool_layout_of(const wpk_conv_shape *shape, const wpk_weight
         .groups = plan->groups,
     };
     const wpk_pool_span span = wpk_pool_span_of(shape, weights);
-    (void)wpk_pool_lay_rows(&span, &p);
+    (void)wpk_pool_lay_rows(core, &span, &p);
     wpk_pool_lay_sums(&span, &p);
     return p;
 }

@@ -1,18 +1,19 @@
 /* Row groups of the matrix product from indices into a pool, with Helium. */
 #include "../base/bytes.h"
 #include "../gemm/quad.h"
-#include "../layers/layers.h"
 #include "indices.h"
+#include "pack.h"
 
 #if WPK_MVE
 
 /* A chunk of 16 columns of four rows is two vectors of each: eight indices. Lane r is the first one
  * of row r, lane 4 + r the second. An order has three vectors of u16 for each chunk: offsets of the
  * bytes where indices start and where they end, and shifts that leave index · 8 of two bytes. */
-enum { ROWS = WPK_ROW_GROUP, LANES = 8, CHUNK = 2 * WPK_POOL_LANES, INDEX_SHIFT = 3 };
+enum { ROWS = WPK_M55_ROW_GROUP, LANES = 8, CHUNK = 2 * WPK_POOL_LANES, INDEX_SHIFT = 3 };
 
 void wpk_pool_order_of(const wpk_blob *blob, uint32_t kernel_h, uint32_t kernel_w, bool transposed,
-                       wpk_pool_order *order) {
+                       void *written) {
+    wpk_pool_order *const order = written;
     const uint32_t bits = wpk_pool_index_bits(blob), positions = wpk_pool_positions(blob);
     const uint32_t rows = transposed ? kernel_h : 1, columns = transposed ? kernel_w : 1;
     const uint32_t run = positions / (rows * columns);

@@ -1,10 +1,9 @@
-/* How a layer of pool indices is planned for this core, and where things lie in scratch. Private. A
- * host compiles this for other cores too. */
+/* How a layer of pool indices is planned for a core, and where things lie in scratch. Private. */
 #ifndef WPK_SRC_POOL_PLAN_H
 #define WPK_SRC_POOL_PLAN_H
 
-#include <stdbool.h>
-
+#include "../base/arithmetic.h"
+#include "../core/core.h"
 #include "wpk/conv.h"
 
 /* wpk_pool_plan.flags: products come from the look-up table; the offsets of all groups are kept,
@@ -19,11 +18,6 @@ typedef struct {
     uint32_t phase, first, width;
 } wpk_pool_segment;
 
-/* Bytes of what wpk_pool_prepare writes. */
-static inline uint32_t wpk_pool_prepared_nbytes(const wpk_pool *pool) {
-    return (WPK_DSP ? 20 : WPK_THUMB2 ? 32 : 0) * pool->size;
-}
-
 /* What the layout of schedule PRODUCTS takes from the layer. */
 typedef struct {
     const wpk_pool *pool;
@@ -32,10 +26,6 @@ typedef struct {
     uint32_t reach;            /* rows of outputs below its own that an input row adds to */
     uint32_t segments, margin; /* of a row of products; words beside those of the outputs */
 } wpk_pool_span;
-
-static inline uint32_t wpk_pool_ceil_div(uint32_t a, uint32_t b) {
-    return a / b + (a % b != 0);
-}
 
 /* A plan, with all that follows from it for the layer. A tile is `columns` columns of outputs of
  * `filters` filters. It is computed in bands of `rows` rows from top to bottom; sums of the `slots`
@@ -56,25 +46,25 @@ typedef struct {
 } wpk_pool_layout;
 
 /* Helium multiplies decoded rows faster than anything else. */
-static inline bool wpk_pool_just_gathers(const wpk_pool *pool) {
+static inline bool wpk_pool_just_gathers(wpk_core core, const wpk_pool *pool) {
 #ifdef WPK_POOL_FORCE
-    (void)pool;
+    (void)core, (void)pool;
     return false;
 #else
-    return WPK_MVE && pool->lut_shift == 0;
+    return wpk_of(core)->helium && pool->lut_shift == 0;
 #endif
 }
 
 /* Of a plan of schedule DIRECT or PRODUCTS. */
-wpk_pool_layout wpk_pool_layout_of(const wpk_conv_shape *shape, const wpk_weights *weights,
-                                   const wpk_pool_plan *plan);
+wpk_pool_layout wpk_pool_layout_of(wpk_core core, const wpk_conv_shape *shape,
+                                   const wpk_weights *weights, const wpk_pool_plan *plan);
 
 /* The parts of that, for planning. wpk_pool_lay_rows: all that depends on filters, columns, groups
  * and what is kept; false if offsets would not fit. wpk_pool_lay_sums: what depends on rows, too.
  */
 wpk_pool_layout wpk_pool_direct_layout(const wpk_blob *blob);
 wpk_pool_span wpk_pool_span_of(const wpk_conv_shape *shape, const wpk_weights *weights);
-bool wpk_pool_lay_rows(const wpk_pool_span *span, wpk_pool_layout *layout);
+bool wpk_pool_lay_rows(wpk_core core, const wpk_pool_span *span, wpk_pool_layout *layout);
 void wpk_pool_lay_sums(const wpk_pool_span *span, wpk_pool_layout *layout);
 
 /* Bytes of the constants and of the sums of a slot. */
@@ -112,8 +102,12 @@ static inline wpk_conv_shape wpk_pool_row_of_pixels(uint32_t batch, const wpk_we
     return shape;
 }
 
-uint32_t wpk_pool_conv_plan(const wpk_conv_shape *shape, const wpk_weights *weights, uint32_t spare,
-                            wpk_plan *plan);
-uint32_t wpk_pool_fully_connected_plan(uint32_t batch, const wpk_weights *weights, wpk_plan *plan);
+/* The layers of the codec. */
+extern const struct wpk_layer_kernels wpk_pool_layers;
+
+uint32_t wpk_pool_conv_plan(wpk_core core, const wpk_conv_shape *shape, const wpk_weights *weights,
+                            uint32_t spare, wpk_plan *plan);
+uint32_t wpk_pool_fully_connected_plan(wpk_core core, uint32_t batch, const wpk_weights *weights,
+                                       wpk_plan *plan);
 
 #endif

@@ -1,7 +1,6 @@
-// What the runtime calls in place of the kernels' own: the scratch of a layer on the host, or on a
-// core that is planned for.
-#ifndef WPCONVERT_NATIVE_SCRATCH_H_
-#define WPCONVERT_NATIVE_SCRATCH_H_
+// The cores that layers are planned for.
+#ifndef WPCONVERT_NATIVE_CORES_H_
+#define WPCONVERT_NATIVE_CORES_H_
 
 #include <cstdint>
 #include <string>
@@ -14,14 +13,14 @@ namespace wpconvert::native {
 // Those that are planned for, as in a board.json.
 std::vector<std::string> core_names();
 
-// The planning of a core; nullptr for one that is not known.
-const wpn_planning *planning_of(const std::string &core);
+// A core by that name; throws Error for one that is not known.
+wpn_core core_of(const std::string &name);
 
 // While it lives, this thread plans for a core. Without `spare`, layers know of no memory that
 // costs nothing, as in TensorFlow Lite Micro.
 class PlanningFor {
    public:
-    PlanningFor(const wpn_planning *planning, bool spare);
+    PlanningFor(wpn_core core, bool spare);
     ~PlanningFor();
     PlanningFor(const PlanningFor &) = delete;
     PlanningFor &operator=(const PlanningFor &) = delete;
@@ -29,4 +28,4 @@ class PlanningFor {
 
 }  // namespace wpconvert::native
 
-#endif  // WPCONVERT_NATIVE_SCRATCH_H_
+#endif  // WPCONVERT_NATIVE_CORES_H_
