@@ -13,6 +13,7 @@
 
 #include "codecs.h"
 #include "wpk/requant.h"
+#include "wpk/shared_vectors.h"
 #include "wpk/weights.h"
 
 static bool rows_agree(const wpk_blob *blob, const wpk_codec *codec, const wpk_cursor *start,
@@ -97,11 +98,11 @@ static const char *try_rows(const wpk_blob *blob, const wpk_codec *codec, const 
     return NULL;
 }
 
-static const char *try_blob(const uint8_t *data, uint32_t nbytes, const wpk_pool *pool,
+static const char *try_blob(const uint8_t *data, uint32_t nbytes, const wpk_shared_vectors *pool,
                             bool accepted, const uint8_t *weights) {
     wpk_blob blob;
     const bool parsed = wpk_blob_parse(data, nbytes, &blob) == WPK_OK;
-    blob.pool = pool;
+    blob.side = pool;
     const wpk_codec *const codec = parsed ? find_codec(blob.codec) : NULL;
     if (codec == NULL || codec->check(&blob) != WPK_OK) {
         return accepted ? "refused" : NULL;
@@ -131,8 +132,8 @@ static const char *try_pooled_blob(const uint8_t *data, uint32_t nbytes, bool ac
     const uint32_t blob_nbytes = nbytes - 4 - pool_nbytes;
     uint8_t *const tensor = copy_of(data + 4, pool_nbytes);
     uint8_t *const blob = copy_of(data + 4 + pool_nbytes, blob_nbytes);
-    wpk_pool pool;
-    const char *const wrong = wpk_pool_parse(tensor, pool_nbytes, &pool) == WPK_OK
+    wpk_shared_vectors pool;
+    const char *const wrong = wpk_sv_parse(tensor, pool_nbytes, &pool) == WPK_OK
                                   ? try_blob(blob, blob_nbytes, &pool, accepted, weights)
                               : accepted ? "has its pool refused"
                                          : NULL;
@@ -143,8 +144,8 @@ static const char *try_pooled_blob(const uint8_t *data, uint32_t nbytes, bool ac
 
 static const char *try_pool(const uint8_t *data, uint32_t nbytes, bool accepted,
                             const uint8_t *expected) {
-    wpk_pool pool;
-    if (wpk_pool_parse(data, nbytes, &pool) != WPK_OK) {
+    wpk_shared_vectors pool;
+    if (wpk_sv_parse(data, nbytes, &pool) != WPK_OK) {
         return accepted ? "refused" : NULL;
     }
     if (!accepted) {

@@ -16,6 +16,7 @@
 #include "harness.h"
 #include "wpk/conv.h"
 #include "wpk/fully_connected.h"
+#include "wpk/shared_vectors.h"
 
 enum { NAME_NBYTES = 64 };
 enum { WEIGHTS, TABLE, BIAS, INPUT, OUTPUT, POOL, PARTS, SCRATCH = PARTS, WRITTEN, BUFFERS };
@@ -49,8 +50,8 @@ static const char *run_case(const record *r, uint8_t *const *data, uint32_t *cos
     }
     const wpk_conv_shape *const s = &r->shape;
     wpk_weights weights = {0};
-    wpk_pool pool;
-    if (r->nbytes[POOL] != 0 && wpk_pool_parse(part[POOL], r->nbytes[POOL], &pool) != WPK_OK) {
+    wpk_shared_vectors pool;
+    if (r->nbytes[POOL] != 0 && wpk_sv_parse(part[POOL], r->nbytes[POOL], &pool) != WPK_OK) {
         return "pool";
     }
     if (r->blob) {
@@ -58,7 +59,7 @@ static const char *run_case(const record *r, uint8_t *const *data, uint32_t *cos
         if (wpk_blob_parse(part[WEIGHTS], r->nbytes[WEIGHTS], &blob) != WPK_OK) {
             return "blob";
         }
-        blob.pool = r->nbytes[POOL] != 0 ? &pool : NULL;
+        blob.side = r->nbytes[POOL] != 0 ? &pool : NULL;
         const wpk_codec *const codec = find_codec(blob.codec);
         if (codec == NULL || codec->check(&blob) != WPK_OK) {
             return "check";

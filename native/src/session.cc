@@ -108,7 +108,7 @@ const char *text_of(wpk_status status) {
             return "malformed";
         case WPK_BAD_TABLE:
             return "of a malformed table";
-        case WPK_BAD_POOL:
+        case WPK_BAD_SIDE:
             return "of a malformed pool";
         case WPK_UNKNOWN_CODEC:
             return "of an unknown codec";
@@ -255,8 +255,7 @@ LowerArena lower_arena(const uint8_t *model, size_t nbytes, const std::string &c
 }
 
 struct WeightBlob::State {
-    Aligned bytes, pool_bytes;
-    wpk_pool pool;
+    Aligned bytes, side_bytes, side;
     wpk_blob blob;
     const wpk_codec *codec;
 };
@@ -275,13 +274,14 @@ WeightBlob::WeightBlob(const uint8_t *data, size_t nbytes, const uint8_t *pool, 
         throw Error("weight blob: " + std::to_string(nbytes) + " bytes claim to hold " +
                     std::to_string(count) + " weights");
     }
-    if (pool != nullptr) {
-        state_->pool_bytes = copy_of(pool, pool_nbytes);
-        expect_sound(wpk_pool_parse(state_->pool_bytes.get(), static_cast<uint32_t>(pool_nbytes),
-                                    &state_->pool));
-        blob.pool = &state_->pool;
-    }
     state_->codec = FindCodec(blob.codec);
+    if (pool != nullptr && state_->codec != nullptr && state_->codec->parse_side != nullptr) {
+        state_->side_bytes = copy_of(pool, pool_nbytes);
+        state_->side = allocate(state_->codec->side_nbytes);
+        expect_sound(state_->codec->parse_side(
+            state_->side_bytes.get(), static_cast<uint32_t>(pool_nbytes), state_->side.get()));
+        blob.side = state_->side.get();
+    }
     expect_sound(state_->codec == nullptr ? WPK_UNKNOWN_CODEC : state_->codec->check(&blob));
 }
 

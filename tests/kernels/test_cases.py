@@ -23,10 +23,10 @@ def test_every_path_gives_the_bits_of_the_reference(
 
 
 _SCHEDULES = {
-    "gather": ("-DWPK_POOL_FORCE=WPK_ROWS_DENSE",),
-    "direct": ("-DWPK_POOL_FORCE=WPK_POOL_DIRECT",),
-    "products multiplied": ("-DWPK_POOL_FORCE=WPK_POOL_PRODUCTS", "-DWPK_POOL_FORCE_LUT=0"),
-    "products looked up": ("-DWPK_POOL_FORCE=WPK_POOL_PRODUCTS", "-DWPK_POOL_FORCE_LUT=1"),
+    "gather": ("-DWPK_SV_FORCE=WPK_ROWS_DENSE",),
+    "direct": ("-DWPK_SV_FORCE=WPK_TILES_DIRECT",),
+    "products multiplied": ("-DWPK_SV_FORCE=WPK_TILES_PRODUCTS", "-DWPK_SV_FORCE_LUT=0"),
+    "products looked up": ("-DWPK_SV_FORCE=WPK_TILES_PRODUCTS", "-DWPK_SV_FORCE_LUT=1"),
 }
 
 

@@ -34,8 +34,8 @@ def _linked(board: Board, codec: str, folder: Path) -> set[str]:
 @pytest.mark.parametrize("board", boards().values(), ids=boards())
 def test_what_pools_need_comes_with_their_codec(board: Board, tmp_path: Path) -> None:
     """The reader of pool tensors with the check of their table, the plans and the kernels."""
-    assert {"wpk_pool_parse", "wpk_pool_lut_is_right", "wpk_pool_conv_plan"} <= _linked(board, "pool", tmp_path)
-    assert not {name for name in _linked(board, "dcsr", tmp_path) if "pool" in name}
+    assert {"wpk_sv_parse", "wpk_sv_lut_is_right", "wpk_sv_conv_plan"} <= _linked(board, "pool", tmp_path)
+    assert not {name for name in _linked(board, "dcsr", tmp_path) if name.startswith("wpk_sv_")}
 
 
 @pytest.mark.parametrize("board", boards().values(), ids=boards())

@@ -41,16 +41,16 @@ class Way:
         """Macros that leave the plan no choice."""
         if self.schedule is None:
             return ()
-        return f"WPK_POOL_FORCE=WPK_{self.schedule}", f"WPK_POOL_FORCE_LUT={int(self.looks_up)}"
+        return f"WPK_SV_FORCE=WPK_{self.schedule}", f"WPK_SV_FORCE_LUT={int(self.looks_up)}"
 
 
 WAYS = {
     "the plan's choice": Way(None, True),
-    "products by look-up, used again": Way("POOL_PRODUCTS", True),
-    "products by look-up, anew for each tap": Way("POOL_PRODUCTS", True, again=False),
-    "products by multiplication, used again": Way("POOL_PRODUCTS", False),
-    "products by multiplication, anew for each tap": Way("POOL_PRODUCTS", False, again=False),
-    "a look-up for each filter and plane": Way("POOL_DIRECT", True),
+    "products by look-up, used again": Way("TILES_PRODUCTS", True),
+    "products by look-up, anew for each tap": Way("TILES_PRODUCTS", True, again=False),
+    "products by multiplication, used again": Way("TILES_PRODUCTS", False),
+    "products by multiplication, anew for each tap": Way("TILES_PRODUCTS", False, again=False),
+    "a look-up for each filter and plane": Way("TILES_DIRECT", True),
     "rows decoded and multiplied": Way("ROWS_DENSE", False),
 }
 

@@ -4,7 +4,6 @@
 
 #include <stdint.h>
 
-#include "wpk/pool.h"
 #include "wpk/status.h"
 
 #ifdef __cplusplus
@@ -26,7 +25,7 @@ typedef struct {
     uint32_t dims[4];    /* weight shape, 0 from ndim on */
     const uint8_t *section[WPK_MAX_SECTIONS];
     uint32_t section_nbytes[WPK_MAX_SECTIONS];
-    const wpk_pool *pool; /* of codec pool: attached by the caller before its check; NULL */
+    const void *side; /* what wpk_codec.parse_side wrote, attached by the caller; or NULL */
 } wpk_blob;
 
 /* Read and check the header: afterwards every section lies inside data[0, nbytes). What is inside

@@ -53,8 +53,12 @@ typedef struct wpk_codec {
     const char *name; /* as in the "codec" option of WP_* operators */
     uint8_t number;   /* as in wpk_blob.codec */
 
-    /* wpk_pool_parse, of a codec whose blobs need a pool; NULL otherwise. */
-    wpk_status (*parse_pool)(const uint8_t *data, uint32_t nbytes, wpk_pool *pool);
+    uint8_t side_nbytes; /* of what parse_side writes */
+
+    /* Check the side tensor that blobs of some codecs need, and write what decoding wants to know
+     * of it, aligned to a pointer. It is attached to the blob before its check, and the tensor must
+     * outlive it. WPK_OK or WPK_BAD_SIDE. NULL without a side tensor. */
+    wpk_status (*parse_side)(const uint8_t *data, uint32_t nbytes, void *side);
 
     /* Everything that decode relies on, the whole stream; once per model, from Prepare. */
     wpk_status (*check)(const wpk_blob *blob);

@@ -23,7 +23,7 @@ typedef struct {
     int32_t pad_top, pad_left;
 } wpk_conv_shape;
 
-/* Plan a layer, once: the choice takes up to some hundred thousand instructions for pooled weights.
+/* Plan a layer, once: the choice takes up to some hundred thousand instructions for shared vectors.
  * spare: bytes of scratch that cost nothing, since other layers need as much memory; a convolution
  * takes more than it must where that makes it faster. 0 if not known. Returns the scratch of
  * wpk_conv_s8 in bytes; UINT32_MAX if it would not fit 32 bits. */

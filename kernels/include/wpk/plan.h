@@ -6,11 +6,11 @@
 #include <stdint.h>
 
 typedef enum {
-    WPK_ROWS_DENSE,   /* rows of weights, decoded or as they are */
-    WPK_ROWS_LISTED,  /* their stored elements as lists */
-    WPK_ROWS_GROUPED, /* lists in groups of 16 elements, on Helium */
-    WPK_POOL_DIRECT,  /* every filter looks up every plane of every vector */
-    WPK_POOL_PRODUCTS /* products with all pool vectors first; filters add them up */
+    WPK_ROWS_DENSE,    /* rows of weights, decoded or as they are */
+    WPK_ROWS_LISTED,   /* their stored elements as lists */
+    WPK_ROWS_GROUPED,  /* lists in groups of 16 elements, on Helium */
+    WPK_TILES_DIRECT,  /* shared vectors: every filter looks up every plane of every vector */
+    WPK_TILES_PRODUCTS /* the same: products with all vectors first; filters add them up */
 } wpk_schedule;
 
 /* Blocks of rows times tiles of pixels. */
@@ -30,14 +30,14 @@ typedef struct {
     uint8_t groups;  /* of channels whose products are there at a time */
     uint32_t filters;
     uint32_t rows; /* of outputs of a band */
-} wpk_pool_plan;
+} wpk_tiles_plan;
 
 /* Written by wpk_conv_plan or wpk_fully_connected_plan and read by the layer's calls; for nothing
  * else. It has no pointers, so a copy does as well. */
 typedef union {
     uint8_t schedule; /* which of the two it is */
     wpk_rows_plan rows;
-    wpk_pool_plan pool;
+    wpk_tiles_plan tiles;
 } wpk_plan;
 
 #endif

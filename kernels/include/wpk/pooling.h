@@ -10,8 +10,8 @@ extern "C" {
 
 /* Activations are [batch, in_h, in_w, channels] and [batch, out_h, out_w, channels]. Sizes and
  * strides ≥ 1, pads ≥ 0; every window holds at least one pixel of the image, and at most
- * WPK_POOL_MAX_PIXELS. */
-#define WPK_POOL_MAX_PIXELS (1 << 23)
+ * WPK_POOLING_MAX_PIXELS. */
+#define WPK_POOLING_MAX_PIXELS (1 << 23)
 typedef struct {
     int32_t batch, in_h, in_w, channels, out_h, out_w;
     int32_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left;

@@ -18,7 +18,8 @@ typedef struct {
     const wpk_codec *codec; /* of a checked blob; unused with dense rows */
     wpk_blob blob;
     uint32_t rows, cols;
-    uint8_t act_bits; /* of codec pool: the bits of an activation that count, 1 to 8 */
+    uint8_t act_bits; /* the bits of an activation that count: 8, or less for codecs with
+                       * layers of their own */
 } wpk_weights;
 
 /* Weights of a checked blob. Dense blobs are read in place. */

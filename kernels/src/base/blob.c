@@ -3,13 +3,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "arithmetic.h"
 #include "bytes.h"
 
 enum { HEADER_NBYTES = 40, VERSION = 1, ELEMENT_INT8 = 1, MAX_NDIM = 4, MAX_BLOCK_LOG2 = 15 };
-
-static uint64_t align16(uint64_t nbytes) {
-    return (nbytes + 15) & ~(uint64_t)15;
-}
 
 /* rows and cols must be the products of the dimensions; none of them wraps. */
 static bool shape_fits(const wpk_blob *blob) {
@@ -61,7 +58,7 @@ wpk_status wpk_blob_parse(const uint8_t *data, uint32_t nbytes, wpk_blob *blob) 
         return WPK_BAD_BLOB;
     }
     for (uint32_t i = 0; i < blob->section_count; ++i) {
-        const uint64_t start = align16(end);
+        const uint64_t start = wpk_align16(end);
         blob->section_nbytes[i] = wpk_load_u32(data + HEADER_NBYTES + 4 * i);
         end = start + blob->section_nbytes[i];
         if (end > nbytes) {
@@ -69,5 +66,5 @@ wpk_status wpk_blob_parse(const uint8_t *data, uint32_t nbytes, wpk_blob *blob) 
         }
         blob->section[i] = data + start;
     }
-    return align16(end) == nbytes ? WPK_OK : WPK_BAD_BLOB;
+    return wpk_align16(end) == nbytes ? WPK_OK : WPK_BAD_BLOB;
 }

@@ -1,11 +1,11 @@
-/* Fixed-point arithmetic shared by the element-wise kernels. Private. */
-#ifndef WPK_SRC_ELEMENT_H_
-#define WPK_SRC_ELEMENT_H_
+/* Rescaling in a form that takes few instructions. Private. */
+#ifndef WPK_SRC_RESCALE_H
+#define WPK_SRC_RESCALE_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
+#include "bytes.h"
 #include "wpk/arch.h"
 #include "wpk/requant.h"
 
@@ -72,14 +72,4 @@ static inline int32_t wpk_saturate_s8(int32_t x) {
 #endif
 }
 
-static inline uint32_t wpk_load_u32(const void *p) {
-    uint32_t value;
-    memcpy(&value, p, sizeof(value));
-    return value;
-}
-
-static inline void wpk_store_u32(void *p, uint32_t value) {
-    memcpy(p, &value, sizeof(value));
-}
-
-#endif /* WPK_SRC_ELEMENT_H_ */
+#endif /* WPK_SRC_RESCALE_H */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "arithmetic.h"
 #include "fields.h"
 
 enum {
@@ -87,7 +88,7 @@ wpk_status wpk_table_parse(const uint8_t *data, uint32_t nbytes, wpk_table *tabl
 }
 
 static uint32_t arrays_nbytes(const layout *l) {
-    return (4 * l->channels + 5 * l->multipliers + 15) & ~15u;
+    return (uint32_t)wpk_align16(4 * l->channels + 5 * l->multipliers);
 }
 
 uint32_t wpk_table_scratch_nbytes(const wpk_table *table) {

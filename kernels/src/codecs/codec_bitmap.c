@@ -1,6 +1,6 @@
 /* Codec 3, bitmap: a bit a weight, and the weights that are not 0 (docs/FORMAT.md). */
-#include "../gemm/lists.h"
 #include "codec_sparse.h"
+#include "list_kernels.h"
 
 enum { SECTION_BITS = 1, SECTIONS = 3, STREAMS = 1 };
 
@@ -33,7 +33,7 @@ static wpk_status check(const wpk_blob *blob) {
         return WPK_UNKNOWN_CODEC;
     }
     const uint32_t nbytes = row_nbytes(blob);
-    if (blob->section_count != SECTIONS || (blob->flags & ~FLAG_WIDE_INDEX) != 0 ||
+    if (blob->section_count != SECTIONS || (blob->flags & ~WPK_FLAG_WIDE_INDEX) != 0 ||
         !wpk_sparse_index_fits(blob, STREAMS) ||
         blob->section_nbytes[SECTION_BITS] != (uint64_t)blob->rows * nbytes) {
         return WPK_BAD_BLOB;
@@ -48,7 +48,7 @@ static wpk_status check(const wpk_blob *blob) {
         }
         cursor.at[0] += ones(bits, nbytes);
     }
-    return cursor.at[0] == blob->section_nbytes[SECTION_VALUES] ? WPK_OK : WPK_BAD_BLOB;
+    return cursor.at[0] == blob->section_nbytes[WPK_SECTION_VALUES] ? WPK_OK : WPK_BAD_BLOB;
 }
 
 /* A row that is being read; the next one lies behind it. */
@@ -66,12 +66,12 @@ static inline reader open_row(const wpk_blob *blob, wpk_cursor *cursor, uint32_t
         cursor->row = row;
     }
     const reader r = {blob->section[SECTION_BITS] + row * nbytes,
-                      (const int8_t *)blob->section[SECTION_VALUES] + cursor->at[0]};
+                      (const int8_t *)blob->section[WPK_SECTION_VALUES] + cursor->at[0]};
     return r;
 }
 
 static inline void close_row(const wpk_blob *blob, const reader *r, wpk_cursor *cursor) {
-    cursor->at[0] = (uint32_t)(r->value - (const int8_t *)blob->section[SECTION_VALUES]);
+    cursor->at[0] = (uint32_t)(r->value - (const int8_t *)blob->section[WPK_SECTION_VALUES]);
     ++cursor->row;
 }
 
@@ -266,6 +266,6 @@ const wpk_codec wpk_codec_bitmap = {
     .decode = decode,
     .list = list,
     .dot = dot,
-    .list_kernels = WPK_LIST_KERNELS,
+    .list_kernels = &wpk_lists,
     .stored = wpk_sparse_stored,
 };

@@ -1,7 +1,7 @@
 /* Codec 5, Huffman: prefix codes of all weights, or of the non-zero ones and the gaps between them
  * (docs/FORMAT.md). Most codes are looked up whole; longer ones are read bit for bit. */
-#include "../gemm/lists.h"
 #include "huffman_loops.h"
+#include "list_kernels.h"
 
 static wpk_status check(const wpk_blob *blob) {
     if (blob->codec != wpk_codec_huffman.number) {
@@ -230,7 +230,7 @@ const wpk_codec wpk_codec_huffman = {
     .decode = decode,
     .list = list,
     .dot = dot,
-    .list_kernels = WPK_LIST_KERNELS,
+    .list_kernels = &wpk_lists,
     .stored = stored,
     .tables_nbytes = wpk_huffman_tables_nbytes,
     .load_tables = wpk_huffman_load_tables,

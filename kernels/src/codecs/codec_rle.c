@@ -1,12 +1,12 @@
 /* Codec 1, RLE: non-zero weights and 4-bit distances between them (docs/FORMAT.md). */
-#include "../gemm/lists.h"
 #include "codec_sparse.h"
+#include "list_kernels.h"
 
 enum { SECTION_STEPS = 3, SECTIONS = 4, STREAMS = 1, FILLER = 15 };
 
 /* Elements [begin, end) are one row: columns inside, in order, fillers 0. */
 static bool row_is_valid(const wpk_blob *blob, uint32_t begin, uint32_t end) {
-    const uint8_t *const values = blob->section[SECTION_VALUES];
+    const uint8_t *const values = blob->section[WPK_SECTION_VALUES];
     const uint8_t *const steps = blob->section[SECTION_STEPS];
     uint64_t column = 0;
     bool may_stay = true;
@@ -26,7 +26,7 @@ static wpk_status check(const wpk_blob *blob) {
     if (blob->codec != wpk_codec_rle.number) {
         return WPK_UNKNOWN_CODEC;
     }
-    const uint32_t total = blob->section_nbytes[SECTION_VALUES];
+    const uint32_t total = blob->section_nbytes[WPK_SECTION_VALUES];
     if (!wpk_sparse_sections_fit(blob, SECTIONS, STREAMS) ||
         blob->section_nbytes[SECTION_STEPS] != total / 2 + total % 2) {
         return WPK_BAD_BLOB;
@@ -56,7 +56,7 @@ static inline uint8x16_t steps_of(uint16x8_t pairs) {
 
 /* Columns are prefix sums of the steps, at most 16 · 15, from the column of the element before. */
 static void decode_row(const wpk_blob *blob, uint32_t begin, uint32_t end, int8_t *row) {
-    const int8_t *value = (const int8_t *)blob->section[SECTION_VALUES] + begin;
+    const int8_t *value = (const int8_t *)blob->section[WPK_SECTION_VALUES] + begin;
     const uint8_t *step = blob->section[SECTION_STEPS] + begin / 2;
     uint32_t left = end - begin, total;
     if ((begin & 1) != 0 && left > 0) {
@@ -81,7 +81,7 @@ static void decode_row(const wpk_blob *blob, uint32_t begin, uint32_t end, int8_
 }
 
 static int32_t dot_row(const wpk_blob *blob, uint32_t begin, uint32_t end, const int8_t *x) {
-    const int8_t *value = (const int8_t *)blob->section[SECTION_VALUES] + begin;
+    const int8_t *value = (const int8_t *)blob->section[WPK_SECTION_VALUES] + begin;
     const uint8_t *step = blob->section[SECTION_STEPS] + begin / 2;
     uint32_t left = end - begin, total;
     int32_t acc = 0;
@@ -114,7 +114,7 @@ static inline uint8x16_t odd_steps_of(uint16x8_t pairs, uint16x8_t behind) {
 }
 
 static void group_row(const wpk_blob *blob, uint32_t begin, uint32_t left, wpk_group *group) {
-    const int8_t *value = (const int8_t *)blob->section[SECTION_VALUES] + begin;
+    const int8_t *value = (const int8_t *)blob->section[WPK_SECTION_VALUES] + begin;
     const uint8_t *step = blob->section[SECTION_STEPS] + begin / 2;
     const bool odd = (begin & 1) != 0;
     uint32_t total = 0;
@@ -141,8 +141,8 @@ static void group_row(const wpk_blob *blob, uint32_t begin, uint32_t left, wpk_g
 #else
 
 static void decode_row(const wpk_blob *blob, uint32_t begin, uint32_t end, int8_t *row) {
-    const int8_t *value = (const int8_t *)blob->section[SECTION_VALUES] + begin;
-    const int8_t *const last = (const int8_t *)blob->section[SECTION_VALUES] + end;
+    const int8_t *value = (const int8_t *)blob->section[WPK_SECTION_VALUES] + begin;
+    const int8_t *const last = (const int8_t *)blob->section[WPK_SECTION_VALUES] + end;
     const uint8_t *step = blob->section[SECTION_STEPS] + begin / 2;
     /* A filler stores its 0 like any other element: the weight after it may lie at the same column
      * and is stored later, otherwise the 0 is right. */
@@ -165,7 +165,7 @@ static void decode_row(const wpk_blob *blob, uint32_t begin, uint32_t end, int8_
 }
 
 static int32_t dot_row(const wpk_blob *blob, uint32_t begin, uint32_t end, const int8_t *x) {
-    const int8_t *value = (const int8_t *)blob->section[SECTION_VALUES] + begin;
+    const int8_t *value = (const int8_t *)blob->section[WPK_SECTION_VALUES] + begin;
     const int8_t *const last = value + (end - begin);
     const uint8_t *step = blob->section[SECTION_STEPS] + begin / 2;
     uint32_t acc = 0;
@@ -233,7 +233,7 @@ static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uin
         return WPK_NO_ROOM;
     }
     const uint32_t begin = cursor->at[0], end = begin + count;
-    const int8_t *value = (const int8_t *)blob->section[SECTION_VALUES] + begin;
+    const int8_t *value = (const int8_t *)blob->section[WPK_SECTION_VALUES] + begin;
     const int8_t *const last = value + count;
     const uint8_t *steps = blob->section[SECTION_STEPS] + begin / 2;
     uint32_t offset = 0;
@@ -297,6 +297,6 @@ const wpk_codec wpk_codec_rle = {
     .list = list,
     .dot = dot,
     .groups = to_groups,
-    .list_kernels = WPK_LIST_KERNELS,
+    .list_kernels = &wpk_lists,
     .stored = wpk_sparse_stored,
 };

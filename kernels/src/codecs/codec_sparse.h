@@ -8,8 +8,8 @@
 #include "../base/bytes.h"
 #include "wpk/codec.h"
 
-enum { SECTION_INDEX = 0, SECTION_COUNTS = 1, SECTION_VALUES = 2 };
-enum { FLAG_COUNT_TYPE = 3, FLAG_WIDE_INDEX = 4 };
+enum { WPK_SECTION_INDEX = 0, WPK_SECTION_COUNTS = 1, WPK_SECTION_VALUES = 2 };
+enum { WPK_FLAG_COUNT_TYPE = 3, WPK_FLAG_WIDE_INDEX = 4 };
 
 /* The row counts of a blob, ready to be read. */
 typedef struct {
@@ -19,8 +19,8 @@ typedef struct {
 } wpk_counts;
 
 static inline wpk_counts wpk_counts_of(const wpk_blob *blob) {
-    const wpk_counts counts = {blob->section[SECTION_COUNTS], blob->flags & FLAG_COUNT_TYPE,
-                               blob->section_nbytes[SECTION_VALUES] / blob->rows};
+    const wpk_counts counts = {blob->section[WPK_SECTION_COUNTS], blob->flags & WPK_FLAG_COUNT_TYPE,
+                               blob->section_nbytes[WPK_SECTION_VALUES] / blob->rows};
     return counts;
 }
 

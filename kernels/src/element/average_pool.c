@@ -14,7 +14,7 @@ static inline int32_t mean(int32_t sum, int32_t count) {
 enum { MAX_RECIPROCAL_COUNT = 4096 };
 
 /* Four channels; `all`: none of them is beyond the last. */
-static inline __attribute__((always_inline)) int32x4_t four(const wpk_pool_window *window,
+static inline __attribute__((always_inline)) int32x4_t four(const wpk_pooling_window *window,
                                                             int32_t c, int32_t count,
                                                             uint32x4_t inverse, mve_pred16_t lanes,
                                                             bool all) {
@@ -43,7 +43,7 @@ static inline __attribute__((always_inline)) int32x4_t four(const wpk_pool_windo
     return vldrwq_s32(sums);
 }
 
-static void pixel(const wpk_pool_window *window, int8_t *y) {
+static void pixel(const wpk_pooling_window *window, int8_t *y) {
     const uint32_t count = (uint32_t)(window->h * window->w);
     /* ⌈2^32 / count⌉ in 32 bits, for a count above 1. */
     const uint32x4_t inverse = vdupq_n_u32(UINT32_MAX / count + 1);
@@ -100,7 +100,7 @@ static inline int32_t upper(uint32_t sums, int32_t count) {
 
 /* The mean of 2 to MAX_PACKED_COUNT values, clamped. inverse = ⌈2^32 / count⌉: its error times the
  * size stays below 2^32 / count. half = ⌊count / 2⌋. */
-static inline int8_t packed_mean(const wpk_pool_window *window, int32_t sum, uint32_t half,
+static inline int8_t packed_mean(const wpk_pooling_window *window, int32_t sum, uint32_t half,
                                  uint32_t inverse) {
     const int32_t sign = sum >> 31;
     const uint32_t size = (uint32_t)((sum ^ sign) - sign) + half;
@@ -109,8 +109,8 @@ static inline int8_t packed_mean(const wpk_pool_window *window, int32_t sum, uin
 }
 
 /* Channels from the first on in groups of four; returns how many. */
-static int32_t packed(const wpk_pool_window *all, int32_t count, int8_t *y) {
-    const wpk_pool_window window = *all;
+static int32_t packed(const wpk_pooling_window *all, int32_t count, int8_t *y) {
+    const wpk_pooling_window window = *all;
     const uint32_t half = (uint32_t)count / 2, inverse = UINT32_MAX / (uint32_t)count + 1;
     const int32_t skip = window.pitch - window.w * window.channels;
     int32_t c = 0;
@@ -130,7 +130,7 @@ static int32_t packed(const wpk_pool_window *all, int32_t count, int8_t *y) {
     return c;
 }
 
-static void one_channel(const wpk_pool_window *window, int32_t c, int32_t count, int8_t *y) {
+static void one_channel(const wpk_pooling_window *window, int32_t c, int32_t count, int8_t *y) {
     int32_t sum = 0;
     for (int32_t row = 0; row < window->h; ++row) {
         const int8_t *x = window->x + row * window->pitch + c;
@@ -141,7 +141,7 @@ static void one_channel(const wpk_pool_window *window, int32_t c, int32_t count,
     y[c] = (int8_t)wpk_clamp(mean(sum, count), window->low, window->high);
 }
 
-static void pixel(const wpk_pool_window *window, int8_t *y) {
+static void pixel(const wpk_pooling_window *window, int8_t *y) {
     const int32_t count = window->h * window->w;
     int32_t c = count > 1 && count <= MAX_PACKED_COUNT ? packed(window, count, y) : 0;
     for (; c < window->channels; ++c) {
@@ -151,5 +151,5 @@ static void pixel(const wpk_pool_window *window, int8_t *y) {
 #endif
 
 void wpk_average_pool_s8(const wpk_pooling *params, const int8_t *x, int8_t *y) {
-    wpk_pool_each(params, pixel, x, y);
+    wpk_pooling_each(params, pixel, x, y);
 }

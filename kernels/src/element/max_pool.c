@@ -4,7 +4,7 @@
 #if WPK_MVE
 #include <arm_mve.h>
 
-static void pixel(const wpk_pool_window *window, int8_t *y) {
+static void pixel(const wpk_pooling_window *window, int8_t *y) {
     const int8x16_t low = vdupq_n_s8((int8_t)window->low), high = vdupq_n_s8((int8_t)window->high);
     for (int32_t c = 0; c < window->channels; c += 16) {
         const mve_pred16_t lanes = vctp8q((uint32_t)(window->channels - c));
@@ -28,18 +28,8 @@ static inline uint32_t max_four(uint32_t a, uint32_t b) {
     __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(max) : "r"(a), "r"(b));
     return max;
 }
-#else
-static inline uint32_t max_four(uint32_t a, uint32_t b) {
-    uint32_t max = 0;
-    for (int32_t i = 0; i < 32; i += 8) {
-        const int8_t p = (int8_t)(a >> i), q = (int8_t)(b >> i);
-        max |= (uint32_t)(uint8_t)(p > q ? p : q) << i;
-    }
-    return max;
-}
-#endif
 
-static void four_channels(const wpk_pool_window *window, int32_t c, int8_t *y) {
+static void four_channels(const wpk_pooling_window *window, int32_t c, int8_t *y) {
     uint32_t max = 0x80808080u;
     for (int32_t row = 0; row < window->h; ++row) {
         const int8_t *x = window->x + row * window->pitch + c;
@@ -52,7 +42,9 @@ static void four_channels(const wpk_pool_window *window, int32_t c, int8_t *y) {
     }
 }
 
-static void one_channel(const wpk_pool_window *window, int32_t c, int8_t *y) {
+#endif
+
+static void one_channel(const wpk_pooling_window *window, int32_t c, int8_t *y) {
     int32_t max = INT8_MIN;
     for (int32_t row = 0; row < window->h; ++row) {
         const int8_t *x = window->x + row * window->pitch + c;
@@ -63,11 +55,13 @@ static void one_channel(const wpk_pool_window *window, int32_t c, int8_t *y) {
     y[c] = (int8_t)wpk_clamp(max, window->low, window->high);
 }
 
-static void pixel(const wpk_pool_window *window, int8_t *y) {
+static void pixel(const wpk_pooling_window *window, int8_t *y) {
     int32_t c = 0;
-    for (; WPK_DSP && c + 4 <= window->channels; c += 4) {
+#if WPK_DSP
+    for (; c + 4 <= window->channels; c += 4) {
         four_channels(window, c, y);
     }
+#endif
     for (; c < window->channels; ++c) {
         one_channel(window, c, y);
     }
@@ -75,5 +69,5 @@ static void pixel(const wpk_pool_window *window, int8_t *y) {
 #endif
 
 void wpk_max_pool_s8(const wpk_pooling *params, const int8_t *x, int8_t *y) {
-    wpk_pool_each(params, pixel, x, y);
+    wpk_pooling_each(params, pixel, x, y);
 }

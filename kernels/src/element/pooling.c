@@ -8,11 +8,11 @@ static inline int32_t min_of(int32_t a, int32_t b) {
     return a < b ? a : b;
 }
 
-void wpk_pool_each(const wpk_pooling *p, wpk_pool_pixel pixel, const int8_t *x, int8_t *y) {
-    wpk_pool_window window = {.pitch = p->in_w * p->channels,
-                              .channels = p->channels,
-                              .low = p->activation_min,
-                              .high = p->activation_max};
+void wpk_pooling_each(const wpk_pooling *p, wpk_pooling_pixel pixel, const int8_t *x, int8_t *y) {
+    wpk_pooling_window window = {.pitch = p->in_w * p->channels,
+                                 .channels = p->channels,
+                                 .low = p->activation_min,
+                                 .high = p->activation_max};
     for (int32_t n = 0; n < p->batch; ++n) {
         for (int32_t row = 0; row < p->out_h; ++row) {
             const int32_t top = row * p->stride_h - p->pad_top;

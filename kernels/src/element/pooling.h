@@ -11,11 +11,12 @@ typedef struct {
     int32_t pitch; /* bytes from one row of the image to the next */
     int32_t channels;
     int32_t low, high; /* the clamp */
-} wpk_pool_window;
+} wpk_pooling_window;
 
-typedef void (*wpk_pool_pixel)(const wpk_pool_window *window, int8_t *y);
+typedef void (*wpk_pooling_pixel)(const wpk_pooling_window *window, int8_t *y);
 
 /* Call `pixel` for the window of every output pixel. */
-void wpk_pool_each(const wpk_pooling *params, wpk_pool_pixel pixel, const int8_t *x, int8_t *y);
+void wpk_pooling_each(const wpk_pooling *params, wpk_pooling_pixel pixel, const int8_t *x,
+                      int8_t *y);
 
 #endif /* WPK_SRC_POOLING_H_ */

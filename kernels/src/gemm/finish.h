@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "wpk/arch.h"
+#include "../base/rescale.h"
 #include "wpk/requant.h"
 
 /* An output channel. The fast path is for what real layers have: a right shift, accumulators below
@@ -50,19 +50,9 @@ static inline int32_t wpk_small_high_multiply(int32_t a, int32_t b) {
 #endif
 }
 
-static inline int32_t wpk_saturate(int32_t x) {
-#if WPK_DSP || WPK_THUMB2
-    int32_t y;
-    __asm__("ssat %0, #8, %1" : "=r"(y) : "r"(x));
-    return y;
-#else
-    return wpk_clamp(x, -128, 127);
-#endif
-}
-
 static inline int8_t wpk_finish_fast(int32_t acc, int32_t multiplier, int32_t half, int32_t shift) {
     const int32_t h = wpk_small_high_multiply(acc, multiplier);
-    return (int8_t)wpk_saturate((h + (h >> 31) + half) >> shift);
+    return (int8_t)wpk_saturate_s8((h + (h >> 31) + half) >> shift);
 }
 
 /* One output from an accumulator that includes the bias. */
@@ -160,24 +150,13 @@ _Static_assert(sizeof(wpk_channel) == 16 && offsetof(wpk_channel, bias) == 0 &&
     "mov %[a3], %[a0]\n\t"
 
 /* Outputs of two channels and four pixels. */
-#define WPK_FINISH_TILE \
-    "ldr %[y], %[channel]\n\t"                                                         \
-    "ldrd %[m], %[half], [%[y], #4]\n\t"                                               \
-    "ldrb %[shift], [%[y], #12]\n\t"                                                   \
-    "ldr %[y], %[out]\n\t"                                                             \
-    "ldr %[w], %[pitch]\n\t"                                                      \
-    WPK_FINISH("a0", "0")                                                              \
-    WPK_FINISH("a1", "0")                                                              \
-    WPK_FINISH("a2", "0")                                                              \
-    WPK_FINISH("a3", "0")                                                              \
-    "ldr %[y], %[channel]\n\t"                                                         \
-    "ldrd %[m], %[half], [%[y], #20]\n\t"                                              \
-    "ldrb %[shift], [%[y], #28]\n\t"                                                   \
-    "ldr %[y], %[out]\n\t"                                                             \
-    WPK_FINISH("a4", "1")                                                              \
-    WPK_FINISH("a5", "1")                                                              \
-    WPK_FINISH("a6", "1")                                                              \
-    WPK_FINISH("a7", "1")
+#define WPK_FINISH_TILE                                                                          \
+    WPK_LOAD_CHANNEL WPK_FINISH_4                                                                \
+        "ldr %[y], %[channel]\n\t"                                                               \
+        "ldrd %[m], %[half], [%[y], #20]\n\t"                                                    \
+        "ldrb %[shift], [%[y], #28]\n\t"                                                         \
+        "ldr %[y], %[out]\n\t" WPK_FINISH("a4", "1") WPK_FINISH("a5", "1") WPK_FINISH("a6", "1") \
+            WPK_FINISH("a7", "1")
 
 #endif
 

@@ -21,8 +21,8 @@ typedef struct {
     uint32_t cols;
     uint32_t stride;   /* bytes from row to row, if row-major */
     const void *order; /* Helium: u16, the column of each element of a pixel, or the element of
-                          each column if rows are lists; NULL if they are the same. Of pool indices
-                          a wpk_pool_order */
+                          each column if rows are lists; NULL if they are the same. Of some codecs
+                          what their layers make of it */
     const wpk_requant *requant;
     const void *channels; /* what wpk_gemm_channels wrote */
     uint32_t tile_pixels; /* pixels to convert at a time: as planned */
@@ -31,10 +31,10 @@ typedef struct {
 /* What is computed once for each output channel. */
 void wpk_gemm_channels(const wpk_block *block, void *channels);
 
+#if WPK_MVE
 /* Pack one row group: a block of at most as many row-major rows as are packed together. */
 void wpk_gemm_pack(const wpk_block *group, void *packed);
 
-#if WPK_MVE
 /* What a packed row group starts with, whatever group->rows is. Needs input_offset 0. */
 void wpk_gemm_pack_channels(const wpk_block *group, void *packed);
 #endif

@@ -11,10 +11,6 @@
 
 #if WPK_DSP
 
-void wpk_gemm_pack(const wpk_block *group, void *packed) {
-    (void)group, (void)packed;
-}
-
 static inline uint32_t even_bytes(uint32_t word, uint32_t addend) {
     uint32_t wide;
     __asm__("sxtab16 %0, %1, %2" : "=r"(wide) : "r"(addend), "r"(word));

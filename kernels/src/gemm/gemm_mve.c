@@ -1,5 +1,6 @@
 /* The matrix product for Helium: rows are packed in groups of four, and multiplied with one or two
  * pixels. */
+#include "../base/rescale_mve.h"
 #include "quad.h"
 
 #if WPK_MVE
@@ -133,11 +134,8 @@ void wpk_store_quad(const wpk_quad *q, int32_t a0, int32_t a1, int32_t a2, int32
     __asm__("vmov %q0[2], %q0[0], %1, %3\n\tvmov %q0[3], %q0[1], %2, %4"
             : "=&w"(v)
             : "r"(a0), "r"(a1), "r"(a2), "r"(a3));
-    const int32x4_t right = vldrwq_s32(q->right);
-    v = vqrdmulhq_s32(vshlq_s32(v, vldrwq_s32(q->left)), vldrwq_s32(q->multiplier));
-    /* VRSHL rounds halves up; one less makes that away from zero for negative values. */
-    v = vqaddq_s32(v, vshrq_n_s32(vandq_s32(v, right), 31));
-    v = vaddq_s32(vrshlq_s32(v, right), vldrwq_s32(q->zero_point));
+    v = wpk_rescale_lanes(v, q->left, q->multiplier, q->right);
+    v = vaddq_s32(v, vldrwq_s32(q->zero_point));
     v = vminq_s32(vmaxq_s32(v, vldrwq_s32(q->low)), vldrwq_s32(q->high));
     vstrbq_p_s32(y, v, vctp32q(q->channels));
 }

@@ -4,10 +4,6 @@
 
 #if !WPK_MVE && !WPK_DSP && !WPK_THUMB2
 
-void wpk_gemm_pack(const wpk_block *group, void *packed) {
-    (void)group, (void)packed;
-}
-
 void wpk_gemm_run(const wpk_block *block, const wpk_pixels *pixels, int8_t *y, uint32_t y_stride,
                   void *scratch) {
     (void)scratch;

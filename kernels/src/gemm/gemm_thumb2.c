@@ -12,10 +12,6 @@
 
 enum { TILE_PIXELS = 4 };
 
-void wpk_gemm_pack(const wpk_block *group, void *packed) {
-    (void)group, (void)packed;
-}
-
 /* Interleave pixels and subtract the offset: element (p, c) at c · TILE_PIXELS + p. */
 static void load_tile(const wpk_pixels *pixels, uint32_t first, uint32_t count, uint32_t cols,
                       int32_t offset, int16_t *tile) {

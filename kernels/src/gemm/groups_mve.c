@@ -7,7 +7,7 @@
 
 #include <arm_mve.h>
 
-#include "../codecs/codec_sparse.h"
+#include "../base/rescale_mve.h"
 #include "wpk/requant.h"
 
 enum { MANY = WPK_GROUP_PIXELS };
@@ -103,15 +103,7 @@ static inline int32_t multiply_one(const row_groups *row, const int8_t *x) {
 /* Outputs of `count` pixels, at most four. */
 static inline void finish(const wpk_requant *requant, const row_groups *row, int32x4_t sums,
                           uint32_t count, int8_t *y, uint32x4_t offset) {
-    const int32_t shift = row->shift;
-    if (shift > 0) {
-        sums = vshlq_r_s32(sums, shift);
-    }
-    sums = vqrdmulhq_n_s32(sums, row->multiplier);
-    if (shift < 0) {
-        /* VRSHL rounds halves up; one less makes that away from zero for negative values. */
-        sums = vrshlq_n_s32(vqaddq_s32(sums, vshrq_n_s32(sums, 31)), shift);
-    }
+    sums = wpk_rescale_by(sums, row->multiplier, row->shift);
     sums = vaddq_n_s32(sums, requant->output_zero_point);
     sums = vmaxq_s32(sums, vdupq_n_s32(requant->activation_min));
     sums = vminq_s32(sums, vdupq_n_s32(requant->activation_max));

@@ -4,6 +4,7 @@
 #ifndef WPK_SRC_LISTS_H
 #define WPK_SRC_LISTS_H
 
+#include "../codecs/list_kernels.h"
 #include "gemm.h"
 
 struct wpk_list_kernels {
@@ -19,7 +20,6 @@ struct wpk_list_kernels {
     const struct wpk_list_kernels *grouped; /* for WPK_ROWS_GROUPED, or NULL */
 };
 
-extern const struct wpk_list_kernels wpk_lists, wpk_groups;
-#define WPK_LIST_KERNELS (&wpk_lists)
+extern const struct wpk_list_kernels wpk_groups;
 
 #endif

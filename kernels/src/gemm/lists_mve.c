@@ -11,7 +11,7 @@
 #include <arm_mve.h>
 #include <stddef.h>
 
-#include "../codecs/codec_sparse.h"
+#include "../base/rescale_mve.h"
 #include "wpk/requant.h"
 
 enum { LANES = WPK_TILE_LANES };
@@ -261,10 +261,7 @@ static __attribute__((noinline)) void multiply_general(const row_list *list, con
         for (const wpk_entry *e = list->entry, *const end = e + 2 * list->pairs; e != end; ++e) {
             sum = vmlaq_n_s32(sum, vldrbq_s32(x + e->offset), e->value);
         }
-        sum = vqrdmulhq_n_s32(vshlq_r_s32(sum, shift > 0 ? shift : 0), list->multiplier);
-        if (shift < 0) {
-            sum = vrshlq_n_s32(vqaddq_s32(sum, vshrq_n_s32(sum, 31)), shift);
-        }
+        sum = wpk_rescale_by(sum, list->multiplier, shift);
         sum = vaddq_n_s32(sum, tile->zero_point);
         sum = vminq_s32(vmaxq_s32(sum, vdupq_n_s32(tile->low)), vdupq_n_s32(tile->high));
         vstrbq_scatter_offset_p_s32(y, offset, sum, vctp32q(count - p));

@@ -37,23 +37,17 @@ static wpk_block load_block(const wpk_conv_layout *p, const wpk_weights *weights
         p->lists->load(&block, weights, cursor, scratch, (uint32_t)p->block_nbytes);
         return block;
     }
-    if (!wpk_of(WPK_THIS_CORE)->packs) {
-        weights->codec->decode(&weights->blob, cursor, first, count, (int8_t *)scratch, stride);
-        return block;
-    }
-    const uint32_t row_group = wpk_of(WPK_THIS_CORE)->row_group;
+#if WPK_MVE
     wpk_block group = block;
     uint8_t *packed = scratch;
-    for (uint32_t r = 0; r < count; r += row_group) {
+    for (uint32_t r = 0; r < count; r += WPK_M55_ROW_GROUP) {
         group.first = first + r;
-        group.count = count - r < row_group ? count - r : row_group;
-#if WPK_MVE
+        group.count = wpk_smaller(count - r, WPK_M55_ROW_GROUP);
         if (p->indexed) {
             weights->codec->layers->pack(&group, &weights->blob, packed);
             packed += wpk_gemm_group_nbytes(WPK_THIS_CORE, cols);
             continue;
         }
-#endif
         if (weights->dense != NULL) {
             group.rows = weights->dense + group.first * cols;
             group.stride = cols;
@@ -66,6 +60,9 @@ static wpk_block load_block(const wpk_conv_layout *p, const wpk_weights *weights
         wpk_gemm_pack(&group, packed);
         packed += wpk_gemm_group_nbytes(WPK_THIS_CORE, cols);
     }
+#else
+    weights->codec->decode(&weights->blob, cursor, first, count, (int8_t *)scratch, stride);
+#endif
     return block;
 }
 

@@ -46,6 +46,11 @@ static uint32_t order_nbytes(wpk_core core, const wpk_conv_layout *p) {
     return wpk_of(core)->helium ? p->order_nbytes : 0;
 }
 
+/* Not inlined: three copies are more flash. */
+static __attribute__((noinline)) uint32_t tables_nbytes(const wpk_weights *weights) {
+    return wpk_tables_nbytes(weights);
+}
+
 /* A row group that is decoded before it is packed. */
 static uint64_t decoded_nbytes(wpk_core core, const wpk_conv_layout *p,
                                const wpk_weights *weights) {
@@ -72,8 +77,7 @@ static uint64_t list_budget(wpk_core core, const wpk_conv_layout *p, wpk_schedul
                             uint64_t activations, uint32_t spare) {
     const uint64_t rest = wpk_gemm_channels_nbytes(core, MAX_BLOCK_LISTS) + order_nbytes(core, p) +
                           windows_nbytes(core, p, shape, weights->cols) +
-                          wpk_lists_run_nbytes(core, form, weights->cols) +
-                          wpk_tables_nbytes(weights);
+                          wpk_lists_run_nbytes(core, form, weights->cols) + tables_nbytes(weights);
     const uint64_t nbytes =
         wpk_of(core)->helium ? activations / 6 : block_budget(core, p, weights->cols, activations);
     return or_spare(nbytes, rest, spare);
@@ -86,7 +90,7 @@ static __attribute__((noinline)) uint64_t beside_rows(wpk_core core, const wpk_c
                                                       uint32_t tile_pixels) {
     return wpk_gemm_channels_nbytes(core, MAX_BLOCK_ROWS) + order_nbytes(core, p) +
            decoded_nbytes(core, p, weights) + windows_nbytes(core, p, shape, weights->cols) +
-           wpk_gemm_run_nbytes(core, weights->cols, tile_pixels) + wpk_tables_nbytes(weights);
+           wpk_gemm_run_nbytes(core, weights->cols, tile_pixels) + tables_nbytes(weights);
 }
 
 /* A layer with small activations gets small tiles, unless large ones find room in memory that other
@@ -148,7 +152,7 @@ static wpk_conv_layout without_plan(wpk_core core, const wpk_conv_shape *shape,
 #endif
     p.few_pixels = wpk_conv_pixels(shape) <= FEW_PIXELS;
     p.in_place = weights->dense != NULL && (p.vector || !wpk_of(core)->packs);
-    p.group_rows = (uint32_t)(shape->out_c / (shape->in_c / shape->kernel_c));
+    p.group_rows = wpk_conv_group_rows(shape);
     return p;
 }
 
@@ -193,10 +197,7 @@ uint64_t wpk_conv_rows_plan(wpk_core core, const wpk_conv_shape *shape, const wp
     const bool packed = wpk_of(core)->packs && !p.vector;
     const uint64_t group_nbytes = packed ? wpk_gemm_group_nbytes(core, weights->cols)
                                          : wpk_of(core)->row_group * wpk_align16(weights->cols);
-    const uint64_t activations =
-        (uint64_t)shape->batch *
-        ((uint64_t)shape->in_h * (uint64_t)shape->in_w * (uint64_t)shape->in_c +
-         (uint64_t)shape->out_h * (uint64_t)shape->out_w * (uint64_t)shape->out_c);
+    const uint64_t activations = wpk_conv_activations(shape);
     const uint32_t runs = p.pointwise && wpk_conv_is_one_run(shape)
                               ? 1
                               : (uint32_t)shape->batch * (uint32_t)shape->out_h;
@@ -236,7 +237,7 @@ uint64_t wpk_conv_rows_plan(wpk_core core, const wpk_conv_shape *shape, const wp
                                  .block_nbytes = (uint32_t)p.block_nbytes};
     const uint64_t nbytes = lay_out(core, &p, shape, weights, &plan->rows);
     /* More than 32 bits hold is more than any memory: the plan will not be used. */
-    return (p.block_nbytes > UINT32_MAX ? UINT32_MAX : nbytes) + wpk_tables_nbytes(weights);
+    return (p.block_nbytes > UINT32_MAX ? UINT32_MAX : nbytes) + tables_nbytes(weights);
 }
 
 WPK_CORE_API uint32_t wpk_conv_plan_for(wpk_core core, const wpk_conv_shape *shape,

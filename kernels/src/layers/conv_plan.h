@@ -30,6 +30,17 @@ static inline uint32_t wpk_conv_pixels(const wpk_conv_shape *shape) {
     return (uint32_t)shape->batch * (uint32_t)shape->out_h * (uint32_t)shape->out_w;
 }
 
+/* Output channels of a group. */
+static inline uint32_t wpk_conv_group_rows(const wpk_conv_shape *shape) {
+    return (uint32_t)(shape->out_c / (shape->in_c / shape->kernel_c));
+}
+
+/* Bytes of input and output. */
+static inline uint64_t wpk_conv_activations(const wpk_conv_shape *s) {
+    return (uint64_t)s->batch * ((uint64_t)s->in_h * (uint64_t)s->in_w * (uint64_t)s->in_c +
+                                 (uint64_t)s->out_h * (uint64_t)s->out_w * (uint64_t)s->out_c);
+}
+
 /* Pointwise layers that skip no pixel multiply all of them in one run, others a row of outputs at a
  * time. */
 static inline bool wpk_conv_is_one_run(const wpk_conv_shape *shape) {

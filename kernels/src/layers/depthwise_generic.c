@@ -4,6 +4,7 @@
  * input_zero_point outside is (bias + (input_zero_point − offset) · Σ w) + Σ w · (x −
  * input_zero_point) over the taps inside.
  */
+#include "../base/rescale_mve.h"
 #include "depthwise.h"
 
 /* The taps of a window that lie inside the image, as first and one past the last. */
@@ -98,10 +99,7 @@ static void prepare(block *b, const wpk_conv_shape *shape, const int8_t *weights
 }
 
 static inline int32x4_t requantise(const half *h, int32_t zero_point, int32x4_t acc) {
-    const int32x4_t right = vldrwq_s32(h->right);
-    int32x4_t v = vqrdmulhq_s32(vshlq_s32(acc, vldrwq_s32(h->left)), vldrwq_s32(h->multiplier));
-    const int32x4_t sign = vandq_s32(vshrq_n_s32(v, 31), vshrq_n_s32(right, 31));
-    return vaddq_n_s32(vrshlq_s32(vaddq_s32(v, sign), right), zero_point);
+    return vaddq_n_s32(wpk_rescale_lanes(acc, h->left, h->multiplier, h->right), zero_point);
 }
 
 static inline __attribute__((always_inline)) void pixel_of(const layer *l, const block *b,

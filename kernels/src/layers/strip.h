@@ -4,7 +4,7 @@
 #ifndef WPK_SRC_STRIP_H
 #define WPK_SRC_STRIP_H
 
-#include "../shared_vectors/levels.h"
+#include "../base/levels.h"
 #include "strip_plan.h"
 
 #if WPK_MVE

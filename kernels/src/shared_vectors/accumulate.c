@@ -8,8 +8,8 @@ static inline const uint32_t *at(const uint32_t *products, uint32_t offset) {
 
 #if !WPK_THUMB2 && !WPK_DSP
 
-void wpk_pool_accumulate(const uint32_t *products, const uint16_t *offsets, uint32_t filters,
-                         uint32_t taps, uint32_t words, uint32_t headroom, uint32_t *sums) {
+void wpk_sv_accumulate(const uint32_t *products, const uint16_t *offsets, uint32_t filters,
+                       uint32_t taps, uint32_t words, uint32_t headroom, uint32_t *sums) {
     for (uint32_t f = 0; f < filters; ++f, offsets += taps) {
         for (uint32_t i = 0; i < words; ++i, sums += 2) {
             for (uint32_t t = 0; t < taps;) {
@@ -27,8 +27,8 @@ void wpk_pool_accumulate(const uint32_t *products, const uint16_t *offsets, uint
 
 #endif
 
-void wpk_pool_accumulate_wide(const uint32_t *products, const uint16_t *offsets, uint32_t filters,
-                              uint32_t taps, uint32_t words, uint32_t *sums) {
+void wpk_sv_accumulate_wide(const uint32_t *products, const uint16_t *offsets, uint32_t filters,
+                            uint32_t taps, uint32_t words, uint32_t *sums) {
     for (uint32_t f = 0; f < filters; ++f, offsets += taps) {
         for (uint32_t i = 0; i < words; ++i, ++sums) {
             for (uint32_t t = 0; t < taps; ++t) {

@@ -167,8 +167,8 @@ static void add_words(chunk c) {
     }
 }
 
-void wpk_pool_accumulate(const uint32_t *products, const uint16_t *offsets, uint32_t filters,
-                         uint32_t taps, uint32_t words, uint32_t headroom, uint32_t *sums) {
+void wpk_sv_accumulate(const uint32_t *products, const uint16_t *offsets, uint32_t filters,
+                       uint32_t taps, uint32_t words, uint32_t headroom, uint32_t *sums) {
     /* A visit costs as much as two or three taps; a single one is fastest in a packed loop. */
     const bool split = headroom <= 2 && taps > 1;
     const uint32_t most = split || headroom > MAX_TAPS ? MAX_TAPS : headroom;

@@ -1,16 +1,12 @@
-#include "conv_products.h"
-
+/* A convolution by schedule PRODUCTS. */
 #include "../base/bytes.h"
+#include "../layers/conv_plan.h"
 #include "indices.h"
 #include "work.h"
 
-static uint32_t smaller(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
-}
-
-static void find_taps(wpk_pool_work *w) {
+static void find_taps(wpk_sv_work *w) {
     const wpk_conv_shape *const shape = w->shape;
-    w->segment_count = wpk_pool_segments(shape, w->layout->words, w->segments);
+    w->segment_count = wpk_sv_segments(shape, w->layout->words, w->segments);
     for (int32_t j = 0; j < shape->kernel_w; ++j) {
         const int32_t column = j * shape->dilation_w;
         for (uint32_t i = 0; i < w->segment_count; ++i) {
@@ -43,13 +39,13 @@ __attribute__((noinline)) static void decode_column(const uint8_t *from, uint32_
 }
 
 /* Where the products of each tap of the filters lie, for the groups at hand. */
-static void decode_groups(const wpk_pool_work *w) {
+static void decode_groups(const wpk_sv_work *w) {
     const wpk_blob *const blob = &w->weights->blob;
-    const uint32_t bits = wpk_pool_index_bits(blob), all = wpk_pool_groups(blob);
+    const uint32_t bits = wpk_sv_index_bits(blob), all = wpk_sv_groups(blob);
     const uint32_t kernel_w = (uint32_t)w->shape->kernel_w, taps = w->groups * kernel_w;
-    const uint32_t step = (uint32_t)wpk_pool_row_nbytes(blob), pitch = 4 * w->layout->pitch;
-    const uint32_t table = wpk_pool_rows(w->pool) * pitch;
-    const uint8_t *const first = wpk_pool_row(blob, w->first);
+    const uint32_t step = (uint32_t)wpk_sv_row_nbytes(blob), pitch = 4 * w->layout->pitch;
+    const uint32_t table = wpk_sv_rows(w->shared) * pitch;
+    const uint8_t *const first = wpk_sv_row(blob, w->first);
     uint16_t *to = w->offsets;
     uint32_t tap = w->group;
     for (int32_t i = 0; i < w->shape->kernel_h; ++i, to += w->filters * taps) {
@@ -65,16 +61,16 @@ static void decode_groups(const wpk_pool_work *w) {
 }
 
 /* Groups from `group` on become those at hand. */
-static void take_groups(wpk_pool_work *w, uint32_t group) {
-    const wpk_pool_layout *const p = w->layout;
+static void take_groups(wpk_sv_work *w, uint32_t group) {
+    const wpk_sv_layout *const p = w->layout;
     const uint32_t taps = (uint32_t)(w->shape->kernel_h * w->shape->kernel_w);
     w->group = group;
-    w->groups = smaller(p->groups, wpk_pool_groups(&w->weights->blob) - group);
+    w->groups = wpk_smaller(p->groups, wpk_sv_groups(&w->weights->blob) - group);
     w->offsets = w->all_offsets + (p->keeps ? taps * p->filters * group : 0);
 }
 
 /* What a row of taps outside of the image adds to all outputs of a filter. */
-static void add_constants(const wpk_pool_work *w, const uint16_t *offsets, uint32_t *constants) {
+static void add_constants(const wpk_sv_work *w, const uint16_t *offsets, uint32_t *constants) {
     const uint32_t mask = w->layout->wide ? UINT32_MAX : UINT16_MAX, *const shifts = w->shifts;
     const uint32_t kernel_w = (uint32_t)w->shape->kernel_w, *const products = w->products;
     for (uint32_t f = 0; f < w->filters; ++f) {
@@ -93,9 +89,9 @@ static void clear(uint32_t *words, uint32_t count) {
 }
 
 /* One input row of the padded image: to all rows of outputs that it reaches. */
-static void add_row(const wpk_pool_work *w, int32_t padded) {
+static void add_row(const wpk_sv_work *w, int32_t padded) {
     const wpk_conv_shape *const shape = w->shape;
-    const wpk_pool_layout *const p = w->layout;
+    const wpk_sv_layout *const p = w->layout;
     const uint32_t taps = w->groups * (uint32_t)shape->kernel_w;
     const int32_t row = padded - shape->pad_top;
     const bool inside = row >= 0 && row < shape->in_h;
@@ -107,34 +103,32 @@ static void add_row(const wpk_pool_work *w, int32_t padded) {
             continue;
         }
         if (!multiplied && inside) {
-            wpk_pool_multiply_row(w, row);
+            wpk_sv_multiply_row(w, row);
         } else if (!multiplied) {
-            wpk_pool_multiply_outside(w);
+            wpk_sv_multiply_outside(w);
         }
         multiplied = true;
         const uint32_t slot = (uint32_t)(at / shape->stride_h) % p->slots;
-        uint32_t *const sums = wpk_pool_sums(w, slot), *const constants =
-                                                           wpk_pool_constants(w, slot);
+        uint32_t *const sums = wpk_sv_sums(w, slot), *const constants = wpk_sv_constants(w, slot);
         constants[p->filters] += taps * w->excess;
         if (!inside) {
             add_constants(w, offsets, constants);
         } else if (p->wide) {
-            wpk_pool_accumulate_wide(w->products, offsets, w->filters, taps, p->words, sums);
+            wpk_sv_accumulate_wide(w->products, offsets, w->filters, taps, p->words, sums);
         } else {
-            wpk_pool_accumulate(w->products, offsets, w->filters, taps, p->words, w->headroom,
-                                sums);
+            wpk_sv_accumulate(w->products, offsets, w->filters, taps, p->words, w->headroom, sums);
         }
     }
 }
 
 /* A tile from top to bottom, in bands of rows of outputs. */
-static void run_tile(wpk_pool_work *w) {
+static void run_tile(wpk_sv_work *w) {
     const wpk_conv_shape *const shape = w->shape;
-    const wpk_pool_layout *const p = w->layout;
-    const uint32_t groups = wpk_pool_groups(&w->weights->blob);
+    const wpk_sv_layout *const p = w->layout;
+    const uint32_t groups = wpk_sv_groups(&w->weights->blob);
     int32_t begin = 0;
     clear(w->constants, p->slots * (p->filters + 1));
-    clear(w->sums, p->slots * wpk_pool_sums_of_row(w));
+    clear(w->sums, p->slots * wpk_sv_sums_of_row(w));
     for (int32_t top = 0, bottom; top < shape->out_h; top = bottom) {
         const int32_t left = shape->out_h - top;
         bottom = top + (left < (int32_t)p->rows ? left : (int32_t)p->rows);
@@ -149,25 +143,25 @@ static void run_tile(wpk_pool_work *w) {
                 add_row(w, row);
             }
         }
-        wpk_pool_finish_rows(w, top, bottom);
+        wpk_sv_finish_rows(w, top, bottom);
         begin = end;
     }
 }
 
-void wpk_pool_conv_products(const wpk_conv_shape *shape, const wpk_weights *weights,
-                            const wpk_requant *requant, const wpk_pool_layout *layout,
-                            const uint8_t *lut, const int8_t *x, int8_t *y, uint8_t *scratch) {
-    const wpk_pool *const pool = weights->blob.pool;
-    wpk_pool_work w = {
+void wpk_sv_conv_products(const wpk_conv_shape *shape, const wpk_weights *weights,
+                          const wpk_requant *requant, const wpk_sv_layout *layout,
+                          const uint8_t *lut, const int8_t *x, int8_t *y, uint8_t *scratch) {
+    const wpk_shared_vectors *const shared = wpk_sv_of(&weights->blob);
+    wpk_sv_work w = {
         .shape = shape,
         .weights = weights,
-        .pool = pool,
+        .shared = shared,
         .requant = requant,
         .layout = layout,
         .lut = lut,
         .levels = wpk_levels_of(weights->act_bits, requant->input_zero_point),
-        .excess = wpk_pool_excess(pool, weights->act_bits),
-        .headroom = layout->wide ? 1 : wpk_pool_headroom(pool, weights->act_bits),
+        .excess = wpk_sv_excess(shared, weights->act_bits),
+        .headroom = layout->wide ? 1 : wpk_sv_headroom(shared, weights->act_bits),
         .prepared = scratch + layout->prepared_at,
         .all_offsets = (uint16_t *)(void *)(scratch + layout->offsets_at),
         .vectors = scratch + layout->vectors_at,
@@ -175,20 +169,20 @@ void wpk_pool_conv_products(const wpk_conv_shape *shape, const wpk_weights *weig
         .constants = (uint32_t *)(void *)(scratch + layout->constants_at),
         .sums = (uint32_t *)(void *)(scratch + layout->sums_at),
     };
-    wpk_fill(w.outside, requant->input_zero_point, WPK_POOL_LANES);
+    wpk_fill(w.outside, requant->input_zero_point, WPK_SV_LANES);
     find_taps(&w);
     if (!layout->looks_up) {
-        wpk_pool_prepare(pool, w.excess, w.levels.bits, w.prepared);
+        wpk_sv_prepare(shared, w.excess, w.levels.bits, w.prepared);
     }
-    const uint32_t groups = wpk_pool_groups(&weights->blob), rows = (uint32_t)shape->out_c;
-    const uint32_t group_rows = rows / (uint32_t)(shape->in_c / shape->kernel_c);
+    const uint32_t groups = wpk_sv_groups(&weights->blob), rows = (uint32_t)shape->out_c;
+    const uint32_t group_rows = wpk_conv_group_rows(shape);
     const uint32_t image = (uint32_t)(shape->in_h * shape->in_w * shape->in_c);
     const uint32_t outputs = (uint32_t)(shape->out_h * shape->out_w) * rows;
     for (uint32_t b = 0; b < (uint32_t)shape->batch; ++b) {
         w.y = y + b * outputs;
         for (w.first = 0; w.first < rows; w.first += w.filters) {
             const uint32_t group = w.first / group_rows;
-            w.filters = smaller(layout->filters, (group + 1) * group_rows - w.first);
+            w.filters = wpk_smaller(layout->filters, (group + 1) * group_rows - w.first);
             w.image = x + b * image + group * (uint32_t)shape->kernel_c;
             for (uint32_t g = 0; layout->keeps && g < groups; g += layout->groups) {
                 take_groups(&w, g);

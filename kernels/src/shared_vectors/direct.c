@@ -13,12 +13,12 @@ static inline uint32_t entry(const uint8_t *row, uint32_t s, uint32_t lut_bits) 
     }
 }
 
-static inline uint32_t sum_stored(const wpk_pool *pool, const uint8_t *lut, uint32_t bits,
-                                  uint32_t lut_bits, const uint8_t *vectors, const uint8_t *indices,
-                                  uint32_t count) {
-    const uint32_t row_nbytes = pool->pitch * lut_bits / 8, most = (1u << lut_bits) - 1;
+static inline uint32_t sum_stored(const wpk_shared_vectors *shared, const uint8_t *lut,
+                                  uint32_t bits, uint32_t lut_bits, const uint8_t *vectors,
+                                  const uint8_t *indices, uint32_t count) {
+    const uint32_t row_nbytes = shared->pitch * lut_bits / 8, most = (1u << lut_bits) - 1;
     uint32_t sum = 0;
-    for (uint32_t i = 0; i < count; ++i, vectors += WPK_POOL_LANES) {
+    for (uint32_t i = 0; i < count; ++i, vectors += WPK_SV_LANES) {
         const uint32_t s = indices[i];
         uint32_t product = most - entry(lut + vectors[bits - 1] * row_nbytes, s, lut_bits);
         for (uint32_t b = bits - 1; b-- > 0;) {
@@ -29,18 +29,18 @@ static inline uint32_t sum_stored(const wpk_pool *pool, const uint8_t *lut, uint
     return sum;
 }
 
-int32_t wpk_pool_direct(const wpk_pool *pool, const uint8_t *lut, uint32_t bits,
-                        const uint8_t *vectors, const uint8_t *indices, uint32_t count) {
+int32_t wpk_sv_direct(const wpk_shared_vectors *shared, const uint8_t *lut, uint32_t bits,
+                      const uint8_t *vectors, const uint8_t *indices, uint32_t count) {
     uint32_t sum;
-    switch (pool->lut_bits) {
+    switch (shared->lut_bits) {
         case 4:
-            sum = sum_stored(pool, lut, bits, 4, vectors, indices, count);
+            sum = sum_stored(shared, lut, bits, 4, vectors, indices, count);
             break;
         case 8:
-            sum = sum_stored(pool, lut, bits, 8, vectors, indices, count);
+            sum = sum_stored(shared, lut, bits, 8, vectors, indices, count);
             break;
         default:
-            sum = sum_stored(pool, lut, bits, 16, vectors, indices, count);
+            sum = sum_stored(shared, lut, bits, 16, vectors, indices, count);
     }
-    return (int32_t)(sum - count * wpk_pool_excess(pool, bits));
+    return (int32_t)(sum - count * wpk_sv_excess(shared, bits));
 }

@@ -1,5 +1,4 @@
-#include "levels.h"
-
+/* Activations to levels, and levels to bit planes. */
 #include "../base/bytes.h"
 #include "kernels.h"
 #include "wpk/arch.h"
@@ -38,7 +37,7 @@ static inline uint32_t level_word(const packed_levels *l, uint32_t x) {
 
 #if !WPK_MVE
 
-void wpk_narrow(const wpk_levels *levels, int8_t *x, uint32_t n) {
+void wpk_sv_narrow(const wpk_levels *levels, int8_t *x, uint32_t n) {
     if (levels->drop == 0) {
         return;
     }
@@ -70,14 +69,14 @@ static void load_whole(const wpk_levels *levels, const int8_t *x, uint32_t strid
     }
 }
 
-void wpk_pool_vectors(const wpk_levels *levels, const int8_t *x, uint32_t stride, uint32_t lanes,
-                      uint32_t count, uint8_t *vectors, uint32_t step) {
-    if (lanes == WPK_POOL_LANES) {
+void wpk_sv_vectors(const wpk_levels *levels, const int8_t *x, uint32_t stride, uint32_t lanes,
+                    uint32_t count, uint8_t *vectors, uint32_t step) {
+    if (lanes == WPK_SV_LANES) {
         load_whole(levels, x, stride, count, vectors, step);
         return;
     }
     for (; count > 0; --count, x += stride, vectors += step) {
-        for (uint32_t j = 0; j < WPK_POOL_LANES; ++j) {
+        for (uint32_t j = 0; j < WPK_SV_LANES; ++j) {
             vectors[j] = j < lanes ? (uint8_t)wpk_level(levels, x[j]) : 0;
         }
     }
@@ -85,9 +84,9 @@ void wpk_pool_vectors(const wpk_levels *levels, const int8_t *x, uint32_t stride
 
 /* Transposed as a matrix of 8 × 8 bits: blocks of one bit, of 2 × 2, of 4 × 4 across the diagonal
  * change places. */
-void wpk_pool_planes(uint8_t *vectors, uint32_t count, uint32_t bits) {
+void wpk_sv_planes(uint8_t *vectors, uint32_t count, uint32_t bits) {
     (void)bits;
-    for (uint32_t i = 0; i < count; ++i, vectors += WPK_POOL_LANES) {
+    for (uint32_t i = 0; i < count; ++i, vectors += WPK_SV_LANES) {
         uint32_t low = wpk_load_u32(vectors), high = wpk_load_u32(vectors + 4), t;
         t = (low ^ low >> 7) & 0x00aa00aau;
         low ^= t ^ t << 7;

@@ -1,12 +1,12 @@
 /* Activations to levels with Helium. */
-#include "levels.h"
+#include "kernels.h"
 #include "wpk/arch.h"
 
 #if WPK_MVE
 
 #include <arm_mve.h>
 
-void wpk_narrow(const wpk_levels *levels, int8_t *x, uint32_t n) {
+void wpk_sv_narrow(const wpk_levels *levels, int8_t *x, uint32_t n) {
     if (n == 0) {
         return;
     }

@@ -1,4 +1,4 @@
-/* Products of activations of up to four bits with every vector of a pool through a look-up table
+/* Products of activations of up to four bits with every shared vector through a look-up table
  * of 8 bits, for the Cortex-M3 and M4: four entries of a plane at a time. */
 #include "kernels.h"
 #include "wpk/arch.h"
@@ -14,7 +14,7 @@ typedef struct {
     const uint8_t *const *end;
     uint32_t *products;
     uint32_t pitch; /* in bytes */
-    uint32_t step;  /* bytes from behind the products of four pool vectors to those of the next */
+    uint32_t step;  /* bytes from behind the products of four shared vectors to those of the next */
     uint32_t row_nbytes;
 } run;
 
@@ -104,21 +104,21 @@ LOOK_UP(look_up_2, PIXEL_2)
 LOOK_UP(look_up_3, PIXEL_3)
 LOOK_UP(look_up_4, PIXEL_4)
 
-void wpk_pool_products_lut_8(const wpk_pool *pool, const uint8_t *lut, uint32_t bits,
-                             const uint8_t *vectors, uint32_t words, uint32_t *products,
-                             uint32_t pitch) {
+void wpk_sv_products_lut_8(const wpk_shared_vectors *shared, const uint8_t *lut, uint32_t bits,
+                           const uint8_t *vectors, uint32_t words, uint32_t *products,
+                           uint32_t pitch) {
     static void (*const loops[])(run) = {look_up_1, look_up_2, look_up_3, look_up_4};
-    const uint8_t *planes[2 * RUN_WORDS * WPK_POOL_LUT_8_BITS];
+    const uint8_t *planes[2 * RUN_WORDS * WPK_SV_LUT_8_BITS];
     for (uint32_t count; words > 0; words -= count, products += count) {
         count = words < RUN_WORDS ? words : RUN_WORDS;
         const uint8_t **to = planes;
-        for (uint32_t i = 0; i < 2 * count; ++i, vectors += WPK_POOL_LANES) {
+        for (uint32_t i = 0; i < 2 * count; ++i, vectors += WPK_SV_LANES) {
             for (uint32_t b = bits; b-- > 0;) {
-                *to++ = lut + vectors[b] * pool->pitch;
+                *to++ = lut + vectors[b] * shared->pitch;
             }
         }
         loops[bits - 1](
-            (run){planes, to, products, 4 * pitch, 4 * (4 * pitch - count), pool->pitch});
+            (run){planes, to, products, 4 * pitch, 4 * (4 * pitch - count), shared->pitch});
     }
 }
 

@@ -1,13 +1,12 @@
-#include "lut.h"
-
 #include <stddef.h>
 
 #include "../base/bytes.h"
+#include "kernels.h"
 
 /* Word columns of a table: words of the same entries of all rows. One is made, or compared with
  * what is stored. */
 typedef struct {
-    const wpk_pool *pool;
+    const wpk_shared_vectors *shared;
     const uint8_t *stored; /* NULL: the table is made */
     uint8_t *made;
     uint32_t row_nbytes;
@@ -23,8 +22,8 @@ static inline bool put(const table *t, uint32_t pattern, uint32_t column, uint32
 }
 
 /* Element j of vector s; vectors behind the last are zero. */
-static int32_t element(const wpk_pool *pool, uint32_t s, uint32_t j) {
-    return s < pool->size ? pool->vectors[s * WPK_POOL_LANES + j] : 0;
+static int32_t element(const wpk_shared_vectors *shared, uint32_t s, uint32_t j) {
+    return s < shared->size ? shared->vectors[s * WPK_SV_LANES + j] : 0;
 }
 
 /* A word of each of `count` rows plus `add` to one further down. */
@@ -48,13 +47,13 @@ static bool are_added(const uint8_t *from, const uint8_t *to, uint32_t row_nbyte
 /* Entries of 8 or 16 bits, which are sums. All of them fit, so words can be added up as wholes: a
  * pattern's is that without its highest bit and the elements of that bit. */
 static bool sum_column(const table *t, uint32_t column) {
-    const uint32_t bits = t->pool->lut_bits, lanes = 32 / bits, first = column / 4 * lanes;
+    const uint32_t bits = t->shared->lut_bits, lanes = 32 / bits, first = column / 4 * lanes;
     bool right = put(t, 0, column, bits == 8 ? 0x80808080u : 0x80008000u);
-    for (uint32_t j = 0; j < WPK_POOL_LANES; ++j) {
+    for (uint32_t j = 0; j < WPK_SV_LANES; ++j) {
         const uint32_t count = 1u << j, behind = column + count * t->row_nbytes;
         uint32_t add = 0;
         for (uint32_t k = 0; k < lanes; ++k) {
-            add += (uint32_t)element(t->pool, first + k, j) << bits * k;
+            add += (uint32_t)element(t->shared, first + k, j) << bits * k;
         }
         if (t->stored == NULL) {
             add_rows(t->made + column, t->made + behind, t->row_nbytes, count, add);
@@ -72,13 +71,13 @@ enum { NIBBLES = 0x000f000f };
  * k and k + 4 of the column in word k, with what rounds them and makes them positive. Each pattern
  * differs in one bit from the one before. */
 static bool round_column(const table *t, uint32_t column) {
-    const uint32_t shift = t->pool->lut_shift, first = 2 * column;
-    uint32_t elements[WPK_POOL_LANES][4], sums[4];
+    const uint32_t shift = t->shared->lut_shift, first = 2 * column;
+    uint32_t elements[WPK_SV_LANES][4], sums[4];
     for (uint32_t k = 0; k < 4; ++k) {
         sums[k] = ((8u << shift) + ((1u << shift) >> 1)) * 0x10001u;
-        for (uint32_t j = 0; j < WPK_POOL_LANES; ++j) {
-            elements[j][k] = (uint32_t)element(t->pool, first + k, j) +
-                             ((uint32_t)element(t->pool, first + k + 4, j) << 16);
+        for (uint32_t j = 0; j < WPK_SV_LANES; ++j) {
+            elements[j][k] = (uint32_t)element(t->shared, first + k, j) +
+                             ((uint32_t)element(t->shared, first + k + 4, j) << 16);
         }
     }
     bool right = true;
@@ -88,7 +87,7 @@ static bool round_column(const table *t, uint32_t column) {
             word |= (sums[k] >> shift & NIBBLES) << 4 * k;
         }
         right = put(t, pattern, column, word) && right;
-        if (step == WPK_POOL_PATTERNS) {
+        if (step == WPK_SV_PATTERNS) {
             return right;
         }
         uint32_t bit = 0;
@@ -106,17 +105,17 @@ static bool round_column(const table *t, uint32_t column) {
 static bool each_column(const table *t) {
     bool right = true;
     for (uint32_t column = 0; column < t->row_nbytes && right; column += 4) {
-        right = t->pool->lut_bits == 4 ? round_column(t, column) : sum_column(t, column);
+        right = t->shared->lut_bits == 4 ? round_column(t, column) : sum_column(t, column);
     }
     return right;
 }
 
-bool wpk_pool_lut_is_right(const wpk_pool *pool) {
-    const table t = {pool, pool->lut, NULL, pool->pitch * pool->lut_bits / 8};
+bool wpk_sv_lut_is_right(const wpk_shared_vectors *shared) {
+    const table t = {shared, shared->lut, NULL, shared->pitch * shared->lut_bits / 8};
     return each_column(&t);
 }
 
-void wpk_pool_build_lut(const wpk_pool *pool, uint8_t *lut) {
-    const table t = {pool, NULL, lut, pool->pitch * pool->lut_bits / 8};
+void wpk_sv_build_lut(const wpk_shared_vectors *shared, uint8_t *lut) {
+    const table t = {shared, NULL, lut, shared->pitch * shared->lut_bits / 8};
     (void)each_column(&t);
 }

@@ -73,8 +73,8 @@ static void finish_row(const tile *t, const filter *f, uint32_t *sums, int8_t *y
     }
 }
 
-void wpk_pool_finish_rows(const wpk_pool_work *w, int32_t top, int32_t bottom) {
-    const wpk_pool_layout *const p = w->layout;
+void wpk_sv_finish_rows(const wpk_sv_work *w, int32_t top, int32_t bottom) {
+    const wpk_sv_layout *const p = w->layout;
     const uint32_t pixel = (uint32_t)w->shape->out_c, width = (uint32_t)w->shape->out_w;
     const uint32_t left = width - w->column, columns = left < p->columns ? left : p->columns;
     const uint32_t lows = columns < p->words ? columns : p->words;
@@ -87,14 +87,14 @@ void wpk_pool_finish_rows(const wpk_pool_work *w, int32_t top, int32_t bottom) {
         int8_t *to = y;
         uint32_t slot = first;
         for (int32_t row = top; row < bottom; ++row, to += width * pixel) {
-            uint32_t *const constants = wpk_pool_constants(w, slot);
+            uint32_t *const constants = wpk_sv_constants(w, slot);
             f.start = (uint32_t)f.channel.bias + constants[i] - constants[p->filters];
             constants[i] = 0;
-            finish_row(&t, &f, wpk_pool_sums(w, slot) + i * t.words_of_filter, to);
+            finish_row(&t, &f, wpk_sv_sums(w, slot) + i * t.words_of_filter, to);
             slot = slot == last ? 0 : slot + 1;
         }
     }
     for (int32_t row = top; row < bottom; ++row) {
-        wpk_pool_constants(w, (uint32_t)row % p->slots)[p->filters] = 0;
+        wpk_sv_constants(w, (uint32_t)row % p->slots)[p->filters] = 0;
     }
 }

@@ -1,23 +1,23 @@
-/* Row groups of the matrix product from indices into a pool, with Helium. */
+/* Row groups of the matrix product from indices of shared vectors, with Helium. */
 #include "../base/bytes.h"
 #include "../gemm/quad.h"
 #include "indices.h"
-#include "pack.h"
+#include "plan.h"
 
 #if WPK_MVE
 
 /* A chunk of 16 columns of four rows is two vectors of each: eight indices. Lane r is the first one
  * of row r, lane 4 + r the second. An order has three vectors of u16 for each chunk: offsets of the
  * bytes where indices start and where they end, and shifts that leave index · 8 of two bytes. */
-enum { ROWS = WPK_M55_ROW_GROUP, LANES = 8, CHUNK = 2 * WPK_POOL_LANES, INDEX_SHIFT = 3 };
+enum { ROWS = WPK_M55_ROW_GROUP, LANES = 8, CHUNK = 2 * WPK_SV_LANES, INDEX_SHIFT = 3 };
 
-void wpk_pool_order_of(const wpk_blob *blob, uint32_t kernel_h, uint32_t kernel_w, bool transposed,
-                       void *written) {
-    wpk_pool_order *const order = written;
-    const uint32_t bits = wpk_pool_index_bits(blob), positions = wpk_pool_positions(blob);
+void wpk_sv_order_of(const wpk_blob *blob, uint32_t kernel_h, uint32_t kernel_w, bool transposed,
+                     void *written) {
+    wpk_sv_order *const order = written;
+    const uint32_t bits = wpk_sv_index_bits(blob), positions = wpk_sv_positions(blob);
     const uint32_t rows = transposed ? kernel_h : 1, columns = transposed ? kernel_w : 1;
     const uint32_t run = positions / (rows * columns);
-    order->row_nbytes = (uint32_t)wpk_pool_row_nbytes(blob);
+    order->row_nbytes = (uint32_t)wpk_sv_row_nbytes(blob);
     order->chunks = (positions + 1) / 2;
     order->mask = ((1u << bits) - 1) << INDEX_SHIFT;
     const uint16x8_t row_at = vmulq_n_u16(viwdupq_n_u16(0, ROWS, 1), (uint16_t)order->row_nbytes);
@@ -67,11 +67,11 @@ static uint32_t present_lanes(uint32_t count) {
     return vctp16q(count) * 0x101u;
 }
 
-static bool is_aligned(const wpk_pool *pool) {
-    return (uintptr_t)pool->vectors % WPK_POOL_LANES == 0;
+static bool is_aligned(const wpk_shared_vectors *shared) {
+    return (uintptr_t)shared->vectors % WPK_SV_LANES == 0;
 }
 
-static void pack_aligned(const wpk_pool_order *order, const uint8_t *rows, uint32_t count,
+static void pack_aligned(const wpk_sv_order *order, const uint8_t *rows, uint32_t count,
                          const int8_t *vectors, int8_t *packed) {
     const uint16_t *places = (const uint16_t *)(order + 1);
     __asm__ volatile(
@@ -91,7 +91,7 @@ static void pack_aligned(const wpk_pool_order *order, const uint8_t *rows, uint3
         : "lr", "memory", "p0", "q0", "q1", "q2", "q3", "q4");
 }
 
-static void pack_unaligned(const wpk_pool_order *order, const uint8_t *rows, uint32_t count,
+static void pack_unaligned(const wpk_sv_order *order, const uint8_t *rows, uint32_t count,
                            const int8_t *vectors, int8_t *packed) {
     const uint16_t *places = (const uint16_t *)(order + 1);
     for (uint32_t i = 0; i < order->chunks; ++i, places += 3 * LANES, packed += ROWS * CHUNK) {
@@ -101,25 +101,25 @@ static void pack_unaligned(const wpk_pool_order *order, const uint8_t *rows, uin
                 const uint32_t low = rows[places[lane]], high = rows[places[LANES + lane]];
                 const uint32_t right = INDEX_SHIFT - (int16_t)places[2 * LANES + lane];
                 const uint32_t at = (low | high << 8) << INDEX_SHIFT >> right & order->mask;
-                memcpy(packed + row * CHUNK + lane / ROWS * WPK_POOL_LANES, vectors + at,
-                       WPK_POOL_LANES);
+                memcpy(packed + row * CHUNK + lane / ROWS * WPK_SV_LANES, vectors + at,
+                       WPK_SV_LANES);
             }
         }
     }
 }
 
-void wpk_pool_pack(const wpk_block *group, const wpk_blob *blob, void *packed) {
-    const wpk_pool_order *const order = group->order;
+void wpk_sv_pack(const wpk_block *group, const wpk_blob *blob, void *packed) {
+    const wpk_sv_order *const order = group->order;
     const uint8_t *const rows = blob->section[0] + group->first * order->row_nbytes;
     wpk_gemm_pack_channels(group, packed);
-    (is_aligned(blob->pool) ? pack_aligned : pack_unaligned)(
-        order, rows, group->count, blob->pool->vectors, (int8_t *)packed + sizeof(wpk_quad));
+    (is_aligned(wpk_sv_of(blob)) ? pack_aligned : pack_unaligned)(
+        order, rows, group->count, wpk_sv_of(blob)->vectors, (int8_t *)packed + sizeof(wpk_quad));
 }
 
 /* Adds the products of `chunks` chunks of four rows and a pixel; returns the places behind. */
-static const uint16_t *add_dots(const wpk_pool_order *order, const uint16_t *places,
-                                uint32_t chunks, const uint8_t *rows, uint32_t count,
-                                const int8_t *vectors, const int8_t *x, int32_t *sums) {
+static const uint16_t *add_dots(const wpk_sv_order *order, const uint16_t *places, uint32_t chunks,
+                                const uint8_t *rows, uint32_t count, const int8_t *vectors,
+                                const int8_t *x, int32_t *sums) {
     int32_t a0 = sums[0], a1 = sums[1], a2 = sums[2], a3 = sums[3];
     __asm__ volatile(LOOP("vldrb.8 q5, [%[x]], #16\n\t"
                           "vldrd.64 q3, [%[vectors], q0]\n\t"
@@ -141,15 +141,15 @@ static const uint16_t *add_dots(const wpk_pool_order *order, const uint16_t *pla
     return places;
 }
 
-void wpk_pool_dots(const wpk_block *block, const wpk_weights *weights, const wpk_cursor *start,
-                   const int8_t *x, int8_t *y) {
+void wpk_sv_dots(const wpk_block *block, const wpk_weights *weights, const wpk_cursor *start,
+                 const int8_t *x, int8_t *y) {
     const wpk_blob *const blob = &weights->blob;
-    const wpk_pool_order *const order = block->order;
-    if (!is_aligned(blob->pool)) {
+    const wpk_sv_order *const order = block->order;
+    if (!is_aligned(wpk_sv_of(blob))) {
         wpk_gemm_dots(block, weights, start, x, y);
         return;
     }
-    const int8_t *const vectors = blob->pool->vectors;
+    const int8_t *const vectors = wpk_sv_of(blob)->vectors;
     const uint32_t whole = block->cols / CHUNK, rest = block->cols % CHUNK;
     int8_t last[CHUNK] = {0};
     wpk_copy(last, x + whole * CHUNK, rest);

@@ -1,29 +1,30 @@
-/* What loops over pairs of pixels share that multiply each pool vector with a run of them. Private.
+/* What loops over pairs of pixels share that multiply each shared vector with a run of them.
+ * Private.
  */
-#ifndef WPK_SRC_POOL_PAIRS_H
-#define WPK_SRC_POOL_PAIRS_H
+#ifndef WPK_SRC_SV_PAIRS_H
+#define WPK_SRC_SV_PAIRS_H
 
 #include "wpk/arch.h"
-#include "wpk/pool.h"
+#include "wpk/shared_vectors.h"
 
 /* Pairs of a run, unrolled. */
-enum { WPK_POOL_PAIRS = 8 };
+enum { WPK_SV_PAIRS = 8 };
 
-#define WPK_POOL_EACH_PAIR(x) x x x x x x x x
+#define WPK_SV_EACH_PAIR(x) x x x x x x x x
 
 typedef struct {
     uint32_t *products;
     const uint32_t *end; /* where products of a vector behind the last would go */
     uint32_t step;       /* bytes from behind the products of a vector to the next vector's */
     uint32_t skip;       /* bytes of code before the first pair */
-} wpk_pool_pairs_loop;
+} wpk_sv_pairs_loop;
 
-/* For `words` pairs, up to WPK_POOL_PAIRS, with `nbytes` bytes of code each. */
-static inline wpk_pool_pairs_loop wpk_pool_pairs_loop_of(const wpk_pool *pool, uint32_t *products,
-                                                         uint32_t pitch, uint32_t words,
-                                                         uint32_t nbytes) {
-    const wpk_pool_pairs_loop loop = {products, products + pool->size * pitch, 4 * (pitch - words),
-                                      (WPK_POOL_PAIRS - words) * nbytes};
+/* For `words` pairs, up to WPK_SV_PAIRS, with `nbytes` bytes of code each. */
+static inline wpk_sv_pairs_loop wpk_sv_pairs_loop_of(const wpk_shared_vectors *shared,
+                                                     uint32_t *products, uint32_t pitch,
+                                                     uint32_t words, uint32_t nbytes) {
+    const wpk_sv_pairs_loop loop = {products, products + shared->size * pitch, 4 * (pitch - words),
+                                    (WPK_SV_PAIRS - words) * nbytes};
     return loop;
 }
 

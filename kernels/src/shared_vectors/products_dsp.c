@@ -1,4 +1,4 @@
-/* Products of activations with every vector of a pool by multiplication, for cores with DSP
+/* Products of activations with every shared vector by multiplication, for cores with DSP
  * instructions: two channels of a pixel in an instruction, with up to four bits those of two
  * pixels. */
 #include "../base/bytes.h"
@@ -20,16 +20,17 @@ static inline void widen(const void *from, uint32_t *to) {
     }
 }
 
-/* A pool vector: what its sums start with, then the elements. The first of two narrow pixels counts
- * from its lowest level on. */
-void wpk_pool_prepare(const wpk_pool *pool, uint32_t excess, uint32_t bits, void *prepared) {
+/* A shared vector: what its sums start with, then the elements. The first of two narrow pixels
+ * counts from its lowest level on. */
+void wpk_sv_prepare(const wpk_shared_vectors *shared, uint32_t excess, uint32_t bits,
+                    void *prepared) {
     uint32_t *to = prepared;
-    const int8_t *v = pool->vectors;
-    for (uint32_t s = 0; s < pool->size; ++s, v += WPK_POOL_LANES, to += 5) {
+    const int8_t *v = shared->vectors;
+    for (uint32_t s = 0; s < shared->size; ++s, v += WPK_SV_LANES, to += 5) {
         to[0] = excess;
         if (bits <= NARROW_BITS) {
             int32_t sum = 0;
-            for (uint32_t j = 0; j < WPK_POOL_LANES; ++j) {
+            for (uint32_t j = 0; j < WPK_SV_LANES; ++j) {
                 sum += v[j];
             }
             to[0] += (excess << APART) - (uint32_t)(sum * (1 << (NARROW_BITS - 1)));
@@ -39,16 +40,16 @@ void wpk_pool_prepare(const wpk_pool *pool, uint32_t excess, uint32_t bits, void
 }
 
 static void pair_up(const uint8_t *vectors, uint32_t words, uint32_t *pairs) {
-    for (uint32_t i = 0; i < 2 * words; ++i, vectors += WPK_POOL_LANES, pairs += 4) {
+    for (uint32_t i = 0; i < 2 * words; ++i, vectors += WPK_SV_LANES, pairs += 4) {
         widen(vectors, pairs);
     }
 }
 
 static void pair_up_narrow(const uint8_t *vectors, uint32_t words, uint32_t *pairs) {
-    for (uint32_t i = 0; i < words; ++i, vectors += 2 * WPK_POOL_LANES) {
-        for (uint32_t j = 0; j < WPK_POOL_LANES; j += 4) {
+    for (uint32_t i = 0; i < words; ++i, vectors += 2 * WPK_SV_LANES) {
+        for (uint32_t j = 0; j < WPK_SV_LANES; j += 4) {
             const uint32_t a = wpk_load_u32(vectors + j) ^ 0x08080808;
-            const uint32_t b = wpk_load_u32(vectors + WPK_POOL_LANES + j);
+            const uint32_t b = wpk_load_u32(vectors + WPK_SV_LANES + j);
             *pairs++ = (a & LOW) | (b & LOW) << APART;
             *pairs++ = (a >> 8 & LOW) | (b >> 8 & LOW) << APART;
         }
@@ -58,7 +59,8 @@ static void pair_up_narrow(const uint8_t *vectors, uint32_t words, uint32_t *pai
 /* Bytes of code of a word, and of one of narrow pixels. */
 enum { WORD_NBYTES = 48, NARROW_NBYTES = 32 };
 
-/* r0: what sums start with; r1 to r4: a pool vector; r8: pairs; r9: products; lr: pool vectors. */
+/* r0: what sums start with; r1 to r4: a shared vector; r8: pairs; r9: products; lr: shared vectors.
+ */
 #define WORD                           \
     "ldm.w r8!, {r5, r6, r7, r10}\n\t" \
     "smlad r11, r5, r1, r0\n\t"        \
@@ -84,9 +86,9 @@ enum { WORD_NBYTES = 48, NARROW_NBYTES = 32 };
     "mla r5, r12, r11, r5\n\t"         \
     "str.w r5, [r9], #4\n\t"
 
-/* At most WPK_POOL_PAIRS words of products of each vector. */
+/* At most WPK_SV_PAIRS words of products of each vector. */
 #define MULTIPLY(name, word)                                                                       \
-    static void name(const uint32_t *prepared, const uint32_t *pairs, wpk_pool_pairs_loop loop) {  \
+    static void name(const uint32_t *prepared, const uint32_t *pairs, wpk_sv_pairs_loop loop) {    \
         uint32_t entry;                                                                            \
         __asm__ volatile(                                                                        \
             "ldr r9, %[products]\n\t"                                                            \
@@ -102,7 +104,7 @@ enum { WORD_NBYTES = 48, NARROW_NBYTES = 32 };
             "ldm lr!, {r0, r1, r2, r3, r4}\n\t"                                                  \
             "ldr pc, %[entry]\n\t"                                                               \
             ".balign 4\n\t"                                                                      \
-            "2:\n\t" WPK_POOL_EACH_PAIR(word)                                                    \
+            "2:\n\t" WPK_SV_EACH_PAIR(word)                                                    \
             "ldr r10, %[step]\n\t"                                                               \
             "ldr r12, %[end]\n\t"                                                                \
             "add r9, r9, r10\n\t"                                                                \
@@ -118,25 +120,25 @@ enum { WORD_NBYTES = 48, NARROW_NBYTES = 32 };
 MULTIPLY(multiply, WORD)
 MULTIPLY(multiply_narrow, NARROW_WORD)
 
-void wpk_pool_products_mac(const wpk_pool *pool, const void *prepared, uint32_t excess,
-                           uint32_t bits, const uint8_t *vectors, uint32_t words,
-                           uint32_t *products, uint32_t pitch) {
+void wpk_sv_products_mac(const wpk_shared_vectors *shared, const void *prepared, uint32_t excess,
+                         uint32_t bits, const uint8_t *vectors, uint32_t words, uint32_t *products,
+                         uint32_t pitch) {
     (void)excess;
-    uint32_t pairs[WPK_POOL_PAIRS * WPK_POOL_LANES];
-    for (uint32_t calls = (words + WPK_POOL_PAIRS - 1) / WPK_POOL_PAIRS; calls > 0; --calls) {
+    uint32_t pairs[WPK_SV_PAIRS * WPK_SV_LANES];
+    for (uint32_t calls = (words + WPK_SV_PAIRS - 1) / WPK_SV_PAIRS; calls > 0; --calls) {
         const uint32_t count = (words + calls - 1) / calls;
         if (bits <= NARROW_BITS) {
             pair_up_narrow(vectors, count, pairs);
             multiply_narrow(prepared, pairs,
-                            wpk_pool_pairs_loop_of(pool, products, pitch, count, NARROW_NBYTES));
+                            wpk_sv_pairs_loop_of(shared, products, pitch, count, NARROW_NBYTES));
         } else {
             pair_up(vectors, count, pairs);
             multiply(prepared, pairs,
-                     wpk_pool_pairs_loop_of(pool, products, pitch, count, WORD_NBYTES));
+                     wpk_sv_pairs_loop_of(shared, products, pitch, count, WORD_NBYTES));
         }
         words -= count;
         products += count;
-        vectors += 2 * WPK_POOL_LANES * count;
+        vectors += 2 * WPK_SV_LANES * count;
     }
 }
 

@@ -1,29 +1,30 @@
-/* Products of activations with every vector of a pool by multiplication, for the Cortex-M3: one
+/* Products of activations with every shared vector by multiplication, for the Cortex-M3: one
  * multiply-accumulate for two pixels. */
 #include "kernels.h"
 #include "pairs.h"
 
 #if WPK_THUMB2
 
-/* The elements of a pool vector as words. */
-void wpk_pool_prepare(const wpk_pool *pool, uint32_t excess, uint32_t bits, void *prepared) {
+/* The elements of a shared vector as words. */
+void wpk_sv_prepare(const wpk_shared_vectors *shared, uint32_t excess, uint32_t bits,
+                    void *prepared) {
     (void)excess, (void)bits;
     uint32_t *const to = prepared;
-    for (uint32_t i = 0; i < pool->size * WPK_POOL_LANES; ++i) {
-        to[i] = (uint32_t)pool->vectors[i];
+    for (uint32_t i = 0; i < shared->size * WPK_SV_LANES; ++i) {
+        to[i] = (uint32_t)shared->vectors[i];
     }
 }
 
 /* Two pixels: what their sums start with, then their levels, 2^16 apart. */
-enum { PAIR_WORDS = 1 + WPK_POOL_LANES };
+enum { PAIR_WORDS = 1 + WPK_SV_LANES };
 
 static void pair_up(const uint8_t *vectors, uint32_t start, uint32_t words, uint32_t *pairs) {
     const int8_t *x = (const int8_t *)vectors;
-    for (; words > 0; --words, x += WPK_POOL_LANES) {
+    for (; words > 0; --words, x += WPK_SV_LANES) {
         *pairs++ = start;
 #pragma GCC unroll 8
-        for (uint32_t j = 0; j < WPK_POOL_LANES; ++j, ++x) {
-            *pairs++ = (uint32_t)x[0] + ((uint32_t)x[WPK_POOL_LANES] << 16);
+        for (uint32_t j = 0; j < WPK_SV_LANES; ++j, ++x) {
+            *pairs++ = (uint32_t)x[0] + ((uint32_t)x[WPK_SV_LANES] << 16);
         }
     }
 }
@@ -31,7 +32,7 @@ static void pair_up(const uint8_t *vectors, uint32_t start, uint32_t words, uint
 /* Bytes of code of a word. */
 enum { WORD_NBYTES = 48 };
 
-/* r0 to r7: a pool vector; r8: pairs; r9: products. */
+/* r0 to r7: a shared vector; r8: pairs; r9: products. */
 #define WORD                             \
     "ldm.w r8!, {r10, r11, r12, lr}\n\t" \
     "mla r10, r0, r11, r10\n\t"          \
@@ -46,8 +47,8 @@ enum { WORD_NBYTES = 48 };
     "mla r10, r7, r12, r10\n\t"          \
     "str.w r10, [r9], #4\n\t"
 
-/* At most WPK_POOL_PAIRS words of products of each vector. */
-static void multiply(const uint32_t *prepared, const uint32_t *pairs, wpk_pool_pairs_loop loop) {
+/* At most WPK_SV_PAIRS words of products of each vector. */
+static void multiply(const uint32_t *prepared, const uint32_t *pairs, wpk_sv_pairs_loop loop) {
     uint32_t entry;
     __asm__ volatile(
         "ldr r9, %[products]\n\t"
@@ -63,7 +64,7 @@ static void multiply(const uint32_t *prepared, const uint32_t *pairs, wpk_pool_p
         "str r10, %[prepared]\n\t"
         "ldr pc, %[entry]\n\t"
         ".balign 4\n\t"
-        "2:\n\t" WPK_POOL_EACH_PAIR(WORD)
+        "2:\n\t" WPK_SV_EACH_PAIR(WORD)
         "ldr r10, %[step]\n\t"
         "ldr r11, %[end]\n\t"
         "add r9, r9, r10\n\t"
@@ -76,19 +77,19 @@ static void multiply(const uint32_t *prepared, const uint32_t *pairs, wpk_pool_p
           "cc", "memory");
 }
 
-void wpk_pool_products_mac(const wpk_pool *pool, const void *prepared, uint32_t excess,
-                           uint32_t bits, const uint8_t *vectors, uint32_t words,
-                           uint32_t *products, uint32_t pitch) {
+void wpk_sv_products_mac(const wpk_shared_vectors *shared, const void *prepared, uint32_t excess,
+                         uint32_t bits, const uint8_t *vectors, uint32_t words, uint32_t *products,
+                         uint32_t pitch) {
     (void)bits;
-    uint32_t pairs[WPK_POOL_PAIRS * PAIR_WORDS];
-    for (uint32_t calls = (words + WPK_POOL_PAIRS - 1) / WPK_POOL_PAIRS; calls > 0; --calls) {
+    uint32_t pairs[WPK_SV_PAIRS * PAIR_WORDS];
+    for (uint32_t calls = (words + WPK_SV_PAIRS - 1) / WPK_SV_PAIRS; calls > 0; --calls) {
         const uint32_t count = (words + calls - 1) / calls;
         pair_up(vectors, excess * 0x10001u, count, pairs);
         multiply(prepared, pairs,
-                 wpk_pool_pairs_loop_of(pool, products, pitch, count, WORD_NBYTES));
+                 wpk_sv_pairs_loop_of(shared, products, pitch, count, WORD_NBYTES));
         words -= count;
         products += count;
-        vectors += 2 * WPK_POOL_LANES * count;
+        vectors += 2 * WPK_SV_LANES * count;
     }
 }
 

@@ -103,9 +103,9 @@ class Program {
         return graph_.TableAt(operators_, node);
     }
     const char *OperatorName(uint32_t node) const;
-    // A tensor as the model declares it, checked; when it is not fit for use the reason is
-    // recorded, and the result is not present. An index outside the subgraph is one such reason, no
-    // elements are another unless the tensor is a list of INT32 that may be empty.
+    // A tensor as the model declares it, checked; when it is not fit for use the
+    // reason is recorded, and the result is not present. An index outside the subgraph is one such
+    // reason, no elements are another unless the tensor is a list of INT32 that may be empty.
     Tensor Declared(int32_t index, int node, bool may_be_empty = false);
     void *AllocatePersistent(uint32_t nbytes, uint32_t alignment);
     int RequestScratch(uint32_t node, uint32_t nbytes);
@@ -137,6 +137,8 @@ class Program {
     // The words of a memory plan that was made for the model; empty where it has none.
     FlatVector OfflinePlan() const;
     TfLiteStatus Malformed(int node);
+
+    // operator_codes.cc: which operator is it?
     TfLiteStatus NotRegistered(uint32_t node);
     void CodeOf(uint32_t node, int32_t *builtin, const char **custom_code) const;
     int FindRegistration(uint32_t node) const;

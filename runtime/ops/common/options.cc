@@ -92,7 +92,7 @@ TfLiteStatus ReadOptions(PrepareContext &context, const wpk_codec &codec,
     if (bits == FlexMap::kMalformed || options->act_bits < 1 || options->act_bits > kActBits) {
         return context.Fail("act_bits in custom_options must be 1 to %d", kActBits);
     }
-    if (options->act_bits != kActBits && codec.parse_pool == nullptr) {
+    if (options->act_bits != kActBits && codec.parse_side == nullptr) {
         return context.Fail("act_bits in custom_options is for codec pool, the weight blob is %s",
                             codec.name);
     }

@@ -9,7 +9,7 @@ namespace wpconvert {
 
 namespace {
 
-constexpr int kPoolInput = 3;
+constexpr int kSideInput = 3;
 
 // The shape that the options repeat, if they do, is the blob's.
 bool FilterAgrees(const CompressedOptions &options, const wpk_blob &blob) {
@@ -37,11 +37,11 @@ TfLiteStatus CheckConstant(PrepareContext &context, int input) {
     return kTfLiteOk;
 }
 
-// Attaches the pool tensor, which weights of some codecs have, and no others. Its reader comes with
-// the codec, so that only programs with that link it.
-TfLiteStatus ReadPool(PrepareContext &context, const wpk_codec &codec, wpk_blob *blob) {
-    const bool pooled = context.inputs_size() > kPoolInput;
-    if (pooled != (codec.parse_pool != nullptr)) {
+// Attaches the side tensor, which weights of some codecs have, and no others: of codec pool. Its
+// reader comes with the codec, so that only programs with that link it.
+TfLiteStatus ReadSide(PrepareContext &context, const wpk_codec &codec, wpk_blob *blob) {
+    const bool pooled = context.inputs_size() > kSideInput;
+    if (pooled != (codec.parse_side != nullptr)) {
         return context.Fail(pooled ? "there is a pool tensor, but the weights are of codec %s"
                                    : "weights of codec %s need a pool tensor as input 3",
                             codec.name);
@@ -49,19 +49,18 @@ TfLiteStatus ReadPool(PrepareContext &context, const wpk_codec &codec, wpk_blob 
     if (!pooled) {
         return kTfLiteOk;
     }
-    if (CheckConstant(context, kPoolInput) != kTfLiteOk) {
+    if (CheckConstant(context, kSideInput) != kTfLiteOk) {
         return kTfLiteError;
     }
-    auto *const pool =
-        static_cast<wpk_pool *>(context.AllocatePersistent(sizeof(wpk_pool), alignof(wpk_pool)));
-    if (pool == nullptr) {
+    void *const side = context.AllocatePersistent(codec.side_nbytes, alignof(void *));
+    if (side == nullptr) {
         return kTfLiteError;
     }
-    const Tensor tensor = context.input(kPoolInput);
-    if (codec.parse_pool(tensor.as<uint8_t>(), tensor.nbytes, pool) != WPK_OK) {
+    const Tensor tensor = context.input(kSideInput);
+    if (codec.parse_side(tensor.as<uint8_t>(), tensor.nbytes, side) != WPK_OK) {
         return context.Fail("input 3 is not a pool tensor of version 1, or it is malformed");
     }
-    blob->pool = pool;
+    blob->side = side;
     return kTfLiteOk;
 }
 
@@ -89,7 +88,7 @@ TfLiteStatus ReadBlob(PrepareContext &context, wpk_blob *blob, const wpk_codec *
         }
         return context.Fail("its weights need codec %d, which was not added", blob->codec);
     }
-    if (ReadPool(context, **codec, blob) != kTfLiteOk) {
+    if (ReadSide(context, **codec, blob) != kTfLiteOk) {
         return kTfLiteError;
     }
     if ((*codec)->check(blob) != WPK_OK) {
@@ -104,7 +103,7 @@ TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row
                             uint32_t channel_axis, CompressedOptions *options, wpk_weights *weights,
                             wpk_table *table) {
     const int inputs = context.inputs_size();
-    if ((inputs != kPoolInput && inputs != kPoolInput + 1) || context.outputs_size() != 1) {
+    if ((inputs != kSideInput && inputs != kSideInput + 1) || context.outputs_size() != 1) {
         return context.Fail("%d inputs and %d outputs, expected 3 or, with a pool, 4 and 1", inputs,
                             context.outputs_size());
     }

@@ -32,7 +32,7 @@ TfLiteStatus Prepare(PrepareContext &context) {
                   static_cast<Padding>(options.padding), &params->shape) != kTfLiteOk) {
         return kTfLiteError;
     }
-    if (params->weights.blob.pool != nullptr && params->shape.kernel_c != params->shape.in_c) {
+    if (params->weights.blob.side != nullptr && params->shape.kernel_c != params->shape.in_c) {
         return context.Fail("pooled filters of %d channels, the input has %d",
                             params->shape.kernel_c, params->shape.in_c);
     }

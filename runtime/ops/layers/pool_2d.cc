@@ -71,7 +71,7 @@ TfLiteStatus Prepare(PrepareContext &context) {
     if (!CheckShape(context, y, dims, 4)) {
         return kTfLiteError;
     }
-    if (pixels > WPK_POOL_MAX_PIXELS || pixels * y.elements() > kWorkLimit) {
+    if (pixels > WPK_POOLING_MAX_PIXELS || pixels * y.elements() > kWorkLimit) {
         return context.Fail("the window is too large");
     }
     return ActivationRange(context, options.I8(kActivation), y, &pool->activation_min,

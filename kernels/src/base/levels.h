@@ -1,6 +1,6 @@
 /* Activations with their lower bits dropped (docs/FORMAT.md, "Weight pools"). Private. */
-#ifndef WPK_SRC_POOL_LEVELS_H
-#define WPK_SRC_POOL_LEVELS_H
+#ifndef WPK_SRC_LEVELS_H
+#define WPK_SRC_LEVELS_H
 
 #include <stdint.h>
 
@@ -30,8 +30,5 @@ static inline int8_t wpk_level(const wpk_levels *levels, int8_t x) {
 static inline int32_t wpk_levels_round(const wpk_levels *levels) {
     return levels->add - 128;
 }
-
-/* n activations to their levels, in place. */
-void wpk_narrow(const wpk_levels *levels, int8_t *x, uint32_t n);
 
 #endif
