@@ -108,7 +108,7 @@ def _head(path: Path) -> bytes:
 
 def parse(data: bytes, name: str) -> Source:
     """Read a model that is in memory; reports call it by the name. ModelError, UnsupportedError."""
-    own = next((one for one in FORMATS if one.claims(data[:_HEAD_NBYTES])), FORMATS[-1])
+    own = _claiming(data[:_HEAD_NBYTES])
     if own.outside:
         raise UnsupportedError(f"{name}: an {own.suffix} model has to be in a file, for it may have data in others")
     source: Source = import_module(f"{own.package}.source").source_of(data, name)
