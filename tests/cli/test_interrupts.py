@@ -63,7 +63,7 @@ def signalled(arguments: Sequence[str], number: int, after_s: float) -> subproce
 
 _AT_EACH_EVENT = """
 import os, signal, sys
-from wpconvert.cli import convert, convert_onnx
+import wpconvert.api.convert, wpconvert.cli.convert, wpconvert.formats.onnx.source
 from wpconvert.cli.main import main
 
 folder, number = os.path.realpath(sys.argv[1]), int(sys.argv[2])
