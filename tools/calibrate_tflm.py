@@ -63,7 +63,7 @@ def write_models(folder: Path) -> None:
         place = folder / name
         place.mkdir(parents=True)
         (place / "model.tflite").write_bytes(data)
-        (place / "model.h").write_bytes(emit_header(Path("model.c"), data, parse(data), "model.tflite"))
+        (place / "model.h").write_bytes(emit_header(Path("model.c"), data, parse(data).graph, "model.tflite"))
         (place / "model.cc").write_text(MODEL_SOURCE, encoding="ascii")
 
 

@@ -41,5 +41,5 @@ def test_custom_operator_named_like_a_builtin_one_is_no_builtin_one() -> None:
 
 
 def test_operators_are_listed_once_and_sorted() -> None:
-    assert operators_of(parse(conv_model())) == [("CONV_2D", False)]
-    assert operators_of(parse(converted(conv_model()).data)) == [("WP_CONV_2D", True)]
+    assert operators_of(parse(conv_model()).graph) == [("CONV_2D", False)]
+    assert operators_of(parse(converted(conv_model()).data).graph) == [("WP_CONV_2D", True)]

@@ -11,7 +11,7 @@ from tests.tflite.harness import conv_model, converted
 from wpconvert.codecs import STANDALONE
 from wpconvert.engines import ENGINES
 from wpconvert.formats.tflite.attached import Attached
-from wpconvert.formats.tflite.file import file_of, parse, serialise
+from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.restore import restored
 from wpconvert.model import encoded
 from wpconvert.model.rules import AUTO
@@ -29,8 +29,8 @@ def test_the_file_is_the_same_where_no_blob_is_kept(seed: int, method: str, monk
 
 def test_a_file_that_a_runtime_can_take_is_not_written_anew() -> None:
     data = conv_model()
-    assert file_of(parse(data, as_is=True)) is data
-    assert file_of(parse(data)) == serialise(parse(data))
+    assert parse(data, as_is=True).content() is data
+    assert parse(data).content() == serialise(parse(data))
     assert parse(data, as_is=True).copy().file is None
 
 
@@ -44,13 +44,13 @@ def test_a_file_with_buffers_off_their_boundary_is_written_anew() -> None:
     arrays = [buffer.data for buffer in model.root.buffers if buffer.data is not None and len(buffer.data)]
     assert any((array.ctypes.data - start) % 16 for array in arrays)
     assert model.attached is None and model.file is None
-    assert file_of(model) == serialise(model)
+    assert model.content() == serialise(model)
 
 
 def test_a_file_with_something_behind_the_model_is_written_anew() -> None:
     model = parse(conv_model() + b"more", as_is=True)
     assert isinstance(model.attached, Attached)
-    assert file_of(model) == serialise(model)
+    assert model.content() == serialise(model)
 
 
 @pytest.mark.parametrize("engine", ["native", "reference"])

@@ -42,9 +42,9 @@ class Backend:
         found: Sequence[Path] = import_module(self.package).outputs(path)
         return found
 
-    def emit(self, path: Path, data: bytes, source: str) -> dict[Path, bytes]:
-        """The files for the bytes of a `.tflite` model; `source` names the model in comments. UnsupportedError."""
-        files: dict[Path, bytes] = import_module(self.package).emit(path, data, source)
+    def emit(self, path: Path, model: Executable, data: bytes, source: str) -> dict[Path, bytes]:
+        """The files for a model and the bytes of its file; `source` names it in comments. UnsupportedError."""
+        files: dict[Path, bytes] = import_module(self.package).emit(path, model, data, source)
         return files
 
 

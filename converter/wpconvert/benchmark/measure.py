@@ -16,7 +16,7 @@ from wpconvert.benchmark.profile import Inference, Profiler, find_markers, infer
 from wpconvert.benchmark.program import load_program
 from wpconvert.benchmark.result import Benchmark, LayerCount
 from wpconvert.errors import DeviceError, ToolError, UnsupportedError
-from wpconvert.formats.tflite.model import TfliteModel, text
+from wpconvert.graph.executable import Executable
 from wpconvert.graph.types import Sample
 from wpconvert.target.board import Board
 from wpconvert.target.image import Image, Sizes, build_image
@@ -34,7 +34,7 @@ _CLOCK_SLACK = 120
 def benchmark(
     path: str,
     data: bytes,
-    model: TfliteModel,
+    model: Executable,
     board: Board,
     sample: Sample,
     *,
@@ -66,7 +66,7 @@ def benchmark(
 def benchmark_image(
     path: str,
     data: bytes,
-    model: TfliteModel,
+    model: Executable,
     board: Board,
     sample: Sample,
     elf: Path,
@@ -90,7 +90,7 @@ def benchmark_image(
 def _measure(
     path: str,
     data: bytes,
-    model: TfliteModel,
+    model: Executable,
     board: Board,
     profiler: Profiler,
     run: Callable[[Simulator], DeviceRun],
@@ -105,7 +105,7 @@ def _measure(
         except OSError as error:
             raise ToolError(f"the QEMU plugin wrote no counts: {error.strerror}") from error
     found = inferences(counts, markers, profiler.is_firmware)
-    operators = model.root.subgraphs[0].operators or []
+    operators = model.graph.main.operators
     if len(found) != 1 or len(found[0].operators) != len(operators):
         raise ToolError(f"the profile shows {len(found)} inferences, expected one of {len(operators)} operators")
     inference = found[0]
@@ -154,11 +154,11 @@ def _check_clock(measured: list[int] | None, inference: Inference) -> None:
         raise DeviceError(f"the board's clock shows {measured[0]:,} instructions, the plugin {counted:,}")
 
 
-def _layers(model: TfliteModel, inference: Inference, modelled_cycles: Sequence[int]) -> tuple[LayerCount, ...]:
-    graph = model.root.subgraphs[0]
+def _layers(model: Executable, inference: Inference, modelled_cycles: Sequence[int]) -> tuple[LayerCount, ...]:
     rows = []
-    for index, (operator, executions) in enumerate(zip(graph.operators, inference.operators, strict=True)):
-        name = text(graph.tensors[operator.outputs[0]].name) if len(operator.outputs) else ""
-        instructions, cycles = executions.total(), modelled_cycles[index]
-        rows.append(LayerCount(index, model.operator_name(operator), name, instructions, cycles))
+    for operator, executions, cycles in zip(
+        model.graph.main.operators, inference.operators, modelled_cycles, strict=True
+    ):
+        name = operator.outputs[0].name if operator.outputs else ""
+        rows.append(LayerCount(operator.index, operator.kind, name, executions.total(), cycles))
     return tuple(rows)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.executable import Executable
 from wpconvert.graph.types import Sample
 
 Advance = Callable[[], None]
@@ -33,10 +33,10 @@ class Engine(Protocol):
     name: str
     summary: str
 
-    def unsupported(self, model: TfliteModel) -> list[str]:
+    def unsupported(self, model: Executable) -> list[str]:
         """Why the engine cannot run the model, one line each; empty when it can. ModelError for a malformed model."""
 
-    def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
+    def run(self, model: Executable, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
         """Outputs for each sample. Raises UnsupportedError, ModelError, or UsageError for inputs that do not fit."""
 
 
@@ -44,7 +44,7 @@ class Engine(Protocol):
 class TracingEngine(Engine, Protocol):
     """An engine that can tell what operators compute on the way."""
 
-    def traces(self, model: TfliteModel, samples: Iterable[Sample]) -> Iterator[Trace]:
+    def traces(self, model: Executable, samples: Iterable[Sample]) -> Iterator[Trace]:
         """A trace for each sample. Raises what `run` raises.
 
         Exact engines take a sample when its trace is asked for; others may take all of them first.

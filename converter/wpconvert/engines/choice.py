@@ -8,7 +8,7 @@ from wpconvert.engines import ENGINES, ONNX_ENGINE
 from wpconvert.engines.base import Engine, TracingEngine
 from wpconvert.engines.inputs import NO_VERIFY
 from wpconvert.errors import UnsupportedError, UsageError
-from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.executable import Executable
 
 EXACT = ("native", "reference")
 """The engines that compute what the device computes, fastest first."""
@@ -32,7 +32,7 @@ def candidates(engine: Engine | None) -> list[Engine]:
     return first if LAST in [one.name for one in first] else [*first, ENGINES[LAST]]
 
 
-def problem_of(engine: Engine, models: Sequence[TfliteModel]) -> str | None:
+def problem_of(engine: Engine, models: Sequence[Executable]) -> str | None:
     """Why an engine cannot run one of these models; None where nothing is known to be in the way."""
     try:
         return next((problem for model in models for problem in engine.unsupported(model)), None)
@@ -40,7 +40,7 @@ def problem_of(engine: Engine, models: Sequence[TfliteModel]) -> str | None:
         return str(error)
 
 
-def running_engine(engine: Engine | None, model: TfliteModel) -> Engine:
+def running_engine(engine: Engine | None, model: Executable) -> Engine:
     """That engine, or the fastest exact one; UnsupportedError where it cannot run the model."""
     tried: list[tuple[Engine, str]] = []
     for one in [engine] if engine is not None else [ENGINES[name] for name in EXACT]:
@@ -56,7 +56,7 @@ def exact_engines() -> list[TracingEngine]:
     return [engine for engine in map(ENGINES.__getitem__, EXACT) if isinstance(engine, TracingEngine)]
 
 
-def exact_engine(model: TfliteModel) -> TracingEngine | None:
+def exact_engine(model: Executable) -> TracingEngine | None:
     """The fastest exact engine that runs a model."""
     return next((engine for engine in exact_engines() if problem_of(engine, [model]) is None), None)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.engines.base import Place
-from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.executable import Executable
 from wpconvert.graph.types import Sample
 
 _Values = NDArray[Any]
@@ -97,14 +97,16 @@ def unexercised_outputs(names: Sequence[str], samples: Sequence[Sample]) -> tupl
     return tuple(names[index] or "output" for (index, _), still in zip(coverage.seen, nothing, strict=True) if still)
 
 
-def places_of(model: TfliteModel) -> dict[Place, int]:
+def places_of(model: Executable) -> dict[Place, int]:
     """Where operators of subgraph 0 compute something from the model's inputs, and the tensors that it becomes."""
-    graph = model.root.subgraphs[0]
-    varying = {int(tensor) for tensor in graph.inputs}
+    main = model.graph.main
+    varying = {tensor.index for tensor in main.inputs}
     places = {}
-    for index, operator in enumerate(graph.operators or []):
-        if model.operator_name(operator) != "SHAPE" and any(int(tensor) in varying for tensor in operator.inputs):
+    for operator in main.operators:
+        if operator.kind != "SHAPE" and any(
+            tensor.index in varying for tensor in operator.inputs if tensor is not None
+        ):
             for position, tensor in enumerate(operator.outputs):
-                varying.add(int(tensor))
-                places[index, position] = int(tensor)
+                varying.add(tensor.index)
+                places[operator.index, position] = tensor.index
     return places

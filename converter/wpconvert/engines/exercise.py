@@ -10,7 +10,7 @@ from wpconvert.engines.choice import exact_engines
 from wpconvert.engines.coverage import Coverage, places_of
 from wpconvert.engines.inputs import Inputs, Known, Port, random_samples, sample_stream
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.executable import Executable
 from wpconvert.graph.types import Sample
 
 PATIENCE = 12
@@ -18,7 +18,7 @@ PATIENCE = 12
 
 
 def exercising_samples(
-    model: TfliteModel,
+    model: Executable,
     ports: Sequence[Port],
     wanted: int,
     seed: int,
@@ -40,7 +40,7 @@ def exercising_samples(
 
 
 def _chosen(
-    model: TfliteModel,
+    model: Executable,
     engine: TracingEngine,
     stream: Iterator[Sample],
     wanted: int,
@@ -77,8 +77,8 @@ class _Least:
     places: dict[Place, bool]
 
     @classmethod
-    def of(cls, model: TfliteModel) -> _Least:
-        ends = {int(tensor) for tensor in model.root.subgraphs[0].outputs}
+    def of(cls, model: Executable) -> _Least:
+        ends = {tensor.index for tensor in model.graph.main.outputs}
         return cls({place: tensor in ends for place, tensor in places_of(model).items()})
 
     def missed(self, coverage: Coverage) -> list[Place]:

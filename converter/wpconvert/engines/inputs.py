@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from wpconvert.engines.base import Trace
 from wpconvert.engines.distributions import drawn
 from wpconvert.errors import FileError, UnsupportedError, UsageError
-from wpconvert.formats.tflite.model import TfliteModel, quantization_of, shape_of, text
-from wpconvert.formats.tflite.schema import DTYPES, TYPE_NAMES
+from wpconvert.graph.executable import Executable
+from wpconvert.graph.structure import Subgraph, Tensor
 from wpconvert.graph.types import Quantization, Sample
 
 LABELS = "labels"
@@ -31,7 +31,7 @@ _MAX_SAMPLE_NBYTES = 1 << 30
 class Known:
     """What a model computes from samples, in the engine of that name, by one who had to find out."""
 
-    model: TfliteModel
+    model: Executable
     engine: str
     traces: list[Trace]
 
@@ -63,29 +63,24 @@ def check_sample_nbytes(name: str, shape: tuple[int | None, ...], dtype: np.dtyp
         raise UnsupportedError(f"input {name!r} of shape {list(shape)} is too large to make samples for; {NO_VERIFY}")
 
 
-def ports_of(model: TfliteModel) -> list[Port]:
+def ports_of(model: Executable) -> list[Port]:
     """The inputs of subgraph 0."""
-    graph = model.root.subgraphs[0]
+    main = model.graph.main
     ports = []
-    for index in graph.inputs:
-        tensor = graph.tensors[index]
-        shape, name = shape_of(tensor), text(tensor.name)
-        dtype = DTYPES.get(tensor.type)
+    for tensor in main.inputs:
+        dtype = tensor.dtype.numpy
         if dtype is None:
-            kind = TYPE_NAMES.get(tensor.type, tensor.type)
-            raise UnsupportedError(f"input {name!r} has type {kind}, which no engine takes; {NO_VERIFY}")
-        check_sample_nbytes(name, shape, dtype)
-        ports.append(Port(name, shape, dtype, quantization_of(tensor), _span(model, int(index))))
+            raise UnsupportedError(f"input {tensor.name!r} has type {tensor.dtype}, which no engine takes; {NO_VERIFY}")
+        check_sample_nbytes(tensor.name, tensor.shape, dtype)
+        ports.append(Port(tensor.name, tensor.shape, dtype, tensor.quantization, _span(main, tensor)))
     return ports
 
 
-def _span(model: TfliteModel, index: int) -> tuple[float, float]:
+def _span(main: Subgraph, tensor: Tensor) -> tuple[float, float]:
     """The real values a float input takes: the range of the QUANTIZE that reads it, else −1 to 1."""
-    graph = model.root.subgraphs[0]
-    for operator in graph.operators or []:
-        if model.operator_name(operator) == "QUANTIZE" and len(operator.inputs) and operator.inputs[0] == index:
-            target = graph.tensors[operator.outputs[0]]
-            quantization, dtype = quantization_of(target), DTYPES.get(target.type)
+    for operator in main.operators:
+        if operator.kind == "QUANTIZE" and operator.optional(0) is tensor:
+            quantization, dtype = operator.outputs[0].quantization, operator.outputs[0].dtype.numpy
             if quantization is not None and dtype is not None and np.issubdtype(dtype, np.integer):
                 info = np.iinfo(dtype)
                 scale, zero = float(quantization.scales[0]), int(quantization.zero_points[0])
@@ -95,7 +90,7 @@ def _span(model: TfliteModel, index: int) -> tuple[float, float]:
     return -1.0, 1.0
 
 
-def random_inputs(model: TfliteModel, count: int, seed: int) -> Inputs:
+def random_inputs(model: Executable, count: int, seed: int) -> Inputs:
     """`random_samples` for a `.tflite` model."""
     return random_samples(ports_of(model), count, seed)
 

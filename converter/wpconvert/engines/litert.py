@@ -9,16 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from wpconvert.engines.base import Advance, Trace
 from wpconvert.engines.isolated import run_isolated
-from wpconvert.errors import UnsupportedError
-from wpconvert.formats.tflite.file import serialise
-from wpconvert.formats.tflite.loss import loss_of
-from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.restore import restored
-from wpconvert.formats.tflite.schema import DTYPES
+from wpconvert.graph.executable import Executable
 from wpconvert.graph.types import Sample
 from wpconvert.temporary import temporary_folder
-
-_FEW_BITS = "it has no operators of fewer bits"
 
 
 class LiteRtEngine:
@@ -27,36 +20,31 @@ class LiteRtEngine:
     name = "litert"
     summary = "LiteRT's reference kernels (BUILTIN_REF); rewritten models are restored in memory first"
 
-    def unsupported(self, model: TfliteModel) -> list[str]:
+    def unsupported(self, model: Executable) -> list[str]:
         # Operators that it lacks are known only after trying.
-        return [_FEW_BITS] if loss_of(model).reduced else []
+        problem = model.no_dense()
+        return [] if problem is None else [problem]
 
-    def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
-        return self._run(_dense(model), samples, advance)
+    def run(self, model: Executable, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
+        return self._run(model.dense(), samples, advance)
 
-    def traces(self, model: TfliteModel, samples: Iterable[Sample]) -> Iterator[Trace]:
-        dense = _dense(model)
-        graph = dense.root.subgraphs[0]
+    def traces(self, model: Executable, samples: Iterable[Sample]) -> Iterator[Trace]:
+        dense = model.dense()
+        main = dense.graph.main
         tensors = {
-            (index, position): int(tensor)
-            for index, operator in enumerate(graph.operators)
+            (operator.index, position): tensor.index
+            for operator in main.operators
             for position, tensor in enumerate(operator.outputs)
-            if tensor >= 0 and graph.tensors[tensor].type in DTYPES
+            if tensor.dtype.numpy is not None
         }
         for values in self._run(dense, list(samples), lambda: None, list(tensors.values())):
-            inner = values[len(graph.outputs) :]
-            yield Trace(values[: len(graph.outputs)], dict(zip(tensors, inner, strict=True)))
+            inner = values[len(main.outputs) :]
+            yield Trace(values[: len(main.outputs)], dict(zip(tensors, inner, strict=True)))
 
     def _run(
-        self, dense: TfliteModel, samples: Sequence[Sample], advance: Advance, kept: Sequence[int] = ()
+        self, dense: Executable, samples: Sequence[Sample], advance: Advance, kept: Sequence[int] = ()
     ) -> list[Sample]:
         with temporary_folder() as folder:
             model_file = folder / "model.tflite"
-            model_file.write_bytes(serialise(dense))
+            model_file.write_bytes(dense.content())
             return run_isolated("LiteRT", "wpconvert.engines.litert_worker", model_file, samples, advance, kept)
-
-
-def _dense(model: TfliteModel) -> TfliteModel:
-    if loss_of(model).reduced:
-        raise UnsupportedError(_FEW_BITS)
-    return restored(model)

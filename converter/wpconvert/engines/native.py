@@ -7,8 +7,7 @@ from contextlib import contextmanager
 
 from wpconvert.engines.base import Advance, Trace
 from wpconvert.errors import UnsupportedError, UsageError
-from wpconvert.formats.tflite.file import file_of
-from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.executable import Executable
 from wpconvert.graph.types import Sample
 from wpconvert.native import extension
 
@@ -19,32 +18,32 @@ class NativeEngine:
     name = "native"
     summary = "the runtime and kernels that ship to the device, compiled for this machine"
 
-    def unsupported(self, model: TfliteModel) -> list[str]:
+    def unsupported(self, model: Executable) -> list[str]:
         native = extension()
         known = set(native.operators())
-        names = enumerate(map(model.operator_name, model.root.subgraphs[0].operators or []))
+        names = ((operator.index, operator.kind) for operator in model.graph.main.operators)
         # The runtime stops at the first one, and knows of builtin operators that it lacks their numbers only.
         missing = [f"operator {i} ({name}): the runtime has no such operator" for i, name in names if name not in known]
         if missing:
             return missing
         try:
-            native.Interpreter(file_of(model))
+            native.Interpreter(model.content())
         except native.Error as error:
             return [str(error)]
         return []
 
-    def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
+    def run(self, model: Executable, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
         outputs = []
         with _told():
-            interpreter = extension().Interpreter(file_of(model))
+            interpreter = extension().Interpreter(model.content())
             for sample in samples:
                 outputs.append(interpreter.run(sample))
                 advance()
         return outputs
 
-    def traces(self, model: TfliteModel, samples: Iterable[Sample]) -> Iterator[Trace]:
+    def traces(self, model: Executable, samples: Iterable[Sample]) -> Iterator[Trace]:
         with _told():
-            interpreter = extension().Interpreter(file_of(model))
+            interpreter = extension().Interpreter(model.content())
         for sample in samples:
             with _told():
                 outputs, results = interpreter.trace(sample)

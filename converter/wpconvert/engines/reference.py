@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from wpconvert.engines.base import Advance, Trace
-from wpconvert.formats.tflite.graph_reader import read_graph
-from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.executable import Executable
 from wpconvert.graph.types import Sample
 from wpconvert.reference.interpreter import Interpreter, unsupported
 
@@ -17,19 +16,19 @@ class ReferenceEngine:
     name = "reference"
     summary = "wpconvert's own interpreter, bit-exact with TensorFlow Lite Micro"
 
-    def unsupported(self, model: TfliteModel) -> list[str]:
-        return unsupported(read_graph(model))
+    def unsupported(self, model: Executable) -> list[str]:
+        return unsupported(model.graph)
 
-    def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
-        interpreter = Interpreter(read_graph(model))
+    def run(self, model: Executable, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
+        interpreter = Interpreter(model.graph)
         outputs = []
         for sample in samples:
             outputs.append(interpreter.run(sample))
             advance()
         return outputs
 
-    def traces(self, model: TfliteModel, samples: Iterable[Sample]) -> Iterator[Trace]:
-        graph = read_graph(model)
+    def traces(self, model: Executable, samples: Iterable[Sample]) -> Iterator[Trace]:
+        graph = model.graph
         interpreter = Interpreter(graph)
         for sample in samples:
             values = interpreter.run_all(sample)

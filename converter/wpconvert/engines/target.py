@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wpconvert.engines.base import Advance
-from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.executable import Executable
 from wpconvert.graph.types import Sample
 from wpconvert.target.board import Board
 from wpconvert.target.image import missing_operators
@@ -20,10 +20,10 @@ class TargetEngine:
         self.summary = f"{board.summary}, simulated by QEMU"
         self._board = board
 
-    def unsupported(self, model: TfliteModel) -> list[str]:
-        return [f"the runtime has no operator {name}" for name in missing_operators(model)]
+    def unsupported(self, model: Executable) -> list[str]:
+        return [f"the runtime has no operator {name}" for name in missing_operators(model.graph)]
 
-    def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
+    def run(self, model: Executable, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
         outputs = run_on(self._board, model, samples).outputs
         for _ in samples:
             advance()

@@ -11,6 +11,7 @@ from wpconvert.engines.base import Advance, Engine, Place
 from wpconvert.engines.coverage import Coverage
 from wpconvert.engines.inputs import Inputs, Port
 from wpconvert.files import Content, Workspace
+from wpconvert.graph.executable import Executable
 from wpconvert.graph.types import Sample
 from wpconvert.model.layer import Layer
 from wpconvert.model.plan import Outcome, Progress
@@ -131,6 +132,9 @@ class Result(Protocol):
 
     def source(self) -> Source:
         """The model, read again."""
+
+    def executable(self) -> Executable:
+        """The model as firmware takes it. UnsupportedError where no firmware takes models of this format."""
 
     def files(self, output: Path) -> Files:
         """What is to be written for a model at `output`."""

@@ -161,3 +161,8 @@ class Graph:
     @property
     def main(self) -> Subgraph:
         return self.subgraphs[0]
+
+    def operators(self) -> Iterator[Operator]:
+        """Those of all subgraphs."""
+        for subgraph in self.subgraphs:
+            yield from subgraph.operators

@@ -12,6 +12,8 @@ Shape = tuple[int, ...]
 
 Values = NDArray[Any]
 """The values of a tensor, of whatever type it has."""
+Sample = list[Values]
+"""One value per input (or output) of the first subgraph, in order."""
 
 Sample = list[Values]
 """One value per input (or output) of a model, in order."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from wpconvert.backends.c.c_array import emit_header
 from wpconvert.backends.c.resolver import operators_of
 from wpconvert.errors import ToolError, UnsupportedError, UsageError
-from wpconvert.formats.tflite.attached import without
-from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.executable import Executable
+from wpconvert.graph.structure import Graph
 from wpconvert.target.board import Board
 from wpconvert.target.cache import cached, digest
 from wpconvert.target.firmware import COMPILE_FLAGS, LINK_FLAGS, build_firmware
@@ -58,13 +58,13 @@ def runtime_operators() -> frozenset[tuple[str, bool]]:
     return frozenset(builtin | {(name, True) for name in re.findall(r"^WPCONVERT_CUSTOM\((\w+)\)", text, re.MULTILINE)})
 
 
-def missing_operators(model: TfliteModel) -> list[str]:
-    """The model's operators that the runtime does not have."""
-    return [name for name, custom in operators_of(model) if (name, custom) not in runtime_operators()]
+def missing_operators(graph: Graph) -> list[str]:
+    """The operators that the runtime does not have."""
+    return [name for name, custom in operators_of(graph) if (name, custom) not in runtime_operators()]
 
 
 def build_image(
-    board: Board, model: TfliteModel, data: bytes, arena_nbytes: int | None = None, defines: tuple[str, ...] = ()
+    board: Board, model: Executable, data: bytes, arena_nbytes: int | None = None, defines: tuple[str, ...] = ()
 ) -> Image:
     """The image that runs the model with these bytes on a board; from the cache if it was built before.
 
@@ -72,15 +72,15 @@ def build_image(
     otherwise. Raises UnsupportedError when the runtime lacks an operator or the image does not fit, ToolError when
     a tool is missing or fails.
     """
-    if missing := missing_operators(model):
+    if missing := missing_operators(graph := model.graph):
         raise UnsupportedError(f"the runtime has no operator {', '.join(missing)}, so no board can run this model")
     arena = board.arena_nbytes if arena_nbytes is None else arena_nbytes
     if arena < 1:
         raise UsageError(f"an arena of {arena} bytes, expected 1 or more")
     compiler = find_tool("arm-none-eabi-g++")
     firmware = build_firmware(board, defines)
-    data = without(data, model.attached)
-    header = emit_header(Path("model.c"), data, model, "model.tflite")
+    data = model.embedded(data)
+    header = emit_header(Path("model.c"), data, graph, "model.tflite")
     key = digest([firmware.name.encode(), data, header, str(arena).encode(), MODEL_SOURCE.encode()])
 
     def make(folder: Path) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from wpconvert.errors import DeviceError, UnsupportedError, UsageError
-from wpconvert.formats.tflite.file import serialise
-from wpconvert.formats.tflite.model import TfliteModel, shape_of, text
-from wpconvert.formats.tflite.schema import DTYPES, TYPE_NAMES
+from wpconvert.graph.executable import Executable
+from wpconvert.graph.structure import Tensor
 from wpconvert.graph.types import Sample
 from wpconvert.target.board import Board
 from wpconvert.target.facts import Facts, explain_fault, read_facts
@@ -51,7 +50,7 @@ class _ArenaTooSmallError(UnsupportedError):
 
 def run_on(
     board: Board,
-    model: TfliteModel,
+    model: Executable,
     samples: Sequence[Sample],
     *,
     data: bytes | None = None,
@@ -71,7 +70,7 @@ def run_on(
     # Fails early when the simulator is missing.
     chosen.command(board, Path("image.elf"))
     _check_samples(_ports(model)[0], samples)
-    content = serialise(model) if data is None else data
+    content = model.content() if data is None else data
 
     def attempt(samples: Sequence[Sample], arena: int | None) -> DeviceRun:
         image = build_image(board, model, content, arena, defines)
@@ -100,7 +99,7 @@ def run_image(
     board: Board,
     simulator: Simulator,
     image: Image,
-    model: TfliteModel,
+    model: Executable,
     samples: Sequence[Sample],
     timeout_s: float = DEFAULT_TIMEOUT_S,
 ) -> DeviceRun:
@@ -132,19 +131,16 @@ def _input_stream(samples: Sequence[Sample]) -> bytes:
     return len(samples).to_bytes(4, "little") + b"".join(array.tobytes() for array in arrays)
 
 
-def _ports(model: TfliteModel) -> tuple[list[Port], list[Port]]:
+def _ports(model: Executable) -> tuple[list[Port], list[Port]]:
     """Shape and type of the model's inputs and outputs."""
-    graph = model.root.subgraphs[0]
-    found: tuple[list[Port], list[Port]] = ([], [])
-    for ports, indices in zip(found, (graph.inputs, graph.outputs), strict=True):
-        for index in indices:
-            tensor = graph.tensors[index]
-            dtype = DTYPES.get(tensor.type)
-            if dtype is None:
-                kind = TYPE_NAMES.get(tensor.type, str(tensor.type))
-                raise UnsupportedError(f"tensor {text(tensor.name)!r} has type {kind}, which the runtime does not have")
-            ports.append((shape_of(tensor), dtype))
-    return found
+    main = model.graph.main
+    return list(map(_port, main.inputs)), list(map(_port, main.outputs))
+
+
+def _port(tensor: Tensor) -> Port:
+    if tensor.dtype.numpy is None:
+        raise UnsupportedError(f"tensor {tensor.name!r} has type {tensor.dtype}, which the runtime does not have")
+    return tensor.shape, tensor.dtype.numpy
 
 
 def _check_samples(inputs: Sequence[Port], samples: Sequence[Sample]) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 from wpconvert import __version__
 from wpconvert.backends.c.resolver import codec_symbol, codecs_of, operators_of, registration
 from wpconvert.errors import UsageError
-from wpconvert.formats.tflite.attached import without
-from wpconvert.formats.tflite.file import parse
-from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.executable import Executable
+from wpconvert.graph.structure import Graph
 
 SUFFIXES = (".c", ".cc", ".cpp")
 _BYTES_PER_LINE = 16
@@ -35,24 +34,23 @@ def header_path(path: Path) -> Path:
     return path.with_suffix(".h")
 
 
-def emit(path: Path, data: bytes, source: str) -> dict[Path, bytes]:
-    """Source and header for the bytes of a `.tflite` file; `source` names the model in a comment.
+def emit(path: Path, model: Executable, data: bytes, source: str) -> dict[Path, bytes]:
+    """Source and header for a model and the bytes of its `.tflite` file; `source` names it in a comment.
 
     What stands behind the model in the file is left out: no runtime reads it. The array is 16-byte
     aligned. Raises UnsupportedError for an operator that TFLM does not have.
     """
-    model = parse(data)
-    content = without(data, model.attached)
+    content = model.embedded(data)
     return {
         path: _source(symbol_of(path), origin_of(source), header_path(path).name, content).encode(),
-        header_path(path): emit_header(path, content, model, source),
+        header_path(path): emit_header(path, content, model.graph, source),
     }
 
 
-def emit_header(path: Path, data: bytes, model: TfliteModel, source: str) -> bytes:
-    """The header alone, for the bytes that are embedded and the model in them; errors as for `emit`."""
-    calls = [registration(name, custom) for name, custom in operators_of(model)]
-    return _header(symbol_of(path), origin_of(source), data, calls, codecs_of(model)).encode()
+def emit_header(path: Path, data: bytes, graph: Graph, source: str) -> bytes:
+    """The header alone, for the bytes that are embedded and the graph in them; errors as for `emit`."""
+    calls = [registration(name, custom) for name, custom in operators_of(graph)]
+    return _header(symbol_of(path), origin_of(source), data, calls, codecs_of(graph)).encode()
 
 
 def symbol_of(path: Path) -> str:

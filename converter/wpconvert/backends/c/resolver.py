@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.graph_reader import read_operator
-from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.graph.custom.compressed import codec_name
 from wpconvert.graph.custom.operators import BUILTIN_NAMES, LOOKUP
+from wpconvert.graph.structure import Graph
 
 # Methods of TFLM's resolver whose name is not the operator's in camel case.
 _SPECIAL = {
@@ -121,32 +120,25 @@ _TFLM = frozenset(
 )
 
 
-def operators_of(model: TfliteModel) -> list[tuple[str, bool]]:
-    """Every operator of the model once, sorted by name: (builtin name or custom code, is custom)."""
-    return sorted(
-        {
-            (model.operator_name(operator), model.is_custom(operator))
-            for graph in model.root.subgraphs
-            for operator in graph.operators or []
-        }
-    )
+def operators_of(graph: Graph) -> list[tuple[str, bool]]:
+    """Every operator of a model once, sorted by name: (builtin name or custom code, is custom)."""
+    return sorted({(operator.kind, operator.is_custom) for operator in graph.operators()})
 
 
-def codecs_of(model: TfliteModel) -> list[str]:
-    """The codecs of the model's compressed weights, each once, sorted.
+def codecs_of(graph: Graph) -> list[str]:
+    """The codecs of a model's compressed weights, each once, sorted.
 
     Raises ModelError for a rewritten operator whose blob is missing, corrupt or of a codec that does not exist.
     """
     found = set()
-    for number, graph in enumerate(model.root.subgraphs):
-        for index, operator in enumerate(graph.operators or []):
-            name = model.operator_name(operator)
-            if not model.is_custom(operator) or name not in BUILTIN_NAMES:
-                continue
-            try:
-                found.add(codec_name(read_operator(model, number, index)))
-            except ModelError as error:
-                raise ModelError(f"operator {index} ({name}, subgraph {number}): {error}") from error
+    for operator in graph.operators():
+        if not operator.is_custom or operator.kind not in BUILTIN_NAMES:
+            continue
+        try:
+            found.add(codec_name(operator))
+        except ModelError as error:
+            where = f"operator {operator.index} ({operator.kind}, subgraph {operator.subgraph})"
+            raise ModelError(f"{where}: {error}") from error
     return sorted(found)
 
 

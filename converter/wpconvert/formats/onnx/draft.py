@@ -52,6 +52,10 @@ class OnnxResult:
         """The model file."""
         return self.staged.model.read_bytes()
 
+    def executable(self) -> Executable:
+        """No firmware takes it."""
+        raise UnsupportedError("no firmware takes .onnx models: lower it to a .tflite one")
+
     def source(self) -> Source:
         """The model, read again."""
         from wpconvert.formats.onnx.source import OnnxSource  # noqa: PLC0415 - which makes drafts

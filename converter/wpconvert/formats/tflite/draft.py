@@ -12,7 +12,7 @@ from wpconvert.formats.protocol import Files, Result, Source, Written
 from wpconvert.formats.tflite import metadata
 from wpconvert.formats.tflite.attached import Attached, behind, without
 from wpconvert.formats.tflite.dense import TfliteDense
-from wpconvert.formats.tflite.file import file_of, parse, serialise, serialised_nbytes
+from wpconvert.formats.tflite.file import parse, serialise, serialised_nbytes
 from wpconvert.formats.tflite.graph_reader import read_graph, read_operator
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.overhead import Overheads
@@ -22,6 +22,7 @@ from wpconvert.formats.tflite.weights import Site, find_sites, find_weights, key
 from wpconvert.graph.custom.compressed import blob_of, codec_name, pool_of
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.graph.custom.rewritable import WEIGHT_INPUT
+from wpconvert.graph.executable import Executable
 from wpconvert.graph.structure import Place
 from wpconvert.memory import ArenaPrediction, predict, predict_tflm
 from wpconvert.memory.lifetimes import activations
@@ -62,6 +63,10 @@ class TfliteResult:
     def content(self) -> bytes:
         """The file."""
         return self.file
+
+    def executable(self) -> Executable:
+        """The model, parsed again."""
+        return parse(self.file)
 
     def source(self) -> Source:
         """The model, parsed again."""
@@ -193,7 +198,7 @@ class TfliteDraft:
     def _predicted(self, model: TfliteModel) -> ArenaPrediction:
         goal = self._goal or DEFAULT_GOAL
         one = predict_tflm if goal.runtime == TFLM else predict
-        data = file_of(model)
+        data = model.content()
         # Blobs of a large model stand in memory once, in the file.
         held = any(isinstance(buffer.data, Encoded) for buffer in model.root.buffers)
         return one(read_graph(parse(data) if held else model), data, goal.core)

@@ -67,11 +67,6 @@ def parse(data: bytes, *, as_is: bool = False) -> TfliteModel:
     return model
 
 
-def file_of(model: TfliteModel) -> bytes:
-    """A model's file for a runtime: the one it was parsed from where that will do, else a new one as of `serialise`."""
-    return serialise(model) if model.file is None else model.file
-
-
 def _is_aligned(root: Any, data: bytes) -> bool:
     """Whether every buffer stands on a boundary in the file, as runtimes expect."""
     start = np.frombuffer(data, np.uint8).ctypes.data

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.attached import Attached
+from wpconvert.formats.tflite.attached import Attached, without
 from wpconvert.formats.tflite.schema import BUILTIN_NAMES, DTYPES, TYPE_NAMES, BuiltinOperator
+from wpconvert.graph.structure import Graph
 from wpconvert.graph.types import Quantization, element_count
 
 
@@ -38,6 +39,37 @@ class TfliteModel:
     def copy(self) -> TfliteModel:
         """A model that can be changed by itself: all but arrays and texts, which no one writes to, are copied."""
         return replace(self, root=_copied(self.root), file=None)
+
+    @property
+    def graph(self) -> Graph:
+        """The model as it is now. ModelError for an index of no tensor."""
+        from wpconvert.formats.tflite.graph_reader import read_graph  # noqa: PLC0415 - it reads models of this class
+
+        return read_graph(self)
+
+    def content(self) -> bytes:
+        """The bytes of its file for a runtime: those it was parsed from where these will do, else new ones."""
+        from wpconvert.formats.tflite.file import serialise  # noqa: PLC0415 - it writes models of this class
+
+        return serialise(self) if self.file is None else self.file
+
+    def embedded(self, data: bytes) -> bytes:
+        """The bytes of the file that it was read from without what is attached behind the model."""
+        return without(data, self.attached)
+
+    def no_dense(self) -> str | None:
+        """Why no model with plain weights computes the same; None where one does."""
+        from wpconvert.formats.tflite.loss import loss_of  # noqa: PLC0415 - about models of this class
+
+        return "it has no operators of fewer bits" if loss_of(self).reduced else None
+
+    def dense(self) -> TfliteModel:
+        """The model with plain weights; itself where it has no others. UnsupportedError where there is none."""
+        from wpconvert.formats.tflite.restore import restored  # noqa: PLC0415 - it restores models of this class
+
+        if (problem := self.no_dense()) is not None:
+            raise UnsupportedError(problem)
+        return restored(self)
 
     def operator_code(self, operator: Any) -> Any:
         return self.root.operatorCodes[operator.opcodeIndex]
