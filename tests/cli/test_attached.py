@@ -91,7 +91,7 @@ def test_stripping_drops_the_files_and_says_so() -> None:
 def test_a_c_array_has_no_files(cli: Cli, tmp_path: Path) -> None:
     source = tmp_path / "a.tflite"
     source.write_bytes(packed(conv_model()))
-    alone, with_files = (emit(Path("model.c"), data, "m") for data in (conv_model(), packed(conv_model())))
+    alone, with_files = (emit(Path("model.c"), parse(data), data, "m") for data in (conv_model(), packed(conv_model())))
     assert alone == with_files
     done = cli.ok(source, "-m", "dcsr", "--to-c", tmp_path / "model.c")
     assert "model.c leaves out the" in done.out

@@ -15,6 +15,7 @@ from wpconvert.backends.c import emit
 from wpconvert.backends.c.c_array import check_path, header_path
 from wpconvert.errors import UnsupportedError, UsageError
 from wpconvert.files import write_all
+from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.schema import options
 
 needs_compiler = pytest.mark.skipif(not (shutil.which("gcc") and shutil.which("g++")), reason="no gcc and g++ here")
@@ -76,7 +77,7 @@ def compiled(command: list[str], folder: Path) -> bytes:
 
 
 def emitted(path: Path, data: bytes, source: str = "model.tflite") -> None:
-    write_all(emit(path, data, source))
+    write_all(emit(path, parse(data), data, source))
 
 
 NAMES = {
@@ -151,4 +152,4 @@ def test_operator_that_tflm_lacks_is_named() -> None:
     x = b.input((1, 4), 0.5)
     b.output(b.op("RANK", [x], [b.like(x)], options("RankOptions")))
     with pytest.raises(UnsupportedError, match="operator RANK: TensorFlow Lite Micro has none"):
-        emit(Path("model.c"), b.to_bytes(), "model.tflite")
+        emit(Path("model.c"), parse(b.to_bytes()), b.to_bytes(), "model.tflite")

@@ -17,9 +17,8 @@ from wpconvert.engines.inputs import Inputs, random_inputs
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.forms import TfliteForms
-from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.restore import is_rewritten
 from wpconvert.formats.tflite.schema import TensorType, options
+from wpconvert.graph.executable import Executable
 from wpconvert.graph.types import Sample
 from wpconvert.job.verify import verdict
 from wpconvert.model.encoded import Encoded
@@ -221,10 +220,10 @@ class Scripted:
     def __init__(self, *runs: list[Sample]) -> None:
         self.runs = list(runs)
 
-    def unsupported(self, model: TfliteModel) -> list[str]:  # noqa: ARG002
+    def unsupported(self, model: Executable) -> list[str]:  # noqa: ARG002
         return []
 
-    def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:  # noqa: ARG002
+    def run(self, model: Executable, samples: Sequence[Sample], advance: Advance) -> list[Sample]:  # noqa: ARG002
         return self.runs.pop(0)
 
 
@@ -252,12 +251,13 @@ class _Faulty:
     name = "faulty"
     summary = "for this test"
 
-    def unsupported(self, model: TfliteModel) -> list[str]:
+    def unsupported(self, model: Executable) -> list[str]:
         return ENGINES["reference"].unsupported(model)
 
-    def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
+    def run(self, model: Executable, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
         found = ENGINES["reference"].run(model, samples, advance)
-        return [[value ^ 1 for value in sample] for sample in found] if is_rewritten(model) else found
+        ours = any(operator.kind.startswith("WP_") for operator in model.graph.operators())
+        return [[value ^ 1 for value in sample] for sample in found] if ours else found
 
 
 def test_a_lossy_model_has_to_compute_what_its_own_dense_model_does() -> None:

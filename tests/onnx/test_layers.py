@@ -18,7 +18,7 @@ from wpconvert.formats.onnx.layers import NONE_OFF, first_off
 from wpconvert.formats.onnx.lowered import lowered
 from wpconvert.formats.onnx.mixed import samples_for
 from wpconvert.formats.tflite.file import parse
-from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.executable import Executable
 from wpconvert.lowering import Lowered, lower
 
 GENERATOR = np.random.default_rng(5)
@@ -34,7 +34,7 @@ class Off(NativeEngine):
     def __init__(self, operator: int, steps: int) -> None:
         self._operator, self._steps = operator, steps
 
-    def traces(self, model: TfliteModel, samples: Iterable[Sample]) -> Iterator[Trace]:
+    def traces(self, model: Executable, samples: Iterable[Sample]) -> Iterator[Trace]:
         for trace in super().traces(model, samples):
             inner = dict(trace.inner)
             place = (self._operator, 0)

@@ -17,7 +17,7 @@ from wpconvert.engines.inputs import Inputs
 from wpconvert.engines.native import NativeEngine
 from wpconvert.formats.onnx.mixed import verify_mixed
 from wpconvert.formats.tflite.file import parse
-from wpconvert.formats.tflite.model import TfliteModel
+from wpconvert.graph.executable import Executable
 from wpconvert.lowering import lower
 from wpconvert.report.result import Verification
 
@@ -31,7 +31,7 @@ class Answers(NativeEngine):
     def __init__(self, outputs: Sequence[Sequence[int]]) -> None:
         self._outputs = outputs
 
-    def run(self, model: TfliteModel, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
+    def run(self, model: Executable, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
         computed = super().run(model, samples, advance)
         answers = [[np.array([steps], np.int8)] for steps in self._outputs]
         assert [value.shape for [value] in computed] == [value.shape for [value] in answers]

@@ -47,7 +47,7 @@ def rewritten(method: str, *rules: Rule) -> bytes:
     ids=["none", "one", "two"],
 )
 def test_exactly_the_codecs_of_the_model(data: Callable[[], bytes], codecs: list[str], tmp_path: Path) -> None:
-    files = emit(tmp_path / "model.c", data(), "digits")
+    files = emit(tmp_path / "model.c", parse(data()), data(), "digits")
     header = files[tmp_path / "model.h"].decode()
     assert [name for name in sorted(CODECS) if f"AddCodec(&wpk_codec_{name})" in header] == codecs
     for path, content in files.items():
@@ -75,4 +75,4 @@ def test_an_unknown_codec_is_refused(tmp_path: Path) -> None:
     buffer.data = buffer.data.copy()
     buffer.data[5] = 99
     with pytest.raises(ModelError, match=r"operator \d+ \(WP_\w+, subgraph 0\): .*unknown codec 99"):
-        emit(tmp_path / "model.c", serialise(model), "digits")
+        emit(tmp_path / "model.c", model, serialise(model), "digits")

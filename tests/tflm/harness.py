@@ -15,6 +15,7 @@ import pytest
 from tests.support.models import ModelBuilder
 from tests.tflite.harness import sparse
 from wpconvert.backends.c import emit
+from wpconvert.formats.tflite.file import parse
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -87,7 +88,7 @@ def write_recipe(folder: Path, before: str = "") -> Path:
 def write_model(folder: Path, data: bytes) -> None:
     """model.c and model.h as `--to-c model.c` writes them; files that are the same already keep their date."""
     folder.mkdir(parents=True, exist_ok=True)
-    for path, content in emit(folder / "model.c", data, f"{folder.name}.tflite").items():
+    for path, content in emit(folder / "model.c", parse(data), data, f"{folder.name}.tflite").items():
         if not path.exists() or path.read_bytes() != content:
             path.write_bytes(content)
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from wpconvert.errors import UsageError
+from wpconvert.graph.executable import Executable
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,6 @@ Values = NDArray[Any]
 Sample = list[Values]
 """One value per input (or output) of the first subgraph, in order."""
 
-Sample = list[Values]
-"""One value per input (or output) of a model, in order."""
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class DType:

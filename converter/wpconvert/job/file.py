@@ -207,7 +207,7 @@ def _files(
             left = ", ".join(other.name for other in source.files)
             notes.append(f"{left}: the data before, which this model needs no more")
     for name, emitted in () if outputs.dry_run else outputs.emitted.items():
-        files |= backend_named(name).emit(emitted, converted.data, path.name)
+        files |= backend_named(name).emit(emitted, converted.result.executable(), converted.data, path.name)
         if converted.result.attached_nbytes:
             notes.append(f"{emitted.name} leaves out the {converted.result.attached_nbytes:,} bytes behind the model")
     if outputs.plan is not None:

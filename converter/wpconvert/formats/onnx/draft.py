@@ -21,6 +21,7 @@ from wpconvert.formats.onnx.trials import measure, settle, trials_of
 from wpconvert.formats.onnx.validity import invalidity
 from wpconvert.formats.onnx.weights import find_weights, key_of
 from wpconvert.formats.protocol import Files, Source, Written
+from wpconvert.graph.executable import Executable
 from wpconvert.model.plan import Outcome, Progress
 from wpconvert.model.rules import AUTO, Choice
 from wpconvert.model.settings import Settings
