@@ -16,8 +16,8 @@ import numpy as np
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.formats.tflite.model import shape_of, text
-from wpconvert.formats.tflite.schema import TYPE_NAMES, TensorType
-from wpconvert.graph.types import element_count
+from wpconvert.formats.tflite.schema import TYPE_NAMES
+from wpconvert.graph.types import DTYPES, element_count
 
 SCHEMA_VERSION = 3
 MAX_ELEMENTS = (1 << 31) - 1
@@ -29,26 +29,7 @@ TFLM_COMPRESSION = b"COMPRESSION_METADATA"
 """The metadata entry of models whose constants TFLM's own compression tool has replaced."""
 
 ELEMENT_NBITS: dict[int, int] = {
-    TensorType.FLOAT32: 32,
-    TensorType.FLOAT16: 16,
-    TensorType.INT32: 32,
-    TensorType.UINT8: 8,
-    TensorType.INT64: 64,
-    TensorType.BOOL: 8,
-    TensorType.INT16: 16,
-    TensorType.COMPLEX64: 64,
-    TensorType.INT8: 8,
-    TensorType.FLOAT64: 64,
-    TensorType.COMPLEX128: 128,
-    TensorType.UINT64: 64,
-    TensorType.UINT32: 32,
-    TensorType.UINT16: 16,
-    TensorType.INT4: 4,
-    TensorType.BFLOAT16: 16,
-    TensorType.INT2: 2,
-    TensorType.UINT4: 4,
-    TensorType.FLOAT8_E4M3FN: 8,
-    TensorType.FLOAT8_E5M2: 8,
+    code: nbits for code, name in TYPE_NAMES.items() if (nbits := DTYPES[name].nbits) is not None
 }
 """Bits per element; STRING, RESOURCE and VARIANT have no fixed size. Narrow types are packed without gaps."""
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as _schema
 
+from wpconvert.graph import types
+
 ModelT: Any = _schema.ModelT
 SubGraphT: Any = _schema.SubGraphT
 TensorT: Any = _schema.TensorT
@@ -37,18 +39,7 @@ TYPE_NAMES: dict[int, str] = _names(TensorType)
 ACTIVATION_NAMES: dict[int, str] = _names(ActivationFunctionType)
 
 DTYPES: dict[int, np.dtype[Any]] = {
-    TensorType.FLOAT32: np.dtype("<f4"),
-    TensorType.FLOAT16: np.dtype("<f2"),
-    TensorType.FLOAT64: np.dtype("<f8"),
-    TensorType.INT8: np.dtype("i1"),
-    TensorType.UINT8: np.dtype("u1"),
-    TensorType.INT16: np.dtype("<i2"),
-    TensorType.UINT16: np.dtype("<u2"),
-    TensorType.INT32: np.dtype("<i4"),
-    TensorType.UINT32: np.dtype("<u4"),
-    TensorType.INT64: np.dtype("<i8"),
-    TensorType.UINT64: np.dtype("<u8"),
-    TensorType.BOOL: np.dtype("?"),
+    code: dtype.numpy for code, name in TYPE_NAMES.items() if (dtype := types.DTYPES[name]).numpy is not None
 }
 """NumPy types of the tensor types whose elements occupy whole bytes."""
 
