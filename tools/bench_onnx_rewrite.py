@@ -54,7 +54,7 @@ def synthetic(path: Path, megabytes: int) -> None:
 def rewrite(path: Path, processes: int) -> None:
     """Rewrite into a new folder and print the CPU time of this process in seconds, and the bytes before and after."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        target = Target.beside(Path(folder) / "out.onnx")
+        target = Target.next_to(Path(folder) / "out.onnx")
         settings = Settings("bitmap", Rules(rules=[]), processes=processes)
         report = convert_to(OnnxSource(read(path)), settings, target.model).report
     used = resource.getrusage(resource.RUSAGE_SELF)

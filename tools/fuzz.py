@@ -125,7 +125,7 @@ def shared_weights() -> bytes:
 
 
 def poolable() -> bytes:
-    """Convolutions behind a first one, large enough for a pool to pay."""
+    """Convolutions after a first one, large enough for a pool to pay."""
     generator = np.random.default_rng(3)
     b = ModelBuilder("poolable")
     x = b.input((1, 5, 4, 8), 0.5, 7)
@@ -212,7 +212,7 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
 
 
 def damaged_inside(seed: Seed, rng: random.Random) -> bytes:
-    """The model written anew with one of its payloads damaged: the flatbuffer around it stays sound."""
+    """The model written again with one of its payloads damaged: the flatbuffer around it stays sound."""
     model = parse(seed.data)
     payloads = list(_payloads(model))
     if not payloads:

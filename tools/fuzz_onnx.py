@@ -46,7 +46,7 @@ def damaged_case(rng: random.Random, folder: Path) -> str:
     case = random_case(rng)
     path = store(model_of_case(case), case, folder)
     if rng.random() < 0.7:
-        target = Target.beside(folder / "new" / "out.onnx")
+        target = Target.next_to(folder / "new" / "out.onnx")
         target.model.parent.mkdir()
         convert_to(OnnxSource(read(path)), Settings(rng.choice(METHODS), Rules(rules=[])), target.model)
         path = target.model

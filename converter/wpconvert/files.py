@@ -19,9 +19,9 @@ Content = bytes | Path
 
 
 def write_all(files: Mapping[Path, Content]) -> None:
-    """Write every file, or leave every path as it was.
+    """Write every file, or leave every path unchanged.
 
-    Each content goes to a temporary file beside its target and is synced; only when all are on disk are they renamed.
+    Each content goes to a temporary file next to its target and is synced; only when all are on disk are they renamed.
     A content that is a path is such a file already, see `staging`. An existing file keeps its permission bits. Raises
     FileError.
     """
@@ -80,7 +80,7 @@ def check_writable(path: Path) -> None:
     """FileError where a file cannot be written because of what is there already."""
     target = Path(os.path.realpath(path))
     if target.is_symlink():
-        raise FileError(f"{path}: cannot be written: it is a symbolic link that leads to itself")
+        raise FileError(f"{path}: cannot be written: it is a symbolic link to itself")
     if not target.exists():
         return
     if not target.is_file():
@@ -88,7 +88,7 @@ def check_writable(path: Path) -> None:
         raise FileError(f"{path}: cannot be written: it is {kind}")
     # Renaming over it would work, and root may write everything, but whoever made it read-only meant it.
     if not target.stat().st_mode & 0o222 or not os.access(target, os.W_OK):
-        raise FileError(f"{path}: cannot be written: it is read-only; chmod u+w allows it")
+        raise FileError(f"{path}: cannot be written: it is read-only; make it writable with chmod u+w")
 
 
 def _stage(path: Path, content: Content, stack: ExitStack) -> Path:

@@ -24,7 +24,7 @@ class Interrupted(BaseException):
     """
 
     def __init__(self, number: int, more: str = "") -> None:
-        ended = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+        ended = "interrupted" if number == signal.SIGINT else f"terminated by {signal.Signals(number).name}"
         super().__init__(f"{ended}{more}")
         self.number = number
         self.exit_code = 128 + number
@@ -36,18 +36,18 @@ def raise_interrupted(number: int, _frame: FrameType | None) -> None:
 
 
 def listen(handler: Handler = raise_interrupted) -> dict[int, object]:
-    """Let a handler hear the signals; returns what heard them before, for `put_back`. For the main thread only.
+    """Install a handler for the signals; returns the previous handlers, for `restore_handlers`. Main thread only.
 
     A signal that the parent has us ignore, as `nohup` does, stays ignored.
     """
     before: dict[int, object] = {number: signal.getsignal(number) for number in SIGNALS}
-    heard = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
-    for number in heard:
+    handlers = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
+    for number in handlers:
         signal.signal(number, handler)
-    return heard
+    return handlers
 
 
-def put_back(before: dict[int, object]) -> None:
+def restore_handlers(before: dict[int, object]) -> None:
     """Undo `listen`."""
     for number, handler in before.items():
         signal.signal(number, handler)  # type: ignore[arg-type]
@@ -55,19 +55,19 @@ def put_back(before: dict[int, object]) -> None:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Signals that come within the context are heard at its end: what renames or removes files is done first."""
+    """Signals that arrive within the context are handled at its end: renaming and removing files is finished first."""
     if current_thread() is not main_thread():
-        # Only the main thread hears any.
+        # Only the main thread receives any.
         yield
         return
-    heard: list[int] = []
-    before = listen(lambda number, _: heard.append(number))
+    received: list[int] = []
+    before = listen(lambda number, _: received.append(number))
     try:
         yield
     finally:
-        put_back(before)
-        if heard:
-            signal.raise_signal(heard[0])
+        restore_handlers(before)
+        if received:
+            signal.raise_signal(received[0])
 
 
 def stop_listening() -> None:

@@ -15,5 +15,5 @@ def extension() -> ModuleType:
     try:
         from wpconvert import _native  # noqa: PLC0415
     except ImportError as error:
-        raise UnsupportedError(f"the native engine is not built ({error}); pip builds it: pip install -e .") from error
+        raise UnsupportedError(f"the native engine is not built ({error}); build it with pip install -e .") from error
     return _native

@@ -1,4 +1,4 @@
-"""YAML files of ours: text stays text, nothing is said twice."""
+"""YAML files of ours: text stays text, nothing is reported twice."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def _loader(where: str) -> type[yaml.SafeLoader]:
                     line = key.start_mark.line + 1
                     if key.value in first:
                         known = first[key.value]
-                        raise UsageError(f"{where}: line {line}: key {key.value!r} is given in line {known} already")
+                        raise UsageError(
+                            f"{where}: line {line}: duplicate key {key.value!r}, first given in line {known}"
+                        )
                     first[key.value] = line
             return super().construct_mapping(node, deep)
 

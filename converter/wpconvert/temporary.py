@@ -102,7 +102,7 @@ def _claimed(handle: int, path: Path) -> bool:
     """Lock what was just made; False where `remove_left` of another process came between."""
     with suppress(OSError):
         _lock(handle, wait=True)
-    # Where there are no locks, nobody removes it.
+    # Where there are no locks, it is not removed.
     return _is_at(path, handle)
 
 

@@ -23,6 +23,16 @@ def number(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
+def quantity(count: int, noun: str) -> str:
+    """A count with its noun: `1 byte`, `16,384 bytes`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def rounded_size(nbytes: int) -> str:
+    """Three digits of a size: `31.6 MB`, `842 KB`."""
+    return f"{nbytes / 1e6:.3g} MB" if nbytes >= 999_500 else f"{nbytes / 1e3:.3g} KB"
+
+
 def decibels(value: float | None) -> str:
     """A signal-to-noise ratio; `exact` for None, where there is no noise."""
     return "exact" if value is None else f"{value:.1f} dB"

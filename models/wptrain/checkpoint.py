@@ -57,7 +57,7 @@ class Checkpoint:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise FileError(f"{self._path.parent}: cannot be made: {error.strerror}") from error
+            raise FileError(f"{self._path.parent}: cannot be created: {error.strerror}") from error
         write_all({self._path: buffer.getvalue()})
 
     def _compare(self, kept: dict[str, Any]) -> None:
@@ -66,9 +66,9 @@ class Checkpoint:
         if differing:
             changes = ", ".join(f"{name} {kept.get(name)!r}, now {self._settings.get(name)!r}" for name in differing)
             raise UsageError(
-                f"{self._path}: the checkpoint is of a run with other settings: {changes}; "
-                "use those, or another checkpoint folder"
+                f"{self._path}: the checkpoint belongs to a run with other settings: {changes}; "
+                "use these settings or another checkpoint folder"
             )
 
     def _malformed(self) -> DataError:
-        return DataError(f"{self._path}: not a checkpoint of wptrain, or damaged; delete it to start anew")
+        return DataError(f"{self._path}: not a checkpoint of wptrain, or damaged; delete it to start over")

@@ -102,7 +102,7 @@ def tidied(data: bytes) -> bytes:
         tensors = [int(index) for index in (*operator.outputs, *operator.inputs[1:])]
         layer = next((path for index in tensors if (path := _layer_path(graph.tensors[index].name))), None)
         if layer is None:
-            _log.warning("%s: no layer name found, tensor names stay", operator_name(model, operator))
+            _log.warning("%s: no layer name found, tensor names are unchanged", operator_name(model, operator))
             continue
         has_weights = operator_name(model, operator) in WEIGHT_OPERATORS
         roles = ("output", "weight", "bias") if has_weights else ("output",)

@@ -2,7 +2,7 @@
 
 A pooled convolution keeps its weights as trainable latent ones. In the forward pass every vector of 8 latent
 weights along the input channels is replaced by the pool vector of highest cosine, times the least-squares scale of
-its output channel. The pool is shared by all pooled layers. It stays as it is, or is trained too.
+its output channel. The pool is shared by all pooled layers. It stays unchanged, or is trained too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wpconvert.transforms.pool import GROUP, cluster, cut, quantise, shift_for, 
 
 from .networks.layers import ConvBnRelu
 
-# The least gain of a batch normalisation behind a pooled convolution. Folding it into the weights multiplies them by
+# The least gain of a batch normalisation after a pooled convolution. Folding it into the weights multiplies them by
 # it, so a gain of another sign would ask for pool vectors that are not there.
 LEAST_GAIN = 1e-3
 # A channel's least scale, in ratios of the norms of its latent and of its pool weights.
@@ -121,7 +121,7 @@ def _grouped(weight: Tensor) -> Tensor:
 def poolable_layers(network: nn.Module) -> dict[str, nn.Conv2d]:
     """The convolutions worth pooling, as published: not the first, none that is depthwise or grouped, no shortcut.
 
-    A shortcut has few weights, and all that the layers beside it drop has to pass through it. No linear layers.
+    A shortcut has few weights, and all that the layers next to it drop has to pass through it. No linear layers.
     """
     found = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
     return {name: module for name, module in found[1:] if module.groups == 1 and ".shortcut." not in name}
@@ -178,7 +178,7 @@ def make_gains_positive(network: nn.Module) -> None:
 
 
 class PoolKeeper:
-    """A training hook that keeps the gains positive and, every `refresh` epochs, makes the pool anew.
+    """A training hook that keeps the gains positive and, every `refresh` epochs, makes the pool again.
 
     `refresh` 0: never.
     """

@@ -39,7 +39,7 @@ def test_a_pool_holds_what_is_made_of_few_vectors() -> None:
     assert encoded.pool is not None
     assert encoded.nbytes == len(encoded.data) + len(encoded.pool)
     assert np.array_equal(wpconvert.decode(encoded.data, pool=encoded.pool), POOLED)
-    with pytest.raises(ModelError, match="needs the pool"):
+    with pytest.raises(ModelError, match="needs a weight pool"):
         wpconvert.decode(encoded.data)
 
 
@@ -96,9 +96,9 @@ def test_wrong_names_and_files_are_refused(tmp_path: Path) -> None:
     np.save(path, weights)
     with pytest.raises(UsageError, match="unknown method 'zip', expected one of dense"):
         wpconvert.encode(weights, "zip")
-    with pytest.raises(UsageError, match="named twice"):
+    with pytest.raises(UsageError, match="given twice"):
         wpconvert.encode(path, "dense", output=path)
-    with pytest.raises(UsageError, match="named twice"):
+    with pytest.raises(UsageError, match="given twice"):
         wpconvert.encode(weights, "dense", output=tmp_path / "x.h", to_c=tmp_path / "x.c")
     with pytest.raises(UsageError, match="suffix must be"):
         wpconvert.encode(weights, "dense", to_c=tmp_path / "x.txt")

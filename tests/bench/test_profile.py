@@ -39,9 +39,9 @@ def test_markers_are_where_the_interpreter_calls_operators() -> None:
 
 
 def test_images_without_interpreter_or_clock_are_refused() -> None:
-    with pytest.raises(ToolError, match="lacks wpconvert::MicroInterpreter::Invoke"):
+    with pytest.raises(ToolError, match="has no symbol wpconvert::MicroInterpreter::Invoke"):
         find_markers(program(TFLM[:1], port_ticks=CLOCK), CODE)
-    with pytest.raises(ToolError, match="lacks port_ticks"):
+    with pytest.raises(ToolError, match="has no symbol port_ticks"):
         find_markers(program(TFLM), CODE)
 
 

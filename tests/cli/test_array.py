@@ -62,6 +62,8 @@ def test_wrong_usage_and_files_are_one_line(cli: Cli, path: Path) -> None:
         assert cli.refused(2, "array", path, "--to-c", path.with_name("x.c")) == "--to-c needs -m METHOD"
         assert cli.refused(2, "array", path, "-m", "zip").startswith("unknown method 'zip'")
         assert "expected int8" in cli.refused(2, "array", floats)
-        assert "named twice" in cli.refused(2, "array", path, "-m", "rle", "-o", path)
-        assert "more than 256 vectors" in cli.refused(3, "array", path, "-m", "pool", "-o", path.with_name("x"))
+        assert "given twice" in cli.refused(2, "array", path, "-m", "rle", "-o", path)
+        assert "more than 256 different vectors" in cli.refused(
+            3, "array", path, "-m", "pool", "-o", path.with_name("x")
+        )
         assert "No such file" in cli.refused(5, "array", path.with_name("none.npy"))

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.harness import Cli
 from tests.tflite.harness import canonical, conv_model, converted
 from wpconvert.backends.c import emit
-from wpconvert.formats.tflite.attached import behind
+from wpconvert.formats.tflite.attached import with_attached
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.inspect import inspect_model
 
@@ -94,7 +94,7 @@ def test_a_c_array_has_no_files(cli: Cli, tmp_path: Path) -> None:
     alone, with_files = (emit(Path("model.c"), parse(data), data, "m") for data in (conv_model(), packed(conv_model())))
     assert alone == with_files
     done = cli.ok(source, "-m", "dcsr", "--to-c", tmp_path / "model.c")
-    assert "model.c leaves out the" in done.out
+    assert "model.c does not contain the" in done.out
 
 
 def test_inspect_lists_the_files(cli: Cli, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_offsets_into_the_archive_itself_stay() -> None:
     model = conv_model()
     attached = parse(model + packed()).attached
     assert attached is not None and attached.files is not None and attached.offsets == ()
-    assert behind(model * 2, attached).endswith(packed())
+    assert with_attached(model * 2, attached).endswith(packed())
 
 
 def test_every_truncated_archive_is_read_without_a_fault() -> None:

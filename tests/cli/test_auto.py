@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -65,10 +66,44 @@ def test_small_model_whose_codecs_would_take_more_than_they_save_stays_and_says_
     path.write_bytes(b.to_bytes())
     text = cli.ok(path, "--dry-run", "--no-verify").out
     assert "0 of 1 tensors rewritten" in text
-    assert "takes less flash than the weights as they are, code counted" in text
-    assert re.search(r"(rle|packed|bitmap): -[\d,]+ bytes, .* cycles, \+[\d,]+ bytes of code", " ".join(text.split()))
+    assert "needs less flash (model and code) than the unchanged weights" in text
+    assert re.search(
+        r"not chosen: (rle|packed|bitmap) saves [\d,]+ bytes but needs [\d,]+ bytes of code", " ".join(text.split())
+    )
     text = cli.ok(path, "--dry-run", "--no-verify", "--optimize", "file", "--max-slowdown", "inf").out
     assert "1 of 1 tensors rewritten" in text
+
+
+@pytest.mark.parametrize(
+    ("goal", "option"), [("balanced", "--optimize size"), ("file", "--optimize file --max-slowdown inf")]
+)
+def test_limit_that_leaves_next_to_no_saving_offers_the_smallest_plan(
+    goal: str, option: str, cli: Cli, tmp_path: Path
+) -> None:
+    """The option that is offered gives what is offered."""
+    b = ModelBuilder()
+    values = np.clip(np.rint(np.random.default_rng(1).normal(0, 12, (256, 1024))), -127, 127).astype(np.int8)
+    b.output(b.fully_connected(b.input((1, 1024), 0.5), values, weight_scales=0.01))
+    path, found = tmp_path / "large.tflite", tmp_path / "report.json"
+    path.write_bytes(b.to_bytes())
+    dry = (path, "--dry-run", "--no-verify", "--report", found)
+    text = cli.ok(*dry, "--optimize", goal).out
+    offered = re.search(rf"smaller with {option}: ([\d.]+) KB of (flash|file) at ([\d.]+) × the cycles", text)
+    assert offered is not None, text
+    assert re.search(
+        r"not chosen: huffman saves .* costs \+[\d.]+ % cycles \(limit 10 % for the", " ".join(text.split())
+    )
+    assert "smaller with" not in cli.ok(*dry, *option.split()).out
+    chosen = json.loads(found.read_text())
+    size = flash(chosen) if offered[2] == "flash" else chosen["nbytes_after"]
+    assert float(offered[1]) == pytest.approx(size / 1000, rel=0.01)
+    slowdown = chosen["forecast"]["cycles"] / chosen["forecast"]["cycles_dense"]
+    assert float(offered[3]) == pytest.approx(slowdown, abs=0.06)
+
+
+@pytest.mark.parametrize("options", [(), ("--optimize", "size"), ("--ram", "1000000")])
+def test_saving_plan_offers_no_smaller_one(options: tuple[str, ...], cli: Cli) -> None:
+    assert "smaller with" not in cli.ok(MODEL, "--dry-run", "--no-verify", *options).out
 
 
 @pytest.mark.parametrize("target", list(boards()))
@@ -140,14 +175,14 @@ def test_flash_is_kept_to_the_byte_or_told_what_is_missing(strip: list[str], cli
     (tmp_path / "out.tflite").write_bytes(b"precious")
     with untouched(tmp_path):
         line = cli.refused(8, MODEL, "-o", tmp_path / "out.tflite", "--flash", "30000", *strip)
-    assert "bytes of flash are missing: the smallest plan takes" in line
+    assert "more flash than --flash " in line and "allows; the smallest plan takes" in line
 
 
 def test_flash_counts_the_code_of_operators_in_every_subgraph(cli: Cli, tmp_path: Path) -> None:
     path, found = tmp_path / "branches.tflite", tmp_path / "report.json"
     path.write_bytes(branches_builder(zeros=0.0).to_bytes())
     line = cli.refused(8, path, "--dry-run", "--no-verify", "--flash", "14000")
-    assert "bytes of flash are missing: the smallest plan takes" in line
+    assert "more flash than --flash " in line and "allows; the smallest plan takes" in line
     cli.ok(path, "--dry-run", "--no-verify", "--report", found, "--target", "mps2-m4")
     forecast = json.loads(found.read_text())["forecast"]
     costs = load_costs("Cortex-M4")
@@ -158,7 +193,7 @@ def test_flash_counts_the_code_of_operators_in_every_subgraph(cli: Cli, tmp_path
 def missing(cli: Cli, model: Path, *options: str) -> int:
     """The bytes that an error says are missing."""
     line = cli.refused(8, model, "--dry-run", "--no-verify", *options)
-    found = re.match(r"([\d,]+) bytes? of RAM (?:is|are) missing: ", line)
+    found = re.match(r"needs ([\d,]+) bytes? more RAM than --ram [\d,]+ allows; ", line)
     assert found, line
     return int(found[1].replace(",", ""))
 
@@ -172,7 +207,7 @@ def test_ram_that_is_missing_is_told_to_the_byte_and_all_that_is_more_is_kept_to
     assert missing(cli, MODEL, "--ram", str(least - 500)) == 500
     line = cli.refused(8, MODEL, "--dry-run", "--no-verify", "--ram", str(least - 1))
     assert line == (
-        f"1 byte of RAM is missing: the smallest plan takes an arena of {least:,}, --ram allows {least - 1:,}"
+        f"needs 1 byte more RAM than --ram {least - 1:,} allows; the smallest plan takes an arena of {least:,} bytes"
     )
 
 
@@ -212,7 +247,7 @@ def test_ram_is_refused_where_the_arena_cannot_be_predicted(cli: Cli, tmp_path: 
     ("options", "message"),
     [
         (["--optimize", "fast"], "unknown --optimize 'fast', expected one of balanced, size, speed, file"),
-        (["-m", "rle", "--optimize", "size"], "--optimize is for -m auto"),
+        (["-m", "rle", "--optimize", "size"], "--optimize needs -m auto"),
         (["--max-slowdown", "0"], "--max-slowdown 0, expected a positive factor"),
         (["--max-slowdown", "nan"], "--max-slowdown nan, expected a positive factor"),
         (["--target", "toaster"], "unknown target 'toaster', expected one of corstone300"),

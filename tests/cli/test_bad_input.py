@@ -140,9 +140,9 @@ def test_lies_inside_a_rewritten_model_are_refused_wherever_they_matter(
 
 
 USAGE: list[tuple[list[str], str]] = [
-    (["model.tflite", "-o", "x.onnx"], "model.tflite is no .onnx model, and cannot become one"),
-    (["restore", "model.tflite", "-o", "x.onnx"], "model.tflite is no .onnx model, and cannot become one"),
-    (["model.tflite"], "nothing to write: give -o OUT, --in-place, --to-c FILE.c or --dry-run"),
+    (["model.tflite", "-o", "x.onnx"], "model.tflite cannot be converted to an .onnx model"),
+    (["restore", "model.tflite", "-o", "x.onnx"], "model.tflite cannot be converted to an .onnx model"),
+    (["model.tflite"], "no output: give -o OUT, --in-place, --to-c FILE.c or --dry-run"),
     (["model.tflite", "-o", "model.tflite"], "-o model.tflite is the input; use --in-place"),
     (["model.tflite", "-o", "./model.tflite"], "is the input"),
     (["model.tflite", "-o", "sub/../model.tflite"], "is the input"),
@@ -151,13 +151,13 @@ USAGE: list[tuple[list[str], str]] = [
     (["model.tflite", "-o", "hard.tflite"], "is the input"),
     (["restore", "small.tflite", "-o", "small.tflite"], "is the input; give another file"),
     (["model.tflite", "-o", "x.tflite", "--in-place"], "exclude each other"),
-    (["model.tflite", "-o", "net.c", "--to-c", "net.c"], "net.c is named twice"),
-    (["model.tflite", "-o", "net.h", "--to-c", "net.c"], "net.h is named twice"),
-    (["model.tflite", "--to-c", "net.c", "--report", "x.json", "--dump-plan", "./x.json"], "x.json is named twice"),
-    (["model.tflite", "--to-c", "n.c", "--report", "sub/../new.json", "--dump-plan", "new.json"], "is named twice"),
-    (["model.tflite", "--dry-run", "--dump-plan", "model.tflite"], "model.tflite is named twice"),
-    (["model.tflite", "--in-place", "--dump-plan", "link.tflite"], "is named twice"),
-    (["model.tflite", "--dry-run", "--rules", "plan.yaml", "--dump-plan", "plan.yaml"], "plan.yaml is named twice"),
+    (["model.tflite", "-o", "net.c", "--to-c", "net.c"], "net.c is given twice"),
+    (["model.tflite", "-o", "net.h", "--to-c", "net.c"], "net.h is given twice"),
+    (["model.tflite", "--to-c", "net.c", "--report", "x.json", "--dump-plan", "./x.json"], "x.json is given twice"),
+    (["model.tflite", "--to-c", "n.c", "--report", "sub/../new.json", "--dump-plan", "new.json"], "is given twice"),
+    (["model.tflite", "--dry-run", "--dump-plan", "model.tflite"], "model.tflite is given twice"),
+    (["model.tflite", "--in-place", "--dump-plan", "link.tflite"], "is given twice"),
+    (["model.tflite", "--dry-run", "--rules", "plan.yaml", "--dump-plan", "plan.yaml"], "plan.yaml is given twice"),
     (
         ["model.tflite", "--dry-run", "-m", "dscr"],
         "unknown method 'dscr', expected one of auto, none, dense",
@@ -226,7 +226,7 @@ def test_inputs_of_another_model_are_usage_errors(cli: Cli, files: Path) -> None
 
 
 def test_verifying_models_with_different_interfaces_is_a_usage_error(cli: Cli, files: Path) -> None:
-    assert "they are not two forms of one model" in cli.refused(2, "verify", files / "model.tflite", MODEL)
+    assert "they are not two versions of one model" in cli.refused(2, "verify", files / "model.tflite", MODEL)
 
 
 def test_unwritable_outputs_are_file_errors_and_nothing_else_is_written(cli: Cli, files: Path) -> None:
@@ -297,7 +297,7 @@ def test_running_out_of_memory_and_interrupts_end_cleanly(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("wpconvert.job.convert.Planner.of", fail)
+    monkeypatch.setattr("wpconvert.job.convert.Planner.from_choices", fail)
     with untouched(files):
         done = cli(files / "model.tflite", "-o", files / "out.tflite")
     assert done.code == (4 if isinstance(error, MemoryError) else 130)

@@ -56,7 +56,7 @@ def test_one_failure_stops_nothing_else_and_what_is_done_is_kept(cli: Cli, files
     assert sorted(path.name for path in (files / "small").iterdir()) == ["a.onnx", "a.onnx.data"]
     assert (files / "new" / "small" / "b.tflite").exists()
     done = cli("batch", manifest)
-    assert "0 done, 2 kept from before, 1 failed" in done.out and "not an ONNX model" in done.out
+    assert "0 done, 2 kept from a previous run, 1 failed" in done.out and "not an ONNX model" in done.out
     save(conv_model(), files / "broken.onnx")
     assert _statuses(cli, manifest, 0) == ["kept", "done", "kept"]
     # Half a line of an interrupted run, a result that is gone, and other options.
@@ -94,8 +94,8 @@ def _changed(path: Path) -> None:
         ),
         ("models: [{model: a, output: b}, {model: c, output: d, options: [--foo]}]", "model 2: No such option: --foo"),
         ("models: [{model: a, output: b, options: [c]}]", "model 1: Got unexpected extra argument"),
-        ("models: [{model: a, output: b, options: [-o, c]}]", "model 1: -o is not for a batch"),
-        ("models: [{model: a, output: b, options: [--report=x.json]}]", "model 1: --report is not for a batch"),
+        ("models: [{model: a, output: b, options: [-o, c]}]", "model 1: -o is not allowed in a batch"),
+        ("models: [{model: a, output: b, options: [--report=x.json]}]", "model 1: --report is not allowed in a batch"),
         ("models: [{model: a, output: b, options: [--help]}]", "model 1: No such option: --help"),
     ],
 )
@@ -155,8 +155,8 @@ def test_conversion_that_is_killed_fails_alone_and_leaves_nothing(cli: Cli, file
     manifest = gated(files)
     with Gate(files) as gate, meanwhile(gate, lambda: kill(children(os.getpid()))):
         done = cli("batch", manifest, "--workers", "1")
-    assert done.code == 9 and "1 done, 0 kept from before, 1 failed" in done.out
-    assert "ended by SIGKILL; perhaps the machine is short of memory" in done.out
+    assert done.code == 9 and "1 done, 0 kept from a previous run, 1 failed" in done.out
+    assert "terminated by SIGKILL, perhaps for lack of memory" in done.out
     assert sorted(path.name for path in (files / "small").iterdir()) == ["a.onnx", "a.onnx.data"]
 
 
@@ -179,7 +179,7 @@ def test_interrupted_batch_has_shown_what_is_done_and_is_resumed(
         finally:
             end(running)
     assert shown.startswith(f"{files / 'a.onnx'}: done, ") and shown.endswith(" bytes\n")
-    assert said == f"wpconvert: {message}; 1 of 2 models are done with, run it again for the others\n"
+    assert said == f"wpconvert: {message}; 1 of 2 models are done; run the batch again for the others\n"
     assert running.returncode == 128 + number
     assert sorted(path.name for path in (files / "small").iterdir()) == ["a.onnx", "a.onnx.data"]
     assert _statuses(cli, manifest, 0) == ["kept", "done"]
@@ -187,7 +187,7 @@ def test_interrupted_batch_has_shown_what_is_done_and_is_resumed(
 
 def test_worker_of_another_version_converts_nothing(files: Path) -> None:
     fields = convert(str(files), str(files / "a.onnx"), str(files / "small" / "a.onnx"), (), "0.0.1")
-    assert fields["status"] == "failed" and "not 0.0.1; install the same everywhere" in fields["message"]
+    assert fields["status"] == "failed" and "not 0.0.1; install the same version everywhere" in fields["message"]
     assert not (files / "small" / "a.onnx").exists()
 
 

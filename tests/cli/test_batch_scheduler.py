@@ -61,7 +61,7 @@ def test_workers_need_wpconvert_and_the_scheduler_does_not(cli: Cli, files: Path
     with dask(files, workers=0, environment=without) as running:
         running.add_worker(**without)
         lacking = _results(cli, files / "gated.yaml", 9, "--scheduler", running.address)
-        assert lacking == [("failed", "the worker has no wpconvert; install wpconvert there")] * 2
+        assert lacking == [("failed", "wpconvert is missing on the worker; install wpconvert there")] * 2
         running.kill_worker()
         running.add_worker()
         assert [s for s, _ in _results(cli, files / "gated.yaml", 0, "--scheduler", running.address)] == ["done"] * 2
@@ -93,7 +93,7 @@ def test_batch_whose_scheduler_is_killed_is_resumed_on_another(cli: Cli, files: 
         with meanwhile(gate, running.scheduler.kill):
             (first, _), (second, reason) = _results(cli, manifest, 9, *options)
         assert (first, second) == ("done", "failed")
-        assert reason == "the connection to the Dask scheduler was lost; run it again"
+        assert reason == "the connection to the Dask scheduler was lost; run the batch again"
     with dask(files) as running:
         assert [s for s, _ in _results(cli, manifest, 0, "--scheduler", running.address)] == ["kept", "done"]
 
@@ -104,7 +104,7 @@ def test_scheduler_without_workers_is_left(cli: Cli, files: Path, monkeypatch: p
     (files / "gate.yaml").write_text("rules: []")
     with dask(files, workers=0) as running:
         results = _results(cli, files / "gated.yaml", 9, "--scheduler", running.address)
-    assert results == [("failed", "the Dask scheduler has had no workers for 1 s; run it again")] * 2
+    assert results == [("failed", "the Dask scheduler had no workers for 1 s; run the batch again")] * 2
 
 
 class _ComesAndGoes:
@@ -150,4 +150,4 @@ def test_address_of_something_that_never_answers_is_refused(
     monkeypatch.setattr(cluster, "CONNECT_S", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
-        assert "no answer in 1 s" in cli.refused(6, "batch", files / "gated.yaml", "--scheduler", address)
+        assert "no answer within 1 s" in cli.refused(6, "batch", files / "gated.yaml", "--scheduler", address)

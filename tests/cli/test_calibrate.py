@@ -107,7 +107,7 @@ def test_samples_of_another_type_are_cast_where_the_input_can_hold_them(tmp_path
     whole = RANDOM.integers(0, 256, (10, 3, 8, 8))
     assert calibrate(path, data(tmp_path, whole.astype(np.float32))) == calibrate(path, data(tmp_path, whole))
     for wrong in (whole + 0.5, whole + 1.0e3, whole - 300):
-        with pytest.raises(UsageError, match=r"samples.npz: 'x' holds .* samples that are no uint8 numbers"):
+        with pytest.raises(UsageError, match=r"samples.npz: 'x' has .* samples that do not fit uint8"):
             calibrate(path, data(tmp_path, wrong))
 
 
@@ -120,7 +120,7 @@ def test_integers_that_are_not_cast_are_told(tmp_path: Path) -> None:
     constants = {"matrix": RANDOM.normal(0, 0.3, (8, 5)).astype(np.float32)}
     path = saved(tmp_path, nodes, constants, kind=TensorProto.INT32, shape=("b", 8))
     quantised = calibrate(path, data(tmp_path, RANDOM.integers(0, 9, (10, 8))))
-    with pytest.raises(UnsupportedError, match="input 'x' is INT32, which only a Cast to float32 may read"):
+    with pytest.raises(UnsupportedError, match="input 'x' is INT32; only a Cast to float32 can read it"):
         lower(quantised, "net")
 
 
@@ -177,7 +177,7 @@ def test_a_bias_by_row_is_told(tmp_path: Path) -> None:
     constants["rows"] = np.array([4, 16], np.int64)
     path = saved(tmp_path, nodes, constants, shape=(1, 64))
     samples = data(tmp_path, RANDOM.normal(0, 1, (5, 64)).astype(np.float32))
-    with pytest.raises(UnsupportedError, match=r"node 'gemm' \(Gemm\): a bias of shape \[4, 1\], supported is one"):
+    with pytest.raises(UnsupportedError, match=r"node 'gemm' \(Gemm\): a bias of shape \[4, 1\]; supported: one"):
         calibrate(path, samples)
 
 
@@ -217,7 +217,7 @@ def test_no_model_is_quantised_twice(cli: Cli, tmp_path: Path) -> None:
     samples = data(tmp_path, RANDOM.integers(0, 256, (10, 3, 8, 8)).astype(np.float32))
     onnx.save(calibrate(path, samples), path)
     line = cli.refused(4, path, "-o", tmp_path / "out.tflite", "--calibrate", samples)
-    assert line == f"{path}: it is quantised already, and is not quantised twice; leave --calibrate out"
+    assert line == f"{path}: the model is already quantised; omit --calibrate"
     cli.ok(path, "-o", tmp_path / "out.tflite", "--no-verify")
 
 
@@ -228,7 +228,7 @@ def test_dynamic_quantisation_is_no_float_model_either(tmp_path: Path) -> None:
         helper.make_node("Cast", ["sum"], ["y"], to=FLOAT),
     ]
     path = saved(tmp_path, nodes, {"matrix": np.ones((8, 5), np.int8)}, shape=(1, 8))
-    with pytest.raises(UnsupportedError, match="it is quantised already"):
+    with pytest.raises(UnsupportedError, match="the model is already quantised"):
         calibrate(path, data(tmp_path, RANDOM.normal(0, 1, (5, 8)).astype(np.float32)))
 
 
@@ -243,9 +243,9 @@ def test_integers_of_other_tools_are_no_float_model(form: str, tmp_path: Path) -
             helper.make_node("MatMulInteger", ["q", "matrix"], ["sum"]),
             helper.make_node("Cast", ["sum"], ["y"], to=FLOAT),
         ]
-        constants, said = {"matrix": integers.astype(np.int8)}, "MatMulInteger nodes without a scale"
+        constants, said = {"matrix": integers.astype(np.int8)}, "MatMulInteger nodes have no scale"
     elif form == "Quant":
-        domains, said = ("qonnx.custom_op.general",), "Quant nodes of qonnx.custom_op.general without a scale"
+        domains, said = ("qonnx.custom_op.general",), "Quant nodes of qonnx.custom_op.general have no scale"
         nodes = [
             helper.make_node("Quant", ["x", "one", "zero", "bits"], ["q"], domain=domains[0]),
             helper.make_node("MatMul", ["q", "matrix"], ["y"]),
@@ -263,9 +263,9 @@ def test_integers_of_other_tools_are_no_float_model(form: str, tmp_path: Path) -
             helper.make_node("Floor", ["scaled"], ["y"]),
         ]
         constants = {"matrix": integers.astype(np.float32), "factor": np.array(0.125, np.float32)}
-        said = "weights that are integers without a scale"
+        said = "integer weights have no scale"
     path = saved(tmp_path, nodes, constants, shape=(1, 8), domains=domains)
     with pytest.raises(UnsupportedError, match=f"net: {said}; export it in QDQ form"):
         lower(onnx.load(path), "net")
-    with pytest.raises(UnsupportedError, match=f"{said}; --calibrate takes the float model, or export it"):
+    with pytest.raises(UnsupportedError, match=f"{said}; give --calibrate the float model, or export it"):
         calibrate(path, data(tmp_path, RANDOM.integers(-9, 9, (5, 8)).astype(np.float32)))

@@ -182,7 +182,7 @@ def test_killed_at_any_time_it_leaves_the_original_or_the_result(
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: signal.Signals(number).name)
 def test_signals_while_modules_are_imported_are_one_line_and_a_code(number: int, folder: Path) -> None:
     before = tree(folder)
-    said = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+    said = "interrupted" if number == signal.SIGINT else f"terminated by {signal.Signals(number).name}"
     for after_s in (0.1, 0.2):
         done = signalled(in_place(folder / "model.onnx"), number, after_s)
         assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", f"wpconvert: {said}\n")
@@ -231,7 +231,7 @@ def test_read_only_files_are_not_replaced_whoever_asks(option: list[str], folder
     before = tree(folder)
     arguments: list[str | Path] = [*option[:1], *([path] if len(option) > 1 else []), *option[2:]]
     line = cli.refused(5, folder / "model.tflite", "-m", "rle", "--no-verify", *arguments)
-    assert line == f"{path}: cannot be written: it is read-only; chmod u+w allows it"
+    assert line == f"{path}: cannot be written: it is read-only; make it writable with chmod u+w"
     assert tree(folder) == before
 
 

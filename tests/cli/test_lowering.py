@@ -42,7 +42,7 @@ def test_float_model_is_quantised_lowered_and_has_the_same_classes(cli: Cli, fil
     done = cli.ok(files / "model.onnx", "-o", files / "out.tflite", *arguments)
     assert "lowered to a .tflite model" in done.out and "accuracy 1.0000 → 1.0000" in done.out
     done = cli.ok("verify", files / "model.onnx", files / "out.tflite", "--eval", samples)
-    assert "verified: ONNX Runtime's outputs, in steps of each, bit for bit, on 12 samples" in done.out
+    assert "verified: ONNX Runtime's outputs, rounded to steps, bit for bit, on 12 samples" in done.out
     assert "accuracy 1.0000 → 1.0000" in done.out
 
 
@@ -78,10 +78,10 @@ def test_conversion_compares_with_the_network_itself_and_names_the_layer(method:
     # Samples that gave the ranges stand for the network's inputs, where nothing else is given.
     assert (network["samples"], network["outputs"][0]["values"]) == (16, 160)
     assert network["outputs"][0]["different"] > 0
-    assert f"beside the network, {source} in ONNX Runtime:" in done.out
+    assert f"compared with the network {source} in ONNX Runtime:" in done.out
     layer = next(note for note in network["notes"] if "more than one step" in note)
     assert f"note: {layer}" in done.out
-    assert layer.startswith("first off by more than one step: b (operator 0, CONV_2D), ")
+    assert layer.startswith("first difference of more than one step: b (operator 0, CONV_2D), ")
     assert content["verification"]["passed"] and content["verification"]["promise"] != "identical outputs"
     np.savez(tmp_path / "some.npz", np.load(tmp_path / "coarse.npz")["x"][[0, 2, 5]])
     plain = cli.ok(
@@ -110,15 +110,15 @@ def test_network_that_onnx_runtime_does_not_run_is_lowered_all_the_same(
 def test_identical_is_said_where_it_is(cli: Cli, files: Path) -> None:
     done = cli.ok(files / "model.onnx", "-m", "none", "--calibrate", files / "x.npz", "-o", files / "out.tflite")
     assert "y: 36 values equal; accuracy 1.0000 → 1.0000" in done.out
-    assert "identical: ONNX Runtime's outputs, in steps of each, on 12 samples" in done.out
-    assert "beside the network" not in cli.ok(MODEL, "-m", "none", "-o", files / "m.tflite").out
+    assert "identical: ONNX Runtime's outputs, rounded to steps, on 12 samples" in done.out
+    assert "compared with the network" not in cli.ok(MODEL, "-m", "none", "-o", files / "m.tflite").out
 
 
 def test_what_cannot_be_lowered_or_compared_is_refused(cli: Cli, files: Path) -> None:
     out, samples = files / "out.tflite", files / "x.npz"
     with untouched(files):
-        assert "quantise it first" in cli.refused(4, files / "model.onnx", "-o", out)
+        assert "the model is not quantised; quantise it with" in cli.refused(4, files / "model.onnx", "-o", out)
         line = cli.refused(2, files / "model.onnx", "-o", files / "o.onnx", "--calibrate", samples)
-        assert line.startswith("--calibrate is for an .onnx model that becomes a .tflite one")
+        assert line.startswith("--calibrate needs an .onnx model and a .tflite result")
         assert "was not lowered from an .onnx model" in cli.refused(2, "verify", files / "model.onnx", MODEL)
         assert "give the .onnx model first" in cli.refused(2, "verify", MODEL, files / "model.onnx")

@@ -97,7 +97,7 @@ def test_code_that_is_larger_than_predicted_counts_as_measured(monkeypatch: pyte
 def test_what_no_measured_plan_keeps_to_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     goal = Goal("corstone300", "Cortex-M55", None, max_slowdown=1.2)
     monkeypatch.setattr(module, "benchmark", MadeUp({"rle": 3.0}))
-    with pytest.raises(BudgetError, match=r"no plan .* × the time|no plan keeps to --max-slowdown 1.2"):
+    with pytest.raises(BudgetError, match=r"no plan .* × the time|no plan meets --max-slowdown 1.2"):
         converted(Settings("rle", Rules(rules=[])), goal)
 
 
@@ -110,4 +110,4 @@ def test_measuring_needs_the_tools_and_writes_nothing_without(
     assert "arm-none-eabi-g++ is not on PATH" in line
     assert not (tmp_path / "out.tflite").exists()
     with untouched(tmp_path):
-        assert "--measure is for -m auto" in cli.refused(2, MODEL, "--dry-run", "-m", "rle", "--measure")
+        assert "--measure needs -m auto" in cli.refused(2, MODEL, "--dry-run", "-m", "rle", "--measure")

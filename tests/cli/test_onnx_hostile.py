@@ -65,8 +65,8 @@ PLACES: dict[str, tuple[str, Callable[[Path], None] | None, int, str]] = {
     "pipe": ("data", _pipe, 5, "is not a regular file"),
     "link to itself": ("data", _loop, 5, "cannot be read"),
     "link to nothing": ("data", _dangling, 5, "is missing"),
-    "device": ("data", _device, 3, "is a link that leads outside the model's folder"),
-    "folder that leads elsewhere": ("sub/passwd", _through_a_folder, 3, "is a link that leads outside"),
+    "device": ("data", _device, 3, "is a link to a file outside the model's folder"),
+    "folder that leads elsewhere": ("sub/passwd", _through_a_folder, 3, "is a link to a file outside"),
     "short": ("data", _short, 3, "the file is truncated or another model's"),
     "the folder itself": (".", None, 5, "is not a regular file"),
     "up and down": ("a/../../in/weights.bin", None, 3, "outside the model's folder"),
@@ -185,7 +185,7 @@ def test_functions_that_call_themselves_end(cli: Cli, tmp_path: Path) -> None:
         model.functions.append(helper.make_function("f", f"F{i}", ["a", "b"], ["c"], [nodes[1 - i]], imports))
     save(model, tmp_path / "model.onnx")
     done = cli.ok(tmp_path / "model.onnx", "-v", "-o", tmp_path / "out.onnx", "--no-verify")
-    assert "no operator multiplies with it" in done.out
+    assert "no operator multiplies by it" in done.out
 
 
 def test_a_model_cut_between_its_fields_gives_what_is_left_or_is_refused(cli: Cli, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def _node_twice(model: ModelProto) -> None:
 
 
 NODES: dict[str, tuple[Callable[[ModelProto], None], int, str]] = {
-    "newer operators": (_newer_operators, 4, "version 2 of the operators 'wpconvert', this version knows 1"),
+    "newer operators": (_newer_operators, 4, "operator set 'wpconvert' version 2, this version supports 1"),
     "no operators": (_no_operators, 3, "it has nodes, but no version of the operators 'wpconvert'"),
     "decoder in a function": (_decoder_in_a_function, 3, "in a function"),
     "attribute": (_attribute, 3, "has attributes, expected none"),

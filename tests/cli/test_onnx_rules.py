@@ -71,7 +71,7 @@ def test_the_last_rule_that_matches_wins_in_every_graph(
         ("{tensor: '3:w', method: rle}", "rule 1 (tensor: 3:w) matches no weight"),
         ("{name: '(', method: rle}", "is not a regular expression"),
         ("{name: w, method: dense}", "method dense is not for .onnx files, expected one of auto, none, bitmap"),
-        ("{name: w, method: pool, act_bits: 4}", "act_bits of rules is for .tflite models"),
+        ("{name: w, method: pool, act_bits: 4}", "act_bits in rules is only for .tflite models"),
     ],
 )
 def test_rules_that_do_nothing_here_are_refused(rule: str, message: str, cli: Cli, files: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_threshold_holds_where_no_rule_has_its_own(cli: Cli, files: Path) -> N
     methods = _methods(cli, files / "branches.onnx", rule, "--threshold", "0.9")
     assert {key for key, method in methods.items() if method != "none"} == {"0:w1"}
     tensors = json.loads((files / "r.json").read_text())["tensors"]
-    assert "below the threshold of 90.0 %" in next(t["reason"] for t in tensors if t["key"] == "1:w")
+    assert "below the threshold 90.0 %" in next(t["reason"] for t in tensors if t["key"] == "1:w")
 
 
 @pytest.mark.parametrize("name", ["branches.onnx", "odd.onnx", "outside/model.onnx"])

@@ -101,18 +101,18 @@ def _text_input() -> ModelProto:
 
 
 NOT_RUN: dict[str, tuple[Callable[[], ModelProto], str]] = {
-    "bfloat16": (lambda: _cast_input(TensorProto.BFLOAT16), "input 'x' is not for verification, its type is BFLOAT16"),
+    "bfloat16": (lambda: _cast_input(TensorProto.BFLOAT16), "input 'x' cannot be verified: its type is BFLOAT16"),
     "float8": (lambda: _cast_input(TensorProto.FLOAT8E5M2), "its type is FLOAT8E5M2"),
     "int4": (lambda: _cast_input(TensorProto.INT4), "its type is INT4"),
-    "text": (_text_input, "input 'x' is not for verification, its type is STRING"),
-    "sequence": (_sequence_input, "input 'q' is not for verification, it is no tensor"),
+    "text": (_text_input, "input 'x' cannot be verified: its type is STRING"),
+    "sequence": (_sequence_input, "input 'q' cannot be verified: it is not a tensor"),
     "open rank": (
         lambda: _model(_product(), inputs=(helper.make_tensor_value_info("x", TensorProto.FLOAT, None),)),
-        "the model does not say how many dimensions it has",
+        "its number of dimensions is unknown",
     ),
-    "bfloat16 output": (lambda: _of_type(TensorProto.BFLOAT16), "output 'y' is not for verification"),
-    "text output": (lambda: _of_type(TensorProto.STRING), "output 'y' is not for verification, its type is STRING"),
-    "sequence output": (_sequence_output, "output 'y' is not for verification, it is no tensor"),
+    "bfloat16 output": (lambda: _of_type(TensorProto.BFLOAT16), "output 'y' cannot be verified"),
+    "text output": (lambda: _of_type(TensorProto.STRING), "output 'y' cannot be verified: its type is STRING"),
+    "sequence output": (_sequence_output, "output 'y' cannot be verified: it is not a tensor"),
 }
 
 
@@ -147,7 +147,7 @@ def test_output_that_no_input_moves_is_named(cli: Cli, tmp_path: Path) -> None:
     model.graph.initializer.append(numpy_helper.from_array(np.array(1e6, np.float32), "far"))
     source = save(model, tmp_path / "model.onnx")
     done = cli.ok(source, "-m", "bitmap", "-o", tmp_path / "out.onnx")
-    assert "not exercised: y: the same or clamped in all samples; give typical inputs with --inputs" in done.out
+    assert "not exercised: y: constant or clamped in all samples; provide typical inputs with --inputs" in done.out
     np.savez(tmp_path / "x.npz", x=np.array([[[1e7] * 64], [[-1e7] * 64]], np.float32))
     assert "not exercised" not in cli.ok("verify", source, tmp_path / "out.onnx", "--inputs", tmp_path / "x.npz").out
 
@@ -161,7 +161,9 @@ def test_model_that_draws_random_numbers_is_told_apart(cli: Cli, tmp_path: Path)
     source = save(_model(*nodes), tmp_path / "model.onnx")
     with untouched(tmp_path):
         done = cli(source, "-m", "bitmap", "-o", tmp_path / "out.onnx")
-    assert done.code == 1 and "RandomNormalLike draws random numbers: two runs of the original differ too" in done.out
+    assert (
+        done.code == 1 and "RandomNormalLike generates random numbers: two runs of the original differ, too" in done.out
+    )
 
 
 def test_given_token_numbers_may_have_another_integer_type(cli: Cli, tmp_path: Path) -> None:
@@ -170,7 +172,7 @@ def test_given_token_numbers_may_have_another_integer_type(cli: Cli, tmp_path: P
     np.savez(samples, labels=np.array([[1, 9, 0], [3, 3, 3]]))
     assert "on 2 samples" in cli.ok("verify", source, source, "--inputs", samples).out
     np.savez(samples, labels=np.array([[1, 1 << 40, 0]]))
-    assert "has values that int32 cannot hold" in cli.refused(2, "verify", source, source, "--inputs", samples)
+    assert "has values out of the range of int32" in cli.refused(2, "verify", source, source, "--inputs", samples)
 
 
 def test_accuracy_of_a_model_that_gives_the_class_itself(cli: Cli, tmp_path: Path) -> None:

@@ -288,7 +288,7 @@ def test_bitmap_bit_behind_the_last_column_is_refused() -> None:
     assert bytes(parse(raw).sections[1]) == bytes([0x02, 0x05])
     np.testing.assert_array_equal(decode(with_section(raw, 1, 1, 0x06)).nonzero()[1], [1, 9, 10])
     for bit in range(3, 8):
-        refused(with_section(raw, 1, 1, 0x01 | 1 << bit), "behind its 11 columns")
+        refused(with_section(raw, 1, 1, 0x01 | 1 << bit), "beyond its 11 columns")
 
 
 def test_bitmap_with_more_or_fewer_bits_than_values_is_refused() -> None:
@@ -321,7 +321,7 @@ def test_packed_codes_that_reach_beyond_127_are_refused() -> None:
     assert (blob.flags, bytes(blob.sections[0])) == (4 | 1 << 3, b"\x64")
     highest = rebuild(blob, [np.array([112], np.uint8), blob.sections[1]])
     np.testing.assert_array_equal(decode(highest).reshape(-1), np.arange(112, 128))
-    refused(rebuild(blob, [np.array([113], np.uint8), blob.sections[1]]), "beyond 127")
+    refused(rebuild(blob, [np.array([113], np.uint8), blob.sections[1]]), "exceed 127")
 
 
 @pytest.mark.parametrize(("mapping", "nbytes"), list(enumerate([0, 1, 16, 48, 80])))
@@ -377,4 +377,4 @@ def test_memory_for_a_short_blob_is_bounded(name: str) -> None:
 
 
 def test_unknown_codec_names_the_ones_there_are() -> None:
-    refused(with_field(sample("dense"), 5, 1, 9), "unknown codec 9, this version knows 0 .dense.")
+    refused(with_field(sample("dense"), 5, 1, 9), "unknown codec 9, this version supports 0 .dense.")

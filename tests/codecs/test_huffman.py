@@ -75,10 +75,10 @@ def test_gaps_run_on_over_the_end_of_a_row_and_reach_the_end_of_the_block() -> N
 def test_row_blocks_start_anew_where_the_row_index_says() -> None:
     codes = "0 10 10 0 11 0 11 0"
     raw = blob_of((2, 3), RUNS, codes, FLAG_RUNS, index=np.array([5], np.uint16), block_log2=0)
-    refused(raw, "do not make its rows")
+    refused(raw, "do not decode to its rows")
     codes = "0 10 10  10 11 0"
     raw = blob_of((2, 3), RUNS, codes, FLAG_RUNS, index=np.array([5], np.uint16), block_log2=0)
-    refused(raw, "do not make its rows")
+    refused(raw, "do not decode to its rows")
     codes = "0 10 110  10 11 10"
     raw = blob_of((2, 3), RUNS, codes, FLAG_RUNS, index=np.array([6], np.uint16), block_log2=0)
     assert decode(raw).tolist() == [[1, 0, 0], [0, 2, 0]]
@@ -132,9 +132,9 @@ def test_gap_description_out_of_range_is_refused() -> None:
 
 def test_left_out_columns_must_repeat_in_the_row_and_leave_one() -> None:
     description = [*DENSITY, *head(ZERO, 3), (3, 12), *VALUES, (1, 4)]
-    refused(blob_of((1, 6), description, "0" * 12, FLAG_LIVE_COLUMNS), "of each 4 some are left out")
+    refused(blob_of((1, 6), description, "0" * 12, FLAG_LIVE_COLUMNS), "not a multiple of the period 4")
     description = [*DENSITY, *head(ZERO, 3), (1, 12), *VALUES, (0, 2)]
-    refused(blob_of((1, 6), description, "0" * 12, FLAG_LIVE_COLUMNS), "every column")
+    refused(blob_of((1, 6), description, "0" * 12, FLAG_LIVE_COLUMNS), "all columns are omitted")
 
 
 def test_codes_must_end_where_the_section_does() -> None:
@@ -148,7 +148,7 @@ def test_codes_must_end_where_the_section_does() -> None:
 
 
 def test_gap_over_the_end_of_its_block_or_none_to_it_is_refused() -> None:
-    refused(blob_of((1, 4), RUNS, "0 10 1110", FLAG_RUNS), "do not make")
+    refused(blob_of((1, 4), RUNS, "0 10 1110", FLAG_RUNS), "do not decode")
     blocks = "0 10 0 10  0 10 0 10 0"
     refused(blob_of((2, 2), RUNS, blocks, FLAG_RUNS, index=np.array([6], np.uint16), block_log2=0), "do not")
     assert decode(blob_of((1, 4), RUNS, "0 10 0 10 0 10 0 10 0", FLAG_RUNS)).tolist() == [[1, 1, 1, 1]]

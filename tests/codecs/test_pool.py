@@ -97,7 +97,7 @@ def test_shift_of_more_than_seven_is_refused() -> None:
 
 
 def test_rounded_entries_without_a_table_are_refused() -> None:
-    refused(with_field(tensor(lut_bits=4, lut_shift=3, lut=Lut.RAM), 7, 1, 0), "looked up")
+    refused(with_field(tensor(lut_bits=4, lut_shift=3, lut=Lut.RAM), 7, 1, 0), "rounded entries need a look-up table")
 
 
 @pytest.mark.parametrize("lut", Lut)
@@ -142,7 +142,7 @@ def assert_last_sum(bits: int, shift: int, extreme: int, lut: Lut) -> None:
     np.testing.assert_array_equal(pool_table.unpack(fits.pack()).vectors, vectors)
     beyond = vectors.copy()
     beyond[1, 7] += sign
-    with pytest.raises(ModelError, match=rf"vector 1 .* more than {bits} bits"):
+    with pytest.raises(ModelError, match=rf"vector 1 .* do not fit {bits} bits"):
         Pool(beyond, bits, shift, lut)
     refused(with_field(fits.pack(), 16 + 15, 1, int(beyond[1, 7]) & 255), "vector 1")
 
@@ -207,15 +207,15 @@ def test_weights_that_are_no_vectors_of_the_pool_are_named() -> None:
     weights = np.zeros((2, 1, 2, 12), np.int8)
     weights[...] = np.concatenate([FIVE.vectors[2], FIVE.vectors[1, :4]])
     weights[1, 0, 1, 11] += 1
-    with pytest.raises(ModelError, match=r"row 1, tap 1, channels from 8 on: \[8, 9, 10, 12, 0.* not one of the 5"):
+    with pytest.raises(ModelError, match=r"row 1, tap 1, channels from 8: \[8, 9, 10, 12, 0.* not one of the 5"):
         encode("pool", weights, 1, side=FIVE)
 
 
 def test_a_blob_without_its_pool_is_refused_and_makes_none() -> None:
     raw = encode("pool", FIVE.vectors, 1, side=FIVE)
-    with pytest.raises(ModelError, match="needs the pool"):
+    with pytest.raises(ModelError, match="needs a weight pool"):
         decode(raw)
-    with pytest.raises(ModelError, match="needs the pool"):
+    with pytest.raises(ModelError, match="needs a weight pool"):
         encode("pool", FIVE.vectors, 1)
 
 
@@ -240,7 +240,7 @@ def test_an_index_that_the_pool_lacks_is_refused() -> None:
     blob = parse(encode("pool", FIVE.vectors, 1, side=FIVE))
     assert blob.sections[0].tolist() == [0, 1, 2, 3, 4]
     for index in (5, 6, 7):
-        with pytest.raises(ModelError, match=f"index {index}, its pool has 5"):
+        with pytest.raises(ModelError, match=f"index {index}, but the pool has 5"):
             decode(rebuild(blob, [np.array([0, 1, index, 3, 4], np.uint8)]), FIVE)
     ignored = rebuild(blob, [blob.sections[0] | np.uint8(0xF8)])
     np.testing.assert_array_equal(decode(ignored, FIVE), FIVE.vectors)

@@ -106,7 +106,7 @@ def test_packed_counts_the_table() -> None:
 
 
 def test_packed_refuses_values_that_no_seven_bits_hold() -> None:
-    with pytest.raises(ModelError, match="its values from -128 to 127 are too many for codes of 7 bits"):
+    with pytest.raises(ModelError, match=r"its values \(-128 to 127\) do not fit 7-bit codes"):
         encode("packed", np.tile(np.arange(-128, 128), (2, 2)).astype(np.int8), 1)
 
 

@@ -88,7 +88,7 @@ def test_another_operator_with_the_same_constants_does_not_pass() -> None:
 
 def test_models_of_different_interfaces_are_refused() -> None:
     with pytest.raises(
-        UsageError, match=r"different inputs: \[\[1, 8\]\] and \[\[1, 4, 4, 16\]\]; they are not two forms"
+        UsageError, match=r"different inputs: \[\[1, 8\]\] and \[\[1, 4, 4, 16\]\]; they are not two versions"
     ):
         verify(logits(sparse(0, (4, 8))), conv_model())
     with pytest.raises(UsageError, match="different outputs"):
@@ -140,7 +140,7 @@ def test_model_that_nothing_runs_names_the_engines_their_reasons_and_what_to_do(
     with pytest.raises(UnsupportedError) as error:
         verify(with_custom(), with_custom(), None)
     message = str(error.value)
-    parts = message.removeprefix("no engine can run this model to verify it: ").split("; ")
+    parts = message.removeprefix("no engine can run this model for verification: ").split("; ")
     assert parts[0] == "native: operator 0 (MY_OP): the runtime has no such operator"
     assert parts[1].startswith("reference: operator 0 (MY_OP): ")
     assert parts[2].startswith("litert: LiteRT cannot run this model: ") and "MY_OP" in parts[2]
@@ -191,7 +191,7 @@ def test_a_codec_that_encodes_other_weights_is_seen(monkeypatch: pytest.MonkeyPa
     # The C code and the Python one decode it alike: the original weights tell, and their digest in the metadata.
     result = verify(data, forced(data, strip=True), None)
     assert not result.passed and not result.weights_equal
-    with pytest.raises(ModelError, match="not those that the metadata records"):
+    with pytest.raises(ModelError, match="differ from those recorded in the metadata"):
         verify(data, forced(data), None)
 
 

@@ -69,7 +69,7 @@ def test_table_for_another_number_of_channels_is_refused() -> None:
 
 
 def test_blob_with_other_rows_than_the_operators_is_refused() -> None:
-    with pytest.raises(ModelError, match="2 dimensions of which are rows"):
+    with pytest.raises(ModelError, match="with 2 row dimensions"):
         decode(blob=encode("rle", WEIGHTS, 2))
 
 

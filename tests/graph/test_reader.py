@@ -98,7 +98,7 @@ def test_graph_of_a_convolution_has_its_facts(method: str) -> None:
     [operator] = read_graph(model).main.operators
     assert operator.kind == ("CONV_2D" if method == "none" else "WP_CONV_2D")
     if method == "none":
-        told = operator.told(Conv2DOptions)
+        told = operator.attributes_as(Conv2DOptions)
         assert (told.stride, told.dilation, told.padding, told.fused_activation_function) == (
             (2, 1),
             (1, 1),
@@ -142,11 +142,11 @@ def test_options_that_nobody_reads_have_their_name() -> None:
     b.output(b.op("ABS", [0], [x], options("AbsOptions")))
     operator = read_graph(b.build()).main.operators[1]
     assert operator.attributes is not None and operator.attributes.table == "AbsOptions"
-    with pytest.raises(ModelError, match="options are AbsOptions, expected Conv2DOptions"):
-        operator.told(Conv2DOptions)
+    with pytest.raises(ModelError, match="options have type AbsOptions, expected Conv2DOptions"):
+        operator.attributes_as(Conv2DOptions)
     operator.attributes = None
-    with pytest.raises(ModelError, match="options are none, expected Conv2DOptions"):
-        operator.told(Conv2DOptions)
+    with pytest.raises(ModelError, match="options have type none, expected Conv2DOptions"):
+        operator.attributes_as(Conv2DOptions)
 
 
 def test_numbers_that_the_schema_does_not_know_stand_as_they_are() -> None:

@@ -14,7 +14,7 @@ from tests.tflite.harness import sparse
 from wpconvert.codecs import CODECS, STANDALONE, encode
 from wpconvert.errors import ModelError
 from wpconvert.job.rules_file import parse_rules
-from wpconvert.model.plan import Outcome, dump_plan, encode_all, encoded, kept
+from wpconvert.model.plan import Outcome, dump_plan, encode_all, encoded, left_unchanged
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Fixed, Rewritable, Stored, Weight
 
@@ -61,19 +61,19 @@ def test_lower_bound_that_saves_encoding_is_one(method: str) -> None:
 
 
 def test_obstacle_method_none_and_threshold_are_the_reasons() -> None:
-    assert outcome(Fixed.of(weight(), "because")).reason == "because"
+    assert outcome(Fixed.with_obstacle(weight(), "because")).reason == "because"
     assert outcome(weight(), "none").reason == "method none"
-    assert "below the threshold of 99.9 %" in str(outcome(weight(), "rle", 0.999).reason)
+    assert "below the threshold 99.9 %" in str(outcome(weight(), "rle", 0.999).reason)
     assert outcome(weight(), "rle", 0.5).blob is not None
 
 
 def test_weights_that_share_storage_stay_together_when_one_has_to() -> None:
     good = weight(storage=5, key="0:1")
-    bad = Fixed.of(replace(good, key="0:2", name="other"), "no")
+    bad = Fixed.with_obstacle(replace(good, key="0:2", name="other"), "no")
     alone = weight(storage=6, key="0:3")
     results = encode_all([Choice(w, "rle", 0.0) for w in (good, bad, alone)])
     assert [r.method for r in results] == ["none", "none", "rle"]
-    assert results[0].reason == "shares its bytes with other [0:2], which stays as it is"
+    assert results[0].reason == "shares its data with other [0:2], which is unchanged"
     assert results[1].reason == "no"
 
 
@@ -84,7 +84,7 @@ def test_blobs_in_different_layouts_must_be_smaller_together() -> None:
         assert outcome(w).blob is not None
     results = encode_all([Choice(w, "rle", 0.0) for w in (first, second)])
     assert [r.method for r in results] == ["none", "none"]
-    assert "the blobs together would be larger" in str(results[0].reason)
+    assert "their blobs together would be larger" in str(results[0].reason)
 
 
 def test_equal_blobs_of_shared_storage_count_once() -> None:
@@ -104,7 +104,7 @@ def test_stored_form_stays_unless_the_new_one_is_smaller() -> None:
         assert (result.method, result.nbytes) == ("dcsr", blobs["dcsr"].nbytes)
         assert result.reason
     assert outcome(replace(w, stored=Stored("rle", blobs["rle"])), "dcsr").method == "rle"
-    assert kept(outcome(stored, "rle"), "why") == Outcome(stored, "dcsr", blobs["dcsr"], "why")
+    assert left_unchanged(outcome(stored, "rle"), "why") == Outcome(stored, "dcsr", blobs["dcsr"], "why")
 
 
 def test_progress_is_told_of_every_weight() -> None:
@@ -116,7 +116,7 @@ def test_progress_is_told_of_every_weight() -> None:
 def test_dumped_plan_is_a_rules_file_with_one_rule_per_weight_that_can_be_rewritten() -> None:
     weights = [
         weight(key="0:1", storage=1),
-        Fixed.of(weight(key="0:2", storage=2), "no"),
+        Fixed.with_obstacle(weight(key="0:2", storage=2), "no"),
         weight(key="1:3", storage=3, zeros=0.0),
     ]
     plan = dump_plan(encode_all([Choice(w, "dcsr", 0.5) for w in weights]))
@@ -127,7 +127,7 @@ def test_dumped_plan_is_a_rules_file_with_one_rule_per_weight_that_can_be_rewrit
 def test_sparsity_counts_zeros() -> None:
     w = weight(values=np.array([[0, 1], [0, 0]], np.int8), shape=(2, 2))
     assert w.sparsity == 0.75
-    assert Fixed.of(w, "no").sparsity is None
+    assert Fixed.with_obstacle(w, "no").sparsity is None
 
 
 def test_a_tensor_that_no_reader_would_decode_stays_with_the_reason() -> None:
@@ -135,4 +135,4 @@ def test_a_tensor_that_no_reader_would_decode_stays_with_the_reason() -> None:
     values = np.broadcast_to(np.int8(0), (16400, 5000))
     result = outcome(Rewritable("0:1", "w", ("FULLY_CONNECTED",), values.shape, "INT8", values.size, values=values))
     assert result.blob is None
-    assert result.reason is not None and result.reason.startswith("rle cannot hold it: ")
+    assert result.reason is not None and result.reason.startswith("rle cannot store it: ")

@@ -70,7 +70,7 @@ def test_file_is_read(tmp_path: Path) -> None:
         ("rules: 3", "rules: "),
         ("rule: []", "rule: unknown key, expected one of rules|rules: Field required"),
         ("rules: [x]", r"rules\.0: "),
-        ("rules: [{method: rle}]", r"rules\.0: a rule needs at least one of name, operator, tensor"),
+        ("rules: [{method: rle}]", r"rules\.0: a rule needs at least one of name, operator and tensor"),
         (
             "rules: [{name: x, method: dscr}]",
             r"rules\.0\.method: unknown method 'dscr', expected one of auto, none, dense",
@@ -120,7 +120,7 @@ def test_dumped_plans_read_the_same_by_any_reader_of_yaml() -> None:
 )
 def test_key_that_is_given_twice_is_refused_with_both_lines(content: str, tmp_path: Path) -> None:
     path = write(tmp_path / "r.yaml", content)
-    with pytest.raises(UsageError, match=r"r\.yaml: line 3: key '(rules|name)' is given in line [12] already"):
+    with pytest.raises(UsageError, match=r"r\.yaml: line 3: duplicate key '(rules|name)', first given in line [12]"):
         load_rules(path)
 
 

@@ -182,13 +182,13 @@ def shifted_shape(pixels: NDArray[np.uint8], labels: list[int]) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "refused"),
-        (b"\x80\x02}(U\x04data", "refused"),
+        (b"", "not accepted as a pickle"),
+        (b"\x80\x02}(U\x04data", "not accepted as a pickle"),
         (pickle.dumps([1, 2]), "expected a dictionary"),
         (pickle.dumps({b"data": b"abc", b"labels": []}), "expected an array"),
         (pickled_by_python_3(rows(0)[0], [10] * PER_BATCH), "numbers from 0 to 9"),
         (pickled_by_python_3(rows(0)[0], [0]), "shape (40, 3072), expected (1, 3072)"),
-        (shifted_shape(*rows(0)), "do not fill the shape"),
+        (shifted_shape(*rows(0)), "do not match the shape"),
         (pickle.dumps({b"data": np.zeros((1, 3072)), b"labels": [0]}, 2), "array of uint8"),
         (pickle.dumps({b"data": np.array([[None]], object), b"labels": [0]}, 2), "array of uint8"),
     ],
@@ -259,7 +259,7 @@ def test_archive_cannot_write_anywhere(tmp_path: Path) -> None:
             "train/cat/x.png: cannot be decoded",
         ),
         ("train/dog/x.png", png(np.zeros((7, 5, 3), np.uint8)), "5 x 7 pixels, the first image has 5 x 6"),
-        ("test/bird/x.png", png(np.zeros((6, 5, 3), np.uint8)), "test has classes that train lacks: bird"),
+        ("test/bird/x.png", png(np.zeros((6, 5, 3), np.uint8)), "test has classes that are missing in train: bird"),
         ("train/ant/x.png", png(np.zeros((2, 1025), np.uint8)), "1025 x 2 pixels, expected at most 1024"),
     ],
 )

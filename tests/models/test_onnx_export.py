@@ -63,5 +63,5 @@ def test_a_pooled_network_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     pooling = Pooling(32, 8)
     Trained("ds-cnn", (8, 8, 1), 10, build("ds-cnn", 1, 10, pooling), pooling).save(tmp_path / "pooled.pt")
     assert run(["export", str(tmp_path / "pooled.pt"), "--out", str(tmp_path / "net.onnx")]) == 2
-    assert "a network with a weight pool: expected --out OUT.tflite" in capsys.readouterr().err
+    assert "a network with a weight pool needs --out OUT.tflite" in capsys.readouterr().err
     assert not (tmp_path / "net.onnx").exists()

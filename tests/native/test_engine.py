@@ -152,5 +152,5 @@ def test_without_the_extension_the_engine_says_what_to_do(monkeypatch: pytest.Mo
 
     monkeypatch.delitem(sys.modules, "wpconvert._native", raising=False)
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(UnsupportedError, match="pip builds it"):
+    with pytest.raises(UnsupportedError, match="build it with pip"):
         ENGINES["native"].unsupported(convolution().build())

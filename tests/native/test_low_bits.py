@@ -80,6 +80,4 @@ def test_weights_of_too_many_values_stay_and_the_report_says_why() -> None:
     b.output(b.fully_connected(b.input((1, 512), 0.5), weights, weight_scales=0.01))
     (tensor,) = converted(b.to_bytes(), "packed").report.tensors
     assert tensor.method == "none"
-    assert str(tensor.reason).startswith(
-        "packed cannot hold it: its values from -128 to 127 are too many for codes of 7"
-    )
+    assert str(tensor.reason).startswith("packed cannot store it: its values (-128 to 127) do not fit 7")

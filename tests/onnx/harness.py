@@ -121,7 +121,7 @@ def converted(
     """Convert into a folder of its own beside the source."""
     folder = source.parent / f"{source.stem}-{method}"
     folder.mkdir()
-    target = Target.beside(folder / "out.onnx")
+    target = Target.next_to(folder / "out.onnx")
     return target, convert_to(
         OnnxSource(read(source)), Settings(method, Rules(rules=list(rules)), **more), target.model
     )
@@ -172,6 +172,6 @@ def check(source: Path, target: Target, run: bool = True) -> None:
         for seed in range(3):
             for before, after in zip(outputs(source, seed), outputs(target.model, seed), strict=True):
                 assert before.tobytes() == after.tobytes()
-    dense = Target.beside(target.model.with_name("dense.onnx"))
+    dense = Target.next_to(target.model.with_name("dense.onnx"))
     assert restore(read(target.model), dense) == []
     assert content(dense.model) == content(source)

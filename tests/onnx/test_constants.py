@@ -117,7 +117,7 @@ def test_constants_behind_other_operators_and_with_two_readers_are_rewritten(tmp
     target, done = converted(source, "auto")
     assert [t.name for t in done.report.tensors if t.method != "none"] == ["q"]
     check(source, target)
-    again = Target.beside(tmp_path / "again.onnx")
+    again = Target.next_to(tmp_path / "again.onnx")
     restore(read(target.model), again)
     assert content(again.model) == content(source)
 
@@ -190,7 +190,7 @@ def test_a_tensor_in_another_attribute_of_a_constant_stays(tmp_path: Path) -> No
     source = save(_of_nodes(*nodes), tmp_path / "model.onnx")
     target, done = converted(source)
     assert [t.name for t in done.report.tensors if t.method != "none"] == ["v"]
-    dense = Target.beside(tmp_path / "dense.onnx")
+    dense = Target.next_to(tmp_path / "dense.onnx")
     assert restore(read(target.model), dense) == []
     assert content(dense.model) == content(source)
 
@@ -230,17 +230,17 @@ def test_constants_that_stay_are_listed_with_the_reason(tmp_path: Path) -> None:
     model.opset_import.add(domain="local", version=1)
     source = save(model, tmp_path / "model.onnx")
     target, done = converted(source)
-    already = "it is a sparse tensor already, its zeros are not stored"
+    already = "it is already stored as a sparse tensor"
     assert {t.key: t.reason for t in done.report.tensors} == {
         "0:w": None,
         "0:s": already,
         "0:sparse": already,
-        "0:large": "no operator multiplies with it",
+        "0:large": "no operator multiplies by it",
         "0:list": "its Constant node has value_floats; only tensors are rewritten",
-        "local.Block:w": "it is in function 'Block', where nothing is rewritten",
+        "local.Block:w": "it is in function 'Block'; functions are not rewritten",
     }
     # Shape inference of onnx knows no sparse tensors, in the original neither.
     assert [y.tobytes() for y in outputs(source)] == [y.tobytes() for y in outputs(target.model)]
-    dense = Target.beside(tmp_path / "dense.onnx")
+    dense = Target.next_to(tmp_path / "dense.onnx")
     restore(read(target.model), dense)
     assert content(dense.model) == content(source)

@@ -187,7 +187,7 @@ def test_any_weight_comes_back_bit_for_bit_and_nothing_grows(
     target, done = converted(source, method)
     assert all(tensor.nbytes_after <= tensor.nbytes_before for tensor in done.report.tensors)
     assert not grown(source, target)
-    dense = Target.beside(target.model.with_name("dense.onnx"))
+    dense = Target.next_to(target.model.with_name("dense.onnx"))
     restore(read(target.model), dense)
     assert content(dense.model) == content(source)
 
@@ -220,7 +220,7 @@ def test_external_data_that_tensors_share_is_stored_once(tmp_path: Path) -> None
     assert other.exists()
     target, done = converted(source, "rle", [rule])
     reasons = {tensor.name: tensor.reason for tensor in done.report.tensors}
-    assert reasons["fc.weight"] == "shares its bytes with fc.twin [0:fc.twin], which stays as it is"
+    assert reasons["fc.weight"] == "shares its data with fc.twin [0:fc.twin], which is unchanged"
 
 
 def test_rules_threshold_and_plan(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_rules_threshold_and_plan(tmp_path: Path) -> None:
     _, done = converted(source, "none", rules)
     found = {tensor.name: tensor for tensor in done.report.tensors}
     assert found["conv.weight"].method == "rle"
-    assert found["fc.weight"].reason is not None and "below the threshold of 99.0 %" in found["fc.weight"].reason
+    assert found["fc.weight"].reason is not None and "below the threshold 99.0 %" in found["fc.weight"].reason
     with pytest.raises(UsageError, match="matches no weight"):
         converted(source, "rle", [Rule(name="nothing", method="rle")])
     assert "0:conv.weight" in done.plan and "rle" in done.plan
@@ -284,7 +284,7 @@ def test_pooled_weights_are_lossy_and_say_so(tmp_path: Path) -> None:
     verification = verdict(OnnxForms(read(source), read(target.model)), inputs)
     assert verification.passed and verification.lossy and not verification.outputs[0].equal
     assert not verdict(OnnxForms(read(target.model), read(target.model)), inputs).lossy
-    dense = Target.beside(tmp_path / "dense.onnx")
+    dense = Target.next_to(tmp_path / "dense.onnx")
     assert "weights were changed" in restore(read(target.model), dense)[0]
     assert outputs(dense.model)[0].tobytes() == outputs(target.model)[0].tobytes()
 
@@ -299,7 +299,7 @@ def test_processes_and_spooled_data_change_nothing(
     for processes in (1, 2):
         folder = tmp_path / str(processes)
         folder.mkdir()
-        target = Target.beside(folder / "out.onnx")
+        target = Target.next_to(folder / "out.onnx")
         convert_to(OnnxSource(read(source)), Settings("auto", Rules(rules=[]), processes=processes), target.model)
         assert [path.read_bytes() for path in target.files] == [path.read_bytes() for path in first.files]
 

@@ -56,7 +56,7 @@ def test_onnx_runtime_computes_the_same_of_a_rewritten_model(source: Path, metho
     try:
         assert done.report.rewritten > 3
         if method == "pool":
-            dense = Target.beside(target.model.with_name("dense.onnx"))
+            dense = Target.next_to(target.model.with_name("dense.onnx"))
             assert "weights were changed" in restore(read(target.model), dense)[0]
             assert outputs(dense.model)[0].tobytes() == outputs(target.model)[0].tobytes()
         else:
@@ -69,7 +69,7 @@ def test_a_method_that_holds_few_values_says_why_it_takes_no_weight(tmp_path: Pa
     source = save(upgraded(with_weights("squeezenet"), MIN_OPSET), tmp_path / "model.onnx")
     _, done = converted(source, "packed")
     reasons = [tensor.reason for tensor in done.report.tensors if tensor.operators == ("Conv",)]
-    assert reasons.count("packed cannot hold it: it has more than 256 distinct values") > 20
+    assert reasons.count("packed cannot store it: it has more than 256 distinct values") > 20
 
 
 def test_models_of_an_older_operator_set_stay_and_say_what_to_do(tmp_path: Path) -> None:
@@ -77,5 +77,5 @@ def test_models_of_an_older_operator_set_stay_and_say_what_to_do(tmp_path: Path)
     assert not done.changed
     reasons = {tensor.reason for tensor in done.report.tensors if tensor.operators == ("Conv",)}
     assert reasons == {
-        "bitmap needs operator set 11 or newer, the model has 9; onnx.version_converter.convert_version makes it newer"
+        "bitmap needs opset 11 or newer, the model has 9; convert it with onnx.version_converter.convert_version"
     }

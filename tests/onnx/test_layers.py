@@ -68,9 +68,11 @@ def test_first_layer_that_is_off_is_named_with_its_values(tmp_path: Path) -> Non
     source, found = save(model, tmp_path / "model.onnx"), lower(model, "model")
     rounded = [node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear"]
     line = told(source, found, Off(0, 3))
-    assert line.startswith(f"first off by more than one step: {rounded[1]} (operator 0, CONV_2D), ")
+    assert line.startswith(f"first difference of more than one step: {rounded[1]} (operator 0, CONV_2D), ")
     assert line.endswith((" of 2,304 values, by up to 3", " of 2,304 values, by up to 4"))
-    assert told(source, found, Off(1, 3)).startswith(f"first off by more than one step: {rounded[2]} (operator 1, MAX")
+    assert told(source, found, Off(1, 3)).startswith(
+        f"first difference of more than one step: {rounded[2]} (operator 1, MAX"
+    )
 
 
 def test_layers_of_a_float_network_go_by_its_own_names(tmp_path: Path) -> None:
@@ -85,4 +87,6 @@ def test_layers_of_a_float_network_go_by_its_own_names(tmp_path: Path) -> None:
     source = save(model, tmp_path / "model.onnx", external=True)
     np.savez(tmp_path / "x.npz", IMAGES[:, 0])
     found = lowered(read(source), tmp_path / "x.npz")
-    assert told(source, found, Off(0, 20)).startswith("first off by more than one step: features (operator 0, CONV_2D)")
+    assert told(source, found, Off(0, 20)).startswith(
+        "first difference of more than one step: features (operator 0, CONV_2D)"
+    )

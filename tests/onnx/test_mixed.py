@@ -69,9 +69,7 @@ def test_the_same_classes_pass_without_a_note(tmp_path: Path) -> None:
 def test_another_class_within_one_step_is_a_tie_and_counted(high: int, tmp_path: Path) -> None:
     result = verdict(tmp_path, [[high, high - 1, 0], [7, 7, 0], [9, 0, 0]], [[8, 9, 0], [6, 7, 0], [9, 0, 0]])
     assert result.passed
-    assert [note.split(":", 1)[1] for note in result.notes] == [
-        " 2 of 3 samples with ties: largest elsewhere, within one step"
-    ]
+    assert [note.split(":", 1)[1] for note in result.notes] == [" 2 of 3 samples tie: another class within one step"]
     assert result.outputs[0].top1 == pytest.approx(1 / 3)
     assert result.outputs[0].accuracy == pytest.approx((1, 1 / 3))
 
@@ -79,13 +77,13 @@ def test_another_class_within_one_step_is_a_tie_and_counted(high: int, tmp_path:
 def test_another_class_two_steps_below_fails(tmp_path: Path) -> None:
     result = verdict(tmp_path, [[9, 7, 0], [9, 0, 0]], [[7, 8, 0], [9, 0, 0]])
     assert not result.passed
-    assert result.notes[0].endswith(": 1 of 2 samples largest elsewhere, up to 2 steps below")
+    assert result.notes[0].endswith(": 1 of 2 samples get another class, up to 2 steps below")
 
 
 def test_values_beyond_the_range_of_the_lowered_model_are_no_ties(tmp_path: Path) -> None:
     result = verdict(tmp_path, [[200, 190, 0]], [[126, 127, 0]], is_float=True)
     assert not result.passed
-    assert result.notes[0].endswith(": 1 of 1 samples largest elsewhere, up to 10 steps below")
+    assert result.notes[0].endswith(": 1 of 1 samples get another class, up to 10 steps below")
 
 
 def test_values_that_are_no_numbers_never_pass(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_a_weight_that_a_caller_may_replace_stays_and_says_why(tmp_path: Path) -
     source = save(model, tmp_path / "model.onnx")
     target, done = converted(source)
     by_name = {tensor.name: tensor for tensor in done.report.tensors}
-    assert by_name["conv.weight"].reason == "it is an input of the graph too: a caller may replace it"
+    assert by_name["conv.weight"].reason == "it is also an input of the graph, so a caller can replace it"
     assert by_name["fc.weight"].method == "bitmap"
     check(source, target)
 
@@ -204,4 +204,4 @@ def test_weights_of_other_types_stay_with_the_reason(data_type: int, tmp_path: P
         _, done = converted(source, method)
         (result,) = done.report.tensors
         reason = str(result.reason)
-        assert result.method == "none" and ("are not supported" in reason or "cannot hold it" in reason)
+        assert result.method == "none" and ("are not supported" in reason or "cannot store it" in reason)

@@ -88,7 +88,7 @@ def test_a_pool_of_fewer_vectors_than_the_weights_have_is_lossy_and_says_so(weig
     for tensor in pooled.values():
         assert (tensor.details["pool_size"], tensor.details["index_bits"]) == (32, 5)
         assert tensor.snr_db is not None and tensor.snr_db > 3
-    dense = Target.beside(tmp_path / "dense.onnx")
+    dense = Target.next_to(tmp_path / "dense.onnx")
     notes = restore(read(target.model), dense)
     assert any("weights were changed" in note for note in notes)
     for before, after in zip(outputs(target.model), outputs(dense.model), strict=True):

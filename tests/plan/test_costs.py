@@ -91,7 +91,7 @@ def test_operator_without_costs_is_named_and_counts_as_nothing() -> None:
 
 
 def test_core_that_was_not_calibrated_is_unsupported() -> None:
-    with pytest.raises(UnsupportedError, match="no cost model of Cortex-M0"):
+    with pytest.raises(UnsupportedError, match="no cost model for Cortex-M0; create one"):
         load_costs("Cortex-M0")
 
 

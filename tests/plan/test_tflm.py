@@ -77,7 +77,7 @@ def test_a_depthwise_layer_takes_what_cmsis_nn_takes_where_windows_reach_over_th
 def test_a_core_without_measurements_is_unsupported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     load_costs(CORE)
     monkeypatch.setattr(costs, "FOLDER", tmp_path)
-    with pytest.raises(UnsupportedError, match="no cost model of TFLM on Cortex-M55"):
+    with pytest.raises(UnsupportedError, match="no cost model for TFLM on Cortex-M55; create one"):
         load_costs.__wrapped__(CORE, TFLM)
 
 

@@ -173,8 +173,8 @@ INPUT, WEIGHTS, OUTPUT, BIAS = 0, 1, 2, 3
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (set_tensor(OUTPUT, shape=[1, 8, 7, 6]), ModelError, "declares shape"),
-        (set_tensor(OUTPUT, shape=[2, 8, 8, 6]), ModelError, "declares shape"),
+        (set_tensor(OUTPUT, shape=[1, 8, 7, 6]), ModelError, "is declared with shape"),
+        (set_tensor(OUTPUT, shape=[2, 8, 8, 6]), ModelError, "is declared with shape"),
         (set_tensor(OUTPUT, scale=[math.nan]), ModelError, "scale nan"),
         (set_tensor(OUTPUT, scale=[0.0]), ModelError, "scale 0"),
         (set_tensor(INPUT, scale=[-1.0]), ModelError, "scale -1"),
@@ -220,7 +220,7 @@ def test_options_of_another_operator_are_refused() -> None:
     b = conv_model()
     b.graph.operators[0].builtinOptions = options("AddOptions")
     b.graph.operators[0].builtinOptionsType = BuiltinOptions.AddOptions
-    with pytest.raises(ModelError, match="options are AddOptions, expected Conv2DOptions"):
+    with pytest.raises(ModelError, match="options have type AddOptions, expected Conv2DOptions"):
         Interpreter(read_graph(b.build()))
 
 
@@ -283,7 +283,7 @@ def test_an_operator_cannot_read_what_is_computed_later() -> None:
 def test_inputs_are_checked() -> None:
     interpreter = Interpreter(read_graph(conv_model().build()))
     good = int8(0, (1, 8, 8, 4))
-    with pytest.raises(UsageError, match="0 inputs given, the model has 1"):
+    with pytest.raises(UsageError, match="got 0 inputs, the model has 1"):
         interpreter.run([])
     with pytest.raises(UsageError, match=r"expected int8 \[1, 8, 8, 4\], got int8 \[2, 8, 8, 4\]"):
         interpreter.run([int8(0, (2, 8, 8, 4))])

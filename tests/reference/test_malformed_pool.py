@@ -77,7 +77,7 @@ def test_sound_operators_run(name: str, act_bits: int) -> None:
 def test_missing_pool_tensor_is_refused(name: str) -> None:
     b = model(name)
     b.graph.operators[0].inputs = b.graph.operators[0].inputs[:3]
-    refused(b, "needs the pool")
+    refused(b, "needs a weight pool")
 
 
 @both_operators
@@ -86,7 +86,7 @@ def test_pool_tensor_with_another_codec_is_refused(name: str, codec: str) -> Non
     b = model(name, codec)
     Interpreter(read_graph(b.build()))
     add_pool(b)
-    refused(b, f"there is a pool tensor, but the weight blob is '{codec}'")
+    refused(b, f"the operator has a pool tensor, but the weight blob uses codec '{codec}'")
 
 
 @both_operators
@@ -105,7 +105,7 @@ def test_activations_of_no_bits_or_more_than_eight_are_refused(name: str, act_bi
 @both_operators
 @pytest.mark.parametrize("act_bits", [1, 7])
 def test_fewer_bits_with_another_codec_are_refused(name: str, act_bits: int) -> None:
-    refused(model(name, "dense", act_bits), f"activations of {act_bits} bits")
+    refused(model(name, "dense", act_bits), f"the options specify {act_bits}-bit activations")
 
 
 @pytest.mark.parametrize("value", ["4", 4.5, None, [4]])
@@ -127,7 +127,7 @@ def test_pool_that_is_not_constant_is_refused(name: str) -> None:
     b = model(name)
     pool = b.graph.operators[0].inputs[3]
     b.graph.tensors[pool].buffer = 0
-    refused(b, "constant|nothing has computed")
+    refused(b, "constant|before it is computed")
 
 
 @both_operators
@@ -156,13 +156,13 @@ def test_damaged_pool_tensors_are_refused(name: str, damage: Callable[[NDArray[n
 @both_operators
 def test_pool_with_fewer_vectors_than_the_indices_need_is_refused(name: str) -> None:
     pool = stored(SHAPES[name]).pool
-    refused(with_pool(name, replace(pool, vectors=pool.vectors[:4]).pack()), "index 4, its pool has 4 vectors")
+    refused(with_pool(name, replace(pool, vectors=pool.vectors[:4]).pack()), "index 4, but the pool has 4 vectors")
 
 
 def test_depthwise_weights_are_refused() -> None:
     built = model("WP_CONV_2D").build()
     built.root.operatorCodes[0].customCode = "WP_DEPTHWISE_CONV_2D"
-    with pytest.raises(ModelError, match="do not fit the operator"):
+    with pytest.raises(ModelError, match="do not match the operator"):
         read_compressed(read_operator(built, 0, 0))
-    with pytest.raises(ModelError, match="do not fit the operator"):
+    with pytest.raises(ModelError, match="do not match the operator"):
         Interpreter(read_graph(built))

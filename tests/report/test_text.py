@@ -36,12 +36,12 @@ def report(*tensors: TensorResult, **fields: object) -> Conversion:
 def test_model_and_code_are_added_and_growth_is_said(code: int, grown: bool) -> None:
     forecast = Forecast("mps2-m4", "Cortex-M4", None, None, 90, 90, code, None, 100, 100, 5000, None, ())
     text = printed(report(tensor(), forecast=forecast), width=400)
-    assert f"7,000 → {1000 + code:,} bytes of flash for model and code" in text
-    assert ("note: the code takes 1 bytes more than the model saves" in text) == grown
+    assert f"7,000 → {1000 + code:,} bytes of flash (model and code)" in text
+    assert ("note: the added code takes 1 byte more than the model saves" in text) == grown
 
 
 def test_file_that_grows_says_by_how_much() -> None:
-    assert "1,000 more)" in printed(Conversion("m.onnx", "auto", 1000, 2000, ()))
+    assert "1,000 bytes added)" in printed(Conversion("m.onnx", "auto", 1000, 2000, ()))
 
 
 def test_every_tensor_totals_notes_verdict_and_files_are_shown() -> None:
@@ -56,7 +56,7 @@ def test_every_tensor_totals_notes_verdict_and_files_are_shown() -> None:
         "1,152",
         "would not shrink",
         "1 of 2 tensors rewritten; weights 2,304 → 1,552 bytes (67.4 %)",
-        "file 2,000 → 1,000 bytes (50.0 %, 1,000 saved)",
+        "file 2,000 → 1,000 bytes (50.0 %, 1,000 bytes saved)",
         "note: remark",
         "logits: 40 values equal; accuracy 0.9000 → 0.9000",
         "verified: identical outputs, bit for bit, on 4 samples (reference engine)",
@@ -69,16 +69,16 @@ def test_lossy_is_never_called_identical_and_what_proves_nothing_is_named() -> N
     output = OutputComparison("logits", "int8", True, 40, 0, 0.0, None, 1.0)
     coverage = (TensorCoverage("0:3", "conv", "CONV_2D", 8, 6, 9), TensorCoverage("0:4", "logits", "ADD", 4, 0, 0))
     names = ("logits (ADD)", *(f"branch{i}" for i in range(4)))
-    promise = "the outputs of the dense model of its weights"
+    promise = "the outputs of the dense model with the same weights"
     verdict = Verification(True, promise, "native", 4, True, (output,), (), True, coverage, names)
     out = io.StringIO()
     print_verification(Console(file=out, width=160), verdict)
     lines = out.getvalue().splitlines()
     assert lines[1] == "exercised: 1 of 2 tensors, on average 37.5 % of the channels"
     assert lines[2].startswith(
-        "not exercised: logits (ADD), branch0, branch1 and 2 more: the same or clamped in all samples"
+        "not exercised: logits (ADD), branch0, branch1 and 2 more: constant or clamped in all samples"
     )
-    assert lines[3].startswith("lossy, though no output of these samples shows it; verified: the outputs of the dense")
+    assert lines[3].startswith("lossy (no difference in these samples); verified: the outputs of the dense")
     assert "identical" not in out.getvalue()
 
 
@@ -89,8 +89,8 @@ def test_failure_says_what_is_broken() -> None:
     out = io.StringIO()
     verdict = Verification(False, "identical outputs", "litert", 1, False, (OUTPUT,))
     print_verification(Console(file=out, width=160), verdict)
-    assert "3 of 40 values differ, at most by 7 LSB, SNR 12.3 dB, top-1 agreement 50.0 %" in out.getvalue()
-    assert "NOT verified: weights differ; output 0 differs; promised: identical outputs" in out.getvalue()
+    assert "3 of 40 values differ, by at most 7 LSB, SNR 12.3 dB, top-1 agreement 50.0 %" in out.getvalue()
+    assert "FAILED: weights differ; output 0 differs (expected identical outputs)" in out.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_a_new_folder_is_a_new_board(tmp_path: Path, monkeypatch: pytest.MonkeyP
         folder.mkdir()
         fields = {"summary": "Mine", "core": "Cortex-M7", "arena_nbytes": 1024, "simulators": {}}
         (folder / "board.json").write_text(json.dumps(fields))
-        with pytest.raises(ToolError, match=r"mine: a board.json without a board.cmake"):
+        with pytest.raises(ToolError, match=r"mine: board.json without board.cmake"):
             boards()
         (folder / "board.cmake").touch()
         assert boards()["mine"].core == "Cortex-M7"

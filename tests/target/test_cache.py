@@ -76,5 +76,5 @@ def test_what_nobody_used_for_weeks_is_dropped(own: Path) -> None:
 
 def test_a_cache_that_cannot_be_written_is_named(own: Path) -> None:
     (own / "kind").write_text("a file")
-    with pytest.raises(FileError, match=r"the cache cannot be written: .*; WPCONVERT_CACHE chooses another folder"):
+    with pytest.raises(FileError, match=r"cannot write the cache: .*; set WPCONVERT_CACHE to another folder"):
         cached("kind", "key", lambda _: None)

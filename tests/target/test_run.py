@@ -135,11 +135,11 @@ def test_a_different_output_is_not_identical(run: Run, monkeypatch: pytest.Monke
 def test_a_small_arena_is_answered_with_the_size_that_works(run: Run, board: str) -> None:
     code, _, err = run(DIGITS, "--target", board, "--random", "1", "--arena", "600")
     assert code == 4 and "an arena of 600 bytes is too small for this model" in err
-    works = err.rsplit(": ", 1)[1].removesuffix(" bytes work\n").replace(",", "")
+    works = err.rsplit("; ", 1)[1].removesuffix(" bytes are enough\n").replace(",", "")
     code, report, _ = run(DIGITS, "--target", board, "--random", "1", "--arena", works)
     assert code == 0 and report["arena_nbytes"] <= int(works)
     code, _, err = run(DIGITS, "--target", board, "--random", "1", "--arena", str(int(works) - 1))
-    assert code == 4 and f"{int(works):,} bytes work" in err
+    assert code == 4 and f"{int(works):,} bytes are enough" in err
 
 
 @pytest.mark.usefixtures("device")
@@ -156,7 +156,7 @@ def test_a_missing_operator_is_named(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "abs.tflite"
     path.write_bytes(b.to_bytes())
     code, _, err = run(path, "--target", "mps2-m3")
-    assert code == 4 and "the runtime has no operator ABS" in err
+    assert code == 4 and "the runtime does not support the operator ABS" in err
 
 
 def test_samples_that_do_not_fit_are_refused() -> None:

@@ -41,7 +41,7 @@ def images() -> list[Sample]:
 def test_rewritten_it_computes_the_same_and_lowers_to_the_same(
     method: str, images: list[Sample], tmp_path: Path
 ) -> None:
-    target = Target.beside(tmp_path / "rewritten.onnx")
+    target = Target.next_to(tmp_path / "rewritten.onnx")
     done = convert_to(OnnxSource(read(MODEL)), Settings(method, Rules(rules=[])), target.model)
     verification = verdict(OnnxForms(read(MODEL), read(target.model)), Inputs(images, None))
     assert verification.passed

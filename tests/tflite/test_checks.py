@@ -132,7 +132,7 @@ def test_wrong_contents_are_refused_with_their_place(path: str, value: Any, mess
 
 
 ODD: list[tuple[str, Any, str]] = [
-    (WEIGHTS + "shape", ints(2, 2), r"tensor 1 \('w'\): 6 bytes in its buffer, of which it needs 4"),
+    (WEIGHTS + "shape", ints(2, 2), r"tensor 1 \('w'\): its buffer has 6 bytes, but only 4 are needed"),
     (WEIGHTS + "shapeSignature", ints(-2, 3), r"a size below −1 in its shape signature \[-2, 3\]"),
     (WEIGHTS + "quantization", quantization(3, 3), r"3 scales for 2 slices of dimension 0"),
     (WEIGHTS + "quantization", quantization(2, 2, 2), r"quantised along dimension 2 of 2"),

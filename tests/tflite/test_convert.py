@@ -246,7 +246,7 @@ def test_aliased_tensor_that_cannot_be_rewritten_keeps_the_others_dense() -> Non
     result = converted(serialise(model))
     assert rewritten_count(result.data) == 0
     reasons = {tensor.name: str(tensor.reason) for tensor in result.report.tensors}
-    assert "shares its bytes with w1" in reasons["w0"]
+    assert "shares its data with w1" in reasons["w0"]
     assert "zero point" in reasons["w1"]
 
 
@@ -343,7 +343,7 @@ def test_rewritten_file_can_be_encoded_by_another_method() -> None:
     by_dcsr, by_rle = converted(conv_model(), "dcsr").data, converted(conv_model(), "rle").data
     assert converted(by_dcsr, "rle").data == by_rle
     report = converted(by_dcsr, "rle").report
-    assert "rewritten before (wpconvert" in report.notes[0]
+    assert "already rewritten by wpconvert" in report.notes[0]
     assert report.tensors[0].nbytes_before < 4608
 
 

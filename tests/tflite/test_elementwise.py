@@ -129,9 +129,9 @@ def test_a_constant_that_shrinks_is_rewritten_and_a_dense_one_is_not() -> None:
 @pytest.mark.parametrize(
     ("constant", "shape", "swapped", "reason"),
     [
-        ((1, 16, 16, 1), (1, 16, 16, 3), False, "is not that of the last dimensions"),
-        ((2, 256), (1, 256), False, "is repeated to make the output"),
-        ((256,), (2, 256), True, "used as input 0 of MUL, not as its weights"),
+        ((1, 16, 16, 1), (1, 16, 16, 3), False, "does not match the last dimensions"),
+        ((2, 256), (1, 256), False, "is broadcast to the output"),
+        ((256,), (2, 256), True, "used as input 0 of MUL, not as weights"),
         ((1, 1, 1, 1, 256), (1, 1, 1, 1, 256), False, "more than 4 dimensions"),
     ],
 )

@@ -42,7 +42,7 @@ def dense_blobs(data: bytes, strip: bool) -> list[Outcome]:
     """Every weight of a network with its overhead, as a dense blob."""
     weights = find_weights(parse(data))
     overheads = Overheads(weights, parse(data), strip)
-    given = [overheads.given(weight) for weight in weights]
+    given = [overheads.with_overhead(weight) for weight in weights]
     return [Outcome(w, "dense", encoded(w, "dense")) for w in given if isinstance(w, Rewritable)]
 
 
@@ -78,7 +78,7 @@ def test_what_does_not_pay_beside_the_others_stays_dense(seed: int, strip: bool)
         Outcome(w, "huffman", encoded(w, "huffman"))
         if isinstance(w, Rewritable) and random.random() < 0.6
         else Outcome(w, "none")
-        for w in map(overheads.given, weights)
+        for w in map(overheads.with_overhead, weights)
     ]
     # Weights that share their bytes are rewritten together.
     apart = {o.weight.storage for o in outcomes if o.blob is None}

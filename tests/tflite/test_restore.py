@@ -153,7 +153,7 @@ def test_multipliers_that_no_scale_gives_are_said_by_restore_and_refused_for_enc
 
     damaged = with_table(data, change)
     assert any("no float32 scale gives exactly the stored multipliers" in loss for loss in losses(damaged))
-    with pytest.raises(UnsupportedError, match="cannot be encoded anew"):
+    with pytest.raises(UnsupportedError, match="cannot be encoded again"):
         converted(damaged, "rle")
 
 
@@ -166,7 +166,7 @@ def test_weights_that_differ_from_the_recorded_hash_are_refused() -> None:
     value = int(np.flatnonzero(raw[section:].view(np.int8))[0])
     raw[section + value] ^= 1
     buffer.data = raw
-    with pytest.raises(ModelError, match="the decoded weights are not those that the metadata records"):
+    with pytest.raises(ModelError, match="the decoded weights differ from those recorded in the metadata"):
         restored(serialise(model))
 
 
@@ -245,6 +245,6 @@ def test_versions_that_a_stripped_file_does_not_keep_are_listed() -> None:
     assert losses(forced(data)) == []
     stripped = forced(data, strip=True)
     (note,) = (loss for loss in losses(stripped) if "operator versions" in loss)
-    assert note.endswith("of int8 kernels now: CONV_2D 3, FULLY_CONNECTED 4")
+    assert note.endswith("now those of int8 kernels: CONV_2D 3, FULLY_CONNECTED 4")
     codes = {code.builtinCode: code.version for code in parse(restored(stripped)).root.operatorCodes}
     assert codes == {BuiltinOperator.CONV_2D: 3, BuiltinOperator.RESHAPE: 1, BuiltinOperator.FULLY_CONNECTED: 4}

@@ -249,14 +249,14 @@ def test_string_without_its_zero_byte_is_refused() -> None:
 
 def test_unknown_options_type_is_of_a_newer_schema() -> None:
     place = field_at(SMALL, table_at(SMALL, 2, 0, 3, 1), 3)
-    expected = r"operators\[1\].builtin_options: BuiltinOptions type 200 is of a newer schema"
+    expected = r"operators\[1\].builtin_options: BuiltinOptions type 200 belongs to a newer schema"
     with pytest.raises(UnsupportedError, match=expected):
         verify(patched(SMALL, place, "B", 200))
 
 
 def test_options_without_a_type_are_refused() -> None:
     place = field_at(SMALL, table_at(SMALL, 2, 0, 3, 1), 3)
-    with pytest.raises(ModelError, match=r"builtin_options: expected no value beside type 0"):
+    with pytest.raises(ModelError, match=r"builtin_options: expected no value with type 0"):
         verify(patched(SMALL, place, "B", 0))
 
 
@@ -276,7 +276,7 @@ def model_with_slots(slots: int, used: int) -> bytes:
 
 
 def test_field_behind_the_known_ones_is_of_a_newer_schema() -> None:
-    with pytest.raises(UnsupportedError, match=r"^Model: field 12 is of a newer schema"):
+    with pytest.raises(UnsupportedError, match=r"^Model: field 12 belongs to a newer schema"):
         verify(model_with_slots(13, 12))
 
 

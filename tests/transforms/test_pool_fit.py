@@ -37,7 +37,7 @@ def error(weights: NDArray[np.int8], scales: NDArray[np.float64], real: NDArray[
 
 def test_fitting_is_better_than_clusters_alone() -> None:
     weights, scales = layer(1)
-    vectors, _ = fit([Part.of(weights, scales)], 16, 8, seed=0)
+    vectors, _ = fit([Part.from_weights(weights, scales)], 16, 8, seed=0)
     pooled, factors = nearest(weights, vectors)
     found = error(weights, scales, pooled * factors[:, None, None, None])
     pool, _ = quantise(cluster(cut(weights), 16, 0), 8)
@@ -49,13 +49,13 @@ def test_fitting_is_better_than_clusters_alone() -> None:
 @pytest.mark.parametrize("lut_bits", [4, 8, 16])
 def test_vectors_fit_their_look_up_entries(lut_bits: int) -> None:
     weights, scales = layer(2)
-    vectors, shift = fit([Part.of(weights, scales)], 32, lut_bits, seed=0)
+    vectors, shift = fit([Part.from_weights(weights, scales)], 32, lut_bits, seed=0)
     assert len(vectors) <= 32
     assert fits(vectors, lut_bits, shift).all()
 
 
 def test_the_same_pool_every_time() -> None:
-    parts = [Part.of(*layer(seed)) for seed in (3, 4)]
+    parts = [Part.from_weights(*layer(seed)) for seed in (3, 4)]
     assert np.array_equal(fit(parts, 24, 8, seed=5)[0], fit(parts, 24, 8, seed=5)[0])
 
 
@@ -81,5 +81,5 @@ def test_weights_of_pool_vectors_are_nearest_to_themselves() -> None:
 
 def test_layers_count_alike_whatever_their_scales() -> None:
     weights, scales = layer(7)
-    small, large = Part.of(weights, scales), Part.of(weights, 1000 * scales)
+    small, large = Part.from_weights(weights, scales), Part.from_weights(weights, 1000 * scales)
     assert np.allclose(small.importance, large.importance)

@@ -1,4 +1,4 @@
-"""What the command does to a model when it is given nothing but a target, against the model as it is."""
+"""What the command does to a model when it is given nothing but a target, against the unconverted model."""
 
 from __future__ import annotations
 

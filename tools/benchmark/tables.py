@@ -129,7 +129,7 @@ def report(models: Sequence[tuple[Facts, Sequence[Row]]], left_out: Sequence[str
 
 
 def _flash(rows: Sequence[Row]) -> str:
-    """Flash by default in parts of that of the model as it is, on all boards."""
+    """Flash by default in parts of that of the unconverted model, on all boards."""
     found = {after.board: _ratio(after.flash_nbytes, before.flash_nbytes) for before, after in pairs(rows)}
     return " / ".join(found.get(name, "–") for name in boards())
 

@@ -20,7 +20,7 @@ from wpconvert.target.board import Board, board_named
 from wpconvert.target.image import build_image
 
 _TRIES = 31
-"""Samples of each kind: small constants of element-wise operators stay as they are."""
+"""Samples of each kind: small constants of element-wise operators stay unchanged."""
 
 Section = tuple[str, str, int]
 """Object file, section, and a number for those that agree in both."""

@@ -40,7 +40,7 @@ MODEL_INPUTS = 1_500_000
 MODEL_WEIGHTS = 1_500_000
 MODEL_LAYERS = 150
 ZERO_POINT = -128
-"""Of activations, as behind a ReLU: where it is not 0, it is taken out of plain weights each time."""
+"""Of activations, as after a ReLU: where it is not 0, it is taken out of plain weights each time."""
 SPREAD = 0.7
 """By how much layers of a model differ in size, as the logarithm's deviation: smaller ones may take spare memory."""
 

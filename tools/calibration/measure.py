@@ -1,4 +1,4 @@
-"""Models, measured on a board; what was measured once is kept beside wpconvert's build results."""
+"""Models, measured on a board; what was measured once is kept next to wpconvert's build results."""
 
 from __future__ import annotations
 

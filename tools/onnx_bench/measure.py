@@ -172,7 +172,7 @@ def _dense(model: Path) -> File:
 def rewritten(model: Path, method: str, images: Images, labels: NDArray[np.int64]) -> File:
     """A rewritten file, which computes the same bits, or where it is lossy those of its own dense form."""
     with tempfile.TemporaryDirectory(prefix="wpconvert-") as name:
-        target = Target.beside(Path(name) / f"{method}.onnx")
+        target = Target.next_to(Path(name) / f"{method}.onnx")
         convert_to(OnnxSource(read_onnx(model)), Settings(method, Rules(rules=[])), target.model)
         verification = verdict(
             OnnxForms(read_onnx(model), read_onnx(target.model)), Inputs(_feeds(images[:COMPARED]), None)

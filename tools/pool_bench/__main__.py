@@ -37,7 +37,7 @@ WORKERS = 2
 
 
 def write(text: str, found: Measured, data: str) -> None:
-    """Put the tables into docs/WEIGHT_POOLS.md, and plot and data beside it."""
+    """Put the tables into docs/WEIGHT_POOLS.md, and plot and data next to it."""
     path = DOCS / "WEIGHT_POOLS.md"
     before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     if not begin:

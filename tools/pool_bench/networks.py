@@ -68,7 +68,7 @@ class NetworkBuilder:
         return self._model.op(kind, [x], [y], settings)
 
     def classified(self, x: int, classes: int) -> bytes:
-        """The model as a file, with a fully connected layer behind this tensor."""
+        """The model as a file, with a fully connected layer after this tensor."""
         x = self._model.reshape(x, (1, int(np.prod(self._model.shape(x)))))
         weights = self._random((classes, self._model.shape(x)[1]))
         y = self._model.fully_connected(

@@ -43,7 +43,7 @@ def _vector(pool: Pool, shape: tuple[int, ...], seed: int, covers: str) -> PoolV
 
 
 def _lenient(pool: Pool) -> PoolVector:
-    """Indices of 8 bits where 2 do, the row block size of no use, and ones in the bytes behind the section."""
+    """Indices of 8 bits where 2 do, the row block size of no use, and ones in the bytes after the section."""
     index = (noise(4 * 3, 107) % pool.size).astype(np.uint8).reshape(4, 3)
     weights = pool.vectors[index].reshape(4, 24)
     layout = parse(encode("pool", weights, 1, side=pool)).layout
@@ -53,7 +53,7 @@ def _lenient(pool: Pool) -> PoolVector:
 
 
 def _noisy_rows(vector: PoolVector, used: int, covers: str) -> PoolVector:
-    """Ones in the bits behind the last index of a row, of which `used` bits of the last byte belong to indices."""
+    """Ones in the bits after the last index of a row, of which `used` bits of the last byte belong to indices."""
     blob = parse(vector.blob)
     rows = blob.sections[0].reshape(blob.rows, -1).copy()
     rows[:, -1] |= np.uint8(0xFF << used & 0xFF)

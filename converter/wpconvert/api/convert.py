@@ -70,7 +70,7 @@ def convert(
     VerificationError, whose `report` says what was found, where the outputs are not what they should be.
     """
     if not verified and evaluation is not None:
-        raise UsageError("evaluation needs a verified conversion: accuracies come from running the models")
+        raise UsageError("evaluation needs a verified conversion: accuracies need a run of the models")
     outputs = Outputs(
         model=optional_path(output),
         in_place=in_place,
@@ -110,7 +110,7 @@ def convert(
         )
     found = replace(done.report, source=file.name)
     if found.failed:
-        message = f"{file.name}: the rewritten model does not compute the same; nothing was written"
+        message = f"{file.name}: the rewritten model computes different results; nothing was written"
         raise VerificationError(message, found)
     written = file.path if in_place else outputs.model
     return ConvertedModel(done.content, None if dry_run else written, found)

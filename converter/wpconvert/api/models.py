@@ -31,7 +31,7 @@ def verify(
     engine: str | None = None,
     progress: Stages = silent,
 ) -> Verification:
-    """Run two models on the same inputs; compare all weights, outputs and what operators compute, bit by bit.
+    """Run two models on the same inputs; compare all weights, outputs and intermediate results bit by bit.
 
     original, rewritten: paths or bytes. Other parameters are those of `convert`. The result's `passed` is the verdict;
     models that compute something else raise nothing.

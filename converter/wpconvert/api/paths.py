@@ -22,5 +22,5 @@ def check_distinct(paths: Iterable[Path]) -> None:
     known: list[Path] = []
     for path in paths:
         if any(same_file(path, other) for other in known):
-            raise UsageError(f"{path} is named twice; inputs and outputs must be different files")
+            raise UsageError(f"{path} is given twice; inputs and outputs must be different files")
         known.append(path)

@@ -27,7 +27,7 @@ class Made(View):
         if self.content is not None:
             return self.content
         if self.path is None:
-            raise FileError("the model was not kept: nothing named a file for it")
+            raise FileError("the model was not written: no output file is named")
         try:
             return self.path.read_bytes()
         except OSError as error:

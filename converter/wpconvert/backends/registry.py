@@ -55,7 +55,7 @@ BACKENDS = {
         Backend(
             "c",
             "FILE.c",
-            "Also (or only) write the model as C: FILE.c and FILE.h.",
+            "Write the model as C source, FILE.c and FILE.h, in addition to or instead of -o.",
             "wpconvert.backends.c",
         ),
     )

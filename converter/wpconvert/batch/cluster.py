@@ -59,9 +59,9 @@ def _check(scheduler: str) -> None:
     except Exception as error:  # Whatever is there may answer anything.
         raise _silent(scheduler, error) from error
     if found != "Scheduler":
-        raise ToolError(f"at {scheduler} is a {found} of Dask; --scheduler takes the address of its scheduler")
+        raise ToolError(f"{scheduler} is the address of a Dask {found}; --scheduler takes that of a Dask scheduler")
 
 
 def _silent(scheduler: str, error: Exception) -> ToolError:
-    reason = str(error) or f"no answer in {CONNECT_S} s"
+    reason = str(error) or f"no answer within {CONNECT_S} s"
     return ToolError(f"no Dask scheduler answers at {scheduler!r}: {reason}; expected one like tcp://host:8786")

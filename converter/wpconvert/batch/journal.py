@@ -1,4 +1,4 @@
-"""What of a batch is done: a file beside the manifest, to which a line is added for each model."""
+"""What of a batch is done: a file next to the manifest, to which a line is added for each model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Journal:
         try:
             lines = self.path.read_text("utf-8").splitlines() if self.path.exists() else []
         except (OSError, UnicodeDecodeError) as error:
-            raise FileError(f"{self.path}: cannot be read: {error}; delete it to start anew") from error
+            raise FileError(f"{self.path}: cannot be read: {error}; delete it to start over") from error
         for line in lines:
             try:
                 entry = json.loads(line)

@@ -75,4 +75,4 @@ def check_outputs(path: Path, tasks: Sequence[Task]) -> None:
             if first != number:
                 raise UsageError(f"{path}: models {first} and {number} have the same output {file}")
             if file.resolve() in read:
-                raise UsageError(f"{path}: output {file} is one of the models, or a file that options name")
+                raise UsageError(f"{path}: output {file} is one of the models or a file named in options")

@@ -17,7 +17,7 @@ from wpconvert.batch.journal import Journal, Stamp, source_of
 from wpconvert.batch.manifest import Task
 from wpconvert.batch.work import DONE, FAILED, PROCESSES
 from wpconvert.errors import ToolError
-from wpconvert.interrupts import Interrupted, listen, put_back
+from wpconvert.interrupts import Interrupted, listen, restore_handlers
 
 KEPT = "kept"
 POLL_S = 5.0
@@ -101,7 +101,7 @@ def _converted(
                 now = monotonic()
                 alone_since = None if _has_workers(client) else alone_since or now
                 if alone_since is not None and now - alone_since >= NO_WORKERS_S:
-                    lost = f"the Dask scheduler has had no workers for {NO_WORKERS_S:.0f} s"
+                    lost = f"the Dask scheduler had no workers for {NO_WORKERS_S:.0f} s"
                 continue
             if isinstance(future, Interrupted):
                 raise future
@@ -113,7 +113,11 @@ def _converted(
             yield task, source, _fields(future)
             submit(1)
     for task, source in (*pending.values(), *left):
-        yield task, source, {"status": FAILED, "exit_code": ToolError.exit_code, "message": f"{lost}; run it again"}
+        yield (
+            task,
+            source,
+            {"status": FAILED, "exit_code": ToolError.exit_code, "message": f"{lost}; run the batch again"},
+        )
 
 
 @contextmanager
@@ -126,7 +130,7 @@ def _interrupts_in(ended: SimpleQueue[Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        put_back(before)
+        restore_handlers(before)
 
 
 def _has_workers(client: Any) -> bool:
@@ -143,9 +147,9 @@ def _fields(future: Any) -> dict[str, Any]:
     try:
         fields: dict[str, Any] = future.result()
     except ModuleNotFoundError as error:
-        message = f"the worker has no {error.name}; install wpconvert there"
+        message = f"{error.name} is missing on the worker; install wpconvert there"
     except KilledWorker:
-        message = "every worker that took it died; perhaps they are short of memory"
+        message = "every worker that ran it died, perhaps for lack of memory"
     except Exception as error:  # Whatever ends a worker fails its model alone.
         message = f"worker: {' '.join(str(error).split()) or type(error).__name__}"
     else:

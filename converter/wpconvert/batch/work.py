@@ -29,7 +29,7 @@ class Processes:
         self._stopped = False
 
     def run(self, command: Sequence[str], folder: str, at_once: int) -> tuple[subprocess.Popen[str], str]:
-        """Run a command to its end; the process, and what it said on standard error.
+        """Run a command to its end; the process, and what it errors on standard error.
 
         It gets its share of the cores where `at_once` commands may run: each would use all of them.
         """
@@ -51,11 +51,11 @@ class Processes:
             if self._stopped:
                 _interrupt(process)
         try:
-            _, said = process.communicate()
+            _, errors = process.communicate()
         finally:
             with self._lock:
                 del self._running[process]
-        return process, said
+        return process, errors
 
     @contextmanager
     def interrupted_at_end(self) -> Iterator[None]:
@@ -95,22 +95,22 @@ def convert(folder: str, model: str, output: str, options: Sequence[str], versio
     folder: that the options' paths start at. version: of the tool that asks for it.
     """
     if version != __version__:
-        return _failed(f"the worker has wpconvert {__version__}, not {version}; install the same everywhere")
+        return _failed(f"the worker has wpconvert {__version__}, not {version}; install the same version everywhere")
     with temporary_folder() as scratch:
         report = scratch / "report.json"
         command = [sys.executable, "-m", "wpconvert.cli.main", "convert", model, "-o", output, *options]
         try:
             Path(output).parent.mkdir(parents=True, exist_ok=True)
-            process, said = PROCESSES.run([*command, "-q", "--report", str(report)], folder, _at_once())
+            process, errors = PROCESSES.run([*command, "-q", "--report", str(report)], folder, _at_once())
         except OSError as error:
             return _failed(f"{error.filename or command[0]}: {error.strerror or error}")
         if process.returncode < 0:
             remove_left(Path(output).parent)
             name = signal.Signals(-process.returncode).name
-            return _failed(f"the conversion was ended by {name}; perhaps the machine is short of memory")
+            return _failed(f"the conversion was terminated by {name}, perhaps for lack of memory")
         if process.returncode or not report.exists():
-            lines = [line for line in said.splitlines() if line.strip()]
-            message = lines[-1].removeprefix("wpconvert: ") if lines else f"ended with code {process.returncode}"
+            lines = [line for line in errors.splitlines() if line.strip()]
+            message = lines[-1].removeprefix("wpconvert: ") if lines else f"exited with code {process.returncode}"
             return _failed(message, process.returncode)
         content = json.loads(report.read_text("utf-8"))
     return {"status": DONE, "nbytes_before": content["nbytes_before"], "nbytes_after": content["nbytes_after"]}

@@ -44,7 +44,7 @@ def parse_counts(text: str) -> Counts:
     """The file's content. ToolError when it is not whole, as after a simulator that was killed."""
     lines = iter(text.splitlines())
     if next(lines, "") != _FIRST_LINE:
-        raise ToolError("the instruction counts are not those of wpconvert's QEMU plugin")
+        raise ToolError("the instruction counts do not come from wpconvert's QEMU plugin")
     try:
         return _parse_body(lines)
     except (ValueError, KeyError, IndexError) as error:
@@ -65,11 +65,11 @@ def _parse_body(lines: Iterator[str]) -> Counts:
         elif word == "end":
             counts = Counts(tuple(_interval(marker, slots, addresses) for marker, slots in by_slot), opcodes)
             if counts.instructions != int(rest[0]):
-                raise ValueError(f"{counts.instructions} executions listed, {rest[0]} counted")
+                raise ValueError(f"{counts.instructions} executions listed, but {rest[0]} counted")
             return counts
         else:
             by_slot[-1][1][int(word)] = int(rest[0])
-    raise ValueError("the last line is missing; the simulator did not end by itself")
+    raise ValueError("the last line is missing; the simulator did not exit normally")
 
 
 def _interval(marker: int | None, slots: dict[int, int], addresses: dict[int, int]) -> Interval:

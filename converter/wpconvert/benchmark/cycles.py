@@ -121,7 +121,7 @@ def together(parts: Iterable[Modelled]) -> Modelled:
 
 
 def model_cycles(executions: Executions, program: Mapping[int, Instruction], table: CostTable) -> Modelled:
-    """Cycles of measured executions. An instruction that the table lacks takes one cycle, in a class of its own."""
+    """Cycles of measured executions. An instruction without a table entry takes one cycle, in a class of its own."""
     flow = flow_of(executions, program)
     cycles: dict[int, int] = {}
     classes: dict[int, str] = {}

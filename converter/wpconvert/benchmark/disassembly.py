@@ -28,7 +28,7 @@ class Instruction:
 
     @property
     def end(self) -> int:
-        """Address of the instruction behind it."""
+        """Address of the instruction after it."""
         return self.address + self.size
 
     @cached_property

@@ -31,7 +31,7 @@ def is_conditional(instruction: Instruction) -> bool:
 
 
 def _goes_on(instruction: Instruction) -> bool:
-    """Whether what follows in memory also follows in time: not behind jumps, returns and calls."""
+    """Whether what follows in memory also follows in time: not after jumps, returns and calls."""
     name = instruction.mnemonic
     if name == "pop" or name.startswith("ldm"):
         return "r15" not in instruction.registers
@@ -39,7 +39,7 @@ def _goes_on(instruction: Instruction) -> bool:
 
 
 def flow_of(executions: Executions, program: Mapping[int, Instruction]) -> Flow:
-    """Solve "arrivals = executions" at every branch target and behind every conditional branch.
+    """Solve "arrivals = executions" at every branch target and after every conditional branch.
 
     Exact when each has one unknown at a time, which holds for loops and if-else. Where it does not, or where an
     indirect jump arrives, a branch counts as taken as rarely as the counts allow.

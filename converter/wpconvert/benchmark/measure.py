@@ -57,7 +57,7 @@ def benchmark(
             run_on(board, model, [sample], data=data, timeout_s=timeout_s)
             raise
         if done.image.path != image.path:
-            raise ToolError("the device sources changed between building and running; run again")
+            raise ToolError("the device sources changed between build and run; run the command again")
         return done
 
     return _measure(path, data, model, board, profiler, run)
@@ -107,14 +107,14 @@ def _measure(
     found = inferences(counts, markers, profiler.is_firmware)
     operators = model.graph.main.operators
     if len(found) != 1 or len(found[0].operators) != len(operators):
-        raise ToolError(f"the profile shows {len(found)} inferences, expected one of {len(operators)} operators")
+        raise ToolError(f"the profile shows {len(found)} inferences, expected one with {len(operators)} operators")
     inference = found[0]
     _check_clock(device.instructions, inference)
     operators_modelled = [profiler.model(executions) for executions in inference.operators]
     interpreter_modelled = profiler.model(inference.interpreter)
     modelled = together([*operators_modelled, interpreter_modelled])
     unknown = sum(n for address, n in inference.total.items() if modelled.classes[address] == OTHER)
-    notes = (f"the cycle model lacks {unknown:,} of the executed instructions",) if unknown else ()
+    notes = (f"the cycle model has no cost for {unknown:,} of the executed instructions",) if unknown else ()
     return Benchmark(
         path=path,
         target=board.name,
@@ -151,7 +151,7 @@ def _check_clock(measured: list[int] | None, inference: Inference) -> None:
     """The board's own clock must agree with the plugin: a difference means that one of them counts something else."""
     counted = inference.total.total()
     if measured is not None and not -_CLOCK_SLACK <= measured[0] - counted <= _CLOCK_SLACK:
-        raise DeviceError(f"the board's clock shows {measured[0]:,} instructions, the plugin {counted:,}")
+        raise DeviceError(f"the board's clock counts {measured[0]:,} instructions, the plugin {counted:,}")
 
 
 def _layers(model: Executable, inference: Inference, modelled_cycles: Sequence[int]) -> tuple[LayerCount, ...]:

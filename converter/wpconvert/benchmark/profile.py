@@ -28,7 +28,7 @@ class Markers:
 
     invoke: the first instruction of MicroInterpreter::Invoke. clock: that of port_ticks, which the firmware calls
     around AllocateTensors and around Invoke. calls: the calls through a pointer where operators are called, each with
-    the instruction behind it.
+    the instruction after it.
     """
 
     invoke: int
@@ -55,7 +55,7 @@ def find_markers(program: Program, code: Mapping[int, Instruction]) -> Markers:
     functions = {function.name: function for function in program.functions}
     names = next((pair for pair in _INTERPRETERS if all(name in functions for name in pair)), None)
     if names is None or _CLOCK not in program.symbols:
-        raise ToolError(f"the firmware image lacks {_CLOCK if names else _INTERPRETERS[0][0]}")
+        raise ToolError(f"the firmware image has no symbol {_CLOCK if names else _INTERPRETERS[0][0]}")
     invoke, caller = (functions[name] for name in names)
     inside = [code[a] for a in range(caller.address, caller.address + caller.nbytes, 2) if a in code]
     calls = {i.address: i.end for i in inside if i.mnemonic == "blx"}

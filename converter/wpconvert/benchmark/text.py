@@ -111,8 +111,8 @@ def print_comparison(console: Console, result: Comparison, functions: int, profi
             _print_functions(console, one, functions)
             _print_classes(console, one)
     console.print(f"{model.target} ({model.core}, simulated by {model.simulator}); instructions are measured")
-    same = "same outputs on this input, bit for bit"
-    console.print(same if result.same_outputs else "[bold red]different outputs[/bold red] on this input")
+    same = "identical outputs for this input, bit for bit"
+    console.print(same if result.same_outputs else "[bold red]different outputs[/bold red] for this input")
     for one in (against, model):
         for note in one.notes:
             console.print(f"note: {escape(one.path)}: {escape(note)}")

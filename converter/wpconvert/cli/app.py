@@ -16,9 +16,9 @@ from wpconvert import __version__
 from wpconvert.cli.messages import fail
 from wpconvert.errors import FileError, WpconvertError
 
-_HELP = """Rewrite a neural network file: the dense weights of a .tflite model become compressed
-custom operators, which a small runtime executes on microcontrollers; those of an .onnx model
-become compressed tensors that any ONNX runtime decodes.
+_HELP = """Compress the weights of a neural network. Dense weights of a .tflite model become compressed
+custom operators, which a small runtime executes on microcontrollers. Weights of an .onnx model
+become compressed tensors, which any ONNX runtime decodes.
 
 [bold]wpconvert MODEL[/bold] is short for [bold]wpconvert convert MODEL[/bold].
 """
@@ -33,7 +33,7 @@ _EPILOG = """Examples:
   wpconvert restore small.tflite -o dense.tflite
 
 Exit codes: 0 done · 1 verification failed · 2 wrong usage · 3 malformed model · 4 not supported · 5 file error
-· 6 a tool is missing or failed · 7 the device faulted or hung · 8 no plan fits the budget · 9 models of a batch failed
+· 6 a tool is missing or failed · 7 the device faulted or hung · 8 no plan meets the limits · 9 models of a batch failed
 · 70 an internal error · 130 interrupted · 128 + number when another signal asks it to end: 143 for SIGTERM, 129
 for SIGHUP
 """
@@ -44,13 +44,13 @@ _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 COMMANDS = {
     "convert": "Rewrite a model: find its weights, compress them, verify the result, write it.",
-    "inspect": "Show operators, weights, sparsity, entropy, what each method would give, what was rewritten before.",
-    "verify": "Run two models on the same inputs; compare all weights, outputs and what operators compute, bit by bit.",
+    "inspect": "Show operators, weights, sparsity, entropy, the bytes of each method, and rewritten tensors.",
+    "verify": "Run two models on the same inputs; compare all weights, outputs and intermediate results bit by bit.",
     "run": "Run a model on a simulated board and compare its outputs, bit by bit, with the reference interpreter's.",
     "bench": "Count the instructions of one inference on a simulated board, by layer; show arena and flash.",
-    "restore": "Give back the dense model: weights, shapes, types and quantisation as they were. Any runtime runs it.",
-    "batch": "Convert many models, several at once. What is done is not done again; a failure stops nothing else.",
-    "array": "Show what a bare int8 array takes in each method; write it as a blob, or as C test data for one kernel.",
+    "restore": "Restore the dense model with the original weights, shapes, types and quantisation, for any runtime.",
+    "batch": "Convert many models in parallel. Finished ones are not converted again; a failure stops no other model.",
+    "array": "Show the bytes of an int8 array with each method; write it as a blob, or as C test data for one kernel.",
     "methods": "List the storage methods that -m and rules accept.",
 }
 """The commands, each a function in a module of its name, and the first line of its help."""
@@ -165,5 +165,5 @@ def _help_for(arguments: Sequence[str]) -> str:
         return f"see wpconvert {first} --help"
     close = difflib.get_close_matches(first, COMMANDS, n=1)
     if close and not Path(first).exists():
-        return f"there is no command or file {first!r}, did you mean {close[0]}?"
+        return f"no command or file {first!r}; did you mean {close[0]}?"
     return "see wpconvert --help"

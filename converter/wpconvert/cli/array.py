@@ -36,7 +36,7 @@ def array(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a bare int8 array takes in each method; write it as a blob, or as C test data for one kernel.
+    """Show the bytes of an int8 array with each method; write it as a blob, or as C test data for one kernel.
 
     A blob of method pool needs its pool tensor, which is written beside it under the suffix .pool.
     """

@@ -34,22 +34,22 @@ def batch(
             "--workers",
             min=1,
             metavar="N",
-            help="Models at once (one a core by default; with --scheduler as many as it has workers for).",
+            help="Models at a time (one per core by default; with --scheduler one per worker thread).",
             show_default=False,
         ),
     ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(
-            "--scheduler", metavar="ADDRESS", help="Of a running Dask scheduler, whose workers convert instead."
+            "--scheduler", metavar="ADDRESS", help="Address of a running Dask scheduler; its workers then convert."
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Convert many models, several at once. What is done is not done again; a failure stops nothing else.
+    """Convert many models in parallel. Finished ones are not converted again; a failure stops no other model.
 
-    The manifest lists models, outputs and options; results are noted in MANIFEST.done beside it, and a line is printed
-    for each.
+    The manifest lists models, outputs and options; results are recorded in MANIFEST.done next to it, and one line per
+    model is printed.
     """
     tasks = [_checked(manifest, index, task) for index, task in enumerate(load_manifest(manifest), 1)]
     check_outputs(manifest, tasks)
@@ -63,7 +63,7 @@ def batch(
                     _print(OUT, result)
                 bar.advance()
     except Interrupted as interrupt:
-        more = f"; {len(results)} of {len(tasks)} models are done with, run it again for the others"
+        more = f"; {len(results)} of {len(tasks)} models are done; run the batch again for the others"
         raise Interrupted(interrupt.number, more) from interrupt
     order = {str(task.output): index for index, task in enumerate(tasks)}
     results.sort(key=lambda result: order[result.output])
@@ -71,9 +71,9 @@ def batch(
         OUT.file.write(many_to_json("models", results))
     counts = Counter(result.status for result in results)
     if not as_json:
-        OUT.print(f"{counts[DONE]} done, {counts[KEPT]} kept from before, {counts[FAILED]} failed")
+        OUT.print(f"{counts[DONE]} done, {counts[KEPT]} kept from a previous run, {counts[FAILED]} failed")
     if failed := counts[FAILED]:
-        raise BatchError(f"{manifest}: {failed} of {len(results)} models failed; run it again when they are mended")
+        raise BatchError(f"{manifest}: {failed} of {len(results)} models failed; fix them and run the batch again")
 
 
 batch.epilog = (  # type: ignore[attr-defined]
@@ -94,7 +94,9 @@ def _checked(manifest: Path, number: int, task: Task) -> Task:
         raise UsageError(f"{manifest}: options of model {number}: {error.format_message().rstrip('.')}") from error
     taken = [flag for flag, name in _OF_BATCH.items() if given[name]]
     if taken or given["output"] != task.output:
-        raise UsageError(f"{manifest}: options of model {number}: {taken[0] if taken else '-o'} is not for a batch")
+        raise UsageError(
+            f"{manifest}: options of model {number}: {taken[0] if taken else '-o'} is not allowed in a batch"
+        )
     reads = [given[name] for name in _READ if given[name] is not None]
     writes = [given["dump_plan"]] if given["dump_plan"] is not None else []
     for backend in BACKENDS.values():

@@ -10,7 +10,7 @@ import typer
 import wpconvert
 from wpconvert.benchmark.text import print_benchmark, print_comparison
 from wpconvert.cli.common import InputsOption, SeedOption
-from wpconvert.cli.console import OUT, JsonOption, ModelArgument, shown
+from wpconvert.cli.console import OUT, JsonOption, ModelArgument, progress_stages
 from wpconvert.target.board import boards
 from wpconvert.target.runner import DEFAULT_TIMEOUT_S
 
@@ -22,19 +22,19 @@ def bench(
     ],
     against: Annotated[
         Path | None,
-        typer.Option("--against", metavar="OTHER", help="A second model, measured beside it.", show_default=False),
+        typer.Option("--against", metavar="OTHER", help="A second model to compare with.", show_default=False),
     ] = None,
-    profile: Annotated[bool, typer.Option("--profile", help="Show functions and instruction classes too.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Also show functions and instruction classes.")] = False,
     functions: Annotated[
-        int, typer.Option("--functions", min=1, metavar="N", help="Functions that --profile lists.")
+        int, typer.Option("--functions", min=1, metavar="N", help="Number of functions listed by --profile.")
     ] = 15,
     error_texts: Annotated[
-        bool, typer.Option("--error-texts/--no-error-texts", help="Keep the texts of errors in the image.")
+        bool, typer.Option("--error-texts/--no-error-texts", help="Include error texts in the image.")
     ] = True,
     inputs: InputsOption = None,
     seed: SeedOption = 0,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=1, metavar="SECONDS", help="Stop a run that takes longer.")
+        float, typer.Option("--timeout", min=1, metavar="SECONDS", help="Time limit of the simulation in seconds.")
     ] = DEFAULT_TIMEOUT_S,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,7 +50,7 @@ def bench(
         seed=seed,
         error_texts=error_texts,
         timeout=timeout,
-        progress=shown(as_json),
+        progress=progress_stages(as_json),
     )
     if as_json:
         OUT.file.write(result.to_json())

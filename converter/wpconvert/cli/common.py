@@ -16,7 +16,7 @@ InputsOption = Annotated[
     typer.Option(
         "--inputs",
         metavar="X.npz",
-        help="Inputs: one array per model input, samples first; an array `labels` adds accuracy.",
+        help="Inputs: one array per model input, samples first; an array `labels` adds accuracies.",
         show_default=False,
     ),
 ]
@@ -25,13 +25,15 @@ EvalOption = Annotated[
     typer.Option(
         "--eval",
         metavar="DATA.npz",
-        help="Inputs with `labels`, to tell the accuracy before and after.",
+        help="Inputs with an array `labels`: also compare accuracies.",
         show_default=False,
     ),
 ]
 RandomOption = Annotated[
     int | None,
-    typer.Option("--random", min=1, metavar="N", help=f"At least N random inputs ({DEFAULT_SAMPLES} by default)."),
+    typer.Option(
+        "--random", min=1, metavar="N", help=f"Number of random inputs, at least ({DEFAULT_SAMPLES} by default)."
+    ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random inputs.")]
 EngineOption = Annotated[
@@ -39,7 +41,7 @@ EngineOption = Annotated[
     typer.Option(
         "--engine",
         metavar="NAME",
-        help=f"What executes .tflite models: {', '.join(ENGINES)}; by default {' or '.join(EXACT)}. "
+        help=f"Engine for .tflite models: {', '.join(ENGINES)}; by default {' or '.join(EXACT)}. "
         f"{ONNX_ENGINE.name} executes .onnx ones.",
         show_default=False,
     ),

@@ -68,7 +68,7 @@ def progress_bar(title: str, total: int, quiet: bool) -> Iterator[Bar]:
         yield Bar((progress, progress.add_task(title, total=total)))
 
 
-def shown(quiet: bool) -> Stages:
+def progress_stages(quiet: bool) -> Stages:
     """The stages of a job as progress bars, of which a quiet command shows none."""
     return partial(progress_bar, quiet=quiet)
 

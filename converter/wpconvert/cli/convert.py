@@ -11,7 +11,7 @@ import typer
 import wpconvert
 from wpconvert.backends.registry import BACKENDS
 from wpconvert.cli.common import EngineOption, EvalOption, InputsOption, RandomOption, SeedOption
-from wpconvert.cli.console import OUT, ModelArgument, shown
+from wpconvert.cli.console import OUT, ModelArgument, progress_stages
 from wpconvert.cli.registered import with_registered
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.job.sampling import DEFAULT_SAMPLES
@@ -36,17 +36,17 @@ def convert(
     model: ModelArgument,
     method: Annotated[
         str,
-        typer.Option("-m", "--method", metavar="METHOD", help=f"How weights are stored: {', '.join(METHODS)}."),
+        typer.Option("-m", "--method", metavar="METHOD", help=f"Storage method of weights: {', '.join(METHODS)}."),
     ] = DEFAULT_METHOD,
     output: Annotated[Path | None, _path_option("--output", "OUT", "The rewritten model.", "-o")] = None,
-    in_place: Annotated[bool, typer.Option("--in-place", help="Replace MODEL itself, atomically.")] = False,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Replace MODEL, atomically.")] = False,
     emit: Mapping[str, Path] = {},
     rules: Annotated[
         Path | None,
-        _path_option("--rules", "RULES.yaml", "Methods by tensor name, operator or key; the last match wins."),
+        _path_option("--rules", "RULES.yaml", "Methods by tensor name, operator or key; the last matching rule wins."),
     ] = None,
     dump_plan: Annotated[
-        Path | None, _path_option("--dump-plan", "PLAN.yaml", "Write the resolved plan, a file for --rules.")
+        Path | None, _path_option("--dump-plan", "PLAN.yaml", "Write the method of every tensor as a file for --rules.")
     ] = None,
     optimize: Annotated[
         str | None,
@@ -54,9 +54,9 @@ def convert(
             "--optimize",
             metavar="FOR",
             help=(
-                f"{BALANCED} (default): least flash, model and code, "
+                f"{BALANCED} (default): least flash (model and code), "
                 f"at most {100 * (DEFAULT_SLOWDOWN - 1):.0f} % slower; "
-                f"{SIZE}: least flash; {SPEED}: fewest cycles; {FILE}: smallest file, as slow as {BALANCED}."
+                f"{SIZE}: least flash; {SPEED}: fewest cycles; {FILE}: smallest file, same limit as {BALANCED}."
             ),
             show_default=False,
         ),
@@ -66,7 +66,7 @@ def convert(
         typer.Option(
             "--target",
             metavar="T",
-            help=f"Whose speed auto predicts: {', '.join(boards())} ({DEFAULT_GOAL.target} by default).",
+            help=f"Board whose speed auto predicts: {', '.join(boards())} ({DEFAULT_GOAL.target} by default).",
             show_default=False,
         ),
     ] = None,
@@ -75,7 +75,7 @@ def convert(
         typer.Option(
             "--runtime",
             metavar="R",
-            help=f"What runs the model: {', '.join(RUNTIMES)} (upstream TensorFlow Lite Micro with our operators).",
+            help=f"Runtime of the model: {', '.join(RUNTIMES)} (upstream TensorFlow Lite Micro with our operators).",
         ),
     ] = BUNDLED,
     max_slowdown: Annotated[
@@ -84,7 +84,7 @@ def convert(
             "--max-slowdown",
             metavar="F",
             help=(
-                "Most cycles and instructions that auto may take, times those of the dense model "
+                "Limit for cycles and instructions, as a factor on those of the dense model "
                 f"({DEFAULT_SLOWDOWN:g} for {BALANCED} and {FILE}); inf for no limit."
             ),
             show_default=False,
@@ -92,45 +92,55 @@ def convert(
     ] = None,
     flash: Annotated[
         int | None,
-        typer.Option("--flash", min=1, metavar="BYTES", help="Model and code must fit this flash.", show_default=False),
+        typer.Option("--flash", min=1, metavar="BYTES", help="Limit for model and code together.", show_default=False),
     ] = None,
     ram: Annotated[
         int | None,
-        typer.Option("--ram", min=1, metavar="BYTES", help="The arena must fit this memory.", show_default=False),
+        typer.Option("--ram", min=1, metavar="BYTES", help="Limit for the arena.", show_default=False),
     ] = None,
     measure: Annotated[
         bool,
         typer.Option(
-            "--measure", help="Build and run plans on the simulated board until one keeps to its limits as measured."
+            "--measure", help="Build and run plans on the simulated board until one meets the limits as measured."
         ),
     ] = False,
     options: Values = {},  # noqa: B006 - stands for those of transforms
     calibration: Annotated[
         Path | None,
-        _path_option("--calibrate", "DATA.npz", "Quantise a float .onnx model with these samples, then lower it."),
+        _path_option(
+            "--calibrate", "DATA.npz", "Quantise a float .onnx model with these samples, then convert it to .tflite."
+        ),
     ] = None,
     threshold: Annotated[
         float,
         typer.Option(
-            "--threshold", min=0.0, max=1.0, metavar="SHARE", help="Least share of zeros to rewrite a tensor."
+            "--threshold",
+            min=0.0,
+            max=1.0,
+            metavar="SHARE",
+            help="Rewrite only tensors with at least this share of zeros.",
         ),
     ] = 0.0,
     strip: Annotated[
-        bool, typer.Option("--strip", help="Drop names, ranges, attached files and what only `restore` needs.")
+        bool, typer.Option("--strip", help="Drop names, ranges, attached files and data that only `restore` needs.")
     ] = False,
     no_memory_plan: Annotated[
         bool,
-        typer.Option("--no-memory-plan", help="Do not say in the model where activations lie in the arena."),
+        typer.Option("--no-memory-plan", help="Do not add a memory plan for the arena to the model."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write no model: only --report and --dump-plan.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do not write the model, only --report and --dump-plan.")
+    ] = False,
     report: Annotated[Path | None, _path_option("--report", "FILE.json|.csv", "Write the report to a file.")] = None,
-    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not run the models.")] = False,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not verify the result.")] = False,
     inputs: InputsOption = None,
     evaluation: EvalOption = None,
     random: RandomOption = None,
     seed: SeedOption = 0,
     engine: EngineOption = None,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="One table with all tensors, full names.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show full names, operators and shapes of all tensors.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> None:
     """Rewrite a model: find its weights, compress them, verify the result, write it.
@@ -142,10 +152,10 @@ def convert(
     if verbose and quiet:
         raise UsageError("-v and -q exclude each other")
     if no_verify and evaluation is not None:
-        raise UsageError("--eval and --no-verify exclude each other: accuracies come from running the models")
+        raise UsageError("--eval and --no-verify exclude each other: accuracies need a run of the models")
     if output is None and not in_place and not emit and not dry_run:
         others = ", ".join(f"{backend.flag} {backend.metavar}" for backend in BACKENDS.values())
-        raise UsageError(f"nothing to write: give -o OUT, --in-place, {others} or --dry-run")
+        raise UsageError(f"no output: give -o OUT, --in-place, {others} or --dry-run")
     try:
         result = wpconvert.convert(
             model,
@@ -174,7 +184,7 @@ def convert(
             random=random,
             seed=seed,
             engine=engine,
-            progress=shown(quiet),
+            progress=progress_stages(quiet),
             **options,
         )
     except VerificationError as failed:
@@ -197,5 +207,5 @@ convert.epilog = (  # type: ignore[attr-defined]
     "  wpconvert model.tflite -m rle --strip --to-c firmware/model.c\n\n"
     "  wpconvert model.tflite -m pool --pool-size 64 --eval test.npz -o pooled.tflite\n\n"
     "  wpconvert model.tflite --rules rules.yaml --dry-run --dump-plan plan.yaml\n\n"
-    f"Without --inputs, {DEFAULT_SAMPLES} random inputs or more verify the result, chosen to exercise the model."
+    f"Without --inputs, at least {DEFAULT_SAMPLES} random inputs, chosen to exercise the model, verify the result."
 )

@@ -12,11 +12,11 @@ from wpconvert.transforms.registry import TRANSFORMS
 def methods() -> None:
     """List the storage methods that -m and rules accept."""
     rows = [
-        ["auto", "lossless", "the best of these for each tensor, by predicted size and speed"],
-        ["none", "–", "no tensor changes; the file may still shrink, most with --strip"],
+        ["auto", "lossless", "the best method for each tensor, by predicted size and speed"],
+        ["none", "–", "no tensor changes; the file can still shrink, most with --strip"],
         *([name, *_said(name)] for name in METHODS[2:]),
     ]
-    print_table(OUT, [("method", Kind.WORD), ("loss", Kind.WORD), ("what it stores", Kind.TEXT)], rows)
+    print_table(OUT, [("method", Kind.WORD), ("loss", Kind.WORD), ("storage", Kind.TEXT)], rows)
 
 
 def _said(method: str) -> tuple[str, str]:

@@ -19,9 +19,9 @@ def restore(
     ],
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> None:
-    """Give back the dense model: weights, shapes, types and quantisation as they were. Any runtime runs it.
+    """Restore the dense model with the original weights, shapes, types and quantisation, for any runtime.
 
-    Of a .tflite file written with --strip, names, ranges and original scales are gone; this is said, and the weights
+    Of a .tflite file written with --strip, names, ranges and original scales are lost, which is reported; the weights
     are exact.
     """
     done = wpconvert.restore(model, output=output)

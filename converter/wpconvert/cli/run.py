@@ -9,7 +9,7 @@ import typer
 
 import wpconvert
 from wpconvert.cli.common import InputsOption, RandomOption, SeedOption
-from wpconvert.cli.console import JsonOption, ModelArgument, show, shown
+from wpconvert.cli.console import JsonOption, ModelArgument, progress_stages, show
 from wpconvert.target import SIMULATORS, boards
 from wpconvert.target.runner import DEFAULT_TIMEOUT_S
 
@@ -18,7 +18,7 @@ def run(
     model: ModelArgument,
     target: Annotated[
         str,
-        typer.Option("--target", metavar="BOARD", help=f"Where it runs: {', '.join(boards())}.", show_default=False),
+        typer.Option("--target", metavar="BOARD", help=f"Board: {', '.join(boards())}.", show_default=False),
     ],
     inputs: InputsOption = None,
     random: RandomOption = None,
@@ -26,18 +26,22 @@ def run(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="OUT.npz", help="Write the outputs, named as in the model.", show_default=False
+            "-o",
+            "--output",
+            metavar="OUT.npz",
+            help="Write the outputs, with their names in the model.",
+            show_default=False,
         ),
     ] = None,
     arena: Annotated[
         int | None,
-        typer.Option("--arena", min=1, metavar="BYTES", help="Arena size (the most that the board has, by default)."),
+        typer.Option("--arena", min=1, metavar="BYTES", help="Arena size (by default the largest that the board has)."),
     ] = None,
     simulator: Annotated[
-        str, typer.Option("--simulator", metavar="NAME", help=f"What simulates it: {', '.join(SIMULATORS)}.")
+        str, typer.Option("--simulator", metavar="NAME", help=f"Simulator: {', '.join(SIMULATORS)}.")
     ] = "qemu",
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, metavar="S", help="Seconds the simulation may take.")
+        float, typer.Option("--timeout", min=0.1, metavar="S", help="Time limit of the simulation in seconds.")
     ] = DEFAULT_TIMEOUT_S,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,7 +60,7 @@ def run(
         arena=arena,
         simulator=simulator,
         timeout=timeout,
-        progress=shown(as_json),
+        progress=progress_stages(as_json),
     )
     show(report, as_json)
     if not report.identical:

@@ -9,12 +9,12 @@ import typer
 
 import wpconvert
 from wpconvert.cli.common import EngineOption, EvalOption, InputsOption, RandomOption, SeedOption
-from wpconvert.cli.console import JsonOption, show, shown
+from wpconvert.cli.console import JsonOption, progress_stages, show
 
 
 def verify(
-    original: Annotated[Path, typer.Argument(metavar="ORIGINAL", help="The model before.", show_default=False)],
-    rewritten: Annotated[Path, typer.Argument(metavar="REWRITTEN", help="The model after.", show_default=False)],
+    original: Annotated[Path, typer.Argument(metavar="ORIGINAL", help="The original model.", show_default=False)],
+    rewritten: Annotated[Path, typer.Argument(metavar="REWRITTEN", help="The rewritten model.", show_default=False)],
     inputs: InputsOption = None,
     evaluation: EvalOption = None,
     random: RandomOption = None,
@@ -22,7 +22,7 @@ def verify(
     engine: EngineOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run two models on the same inputs; compare all weights, outputs and what operators compute, bit by bit.
+    """Run two models on the same inputs; compare all weights, outputs and intermediate results bit by bit.
 
     Exit code 0 only if all are equal. Of a model with pooled weights, the loss is reported, and exit code 0 says that
     it computes what its own dense model does. An .onnx model and the .tflite model it was lowered to round differently:
@@ -37,7 +37,7 @@ def verify(
         random=random,
         seed=seed,
         engine=engine,
-        progress=shown(as_json),
+        progress=progress_stages(as_json),
     )
     show(result, as_json)
     if not result.passed:

@@ -53,7 +53,7 @@ class Decoder:
         self._bits = blob.section(1, "u1", blob.rows * nbytes).reshape(blob.rows, nbytes)
         self._values = blob.section(2, "i1")
         if blob.cols % 8 and (self._bits[:, -1] >> blob.cols % 8).any():
-            raise ModelError(f"weight blob: a bitmap has bits set behind its {blob.cols} columns")
+            raise ModelError(f"weight blob: the bitmap has bits set beyond its {blob.cols} columns")
         counts = np.zeros(blob.rows, np.int64)
         for first, last in chunks(blob.rows, blob.cols):
             counts[first:last] = np.bitwise_count(self._bits[first:last]).sum(axis=1, dtype=np.int64)

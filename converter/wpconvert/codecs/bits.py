@@ -60,7 +60,7 @@ class BitReader:
         """The next number of `nbits` bits."""
         end = self.position + nbits
         if end > 8 * len(self._data):
-            raise ModelError("weight blob: the description of its codes is cut short")
+            raise ModelError("weight blob: the code description is truncated")
         raw = int.from_bytes(self._data[self.position >> 3 : (end + 7) >> 3].tobytes(), "little")
         value = raw >> (self.position & 7) & ((1 << nbits) - 1)
         self.position = end
@@ -68,7 +68,7 @@ class BitReader:
 
 
 def windows(data: NDArray[np.uint8], first: int, last: int) -> NDArray[np.uint16]:
-    """The 12 bits that start at each bit position [first, last): uint16[last − first]; zeros behind the data."""
+    """The 12 bits that start at each bit position [first, last): uint16[last − first]; zeros after the data."""
     begin = first >> 3
     octets = _padded(data, begin, (last >> 3) + 3).astype(np.uint32)
     word = octets[:-2] | octets[1:-1] << 8 | octets[2:] << 16
@@ -77,7 +77,7 @@ def windows(data: NDArray[np.uint8], first: int, last: int) -> NDArray[np.uint16
 
 
 def gather(data: NDArray[np.uint8], positions: NDArray[np.int64], nbits: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The number of nbits[i] ≤ 32 bits at each bit position: int64[n]; zeros behind the data."""
+    """The number of nbits[i] ≤ 32 bits at each bit position: int64[n]; zeros after the data."""
     result = np.zeros(len(positions), np.int64)
     byte = positions >> 3
     for k in range(5):

@@ -76,8 +76,8 @@ class Blob:
         """ModelError unless the blob has exactly `sections` sections and no flag bit outside the mask `flags`."""
         if len(self.sections) != sections or self.flags & ~flags:
             raise ModelError(
-                f"weight blob: {len(self.sections)} sections and flags {self.flags:#x}, "
-                f"codec {self.codec} has {sections} sections and flags within {flags:#x}"
+                f"weight blob: {len(self.sections)} sections and flags {self.flags:#x}; "
+                f"codec {self.codec} expects {sections} sections and flags within {flags:#x}"
             )
 
     def section(self, index: int, dtype: str, count: int | None = None) -> NDArray[Any]:
@@ -95,8 +95,8 @@ def check(layout: Layout, block_log2: int) -> None:
     ndim = len(layout.shape)
     if not 1 <= ndim <= MAX_DIMS or not 1 <= layout.row_dims <= ndim:
         raise ModelError(
-            f"weights of shape {list(layout.shape)}, {layout.row_dims} dimensions of which are rows; "
-            f"expected 1 to {MAX_DIMS} dimensions and at least one of rows"
+            f"weights of shape {list(layout.shape)} with {layout.row_dims} row dimensions; "
+            f"expected 1 to {MAX_DIMS} dimensions, at least one of them a row dimension"
         )
     if not 1 <= layout.rows * layout.cols <= MAX_ELEMENTS:
         raise ModelError(f"weights of shape {list(layout.shape)}; a blob holds 1 to {MAX_ELEMENTS} weights")
@@ -163,15 +163,15 @@ def parse(raw: NDArray[np.uint8]) -> Blob:
     if nbytes != raw.nbytes:
         raise ModelError(f"weight blob: header says {nbytes} bytes, the tensor has {raw.nbytes}")
     if not 1 <= ndim <= MAX_DIMS or not 1 <= row_dims <= ndim or any(fields[12 + ndim :]):
-        raise ModelError(f"weight blob: {ndim} dimensions of which {row_dims} are rows, expected 1 to {MAX_DIMS}")
+        raise ModelError(f"weight blob: {ndim} dimensions with {row_dims} row dimensions, expected 1 to {MAX_DIMS}")
     layout = Layout(tuple(int(d) for d in fields[12 : 12 + ndim]), row_dims)
     if layout.rows != rows or layout.cols != cols or rows < 1 or cols < 1 or rows * cols > MAX_ELEMENTS:
-        raise ModelError(f"weight blob: shape {list(layout.shape)} does not make {rows} rows of {cols} columns")
+        raise ModelError(f"weight blob: shape {list(layout.shape)} does not match {rows} rows of {cols} columns")
     if block_log2 > MAX_BLOCK_LOG2:
-        raise ModelError(f"weight blob: row blocks of 2^{block_log2} rows, at most 2^{MAX_BLOCK_LOG2}")
+        raise ModelError(f"weight blob: row blocks of 2^{block_log2} rows, expected at most 2^{MAX_BLOCK_LOG2}")
     if rows * cols > max(FREE_ELEMENTS, MAX_EXPANSION * nbytes):
         raise ModelError(
-            f"weight blob: {nbytes} bytes claim to hold {rows * cols} weights, more than {MAX_EXPANSION} a byte"
+            f"weight blob: {nbytes} bytes declare {rows * cols} weights, more than {MAX_EXPANSION} per byte"
         )
     return Blob(codec, layout, block_log2, flags, _split(raw, n_sections), nbytes)
 
@@ -179,7 +179,9 @@ def parse(raw: NDArray[np.uint8]) -> Blob:
 def _split(raw: NDArray[np.uint8], n_sections: int) -> tuple[NDArray[np.uint8], ...]:
     table_end = _FIXED.size + 4 * n_sections
     if n_sections > MAX_SECTIONS or table_end > raw.nbytes:
-        raise ModelError(f"weight blob: {n_sections} sections, at most {MAX_SECTIONS} that fit {raw.nbytes} bytes")
+        raise ModelError(
+            f"weight blob: {n_sections} sections, expected at most {MAX_SECTIONS} that fit {raw.nbytes} bytes"
+        )
     sizes = [int(size) for size in np.frombuffer(raw[_FIXED.size : table_end].tobytes(), "<u4")]
     if aligned(table_end) + sum(aligned(size) for size in sizes) != raw.nbytes:
         raise ModelError(f"weight blob: sections of {sizes} bytes do not fill {raw.nbytes} bytes")

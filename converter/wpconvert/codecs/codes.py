@@ -31,7 +31,7 @@ def pack(codes: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
 
 
 def unpack(packed: NDArray[np.uint8], bits: int, cols: int) -> NDArray[np.uint8]:
-    """The inverse of `pack`; bits behind the last code are ignored."""
+    """The inverse of `pack`; bits after the last code are ignored."""
     rows, nbytes = packed.shape
     groups = (cols + 7) // 8
     if nbytes != groups * bits:

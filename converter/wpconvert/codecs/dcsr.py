@@ -207,7 +207,7 @@ class Decoder:
         self._counts = unpack_counts(blob, 1, len(self._values), limit=blob.cols)
         self._groups = (self._counts + LANES - 1) // LANES
         if int(self._groups.sum()) != groups:
-            raise ModelError(f"weight blob: {groups} dCSR groups, the row counts make {int(self._groups.sum())}")
+            raise ModelError(f"weight blob: {groups} dCSR groups, the row counts give {int(self._groups.sum())}")
         mask_edges = np.concatenate(([0], np.cumsum(_POPCOUNT4[self._planes])))
         self._masks = blob.section(6, "<u2", int(mask_edges[-1]))
         self._group_start = starts(self._groups)
@@ -242,7 +242,7 @@ class Decoder:
             ordered |= lane[1:] == 0
             if int(column.min()) < 0 or int(column.max()) >= cols or not ordered.all():
                 raise ModelError(
-                    f"weight blob: dCSR columns of rows {first} to {last - 1} are not inside 0 to {cols - 1} in order"
+                    f"weight blob: dCSR columns of rows {first} to {last - 1} are not ascending within 0 to {cols - 1}"
                 )
         flat = column + np.repeat(np.arange(last - first) * cols, counts)
         out.reshape(-1)[flat] = self._values[begin : begin + len(column)]

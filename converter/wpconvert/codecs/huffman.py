@@ -26,7 +26,7 @@ FLAG_LIVE_COLUMNS = 4
 FLAGS = FLAG_RUNS | FLAG_WIDE_INDEX | FLAG_LIVE_COLUMNS
 PERIOD_NBITS = 12
 TAIL_NBYTES = 3
-"""Zero bytes behind the codes, so that a reader may load four bytes wherever a code starts."""
+"""Zero bytes after the codes, so that a reader may load four bytes wherever a code starts."""
 ZERO = 128
 """The symbol of a weight is the weight + 128."""
 
@@ -137,7 +137,7 @@ def encode(matrix: Matrix, layout: Layout, block_log2: int) -> NDArray[np.uint8]
     index = starts.astype("<u4" if wide else "<u2")
     section = [index, writer.to_bytes(), np.zeros(TAIL_NBYTES, np.uint8)]
     if sum(part.nbytes for part in section) > MAX_NBYTES:
-        raise ModelError(f"weight blob: codes of more than {MAX_NBYTES} bytes")
+        raise ModelError(f"weight blob: the codes exceed {MAX_NBYTES} bytes")
     return container.build(CODEC_ID, layout, block_log2, form.flags | FLAG_WIDE_INDEX * wide, [section])
 
 

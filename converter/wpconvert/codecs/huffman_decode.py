@@ -51,7 +51,7 @@ class Decoder:
         width = 4 if blob.flags & FLAG_WIDE_INDEX else 2
         index_nbytes = (blocks - 1) * width
         if not index_nbytes + TAIL_NBYTES <= len(section) <= MAX_NBYTES:
-            raise ModelError(f"weight blob: section 0 has {len(section)} bytes, its row index {index_nbytes}")
+            raise ModelError(f"weight blob: section 0 has {len(section)} bytes, its row index needs {index_nbytes}")
         end = len(section) - TAIL_NBYTES
         if section[end:].any():
             raise ModelError(f"weight blob: the last {TAIL_NBYTES} bytes of section 0 are not 0")
@@ -64,7 +64,7 @@ class Decoder:
         self._starts = np.concatenate(([0], starts)) + reader.position
         self._nbits = 8 * len(self._data)
         if (np.diff(self._starts) <= 0).any() or self._starts[-1] >= self._nbits:
-            raise ModelError("weight blob: the row index is not in order or points behind the codes")
+            raise ModelError("weight blob: the row index is not ascending or points past the codes")
 
     def _read_description(self, reader: BitReader) -> None:
         """What stands before the first code."""
@@ -73,18 +73,20 @@ class Decoder:
         runs, some = bool(blob.flags & FLAG_RUNS), bool(blob.flags & FLAG_LIVE_COLUMNS)
         self._direct_log2 = direct_log2 = reader.get(3) if runs else gaps.MIN_DIRECT_LOG2
         if not gaps.MIN_DIRECT_LOG2 <= direct_log2 <= gaps.MAX_DIRECT_LOG2:
-            raise ModelError(f"weight blob: gaps below 2^{direct_log2} have symbols of their own, expected 2^2 to 2^6")
+            raise ModelError(f"weight blob: direct symbols for gaps below 2^{direct_log2}, expected 2^2 to 2^6")
         heads = [prefix_code.read_head(reader) for _ in range(1 + runs)]
         period = reader.get(PERIOD_NBITS) + 1 if some else blob.cols
         if blob.cols % period:
-            raise ModelError(f"weight blob: rows of {blob.cols} columns, of each {period} some are left out")
+            raise ModelError(
+                f"weight blob: rows of {blob.cols} columns are not a multiple of the period {period} of omitted columns"
+            )
         lengths = [prefix_code.read_lengths(reader, head).of_symbols() for head in heads]
         self._tokens = sum(head.groups for head in heads)
         self._values = prefix_code.lookup(lengths[0])
         self._gaps = _gaps_of(lengths[1], direct_log2) if runs else None
         live = np.array([reader.get(1) for _ in range(period)], np.bool_) if some else None
         if live is not None and not live.any():
-            raise ModelError("weight blob: every column is left out")
+            raise ModelError("weight blob: all columns are omitted")
         self._live = live
 
     def rows(self, first: int, last: int, out: NDArray[np.int8]) -> None:
@@ -105,7 +107,7 @@ class Decoder:
             if stop != self._starts[end]:
                 raise _misplaced(end - 1)
         elif stop > self._nbits or self._nbits - stop >= 8 or self._rest(stop):
-            raise ModelError("weight blob: the codes do not end where section 0 does")
+            raise ModelError("weight blob: the codes do not end at the end of section 0")
         chosen = decoded[first - top : last - top]
         if self._live is None:
             out[...] = chosen
@@ -152,7 +154,7 @@ class Decoder:
         return found
 
     def _rest(self, position: int) -> int:
-        """The bits behind the last code."""
+        """The bits after the last code."""
         return int(self._data[-1]) >> (position & 7) if position & 7 else 0
 
     def _region(self, begin: int, end: int) -> tuple[int, int]:
@@ -189,7 +191,7 @@ class Decoder:
         extra = gaps.extra[symbol]
         low_bits = gather(self._data, low + position + gap_nbits[position], extra)
         gap = gaps.base[symbol] + low_bits
-        # Where in its block each item lies: the distance behind the block's first item's start.
+        # Where in its block each item lies: the distance after the block's first item's start.
         item_block = np.cumsum(is_last[position]) - is_last[position]
         reached = np.cumsum(gap + 1) - 1
         firsts = np.concatenate(([0], np.flatnonzero(is_last[position]) + 1))
@@ -199,7 +201,7 @@ class Decoder:
         ):
             raise _misplaced(begin)
         reached -= np.concatenate(([-1], reached))[firsts][item_block] + 1
-        # Behind the last gap of the last block lies something else.
+        # After the last gap of the last block lies something else.
         over = np.flatnonzero((item_block == len(sizes) - 1) & (reached >= sizes[-1]))
         if not len(over):
             raise _misplaced(end - 1)
@@ -240,14 +242,14 @@ def _gaps_of(lengths: IntArray, direct_log2: int) -> _Gaps:
     """The codes of gaps, of these lengths, int64[256]; ModelError for a symbol that is none."""
     known = gaps.bases(direct_log2)
     if lengths[len(known) :].any():
-        raise ModelError(f"weight blob: a gap symbol beyond {len(known) - 1}")
+        raise ModelError(f"weight blob: a gap symbol above {len(known) - 1}")
     missing = (0, len(lengths) - len(known))
     base = np.pad(known, missing)
     return _Gaps(prefix_code.lookup(lengths), base, np.pad(gaps.symbols(known, direct_log2)[1], missing))
 
 
 def _positions(window: NDArray[np.uint16]) -> NDArray[Any]:
-    """0 … len(window) − 1 in the narrower type that holds what lies a code behind."""
+    """0 … len(window) − 1, in the narrower type that holds a position one code further."""
     return np.arange(len(window), dtype=np.int32 if len(window) < 1 << 30 else np.int64)
 
 
@@ -270,4 +272,4 @@ def _walk(following: NDArray[Any]) -> IntArray:
 
 
 def _misplaced(block: int) -> ModelError:
-    return ModelError(f"weight blob: the codes of row block {block} or behind it do not make its rows")
+    return ModelError(f"weight blob: the codes of row block {block} or a later one do not decode to its rows")

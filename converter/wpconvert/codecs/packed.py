@@ -127,8 +127,7 @@ def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int = DEFAULT_B
     choice = min(_choices(matrix, layout), key=lambda c: (c.nbytes(layout), c.mapping), default=None)
     if choice is None:
         raise ModelError(
-            f"its values from {matrix.min()} to {matrix.max()} are too many for codes of {MAX_BITS} bits, "
-            "with a table or without"
+            f"its values ({matrix.min()} to {matrix.max()}) do not fit {MAX_BITS}-bit codes, with or without a table"
         )
     lookup = None if choice.mapping <= Mapping.OFFSET else _codes_of_values(choice.table)
     packed = []
@@ -160,7 +159,7 @@ class Decoder:
         blob.expect(sections=2, flags=_FLAGS)
         bits, mapping = blob.flags & 7, blob.flags >> _MAPPING_SHIFT
         if bits < 1 or mapping > max(Mapping):
-            raise ModelError(f"weight blob: {bits} bits a weight and mapping {mapping}, expected 1 to 7 and 0 to 4")
+            raise ModelError(f"weight blob: {bits} bits per weight and mapping {mapping}, expected 1 to 7 and 0 to 4")
         self._bits, self._mapping, self._cols = bits, Mapping(mapping), blob.cols
         if self._mapping > Mapping.OFFSET:
             tables = _table_count(self._mapping, blob.rows, blob.cols)
@@ -168,7 +167,7 @@ class Decoder:
         else:
             self._table = blob.section(0, "i1", int(self._mapping))
             if self._mapping is Mapping.OFFSET and self._table[0] > 128 - (1 << bits):
-                raise ModelError(f"weight blob: codes of {bits} bits from {self._table[0]} on reach beyond 127")
+                raise ModelError(f"weight blob: {bits}-bit codes with offset {self._table[0]} exceed 127")
         nbytes = row_nbytes(blob.cols, bits)
         self._codes = blob.section(1, "u1", blob.rows * nbytes).reshape(blob.rows, nbytes)
 

@@ -38,11 +38,11 @@ def _expect(layout: Layout, pool: Side | None) -> Pool:
     """The pool; ModelError where there is none, or weights of such a layout are not made of pool vectors."""
     if len(layout.shape) not in _NDIMS or layout.row_dims != 1:
         raise ModelError(
-            f"weights of shape {list(layout.shape)}, {layout.row_dims} dimensions of which are rows; "
-            "codec pool holds those of CONV_2D and FULLY_CONNECTED: 2 or 4 dimensions, one of rows"
+            f"weights of shape {list(layout.shape)} with {layout.row_dims} row dimensions; codec pool supports "
+            "CONV_2D and FULLY_CONNECTED weights: 2 or 4 dimensions, one of them a row dimension"
         )
     if not isinstance(pool, Pool):
-        raise ModelError("codec pool needs the pool that the weights are made of, and there is none")
+        raise ModelError("codec pool needs a weight pool, and there is none")
     return pool
 
 
@@ -60,7 +60,7 @@ class _Finder:
         self._known, self._index = np.unique(_keys(known), return_index=True)
 
     def find(self, keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """The index of each key, of vectors that are zero behind those lanes, and whether it is in the pool."""
+        """The index of each key, of vectors that are zero after those lanes, and whether it is in the pool."""
         position = np.minimum(np.searchsorted(self._known, keys), len(self._known) - 1)
         return self._index[position].astype(np.uint8), self._known[position] == keys
 
@@ -78,7 +78,7 @@ def _indices(matrix: NDArray[np.int8], layout: Layout, pool: Pool, first: int) -
     if not found.all():
         row, tap, group = (int(at[0]) for at in np.nonzero(~found))
         raise ModelError(
-            f"row {first + row}, tap {tap}, channels from {LANES * group} on: "
+            f"row {first + row}, tap {tap}, channels from {LANES * group}: "
             f"{padded[row, tap, LANES * group : LANES * group + LANES].tolist()} "
             f"is not one of the {pool.size} vectors of the pool"
         )
@@ -108,7 +108,7 @@ class Decoder:
         self._packed = blob.section(0, "u1", blob.rows * nbytes).reshape(blob.rows, nbytes)
         largest = max(int(self.indices(*chunk).max()) for chunk in chunks(blob.rows, blob.cols))
         if largest >= self._pool.size:
-            raise ModelError(f"weight blob: index {largest}, its pool has {self._pool.size} vectors")
+            raise ModelError(f"weight blob: index {largest}, but the pool has {self._pool.size} vectors")
 
     def indices(self, first: int, last: int) -> NDArray[np.uint8]:
         """Of rows [first, last): uint8[last − first, taps · groups], groups of a tap side by side."""

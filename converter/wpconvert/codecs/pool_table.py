@@ -73,11 +73,11 @@ class Pool:
             raise ModelError(f"weight pool: look-up entries of {self.lut_bits} bits, expected 4, 8 or 16")
         if not 0 <= self.lut_shift <= (MAX_SHIFT if self.lut_bits == min(LUT_BITS) else 0):
             raise ModelError(
-                f"weight pool: entries of {self.lut_bits} bits are sums divided by 2^{self.lut_shift}, "
-                f"expected 2^0, or with 4 bits at most 2^{MAX_SHIFT}"
+                f"weight pool: {self.lut_bits}-bit entries are divided by 2^{self.lut_shift}, "
+                f"expected 2^0, or at most 2^{MAX_SHIFT} for 4-bit entries"
             )
         if self.lut_shift and self.lut is Lut.NONE:
-            raise ModelError("weight pool: its entries are rounded, so they have to be looked up; there is no table")
+            raise ModelError("weight pool: rounded entries need a look-up table, and there is none")
         self._check_range()
 
     def _check_range(self) -> None:
@@ -91,7 +91,7 @@ class Pool:
             s = int(np.argmax(outside))
             raise ModelError(
                 f"weight pool: the sums of vector {s} give entries from {entries[1, s]} to {entries[0, s]}, "
-                f"more than {self.lut_bits} bits hold"
+                f"which do not fit {self.lut_bits} bits"
             )
 
     @property
@@ -160,7 +160,7 @@ def unpack(raw: NDArray[np.uint8]) -> Pool:
         raise ModelError(f"weight pool: {size} vectors in {raw.nbytes} bytes, expected 1 to {MAX_SIZE} that fit")
     pool = Pool(raw[_HEADER.size : end].view(np.int8).reshape(size, LANES), lut_bits, lut_shift, Lut(lut))
     if pool.nbytes != raw.nbytes:
-        raise ModelError(f"weight pool: {size} vectors and their table make {pool.nbytes} bytes, it has {raw.nbytes}")
+        raise ModelError(f"weight pool: {size} vectors and their table need {pool.nbytes} bytes, found {raw.nbytes}")
     if pool.lut is Lut.FLASH and not np.array_equal(raw[aligned(end) : aligned(end) + pool.lut_nbytes], pool._table()):
-        raise ModelError("weight pool: the stored look-up table is not that of its vectors")
+        raise ModelError("weight pool: the stored look-up table does not match its vectors")
     return pool

@@ -79,13 +79,14 @@ def read_head(reader: BitReader) -> Head:
     head = Head(reader.get(8), reader.get(3), reader.get(8) + 1)
     if head.group_log2 > MAX_GROUP_LOG2 or head.first + (head.groups << head.group_log2) > SYMBOLS:
         raise ModelError(
-            f"weight blob: a code of {head.groups} groups of 2^{head.group_log2} symbols from {head.first} on"
+            f"weight blob: a prefix code of {head.groups} groups of 2^{head.group_log2} symbols from {head.first} "
+            f"exceeds {SYMBOLS - 1}"
         )
     return head
 
 
 def read_lengths(reader: BitReader, head: Head) -> Description:
-    """The lengths behind the heads; ModelError unless they make a complete code."""
+    """The lengths after the heads; ModelError unless they make a complete code."""
     longest = MAX_NBITS - head.group_log2
     lengths = []
     guess = _FIRST_GUESS
@@ -104,7 +105,7 @@ def read_lengths(reader: BitReader, head: Head) -> Description:
             raise ModelError(f"weight blob: a code length of {guess}, expected 1 to {longest}")
     room = sum(1 << (MAX_NBITS - length) for length in lengths if length)
     if room != 1 << MAX_NBITS:
-        raise ModelError("weight blob: the lengths of a code are not those of a complete prefix code")
+        raise ModelError("weight blob: the code lengths do not form a complete prefix code")
     return Description(head.first, head.group_log2, tuple(lengths))
 
 

@@ -26,7 +26,7 @@ class RowDecoder(Protocol):
 
 Encode = Callable[[NDArray[np.int8], Layout, int, Side | None], NDArray[np.uint8]]
 Work = Mapping[str, int]
-"""What the time to decode a blob depends on beside its rows and columns, counted: stored elements, escapes, …"""
+"""Counts that decoding time depends on in addition to rows and columns: stored elements, escapes, …"""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ CODECS: dict[str, Codec] = {
         Codec(
             dense.CODEC_ID,
             "dense",
-            "weights as they are; only scales, zero points and bias become a compact table",
+            "uncompressed weights; scales, zero points and bias become a compact table",
             _alone(dense.encode),
             dense.Decoder,
             dense.minimum_nbytes,
@@ -92,7 +92,7 @@ CODECS: dict[str, Codec] = {
         Codec(
             bitmap.CODEC_ID,
             "bitmap",
-            "one bit a weight and the non-zero values; smaller than dense from about 15 % zeros, than dcsr below 80 %",
+            "one bit per weight, and the non-zero values; smaller than dense above 15 % zeros, than dcsr below 80 %",
             _alone(bitmap.encode),
             bitmap.Decoder,
             bitmap.minimum_nbytes,
@@ -101,7 +101,7 @@ CODECS: dict[str, Codec] = {
         Codec(
             packed.CODEC_ID,
             "packed",
-            "every weight in 1 to 7 bits, if need be through tables; for weights of at most 128 distinct values",
+            "1 to 7 bits per weight, through tables if necessary; for at most 128 distinct values",
             _alone(packed.encode),
             packed.Decoder,
             packed.minimum_nbytes,
@@ -110,7 +110,7 @@ CODECS: dict[str, Codec] = {
         Codec(
             huffman.CODEC_ID,
             "huffman",
-            "entropy code of all weights, or of the non-zero ones and the gaps between them; smallest of all",
+            "entropy code of all weights, or of the non-zero ones and the gaps between them; the smallest",
             _alone(huffman.encode),
             huffman_decode.Decoder,
             huffman.minimum_nbytes,
@@ -120,7 +120,7 @@ CODECS: dict[str, Codec] = {
         Codec(
             pool.CODEC_ID,
             "pool",
-            "eight channels as one of up to 256 vectors; weights that are not made of so few are changed",
+            "groups of eight channels as indices into up to 256 vectors; changes weights that are not pooled",
             pool.encode,
             pool.Decoder,
             pool.minimum_nbytes,
@@ -139,7 +139,9 @@ def codec_of(blob: Blob) -> Codec:
     codec = _BY_NUMBER.get(blob.codec)
     if codec is None:
         known = ", ".join(f"{c.number} ({c.name})" for c in CODECS.values())
-        raise ModelError(f"weight blob: unknown codec {blob.codec}, this version knows {known}; use a newer wpconvert")
+        raise ModelError(
+            f"weight blob: unknown codec {blob.codec}, this version supports {known}; use a newer wpconvert"
+        )
     return codec
 
 

@@ -114,7 +114,7 @@ class Decoder:
         repeated[1:] &= real[:-1]
         if column.size and (int(column.max()) >= cols or repeated[: len(column)].any() or values[~real].any()):
             raise ModelError(
-                f"weight blob: RLE columns of rows {first} to {last - 1} are not inside 0 to {cols - 1} in order"
+                f"weight blob: RLE columns of rows {first} to {last - 1} are not ascending within 0 to {cols - 1}"
             )
         flat = column + np.repeat(np.arange(last - first) * cols, counts)
         out.reshape(-1)[flat[real]] = values[real]

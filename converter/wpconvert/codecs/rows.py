@@ -57,7 +57,7 @@ def pack_counts(counts: IntArray) -> tuple[NDArray[Any], int]:
         info = np.iinfo(dtype)
         if info.min <= relative.min() and relative.max() <= info.max:
             return relative.astype(dtype), code
-    raise ModelError("row counts do not fit 32 bits")
+    raise ModelError("the row counts do not fit 32 bits")
 
 
 def unpack_counts(blob: Blob, section: int, total: int, limit: int) -> IntArray:
@@ -68,7 +68,7 @@ def unpack_counts(blob: Blob, section: int, total: int, limit: int) -> IntArray:
     relative = blob.section(section, _COUNT_TYPES[code], blob.rows).astype(np.int64)
     counts: IntArray = relative + total // blob.rows
     if int(counts.min()) < 0 or int(counts.max()) > limit or int(counts.sum()) != total:
-        raise ModelError(f"weight blob: row counts do not add up to {total} elements of at most {limit} a row")
+        raise ModelError(f"weight blob: row counts do not add up to {total} elements with at most {limit} per row")
     return counts
 
 

@@ -21,7 +21,9 @@ def engine_named(name: str | None) -> Engine | None:
         return None
     engine = ENGINES.get(name)
     if engine is None:
-        problem = f"engine {name!r} is for .onnx models" if name == ONNX_ENGINE.name else f"unknown engine {name!r}"
+        problem = (
+            f"engine {name!r} is only for .onnx models" if name == ONNX_ENGINE.name else f"unknown engine {name!r}"
+        )
         raise UsageError(f"{problem}, expected one of {', '.join(ENGINES)}")
     return engine
 
@@ -64,4 +66,4 @@ def exact_engine(model: Executable) -> TracingEngine | None:
 def no_engine(tried: Sequence[tuple[Engine, str]]) -> UnsupportedError:
     """That all these engines failed, and why."""
     reasons = "; ".join(f"{engine.name}: {problem}" for engine, problem in tried)
-    return UnsupportedError(f"no engine can run this model to verify it: {reasons}; {NO_VERIFY}")
+    return UnsupportedError(f"no engine can run this model for verification: {reasons}; {NO_VERIFY}")

@@ -27,7 +27,7 @@ class _Seen:
     samples: int
 
     @classmethod
-    def of(cls, values: _Values) -> _Seen:
+    def from_values(cls, values: _Values) -> _Seen:
         return cls(*_unclamped(values), 1)
 
     def with_values(self, values: _Values) -> _Seen:
@@ -69,7 +69,7 @@ class Coverage:
     def with_sample(self, inner: Mapping[Place, _Values]) -> Coverage:
         """The coverage with one sample more."""
         if not self.seen:
-            return Coverage({place: _Seen.of(values) for place, values in inner.items() if values.size})
+            return Coverage({place: _Seen.from_values(values) for place, values in inner.items() if values.size})
         return Coverage(
             {
                 place: seen.with_values(inner[place])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from wpconvert.engines.base import Place, Trace, TracingEngine
 from wpconvert.engines.choice import exact_engines
 from wpconvert.engines.coverage import Coverage, places_of
-from wpconvert.engines.inputs import Inputs, Known, Port, random_samples, sample_stream
+from wpconvert.engines.inputs import Inputs, KnownTraces, Port, random_samples, sample_stream
 from wpconvert.errors import UnsupportedError
 from wpconvert.graph.executable import Executable
 from wpconvert.graph.types import Sample
@@ -46,7 +46,7 @@ def _chosen(
     wanted: int,
     taken: Callable[[Sample], Sample],
 ) -> Inputs:
-    least = _Least.of(model)
+    least = _Least.for_model(model)
     tried: list[Sample] = []
 
     def noted() -> Iterator[Sample]:
@@ -67,7 +67,7 @@ def _chosen(
             in_vain += 1
         if len(kept) >= wanted and (in_vain == PATIENCE or not least.missed(coverage)):
             break
-    return Inputs(kept, None, known=Known(model, engine.name, traces))
+    return Inputs(kept, None, known=KnownTraces(model, engine.name, traces))
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class _Least:
     places: dict[Place, bool]
 
     @classmethod
-    def of(cls, model: Executable) -> _Least:
+    def for_model(cls, model: Executable) -> _Least:
         ends = {tensor.index for tensor in model.graph.main.outputs}
         return cls({place: tensor in ends for place, tensor in places_of(model).items()})
 

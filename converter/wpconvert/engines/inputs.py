@@ -28,7 +28,7 @@ _MAX_SAMPLE_NBYTES = 1 << 30
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownTraces:
     """What a model computes from samples, in the engine of that name, by one who had to find out."""
 
     model: Executable
@@ -43,7 +43,7 @@ class Inputs:
     samples: list[Sample]
     labels: NDArray[np.int64] | None
     notes: tuple[str, ...] = ()
-    known: Known | None = None
+    known: KnownTraces | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Port:
 def check_sample_nbytes(name: str, shape: tuple[int | None, ...], dtype: np.dtype[Any]) -> None:
     """UnsupportedError where a sample of one input would not fit in memory."""
     if math.prod(size or 1 for size in shape) * dtype.itemsize > _MAX_SAMPLE_NBYTES:
-        raise UnsupportedError(f"input {name!r} of shape {list(shape)} is too large to make samples for; {NO_VERIFY}")
+        raise UnsupportedError(f"input {name!r} of shape {list(shape)} is too large for random samples; {NO_VERIFY}")
 
 
 def ports_of(model: Executable) -> list[Port]:
@@ -137,7 +137,7 @@ def load_samples(path: Path, ports: Sequence[Port]) -> Inputs:
     arrays = _load_arrays(path)
     labels = None if any(port.name == LABELS for port in ports) else arrays.pop(LABELS, None)
     if labels is not None and not np.issubdtype(labels.dtype, np.integer):
-        raise UsageError(f"{path}: the labels are {labels.dtype}, expected integers")
+        raise UsageError(f"{path}: the labels have type {labels.dtype}, expected integers")
     if len(ports) == 1 and len(arrays) == 1:
         arrays = {ports[0].name: next(iter(arrays.values()))}
     missing = [port.name for port in ports if port.name not in arrays]
@@ -147,7 +147,7 @@ def load_samples(path: Path, ports: Sequence[Port]) -> Inputs:
     columns = [_column(port, arrays[port.name], path, notes) for port in ports]
     shapes = {(len(column),) for column in columns} | ({labels.shape} if labels is not None else set())
     if len(shapes) > 1:
-        raise UsageError(f"{path}: arrays with different numbers of samples")
+        raise UsageError(f"{path}: the arrays have different numbers of samples")
     samples = [list(values) for values in zip(*columns, strict=True)]
     return Inputs(samples, None if labels is None else labels.astype(np.int64), tuple(notes))
 
@@ -155,7 +155,7 @@ def load_samples(path: Path, ports: Sequence[Port]) -> Inputs:
 def _load_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         if path.is_file() and not zipfile.is_zipfile(path):
-            raise FileError(f"{path}: cannot read the inputs: it is not an .npz file")
+            raise FileError(f"{path}: cannot read the inputs: not an .npz file")
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
@@ -175,8 +175,7 @@ def _column(port: Port, array: NDArray[Any], path: Path, notes: list[str]) -> ND
         return values[:, None]
     expected = ["any" if size is None else size for size in port.shape]
     raise UsageError(
-        f"{path}: array for input {port.name!r} has shape {list(array.shape)}, "
-        f"expected any number of samples of {expected}"
+        f"{path}: array for input {port.name!r} has shape {list(array.shape)}, expected samples of shape {expected}"
     )
 
 
@@ -193,7 +192,7 @@ def _converted(port: Port, array: NDArray[Any], path: Path, notes: list[str]) ->
     if array.dtype.kind in "iu" and port.dtype.kind in "iu" and port.dtype.itemsize >= 4:
         info = np.iinfo(port.dtype)
         if array.size and (int(array.min()) < info.min or int(array.max()) > info.max):
-            raise UsageError(f"{path}: array for input {port.name!r} has values that {port.dtype} cannot hold")
+            raise UsageError(f"{path}: array for input {port.name!r} has values out of the range of {port.dtype}")
         return array.astype(port.dtype)
     if array.dtype.kind in "fiub" and np.issubdtype(port.dtype, np.floating):
         return array.astype(port.dtype)
@@ -201,7 +200,7 @@ def _converted(port: Port, array: NDArray[Any], path: Path, notes: list[str]) ->
         notes.append(f"input {port.name!r}: float values were quantised with its scale and zero point")
         info = np.iinfo(port.dtype)
         if not np.isfinite(array).all():
-            raise UsageError(f"{path}: array for input {port.name!r} has values that are not numbers")
+            raise UsageError(f"{path}: array for input {port.name!r} has values that are not finite")
         steps = np.rint(array / port.quantization.scales[0]) + port.quantization.zero_points[0]
         quantised: NDArray[Any] = np.clip(steps, info.min, info.max).astype(port.dtype)
         return quantised

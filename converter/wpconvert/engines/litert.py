@@ -1,4 +1,4 @@
-"""LiteRT with its reference kernels as an engine. Rewritten models are restored first: LiteRT lacks our operators.
+"""LiteRT with its reference kernels as an engine. Rewritten models are restored first: LiteRT has no WP_* operators.
 
 LiteRT runs in a process of its own, because native code may not survive a malformed model.
 """

@@ -16,7 +16,7 @@ class NativeEngine:
     """Runs original and rewritten models alike, with the very code that ships to the device."""
 
     name = "native"
-    summary = "the runtime and kernels that ship to the device, compiled for this machine"
+    summary = "the device runtime and kernels, compiled for this machine"
 
     def unsupported(self, model: Executable) -> list[str]:
         native = extension()
@@ -34,7 +34,7 @@ class NativeEngine:
 
     def run(self, model: Executable, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
         outputs = []
-        with _told():
+        with _errors_translated():
             interpreter = extension().Interpreter(model.content())
             for sample in samples:
                 outputs.append(interpreter.run(sample))
@@ -42,16 +42,16 @@ class NativeEngine:
         return outputs
 
     def traces(self, model: Executable, samples: Iterable[Sample]) -> Iterator[Trace]:
-        with _told():
+        with _errors_translated():
             interpreter = extension().Interpreter(model.content())
         for sample in samples:
-            with _told():
+            with _errors_translated():
                 outputs, results = interpreter.trace(sample)
             yield Trace(outputs, {(operator, position): value for operator, position, value in results})
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _errors_translated() -> Iterator[None]:
     """The runtime's errors as ours."""
     native = extension()
     try:

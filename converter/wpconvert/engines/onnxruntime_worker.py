@@ -25,7 +25,7 @@ def main(model: Path, directory: Path, samples: int) -> None:
             values = session.run(None, {name: stored[f"{sample}_{i}"] for i, name in enumerate(names)})
             for i, value in enumerate(values):
                 if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
-                    sys.exit(f"output {ends[i]!r} is no tensor of numbers")
+                    sys.exit(f"output {ends[i]!r} is not a numeric tensor")
                 results[f"{sample}_{i}"] = value
     np.savez(directory / "outputs.npz", **results)  # type: ignore[arg-type]
 

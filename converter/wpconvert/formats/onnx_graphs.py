@@ -111,7 +111,7 @@ class Uses:
     _functions: dict[FunctionKey, Scope]
 
     @classmethod
-    def of(cls, scopes: list[Scope]) -> Uses:
+    def in_scopes(cls, scopes: list[Scope]) -> Uses:
         """Of all scopes of a model."""
         found: defaultdict[tuple[int, str], list[Use]] = defaultdict(list)
         for scope in scopes:

@@ -99,7 +99,7 @@ class Forms(Comparison, Protocol):
         """Run both; `advance` is called twice a sample. UnsupportedError when nothing runs them."""
 
     def run_dense(self, inputs: Inputs, engine: Engine | None, runs: Runs) -> Runs:
-        """Run the second one's own dense form beside it; `runs` are those of both models."""
+        """Run the second one's own dense form next to it; `runs` are those of both models."""
 
     def covered(self, runs: Runs) -> tuple[tuple[TensorCoverage, ...], tuple[str, ...]]:
         """What samples exercise of the first, and names of tensors of which they exercise nothing."""
@@ -229,7 +229,7 @@ class Lowered(Protocol):
     def inputs(self) -> Comparison:
         """What samples of the model before are drawn for."""
 
-    def taken(self, inputs: Inputs) -> Inputs:
+    def lowered_samples(self, inputs: Inputs) -> Inputs:
         """The same samples as the lowered model takes them."""
 
     def compare(self, rewritten: Source, inputs: Inputs, engine: Engine | None, advance: Advance) -> Verification:

@@ -45,7 +45,7 @@ class Format:
         return source
 
     def other_files(self, path: Path) -> Sequence[Path]:
-        """Files beside a model that it needs; raises what `read` raises."""
+        """Files next to a model that it needs; raises what `read` raises."""
         return self.read(path).files if self.outside else ()
 
 
@@ -69,7 +69,7 @@ FORMATS = (
             "--strip",
             "--no-memory-plan",
         ),
-        refusal="is for .tflite models",
+        refusal="is only for .tflite models",
         options=("pool_size",),
     ),
     Format("tflite", ".tflite", claims_tflite, "wpconvert.formats.tflite"),

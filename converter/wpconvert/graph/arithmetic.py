@@ -153,7 +153,7 @@ def quantise_scalar(value: float, scale: np.float32, zero_point: int) -> int:
     with np.errstate(over="ignore"):
         steps = float(np.float32(value) / np.float32(scale))
     if not abs(steps) < 2**31:
-        raise ModelError(f"the activation bound {value:g} is out of int32 at scale {float(scale):g}")
+        raise ModelError(f"the activation bound {value:g} does not fit int32 at scale {float(scale):g}")
     return zero_point + int(round_half_away(steps))
 
 

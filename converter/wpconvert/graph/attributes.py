@@ -1,7 +1,7 @@
 """The attributes of operators: a class for each options table of the TFLite schema that something here reads or writes.
 
 A class has the table's name, and its fields are the table's in snake case: readers and writers of files need no more to
-fill one. Fields of a table that nobody asks for are left out.
+fill one. Fields of a table that are not used are omitted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ACTIVATIONS = (NONE, RELU, RELU_N1_TO_1, RELU6, "TANH", "SIGN_BIT")
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What an operator is told beside its tensors."""
+    """What an operator gets in addition to its tensors."""
 
     @property
     def table(self) -> str:

@@ -74,7 +74,7 @@ class Tensor:
         """The quantisation; ModelError when there is none or a scale is not a positive finite number."""
         params = self.quantization
         if params is None:
-            raise ModelError(f"{self}: {self.dtype} without a scale")
+            raise ModelError(f"{self}: {self.dtype} tensor without a scale")
         if not (np.isfinite(params.scales).all() and (params.scales > 0).all()):
             bad = params.scales[~(np.isfinite(params.scales) & (params.scales > 0))][0]
             raise ModelError(f"{self}: scale {bad:g}, expected a positive finite number")
@@ -84,7 +84,7 @@ class Tensor:
         """(scale, zero point) of a tensor quantised as a whole; the zero point is in the type's range."""
         params = self.parameters()
         if len(params.scales) != 1:
-            raise UnsupportedError(f"{self}: {len(params.scales)} scales, expected one for an activation")
+            raise UnsupportedError(f"{self}: an activation has {len(params.scales)} scales, expected one")
         point = int(params.zero_points[0])
         if self.dtype.numpy is not None and np.issubdtype(self.dtype.numpy, np.integer):
             info = np.iinfo(self.dtype.numpy)
@@ -123,12 +123,12 @@ class Operator:
             raise ModelError(f"input {position} is missing")
         return found
 
-    def told(self, table: type[A]) -> A:
+    def attributes_as(self, table: type[A]) -> A:
         """The attributes, which are of that class. ModelError where they are not."""
         if isinstance(self.attributes, table):
             return self.attributes
         found = "none" if self.attributes is None else self.attributes.table
-        raise ModelError(f"options are {found}, expected {table.__name__}")
+        raise ModelError(f"options have type {found}, expected {table.__name__}")
 
 
 @dataclass(eq=False, slots=True)

@@ -29,7 +29,7 @@ def load_array(path: Path) -> NDArray[Any]:
     except OSError as error:
         raise FileError(f"{path}: cannot read the array: {error.strerror}") from error
     if not found:
-        raise FileError(f"{path}: cannot read the array: it is not an .npy file")
+        raise FileError(f"{path}: cannot read the array: not an .npy file")
     try:
         # The size of a mapped file is checked before there is memory for it.
         return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
@@ -41,7 +41,7 @@ def load_array(path: Path) -> NDArray[Any]:
 def check_array(array: NDArray[Any], row_dims: int) -> NDArray[np.int8]:
     """The array; UsageError unless it is int8, ModelError unless a blob can hold its shape."""
     if array.dtype != np.int8:
-        raise UsageError(f"the array is {array.dtype}, expected int8: blobs hold quantised weights")
+        raise UsageError(f"the array has type {array.dtype}, expected int8: blobs contain quantised weights")
     check(Layout(array.shape, row_dims), 0)
     return array
 
@@ -82,5 +82,5 @@ def _pool_of(array: NDArray[np.int8]) -> Pool:
     """The pool of the distinct vectors of an array; ModelError where there are too many."""
     found = exact(cut(array), lanes(array.shape))
     if found is None:
-        raise ModelError(f"the array is made of more than {MAX_SIZE} vectors of 8 elements along its last dimension")
+        raise ModelError(f"the array has more than {MAX_SIZE} different vectors of 8 elements along its last dimension")
     return Pool(found, _LUT_BITS)

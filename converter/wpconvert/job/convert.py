@@ -117,7 +117,7 @@ def _by_plan(
     draft: Planned, choices: list[Choice], goal: Goal, progress: Progress, costs: CostModel | None
 ) -> tuple[Settled, Forecast, CostModel]:
     """The best plan as it is written, what it is predicted to take, and what was planned with."""
-    planner = Planner.of(choices, list(draft.layers), goal, draft.plain_nbytes, progress, costs)
+    planner = Planner.from_choices(choices, list(draft.layers), goal, draft.plain_nbytes, progress, costs)
     plan = write_planned(planner, draft, [choice.weight for choice in choices])
     reasoned, notes = explain(plan.planner, plan.point, plan.settled.outcomes)
     found = replace(plan.settled, outcomes=reasoned, notes=plan.settled.notes + notes)

@@ -62,9 +62,7 @@ def convert_file(
     lowering = bool(own.lowers_to) and (bool(outputs.emitted) or _is_lowered(own.lowers_to, outputs.model))
     if request.calibration is not None and not lowering:
         others = ", ".join(backend.flag for backend in BACKENDS.values())
-        raise UsageError(
-            f"--calibrate is for an .onnx model that becomes a .tflite one, with -o OUT.tflite or {others}"
-        )
+        raise UsageError(f"--calibrate needs an .onnx model and a .tflite result, with -o OUT.tflite or {others}")
     if not lowering:
         request.check_format(own)
     source = own.read(path)
@@ -76,8 +74,10 @@ def convert_file(
         original = source if network is None else network.source
         comparison = compared(original, original)
         chosen = comparison.engine(engine)
-        beside = None if sampling is None else _samples(sampling, request, comparison, network)
-        samples = beside if beside is None or network is None else network.taken(beside)
+        network_samples = None if sampling is None else _samples(sampling, request, comparison, network)
+        samples = (
+            network_samples if network_samples is None or network is None else network.lowered_samples(network_samples)
+        )
         converted = _converted(original, settings, workspace, request.measure, stages)
         report, verification = converted.report, None
         if samples is not None:
@@ -85,7 +85,9 @@ def convert_file(
             with stages("verify", 2 * len(samples.samples)) as stage:
                 verification = verdict(both, samples, chosen, stage.advance)
         if network is not None:
-            report, verification = _beside_network(report, verification, network, converted, beside, chosen, stages)
+            report, verification = _beside_network(
+                report, verification, network, converted, network_samples, chosen, stages
+            )
         files, more = _files(source, path, converted, outputs, goes)
         report = replace(report, notes=(*report.notes, *more))
         report = _with_outcome(report, verification, [*files, *_given(outputs.report)], outputs.dry_run)
@@ -114,14 +116,14 @@ def _given(path: Path | None) -> list[Path]:
 
 
 def _check_others(source: Source, place: Path, outputs: Outputs) -> None:
-    """UsageError for an output that is a file of the input, or of the result, beside the model."""
+    """UsageError for an output that is a file of the input, or of the result, network_samples the model."""
     destination = place.resolve()
     if any(same_file(path, destination) for path in source.files):
-        raise UsageError(f"-o {place} has data of {source.path}; give another file")
+        raise UsageError(f"-o {place} contains data of {source.path}; give another file")
     _, *others = source.outputs(destination)
     for named in (outputs.plan, outputs.report):
         if named is not None and any(same_file(named, path) for path in (*others, *source.files)):
-            raise UsageError(f"{named} is the name of a data file of the model; give another one")
+            raise UsageError(f"{named} is a data file of the model; give another file")
 
 
 def compared(original: Source, other: Source) -> Comparison:
@@ -137,7 +139,7 @@ def _samples(sampling: Sampling, request: Request, comparison: Comparison, netwo
     drawn_for = comparison if network is None else network.inputs()
     if request.calibration is not None and sampling.is_default:
         return _some(load_samples(request.calibration, drawn_for.ports()))
-    return sampling.of(drawn_for)
+    return sampling.inputs_for(drawn_for)
 
 
 def _some(inputs: Inputs) -> Inputs:
@@ -180,7 +182,7 @@ def _beside_network(
     engine: Engine | None,
     stages: Stages,
 ) -> tuple[Conversion, Verification | None]:
-    """The report on what a lowered model was rewritten to, and its verification, beside the model before."""
+    """The report on what a lowered model was rewritten to, and its verification, network_samples the model before."""
     notes = [f"lowered to a .tflite model of {network.source.nbytes:,} bytes"]
     found = None
     if inputs is not None:
@@ -205,11 +207,13 @@ def _files(
         files |= converted.result.files(place)
         if outputs.in_place and source.files:
             left = ", ".join(other.name for other in source.files)
-            notes.append(f"{left}: the data before, which this model needs no more")
+            notes.append(f"{left}: previous data file, no longer used by this model")
     for name, emitted in () if outputs.dry_run else outputs.emitted.items():
         files |= backend_named(name).emit(emitted, converted.result.executable(), converted.data, path.name)
         if converted.result.attached_nbytes:
-            notes.append(f"{emitted.name} leaves out the {converted.result.attached_nbytes:,} bytes behind the model")
+            notes.append(
+                f"{emitted.name} does not contain the {converted.result.attached_nbytes:,} bytes after the model"
+            )
     if outputs.plan is not None:
         files[outputs.plan] = converted.plan.encode()
     return files, notes

@@ -45,7 +45,7 @@ class MeasuredCosts(CostModel):
     factors: Mapping[str, Cost] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, costs: CostModel) -> MeasuredCosts:
+    def from_model(cls, costs: CostModel) -> MeasuredCosts:
         """Nothing is measured yet."""
         return cls(**{each.name: getattr(costs, each.name) for each in fields(CostModel)})
 
@@ -103,7 +103,7 @@ def convert_measured(
         dense = serialise(model)
     sample = random_inputs(model, 1, _SEED).samples[0]
     before = benchmark(name, dense, model, board, sample)
-    costs, lines = MeasuredCosts.of(load_costs(goal.core)).learning(model, before), []
+    costs, lines = MeasuredCosts.from_model(load_costs(goal.core)).learning(model, before), []
     for number in range(1, _ROUNDS + 1):
         advance = progress if number == 1 else (lambda _: None)
         converted = convert(source, settings, workspace, started=started, progress=advance, costs=costs)
@@ -116,7 +116,7 @@ def convert_measured(
         lines.append(f"{slowdown:.3f} × the time and {found.flash_nbytes:,} bytes of flash")
         costs = costs.learning(written, after, _code(converted, written, after, before))
     raise BudgetError(
-        f"no plan that was measured on {board.name} keeps to what is asked; against the dense model, which takes "
+        f"no plan measured on {board.name} meets the limits; compared with the dense model, which takes "
         f"{_flash(before):,} bytes of flash, they took {'; '.join(dict.fromkeys(lines))}"
     )
 
@@ -154,7 +154,7 @@ def _keeps(found: Measurement, goal: Goal) -> bool:
 
 
 def _code(converted: Converted, model: TfliteModel, after: Benchmark, before: Benchmark) -> Code | None:
-    """What the rewritten operators link beside what was predicted."""
+    """What the rewritten operators link in addition to what was predicted."""
     forecast = converted.report.forecast
     names = frozenset(
         name for layer in layers_at(read_graph(model)).values() if _method(layer) != PLAIN for name in layer.code

@@ -75,7 +75,7 @@ class Outputs:
         for index, path in enumerate(named):
             for other in named[index + 1 :]:
                 if same_file(path, other):
-                    raise UsageError(f"{path} is named twice; inputs and outputs must be different files")
+                    raise UsageError(f"{path} is given twice; inputs and outputs must be different files")
 
 
 def check_suffix(model: Path, output: Path, lowering: bool = True) -> None:
@@ -87,4 +87,4 @@ def check_suffix(model: Path, output: Path, lowering: bool = True) -> None:
     if own.named:
         raise UsageError(f"-o {output}: {model} is an {own.suffix} model, expected the suffix {' or '.join(known)}")
     if any(suffix == other.suffix and other.named for other in FORMATS):
-        raise UsageError(f"-o {output}: {model} is no {suffix} model, and cannot become one")
+        raise UsageError(f"-o {output}: {model} cannot be converted to an {suffix} model")

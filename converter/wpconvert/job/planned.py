@@ -14,9 +14,10 @@ from wpconvert.model.layer import PLAIN
 from wpconvert.model.weight import Weight
 from wpconvert.plan.options import Option, in_order
 from wpconvert.plan.planner import Planner, Point
+from wpconvert.units import quantity
 
 _ROUNDS = 3
-"""Plans that are written at most, each with what the one before has shown of the bytes beside weights."""
+"""Plans that are written at most, each with what the one before has shown of the bytes other than weights."""
 
 _NEAR = 0.01
 """How much more flash, as a share, is so near that both plans are written."""
@@ -184,8 +185,8 @@ class _Memory:
             least.append(arena)
         missing, plan = min(least) - allowed, "the smallest plan" if self._has_choice() else "the model"
         raise BudgetError(
-            f"{missing:,} {'byte' if missing == 1 else 'bytes'} of RAM {'is' if missing == 1 else 'are'} missing: "
-            f"{plan} takes an arena of {min(least):,}, --ram allows {allowed:,}"
+            f"needs {quantity(missing, 'byte')} more RAM than --ram {allowed:,} allows; "
+            f"{plan} takes an arena of {min(least):,} bytes"
         )
 
     def _has_choice(self) -> bool:

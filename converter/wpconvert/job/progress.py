@@ -36,5 +36,5 @@ class _Nobody:
 
 @contextmanager
 def silent(title: str, total: int) -> Iterator[Stage]:  # noqa: ARG001 - what stages are given
-    """A stage that nobody watches."""
+    """A stage without display."""
     yield _Nobody()

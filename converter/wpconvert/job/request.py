@@ -52,9 +52,9 @@ class Request:
                 raise UsageError(f"{flag} {nbytes}, expected 1 byte or more")
         goal = self._goal(AUTO in settings.methods)
         if self.measure and goal is None:
-            raise UsageError("--measure is for -m auto, or for a method with --target")
+            raise UsageError("--measure needs -m auto, or a method with --target")
         if self.measure and self.runtime != BUNDLED:
-            raise UsageError(f"--measure runs the bundled runtime, not --runtime {self.runtime}")
+            raise UsageError(f"--measure needs the bundled runtime, not --runtime {self.runtime}")
         self._check_options(settings.methods)
         return Settings(
             self.method,
@@ -88,7 +88,7 @@ class Request:
             having = [method for method, one in TRANSFORMS.items() if name in (option.name for option in one.options)]
             if not set(having) & set(methods):
                 method = " or ".join(having)
-                raise UsageError(f"{OPTIONS[name].flag} is for -m {method}, or a rule with method {method}")
+                raise UsageError(f"{OPTIONS[name].flag} needs -m {method}, or a rule with method {method}")
         for method in methods:
             if method in TRANSFORMS:
                 TRANSFORMS[method].check(self.options)
@@ -98,10 +98,10 @@ class Request:
         if self.optimize is not None and self.optimize not in OPTIMIZE:
             raise UsageError(f"unknown --optimize {self.optimize!r}, expected one of {', '.join(OPTIMIZE)}")
         if self.optimize is not None and not automatic:
-            raise UsageError("--optimize is for -m auto, or a rule with method auto")
+            raise UsageError("--optimize needs -m auto, or a rule with method auto")
         if self.max_slowdown is not None and not self.max_slowdown > 0:
             raise UsageError(
-                f"--max-slowdown {self.max_slowdown:g}, expected a positive factor, 1.1 for a tenth slower"
+                f"--max-slowdown {self.max_slowdown:g}, expected a positive factor, for example 1.1 for 10 % slower"
             )
         if self.runtime not in RUNTIMES:
             raise UsageError(f"unknown --runtime {self.runtime!r}, expected one of {', '.join(RUNTIMES)}")

@@ -12,7 +12,7 @@ from wpconvert.report.result import Restored
 
 
 def restore_file(path: Path, output: Path) -> Restored:
-    """Write the dense model of a file of any format to `output`, with its data beside it if it has any outside.
+    """Write the dense model of a file of any format to `output`, with its data next to it if it has any outside.
 
     Raises FileError, ModelError, UnsupportedError, and UsageError for an output that the input is made of.
     """
@@ -21,7 +21,7 @@ def restore_file(path: Path, output: Path) -> Restored:
     check_suffix(path, output, lowering=False)
     source = read(path)
     if any(same_file(output, other) for other in source.files):
-        raise UsageError(f"-o {output} has data of {path}; give another file")
+        raise UsageError(f"-o {output} contains data of {path}; give another file")
     nbytes, rewritten = source.nbytes, source.rewritten
     with Workspace(output.resolve()) as workspace:
         dense = source.restore(output, workspace)

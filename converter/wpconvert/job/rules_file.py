@@ -46,11 +46,11 @@ class _Fixed(BaseModel):
     @model_validator(mode="after")
     def _selects(self) -> _Fixed:
         if self.name is None and self.operator is None and self.tensor is None:
-            raise ValueError("a rule needs at least one of name, operator, tensor")
+            raise ValueError("a rule needs at least one of name, operator and tensor")
         own = {option.name for option in options_of(self.method)}
         for name, method in _OPTIONS.items():
             if getattr(self, name) is not None and name not in own:
-                raise ValueError(f"{name} is for method {method}, not {self.method}")
+                raise ValueError(f"{name} needs method {method}, not {self.method}")
         return self
 
 
@@ -94,7 +94,7 @@ def _rules(data: Any, where: str) -> Rules:
         place = ".".join(str(part) for part in first["loc"]) or "top level"
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "model_type":
-            message = "expected the key 'rules' with a list of rules"
+            message = "expected a key 'rules' with a list of rules"
         if first["type"] == "extra_forbidden":
             fields = _Rule.model_fields if len(first["loc"]) > 1 else _Rules.model_fields
             message = f"unknown key, expected one of {', '.join(fields)}"

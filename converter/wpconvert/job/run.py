@@ -86,7 +86,7 @@ def _check_output(output: Path, *others: Path | None) -> None:
         raise UsageError(f"-o {output}: the suffix must be .npz")
     for other in others:
         if other is not None and same_file(output, other):
-            raise UsageError(f"{output} is named twice; inputs and outputs must be different files")
+            raise UsageError(f"{output} is given twice; inputs and outputs must be different files")
 
 
 def _report(path: str, model: TfliteModel, device: DeviceRun, expected: list[Sample], inputs: Inputs) -> TargetReport:

@@ -27,7 +27,7 @@ class Sampling:
         """Whether nothing is asked for."""
         return (self.inputs, self.evaluation, self.count) == (None, None, None)
 
-    def of(self, comparison: Comparison) -> Inputs:
+    def inputs_for(self, comparison: Comparison) -> Inputs:
         """The samples for a comparison; random ones as it draws them. FileError, UsageError."""
         return self.read(comparison.ports(), comparison.drawn)
 
@@ -45,7 +45,7 @@ class Sampling:
         if self.evaluation is not None:
             inputs = load_samples(self.evaluation, ports)
             if inputs.labels is None:
-                raise UsageError(f"--eval {self.evaluation}: no array `labels`; use --inputs for inputs without")
+                raise UsageError(f"--eval {self.evaluation}: no array `labels`; use --inputs for inputs without labels")
             return inputs
         if self.inputs is not None:
             return load_samples(self.inputs, ports)

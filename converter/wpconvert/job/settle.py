@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wpconvert.formats.protocol import Draft, Written
-from wpconvert.model.plan import Outcome, kept
+from wpconvert.model.plan import Outcome, left_unchanged
 from wpconvert.model.reasons import LEFT, file_would_not_shrink
 
 
@@ -35,7 +35,7 @@ def settle(draft: Draft, planned: Sequence[Outcome]) -> Settled:
     else:
         written = draft.input()
     if not written.changed:
-        outcomes = [kept(o, o.reason or LEFT) if o.weight.stored else o for o in outcomes]
+        outcomes = [left_unchanged(o, o.reason or LEFT) if o.weight.stored else o for o in outcomes]
     return Settled(written, outcomes, [*notes, *written.notes])
 
 
@@ -52,5 +52,7 @@ def _smallest(draft: Draft, outcomes: list[Outcome], notes: list[str], before: b
         return written, outcomes
     reason = file_would_not_shrink(nbytes, left_nbytes)
     if keeps:
-        notes.append(f"{reason}; it was left as it is")
-    return draft.input() if keeps else draft.plain(), [kept(o, reason) if o.rewritten else o for o in outcomes]
+        notes.append(f"{reason}; it is unchanged")
+    return draft.input() if keeps else draft.plain(), [
+        left_unchanged(o, reason) if o.rewritten else o for o in outcomes
+    ]

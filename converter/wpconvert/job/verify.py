@@ -21,8 +21,8 @@ from wpconvert.model.reasons import not_of_dense
 from wpconvert.report.result import OutputComparison, Verification
 
 LOSSLESS = "identical outputs"
-OF_DENSE = "the outputs of the dense model of its weights"
-OF_FEW_BITS = "weights and tables that agree; outputs of fewer bits have no dense model to be compared with"
+OF_DENSE = "the outputs of the dense model with the same weights"
+OF_FEW_BITS = "consistent weights and tables; with reduced activation bits there is no equivalent dense model"
 
 
 def verify_files(
@@ -39,7 +39,7 @@ def verify_files(
     """
     comparison = compared(original, rewritten)
     chosen = comparison.engine(engine)
-    inputs = (sampling or Sampling()).of(comparison)
+    inputs = (sampling or Sampling()).inputs_for(comparison)
     with stages("verify", 2 * len(inputs.samples)) as stage:
         return verdict(comparison, inputs, chosen, stage.advance)
 
@@ -48,7 +48,7 @@ def compared(original: Path, rewritten: Path) -> Comparison:
     """The comparison of two files. UsageError where their formats have none."""
     first, second = format_of(original), format_of(rewritten)
     if first is not second and first.suffix in second.lowers_to:
-        raise UsageError(f"give the {second.suffix} model first, then the {first.suffix} model it was lowered to")
+        raise UsageError(f"give the {second.suffix} model first, then the {first.suffix} model made from it")
     found = first.read(original).compared(second.read(rewritten))
     if found is None:
         raise UsageError(f"{original} and {rewritten} are models of formats that cannot be compared")

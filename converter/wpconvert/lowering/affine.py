@@ -47,7 +47,7 @@ def replace_batch_norms(model: onnx.ModelProto) -> None:
     """
     graph = model.graph
     scopes = all_scopes(model)
-    uses = Uses.of(scopes)
+    uses = Uses.in_scopes(scopes)
     constants = {tensor.name: tensor for tensor in graph.initializer}
     ranks = {info.name: len(info.type.tensor_type.shape.dim) for info in (*graph.input, *graph.value_info)}
     outputs = {output.name for output in graph.output}

@@ -32,7 +32,7 @@ def flatten_biases(graph: onnx.GraphProto) -> None:
             continue
         if shape[-1:] not in ((), (1,), (columns,)) or any(size != 1 for size in shape[:-1]):
             raise UnsupportedError(
-                f"node {node.name!r} (Gemm): a bias of shape {list(shape)}, supported is one value for each of "
+                f"node {node.name!r} (Gemm): a bias of shape {list(shape)}; supported: one value for each of "
                 f"{columns} columns"
             )
         values = np.broadcast_to(numpy_helper.to_array(bias).reshape(shape[-1:]), (columns,))

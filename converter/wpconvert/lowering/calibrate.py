@@ -32,7 +32,7 @@ _QUANTISED = sorted({*QDQRegistry, *QLinearOpsRegistry, *operator_names()})
 """All that ONNX Runtime has rules for, and what can be lowered."""
 
 _LABELS = "labels"
-"""An array that evaluation files hold beside the samples."""
+"""An array that evaluation files contain in addition to the samples."""
 
 _SHOWN = 300
 """Characters of ONNX Runtime's own words in a message."""
@@ -55,7 +55,7 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
     """The model quantised for the runtime: QDQ, int8 activations, symmetric int8 weights per channel.
 
     `samples` is an `.npz` file with one array per input, named as it, [samples, ...] in the input's layout; names do
-    not matter where the model has one input and the file one array beside `labels`. Activation ranges are the smallest
+    not matter if the model has one input and the file one array plus `labels`. Activation ranges are the smallest
     and largest values seen. Raises FileError, UsageError for samples that do not fit, UnsupportedError.
     """
     with temporary_folder() as folder, _unlogged():
@@ -97,7 +97,7 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
         except Exception as error:
             # ONNX Runtime raises several classes, most of them its own, without a common base.
             reason = " ".join(str(error).split())[:_SHOWN]
-            raise UnsupportedError(f"{path}: ONNX Runtime cannot quantise it: {reason}") from error
+            raise UnsupportedError(f"{path}: ONNX Runtime cannot quantise the model: {reason}") from error
         return onnx.load(quantised)
 
 
@@ -114,9 +114,9 @@ def _unlogged() -> Iterator[None]:
 
 def _check_kind(graph: onnx.GraphProto) -> None:
     if quantises_activations(graph):
-        raise UnsupportedError("it is quantised already, and is not quantised twice; leave --calibrate out")
+        raise UnsupportedError("the model is already quantised; omit --calibrate")
     if integers := integers_of(graph):
-        raise UnsupportedError(f"{integers} without a scale; --calibrate takes the float model, or {QDQ_WANTED}")
+        raise UnsupportedError(f"{integers} have no scale; give --calibrate the float model, or {QDQ_WANTED}")
 
 
 def _drop_constant_inputs(model: onnx.ModelProto) -> None:
@@ -166,7 +166,7 @@ def _exact_pools(graph: onnx.GraphProto) -> list[str]:
 
 
 def _separate_pools(graph: onnx.GraphProto, exact: list[str]) -> None:
-    """Put an Identity behind the other AveragePool nodes.
+    """Put an Identity after the other AveragePool nodes.
 
     The quantiser takes a Relu away that follows an operator and gives its scale to that operator; these pools have to
     keep the scale of their input.
@@ -192,7 +192,7 @@ def _read(samples: Path) -> dict[str, NDArray[Any]]:
     except (ValueError, AttributeError) as error:
         raise UsageError(f"{samples}: expected an .npz file with one array per input: {error}") from error
     if not arrays or any(values.ndim == 0 or len(values) == 0 for values in arrays.values()):
-        raise UsageError(f"{samples}: expected arrays of at least one sample")
+        raise UsageError(f"{samples}: expected arrays with at least one sample")
     return arrays
 
 
@@ -205,14 +205,14 @@ def _matched(model: onnx.ModelProto, arrays: dict[str, NDArray[Any]], samples: P
         arrays = {names[0]: unnamed[0]}
     missing = [name for name in names if name not in arrays]
     if missing:
-        raise UsageError(f"{samples}: no array for the input {missing[0]!r}; it has {', '.join(arrays)}")
+        raise UsageError(f"{samples}: no array for input {missing[0]!r}, found {', '.join(arrays)}")
     chosen = {}
     for info in model.graph.input:
         if info.name in names:
             chosen[info.name] = _typed(info, arrays[info.name], samples)
             _check_shape(info, chosen[info.name], samples)
     if len({len(values) for values in chosen.values()}) > 1:
-        raise UsageError(f"{samples}: its arrays differ in their numbers of samples")
+        raise UsageError(f"{samples}: the arrays have different numbers of samples")
     return chosen
 
 
@@ -220,22 +220,22 @@ def _typed(info: onnx.ValueInfoProto, values: NDArray[Any], samples: Path) -> ND
     """Samples in the type of an input, which must hold them."""
     wanted = onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
     if values.dtype.kind not in "fiub":
-        raise UsageError(f"{samples}: {info.name!r} holds samples of type {values.dtype}, expected {wanted} numbers")
+        raise UsageError(f"{samples}: {info.name!r} has samples of type {values.dtype}, expected {wanted}")
     with np.errstate(all="ignore"):
         typed = values.astype(wanted)
     if wanted.kind in "iub" and not np.array_equal(typed, values):
-        raise UsageError(f"{samples}: {info.name!r} holds {values.dtype} samples that are no {wanted} numbers")
+        raise UsageError(f"{samples}: {info.name!r} has {values.dtype} samples that do not fit {wanted}")
     return typed
 
 
 def _check_shape(info: onnx.ValueInfoProto, values: NDArray[Any], samples: Path) -> None:
-    """Samples have the input's shape behind the batch axis, as far as that is fixed; they are fed one by one."""
+    """Samples have the input's shape after the batch axis, as far as that is fixed; they are fed one by one."""
     batch, *wanted = [dim.dim_value for dim in info.type.tensor_type.shape.dim] or [0]
     if batch > 1:
         raise UnsupportedError(
-            f"input {info.name!r} takes {batch} samples at once; export it with an open batch, or of 1"
+            f"input {info.name!r} has batch size {batch}; export the model with a dynamic batch size or batch size 1"
         )
     found = list(values.shape[1:])
     if len(wanted) != len(found) or any(want not in (0, have) for want, have in zip(wanted, found, strict=True)):
         shown = f"{[want or '?' for want in wanted]}"
-        raise UsageError(f"{samples}: {info.name!r} holds samples of shape {found}, expected {shown}")
+        raise UsageError(f"{samples}: {info.name!r} has samples of shape {found}, expected {shown}")

@@ -86,7 +86,7 @@ class Curve:
         if not -128 <= zero_point <= 127 or not np.isfinite(scale) or scale <= 0:
             raise UnsupportedError(
                 f"the input {self.source.name!r} is scaled and shifted to scale {float(scale):g} and zero point "
-                f"{zero_point}, which int8 does not hold"
+                f"{zero_point}, which do not fit int8"
             )
         found = Quant(scale, zero_point)
         if not self._bears_rounding(found, quant):
@@ -102,7 +102,7 @@ class Curve:
 
     def _not_affine(self) -> UnsupportedError:
         return UnsupportedError(
-            f"the input {self.source.name!r} is computed with in float32 before it is quantised; supported are steps "
+            f"the input {self.source.name!r} is used in float32 before it is quantised; supported: operators "
             "that only scale and shift it"
         )
 

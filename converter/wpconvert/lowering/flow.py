@@ -74,10 +74,10 @@ def _lower(model: onnx.ModelProto) -> Lowered:
     model = inlined(model)
     if not is_quantised(model.graph):
         if integers := integers_of(model.graph):
-            raise UnsupportedError(f"{integers} without a scale; {QDQ_WANTED}")
+            raise UnsupportedError(f"{integers} have no scale; {QDQ_WANTED}")
         raise UnsupportedError(
-            "a float model; quantise it first with onnxruntime.quantization.quantize_static or --calibrate DATA.npz, "
-            "which has an array of samples for each input"
+            "the model is not quantised; quantise it with onnxruntime.quantization.quantize_static or with "
+            "--calibrate DATA.npz, which contains an array of samples for each input"
         )
     network = read_network(upgraded(model, MIN_OPSET))
     merge_pads(network)

@@ -29,11 +29,9 @@ _MAX_ELEMENTS = 1 << 28
 def tensor_values(tensor: onnx.TensorProto) -> NDArray[Any]:
     """The values of an initializer; ModelError when its data do not fit type and shape."""
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
-        raise ModelError(f"initializer {tensor.name!r}: its external data are not loaded")
+        raise ModelError(f"initializer {tensor.name!r}: its external data is not loaded")
     if any(dim < 0 for dim in tensor.dims) or math.prod(tensor.dims) > _MAX_ELEMENTS:
-        raise ModelError(
-            f"initializer {tensor.name!r}: {list(tensor.dims)} is no shape of a tensor that fits in memory"
-        )
+        raise ModelError(f"initializer {tensor.name!r}: a tensor of shape {list(tensor.dims)} does not fit in memory")
     try:
         return onnx.numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
@@ -73,7 +71,7 @@ def evaluate(node: onnx.NodeProto, values: list[NDArray[Any] | None], opset: int
         result = np.asarray(next(iter(outputs.values() if isinstance(outputs, dict) else outputs)))
     except Exception as error:
         # The evaluator raises whatever NumPy raises for the arguments of a malformed node.
-        raise ModelError(f"{where}: cannot be computed from its constants: {error}") from error
+        raise ModelError(f"{where}: cannot be evaluated: {error}") from error
     if result.size > _MAX_ELEMENTS:
         raise UnsupportedError(f"{where}: computes a constant of {result.size} elements")
     return result

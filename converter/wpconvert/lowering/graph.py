@@ -61,7 +61,9 @@ class Activation:
         if self.cell.quant is not None:
             return self.cell.quant
         what = f"the input {self.name!r}" if self.source is None else f"the output {self.name!r} of {self.source}"
-        raise UnsupportedError(f"{what} is computed in float32: no QuantizeLinear follows; quantise that operator too")
+        raise UnsupportedError(
+            f"{what} is computed in float32, with no QuantizeLinear after it; quantise that operator too"
+        )
 
     @property
     def rank(self) -> int:
@@ -92,7 +94,7 @@ class Constant:
         """The values in the order of memory where they are plain integers; ModelError where they are not."""
         if self.values.dtype.kind not in "iu" or self.scales is not None:
             held = self.values.dtype.name if self.scales is None else "quantised"
-            raise ModelError(f"{where} holds {held} values, expected integers")
+            raise ModelError(f"{where} has {held} values, expected integers")
         return [int(value) for value in self.values.reshape(-1)]
 
     def centred(self) -> NDArray[np.int64]:
@@ -157,7 +159,7 @@ class Node:
     def axis(self, axis: int, rank: int) -> int:
         """An axis of so many dimensions, which may be counted from the last, as one from 0 on."""
         if not -rank <= axis < rank:
-            raise ModelError(f"{self}: axis {axis} of {rank} dimensions")
+            raise ModelError(f"{self}: axis {axis} is out of range for {rank} dimensions")
         return axis % rank
 
     def operand(self, position: int) -> Operand:

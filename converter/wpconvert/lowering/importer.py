@@ -44,7 +44,7 @@ _CAST_FIRST = (
     onnx.TensorProto.INT64,
     onnx.TensorProto.BOOL,
 )
-"""Types of inputs that nothing but a Cast to float32 may read: behind it they are real numbers."""
+"""Types of inputs that nothing but a Cast to float32 may read: after it they are real numbers."""
 _DYNAMIC = frozenset({"DynamicQuantizeLinear", "ConvInteger", "MatMulInteger", "DynamicQuantizeMatMul"})
 
 _HINTS = {"LogSoftmax": ", Softmax gives the same classes"}
@@ -63,7 +63,7 @@ class _Importer(Values):
             if tensor.name in wanted:
                 self._values[tensor.name] = Constant(tensor.name, tensor_values(tensor))
         if self._graph.sparse_initializer:
-            raise UnsupportedError("it has sparse initializers, supported are dense ones")
+            raise UnsupportedError("sparse initializers are not supported")
         constants = {tensor.name for tensor in self._graph.initializer}
         inputs = [self._input(info) for info in self._graph.input if info.name not in constants]
         for proto in self._protos:
@@ -77,7 +77,7 @@ class _Importer(Values):
             raise UnsupportedError(f"input {info.name!r}: expected a tensor of type {', '.join(_TYPES.values())}")
         if held in _CAST_FIRST and any(info.name in p.input and not _makes_real(p) for p in self._protos):
             kind = onnx.TensorProto.DataType.Name(held)
-            raise UnsupportedError(f"input {info.name!r} is {kind}, which only a Cast to float32 may read")
+            raise UnsupportedError(f"input {info.name!r} is {kind}; only a Cast to float32 can read it")
         dtype = _TYPES.get(held, "float32")
         activation = Activation(info.name, input_shape(info), QuantCell())
         self._values[info.name] = activation
@@ -108,7 +108,7 @@ class _Importer(Values):
         if declared not in _TYPES:
             raise UnsupportedError(f"output {info.name!r}: expected a tensor of type {', '.join(_TYPES.values())}")
         if _TYPES[declared] != held:
-            raise ModelError(f"output {info.name!r} is declared {_TYPES[declared]}, but holds {held}")
+            raise ModelError(f"output {info.name!r} is declared as {_TYPES[declared]}, but is {held}")
         return held
 
     def _end(self, name: str, value: Activation, source: Node) -> None:
@@ -122,7 +122,7 @@ class _Importer(Values):
     def _read(self, proto: onnx.NodeProto, where: str) -> None:
         inputs = [self._value(name, where) for name in proto.input]
         if not proto.output:
-            raise ModelError(f"{where}: it has no output")
+            raise ModelError(f"{where}: the node has no output")
         if proto.domain not in _DOMAINS:
             raise UnsupportedError(
                 f"{where}: operator {proto.domain}.{proto.op_type} is not supported; {operators.supported()}"
@@ -170,7 +170,7 @@ class _Importer(Values):
         """Integers as real numbers, each standing for itself."""
         port = next((info for info in self._graph.input if info.name == proto.input[0]), None)
         if attributes.integer("to", 0) != onnx.TensorProto.FLOAT or (proto.input[0] in self._integers and port is None):
-            raise UnsupportedError(f"{where}: supported are casts of inputs to float32")
+            raise UnsupportedError(f"{where}: only casts of inputs to float32 are supported")
         if port is None or proto.input[0] not in self._integers:
             self._alias(proto, value)
             return
@@ -199,7 +199,7 @@ class _Importer(Values):
                 value.name = proto.input[0]
         elif value.cell.quant != quant:
             if proto.input[0] in self._open:
-                raise UnsupportedError(f"{where}: {proto.input[0]!r} is quantised elsewhere with {value.cell.quant}")
+                raise UnsupportedError(f"{where}: {proto.input[0]!r} is also quantised with {value.cell.quant}")
             rescale = Node("QuantizeLinear", proto.name or proto.output[0], [value])
             value = Activation(proto.output[0], value.shape, QuantCell(quant), rescale)
             rescale.outputs = [value]
@@ -225,7 +225,9 @@ class _Importer(Values):
     ) -> None:
         value, scale, zero_point, *_ = [*inputs, None, None, None]
         if attributes.integer("block_size", 0):
-            raise UnsupportedError(f"{where}: quantised in blocks, supported are per tensor and per channel")
+            raise UnsupportedError(
+                f"{where}: blockwise quantisation is not supported; supported: per tensor and per channel"
+            )
         if value is None:
             raise ModelError(f"{where}: input 0 is missing")
         if isinstance(value, Constant):
@@ -233,11 +235,11 @@ class _Importer(Values):
             self._values[proto.output[0]] = quantised_constant(value, scale, zero_point, axis, where)
             return
         if proto.input[0] not in self._integers:
-            raise ModelError(f"{where}: dequantises {proto.input[0]!r}, which holds no integers")
+            raise ModelError(f"{where}: dequantises {proto.input[0]!r}, which is not an integer tensor")
         held = self._integers[proto.input[0]]
         quant, dtype = activation_quant(scale, zero_point, held, where)
         if dtype != held:
-            raise ModelError(f"{where}: a zero point of type {dtype} for integers of type {held}")
+            raise ModelError(f"{where}: the zero point has type {dtype}, the integers have type {held}")
         set_quant(value, quant, where)
         self._values[proto.output[0]] = value
 
@@ -245,7 +247,7 @@ class _Importer(Values):
         """An activation that the operator before it can apply."""
         value = inputs[0]
         if not isinstance(value, Activation) or value.source is None:
-            raise UnsupportedError(f"{where}: clamps what no operator computes")
+            raise UnsupportedError(f"{where}: clamps a value that no operator computes")
         low, high = operators.bounds(proto.op_type, inputs, attributes, where)
         node = operators.computing(value.source)
         node.clamp = (min(max(node.clamp[0], low), high), max(min(node.clamp[1], high), low))
@@ -289,7 +291,7 @@ class _Importer(Values):
             op, inputs = "Mul", product
         if op in CURVED.difference(operators.OPERATORS):
             raise UnsupportedError(
-                f"{where}: supported is {proto.op_type} of one quantised tensor and single constants"
+                f"{where}: only {proto.op_type} of one quantised tensor and single constants is supported"
             )
         if op == "Split":
             for part, operands in operators.parts_of(proto, inputs, attributes, where):
@@ -301,10 +303,10 @@ class _Importer(Values):
         held = next((self._integers[name] for name in proto.input if name in self._integers), "")
         operator = operators.OPERATORS[op]
         if held and not (operator.copies or operator.moves):
-            raise UnsupportedError(f"{where}: computes with the integers of a quantised tensor")
+            raise UnsupportedError(f"{where}: computes directly on the integers of a quantised tensor")
         for name in proto.input:
             if name in self._open and self._uses[name] > 1:
-                raise UnsupportedError(f"{where}: reads {name!r} in float32, which other nodes read too; quantise it")
+                raise UnsupportedError(f"{where}: reads {name!r} in float32, and so do other nodes; quantise it")
         if op == "Pad" and held and [*inputs, None, None][2] is None:
             inputs = [*inputs[:2], Constant("", np.zeros(1, held)), *inputs[3:]]
         node = self._append(op, proto, inputs, attributes, integer=bool(held))

@@ -22,7 +22,7 @@ def inlined(model: onnx.ModelProto) -> onnx.ModelProto:
         return model
     bodies = {(function.domain, function.name): function.node for function in model.functions}
     if _nodes(model.graph.node, bodies, {}, 0) > _MAX_NODES:
-        raise UnsupportedError(f"its functions come to more than {_MAX_NODES} nodes")
+        raise UnsupportedError(f"its functions expand to more than {_MAX_NODES} nodes")
     try:
         return onnx.inliner.inline_local_functions(model)
     except Exception as error:
@@ -35,7 +35,7 @@ def _nodes(
 ) -> int:
     """The number of nodes once functions are put in place; `depth` functions are open."""
     if depth > len(bodies):
-        raise ModelError("its functions call themselves")
+        raise ModelError("its functions are recursive")
     total = 0
     for node in nodes:
         key = (node.domain, node.op_type)

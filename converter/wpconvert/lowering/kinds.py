@@ -40,7 +40,7 @@ def integers_of(graph: onnx.GraphProto) -> str | None:
             return f"{node.op_type} nodes"
     multiplied = {name for node in graph.node if node.op_type in _MULTIPLIES for name in node.input[1:2]}
     weights = [tensor for tensor in graph.initializer if tensor.name in multiplied]
-    return "weights that are integers" if weights and all(map(_holds_integers, weights)) else None
+    return "integer weights" if weights and all(map(_holds_integers, weights)) else None
 
 
 def _holds_integers(tensor: onnx.TensorProto) -> bool:

@@ -18,7 +18,7 @@ _PER_AXIS = {"kernel_shape": (1,), "strides": (1,), "dilations": (1,), "pads": (
 
 
 def missing_axes(op: str, inputs: list[Operand | None]) -> Attributes | None:
-    """Attributes of Squeeze and Unsqueeze for the axes that an operator's inputs lack as images."""
+    """Attributes of Squeeze and Unsqueeze for the axes that an operator's inputs need to be images."""
     x = inputs[0] if inputs else None
     if op not in _OPERATORS or not isinstance(x, Activation):
         return None

@@ -29,4 +29,4 @@ def upgraded(model: onnx.ModelProto, least: int) -> onnx.ModelProto:
     except Exception as error:
         # The converter raises RuntimeError, ValueError and classes of its own.
         reason = " ".join(str(error).split())[:_SHOWN]
-        raise UnsupportedError(f"operator set {version} cannot be brought to {OPSET}: {reason}") from error
+        raise UnsupportedError(f"opset {version} cannot be converted to {OPSET}: {reason}") from error

@@ -20,7 +20,7 @@ def _scales(scale: Operand | None, where: str) -> NDArray[np.float32]:
         raise UnsupportedError(f"{where}: its scale is not a constant")
     values = np.asarray(scale.values).astype(np.float32).reshape(-1)
     if values.size == 0 or scale.values.ndim > 1:
-        raise UnsupportedError(f"{where}: scales of shape {list(scale.shape)}, expected one or one per channel")
+        raise UnsupportedError(f"{where}: scales of shape {list(scale.shape)}, expected a scalar or one per channel")
     if not (np.isfinite(values).all() and (values > 0).all()):
         raise ModelError(f"{where}: a scale is not a positive finite number")
     return values
@@ -41,7 +41,7 @@ def output_type(attributes: Attributes, where: str) -> str:
     try:
         return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind)).name
     except KeyError as error:
-        raise ModelError(f"{where}: attribute 'output_dtype' is {kind}, which is no type") from error
+        raise ModelError(f"{where}: attribute 'output_dtype' is {kind}, which is not a type") from error
 
 
 def activation_quant(scale: Operand | None, zero_point: Operand | None, dtype: str, where: str) -> tuple[Quant, str]:
@@ -51,9 +51,9 @@ def activation_quant(scale: Operand | None, zero_point: Operand | None, dtype: s
     """
     scales, (points, dtype) = _scales(scale, where), _zero_points(zero_point, dtype, where)
     if dtype not in ("int8", "uint8"):
-        raise UnsupportedError(f"{where}: activations of type {dtype}, supported are int8 and uint8")
+        raise UnsupportedError(f"{where}: activations of type {dtype}; supported: int8 and uint8")
     if scales.size != 1 or points.size != 1:
-        raise UnsupportedError(f"{where}: {scales.size} scales for an activation, expected one")
+        raise UnsupportedError(f"{where}: an activation has {scales.size} scales, expected one")
     shift = _UINT8_SHIFT if dtype == "uint8" else 0
     return Quant(np.float32(scales[0]), int(points[0]) - shift), dtype
 
@@ -63,7 +63,9 @@ def set_quant(activation: Activation, quant: Quant, where: str) -> None:
     if activation.cell.quant is None:
         activation.cell.quant = quant
     elif activation.cell.quant != quant:
-        raise UnsupportedError(f"{where}: reads {activation.name!r} with {quant}, but it has {activation.cell.quant}")
+        raise UnsupportedError(
+            f"{where}: reads {activation.name!r} with {quant}, but it is quantised with {activation.cell.quant}"
+        )
 
 
 def quantised_constant(
@@ -72,7 +74,7 @@ def quantised_constant(
     """Integers that get their scales: one, or one per slice of `axis`."""
     scales, (points, _) = _scales(scale, where), _zero_points(zero_point, constant.values.dtype.name, where)
     if constant.values.dtype.kind == "f" or constant.scales is not None:
-        raise ModelError(f"{where}: {constant.name!r} holds no integers")
+        raise ModelError(f"{where}: {constant.name!r} is not an integer tensor")
     return _with_scales(constant, scales, points, axis, where)
 
 
@@ -102,7 +104,7 @@ def quantise_constant(
     axis, dtype = attributes.integer("axis", 1), output_type(attributes, where)
     scales, (points, dtype) = _scales(scale, where), _zero_points(zero_point, dtype, where)
     if dtype not in ("int8", "uint8"):
-        raise UnsupportedError(f"{where}: quantises to {dtype}, supported are int8 and uint8")
+        raise UnsupportedError(f"{where}: quantises to {dtype}; supported: int8 and uint8")
     shaped = _with_scales(constant, scales, points, axis, where)
     # ONNX rounds halves to even.
     steps = np.rint(constant.values.astype(np.float32) / shaped.spread(scales)) + shaped.spread(points)
@@ -162,7 +164,7 @@ def operands_of(
     if form.bias is not None and form.bias < len(inputs):
         operands.append(inputs[form.bias])
     if inputs[form.output] is None:
-        raise UnsupportedError(f"{where}: its output is float32; quantise it too")
+        raise UnsupportedError(f"{where}: the output is float32; quantise it too")
     return operands, *activation_quant(inputs[form.output], inputs[form.output + 1], dtype, where)
 
 

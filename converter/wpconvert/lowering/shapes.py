@@ -23,8 +23,8 @@ def input_shape(info: onnx.ValueInfoProto) -> Shape:
             shape.append(1)
         else:
             raise UnsupportedError(
-                f"input {info.name!r}: dimension {axis} ({dim.dim_param or '?'}) is open; fix it, for example "
-                "with onnxruntime.tools.make_dynamic_shape_fixed"
+                f"input {info.name!r}: dimension {axis} ({dim.dim_param or '?'}) is dynamic; make it fixed, "
+                "for example with onnxruntime.tools.make_dynamic_shape_fixed"
             )
     check_shape(tuple(shape), f"input {info.name!r}")
     return tuple(shape)
@@ -33,7 +33,7 @@ def input_shape(info: onnx.ValueInfoProto) -> Shape:
 def check_shape(shape: Shape, where: str) -> None:
     """UnsupportedError for shapes that the runtime does not hold."""
     if len(shape) > _MAX_RANK or any(dim < 1 for dim in shape) or element_count(shape) >= 1 << 31:
-        raise UnsupportedError(f"{where}: shape {list(shape)}, supported are up to {_MAX_RANK} positive dimensions")
+        raise UnsupportedError(f"{where}: shape {list(shape)}; supported: at most {_MAX_RANK} positive dimensions")
 
 
 def shape_constant(activation: Activation, attributes: Attributes, name: str) -> Constant:

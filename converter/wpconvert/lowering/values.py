@@ -40,7 +40,7 @@ class Values:
         if not name:
             return None
         if name not in self._values:
-            raise ModelError(f"{where}: reads {name!r}, which nothing before it computes")
+            raise ModelError(f"{where}: reads {name!r}, which no earlier node computes")
         return self._values[name]
 
     def _is_open(self, name: str) -> bool:
@@ -114,7 +114,7 @@ class Values:
     ) -> Node:
         name = proto.name or proto.output[0]
         if any(output for output in proto.output[1:]):
-            raise UnsupportedError(f"node {name!r} ({op}): {len(proto.output)} outputs, supported is one")
+            raise UnsupportedError(f"node {name!r} ({op}): {len(proto.output)} outputs; supported: 1")
         if op == "Gemm" and attributes.integer("transA", 0):
             inputs = self._turned(inputs, name)
         axes = lines.missing_axes(op, inputs)

@@ -31,7 +31,7 @@ def symmetric_int8(node: Node, weights: Constant) -> NDArray[np.int8]:
     if centred.size and (int(centred.min()) < -128 or int(centred.max()) > 127):
         raise UnsupportedError(
             f"{node}: its weights {weights.name!r} are asymmetric ({weights.values.dtype.name} with a zero point that "
-            "int8 cannot absorb); quantise them with weight_type=QuantType.QInt8"
+            "int8 cannot absorb); quantise them symmetrically with weight_type=QuantType.QInt8"
         )
     return centred.astype(np.int8)
 
@@ -46,7 +46,7 @@ def channel_scales(node: Node, weights: Constant, axis: int) -> NDArray[np.float
         raise _unquantised(node, weights)
     if weights.scales.size > 1 and weights.axis != axis:
         raise UnsupportedError(
-            f"{node}: its weights {weights.name!r} are quantised along axis {weights.axis}, supported is axis {axis}"
+            f"{node}: its weights {weights.name!r} are quantised along axis {weights.axis}; supported: axis {axis}"
         )
     return weights.scales
 
@@ -54,7 +54,7 @@ def channel_scales(node: Node, weights: Constant, axis: int) -> NDArray[np.float
 def int32_bias(node: Node, bias: Constant, scales: NDArray[np.float32], channels: int) -> NDArray[np.int32]:
     """A bias in steps of `scales` (input scale · weight scale), int32[channels]."""
     if bias.values.size not in (1, channels) or bias.values.size != math.prod(bias.shape[-1:]):
-        raise UnsupportedError(f"{node}: a bias of shape {list(bias.shape)} for {channels} channels")
+        raise UnsupportedError(f"{node}: a bias of shape {list(bias.shape)} does not match {channels} channels")
     steps: NDArray[Any]
     if bias.scales is None and bias.values.dtype.kind != "f":
         steps = bias.values.astype(np.float64)
@@ -67,7 +67,7 @@ def int32_bias(node: Node, bias: Constant, scales: NDArray[np.float32], channels
     limits = np.iinfo(np.int32)
     if not ((steps >= limits.min) & (steps <= limits.max)).all():
         raise UnsupportedError(
-            f"{node}: its bias {bias.name!r} is not finite or overflows 32 bits in steps of the weights' scales"
+            f"{node}: its bias {bias.name!r} is not finite, or overflows int32 at the scales of the weights"
         )
     return steps.astype(np.int32)
 
@@ -77,8 +77,8 @@ def _check_steps(node: Node, bias: Constant, steps: NDArray[np.float64], scales:
     lost = np.abs(steps - np.rint(steps)) * scales / float(node.output.quant.scale)
     if (lost > _LARGEST_BIAS_LOSS).any():
         raise UnsupportedError(
-            f"{node}: its bias {bias.name!r} would be {lost.max():.3g} output steps off in steps of the input's scale "
-            "times the weights'; quantise it too (int32), or quantise the output with a larger scale"
+            f"{node}: its bias {bias.name!r} at the input's scale times the weights' would be off by "
+            f"{lost.max():.3g} output steps; quantise it too (int32) or quantise the output with a larger scale"
         )
 
 

@@ -14,7 +14,7 @@ VIEWS = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 IN_PLACE = frozenset(
     {"ADD", "SUB", "MUL", "LOGISTIC", "TANH", "HARD_SWISH", "QUANTIZE", "RELU", "RELU6", "LEAKY_RELU", "WP_LOOKUP"}
 )
-"""Operators whose output may overwrite an input 0 of as many bytes that nobody reads later."""
+"""Operators whose output may overwrite an input 0 of as many bytes that is not read later."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class _Walk:
     def _begin(self, tensor: Tensor, step: int) -> None:
         index, dtype = tensor.index, tensor.dtype.numpy
         if dtype is None or tensor.is_variable or any(dim < 1 for dim in tensor.shape) or index in self._first:
-            raise UnsupportedError(f"tensor {index} has no fixed size, is a variable or is written twice")
+            raise UnsupportedError(f"tensor {index} has no fixed size, is a variable, or is written twice")
         self._nbytes[index] = tensor.size * dtype.itemsize
         self._first[index] = self._last[index] = step
 

@@ -114,7 +114,7 @@ def _requests(graph: Graph, core: str, scratches: int) -> Iterator[tuple[int, in
 
 
 def _arrays(operator: Operator, core: str) -> Iterator[tuple[int, int]]:
-    """What an operator keeps beside its Params."""
+    """What an operator keeps in addition to its Params."""
     kind = operator.kind
     if kind in CHANNEL_AXIS:
         weights = operator.tensor(1)

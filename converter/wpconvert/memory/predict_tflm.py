@@ -19,7 +19,7 @@ def predict_tflm(graph: Graph, data: bytes, core: str) -> ArenaPrediction:
     Raises UnsupportedError for several subgraphs, and where the scratch of an operator is not known.
     """
     if len(graph.subgraphs) != 1:
-        raise UnsupportedError("the arena of a model with several subgraphs in TFLM is not known")
+        raise UnsupportedError("the TFLM arena of a model with several subgraphs cannot be predicted")
     alive = activations(graph, in_place=False)
     scratch = scratch_of(graph, data)[core].tflm
     plan = offsets_of(graph)

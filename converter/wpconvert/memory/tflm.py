@@ -72,7 +72,7 @@ class _Shapes:
     @property
     def options(self) -> Convolution:
         """Of a convolution."""
-        return self._operator.told(Convolution)
+        return self._operator.attributes_as(Convolution)
 
     @property
     def is_dilated(self) -> bool:
@@ -86,55 +86,55 @@ class _Shapes:
         return surplus(self.x[axis], self.y[axis], self.w[axis], stride, dilation) // 2
 
 
-def _convolution(core: str, of: _Shapes) -> list[int]:
+def _convolution(core: str, shapes: _Shapes) -> list[int]:
     """One window for each pixel that is multiplied at a time; pixels are read where they are."""
-    _, height, width, depth = of.w
-    if (height, width) == (1, 1) and not of.is_dilated and depth == of.x[3]:
+    _, height, width, depth = shapes.w
+    if (height, width) == (1, 1) and not shapes.is_dilated and depth == shapes.x[3]:
         return [0]
-    window = height * width * of.x[3]
+    window = height * width * shapes.x[3]
     if core != HELIUM:
         return [2 * 2 * -(-window // 4) * 4]
-    stride = of.options.stride_w
-    if of.x[1] == height == 1 and not of.is_dilated and stride * depth % 4 == 0 and depth == of.x[3]:
-        return [_row_of_windows(of, stride)]
+    stride = shapes.options.stride_w
+    if shapes.x[1] == height == 1 and not shapes.is_dilated and stride * depth % 4 == 0 and depth == shapes.x[3]:
+        return [_row_of_windows(shapes, stride)]
     return [4 * -(-window // 16) * 16]
 
 
-def _row_of_windows(of: _Shapes, stride: int) -> int:
+def _row_of_windows(shapes: _Shapes, stride: int) -> int:
     """Of a convolution along one axis: windows that reach beyond the image."""
-    _, _, width, depth = of.w
-    left, uneven = of.padding(2), ((of.y[2] - 1) * stride + width - of.x[2]) % 2
+    _, _, width, depth = shapes.w
+    left, uneven = shapes.padding(2), ((shapes.y[2] - 1) * stride + width - shapes.x[2]) % 2
     right = left + uneven
     beyond = [max(1, -(-pad // stride)) if pad else 0 for pad in (left, right)]
-    if sum(beyond) > of.y[2]:
+    if sum(beyond) > shapes.y[2]:
         return 4 * -(-width * depth // 16) * 16
     ends = (left * depth, beyond[1] * depth if uneven else left * depth)
     return max(width * depth + ends[0], (width - 1) * depth + ends[1])
 
 
-def _depthwise(core: str, of: _Shapes) -> list[int]:
+def _depthwise(core: str, shapes: _Shapes) -> list[int]:
     """Windows of a block of channels, or the weights in 16 bits."""
-    _, height, width, channels = of.w
-    if core == HELIUM and of.x[3] == 1 and channels > 1:
+    _, height, width, channels = shapes.w
+    if core == HELIUM and shapes.x[3] == 1 and channels > 1:
         return [4 * -(-height * width // 16) * 16 + height * width * channels]
-    if of.x[3] != channels or of.x[0] != 1 or of.is_dilated:
+    if shapes.x[3] != channels or shapes.x[0] != 1 or shapes.is_dilated:
         return [0]
     if core == HELIUM:
         return [4 * _CHANNELS_AT_A_TIME * height * width]
-    small = (height, width) == (3, 3) and max(of.padding(1), of.padding(2)) <= 1
+    small = (height, width) == (3, 3) and max(shapes.padding(1), shapes.padding(2)) <= 1
     return [2 * channels * height * width if core == DSP and not small else 0]
 
 
-def _average(core: str, of: _Shapes) -> list[int]:
-    return [4 * of.x[3] if core == DSP else 0]
+def _average(core: str, shapes: _Shapes) -> list[int]:
+    return [4 * shapes.x[3] if core == DSP else 0]
 
 
-def _reduction(_: str, of: _Shapes) -> list[int]:
-    return [4 * len(of.x), 4 * element_count(of.w)]
+def _reduction(_: str, shapes: _Shapes) -> list[int]:
+    return [4 * len(shapes.x), 4 * element_count(shapes.w)]
 
 
-def _mean(core: str, of: _Shapes) -> list[int]:
-    return [4 * element_count(of.y), *_reduction(core, of)]
+def _mean(core: str, shapes: _Shapes) -> list[int]:
+    return [4 * element_count(shapes.y), *_reduction(core, shapes)]
 
 
 _STOCK: dict[str, Callable[[str, _Shapes], list[int]]] = {

@@ -13,13 +13,13 @@ from wpconvert.model.layer import Storage
 Bytes = NDArray[np.uint8]
 
 KEPT_NBYTES = 16 << 20
-"""Of what is kept in memory though it could be made anew."""
+"""Of what is kept in memory though it could be made again."""
 
 
 class Encoded:
     """The blob of a weight: its size, its bytes, and what decoding takes.
 
-    The bytes can be given up where they can be made anew: they are then made for everyone who asks for them.
+    The bytes can be given up where they can be made again: they are then made for everyone who asks for them.
     """
 
     def __init__(self, blob: Bytes, again: Callable[[], Bytes] | None = None) -> None:
@@ -52,14 +52,14 @@ class Encoded:
         return np.array(self.bytes, dtype, copy=copy)
 
     def give_up(self) -> None:
-        """Free the bytes, where they can be made anew."""
+        """Free the bytes, where they can be made again."""
         if self._again is not None:
             self._blob = None
 
     def storage(self, method: str, values: NDArray[np.int8], row_dims: int) -> Storage:
         """How the weight, `values`, is stored by `method`. To count what decoding it takes, it is decoded, once."""
         if self._storage is None:
-            self._storage = Storage.of(method, values, row_dims, self.bytes)
+            self._storage = Storage.from_values(method, values, row_dims, self.bytes)
         return self._storage
 
 

@@ -43,4 +43,4 @@ class Goal:
 
 
 DEFAULT_GOAL = Goal("corstone300", "Cortex-M55")
-"""What is planned for where nothing is said."""
+"""What is planned for where nothing is reported."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from wpconvert.codecs import CODECS, Work, parse
 
 PLAIN = "none"
-"""The method of weights that stand in the file as they were."""
+"""The method of weights that are stored as in the input."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,9 @@ class Storage:
     work: Work = field(default_factory=dict)
 
     @classmethod
-    def of(cls, method: str, values: NDArray[np.int8], row_dims: int, blob: NDArray[np.uint8] | None = None) -> Storage:
+    def from_values(
+        cls, method: str, values: NDArray[np.int8], row_dims: int, blob: NDArray[np.uint8] | None = None
+    ) -> Storage:
         """The weights (int8, any shape), the first `row_dims` dimensions rows, as a stored matrix.
 
         `blob`: of the codec `method`, uint8[nbytes]; None for PLAIN.

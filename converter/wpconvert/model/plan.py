@@ -1,4 +1,4 @@
-"""From choices to encoded weights: try the chosen codec, keep a tensor as it is where that is not smaller."""
+"""From choices to encoded weights: try the chosen codec, keep a tensor unchanged where that is not smaller."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Progress = Callable[[Weight], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one weight: the form in which it is stored, or the reason why it stays as it is.
+    """What became of one weight: the form in which it is stored, or the reason why it stays unchanged.
 
     tried: the method that was chosen.
     """
@@ -76,7 +76,7 @@ def encode_all(choices: Sequence[Choice], progress: Progress | None = None) -> l
     return settle_shared(outcomes)
 
 
-def kept(outcome: Outcome, reason: str) -> Outcome:
+def left_unchanged(outcome: Outcome, reason: str) -> Outcome:
     """The same weight, left as the input has it, dense or compressed, for `reason`."""
     stored = outcome.weight.stored
     if stored is None:
@@ -93,7 +93,7 @@ def encode_choice(choice: Choice) -> Outcome:
         return outcome
     if choice.method != PLAIN and _is_sparse(choice) and outcome.nbytes <= stored.form.nbytes:
         return outcome
-    return kept(outcome, outcome.reason or f"would grow: {choice.method} needs {outcome.nbytes:,} bytes")
+    return left_unchanged(outcome, outcome.reason or f"would grow: {choice.method} needs {outcome.nbytes:,} bytes")
 
 
 def _attempt(choice: Choice) -> Outcome:
@@ -144,7 +144,7 @@ def blobs_nbytes(outcomes: Sequence[Outcome]) -> int:
 
 
 def settle_shared(outcomes: list[Outcome]) -> list[Outcome]:
-    """Weights that share storage are rewritten together, or the shared bytes would have to stay beside the blobs."""
+    """Weights that share storage are rewritten together; otherwise the shared bytes would remain next to the blobs."""
     groups: defaultdict[int, list[int]] = defaultdict(list)
     for index, outcome in enumerate(outcomes):
         groups[outcome.weight.storage].append(index)
@@ -152,14 +152,14 @@ def settle_shared(outcomes: list[Outcome]) -> list[Outcome]:
         dense = [outcomes[i].weight for i in members if outcomes[i].blob is None]
         if len(members) == 1 or len(dense) == len(members):
             continue
-        beside = sum(outcomes[i].weight.overhead for i in members)
-        grows = blobs_nbytes([outcomes[i] for i in members]) + beside >= outcomes[members[0]].weight.nbytes
+        overhead = sum(outcomes[i].weight.overhead for i in members)
+        grows = blobs_nbytes([outcomes[i] for i in members]) + overhead >= outcomes[members[0]].weight.nbytes
         if not dense and not grows:
             continue
         reason = (
             shares_with(dense[0].label)
             if dense
-            else "shares its bytes with tensors of another layout; the blobs together would be larger"
+            else "shares its data with tensors of another layout; their blobs together would be larger"
         )
         for i in members:
             if outcomes[i].blob is not None:

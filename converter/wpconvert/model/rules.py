@@ -53,7 +53,7 @@ class Rules:
 class Choice:
     """What is to be tried on one weight: a method, and the least sparsity at which to try it.
 
-    rule: the rule that says so, if one does. reason: why the method is `none`, where nobody asked for that.
+    rule: the rule that says so, if one does. reason: why the method is `none`, where it was not requested.
     """
 
     weight: Weight

@@ -43,7 +43,7 @@ class Weight:
     where they are in the file.
 
     key: unique in the model (`subgraph:tensor` in a .tflite file). operators: names of the consuming operators.
-    overhead: bytes that rewriting adds beside the blob, net of what it removes.
+    overhead: bytes that rewriting adds to the blob, net of what it removes.
     storage: weights with the same number share bytes in the file, so they are rewritten together or not at all.
     nbytes: of the dense weights. stored: how the input has them where it was rewritten before. layers: the operators
     that multiply with it, with plain weights. changed: what a transform has made of it. zeros: their share, where the
@@ -65,7 +65,7 @@ class Weight:
 
     @property
     def sparsity(self) -> float | None:
-        """Share of zero weights, 0 to 1; None where nobody has counted them."""
+        """Share of zero weights, 0 to 1; None where they are not counted."""
         return self.zeros
 
     @property
@@ -109,16 +109,16 @@ class Rewritable(Weight):
 
 @dataclass(frozen=True, kw_only=True)
 class Fixed(Weight):
-    """A weight that stays as it is, because of an obstacle."""
+    """A weight that is unchanged, because of an obstacle."""
 
     obstacle: str
 
     @classmethod
-    def of(cls, weight: Weight, obstacle: str) -> Fixed:
-        """The weight, which stays as it is."""
+    def with_obstacle(cls, weight: Weight, obstacle: str) -> Fixed:
+        """The weight, which is unchanged."""
         return cls(**{f.name: getattr(weight, f.name) for f in fields(Weight)}, obstacle=obstacle)
 
 
 def obstacle_of(weight: Weight) -> str | None:
-    """Why a weight stays as it is; None where it can be rewritten."""
+    """Why a weight is unchanged; None where it can be rewritten."""
     return weight.obstacle if isinstance(weight, Fixed) else None

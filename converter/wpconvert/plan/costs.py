@@ -152,9 +152,9 @@ def load_costs(core: str, runtime: str = BUNDLED) -> CostModel:
     UnsupportedError when it was not calibrated, ToolError when the file is damaged.
     """
     if runtime != TFLM:
-        return _load(cost_path(core), f"no cost model of {core}: tools/calibrate.py makes one")
+        return _load(cost_path(core), f"no cost model for {core}; create one with tools/calibrate.py")
     ours = load_costs(core)
-    theirs = _load(stock_path(core), f"no cost model of TFLM on {core}: tools/calibrate_tflm.py makes one")
+    theirs = _load(stock_path(core), f"no cost model for TFLM on {core}; create one with tools/calibrate_tflm.py")
     weights = {**ours.weights, **theirs.weights}
     return replace(
         theirs, families=ours.families | theirs.families, weights=weights, uncertainty=ours.uncertainty, in_tflm=True

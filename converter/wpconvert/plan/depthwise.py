@@ -26,7 +26,7 @@ def depthwise(layer: Layer, weights: Storage, path: Path, core: str) -> Features
 
 
 def _general(layer: Layer, lanes: int, folds: bool) -> Features:
-    """A few channels at a time; those that are left behind one by one, or by gathering them.
+    """A few channels at a time; the remaining ones one by one, or by gathering them.
 
     folds: the zero point of activations into biases; that of plain weights is there already.
     """

@@ -98,15 +98,15 @@ def _rewritten(operator: Operator) -> Layer:
     found, blob = read_compressed(operator), blob_of(operator)
     if found.name in ELEMENTWISE:
         matrix = matrix_of(found.weights)
-        return _other(operator, found.name, Storage.of(found.codec, matrix, ROW_DIMS[found.name], blob))
-    storage = Storage.of(found.codec, found.weights, ROW_DIMS[found.name], blob)
+        return _other(operator, found.name, Storage.from_values(found.codec, matrix, ROW_DIMS[found.name], blob))
+    storage = Storage.from_values(found.codec, found.weights, ROW_DIMS[found.name], blob)
     layer = _weighted(operator, found.name, found.options, found.weights.shape, storage)
     return replace(layer, general=_general(found.table)) if isinstance(found, Compressed) else layer
 
 
 def _plain(operator: Operator, table: RequantTable) -> Layer:
     values = constant_weights(operator.tensor(WEIGHT_INPUT))
-    storage = Storage.of(PLAIN, values, ROW_DIMS[operator.kind])
+    storage = Storage.from_values(PLAIN, values, ROW_DIMS[operator.kind])
     layer = _weighted(operator, operator.kind, options_of(operator.attributes), values.shape, storage)
     return replace(layer, general=_general(table))
 

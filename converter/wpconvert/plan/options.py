@@ -37,7 +37,7 @@ class Option:
 class Item:
     """Weights that share their storage, mostly a single one. `before` leaves them as the input has them.
 
-    lacking: families of its operators that the cost model lacks, so that it has no times. left_out: families that it
+    lacking: families of its operators without cost data, so that it has no times. left_out: families that it
     lacks of methods which are no options for that.
     """
 
@@ -55,13 +55,13 @@ def layers_with(outcome: Outcome) -> tuple[Layer, ...]:
     return tuple(replace(layer, weights=outcome.storage) for layer in outcome.weight.layers)
 
 
-def kept_plain(outcome: Outcome) -> Outcome:
+def dense_outcome(outcome: Outcome) -> Outcome:
     """The same weight in the dense model."""
     return Outcome(outcome.weight, PLAIN)
 
 
 def cost_of(outcome: Outcome, costs: CostModel) -> Cost | None:
-    """Of all operators that multiply with the weight; None where the cost model lacks one of them."""
+    """Of all operators that multiply with the weight; None where one of them has no cost data."""
     found = [costs.cost(layer) for layer in layers_with(outcome)]
     return None if None in found else sum_of(found)
 
@@ -69,7 +69,7 @@ def cost_of(outcome: Outcome, costs: CostModel) -> Cost | None:
 def items_of(choices: Sequence[Choice], costs: CostModel, progress: Progress | None = None) -> list[Item]:
     """The options of every weight: all codecs where the choice is AUTO, else what was chosen.
 
-    A codec that the cost model lacks is an option only where it was chosen.
+    A codec without cost data is an option only where it was chosen.
     """
     groups: defaultdict[int, list[Choice]] = defaultdict(list)
     for choice in choices:
@@ -89,7 +89,7 @@ def items_of(choices: Sequence[Choice], costs: CostModel, progress: Progress | N
 def _item(members: Sequence[Choice], costs: CostModel) -> Item:
     automatic = any(choice.method == AUTO for choice in members)
     methods = (PLAIN, *_codecs_of(members)) if automatic else (PLAIN,)
-    tried = [_Stored.of(_outcomes(members, method), costs) for method in methods]
+    tried = [_Stored.with_costs(_outcomes(members, method), costs) for method in methods]
     lacking = [stored.lacking(costs) for stored in tried]
     timed = not lacking[0]
     options: list[Option] = []
@@ -132,7 +132,7 @@ def _same(one: Sequence[Outcome], other: Sequence[Outcome]) -> bool:
 class _Stored:
     """Weights that share their storage, stored like this, and the operators that multiply with them then.
 
-    costs: of each operator, None where the cost model lacks it.
+    costs: of each operator, None where it has no cost data.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -140,12 +140,12 @@ class _Stored:
     costs: tuple[Cost | None, ...]
 
     @classmethod
-    def of(cls, outcomes: tuple[Outcome, ...], costs: CostModel) -> _Stored:
+    def with_costs(cls, outcomes: tuple[Outcome, ...], costs: CostModel) -> _Stored:
         layers = tuple(layer for outcome in outcomes for layer in layers_with(outcome))
         return cls(outcomes, layers, tuple(costs.cost(layer) for layer in layers))
 
     def lacking(self, costs: CostModel) -> tuple[str, ...]:
-        """Families of the operators that the cost model lacks."""
+        """Families of the operators without cost data."""
         without = [layer for layer, cost in zip(self.layers, self.costs, strict=True) if cost is None]
         return tuple(dict.fromkeys(costs.name_of(layer) for layer in without))
 
@@ -166,4 +166,4 @@ def option_of(item: Item, outcomes: tuple[Outcome, ...], costs: CostModel) -> Op
             a.blob is b.blob for a, b in zip(option.outcomes, outcomes, strict=True)
         ):
             return replace(option, outcomes=outcomes)
-    return _Stored.of(outcomes, costs).option(not item.lacking)
+    return _Stored.with_costs(outcomes, costs).option(not item.lacking)

@@ -17,6 +17,7 @@ from wpconvert.plan.predict import predict
 from wpconvert.plan.relaxed import INF
 from wpconvert.plan.search import ROUNDING, Candidate, Limits, Search
 from wpconvert.plan.solver import Picks
+from wpconvert.units import quantity
 
 _FRONT = 9
 _ABOVE_ALL = 1e9
@@ -48,8 +49,8 @@ class Planner:
     """The options of a model's weights, encoded once, from which plans are made.
 
     dense: the cost of the dense model; rest: of what is in every plan. Neither has operators without costs, whose
-    families `unknown` names. linked: names that every plan links. rest_nbytes: what every file has beside weights;
-    rewriting_nbytes: what one has beside that where any weight is rewritten; estimates until a file is written.
+    families `unknown` names. linked: names that every plan links. rest_nbytes: bytes of every file other than weights;
+    rewriting_nbytes: further bytes where any weight is rewritten; estimates until a file is written.
     """
 
     goal: Goal
@@ -63,7 +64,7 @@ class Planner:
     rewriting_nbytes: int = 0
 
     @classmethod
-    def of(
+    def from_choices(
         cls,
         choices: Sequence[Choice],
         layers: Sequence[Layer],
@@ -98,7 +99,8 @@ class Planner:
         if self.unknown and goal.slowdown < 1:
             lacking = ", ".join(self.unknown)
             raise UnsupportedError(
-                f"--max-slowdown {goal.slowdown:g} asks for a gain, but the cost model of {goal.core} lacks {lacking}"
+                f"--max-slowdown {goal.slowdown:g} requires a faster model, "
+                f"but the cost model for {goal.core} has no data for {lacking}"
             )
         # A plan keeps to its limit by what the prediction may be off, as long as there is such a plan.
         picks = self._within(self.goal.slowdown / (1 + self.costs.uncertainty), room)
@@ -153,18 +155,18 @@ class Planner:
         return self._sum([item.before for item in self.items])
 
     def weighed(self, file_nbytes: int, point: Point) -> Planner:
-        """With what a file that has this plan shows of the bytes beside weights."""
-        beside = file_nbytes - self.rest_nbytes - point.nbytes
+        """With what a file that has this plan shows of the bytes other than weights."""
+        difference = file_nbytes - self.rest_nbytes - point.nbytes
         if any(_rewritten(option) for option in point.options):
-            return replace(self, rewriting_nbytes=self.rewriting_nbytes + beside)
-        return replace(self, rest_nbytes=self.rest_nbytes + beside)
+            return replace(self, rewriting_nbytes=self.rewriting_nbytes + difference)
+        return replace(self, rest_nbytes=self.rest_nbytes + difference)
 
     def time_nbytes(self, point: Point) -> float:
         """What the time of a plan is worth, in bytes."""
         return self._price * point.cost.cycles / max(1.0, self.dense.cycles)
 
     def code_nbytes(self, names: frozenset[str]) -> int:
-        """Bytes of code of a plan that links these names beside what every plan does."""
+        """Bytes of code of a plan that links these names in addition to those of every plan."""
         return self.costs.code_nbytes(self.linked | names)
 
     def without_code(self, point: Point) -> list[str]:
@@ -173,7 +175,7 @@ class Planner:
 
     @property
     def may_stay(self) -> bool:
-        """Whether the model as it is would be a plan, which takes no more flash than itself."""
+        """Whether the unconverted model would be a plan, which takes no more flash than itself."""
         before = self.before_point()
         free = all(any(o.methods == item.before.methods for o in item.options) for item in self.items)
         return free and self.goal.optimize in (BALANCED, SIZE) and self.within_slowdown(before)
@@ -188,7 +190,7 @@ class Planner:
         )
 
     def _within(self, slowdown: float, room: float) -> Picks | None:
-        """The best plan within a slowdown. That of a model that stays as it is is exact."""
+        """The best plan within a slowdown. That of a model that stays unchanged is exact."""
         limits = self._limits(slowdown)
         if self.goal.optimize == FILE:
             picks = self._search.smallest(limits, linked=False, room=room)
@@ -240,7 +242,7 @@ class Planner:
 
     @property
     def _most(self) -> float:
-        """The flash of the model as it is, where time could be bought with more; unless rules ask for that."""
+        """The flash of the unconverted model, where time could be bought with more; unless rules ask for that."""
         return self.before_point().flash_nbytes if self.may_stay and self.goal.optimize == BALANCED else INF
 
     def _fastest(self, room: float) -> Picks | None:
@@ -266,21 +268,20 @@ class Planner:
         model = least.nbytes + self.rest_nbytes
         if limit is not None and model + least.code_nbytes > limit:
             short = model + least.code_nbytes - limit
-            missing = "1 byte of flash is missing" if short == 1 else f"{short:,} bytes of flash are missing"
             return (
-                f"{missing}: the smallest plan takes {model + least.code_nbytes:,} "
-                f"({model:,} model, {least.code_nbytes:,} code), --flash allows {limit:,}"
+                f"needs {quantity(short, 'byte')} more flash than --flash {limit:,} allows; the smallest plan takes "
+                f"{model + least.code_nbytes:,} bytes ({model:,} model, {least.code_nbytes:,} code)"
             )
         if limit is not None:
             slowdown = least.cost.cycles / max(1.0, self.dense.cycles)
             return (
-                f"no plan fits --flash {limit:,} and --max-slowdown {self.goal.slowdown:g} together; "
-                f"the smallest one takes {slowdown:.2f} × the cycles of the dense model"
+                f"no plan meets both --flash {limit:,} and --max-slowdown {self.goal.slowdown:g}; "
+                f"the smallest plan takes {slowdown:.2f} × the cycles of the dense model"
             )
         slowdown = self._point(self._search.least(_ABOVE_ALL)).cost.cycles / max(1.0, self.dense.cycles)
         return (
-            f"no plan keeps to --max-slowdown {self.goal.slowdown:g}; "
-            f"the fastest one takes {slowdown:.2f} × the cycles of the dense model"
+            f"no plan meets --max-slowdown {self.goal.slowdown:g}; "
+            f"the fastest plan takes {slowdown:.2f} × the cycles of the dense model"
         )
 
     def _bulge(self, before: Point, point: Point, after: Point) -> float:

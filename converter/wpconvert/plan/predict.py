@@ -19,7 +19,7 @@ class Prediction:
 
 
 def predict(layers: Sequence[Layer], costs: CostModel) -> Prediction:
-    """The cost of a model with these operators. Those that the cost model lacks count as nothing and are named."""
+    """The cost of a model with these operators. Those without cost data count as nothing and are named."""
     found = [costs.cost(layer) for layer in layers]
     unknown = dict.fromkeys(costs.name_of(layer) for layer, cost in zip(layers, found, strict=True) if cost is None)
     known = tuple(NOTHING if cost is None else cost for cost in found)

@@ -49,7 +49,7 @@ class Product:
         return ((path.windows, whole), (rest, 1)) if rest else ((path.windows, whole),)
 
     def tiles(self, size: int) -> tuple[int, Mapping[int, int]]:
-        """Whole tiles of so many pixels, and by how many pixels are left behind them, how often."""
+        """Whole tiles of so many pixels, and by how many pixels are that remain after them, how often."""
         rests: dict[int, int] = {}
         whole = 0
         for pixels, times in self.calls:

@@ -45,7 +45,7 @@ _INTERNAL_ERRORS = (
 
 
 def shielded(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call `function`; errors nobody foresaw become ModelError."""
+    """Call `function`; unexpected errors become ModelError."""
     try:
         # Overflow in float arithmetic is part of the operators' definition (an infinite exp, for one).
         with np.errstate(all="ignore"):
@@ -101,11 +101,11 @@ def _check_tensor(info: Tensor) -> None:
     if info.dtype.numpy is None:
         raise UnsupportedError(f"{info} has type {info.dtype}")
     if info.is_sparse:
-        raise UnsupportedError(f"{info} is stored in the schema's sparse form")
+        raise UnsupportedError(f"{info} uses the schema's sparse format")
     if any(dim < 0 for dim in info.shape):
         raise UnsupportedError(f"{info} has a dynamic shape {list(info.shape)}")
     if info.is_variable:
-        raise UnsupportedError(f"{info} keeps its value from one run to the next")
+        raise UnsupportedError(f"{info} is a state tensor")
     # A list of no indices is one; no operator computes with other tensors of no elements.
     if 0 in info.shape and not (info.is_constant and info.dtype is INT32 and len(info.shape) == 1):
         raise UnsupportedError(f"{info} is empty: shape {list(info.shape)}")
@@ -114,7 +114,7 @@ def _check_tensor(info: Tensor) -> None:
 def _check_operator(context: OpContext) -> None:
     implementation = OPERATORS.get(context.operator.kind)
     if implementation is None:
-        raise UnsupportedError("the reference interpreter has no such operator")
+        raise UnsupportedError("the reference interpreter does not support this operator")
     inputs = [info for info in context.operator.inputs if info is not None]
     tensors = [*inputs, *context.operator.outputs]
     for info in tensors:
@@ -138,7 +138,7 @@ def _check_memory(graph: Subgraph) -> None:
 def _check_order(graph: Subgraph) -> list[str]:
     """ModelError unless every tensor an operator reads has a value by then, and no constant is written.
 
-    An operator that the interpreter lacks may use its inputs as it likes: as scratch, for one. Returns a line for each
+    An unsupported operator can use its inputs in any way, for example as scratch. Returns a line for each
     tensor whose value the interpreter cannot keep: one that is written twice, an output that keeps its value.
     """
     written, problems = {tensor.index for tensor in graph.inputs}, []
@@ -146,19 +146,19 @@ def _check_order(graph: Subgraph) -> list[str]:
     for operator in graph.operators:
         for source in operator.inputs if operator.kind in OPERATORS else ():
             if source is not None and source.index not in known:
-                raise ModelError(f"{_where(operator)} reads {source}, which nothing has computed")
+                raise ModelError(f"{_where(operator)} reads {source} before it is computed")
         for tensor in operator.outputs:
             if tensor.is_constant:
                 raise ModelError(f"{_where(operator)} writes tensor {tensor.index}, which is constant")
             if tensor.index in written:
-                problems.append(f"{_where(operator)} writes {tensor}, which has a value already")
+                problems.append(f"{_where(operator)} writes {tensor} a second time")
             written.add(tensor.index)
             known.add(tensor.index)
     for tensor in graph.outputs:
         if tensor.index not in known:
             raise ModelError(f"the model's output {tensor} is never computed")
         if tensor.index not in written and not tensor.is_constant:
-            problems.append(f"the model's output {tensor} keeps its value from one run to the next")
+            problems.append(f"the model's output {tensor} is a state tensor")
     return problems
 
 
@@ -227,7 +227,7 @@ class Interpreter:
     def _checked_inputs(self, inputs: Sequence[Values]) -> dict[int, Values]:
         expected = self._program.graph.inputs
         if len(inputs) != len(expected):
-            raise UsageError(f"{len(inputs)} inputs given, the model has {len(expected)}")
+            raise UsageError(f"got {len(inputs)} inputs, the model has {len(expected)}")
         checked = {}
         for position, (info, given) in enumerate(zip(expected, inputs, strict=True)):
             array = np.asarray(given)

@@ -62,7 +62,7 @@ class OpContext:
 
     def told(self, table: type[A]) -> A:
         """The attributes. ModelError where they are of another class."""
-        return self.operator.told(table)
+        return self.operator.attributes_as(table)
 
     def value(self, position: int) -> Values:
         """The value of a required input."""
@@ -124,7 +124,7 @@ def expect_same_type(first: Tensor, second: Tensor) -> None:
 def expect_shape(info: Tensor, shape: tuple[int, ...]) -> None:
     """Raise ModelError unless the tensor declares this shape."""
     if info.shape != shape:
-        raise ModelError(f"{info} declares shape {list(info.shape)}, the operator computes {list(shape)}")
+        raise ModelError(f"{info} is declared with shape {list(info.shape)}, the operator computes {list(shape)}")
 
 
 WORK_LIMIT = 1 << 38
@@ -134,7 +134,7 @@ WORK_LIMIT = 1 << 38
 def expect_work(operations: int) -> None:
     """Raise UnsupportedError when an operator would run for very long."""
     if operations > WORK_LIMIT:
-        raise UnsupportedError(f"it takes {operations} operations, more than {WORK_LIMIT}")
+        raise UnsupportedError(f"it needs {operations} operations, more than {WORK_LIMIT}")
 
 
 def expect_rank(info: Tensor, rank: int) -> None:

@@ -38,7 +38,7 @@ def _axis(size: int, window: int, stride: int, dilation: int, padding: str) -> t
     else:
         raise ModelError(f"padding {padding}, expected SAME or VALID")
     if output <= 0:
-        raise ModelError(f"a window of {extent} does not fit into {size}")
+        raise ModelError(f"a window of {extent} does not fit {size}")
     total = surplus(size, output, window, stride, dilation)
     return output, total // 2, total - total // 2
 

@@ -102,13 +102,13 @@ class Sizes(View):
 
         console.print(
             f"int8 array {shape_text(self.shape)}: {self.dense_nbytes:,} bytes, {share(self.zeros)} zeros, "
-            f"order-0 entropy {self.entropy:.2f} bits a weight, {self.bound:,} bytes"
+            f"order-0 entropy {self.entropy:.2f} bits per weight, {self.bound:,} bytes"
         )
         rows = [
             [method, number(nbytes), percent(nbytes, self.dense_nbytes), f"{8 * nbytes / self.dense_nbytes:.2f}"]
             for method, nbytes in self.methods.items()
         ]
-        columns = [("method", Kind.WORD), ("bytes", Kind.NUMBER), ("of dense", Kind.NUMBER), ("bits/w", Kind.NUMBER)]
+        columns = [("method", Kind.WORD), ("bytes", Kind.NUMBER), ("vs. dense", Kind.NUMBER), ("bits/w", Kind.NUMBER)]
         print_table(console, columns, rows)
         for method, reason in self.reasons.items():
             console.print(escape(f"{method}: {reason}"))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AttachedFile:
-    """A file in an archive behind the model. nbytes: unpacked."""
+    """A file in an archive after the model. nbytes: unpacked."""
 
     name: str
     nbytes: int
@@ -74,7 +74,7 @@ class TensorInfo:
 class Inspection(View):
     """The whole of it. operators: how many of each, over all subgraphs.
 
-    attached: the files packed behind the model; attached_nbytes: of all that stands there, whatever it is.
+    attached: the files attached to the model; attached_nbytes: of all that stands there, whatever it is.
     notes: what is odd in the file.
     """
 

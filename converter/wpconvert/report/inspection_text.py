@@ -24,9 +24,9 @@ def print_inspection(console: Console, result: Inspection) -> None:
         console.print(f"metadata: {escape(', '.join(result.metadata))}")
     if result.attached_nbytes:
         files = ", ".join(f"{file.name} ({file.nbytes:,} bytes)" for file in result.attached) or "no files"
-        console.print(f"behind the model: {result.attached_nbytes:,} bytes; {escape(files)}")
+        console.print(f"data after the model: {result.attached_nbytes:,} bytes; {escape(files)}")
     for note in result.notes:
-        console.print(f"odd: {escape(note)}")
+        console.print(f"irregular: {escape(note)}")
     _print_provenance(console, result)
     _print_pools(console, result)
     _print_weights(console, result)
@@ -39,12 +39,12 @@ def _end(tensor: TensorInfo) -> str:
 def _print_provenance(console: Console, result: Inspection) -> None:
     stored = [weight for weight in result.weights if weight.stored_as is not None]
     if not stored:
-        console.print("rewritten before: no")
+        console.print("rewritten tensors: none")
         return
     by = result.provenance.tool if result.provenance else "an unknown tool"
     stripped = ", stripped" if result.provenance is not None and result.provenance.stripped else ""
     methods = ", ".join(sorted({weight.stored_as for weight in stored if weight.stored_as}))
-    console.print(f"rewritten before: {len(stored)} tensors by {escape(by)} ({methods}{stripped})")
+    console.print(f"rewritten tensors: {len(stored)} by {escape(by)} ({methods}{stripped})")
 
 
 def _print_pools(console: Console, result: Inspection) -> None:
@@ -102,12 +102,12 @@ def _print_weights(console: Console, result: Inspection) -> None:
     total["now"] = number(sum(weight.nbytes for weight in result.weights))
     print_table(console, columns, rows, [[total.get(title, "") for title, _ in columns]])
     console.print(
-        "bound: order-0 entropy of the weights in bytes. smallest: of all methods, without tables and options"
+        "bound: order-0 entropy of the weights in bytes; smallest: the smallest method, without tables and options"
     )
     sizes = ", ".join(
         f"{name} {sum(min(w.nbytes, w.methods.get(name, w.nbytes)) for w in result.weights):,}" for name in methods
     )
-    console.print(f"one method for all tensors, as they are where it is larger: {sizes} bytes")
+    console.print(f"bytes with one method for all tensors that it makes smaller: {sizes}")
     for weight in result.weights:
         if weight.obstacle:
             console.print(f"{escape(short_name(weight.name, weight.key))}: {escape(weight.obstacle)}")

@@ -180,7 +180,7 @@ class Verification(View):
 class Conversion(View):
     """What a conversion did. `notes` are for the user; `verification` is None when it was not asked for.
 
-    attached_before, attached_after: of the files' bytes, those behind the model, which no device holds. network: of an
+    attached_before, attached_after: of the files' bytes, those after the model, which no device holds. network: of an
     `.onnx` model that was lowered, how the result compares with it; `verification` is then beside the lowered model.
     """
 

@@ -19,7 +19,7 @@ from wpconvert.report.result import (
 )
 from wpconvert.report.table import Kind, escape, print_table, shortened
 from wpconvert.transforms.registry import FIELDS
-from wpconvert.units import change, decibels, number, percent, shape_text, share
+from wpconvert.units import change, decibels, number, percent, quantity, shape_text, share
 
 _NAME_WIDTH = 40
 _NAMED = 3
@@ -42,6 +42,7 @@ def print_conversion(console: Console, report: Conversion, verbose: bool, front:
     _print_rewritten(console, report, verbose)
     _print_kept(console, report, verbose)
     saved = report.nbytes_before - report.nbytes_after
+    difference = f"{quantity(abs(saved), 'byte')} {'saved' if saved >= 0 else 'added'}"
     weights = sum(t.nbytes_before for t in report.tensors), sum(t.nbytes_after for t in report.tensors)
     console.print(
         f"{report.rewritten} of {len(report.tensors)} tensors rewritten; "
@@ -49,7 +50,7 @@ def print_conversion(console: Console, report: Conversion, verbose: bool, front:
     )
     console.print(
         f"[bold]file {report.nbytes_before:,} → {report.nbytes_after:,} bytes[/bold] "
-        f"({percent(report.nbytes_after, report.nbytes_before)}, {abs(saved):,} {'saved' if saved >= 0 else 'more'})"
+        f"({percent(report.nbytes_after, report.nbytes_before)}, {difference})"
     )
     if report.forecast is not None:
         flash = (
@@ -62,11 +63,11 @@ def print_conversion(console: Console, report: Conversion, verbose: bool, front:
     for note in report.notes:
         console.print(f"note: {escape(note)}")
     if report.verification is not None and report.network is not None:
-        console.print("[bold]beside the lowered model[/bold], before it was rewritten:")
+        console.print("[bold]compared with the lowered model[/bold] before rewriting:")
     if report.verification is not None:
         print_verification(console, report.verification)
     if report.network is not None:
-        console.print(f"[bold]beside the network[/bold], {escape(report.source)} in ONNX Runtime:")
+        console.print(f"[bold]compared with the network[/bold] {escape(report.source)} in ONNX Runtime:")
         _print_network(console, report.network)
     for path in report.written:
         console.print(f"wrote {escape(path)}")
@@ -116,9 +117,9 @@ def _snr(tensor: TensorResult) -> str:
 
 
 def _print_kept(console: Console, report: Conversion, verbose: bool) -> None:
-    """Tensors left as they are; operator and shape only when asked, to leave room for the reason."""
+    """Unchanged tensors; operator and shape only when asked, to leave room for the reason."""
     columns = [
-        ("left as it is", Kind.NAME),
+        ("unchanged", Kind.NAME),
         *([("operator", Kind.WORD), ("shape", Kind.WORD)] if verbose else []),
         ("zeros", Kind.NUMBER),
         ("bytes", Kind.NUMBER),
@@ -149,7 +150,7 @@ def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int],
             ("file", Kind.NUMBER),
             ("flash", Kind.NUMBER),
             ("cycles", Kind.NUMBER),
-            ("of dense", Kind.NUMBER),
+            ("vs. dense", Kind.NUMBER),
             ("tensors by method", Kind.TEXT),
         ]
         rows = [
@@ -165,10 +166,10 @@ def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int],
         ]
         print_table(console, columns, rows)
     parts = [
-        (f"instructions{_beside(forecast.not_predicted)}", forecast.instructions, forecast.instructions_dense),
-        (f"cycles{_beside(forecast.not_predicted)}", forecast.cycles, forecast.cycles_dense),
-        (f"bytes of code{_beside(forecast.code_not_predicted)}", forecast.code_nbytes, forecast.code_nbytes_dense),
-        (f"bytes of flash for model and code{_beside(forecast.code_not_predicted)}", *flash),
+        (f"instructions{_excluding(forecast.not_predicted)}", forecast.instructions, forecast.instructions_dense),
+        (f"cycles{_excluding(forecast.not_predicted)}", forecast.cycles, forecast.cycles_dense),
+        (f"bytes of code{_excluding(forecast.code_not_predicted)}", forecast.code_nbytes, forecast.code_nbytes_dense),
+        (f"bytes of flash (model and code){_excluding(forecast.code_not_predicted)}", *flash),
     ]
     if forecast.arena_nbytes is not None and forecast.arena_nbytes_dense is not None:
         parts.append(("bytes of arena", forecast.arena_nbytes, forecast.arena_nbytes_dense))
@@ -181,7 +182,8 @@ def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int],
     )
     if flash[0] > flash[1]:
         console.print(
-            f"note: the code takes {flash[0] - flash[1]:,} bytes more than the model saves; --flash BYTES counts both"
+            f"note: the added code takes {quantity(flash[0] - flash[1], 'byte')} more than the model saves; "
+            "--flash BYTES limits both together"
         )
 
 
@@ -190,20 +192,20 @@ def print_measurement(console: Console, found: Measurement) -> None:
     parts = [
         ("instructions", found.instructions, found.instructions_dense),
         ("cycles, modelled", found.cycles, found.cycles_dense),
-        ("bytes of flash for model and code", found.flash_nbytes, found.flash_nbytes_dense),
+        ("bytes of flash (model and code)", found.flash_nbytes, found.flash_nbytes_dense),
         ("bytes of arena", found.arena_nbytes, found.arena_nbytes_dense),
     ]
     texts = (f"{dense:,} → {now:,} {what} ({change(now, dense)})" for what, now, dense in parts)
-    plans = "1 plan" if found.plans == 1 else f"plan {found.plans} of {found.plans}"
+    plans = "first plan" if found.plans == 1 else f"{found.plans} plans tried"
     console.print(
         f"[bold]measured[/bold] on {escape(found.target)}, simulated by {escape(found.simulator)}, {plans}: "
         + "; ".join(texts)
     )
 
 
-def _beside(left_out: Sequence[str]) -> str:
-    """What a figure says of operators and codecs that it leaves out."""
-    return f" plus {', '.join(map(escape, left_out))}, not known" if left_out else ""
+def _excluding(left_out: Sequence[str]) -> str:
+    """Names the operators and codecs that a figure leaves out."""
+    return f" excluding {', '.join(map(escape, left_out))}" if left_out else ""
 
 
 def print_verification(console: Console, result: Verification) -> None:
@@ -219,9 +221,9 @@ def print_verification(console: Console, result: Verification) -> None:
     weights = ["", "; all other weights equal" if result.lossy else "; all weights equal"][bool(result.weights_equal)]
     if result.passed and result.lossy:
         equal = all(output.equal for output in result.outputs)
-        loss = "though no output of these samples shows it" if equal else "as above"
+        loss = "no difference in these samples" if equal else "see above"
         console.print(
-            f"[bold yellow]lossy[/bold yellow], {loss}; [bold green]verified[/bold green]: {result.promise}, "
+            f"[bold yellow]lossy[/bold yellow] ({loss}); [bold green]verified[/bold green]: {result.promise}, "
             f"on {result.samples} samples ({result.engine} engine){weights}"
         )
         return
@@ -234,8 +236,8 @@ def print_verification(console: Console, result: Verification) -> None:
     broken = ["weights differ"] if result.weights_equal is False else []
     if not result.lossy:
         broken += [f"output {o.name or i} differs" for i, o in enumerate(result.outputs) if not o.equal]
-    broken = broken or ["outputs differ more than that" if result.lossy else "values inside differ"]
-    console.print(f"[bold red]NOT verified[/bold red]: {escape('; '.join(broken))}; promised: {result.promise}")
+    broken = broken or ["outputs differ" if result.lossy else "intermediate values differ"]
+    console.print(f"[bold red]FAILED[/bold red]: {escape('; '.join(broken))} (expected {result.promise})")
 
 
 def _print_network(console: Console, result: Verification) -> None:
@@ -249,7 +251,7 @@ def _print_network(console: Console, result: Verification) -> None:
     elif result.passed:
         verdict = f"[bold yellow]close[/bold yellow], not identical: {result.promise}"
     else:
-        verdict = "[bold yellow]NOT the same classes[/bold yellow], as above"
+        verdict = "[bold yellow]classes differ[/bold yellow] (see above)"
     console.print(f"{verdict}, on {result.samples} samples ({result.engine} engine)")
 
 
@@ -266,7 +268,7 @@ def _unexercised_line(result: Verification) -> str:
     names = ", ".join(short_name(name, "") for name in result.unexercised[:_NAMED])
     more = len(result.unexercised) - _NAMED
     rest = f" and {more} more" if more > 0 else ""
-    return f"{names}{rest}: the same or clamped in all samples; give typical inputs with --inputs"
+    return f"{names}{rest}: constant or clamped in all samples; provide typical inputs with --inputs"
 
 
 def output_line(output: OutputComparison) -> str:
@@ -280,7 +282,7 @@ def output_line(output: OutputComparison) -> str:
     unit = "" if output.dtype.startswith("float") else " LSB"
     snr = "" if output.snr_db is None else f", SNR {decibels(output.snr_db)}"
     return (
-        f"{name}: {output.different:,} of {output.values:,} values differ, at most by {output.max_error:g}{unit}{snr}, "
+        f"{name}: {output.different:,} of {output.values:,} values differ, by at most {output.max_error:g}{unit}{snr}, "
         f"top-1 agreement {share(output.top1)}{accuracy}"
     )
 
@@ -288,7 +290,7 @@ def output_line(output: OutputComparison) -> str:
 def print_restored(console: Console, done: Restored) -> None:
     """What was not done or not given back, then the files."""
     if not done.rewritten:
-        console.print("the model has no rewritten operators; it was copied")
+        console.print("the model has no rewritten operators; copied unchanged")
     for loss in done.losses:
         console.print(f"note: {escape(loss)}")
     written = f"wrote {escape(', '.join(map(str, done.files)))}, " if done.files else ""

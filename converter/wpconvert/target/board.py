@@ -39,7 +39,7 @@ def _read(path: Path) -> Board:
     except (OSError, ValueError, TypeError) as error:
         raise ToolError(f"{path}: {error}") from error
     if not (path.parent / "board.cmake").is_file():
-        raise ToolError(f"{path.parent}: a board.json without a board.cmake")
+        raise ToolError(f"{path.parent}: board.json without board.cmake")
     return board
 
 

@@ -63,7 +63,7 @@ def cached(kind: str, key: str, make: Callable[[Path], None]) -> Path:
 
 def _unwritable(folder: Path, error: OSError) -> FileError:
     reason = error.strerror or str(error)
-    return FileError(f"{folder}: the cache cannot be written: {reason}; WPCONVERT_CACHE chooses another folder")
+    return FileError(f"{folder}: cannot write the cache: {reason}; set WPCONVERT_CACHE to another folder")
 
 
 def _drop_unused(parent: Path) -> None:

@@ -44,7 +44,7 @@ def build_firmware(board: Board, defines: tuple[str, ...] = ()) -> Path:
         with locked(tree):
             _build(root, board, defines, tree, cmake, ninja)
             if current_key() != key:
-                raise _SourcesChangedError(f"the sources in {root} change while they are being built; run again")
+                raise _SourcesChangedError(f"the sources in {root} changed during the build; run the command again")
             for path in [*tree.rglob("*.a"), tree / COMPILE_FLAGS, tree / LINK_FLAGS]:
                 shutil.copy2(path, folder / path.name)
 
@@ -92,4 +92,4 @@ def _build(root: Path, board: Board, defines: tuple[str, ...], tree: Path, cmake
     done = run_tool([cmake, "--build", tree, "--parallel", jobs, "--target", *targets])
     checked(done, f"building the firmware for {board.name}")
     if not list(tree.rglob("libwpconvert_port.a")):
-        raise ToolError(f"building the firmware for {board.name} gave no libraries in {tree}")
+        raise ToolError(f"building the firmware for {board.name} produced no libraries in {tree}")

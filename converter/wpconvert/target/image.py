@@ -68,15 +68,17 @@ def build_image(
 ) -> Image:
     """The image that runs the model with these bytes on a board; from the cache if it was built before.
 
-    What is attached behind the model is left out. The arena is as large as the board allows unless `arena_nbytes` says
-    otherwise. Raises UnsupportedError when the runtime lacks an operator or the image does not fit, ToolError when
+    The data attached to the model is left out. The arena is as large as the board allows unless `arena_nbytes` says
+    otherwise. Raises UnsupportedError for an unsupported operator or an image that does not fit, ToolError when
     a tool is missing or fails.
     """
     if missing := missing_operators(graph := model.graph):
-        raise UnsupportedError(f"the runtime has no operator {', '.join(missing)}, so no board can run this model")
+        raise UnsupportedError(
+            f"the runtime does not support the operator {', '.join(missing)}, so no board can run this model"
+        )
     arena = board.arena_nbytes if arena_nbytes is None else arena_nbytes
     if arena < 1:
-        raise UsageError(f"an arena of {arena} bytes, expected 1 or more")
+        raise UsageError(f"arena of {arena} bytes, expected at least 1")
     compiler = find_tool("arm-none-eabi-g++")
     firmware = build_firmware(board, defines)
     data = model.embedded(data)

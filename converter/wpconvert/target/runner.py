@@ -86,12 +86,14 @@ def run_on(
         works = attempt([], None).arena_nbytes
     except _ArenaTooSmallError as error:
         raise _too_large_for(board, error.needed) from error
-    raise UnsupportedError(f"an arena of {arena_nbytes:,} bytes is too small for this model: {works:,} bytes work")
+    raise UnsupportedError(
+        f"an arena of {arena_nbytes:,} bytes is too small for this model; {works:,} bytes are enough"
+    )
 
 
 def _too_large_for(board: Board, needed: int) -> UnsupportedError:
     return UnsupportedError(
-        f"this model needs an arena of {needed:,} bytes or more, {board.name} has room for {board.arena_nbytes:,}"
+        f"this model needs an arena of at least {needed:,} bytes, {board.name} has {board.arena_nbytes:,}"
     )
 
 
@@ -113,7 +115,7 @@ def run_image(
         raw = (folder / "outputs.bin").read_bytes()
     expected = len(samples) * sum(_nbytes(port) for port in outputs)
     if len(raw) != expected or len(facts.ticks) != len(samples):
-        raise DeviceError(f"{board.name}: expected {expected} bytes of outputs, the device wrote {len(raw)}")
+        raise DeviceError(f"{board.name}: expected {expected} bytes of output, the device wrote {len(raw)}")
     return DeviceRun(
         board.name,
         simulator.name,
@@ -147,7 +149,7 @@ def _check_samples(inputs: Sequence[Port], samples: Sequence[Sample]) -> None:
     for sample in samples:
         given = [(array.shape, array.dtype) for array in sample]
         if given != list(inputs):
-            raise UsageError(f"inputs {_port_text(given)} given, the model takes {_port_text(inputs)}")
+            raise UsageError(f"got inputs {_port_text(given)}, the model takes {_port_text(inputs)}")
 
 
 def _port_text(ports: Sequence[Port]) -> str:
@@ -179,11 +181,13 @@ def _instructions(ticks: int, facts: Facts) -> int:
 def _check(board: Board, image: Image, code: int, printed: str, facts: Facts, samples: int) -> None:
     """Raise what went wrong on the device."""
     if facts.fault is not None:
-        where = f"during inference {len(facts.ticks) + 1}" if facts.arena is not None else "while starting"
+        where = f"during inference {len(facts.ticks) + 1}" if facts.arena is not None else "during start-up"
         raise DeviceError(f"{board.name} faulted {where}: {explain_fault(facts.fault, image.path)}")
     if facts.error is not None and facts.arena is not None and facts.arena > image.arena_nbytes:
         raise _ArenaTooSmallError(facts.arena)
     if facts.error is not None:
         raise UnsupportedError(f"{board.name} cannot run this model: {facts.error}")
     if facts.done != samples:
-        raise DeviceError(f"{board.name}: the simulator ended before the program did: {crash_reason(code, printed)}")
+        raise DeviceError(
+            f"{board.name}: the simulator exited before the program finished: {crash_reason(code, printed)}"
+        )

@@ -43,7 +43,7 @@ def _fvp(board: Board, image: Path) -> list[str]:
     names = board.simulators["fvp"]
     found = next((path for path in map(shutil.which, names) if path), None)
     if found is None:
-        raise ToolError(f"{' or '.join(names)} is not on PATH; Arm gives it away as Corstone-300 Ecosystem FVP")
+        raise ToolError(f"{' or '.join(names)} is not on PATH; it is part of Arm's free Corstone-300 Ecosystem FVP")
     settings = {
         "cpu0.semihosting-enable": "1",
         "mps3_board.visualisation.disable-visualisation": "1",
@@ -88,7 +88,7 @@ def simulate(command: list[str], folder: Path, timeout_s: float) -> tuple[int, s
             done = printed.count("wp:ticks")
             raise DeviceError(
                 f"the device did not finish within {timeout_s:g} seconds ({done} inferences done); "
-                "it hangs, or needs a larger --timeout"
+                "it hangs or needs a larger --timeout"
             ) from error
     return process.returncode, output.decode("utf-8", "replace")
 
@@ -100,5 +100,5 @@ def crash_reason(code: int, output: str) -> str:
     if fatal:
         return fatal[:300]
     if code < 0:
-        return f"the simulator was ended by {signal.Signals(-code).name}"
-    return lines[-1][:300] if lines else f"the simulator ended with code {code} and no output"
+        return f"the simulator was terminated by {signal.Signals(-code).name}"
+    return lines[-1][:300] if lines else f"the simulator exited with code {code} and no output"

@@ -27,9 +27,11 @@ def print_run(console: Console, report: TargetReport) -> None:
     where = f"{report.target} ({report.simulator})"
     if report.identical:
         console.print(
-            f"[bold green]identical[/bold green]: {where} gives the bits of the reference interpreter "
+            f"[bold green]identical[/bold green]: {where} gives the same bits as the reference interpreter "
             f"on {report.samples} samples"
         )
         return
     broken = [f"output {output.name or i}" for i, output in enumerate(report.outputs) if not output.equal]
-    console.print(f"[bold red]NOT identical[/bold red]: {where} differs in {escape(', '.join(broken))}")
+    console.print(
+        f"[bold red]FAILED[/bold red]: {where} differs from the reference interpreter in {escape(', '.join(broken))}"
+    )

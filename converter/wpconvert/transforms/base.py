@@ -113,7 +113,7 @@ class Transform(ABC):
     options: ClassVar[tuple[Option, ...]] = ()
     fields: ClassVar[tuple[Field, ...]] = ()
     """Numbers of its weights in reports."""
-    not_worth: ClassVar[str] = "would not shrink: blobs save {saved:,} bytes, what stands beside them takes {side:,}"
+    not_worth: ClassVar[str] = "would not shrink: blobs save {saved:,} bytes, their side data takes {side:,}"
 
     def check(self, options: Values) -> None:
         """UsageError for options that are wrong or contradict each other."""
@@ -177,11 +177,11 @@ class PerWeight(Transform):
         """Why weights that share their bytes, some of which are chosen, cannot be changed alike."""
         for choice in sharing:
             if choice.method != self.name:
-                return f"shares its bytes with {choice.weight.label}, which is not changed like it"
+                return f"shares its data with {choice.weight.label}, which is not changed the same way"
             if (obstacle := obstacle_of(choice.weight)) is not None:
                 return obstacle
             if choice.weight.shape != sharing[0].weight.shape or choice.options != sharing[0].options:
-                return f"shares its bytes with {sharing[0].weight.label}, which is not changed like it"
+                return f"shares its data with {sharing[0].weight.label}, which is not changed the same way"
             for name in choice.weight.operators:
                 if name not in self.operators:
                     return f"weights of {name} cannot be changed"

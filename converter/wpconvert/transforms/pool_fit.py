@@ -28,7 +28,7 @@ class Part:
     importance: NDArray[np.float64]
 
     @classmethod
-    def of(cls, weights: NDArray[np.int8], scales: NDArray[np.floating]) -> Part:
+    def from_weights(cls, weights: NDArray[np.int8], scales: NDArray[np.floating]) -> Part:
         """Of int8[rows, …, depth] and the scales of the rows, float[rows] or [1]: layers count alike, a layer's rows by
         what they are in real numbers.
         """
@@ -50,7 +50,7 @@ def fit(parts: Sequence[Part], size: int, lut_bits: int, seed: int) -> tuple[NDA
             chosen = _closest(part.vectors, part.within, pool, scales[index])
             scales[index] = _scales(part.vectors, part.within, pool, chosen)
             _add(part, chosen, scales[index], sums, counts)
-        # A vector that nothing chose stays as it is, and so does one of zeros: rows of nothing else rely on it.
+        # A vector that nothing chose stays unchanged, and so does one of zeros: rows of nothing else rely on it.
         pool = np.divide(sums, counts, out=pool.copy(), where=(counts > 0) & (pool != 0).any(axis=1, keepdims=True))
     return quantise(pool, lut_bits)
 

@@ -35,7 +35,7 @@ class PoolSettings:
     seed: int = 0
 
     @classmethod
-    def of(cls, options: Values) -> PoolSettings:
+    def from_values(cls, options: Values) -> PoolSettings:
         """What options ask for, by their names."""
         size, lut = options.get("pool_size"), options.get("lut")
         return cls(

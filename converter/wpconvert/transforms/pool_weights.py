@@ -83,7 +83,7 @@ def pool_weights(
             if keys & asked:
                 more.append(together)
             else:
-                why = "kept: not made of the vectors that other tensors are made of; a rule can pool it"
+                why = "kept: does not consist of the pool's vectors; a rule can pool it"
                 result.reasons |= dict.fromkeys(keys, why)
         if more:
             _pool_group(job, more, result)
@@ -102,7 +102,7 @@ def _obstacle(model: DenseModel, weight: Weight, sharing: Sequence[Choice]) -> s
     for choice in sharing:
         other = choice.weight
         if choice.method != POOL or not isinstance(other, Rewritable) or other.shape != weight.shape:
-            return f"shares its bytes with {other.label}, which is not pooled like it"
+            return f"shares its data with {other.label}, which is not pooled the same way"
     return None
 
 
@@ -144,9 +144,9 @@ def _exact_pool(job: _Job, found: NDArray[np.int8], members: Sequence[Rewritable
         ((bits, shift) for bits, shift in _kinds(settings.lut_bits) if fits(found, bits, shift).all()), (16, 0)
     )
     if bits != settings.lut_bits:
-        notes.append(f"the weights' own pool needs look-up entries of {bits} bits, not {settings.lut_bits}")
+        notes.append(f"the exact pool of the weights needs {bits}-bit look-up entries, not {settings.lut_bits}")
     which = "the weights" if settings.scope == NETWORK else members[0].label
-    notes.append(f"{which}: made of {len(found)} vectors already, an exact pool; no weight changes")
+    notes.append(f"{which}: an exact pool of {len(found)} vectors; no weight changes")
     return Pool(found, bits, shift, job.lut(members, shift))
 
 
@@ -163,7 +163,7 @@ def _pool_group(job: _Job, group: Sequence[Sequence[Rewritable]], result: Pooled
     """Fit a pool to weights, in lists of those that share their bytes, and put what is made of it in their place."""
     settings, members = job.settings, [weight for sharing in group for weight in sharing]
     scales = {weight.key: job.model.scales(weight.key) for weight in members}
-    parts = [Part.of(weight.values, scales[weight.key]) for weight in members]
+    parts = [Part.from_weights(weight.values, scales[weight.key]) for weight in members]
     vectors, shift = fit(parts, settings.size or DEFAULT_SIZE, settings.lut_bits, settings.seed)
     pool = Pool(vectors, settings.lut_bits, shift, job.lut(members, shift))
     for sharing in group:

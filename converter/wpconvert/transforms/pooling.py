@@ -30,7 +30,7 @@ class PoolTransform(Transform):
     """Weights in vectors of a pool; those that are made of few vectors already stay as they are."""
 
     name = POOL
-    summary = "eight channels as one of up to 256 vectors; weights that are not made of so few are changed"
+    summary = "groups of eight channels as indices into up to 256 vectors; changes weights that are not pooled"
     codec = POOL
     loss = "lossy, or exact"
     not_worth = "would not shrink: indices save {saved:,} bytes, their pool takes {side:,}"
@@ -38,31 +38,31 @@ class PoolTransform(Transform):
         Option(
             "pool_size",
             "N",
-            f"Vectors of a pool, at most {MAX_SIZE} ({DEFAULT_SIZE} by default).",
+            f"Number of vectors in a pool, at most {MAX_SIZE} ({DEFAULT_SIZE} by default).",
             low=1,
             high=MAX_SIZE,
         ),
         Option(
             "lut_bits",
             "BITS",
-            f"Of a look-up entry: {_words(LUT_BITS)} ({_DEFAULTS.lut_bits} by default). 4 rounds them.",
+            f"Bits of a look-up entry: {_words(LUT_BITS)} ({_DEFAULTS.lut_bits} by default). 4 rounds them.",
             words=LUT_BITS,
         ),
         Option(
             "act_bits",
             "BITS",
-            f"Of activations that pooled weights multiply ({ACT_BITS} by default).",
+            f"Bits of activations of pooled operators ({ACT_BITS} by default).",
             low=1,
             high=ACT_BITS,
             of_rules=True,
         ),
         Option(
-            "pool_scope", "SCOPE", f"What shares a pool: {_words(SCOPES)} ({_DEFAULTS.scope} by default).", words=SCOPES
+            "pool_scope", "SCOPE", f"Scope of a pool: {_words(SCOPES)} ({_DEFAULTS.scope} by default).", words=SCOPES
         ),
         Option(
             "lut",
             "WHERE",
-            f"Where the look-up table is: {_words(_LUTS)} (by default none, ram where few bits need it).",
+            f"Location of the look-up table: {_words(_LUTS)} (by default none, or ram for reduced bits).",
             words=_LUTS,
         ),
     )
@@ -75,7 +75,7 @@ class PoolTransform(Transform):
                 next(option for option in self.options if option.name == name).check(options[name])
         if options.get("lut") == "none" and options.get("lut_bits") == min(LUT_BITS):
             bits = min(LUT_BITS)
-            raise UsageError(f"--lut none contradicts --lut-bits {bits}: rounded entries have to be looked up")
+            raise UsageError(f"--lut none contradicts --lut-bits {bits}: rounded entries need a look-up table")
 
     def preferred(self, choices: Sequence[Choice]) -> list[Choice]:
         """The choices, without what depends on few weights, or needs them exact; a rule can pool that, too."""
@@ -94,7 +94,7 @@ class PoolTransform(Transform):
 
     def apply(self, model: DenseModel, choices: Sequence[Choice], options: Values) -> Applied:
         """Pool the weights that are chosen, in place."""
-        settings = PoolSettings.of(options)
+        settings = PoolSettings.from_values(options)
         act_bits = {choice.weight.key: _act_bits(choice, settings) for choice in choices}
         pooled = pool_weights(model, choices, act_bits, settings)
         changed = {key: changed_by(pool, act_bits[key], pooled.snr_db.get(key)) for key, pool in pooled.pools.items()}
@@ -123,7 +123,7 @@ def _described(pooled: Pooled) -> str:
     first, tensors = pools[0], len(pooled.pools)
     most = max(pool.size for pool in pools)
     what = f"a pool of {most}" if len(pools) == 1 else f"{len(pools)} pools of at most {most}"
-    where = ("no look-up table", "a look-up table made in RAM", "a look-up table in flash")[first.lut]
+    where = ("no look-up table", "a look-up table computed in RAM", "a look-up table in flash")[first.lut]
     return (
         f"{what} vectors for {tensors} {'tensor' if tensors == 1 else 'tensors'}: "
         f"{sum(pool.nbytes for pool in pools):,} bytes, {where}, entries of {first.lut_bits} bits"

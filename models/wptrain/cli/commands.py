@@ -129,16 +129,17 @@ def pretrain(
 def pool(
     source: NetworkArgument,
     dataset: DatasetOption = "digits",
-    pool_size: Annotated[int, typer.Option("--pool-size", help="Vectors in the pool.")] = _POOL.pool_size,
+    pool_size: Annotated[int, typer.Option("--pool-size", help="Number of vectors in the pool.")] = _POOL.pool_size,
     lut_bits: Annotated[int, typer.Option("--lut-bits", help="Bits of a look-up entry.")] = _POOL.lut_bits,
     train_pool: Annotated[
-        bool, typer.Option("--train-pool/--freeze-pool", help="Train the pool's vectors too, or keep them.")
+        bool, typer.Option("--train-pool/--freeze-pool", help="Train the pool's vectors, or keep them fixed.")
     ] = _POOL.train_pool,
     refresh: Annotated[
-        int, typer.Option("--refresh", min=0, metavar="N", help="Cluster anew every N epochs; 0: never.")
+        int, typer.Option("--refresh", min=0, metavar="N", help="Repeat the clustering every N epochs; 0: never.")
     ] = _POOL.refresh,
     distil: Annotated[
-        float, typer.Option("--distil", min=0.0, max=1.0, help="Share of the loss that follows the dense network.")
+        float,
+        typer.Option("--distil", min=0.0, max=1.0, help="Share of the loss for distillation from the dense network."),
     ] = _POOL.distil,
     precision: PrecisionOption = _POOL.precision,
     epochs: EpochsOption = _POOL.epochs,
@@ -174,7 +175,7 @@ def pool(
 
 def export(
     source: NetworkArgument,
-    out: Annotated[Path, typer.Option("--out", metavar="OUT.tflite|.onnx", help="The model.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="OUT.tflite|.onnx", help="Output file.", show_default=False)],
     dataset: DatasetOption = "digits",
 ) -> None:
     """Write a network as an int8 .tflite, pooled weights stay exactly pooled; or as a float32 .onnx."""

@@ -51,7 +51,7 @@ def _application() -> typer.Typer:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise ToolError(
-            f"{', '.join(missing)} not installed: training needs the extra; "
+            f"{', '.join(missing)} not installed: training needs the extra `train`; "
             "run `make setup-train` in a clone, or pip install 'wpconvert[train]'"
         )
     import typer  # noqa: PLC0415 - an interrupt has to be heard before

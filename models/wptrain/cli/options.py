@@ -24,17 +24,21 @@ ERR = Console(stderr=True, highlight=False)
 DatasetOption = Annotated[
     str, typer.Option("--dataset", metavar="NAME[:PATH]", help=f"One of {', '.join(data.CHOICES)}.")
 ]
-OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where network, checkpoint and runs go.")]
-RateOption = Annotated[float, typer.Option("--learning-rate", min=0.0, help="At the start.")]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of weights, order, shifts and clustering.")]
-EpochsOption = Annotated[int, typer.Option("--epochs", min=1, help="Times that all training images are seen.")]
-ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads; another number, other last bits.")]
-PrecisionOption = Annotated[
-    str, typer.Option("--precision", metavar="|".join(PRECISIONS), help="Of operators in training.")
+OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder for network, checkpoint and runs.")]
+RateOption = Annotated[float, typer.Option("--learning-rate", min=0.0, help="Initial learning rate.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed for weights, order, shifts and clustering.")]
+EpochsOption = Annotated[int, typer.Option("--epochs", min=1, help="Number of passes over all training images.")]
+ThreadsOption = Annotated[
+    int, typer.Option("--threads", min=1, help="CPU threads; the last bits of results depend on their number.")
 ]
-DeviceOption = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="What computes.")]
-TrackOption = Annotated[bool, typer.Option("--track/--no-track", help="Keep parameters and metrics with MLflow.")]
-NetworkArgument = Annotated[Path, typer.Argument(metavar="NETWORK.pt", help="What wptrain wrote.", show_default=False)]
+PrecisionOption = Annotated[
+    str, typer.Option("--precision", metavar="|".join(PRECISIONS), help="Number format of operators in training.")
+]
+DeviceOption = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Device for training.")]
+TrackOption = Annotated[bool, typer.Option("--track/--no-track", help="Record parameters and metrics with MLflow.")]
+NetworkArgument = Annotated[
+    Path, typer.Argument(metavar="NETWORK.pt", help="A network written by wptrain.", show_default=False)
+]
 
 
 def load_dataset(choice: str) -> Dataset:

@@ -37,7 +37,7 @@ def sweep_pool(
     source: NetworkArgument,
     dataset: DatasetOption = "digits",
     sizes: Annotated[
-        list[int], typer.Option("--pool-size", help="Vectors in the pool; may be given several times.")
+        list[int], typer.Option("--pool-size", help="Number of vectors in the pool; can be given several times.")
     ] = _SIZES,
     epochs: EpochsOption = _POOL.epochs,
     learning_rate: RateOption = _POOL.learning_rate,
@@ -56,7 +56,7 @@ def sweep_lut(
     source: NetworkArgument,
     dataset: DatasetOption = "digits",
     lut_bits: Annotated[
-        list[int], typer.Option("--lut-bits", help="Bits of a look-up entry; may be given several times.")
+        list[int], typer.Option("--lut-bits", help="Bits of a look-up entry; can be given several times.")
     ] = _LUT_BITS,
 ) -> None:
     """Accuracy of a pooled network by bits of an entry of its look-up table, not retrained."""
@@ -72,9 +72,11 @@ def sweep_act(
     dataset: DatasetOption = "digits",
     act_bits: Annotated[
         list[int],
-        typer.Option("--act-bits", min=1, max=8, help="Bits of an activation; may be given several times."),
+        typer.Option("--act-bits", min=1, max=8, help="Bits of an activation; can be given several times."),
     ] = _ACT_BITS,
-    epochs: Annotated[int, typer.Option("--epochs", min=0, help="Of training with so few bits; 0: none.")] = 0,
+    epochs: Annotated[
+        int, typer.Option("--epochs", min=0, help="Epochs of training for each number of bits; 0: none.")
+    ] = 0,
     learning_rate: RateOption = _POOL.learning_rate,
     precision: PrecisionOption = _POOL.precision,
     seed: SeedOption = _POOL.seed,

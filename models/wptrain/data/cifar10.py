@@ -59,8 +59,8 @@ def _layout(path: Path) -> tuple[Path, str, Callable[[Path], Labelled]]:
     if not path.is_dir():
         raise FileError(f"{path}: no such folder; expected the unpacked CIFAR-10 archive, python or binary version")
     raise DataError(
-        f"{path}: neither data_batch_1 (python version of CIFAR-10) nor data_batch_1.bin (binary version) is there; "
-        "name the unpacked folder, or use images:PATH for images in folders"
+        f"{path}: found neither data_batch_1 (python version of CIFAR-10) nor data_batch_1.bin (binary version); "
+        "give the unpacked folder, or use images:PATH for images in folders"
     )
 
 
@@ -94,7 +94,7 @@ def _read_binary(path: Path) -> Labelled:
 
 def _present(path: Path) -> Path:
     if not path.is_file():
-        raise DataError(f"{path}: missing beside the other batches; unpack the archive again")
+        raise DataError(f"{path}: missing, while other batches exist; unpack the archive again")
     return path
 
 

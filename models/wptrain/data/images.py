@@ -61,7 +61,9 @@ def load(path: Path) -> Dataset:
         raise DataError(f"{path}: no images found; {_LAYOUT}")
     strange = sorted(set(arrays["test"]) - set(classes))
     if strange or not arrays["test"]:
-        problem = f"test has classes that train lacks: {', '.join(strange)}" if strange else "no test images found"
+        problem = (
+            f"test has classes that are missing in train: {', '.join(strange)}" if strange else "no test images found"
+        )
         raise DataError(f"{path}: {problem}; {_LAYOUT}")
     train, test = (_joined(arrays[part], classes) for part in PARTS)
     kept, held = splits.hold_out(train.labels, f"{path}: train")
@@ -114,7 +116,7 @@ class _Decoder:
         """Sizes come before decoding: a header may promise gigabytes."""
         if not self._mode:
             if max(size) > LARGEST_SIDE:
-                raise DataError(f"{where}: {size[0]} x {size[1]} pixels, expected at most {LARGEST_SIDE} a side")
+                raise DataError(f"{where}: {size[0]} x {size[1]} pixels, expected at most {LARGEST_SIDE} per side")
             self._mode, self._size = ("L" if mode in {"1", "L"} else "RGB"), size
         elif size != self._size:
             raise DataError(
@@ -132,7 +134,7 @@ def _files(path: Path) -> Iterator[_File]:
         else:
             yield from _in_tar(path)
     except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, NotImplementedError) as error:
-        raise DataError(f"{path}: neither a folder nor a sound tar or zip archive: {error}") from error
+        raise DataError(f"{path}: neither a folder nor a valid tar or zip archive: {error}") from error
 
 
 def _place(name: str) -> tuple[str, str, str] | None:

@@ -31,7 +31,7 @@ class PickledArray:
 
 
 class _PickledType:
-    """The name of an array's element type; byte order and fields are noted by nobody."""
+    """The name of an array's element type; byte order and fields are noted nowhere."""
 
     def __init__(self, name: object = None, *_: object) -> None:
         self.name = name
@@ -60,11 +60,11 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         stand_in = _STAND_INS.get((module, name))
         if stand_in is None:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no array needs")
+            raise pickle.UnpicklingError(f"it requests {module}.{name}, which arrays do not need")
         return stand_in
 
     def persistent_load(self, pid: Any) -> Any:
-        raise pickle.UnpicklingError(f"it refers to an object outside, {pid!r}")
+        raise pickle.UnpicklingError(f"it refers to an external object, {pid!r}")
 
 
 def read_pickle(path: Path) -> object:
@@ -81,7 +81,7 @@ def read_pickle(path: Path) -> object:
         raise
     except Exception as error:
         # A malformed pickle can end in almost any exception.
-        raise DataError(f"{path}: refused as a pickle of arrays: {error}") from error
+        raise DataError(f"{path}: not accepted as a pickle of arrays: {error}") from error
 
 
 def to_array(value: object, where: str) -> NDArray[np.uint8]:
@@ -93,9 +93,9 @@ def to_array(value: object, where: str) -> NDArray[np.uint8]:
     if not isinstance(kind, _PickledType) or kind.name not in (b"u1", "u1") or fortran or not isinstance(raw, bytes):
         raise DataError(f"{where}: expected an array of uint8 in C order")
     if not isinstance(shape, tuple) or not all(isinstance(extent, int) and extent >= 0 for extent in shape):
-        raise DataError(f"{where}: expected a shape of whole numbers")
+        raise DataError(f"{where}: expected a shape of integers")
     array = np.frombuffer(raw, np.uint8)
     try:
         return array.reshape(shape)
     except ValueError as error:
-        raise DataError(f"{where}: {len(raw)} bytes do not fill the shape {shape}") from error
+        raise DataError(f"{where}: {len(raw)} bytes do not match the shape {shape}") from error

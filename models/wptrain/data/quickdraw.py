@@ -27,7 +27,7 @@ def load(path: Path) -> Dataset:
     such folder, DataError when it holds no classes or a malformed file.
     """
     if not path.is_dir():
-        raise FileError(f"{path}: no such folder; expected one of CLASS.npy files (Quick, Draw! bitmaps)")
+        raise FileError(f"{path}: no such folder; expected a folder with CLASS.npy files (Quick, Draw! bitmaps)")
     files = {file.stem.removeprefix(_PREFIX): file for file in path.glob("*.npy")}
     classes = tuple(sorted(files))
     if len(classes) < 2:

@@ -25,5 +25,5 @@ def export(trained: Trained, dataset: Dataset) -> bytes:
 def export_onnx(trained: Trained) -> bytes:
     """The float model. Raises ValueError for a pooled network."""
     if trained.pooling is not None:
-        raise ValueError("a network with a weight pool: expected --out OUT.tflite, which keeps its vectors")
+        raise ValueError("a network with a weight pool needs --out OUT.tflite, which keeps its vectors")
     return to_float_onnx(trained.network, trained.image_shape)

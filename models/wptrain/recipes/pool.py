@@ -19,7 +19,7 @@ from ..weight_pool import PoolKeeper, WeightPool, attach, cluster_weights, make_
 class PoolSettings(TrainSettings):
     """What decides the result; each field is an option of the command.
 
-    `refresh`: epochs after which the pool is made anew from the latent weights; 0: never. `train_pool`: the vectors
+    `refresh`: epochs after which the pool is made again from the latent weights; 0: never. `train_pool`: the vectors
     of the pool are trained with the weights. `distil`: share of the loss that asks for the dense network's outputs
     instead of the labels.
     """
@@ -40,7 +40,7 @@ def pooled(trained: Trained, settings: PoolSettings) -> tuple[Trained, WeightPoo
     Raises ValueError when the network is pooled already or the settings are outside their ranges.
     """
     if trained.pooling is not None:
-        raise ValueError(f"{trained.network_name}: is pooled already, expected a dense network")
+        raise ValueError(f"{trained.network_name}: already pooled, expected a dense network")
     if not 1 <= settings.pool_size <= MAX_SIZE:
         raise ValueError(f"pool size {settings.pool_size}: expected 1 to {MAX_SIZE}")
     if settings.lut_bits not in LUT_BITS:

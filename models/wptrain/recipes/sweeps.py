@@ -54,7 +54,7 @@ def sweep_act(trained: Trained, dataset: Dataset, settings: PoolSettings, act_bi
     """Table 6: a pooled network whose pooled convolutions read activations of so many bits.
 
     Each is measured as it is and, where `settings` has epochs, after so many of training with those bits and a pool
-    that stays as it is. Raises ValueError for a dense network.
+    that is unchanged. Raises ValueError for a dense network.
     """
     for bits in act_bits:
         changed = _copy(trained)

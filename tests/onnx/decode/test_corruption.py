@@ -103,8 +103,8 @@ def test_any_bytes_give_a_tensor_or_a_model_error(op_type: str, values: Array, d
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        (np.zeros((2, 3), np.float64), "its elements are float64"),
-        (np.zeros((2, 3), np.complex64), "its elements are complex64"),
+        (np.zeros((2, 3), np.float64), "its elements have type float64"),
+        (np.zeros((2, 3), np.complex64), "its elements have type complex64"),
         (np.zeros((2, 0), np.int8), "it has no elements"),
     ],
 )
@@ -117,5 +117,5 @@ def test_a_tensor_that_cannot_be_held_is_told(method: str, values: Array, reason
 @pytest.mark.parametrize("method", ["packed", "huffman", "pool"])
 def test_too_many_distinct_values_are_told(method: str) -> None:
     values = np.arange(8 * 300, dtype=np.float32).reshape(300, 8)
-    with pytest.raises(ModelError, match=r"more than 256 distinct values|not made of 256 vectors"):
+    with pytest.raises(ModelError, match=r"more than 256 distinct values|does not consist of 256 vectors"):
         DECODERS[method].encode(values, Settings())

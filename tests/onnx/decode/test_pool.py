@@ -123,7 +123,7 @@ def test_more_vectors_come_nearer_to_the_weights() -> None:
 
 def test_without_a_pool_and_a_size_nothing_is_changed() -> None:
     weights = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
-    with pytest.raises(ModelError, match="not made of 256 vectors of 8"):
+    with pytest.raises(ModelError, match="does not consist of 256 vectors of 8"):
         POOL.encode(weights, Settings())
 
 

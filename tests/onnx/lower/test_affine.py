@@ -160,9 +160,9 @@ def test_unfit_normalisations_are_named() -> None:
     where = r"node 'BatchNormalization_\d+' \(BatchNormalization\): "
     for b, error, message in (
         (normalised((1, 3, 4, 4), np.ones(2), np.ones(2)), ModelError, r"\[2, 2, 2, 2\] parameters for 3 channels"),
-        (normalised((1, 3, 2, 2, 2), np.ones(3), np.ones(3)), UnsupportedError, "an input of 5 dimensions"),
-        (normalised((1, 3, 4, 4), np.ones(3), np.full(3, np.inf)), ModelError, ".*no finite numbers"),
-        (normalised((1, 3, 4, 4), np.ones(3), np.ones(3), epsilon=-9.0), ModelError, ".*no finite numbers"),
+        (normalised((1, 3, 2, 2, 2), np.ones(3), np.ones(3)), UnsupportedError, "the input has 5 dimensions"),
+        (normalised((1, 3, 4, 4), np.ones(3), np.full(3, np.inf)), ModelError, ".*factors that are not finite"),
+        (normalised((1, 3, 4, 4), np.ones(3), np.ones(3), epsilon=-9.0), ModelError, ".*factors that are not finite"),
         (normalised((1, 3, 4, 4), np.ones(3), np.ones(3), training_mode=1), UnsupportedError, "training_mode"),
     ):
         with pytest.raises(error, match=where + message):

@@ -79,6 +79,6 @@ def test_a_sum_that_the_quantiser_leaves_in_float32_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["inception_v1", *swept("bvlc_alexnet", "zfnet512")])
 def test_normalisation_across_channels_is_named(name: str) -> None:
-    message = r"node '.+' \(LRN\): operator LRN is not supported; supported are Abs, Add, "
+    message = r"node '.+' \(LRN\): operator LRN is not supported; supported: Abs, Add, "
     with pytest.raises(UnsupportedError, match=f"^{name}: {message}"):
         lower(calibrated(name), name)

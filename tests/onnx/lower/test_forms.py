@@ -268,20 +268,23 @@ def test_means_of_windows(attributes: dict[str, Any], counts: int, quant: tuple[
 @pytest.mark.parametrize(
     ("b", "message"),
     [
-        (built("Gemm", (2, 10), (integers(0, 10, 4), np.ones((2, 1), np.float32))), "a bias of shape .2, 1. for 4"),
+        (
+            built("Gemm", (2, 10), (integers(0, 10, 4), np.ones((2, 1), np.float32))),
+            "a bias of shape .2, 1. does not match 4",
+        ),
         (built("Gemm", (4, 10), (integers(0, 10, 4), np.ones((4, 1), np.float32))), "a bias of shape .4, 1. for 4"),
-        (built("MatMul", (2, 3, 10), (integers(0, 2, 10, 4),)), r"weights \[2, 10, 4\], supported are matrices"),
+        (built("MatMul", (2, 3, 10), (integers(0, 2, 10, 4),)), r"weights \[2, 10, 4\]; supported: matrices"),
         (
             built("MaxPool", IMAGE, kernel_shape=[2, 2], dilations=[2, 2]),
-            "dilations .2, 2., supported are pools without",
+            "dilations .2, 2. of a pool are not supported",
         ),
-        (built("Pad", IMAGE, (np.zeros(8, np.int64),), mode="reflect"), "mode 'reflect', supported is 'constant'"),
+        (built("Pad", IMAGE, (np.zeros(8, np.int64),), mode="reflect"), "mode 'reflect'; supported: 'constant'"),
         (built("Pad", IMAGE, (np.full(8, -1, np.int64),)), "negative padding"),
-        (built("Slice", IMAGE, tuple(np.array([v], np.int64) for v in (3, 0, 2, -1))), "supported are positive ones"),
+        (built("Slice", IMAGE, tuple(np.array([v], np.int64) for v in (3, 0, 2, -1))), "supported: positive steps"),
         (built("Mul", IMAGE, (np.ones(5, np.float32),)), "is not quantised per tensor"),
-        (built("Mul", IMAGE, (np.float32(np.inf),)), r"\(Mul\): the constant '.*' is inf, supported are finite ones"),
-        (built("Add", IMAGE, (np.float32(np.nan),)), r"\(Add\): the constant '.*' is nan, supported are finite ones"),
-        (built("PRelu", IMAGE, (np.ones(5, np.float32),)), "supported is PRelu of one quantised tensor"),
+        (built("Mul", IMAGE, (np.float32(np.inf),)), r"\(Mul\): the constant '.*' is inf, expected a finite value"),
+        (built("Add", IMAGE, (np.float32(np.nan),)), r"\(Add\): the constant '.*' is nan, expected a finite value"),
+        (built("PRelu", IMAGE, (np.ones(5, np.float32),)), "only PRelu of one quantised tensor"),
         (
             built("LogSoftmax", (1, 5)),
             "LogSoftmax is not supported, Softmax gives the same classes; supported",
@@ -305,5 +308,5 @@ def test_activations_of_nothing_are_named(op: str, inputs: tuple[str, ...]) -> N
 
 def test_a_padding_value_that_is_none_is_named() -> None:
     b = built("Pad", IMAGE, (np.ones(8, np.int64), np.float32(np.nan)))
-    with pytest.raises(ModelError, match=r"\(Pad\): its value is nan, expected one number"):
+    with pytest.raises(ModelError, match=r"\(Pad\): the padding value is nan, expected one number"):
         lower(b.build(), "model")

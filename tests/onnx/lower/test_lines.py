@@ -84,7 +84,7 @@ def test_a_network_of_signals_moves_no_data() -> None:
     [
         ({"strides": [1, 1]}, "'strides' is"),
         ({"pads": [1]}, "'pads' is"),
-        ({"group": 2}, "do not fit 3 input channels"),
+        ({"group": 2}, "do not match 3 input channels"),
     ],
 )
 def test_malformed_ones_are_refused(attributes: dict[str, Any], message: str) -> None:

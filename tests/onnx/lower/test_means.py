@@ -92,5 +92,5 @@ def test_windows_that_the_kernel_does_not_have_are_means_of_parts(scale: float, 
 def test_windows_of_many_sizes_are_named() -> None:
     b = pooled((1, 2, 8, 8), kernel_shape=[7, 7], pads=[6, 6, 6, 6])
     node = next(node.name for node in b.nodes if node.op_type == "AveragePool")
-    with pytest.raises(UnsupportedError, match=rf"'{node}' .*: pads \[6, 6, 6, 6\], windows of more than 25 sizes"):
+    with pytest.raises(UnsupportedError, match=rf"'{node}' .*: pads \[6, 6, 6, 6\] give windows of more than 25 sizes"):
         lower(b.build(), "net")

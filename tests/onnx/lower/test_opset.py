@@ -72,6 +72,6 @@ def test_a_quantised_model_of_the_first_operator_set_that_has_scales_is_lowered(
 
 def test_an_operator_that_has_no_newer_form_is_told_in_one_line(tmp_path: Path) -> None:
     onnx.save(old_model("Upsample", 8), tmp_path / "net.onnx")
-    with pytest.raises(UnsupportedError, match=r"net.onnx: operator set 8 cannot be brought to 13: ") as caught:
+    with pytest.raises(UnsupportedError, match=r"net.onnx: opset 8 cannot be converted to 13: ") as caught:
         calibrate(tmp_path / "net.onnx", samples(tmp_path))
     assert "\n" not in str(caught.value)

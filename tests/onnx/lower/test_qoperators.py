@@ -142,5 +142,5 @@ def test_padding_of_integers_goes_into_the_convolution() -> None:
 def test_a_layer_that_gives_float32_is_named() -> None:
     b, x, own = start("int8")
     b.output(b.op("QGemm", b.op("Flatten", x), *own, *weights(b, 144, 5), "", domain=MICROSOFT))
-    with pytest.raises(UnsupportedError, match=r"\(QGemm\): its output is float32; quantise it too"):
+    with pytest.raises(UnsupportedError, match=r"\(QGemm\): the output is float32; quantise it too"):
         lower(b.build(), "model")

@@ -48,7 +48,7 @@ def test_rounding_to_a_type_that_is_none() -> None:
     b.inputs.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 64)))
     scale = b.constant(np.float32(0.02))
     b.output(b.op("DequantizeLinear", b.op("QuantizeLinear", "x", scale, output_dtype=99), scale))
-    with pytest.raises(ModelError, match="'output_dtype' is 99, which is no type"):
+    with pytest.raises(ModelError, match="'output_dtype' is 99, which is not a type"):
         lower(b.build(), "model")
 
 
@@ -56,7 +56,7 @@ def test_a_zero_point_of_another_type_than_the_integers() -> None:
     b = Builder("uint8")
     b.inputs.append(helper.make_tensor_value_info("x", TensorProto.INT8, (1, 64)))
     b.output(b.op("DequantizeLinear", "x", *b.parameters(0.02, 0)))
-    with pytest.raises(ModelError, match="a zero point of type uint8 for integers of type int8"):
+    with pytest.raises(ModelError, match="the zero point has type uint8, the integers have type int8"):
         lower(b.build(), "model")
 
 
@@ -82,8 +82,8 @@ def test_outputs_that_declare_no_type_have_that_of_their_values(dtype: str) -> N
 @pytest.mark.parametrize(
     ("dtype", "declared", "message"),
     [
-        ("int8", TensorProto.FLOAT, "is declared float32, but holds int8"),
-        ("uint8", TensorProto.INT8, "is declared int8, but holds uint8"),
+        ("int8", TensorProto.FLOAT, "is declared as float32, but is int8"),
+        ("uint8", TensorProto.INT8, "is declared as int8, but is uint8"),
     ],
 )
 def test_outputs_declared_as_another_type_are_refused(dtype: str, declared: int, message: str) -> None:

@@ -166,7 +166,7 @@ def _may_change(node: onnx.NodeProto) -> bool:
 
 def _converted_again(first: Target, dense: Target, lossy: bool, method: str) -> None:
     """A rewritten model takes another method without becoming larger or another model."""
-    second = Target.beside(first.model.parent / "again" / first.model.name)
+    second = Target.next_to(first.model.parent / "again" / first.model.name)
     second.model.parent.mkdir()
     report = convert_to(
         OnnxSource(read(first.model)), Settings(method, Rules(rules=[]), options={"pool_size": 7}), second.model
@@ -174,7 +174,7 @@ def _converted_again(first: Target, dense: Target, lossy: bool, method: str) -> 
     before, after = (sum(path.stat().st_size for path in target.files) for target in (first, second))
     promise(after == report.nbytes_after <= before, f"converted again, {before} bytes became {after}")
     if method != "pool":
-        third = Target.beside(second.model.parent / "dense.onnx")
+        third = Target.next_to(second.model.parent / "dense.onnx")
         promise(bool(restore(read(second.model), third)) == lossy, "converted again, its losses are others")
         promise(content(third.model) == content(dense.model), "converted again, another model is restored")
 
@@ -183,7 +183,7 @@ def roundtrip(case: Case, folder: Path, tally: Counter[str]) -> Converted:
     """Convert the model of a case, and check all that the tool promises. Counts what the oracles could check."""
     source = store(model_of_case(case), case, folder)
     wanted = content(source)
-    target = Target.beside(folder / "new" / "out.onnx")
+    target = Target.next_to(folder / "new" / "out.onnx")
     target.model.parent.mkdir()
     settings = Settings(case.method, Rules(rules=[]), options={"pool_size": 7})
     done = convert_to(OnnxSource(read(source)), settings, target.model)
@@ -199,7 +199,7 @@ def roundtrip(case: Case, folder: Path, tally: Counter[str]) -> Converted:
     promise(not silent, f"no reason for {silent}")
     tally["changed" if done.changed else "unchanged"] += 1
     to_json(inspect_onnx(read(target.model)))
-    dense = Target.beside(folder / "dense" / "dense.onnx")
+    dense = Target.next_to(folder / "dense" / "dense.onnx")
     dense.model.parent.mkdir()
     losses = restore(read(target.model), dense)
     lossy = any(tensor.snr_db is not None for tensor in report.tensors if tensor.method != "none")

@@ -21,7 +21,7 @@ def check_path(path: Path) -> None:
     if path.suffix not in SUFFIXES:
         raise UsageError(f"--to-c {path}: the suffix must be {', '.join(SUFFIXES)}")
     if not path.name.isprintable() or set(path.name) & set('"\\'):
-        raise UsageError(f"--to-c {path!s}: the name has characters that no #include can hold")
+        raise UsageError(f"--to-c {path!s}: the name has characters that are not allowed in an #include")
 
 
 def outputs(path: Path) -> tuple[Path, Path]:
@@ -37,7 +37,7 @@ def header_path(path: Path) -> Path:
 def emit(path: Path, model: Executable, data: bytes, source: str) -> dict[Path, bytes]:
     """Source and header for a model and the bytes of its `.tflite` file; `source` names it in a comment.
 
-    What stands behind the model in the file is left out: no runtime reads it. The array is 16-byte
+    The data after the model in the file is left out: no runtime reads it. The array is 16-byte
     aligned. Raises UnsupportedError for an operator that TFLM does not have.
     """
     content = model.embedded(data)

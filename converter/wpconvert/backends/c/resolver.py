@@ -159,7 +159,9 @@ def registration(name: str, custom: bool) -> str:
     if custom:
         return f"AddCustom({_c_string(name)}, Register_{_identifier(name)}())"
     if name not in _TFLM:
-        raise UnsupportedError(f"operator {name}: TensorFlow Lite Micro has none, so no firmware can run this model")
+        raise UnsupportedError(
+            f"operator {name}: TensorFlow Lite Micro does not support it, so no firmware can run this model"
+        )
     return f"Add{_SPECIAL.get(name, _camel(name))}()"
 
 

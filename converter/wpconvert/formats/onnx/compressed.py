@@ -13,7 +13,7 @@ from onnx import FunctionProto, GraphProto, NodeProto, TensorProto
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.formats.onnx.data import Inline, load
 from wpconvert.formats.onnx.decode import BY_OP_TYPE, DECODERS, DOMAIN, VERSION
-from wpconvert.formats.onnx.encode import Held, Part
+from wpconvert.formats.onnx.encode import EncodedForm, Part
 from wpconvert.formats.onnx.file import OnnxModel
 from wpconvert.formats.onnx.tensors import data_of, has_values, nbytes_of, type_name, values_of
 from wpconvert.formats.onnx_graphs import Scope
@@ -52,7 +52,7 @@ class Compressed:
             data = data_of(tensor, model.files)
             if data is None or not has_values(tensor.data_type):
                 raise ModelError(
-                    f"{self._where}: tensor {tensor.name!r} is {type_name(tensor.data_type)}, which no decoder reads"
+                    f"{self._where}: tensor {tensor.name!r} is {type_name(tensor.data_type)}, which no decoder supports"
                 )
             inputs.append(values_of(tensor.data_type, tuple(tensor.dims), np.asarray(load(data))))
         try:
@@ -60,7 +60,7 @@ class Compressed:
         except ModelError as error:
             raise ModelError(f"{self._where}: {error}") from error
 
-    def form(self, model: OnnxModel) -> Held:
+    def form(self, model: OnnxModel) -> EncodedForm:
         """How the weight is stored, as it is. ModelError where a tensor has no data."""
         parts, held = [], []
         for name, tensor in zip(BY_OP_TYPE[self.node.op_type].input_names, self.tensors, strict=False):
@@ -70,7 +70,7 @@ class Compressed:
             # The message may be gone when the form is needed.
             held.append(load(data) if isinstance(data, Inline) else data)
             parts.append(Part(name, tensor.data_type, tuple(tensor.dims), nbytes_of(tensor)))
-        return Held(self.node.op_type, tuple(parts), data=tuple(held))
+        return EncodedForm(self.node.op_type, tuple(parts), data=tuple(held))
 
     @property
     def _where(self) -> str:
@@ -99,7 +99,7 @@ def find_compressed(model: OnnxModel) -> Iterator[Compressed]:
             continue
         graph = scope.graph
         if graph is None or scope.number is None:
-            raise ModelError(f"a node of {DOMAIN!r} is in a function, expected them in graphs alone")
+            raise ModelError(f"a {DOMAIN!r} node is inside a function; expected such nodes only in graphs")
         _check_version(model)
         initializers = {tensor.name: tensor for tensor in graph.initializer}
         weights: set[str] = set()
@@ -107,19 +107,19 @@ def find_compressed(model: OnnxModel) -> Iterator[Compressed]:
             method = _METHODS.get(node.op_type)
             if method is None:
                 known = ", ".join(_METHODS)
-                raise UnsupportedError(f"unknown operator {DOMAIN}.{node.op_type}, this version knows {known}")
+                raise UnsupportedError(f"unknown operator {DOMAIN}.{node.op_type}, this version supports {known}")
             if len(node.output) != 1 or not node.output[0]:
-                raise ModelError(f"a {node.op_type} has {len(node.output)} outputs, expected 1")
+                raise ModelError(f"{node.op_type} has {len(node.output)} outputs, expected 1")
             name = node.output[0]
             if node.attribute:
-                raise ModelError(f"weight {name!r}: its {node.op_type} has attributes, expected none")
+                raise ModelError(f"weight {name!r}: {node.op_type} has attributes, expected none")
             if name in initializers or name in weights:
-                raise ModelError(f"weight {name!r} is there twice")
+                raise ModelError(f"weight {name!r} occurs twice")
             weights.add(name)
             missing = next((part for part in node.input if part not in initializers), None)
             if missing is not None:
                 raise ModelError(
-                    f"weight {name!r}: its input {missing!r} is no initializer of its graph; the file is damaged"
+                    f"weight {name!r}: input {missing!r} is not an initializer of the graph; the file is damaged"
                 )
             tensors = tuple(initializers[part] for part in node.input)
             yield Compressed(scope.number, scope, graph, node, method, tensors)
@@ -128,7 +128,7 @@ def find_compressed(model: OnnxModel) -> Iterator[Compressed]:
 def _check_version(model: OnnxModel) -> None:
     versions = [entry.version for entry in model.proto.opset_import if entry.domain == DOMAIN]
     if not versions:
-        raise ModelError(f"it has nodes, but no version of the operators {DOMAIN!r}; the file is damaged")
+        raise ModelError(f"it has {DOMAIN!r} nodes, but does not import that operator set; the file is damaged")
     if versions != [VERSION]:
         numbers = ", ".join(map(str, versions))
-        raise UnsupportedError(f"version {numbers} of the operators {DOMAIN!r}, this version knows {VERSION}")
+        raise UnsupportedError(f"operator set {DOMAIN!r} version {numbers}, this version supports {VERSION}")

@@ -34,7 +34,7 @@ class Constant:
 def constants_of(scope: Scope) -> Iterator[Constant]:
     """All constants of a scope that are numbers."""
     function = function_of(scope)
-    obstacle = None if function is None else f"it is in function {function.name!r}, where nothing is rewritten"
+    obstacle = None if function is None else f"it is in function {function.name!r}; functions are not rewritten"
     if scope.graph is not None:
         for index, tensor in enumerate(scope.graph.initializer):
             yield Constant(tensor.name, index, tensor, nbytes_of(tensor), None, obstacle)
@@ -76,7 +76,7 @@ def _is_constant(node: NodeProto) -> bool:
 def _sparse(name: str, index: int, sparse: SparseTensorProto, node: NodeProto | None) -> Constant:
     stub = TensorProto(name=name, data_type=sparse.values.data_type, dims=sparse.dims)
     nbytes = nbytes_of(sparse.values) + nbytes_of(sparse.indices)
-    return Constant(name, index, stub, nbytes, node, "it is a sparse tensor already, its zeros are not stored")
+    return Constant(name, index, stub, nbytes, node, "it is already stored as a sparse tensor")
 
 
 def _list(name: str, index: int, attribute: AttributeProto, node: NodeProto) -> Constant:

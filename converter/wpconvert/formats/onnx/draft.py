@@ -13,7 +13,7 @@ from wpconvert.formats.onnx import metadata
 from wpconvert.formats.onnx.compressed import find_compressed, is_rewritten
 from wpconvert.formats.onnx.decode import DECODERS, DOMAIN
 from wpconvert.formats.onnx.encode import changed_of
-from wpconvert.formats.onnx.file import OnnxModel, read, told_of
+from wpconvert.formats.onnx.file import OnnxModel, read, with_path
 from wpconvert.formats.onnx.files import DataFile, Target, write
 from wpconvert.formats.onnx.restore import restore
 from wpconvert.formats.onnx.rewrite import HeldReplacement, rewrite
@@ -23,6 +23,7 @@ from wpconvert.formats.onnx.weights import find_weights, key_of
 from wpconvert.formats.protocol import Files, Source, Written
 from wpconvert.graph.executable import Executable
 from wpconvert.model.plan import Outcome, Progress
+from wpconvert.model.reasons import rewritten_before
 from wpconvert.model.rules import AUTO, Choice
 from wpconvert.model.settings import Settings
 from wpconvert.model.weight import Stored
@@ -65,7 +66,7 @@ class OnnxResult:
 
     def files(self, output: Path) -> Files:
         """The model, and its external data if it has any."""
-        return Target.beside(output.resolve(), self.taken).placed(self.staged)
+        return Target.next_to(output.resolve(), self.taken).placed(self.staged)
 
 
 class OnnxDraft:
@@ -79,12 +80,12 @@ class OnnxDraft:
         problem = invalidity(source.path)
         self._source, self._settings, self._folder = source, settings, workspace.folder
         taken = () if workspace.target is None else source.files.paths
-        self._target = Target.beside(workspace.target or source.path, taken).within(self._folder)
+        self._target = Target.next_to(workspace.target or source.path, taken).moved_to(self._folder)
         self.nbytes = self.plain_nbytes = source.total_nbytes
-        with told_of(source.path):
+        with with_path(source.path):
             self._dense, stored, self.notes = _dense(source.copy(), self._folder)
         if problem is not None:
-            self.notes.append(f"of the input: {problem}")
+            self.notes.append(f"input: {problem}")
         self._found = [
             replace(f, weight=replace(f.weight, stored=stored.get(f.weight.key))) for f in find_weights(self._dense)
         ]
@@ -97,7 +98,7 @@ class OnnxDraft:
             raise UsageError(f"method {unknown.method} is not for .onnx files, expected one of {', '.join(METHODS)}")
         given = [name for choice in choices for name in choice.options]
         if given:
-            raise UsageError(f"{given[0]} of rules is for .tflite models")
+            raise UsageError(f"{given[0]} in rules is only for .tflite models")
 
     def dense(self) -> DenseModel | None:
         """None: what a lossy method changes it changes as it encodes."""
@@ -156,11 +157,10 @@ def _dense(given: OnnxModel, folder: Path) -> tuple[OnnxModel, dict[str, Stored]
         form = c.form(given)
         is_lossy = (c.number, c.name) in lossy
         stored[key_of(c.number, c.name)] = Stored(c.method, form, changed_of(c.method, form), is_lossy)
-    dense = Target.beside(folder / "restored" / "dense.onnx")
+    dense = Target.next_to(folder / "restored" / "dense.onnx")
     dense.model.parent.mkdir()
     losses = restore(given, dense)
-    by = provenance.tool if provenance else "by an unknown tool"
-    return read(dense.model), stored, [f"the input was rewritten before ({by})", *losses]
+    return read(dense.model), stored, [rewritten_before(provenance.tool if provenance else None), *losses]
 
 
 def _check_untaken(dense: OnnxModel) -> None:

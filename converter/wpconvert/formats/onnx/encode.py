@@ -74,7 +74,7 @@ class Form:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held(Form):
+class EncodedForm(Form):
     """A form with the data of its parts."""
 
     data: tuple[Data, ...]
@@ -165,7 +165,7 @@ def encode(job: Job, spool: Path | None) -> Measured:
     if sparsity < job.threshold:
         reasons = dict.fromkeys(job.methods, below_threshold(sparsity, job.threshold))
         return Measured(sparsity, "", forms, reasons)
-    best: tuple[str, Held] | None = None
+    best: tuple[str, EncodedForm] | None = None
     for method in job.methods:
         try:
             encoded = DECODERS[method].fitted(values, job.settings)
@@ -175,8 +175,8 @@ def encode(job: Job, spool: Path | None) -> Measured:
         least = BY_OP_TYPE[encoded.op_type].since_opset
         if job.opset < least:
             reasons[method] = (
-                f"{method} needs operator set {least} or newer, the model has {job.opset}; "
-                "onnx.version_converter.convert_version makes it newer"
+                f"{method} needs opset {least} or newer, the model has {job.opset}; "
+                "convert it with onnx.version_converter.convert_version"
             )
             continue
         form = _held(method, encoded, values, job.data_type)
@@ -188,15 +188,15 @@ def encode(job: Job, spool: Path | None) -> Measured:
     return Measured(sparsity, hashlib.sha256(raw.data).hexdigest(), forms, reasons)
 
 
-def encode_as(method: str, job: Job, spool: Path) -> Held:
+def encode_as(method: str, job: Job, spool: Path) -> EncodedForm:
     """The form that a method gave, once more, with its data appended to a file."""
     values = values_of(job.data_type, job.shape, load(job.data))
     return _in_file(_held(method, DECODERS[method].fitted(values, job.settings), values, job.data_type), spool)
 
 
-def _held(method: str, encoded: Encoded, values: NDArray[Any], data_type: int) -> Held:
+def _held(method: str, encoded: Encoded, values: NDArray[Any], data_type: int) -> EncodedForm:
     parts, data = zip(*(_part(suffix, array) for suffix, array in encoded.inputs), strict=True)
-    form = Held(encoded.op_type, parts, data=data)
+    form = EncodedForm(encoded.op_type, parts, data=data)
     if method not in TRANSFORMS:
         return form
     decoded = BY_OP_TYPE[encoded.op_type].decode([array for _, array in encoded.inputs])
@@ -215,7 +215,7 @@ def _part(suffix: str, array: NDArray[Any]) -> tuple[Part, NDArray[np.uint8]]:
     return Part(suffix, data_type, array.shape, raw.nbytes), raw
 
 
-def _in_file(form: Held, spool: Path) -> Held:
+def _in_file(form: EncodedForm, spool: Path) -> EncodedForm:
     """The form with its data at the end of a file."""
     spans = []
     with spool.open("ab") as file:
@@ -226,7 +226,7 @@ def _in_file(form: Held, spool: Path) -> Held:
     return replace(form, data=tuple(spans))
 
 
-def _with_loss(form: Held, values: NDArray[Any], data_type: int, decoded: NDArray[Any]) -> Held:
+def _with_loss(form: EncodedForm, values: NDArray[Any], data_type: int, decoded: NDArray[Any]) -> EncodedForm:
     """The form with what it has changed, where it has."""
     raw = raw_of(decoded, data_type)
     if raw.tobytes() == raw_of(values, data_type).tobytes():

@@ -35,7 +35,7 @@ class ExternalFiles:
         entries = {entry.key: entry.value for entry in tensor.external_data}
         name = tensor.name
         if len(entries) != len(tensor.external_data):
-            raise ModelError(f"tensor {name!r}: a key of its external data is given twice")
+            raise ModelError(f"tensor {name!r}: duplicate key in its external data")
         if not entries.get("location"):
             raise ModelError(f"tensor {name!r}: its external data has no location")
         path, size = self._resolve(name, entries["location"])
@@ -48,7 +48,7 @@ class ExternalFiles:
         if offset + nbytes > size:
             raise ModelError(
                 f"tensor {name!r}: {entries['location']} has {size:,} bytes, the tensor needs those from {offset:,} to "
-                f"{offset + nbytes:,}; the file is truncated or another model's"
+                f"{offset + nbytes:,}; the file is truncated or belongs to another model"
             )
         if "checksum" in entries:
             self._check(name, entries["location"], path, entries["checksum"])
@@ -65,7 +65,9 @@ class ExternalFiles:
                 # The format says SHA-1: it is against accidents.
                 self._checksums[path] = hashlib.file_digest(file, "sha1").hexdigest()
         if self._checksums[path] != checksum.lower():
-            raise ModelError(f"tensor {name!r}: {location} has another checksum than the model says; get the file anew")
+            raise ModelError(
+                f"tensor {name!r}: the checksum of {location} does not match the model; get the file again"
+            )
 
 
 def _number(name: str, key: str, value: str) -> int:
@@ -80,7 +82,8 @@ def _checked(folder: Path, name: str, location: str) -> tuple[Path, int]:
     parts = {*PurePosixPath(location).parts, *windows.parts}
     if "\0" in location or location.startswith("/") or windows.drive or windows.root or ".." in parts:
         raise ModelError(
-            f"tensor {name!r}: its data is at {location!r}, outside the model's folder; only files there are read"
+            f"tensor {name!r}: its data is at {location!r}, outside the model's folder; "
+            "only files in that folder are read"
         )
     path = folder / location
     try:
@@ -88,7 +91,7 @@ def _checked(folder: Path, name: str, location: str) -> tuple[Path, int]:
         resolved = path.resolve()
         if not resolved.is_relative_to(folder.resolve()):
             raise ModelError(
-                f"tensor {name!r}: its data at {location!r} is a link that leads outside the model's folder; "
+                f"tensor {name!r}: its data at {location!r} is a link to a file outside the model's folder; "
                 "put the file itself there"
             )
         if not path.is_file():

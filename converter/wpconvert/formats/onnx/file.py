@@ -74,7 +74,7 @@ def read(path: Path) -> OnnxModel:
         raise FileError(f"{path}: cannot be read: it is {'a directory' if path.is_dir() else 'not a regular file'}")
     try:
         nbytes = path.stat().st_size
-        with told_of(path):
+        with with_path(path):
             model = OnnxModel(path, nbytes, _parsed(path, nbytes), ExternalFiles(path.parent))
             _check(model)
             model.scopes = all_scopes(model.proto)
@@ -89,7 +89,7 @@ def _parsed(path: Path, nbytes: int) -> ModelProto:
     if nbytes == 0:
         raise ModelError("the file is empty; expected an ONNX model")
     if nbytes > _MAX_NBYTES:
-        raise UnsupportedError("the file is larger than 2 GB, which protobuf allows; keep weights in external data")
+        raise UnsupportedError("the file is larger than protobuf's limit of 2 GB; store weights as external data")
     proto = ModelProto()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         try:
@@ -103,27 +103,27 @@ def _check(model: OnnxModel) -> None:
     """What everything else relies on."""
     proto = model.proto
     if not proto.HasField("graph") or not proto.HasField("ir_version"):
-        raise ModelError("not an ONNX model: it has no graph or no IR version; the file may be truncated")
+        raise ModelError("not an ONNX model: no graph or no IR version; the file may be truncated")
     if proto.ir_version < 1:
         raise ModelError(f"IR version {proto.ir_version}, expected a positive number; the file is damaged")
     if proto.ir_version > onnx.IR_VERSION:
-        raise UnsupportedError(f"IR version {proto.ir_version}, this version reads up to {onnx.IR_VERSION}")
+        raise UnsupportedError(f"IR version {proto.ir_version}; supported: at most {onnx.IR_VERSION}")
     check_text(proto)
     versions = {entry.version for entry in proto.opset_import if entry.domain in DEFAULT_DOMAINS}
     newest = onnx.defs.onnx_opset_version()
     if len(versions) > 1:
-        raise ModelError(f"{len(versions)} versions of the default operator set, expected 1")
+        raise ModelError(f"{len(versions)} imports of the default operator set, expected 1")
     if proto.ir_version >= _FIRST_OPSET_IR and not proto.opset_import:
-        raise ModelError("it has no versions of operator sets; the file may be truncated")
+        raise ModelError("it imports no operator set; the file may be truncated")
     if max(versions, default=0) > newest:
-        raise UnsupportedError(f"operator set {max(versions)}, this version knows up to {newest}")
+        raise UnsupportedError(f"opset {max(versions)}; supported: at most {newest}")
     for tensor in every_tensor(proto):
         if tensor.HasField("segment"):
-            raise UnsupportedError(f"tensor {tensor.name!r} is one segment of several; store it as a whole")
+            raise UnsupportedError(f"tensor {tensor.name!r} is one of several segments; store it as a whole")
 
 
 @contextmanager
-def told_of(path: Path) -> Iterator[None]:
+def with_path(path: Path) -> Iterator[None]:
     """Errors of reading a model name its file."""
     try:
         yield

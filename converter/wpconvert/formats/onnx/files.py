@@ -1,4 +1,4 @@
-"""Write a model: a message, and beside it a file with the data that is outside, each piece copied without a detour."""
+"""Write a model: a message, and next to it a file with the data that is outside, each piece copied without a detour."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _CHUNK = 1 << 24
 
 @dataclass(frozen=True)
 class Target:
-    """Where a model goes, and its external data if it has any: beside it, as the model says it is there by name."""
+    """Where a model goes, and its external data if it has any: next to it, as the model says it is there by name."""
 
     model: Path
     data: Path
 
     @classmethod
-    def beside(cls, model: Path, taken: Collection[Path] = ()) -> Target:
-        """`model`.data beside a model, or if that is one of the files in `taken`, `model`.2.data and so on."""
+    def next_to(cls, model: Path, taken: Collection[Path] = ()) -> Target:
+        """`model`.data next to a model, or if that is one of the files in `taken`, `model`.2.data and so on."""
         names = (f"{model.name}{number}.data" for number in ("", *(f".{i}" for i in range(2, len(taken) + 3))))
         return cls(
             model, next(path for path in map(model.with_name, names) if not any(same_file(path, t) for t in taken))
         )
 
-    def within(self, folder: Path) -> Target:
+    def moved_to(self, folder: Path) -> Target:
         """The same names in another folder."""
         return Target(folder / self.model.name, folder / self.data.name)
 
@@ -82,7 +82,7 @@ class DataFile:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         alignment = min(alignment, _PAGE if data.nbytes >= _MAPPED_NBYTES else _ALIGNMENT)
         if not data.nbytes:
-            # No place behind the end of the file.
+            # No place after the end of the file.
             alignment = 1
         offset = -(-self.nbytes // alignment) * alignment
         os.lseek(self._file, offset, os.SEEK_SET)
@@ -105,7 +105,7 @@ def _copy(span: Span, target: int) -> None:
         while left:
             piece = os.read(source, min(left, _CHUNK))
             if not piece:
-                raise OSError(f"{span.path} became shorter while it was read")
+                raise OSError(f"{span.path} was truncated while it was read")
             left -= len(piece)
             view = memoryview(piece)
             while view:
@@ -136,5 +136,5 @@ def write(model: ModelProto, path: Path) -> None:
     try:
         content = model.SerializeToString()
     except (EncodeError, ValueError) as error:
-        raise UnsupportedError(f"{path.name} would be larger than 2 GB; keep its weights in external data") from error
+        raise UnsupportedError(f"{path.name} would be larger than 2 GB; store its weights as external data") from error
     path.write_bytes(content)

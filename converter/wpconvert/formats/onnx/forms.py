@@ -13,7 +13,7 @@ from wpconvert.engines.inputs import Inputs, Port, random_samples
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
 from wpconvert.files import staging
 from wpconvert.formats.onnx.equality import constants_equal, lossy_weights
-from wpconvert.formats.onnx.file import OnnxModel, told_of
+from wpconvert.formats.onnx.file import OnnxModel, with_path
 from wpconvert.formats.onnx.files import Target
 from wpconvert.formats.onnx.ports import interface_of, ports_of, shape_of
 from wpconvert.formats.onnx.restore import restore
@@ -45,7 +45,7 @@ class OnnxForms:
                 shown = [[f"{name} {list(shape or ())}" for name, _, shape in side] for side in sides]
                 raise UsageError(
                     f"the models have different {end}: {', '.join(shown[0])} and {', '.join(shown[1])}; "
-                    "they are not two forms of one model"
+                    "they are not two versions of one model"
                 )
 
     def engine(self, name: str | None) -> Engine | None:
@@ -64,7 +64,7 @@ class OnnxForms:
 
     def weights(self) -> WeightLoss:
         """Compare all constants, those that were changed before they were stored apart."""
-        with told_of(self.rewritten.path):
+        with with_path(self.rewritten.path):
             lost, before = lossy_weights(self.rewritten), lossy_weights(self.original)
             equal = constants_equal(self.original, self.rewritten, lost)
             every = equal and (not lost or constants_equal(self.original, self.rewritten, set()))
@@ -76,9 +76,9 @@ class OnnxForms:
         return Runs(ONNX_ENGINE.name, before, run_file(self.rewritten.path, inputs.samples, advance))
 
     def run_dense(self, inputs: Inputs, engine: Engine | None, runs: Runs) -> Runs:  # noqa: ARG002
-        """The rewritten model's own dense form beside it, which has run already."""
+        """The rewritten model's own dense form next to it, which has run already."""
         with staging(None) as folder:
-            dense = Target.beside(folder / self.rewritten.path.name)
+            dense = Target.next_to(folder / self.rewritten.path.name)
             restore(self.rewritten.copy(), dense)
             return Runs(runs.engine, run_file(dense.model, inputs.samples, lambda: None), runs.after)
 
@@ -89,7 +89,7 @@ class OnnxForms:
     def why(self, runs: Runs) -> list[str]:  # noqa: ARG002
         """Whether no two runs of the model have their outputs in common."""
         nodes = [node for scope in self.original.scopes for node in scope.body.node if node.op_type in _RANDOM]
-        return [f"{nodes[0].op_type} draws random numbers: two runs of the original differ too"] if nodes else []
+        return [f"{nodes[0].op_type} generates random numbers: two runs of the original differ, too"] if nodes else []
 
 
 def run_file(path: Path, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
@@ -100,5 +100,5 @@ def run_file(path: Path, samples: Sequence[Sample], advance: Advance) -> list[Sa
         problem = invalidity(path)
         if problem is not None:
             raise ModelError(f"{path}: {problem}") from error
-        hint = "; if these inputs do not suit it, give others with --inputs" if "while running" in str(error) else ""
+        hint = "; if these inputs are not suitable, give others with --inputs" if "while running" in str(error) else ""
         raise UnsupportedError(f"{path}: {error}{hint}") from error

@@ -12,11 +12,11 @@ from wpconvert.formats.onnx.compressed import Compressed, find_compressed
 from wpconvert.formats.onnx.data import load
 from wpconvert.formats.onnx.decode import DOMAIN, Settings
 from wpconvert.formats.onnx.encode import Job, encode
-from wpconvert.formats.onnx.file import OnnxModel, told_of
+from wpconvert.formats.onnx.file import OnnxModel, with_path
 from wpconvert.formats.onnx.ports import interface_of, shape_of
 from wpconvert.formats.onnx.tensors import type_name, values_of
 from wpconvert.formats.onnx.trials import LOSSLESS
-from wpconvert.formats.onnx.weights import Found, find_weights, key_of, multipliers_of
+from wpconvert.formats.onnx.weights import OnnxWeight, find_weights, key_of, multipliers_of
 from wpconvert.formats.onnx_graphs import Uses
 from wpconvert.model.provenance import Provenance, TensorRecord
 from wpconvert.model.weight import Fixed, Weight, obstacle_of
@@ -29,11 +29,11 @@ def inspect_onnx(model: OnnxModel, advance: Callable[[int, int], None] = lambda 
     inputs, outputs = interface_of(model)
     nodes = [node for scope in model.scopes if scope.number is not None for node in scope.body.node]
     operators = Counter(f"{node.domain}.{node.op_type}" if node.domain == DOMAIN else node.op_type for node in nodes)
-    with told_of(model.path):
+    with with_path(model.path):
         stored = list(find_compressed(model))
         parts = {key_of(compressed.number, name) for compressed in stored for name in compressed.node.input}
         found = [one for one in find_weights(model) if one.weight.key not in parts]
-        uses = Uses.of(model.scopes)
+        uses = Uses.in_scopes(model.scopes)
         infos = []
         for compressed in stored:
             infos.append(_stored_info(model, compressed, uses))
@@ -87,7 +87,7 @@ def _provenance(model: OnnxModel, infos: dict[str, WeightInfo]) -> Provenance | 
     return Provenance(found.tool, False, tuple(records), lossy=found.lossy)
 
 
-def _info(found: Found, opset: int) -> WeightInfo:
+def _info(found: OnnxWeight, opset: int) -> WeightInfo:
     weight, place = found.weight, found.place
     if isinstance(weight, Fixed) or place.data is None:
         return weight_info(weight, weight.shape, weight.dtype, None, {}, None, obstacle_of(weight))

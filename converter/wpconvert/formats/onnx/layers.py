@@ -22,7 +22,7 @@ from wpconvert.formats.onnx.steps import Steps, in_steps, steps_of
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.lowering import Lowered, Mapping
 
-NONE_OFF = "no layer is off by more than one step"
+NONE_OFF = "no layer differs by more than one step"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def first_off(
         if count := int(np.count_nonzero(errors > 1)):
             operator = models[0].operator_name(graph.operators[place[0]])
             return (
-                f"first off by more than one step: {layer.mapping.name} (operator {place[0]}, {operator}), "
+                f"first difference of more than one step: {layer.mapping.name} (operator {place[0]}, {operator}), "
                 f"{count:,} of {errors.size:,} values, by up to {int(errors.max())}"
             )
     return NONE_OFF

@@ -27,7 +27,7 @@ def lowered(source: OnnxModel, samples: Path | None) -> Lowered:
     with staging(None) as folder:
         dense = source
         if is_rewritten(source):
-            target = Target.beside(folder / source.path.name)
+            target = Target.next_to(folder / source.path.name)
             restore(source.copy(), target)
             dense = read(target.model)
         try:
@@ -35,7 +35,7 @@ def lowered(source: OnnxModel, samples: Path | None) -> Lowered:
         except UnsupportedError as error:
             problem = invalidity(dense.path)
             if problem is not None:
-                raise ModelError(f"{error}; moreover, {problem}") from error
+                raise ModelError(f"{error}; in addition, {problem}") from error
             raise
 
 

@@ -57,7 +57,7 @@ class Record:
         return fields
 
     @classmethod
-    def of(cls, fields: dict[str, Any]) -> Record:
+    def from_fields(cls, fields: dict[str, Any]) -> Record:
         """The inverse of `fields`; TypeError, ValueError, KeyError or DecodeError where it is none."""
         rest = base64.b64decode(fields.get("rest", ""), validate=True)
         node = base64.b64decode(fields.get("node", ""), validate=True)
@@ -77,7 +77,7 @@ class Record:
         integers, texts = (record.graph, record.index), (record.name, record.sha256, record.form)
         numbered = all(type(value) is int and value >= 0 for value in integers)
         if not numbered or not all(isinstance(text, str) for text in texts):
-            raise ValueError("a tensor has fields of other types")
+            raise ValueError("a tensor has fields of wrong types")
         return record
 
 
@@ -90,7 +90,7 @@ def _check_rest(rest: TensorProto, named: bool) -> None:
         or rest.data_type
         or rest.HasField("segment")
     ):
-        raise ValueError("the rest of a tensor has fields of its data")
+        raise ValueError("the remaining fields of a tensor include its data")
     _check_text(rest)
 
 
@@ -99,7 +99,7 @@ def _check_node(node: NodeProto) -> None:
     attributes = [(attribute.name, attribute.HasField("t")) for attribute in node.attribute]
     is_constant = node.op_type == "Constant" and node.domain in DEFAULT_DOMAINS
     if not is_constant or node.input or node.output or attributes != [("value", False)]:
-        raise ValueError("the node of a tensor is no Constant that lacks its value")
+        raise ValueError("the node of a tensor is not a Constant without value")
     _check_text(node)
 
 
@@ -162,15 +162,15 @@ def read(model: ModelProto) -> Provenance | None:
             raise ModelError(
                 f"metadata entry {NAME!r}: version {str(content['version'])[:40]}, this tool reads {VERSION}"
             )
-        records = tuple(Record.of(fields) for fields in content["tensors"])
+        records = tuple(Record.from_fields(fields) for fields in content["tensors"])
         places = content.get("inputs", [])
         removed = GraphProto.FromString(base64.b64decode(content.get("values", ""), validate=True))
         values = [value.SerializeToString() for value in removed.input]
         ir_version = content["ir_version"]
         if not all(type(number) is int and number >= 0 for number in (ir_version, *places)):
-            raise ValueError("an IR version or the place of an input is no number")
+            raise ValueError("an IR version or input position is not a number")
         if ir_version > model.ir_version:
-            raise ValueError(f"IR version {ir_version}, that of the file is {model.ir_version}")
+            raise ValueError(f"IR version {ir_version}, but the file has {model.ir_version}")
         return Provenance(str(content["tool"]), ir_version, records, tuple(zip(places, values, strict=True)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, DecodeError, binascii.Error) as error:
         raise ModelError(f"metadata entry {NAME!r} is malformed: {_reason(error)}") from error
@@ -179,24 +179,24 @@ def read(model: ModelProto) -> Provenance | None:
 def _integer(digits: str) -> int:
     """Python's own error for a very long one speaks of Python."""
     if len(digits) > _MAX_DIGITS:
-        raise ValueError(f"a number of {len(digits):,} digits")
+        raise ValueError(f"a number with {len(digits):,} digits")
     return int(digits)
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, KeyError):
-        return f"it has no {error}"
+        return f"missing {error}"
     if isinstance(error, RecursionError):
-        return "it is nested too deeply"
+        return "nested too deeply"
     if isinstance(error, (TypeError, AttributeError)):
-        return "a field has another type than it should have"
+        return "a field has the wrong type"
     return str(error)
 
 
-def check_place(place: int, of: Sequence[object], what: str) -> None:
+def check_place(place: int, items: Sequence[object], what: str) -> None:
     """ModelError for a place in a list that lets others between it and the end."""
-    if place > len(of):
-        raise ModelError(f"metadata entry {NAME!r} is malformed: {what} at place {place}, there are {len(of)}")
+    if place > len(items):
+        raise ModelError(f"metadata entry {NAME!r} is malformed: {what} index {place}, expected less than {len(items)}")
 
 
 def remove(model: ModelProto) -> None:

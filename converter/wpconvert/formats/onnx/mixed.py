@@ -30,8 +30,8 @@ from wpconvert.report.result import Verification
 Layers = Callable[[Sequence[Sample], Sequence[Sample]], str]
 """Where two models part, in a line, given samples as each of them takes them."""
 
-IN_STEPS = "ONNX Runtime's outputs, in steps of each"
-TOP1 = "where an output is largest, ONNX Runtime's is at most one step below its own largest"
+IN_STEPS = "ONNX Runtime's outputs, rounded to steps"
+TOP1 = "top-1 classes equal those of ONNX Runtime, or tie with them within one step"
 _LOOKED_INTO = 4
 """Samples of which every layer is compared."""
 _ROUNDING = 2.0**-15
@@ -74,7 +74,7 @@ def mappings_of(model: TfliteModel) -> tuple[tuple[Mapping, ...], tuple[Mapping,
     entry = next((e for e in model.root.metadata or [] if text(e.name) == METADATA_NAME), None)
     raw = None if entry is None else model.root.buffers[entry.buffer].data
     if raw is None:
-        raise UsageError("the .tflite model was not lowered from an .onnx model; both files have to be of one format")
+        raise UsageError("the .tflite model was not lowered from an .onnx model; both files must have the same format")
     graph = model.root.subgraphs[0]
     try:
         content = json.loads(np.asarray(raw, np.uint8).tobytes())
@@ -104,7 +104,7 @@ def exercising_inputs(lowered: TfliteModel, ports: Sequence[Port], wanted: int, 
     mappings = mappings_of(lowered)[0]
     steps = _steps_of(lowered, lowered.root.subgraphs[0].inputs, mappings)
     spans = [(step.scale * (-128 - step.zero_point), step.scale * (127 - step.zero_point)) for step in steps]
-    # How many there have to be is said where a sample is taken.
+    # How many there have to be is reported where a sample is taken.
     held = [replace(port, span=span) for port, span in zip(ports, spans, strict=False)] if ports else []
     return exercising_samples(lowered, held, wanted, seed, lambda sample: samples_for(lowered, [sample])[0])
 
@@ -173,10 +173,10 @@ def _gap(before: NDArray[Any], after: NDArray[Any], scale: float) -> float:
 def _gap_notes(name: str, gaps: NDArray[np.float64], other: NDArray[np.bool_], far: NDArray[np.bool_]) -> list[str]:
     notes = []
     if tied := int(np.count_nonzero(other & ~far)):
-        notes.append(f"{name}: {tied} of {len(gaps)} samples with ties: largest elsewhere, within one step")
+        notes.append(f"{name}: {tied} of {len(gaps)} samples tie: another class within one step")
     if lost := int(np.count_nonzero(far)):
         worst = float(gaps[far].max())
-        notes.append(f"{name}: {lost} of {len(gaps)} samples largest elsewhere, up to {worst:.3g} steps below")
+        notes.append(f"{name}: {lost} of {len(gaps)} samples get another class, up to {worst:.3g} steps below")
     return notes
 
 
@@ -192,13 +192,13 @@ def _moved(samples: Sequence[Sample], mappings: Sequence[Mapping]) -> list[Sampl
     results = []
     for sample in samples:
         if len(sample) != len(mappings):
-            raise UsageError(f"the .onnx model has {len(sample)} inputs or outputs, the lowered one {len(mappings)}")
+            raise UsageError(f"the .onnx model has {len(sample)} inputs or outputs, the lowered model {len(mappings)}")
         for value, mapping in zip(sample, mappings, strict=True):
             # Real numbers are so in any type.
             if value.shape != mapping.shape or mapping.dtype not in ("float32", value.dtype.name):
                 raise UsageError(
-                    f"{mapping.name!r} is {value.dtype}{list(value.shape)} in the .onnx model, the lowered one was "
-                    f"made for {mapping.dtype}{list(mapping.shape)}"
+                    f"{mapping.name!r} is {value.dtype}{list(value.shape)} in the .onnx model, "
+                    f"but the lowered model was made for {mapping.dtype}{list(mapping.shape)}"
                 )
         results.append([value.transpose(m.perm) for value, m in zip(sample, mappings, strict=True)])
     return results

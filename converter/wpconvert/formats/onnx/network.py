@@ -32,7 +32,7 @@ class Network:
     source: TfliteSource
 
     @classmethod
-    def of(cls, original: OnnxModel, calibration: Path | None) -> Network:
+    def from_model(cls, original: OnnxModel, calibration: Path | None) -> Network:
         """Lower a model; raises what `lowered` raises."""
         found = lowered(original, calibration)
         return cls(original, found, TfliteSource(original.path, found.data, parse(found.data)))
@@ -41,20 +41,20 @@ class Network:
         """What samples of the `.onnx` model are drawn for."""
         return OnnxLowering(self.original, self.source.model)
 
-    def taken(self, inputs: Inputs) -> Inputs:
+    def lowered_samples(self, inputs: Inputs) -> Inputs:
         """The same samples as the lowered model takes them."""
         return replace(inputs, samples=samples_for(self.source.model, inputs.samples))
 
     def compare(self, rewritten: Source, inputs: Inputs, engine: Engine | None, advance: Advance) -> Verification:
         """Run a rewritten form of the lowered model beside the network, and say where they part."""
         if not isinstance(rewritten, TfliteSource):
-            raise TypeError(f"{rewritten} is no .tflite model")
+            raise TypeError(f"{rewritten} is not a .tflite model")
         model = rewritten.model
 
         def layers(theirs: Sequence[Sample], ours: Sequence[Sample]) -> str:
             tracing = exact_engine(model)
             if tracing is None:
-                return "no engine tells what its layers compute"
+                return "no engine gives the results of its layers"
             try:
                 return first_off(self.original, self.lowered, (self.source.model, model), (theirs, ours), tracing)
             except (UnsupportedError, ModelError) as error:

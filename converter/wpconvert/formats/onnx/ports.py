@@ -9,7 +9,7 @@ from onnx import ValueInfoProto, helper
 
 from wpconvert.engines.inputs import NO_VERIFY, Port, check_sample_nbytes
 from wpconvert.errors import UnsupportedError
-from wpconvert.formats.onnx.file import OnnxModel, told_of
+from wpconvert.formats.onnx.file import OnnxModel, with_path
 from wpconvert.formats.onnx.tensors import bits_of, type_name
 
 _FLOAT_SPAN = (-1.0, 1.0)
@@ -36,15 +36,15 @@ def shape_of(value: ValueInfoProto) -> tuple[int | None, ...] | None:
 def ports_of(model: OnnxModel) -> list[Port]:
     """The inputs to make samples for.
 
-    UnsupportedError for one that is no tensor of numbers of a known rank, and for an output that cannot be compared.
+    UnsupportedError for one that is not a numeric tensor of a known rank, and for an output that cannot be compared.
     """
     ports = []
     inputs, outputs = interface_of(model)
-    with told_of(model.path):
+    with with_path(model.path):
         for value in inputs:
             shape, dtype = shape_of(value), _dtype_of(value, "input")
             if shape is None:
-                raise _not_run(value, "input", "the model does not say how many dimensions it has")
+                raise _not_run(value, "input", "its number of dimensions is unknown")
             check_sample_nbytes(value.name, shape, dtype)
             ports.append(Port(value.name, shape, dtype, None, _FLOAT_SPAN))
         for value in outputs:
@@ -58,7 +58,7 @@ def _dtype_of(value: ValueInfoProto, end: str) -> np.dtype[Any]:
     """NumPy's type of the elements, which NumPy's own files can hold."""
     data_type = value.type.tensor_type.elem_type
     if not value.type.HasField("tensor_type"):
-        raise _not_run(value, end, "it is no tensor")
+        raise _not_run(value, end, "it is not a tensor")
     if bits_of(data_type) is not None:
         dtype = helper.tensor_dtype_to_np_dtype(data_type)
         if dtype.kind in "biuf" and dtype.isbuiltin == 1:
@@ -67,4 +67,4 @@ def _dtype_of(value: ValueInfoProto, end: str) -> np.dtype[Any]:
 
 
 def _not_run(value: ValueInfoProto, end: str, reason: str) -> UnsupportedError:
-    return UnsupportedError(f"{end} {value.name!r} is not for verification, {reason}; {NO_VERIFY}")
+    return UnsupportedError(f"{end} {value.name!r} cannot be verified: {reason}; {NO_VERIFY}")

@@ -59,7 +59,7 @@ def _restore(model: OnnxModel, target: DataFile) -> list[str]:
     unknown = sum(record is _UNKNOWN for _, record, _ in returned)
     if unknown:
         losses.append(
-            f"{unknown} weights: the metadata has no record of them; they are exact, at the end of their graph"
+            f"{unknown} weights are not in the metadata: they are exact, but placed at the end of their graph"
         )
     if provenance is not None and provenance.lossy:
         losses.append(LOSSY)
@@ -72,7 +72,9 @@ def _dense(model: OnnxModel, compressed: Compressed, record: Record, target: Dat
     data_type = helper.np_dtype_to_tensor_dtype(values.dtype)
     raw = raw_of(values, data_type)
     if record is not _UNKNOWN and hashlib.sha256(raw.data).hexdigest() != record.sha256:
-        raise ModelError(f"weight {compressed.name!r} is not the one that the metadata records; the file is damaged")
+        raise ModelError(
+            f"weight {compressed.name!r} differs from the one recorded in the metadata; the file is damaged"
+        )
     # Its bytes were checked when the record was read.
     tensor: TensorProto = TensorProto.FromString(record.rest)
     if not record.node:
@@ -85,7 +87,8 @@ def _dense(model: OnnxModel, compressed: Compressed, record: Record, target: Dat
         set_data(tensor, record.form, raw)
     else:
         raise ModelError(
-            f"weight {compressed.name!r}: the metadata says that its data was in {record.form!r}, which its type is not"
+            f"weight {compressed.name!r}: the metadata says that its data was in {record.form!r}, "
+            "which does not match its type"
         )
     return tensor
 

@@ -11,7 +11,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 from wpconvert.formats.onnx import metadata
 from wpconvert.formats.onnx.constants import Constant
 from wpconvert.formats.onnx.decode import BY_OP_TYPE, DOMAIN, MIN_IR_VERSION, VERSION, Encoded, make_node
-from wpconvert.formats.onnx.encode import Form, Held
+from wpconvert.formats.onnx.encode import EncodedForm, Form
 from wpconvert.formats.onnx.external import locate
 from wpconvert.formats.onnx.file import OnnxModel
 from wpconvert.formats.onnx.files import DataFile, rehome
@@ -42,7 +42,7 @@ class Replacement:
 class HeldReplacement(Replacement):
     """A replacement that can be written."""
 
-    form: Held
+    form: EncodedForm
 
     @property
     def nbytes(self) -> int:

@@ -18,7 +18,7 @@ class Cost:
 def fewest_bytes(
     dense: Sequence[int], costs: Sequence[Mapping[str, Cost]], decoders: Mapping[str, int], base: int
 ) -> list[str | None]:
-    """The method of each weight, None for those that stay as they are.
+    """The method of each weight, None for those that stay unchanged.
 
     dense: bytes of each weight as it is. costs: by method, of those that come into question. decoders: bytes that each
     operator needs once; base: that any rewriting needs once. All sets of methods are tried.

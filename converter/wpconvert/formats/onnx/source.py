@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wpconvert.files import Workspace
 from wpconvert.formats.onnx.compressed import is_rewritten
-from wpconvert.formats.onnx.file import OnnxModel, read, told_of
+from wpconvert.formats.onnx.file import OnnxModel, read, with_path
 from wpconvert.formats.onnx.files import Target
 from wpconvert.formats.onnx.restore import restore
 from wpconvert.formats.protocol import Comparison, Counted, Dense, Draft, Lowered, Source
@@ -50,10 +50,10 @@ class OnnxSource:
         return inspect_onnx(self.model, counted)
 
     def restore(self, output: Path, workspace: Workspace) -> Dense:
-        """The dense model, with its external data beside it if it has any."""
-        target = Target.beside(output.resolve(), self.files)
-        staged = target.within(workspace.folder)
-        with told_of(self.path):
+        """The dense model, with its external data next to it if it has any."""
+        target = Target.next_to(output.resolve(), self.files)
+        staged = target.moved_to(workspace.folder)
+        with with_path(self.path):
             losses = restore(self.model.copy(), staged)
         return Dense(target.placed(staged), losses)
 
@@ -64,7 +64,7 @@ class OnnxSource:
 
     def outputs(self, output: Path) -> Sequence[Path]:
         """The model, and the file for its external data."""
-        target = Target.beside(output.resolve(), self.files)
+        target = Target.next_to(output.resolve(), self.files)
         return (target.model, target.data)
 
     def draft(self, settings: Settings, workspace: Workspace) -> Draft:
@@ -77,7 +77,7 @@ class OnnxSource:
         """The `.tflite` model, calibrated with samples if they are given; see `lowered`."""
         from wpconvert.formats.onnx.network import Network  # noqa: PLC0415 - what lowers
 
-        return Network.of(self.model, calibration)
+        return Network.from_model(self.model, calibration)
 
     def compared(self, other: Source) -> Comparison | None:
         """The comparison with another form of the model, or with a `.tflite` model that it was lowered to."""

@@ -89,9 +89,7 @@ def elements_of(tensor: TensorProto) -> int:
     # Their product may be as long as the file.
     count = math.prod(dims) if len(dims) <= _MAX_RANK and min(dims, default=0) >= 0 else -1
     if not 0 <= count <= _MAX_ELEMENTS:
-        raise ModelError(
-            f"tensor {tensor.name!r}: {len(tensor.dims)} dimensions, {dims[:8]}, are not those of a tensor"
-        )
+        raise ModelError(f"tensor {tensor.name!r}: invalid shape with {len(tensor.dims)} dimensions, {dims[:8]}")
     return count
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from wpconvert.formats.onnx.data import Span, extents_of
 from wpconvert.formats.onnx.decode import BY_OP_TYPE, DECODERS, Settings
-from wpconvert.formats.onnx.encode import Held, Job, Measured, changed_of, encode_all, encode_as
+from wpconvert.formats.onnx.encode import EncodedForm, Job, Measured, changed_of, encode_all, encode_as
 from wpconvert.formats.onnx.file import OnnxModel
 from wpconvert.formats.onnx.rewrite import HeldReplacement, Names, Replacement, function_nbytes, pieces_of
 from wpconvert.formats.onnx.selection import Cost, fewest_bytes
 from wpconvert.formats.onnx.tensors import without_data
-from wpconvert.formats.onnx.weights import Found
+from wpconvert.formats.onnx.weights import OnnxWeight
 from wpconvert.formats.onnx_graphs import GraphScope
 from wpconvert.model.changed import Values
 from wpconvert.model.layer import PLAIN
@@ -33,17 +33,17 @@ _BASE_NBYTES = 96
 class Trial:
     """One weight. job: what is tried, measured: what that gave; without a job, reason says why."""
 
-    found: Found
+    found: OnnxWeight
     choice: Choice
     job: Job | None
     reason: str | None = None
     measured: Measured | None = None
 
     @property
-    def stored(self) -> Held | None:
+    def stored(self) -> EncodedForm | None:
         """How the input has the weight where it was rewritten before."""
         stored = self.found.weight.stored
-        return stored.form if stored is not None and isinstance(stored.form, Held) else None
+        return stored.form if stored is not None and isinstance(stored.form, EncodedForm) else None
 
     @property
     def result(self) -> tuple[GraphScope, Job, Measured] | None:
@@ -61,7 +61,7 @@ class Trial:
 
 def trials_of(
     model: OnnxModel,
-    found: Sequence[Found],
+    found: Sequence[OnnxWeight],
     choices: Sequence[Choice],
     options: Values,
 ) -> list[Trial]:
@@ -101,7 +101,7 @@ def measure(
 
 def _with_stored(measured: Measured, job: Job, stored: Stored | None) -> Measured:
     """Among the forms also the one that the input has, unless the same method makes a smaller one."""
-    if stored is None or not isinstance(stored.form, Held):
+    if stored is None or not isinstance(stored.form, EncodedForm):
         return measured
     method, form = stored.method, stored.form
     other = measured.forms.get(method)
@@ -141,7 +141,7 @@ def _replacement(
     trial: Trial, scope: GraphScope, job: Job, measured: Measured, method: str, spool: Path
 ) -> HeldReplacement:
     form = measured.forms[method]
-    held = form if isinstance(form, Held) else encode_as(method, job, spool / "again.spool")
+    held = form if isinstance(form, EncodedForm) else encode_as(method, job, spool / "again.spool")
     lossy = held.sha256 is not None or trial.found.weight.lossy
     constant = trial.found.place.constant
     return HeldReplacement(scope, constant, method, held, held.sha256 or measured.sha256, lossy)
@@ -168,12 +168,14 @@ def _costs(trial: Trial) -> dict[str, Cost]:
     scope, _, measured = result
     constant = trial.found.place.constant
     return {
-        method: Cost(_beside(Replacement(scope, constant, method, form, "0" * 64, False)) + form.nbytes, form.op_type)
+        method: Cost(
+            _replacement_nbytes(Replacement(scope, constant, method, form, "0" * 64, False)) + form.nbytes, form.op_type
+        )
         for method, form in measured.forms.items()
     }
 
 
-def _beside(replacement: Replacement) -> int:
+def _replacement_nbytes(replacement: Replacement) -> int:
     return pieces_of(replacement, Names(())).nbytes
 
 
@@ -196,7 +198,7 @@ def _shared_and_not_smaller(
         if left:
             reason = shares_with(trials[left[0]].found.weight.label)
         elif after >= before:
-            reason = "shares its bytes with other tensors; one compressed form for each would be larger"
+            reason = "shares its data with other tensors; separate compressed forms would be larger"
         else:
             continue
         refused |= {index: reason for index in members if chosen[index] is not None}
@@ -204,14 +206,14 @@ def _shared_and_not_smaller(
 
 
 def _reason(trial: Trial, dense: int, costs: Mapping[str, Cost]) -> str:
-    """Why a weight stays as it is."""
+    """Why a weight is unchanged."""
     if trial.measured is None:
         return trial.reason or ""
     if not costs:
         return next(iter(trial.measured.reasons.values()), METHOD_NONE)
     method = min(costs, key=lambda name: costs[name].nbytes)
     if costs[method].nbytes < dense:
-        return f"the decoder of {method} would need more bytes than it saves"
+        return f"the decoder for {method} would need more bytes than it saves"
     needed = trial.measured.forms[method].nbytes
     named = f"the smallest, {method}," if len(costs) > 1 else method
     return would_not_shrink(named, f"{needed:,}", costs[method].nbytes - needed, "node, names and metadata")

@@ -1,4 +1,4 @@
-"""Whether a model is valid by ONNX's own checker. One that is not is rewritten all the same, but that is said."""
+"""Whether a model is valid by ONNX's own checker. One that is not is rewritten all the same, but that is reported."""
 
 from __future__ import annotations
 

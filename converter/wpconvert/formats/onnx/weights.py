@@ -1,4 +1,4 @@
-"""Find the weights of an ONNX model: the constants that an operator multiplies with, directly or behind others."""
+"""Find the weights of an ONNX model: constants that an operator multiplies by, directly or through others."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Found:
+class OnnxWeight:
     """A weight as rules and reports see it, and where it is."""
 
     weight: Weight
@@ -92,20 +92,20 @@ def key_of(graph: int, name: str) -> str:
     return f"{graph}:{name}"
 
 
-def find_weights(model: OnnxModel) -> list[Found]:
+def find_weights(model: OnnxModel) -> list[OnnxWeight]:
     """The constants that are multiplied with, and large ones of other operators; all with the reason why they stay."""
-    uses = Uses.of(model.scopes)
+    uses = Uses.in_scopes(model.scopes)
     spans = list(spans_of(model.proto, model.files))
     extents = extents_of(spans)
     storages = {extent: number for number, extent in enumerate(dict.fromkeys(extents.values()))}
-    found: list[Found] = []
+    found: list[OnnxWeight] = []
     for scope in model.scopes:
         if is_decoder(scope):
             continue
         constants = list(constants_of(scope))
         [(commonest, times)] = Counter(constant.name for constant in constants).most_common(1) or [("", 0)]
         if times > 1:
-            raise ModelError(f"constant {commonest!r} is there twice; each name may be once in a graph")
+            raise ModelError(f"constant {commonest!r} occurs twice; names in a graph must be unique")
         inputs = set() if scope.graph is None else {value.name for value in scope.graph.input}
         trained = _trained(model) if scope.number == 0 else set()
         for constant in constants:
@@ -113,26 +113,26 @@ def find_weights(model: OnnxModel) -> list[Found]:
             obstacle = constant.obstacle
             if not operators:
                 operators = tuple(dict.fromkeys(use.node.op_type for use in uses.readers(scope, constant.name)))
-                obstacle = obstacle or "no operator multiplies with it"
+                obstacle = obstacle or "no operator multiplies by it"
                 if constant.nbytes < REPORTED_NBYTES or len(tensor.dims) < 2:
                     continue
             if constant.name in trained:
-                obstacle = obstacle or "training changes it"
+                obstacle = obstacle or "it is changed by training"
             data = None if obstacle is not None else data_of(tensor, model.files)
             obstacle = obstacle or _obstacle(model, scope, constant, data, constant.name in inputs)
             place = Place(scope, constant, data, _channel_axis(uses, scope, constant))
             # Spans that overlap are rewritten together or not at all; every inline tensor is on its own.
             storage = storages[extents[data]] if isinstance(data, Span) else -1 - len(found)
-            found.append(Found(_weight(scope, constant, operators, storage, obstacle), place))
+            found.append(OnnxWeight(_weight(scope, constant, operators, storage, obstacle), place))
     return _held_by_others(found, Counter(storages[extents[span]] for span in spans))
 
 
-def _held_by_others(found: list[Found], tensors: Mapping[int, int]) -> list[Found]:
+def _held_by_others(found: list[OnnxWeight], tensors: Mapping[int, int]) -> list[OnnxWeight]:
     """The weights, with an obstacle for those whose bytes belong to other tensors too. tensors: of each storage."""
     weights = Counter(one.weight.storage for one in found)
-    reason = "it shares its bytes with tensors that are no weights"
+    reason = "it shares its data with tensors that are not weights"
     return [
-        replace(one, weight=Fixed.of(one.weight, obstacle_of(one.weight) or reason))
+        replace(one, weight=Fixed.with_obstacle(one.weight, obstacle_of(one.weight) or reason))
         if tensors.get(one.weight.storage, 0) > weights[one.weight.storage]
         else one
         for one in found
@@ -157,7 +157,7 @@ def _weight(scope: Scope, constant: Constant, operators: tuple[str, ...], storag
         key = f"{'' if function is None else f'{function.domain}.{function.name}'}:{constant.name}"
     dtype, shape = type_name(tensor.data_type), tuple(tensor.dims)
     weight = Weight(key, constant.name, operators, shape, dtype, constant.nbytes, storage=storage)
-    return weight if obstacle is None else Fixed.of(weight, obstacle)
+    return weight if obstacle is None else Fixed.with_obstacle(weight, obstacle)
 
 
 def multipliers_of(uses: Uses, scope: Scope, name: str) -> tuple[str, ...]:
@@ -208,18 +208,18 @@ def _multiplied_slots(use: Use) -> tuple[int, ...]:
 
 
 def _obstacle(model: OnnxModel, scope: Scope, constant: Constant, data: Data | None, is_input: bool) -> str | None:
-    """Why a constant stays as it is whatever the method; None if it need not."""
+    """Why a constant is unchanged whatever the method; None if it need not."""
     tensor = constant.tensor
     if is_input and (scope.number or model.proto.ir_version >= FIRST_CONSTANT_IR):
-        return "it is an input of the graph too: a caller may replace it"
+        return "it is also an input of the graph, so a caller can replace it"
     if scope.parent is not None and scope.parent.owner(constant.name) is not None:
-        return "it hides a value of the same name of a graph around it, which only an initializer may"
+        return "it hides a value of the same name in an outer graph, which only an initializer can do"
     if data is None or not has_values(tensor.data_type):
         return f"weights of type {type_name(tensor.data_type)} are not supported"
     if not 1 <= elements_of(tensor) <= MAX_ELEMENTS:
         return "it has no elements" if elements_of(tensor) == 0 else "it has more than 2^30 − 1 elements"
     if bits_of(tensor.data_type) == 4 and elements_of(tensor) % 2 and load(data)[-1] >> 4:
-        return "its last byte has bits of no element"
+        return "its last byte has unused bits that are set"
     if not same_when_set(tensor, data):
-        return "its data is in a form that could not be given back bit for bit"
+        return "its data is stored in a form that cannot be restored bit for bit"
     return None

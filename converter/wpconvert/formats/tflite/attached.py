@@ -1,4 +1,4 @@
-"""Bytes behind the flatbuffer of a `.tflite` file, most often files that TFLite's metadata tools pack there as a ZIP.
+"""Bytes after the flatbuffer of a `.tflite` file, most often files that TFLite's metadata tools pack there as a ZIP.
 
 Offsets in such an archive count from the start of the whole file, so that they change when the model in front of it
 gets another size (PKWARE APPNOTE, "End of central directory record" and "Central directory structure").
@@ -23,7 +23,7 @@ _UTF8 = 1 << 11
 
 @dataclass(frozen=True)
 class Attached:
-    """What stands behind the flatbuffer, from byte `at` of the file to its end.
+    """The data after the flatbuffer, from byte `at` of the file to its end.
 
     files: of the archive, None where the bytes are none. offsets: places in `data` of the 32-bit offsets that count
     from the start of the file.
@@ -51,7 +51,7 @@ class Attached:
 
 
 def find(data: bytes, end: int) -> Attached | None:
-    """What stands behind a flatbuffer whose last table, vector or external data ends at `end`; None for padding."""
+    """The data after a flatbuffer whose last table, vector or external data ends at `end`; None for padding."""
     behind = memoryview(data)[end:]
     padding = min(-end % _ALIGNMENT, len(behind))
     start = next((at for at in range(padding) if behind[at]), padding)
@@ -63,13 +63,13 @@ def find(data: bytes, end: int) -> Attached | None:
     return Attached(at, content, None) if archive is None else Attached(at, content, *archive)
 
 
-def without(data: bytes, attached: Attached | None) -> bytes:
+def without_attached(data: bytes, attached: Attached | None) -> bytes:
     """The bytes of a file that a runtime reads: those of the model alone."""
     return data if attached is None else data[: attached.at]
 
 
-def behind(model: bytes, attached: Attached | None) -> bytes:
-    """A file of these bytes of a model and what stands behind it."""
+def with_attached(model: bytes, attached: Attached | None) -> bytes:
+    """A file of these bytes of a model and the data after it."""
     return model if attached is None else model + attached.moved(len(model))
 
 

@@ -96,7 +96,7 @@ class Builder(flatbuffers.Builder):  # type: ignore[misc]
 
     # What is called for every field is short.
     def Prep(self, size: int, additionalBytes: int) -> None:
-        """Align for an element of `size` bytes, behind so many others."""
+        """Align for an element of `size` bytes, after so many others."""
         room, head = self.Bytes, self.head
         padding = -(len(room) - head + additionalBytes) & (size - 1)
         if head < padding + size + additionalBytes:
@@ -108,7 +108,7 @@ class Builder(flatbuffers.Builder):  # type: ignore[misc]
             room[self.head : head] = bytes(padding)
 
     def PrependUOffsetTRelative(self, off: int) -> None:
-        """Write how far behind its place something lies."""
+        """Write how far after its position something lies."""
         self.Prep(_OFFSET.size, 0)
         here = len(self.Bytes) - self.head
         if off > here:

@@ -35,7 +35,7 @@ ELEMENT_NBITS: dict[int, int] = {
 
 
 class Oddities:
-    """What is odd in a model: places by what is said of them."""
+    """What is odd in a model: places by what is reported of them."""
 
     def __init__(self) -> None:
         self._places: defaultdict[str, list[str]] = defaultdict(list)
@@ -95,7 +95,7 @@ def _out_of_range(values: Iterable[int] | None, low: int, count: int, what: str)
     if found.size == 0 or (int(found.min()) >= low and int(found.max()) < count):
         return None
     bad = int(found[(found < low) | (found >= count)][0])
-    allowed = f"from {low} to {count - 1}" if count > low else "none, there are no such"
+    allowed = f"from {low} to {count - 1}" if count > low else "none, the list is empty"
     return f"expected {what} indices {allowed}, found {bad}"
 
 
@@ -116,9 +116,7 @@ def check_external_buffers(root: Any) -> set[int]:
 def check_tensor(root: Any, tensor: Any, where: str, external: set[int], odd: Oddities) -> None:
     """A tensor's type is known, its shape is one, its buffer exists and holds what type and shape need."""
     if tensor.type not in TYPE_NAMES:
-        raise UnsupportedError(
-            f"{where}: type {tensor.type} is not one of the schema's, which end at {max(TYPE_NAMES)}"
-        )
+        raise UnsupportedError(f"{where}: unknown type {tensor.type}, the schema defines types up to {max(TYPE_NAMES)}")
     shape = shape_of(tensor)
     signature = () if tensor.shapeSignature is None else tuple(int(dim) for dim in tensor.shapeSignature)
     if max(len(shape), len(signature)) > MAX_RANK:
@@ -146,11 +144,11 @@ def check_constant(root: Any, tensor: Any, where: str, odd: Oddities) -> None:
     shape = shape_of(tensor)
     expected = (element_count(shape) * ELEMENT_NBITS[tensor.type] + 7) // 8
     if len(data) > expected:
-        odd.add(where, f"{len(data)} bytes in its buffer, of which it needs {expected}; LiteRT refuses this")
+        odd.add(where, f"its buffer has {len(data)} bytes, but only {expected} are needed; LiteRT refuses this")
     if len(data) >= expected:
         return
     if any(entry.name == TFLM_COMPRESSION for entry in root.metadata or []):
-        raise UnsupportedError(f"{where}: compressed by TFLM's own tool; convert the model from before that")
+        raise UnsupportedError(f"{where}: compressed by TFLM's own tool; convert the uncompressed model")
     raise ModelError(
         f"{where}: expected {expected} bytes in buffer {tensor.buffer} for {TYPE_NAMES[tensor.type]} "
         f"{list(shape)}, found {len(data)}"

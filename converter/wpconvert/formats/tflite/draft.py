@@ -10,7 +10,7 @@ from pathlib import Path
 from wpconvert.codecs import pool_table
 from wpconvert.formats.protocol import Files, Result, Source, Written
 from wpconvert.formats.tflite import metadata
-from wpconvert.formats.tflite.attached import Attached, behind, without
+from wpconvert.formats.tflite.attached import Attached, with_attached, without_attached
 from wpconvert.formats.tflite.dense import TfliteDense
 from wpconvert.formats.tflite.file import parse, serialise, serialised_nbytes
 from wpconvert.formats.tflite.graph_reader import read_graph, read_operator
@@ -89,8 +89,8 @@ class TfliteDraft:
         self._path, self._settings, self._attached = path, settings, model.attached
         self.anew = settings.strip
         self._goal = settings.planned
-        self._data = without(data, self._attached)
-        self.notes = [f"odd: {note}" for note in model.notes]
+        self._data = without_attached(data, self._attached)
+        self.notes = [f"irregular: {note}" for note in model.notes]
         stored: dict[str, Stored] = {}
         if is_rewritten(model):
             provenance = metadata.read(model)
@@ -113,7 +113,7 @@ class TfliteDraft:
             for w in find_weights(model)
         ]
         self._overheads = Overheads(weights, model.copy(), settings.strip)
-        self.weights = [self._overheads.given(weight) for weight in weights]
+        self.weights = [self._overheads.with_overhead(weight) for weight in weights]
 
     @property
     def plain_note(self) -> str:
@@ -150,13 +150,13 @@ class TfliteDraft:
         notes = []
         if plan is not None:
             notes.append(
-                f"arena: with the memory plan that was added, activations and scratch take {plan.tflm_nbytes:,} bytes "
+                f"arena: with the added memory plan, activations and scratch take {plan.tflm_nbytes:,} bytes "
                 f"in TFLM, {plan.tflm_before:,} without; {plan.bundled_nbytes:,} in the bundled runtime, "
                 f"{plan.bundled_before:,} without"
             )
         if self._settings.strip:
             notes.append(
-                "stripped: `restore` will not give back names, ranges and the original scales of rewritten tensors"
+                "stripped: `restore` cannot restore names, ranges and the original scales of rewritten tensors"
             )
         return Written(self._result(data), tuple(notes))
 
@@ -226,7 +226,7 @@ class TfliteDraft:
         return serialise(model), plan
 
     def _result(self, data: bytes) -> TfliteResult:
-        return TfliteResult(self._path, data, data if self._settings.strip else behind(data, self._attached))
+        return TfliteResult(self._path, data, data if self._settings.strip else with_attached(data, self._attached))
 
 
 def _layers_for(model: TfliteModel, goal: Goal) -> dict[Place, Layer]:
@@ -261,6 +261,6 @@ def _stored(model: TfliteModel, provenance: Provenance | None) -> dict[str, Stor
 
 def _note_of_attached(attached: Attached, strip: bool) -> str:
     if strip:
-        return f"stripped: behind the model stood {attached.label}; this was dropped"
-    fixed = "" if attached.files is not None else ", byte for byte; offsets into the file, if any, are the old ones"
-    return f"kept behind the model: {attached.label}{fixed}"
+        return f"stripped: dropped the data after the model ({attached.label})"
+    fixed = "" if attached.files is not None else ", byte for byte; offsets in it, if any, were not adjusted"
+    return f"kept the data after the model: {attached.label}{fixed}"

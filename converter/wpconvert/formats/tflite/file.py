@@ -87,7 +87,7 @@ def _fill_absent(root: Any) -> bool:
 
 
 def _attach_external(root: Any, data: bytes) -> int:
-    """Replace references to data behind the flatbuffer by that data; returns where the last of it ends.
+    """Replace references to data after the flatbuffer by that data; returns where the last of it ends.
 
     Offsets count from the file's start.
     """
@@ -105,7 +105,9 @@ def _attach_external(root: Any, data: bytes) -> int:
             left -= size
         # Overlapping regions would let a small file grow without limit when it is written again.
         if left < 0:
-            raise ModelError(f"{where}: expected separate data outside the flatbuffer, found overlapping regions")
+            raise ModelError(
+                f"{where}: expected data outside the flatbuffer without overlaps, found overlapping regions"
+            )
         return np.frombuffer(data, np.uint8, size, offset)
 
     for index, buffer in enumerate(root.buffers or []):
@@ -194,7 +196,7 @@ def _payload_nbytes(root: Any) -> int:
 
 
 def serialise(model: TfliteModel) -> bytes:
-    """The model as a flatbuffer with identifier TFL3 and every buffer on a 16-byte boundary, and nothing behind it.
+    """The model as a flatbuffer with identifier TFL3 and every buffer on a 16-byte boundary, and nothing after it.
 
     Raises UnsupportedError when the model does not fit a flatbuffer, before building it where possible.
     """

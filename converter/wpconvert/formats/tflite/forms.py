@@ -50,7 +50,7 @@ class TfliteForms:
                 shapes = [[list(shape) for shape, _ in side] for side in sides]
                 raise UsageError(
                     f"the models have different {ends}: {shapes[0]} and {shapes[1]}; "
-                    "they are not two forms of one model"
+                    "they are not two versions of one model"
                 )
 
     def engine(self, name: str | None) -> Engine | None:

@@ -109,7 +109,7 @@ def read_originals(model: TfliteModel) -> Originals | None:
         tensors, operators = list(graph.tensors or []), list(graph.operators or [])
         places = [[] if v is None else [int(i) for i in v] for v in (graph.inputs, graph.outputs)]
         if len(places[0]) != len(tensors) or len(places[1]) != len(operators):
-            raise ModelError(f"metadata entry {RESTORE_NAME!r}: subgraph {s} has more entries than places")
+            raise ModelError(f"metadata entry {RESTORE_NAME!r}: subgraph {s} has too many entries")
         originals.tensors |= {(s, place): tensor for place, tensor in zip(places[0], tensors, strict=True)}
         originals.operators |= {(s, place): operator for place, operator in zip(places[1], operators, strict=True)}
     if any(not 0 <= operator.opcodeIndex < len(originals.codes) for operator in originals.operators.values()):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.attached import Attached, without
+from wpconvert.formats.tflite.attached import Attached, without_attached
 from wpconvert.formats.tflite.schema import BUILTIN_NAMES, DTYPES, TYPE_NAMES, BuiltinOperator
 from wpconvert.graph.structure import Graph
 from wpconvert.graph.types import Quantization, element_count
@@ -27,8 +27,8 @@ class TfliteModel:
     """A model whose flatbuffer passed the structural and index checks of `wpconvert.formats.tflite.file`.
 
     `root` is LiteRT's `ModelT`; every tensor, buffer and operator code index in it is in range. attached: what stands
-    behind the flatbuffer in the file it was read from. notes: what is odd in that file. file: its bytes,
-    where a runtime can take them and the model is one that stays as it is.
+    after the flatbuffer in the file it was read from. notes: irregularities in that file. file: its bytes,
+    where a runtime can take them and the model is unchanged.
     """
 
     root: Any
@@ -55,13 +55,13 @@ class TfliteModel:
 
     def embedded(self, data: bytes) -> bytes:
         """The bytes of the file that it was read from without what is attached behind the model."""
-        return without(data, self.attached)
+        return without_attached(data, self.attached)
 
     def no_dense(self) -> str | None:
         """Why no model with plain weights computes the same; None where one does."""
         from wpconvert.formats.tflite.loss import loss_of  # noqa: PLC0415 - about models of this class
 
-        return "it has no operators of fewer bits" if loss_of(self).reduced else None
+        return "it does not support activations of fewer than 8 bits" if loss_of(self).reduced else None
 
     def dense(self) -> TfliteModel:
         """The model with plain weights; itself where it has no others. UnsupportedError where there is none."""

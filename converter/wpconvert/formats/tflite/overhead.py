@@ -28,7 +28,7 @@ from wpconvert.formats.tflite.rewrite import rewrite
 from wpconvert.formats.tflite.weights import Site, find_sites
 from wpconvert.graph.structure import Place
 from wpconvert.model.encoded import Encoded
-from wpconvert.model.plan import Outcome, blobs_nbytes, kept
+from wpconvert.model.plan import Outcome, blobs_nbytes, left_unchanged
 from wpconvert.model.weight import Rewritable, Weight
 
 _METHOD = "dense"
@@ -53,17 +53,17 @@ class Overheads:
                 groups[weight.storage].append(weight)
         sites = find_sites(model)
         rewrite(model, [], strip)
-        before = Parts.of(model)
+        before = Parts.from_model(model)
         rewrite(model, [_stub(weight) for group in groups.values() for weight in group], strip)
-        after = Parts.of(model)
-        changes = [_Change.of(before, after, [sites[weight.key] for weight in group]) for group in groups.values()]
+        after = Parts.from_model(model)
+        changes = [_Change.between(before, after, [sites[weight.key] for weight in group]) for group in groups.values()]
         self._changes = dict(zip(groups, changes, strict=True))
         self._kept = _Kept(model, before.codes)
         self._leaving = _sum(change.leaving for change in changes)
         self._coming = _sum(change.coming for change in changes)
         self._share = self._kept.share(changes)
 
-    def given(self, weight: Weight) -> Weight:
+    def with_overhead(self, weight: Weight) -> Weight:
         """The weight with its overhead: its share of what rewriting every weight that can be adds to the file.
 
         It depends on neither methods nor choices.
@@ -74,8 +74,8 @@ class Overheads:
         leaving = sum(key_nbytes(key) * count / self._leaving[key] for key, count in change.leaving.items())
         coming = sum(key_nbytes(key) * count / self._coming[key] for key, count in change.coming.items())
         kept_nbytes = self._kept.nbytes(change, self._share)
-        beside = weight.nbytes + change.nbytes + kept_nbytes + coming - leaving
-        return replace(weight, overhead=round(beside / change.members))
+        extra = weight.nbytes + change.nbytes + kept_nbytes + coming - leaving
+        return replace(weight, overhead=round(extra / change.members))
 
     def paying(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The outcomes, but weights stay dense where the file is no smaller with them: others need what they share.
@@ -95,8 +95,8 @@ class Overheads:
             if not more:
                 break
             lost |= more
-        reason = "would not shrink the file: what it shares with other tensors stays there for them"
-        return [kept(o, reason) if o.blob is not None and o.weight.storage in lost else o for o in outcomes]
+        reason = "would not shrink the file: the data that it shares with other tensors remains"
+        return [left_unchanged(o, reason) if o.blob is not None and o.weight.storage in lost else o for o in outcomes]
 
     def _growth(self, groups: Mapping[int, Sequence[Outcome]]) -> dict[int, int]:
         """What the file grows by with each group, beside all others."""
@@ -109,8 +109,8 @@ class Overheads:
             change = self._changes[storage]
             left = sum(key_nbytes(key) for key in change.leaving if leaving[key] == self._leaving[key])
             come = sum(key_nbytes(key) for key, count in change.coming.items() if coming[key] == count)
-            beside = change.nbytes + self._kept.nbytes(change, share) + come - left
-            result[storage] = blobs_nbytes(group) + round(beside)
+            extra = change.nbytes + self._kept.nbytes(change, share) + come - left
+            result[storage] = blobs_nbytes(group) + round(extra)
         return result
 
 
@@ -147,11 +147,11 @@ class _Change:
     originals_nbytes: int
 
     @classmethod
-    def of(cls, before: Parts, after: Parts, sites: Sequence[Site]) -> _Change:
+    def between(cls, before: Parts, after: Parts, sites: Sequence[Site]) -> _Change:
         """What rewriting all weights makes of these and their operators."""
         operators = [(site.subgraph, use.operator) for site in sites for use in site.uses]
         blobs = [(site.subgraph, site.tensor) for site in sites]
-        # A table takes the place of a bias, or one behind all tensors.
+        # A table takes the place of a bias, or one after all tensors.
         tables = [(s, int(table)) for s, o in operators for table in after.operators[s, o].inputs[2:]]
         tensors = {place: before.tensors[place] for place in (*blobs, *tables) if place in before.tensors}
         old = [*tensors.values(), *(before.operators[place] for place in operators)]

@@ -80,7 +80,7 @@ def tables_nbytes(parts: Iterable[Any]) -> int:
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a model at one time. Exchanging them in the model leaves these as they were.
+    """The parts of a model at one time. Exchanging them in the model does not change these.
 
     references: how often the subgraphs refer to what a file has once.
     """
@@ -92,7 +92,7 @@ class Parts:
     references: Counter[Key]
 
     @classmethod
-    def of(cls, model: TfliteModel) -> Parts:
+    def from_model(cls, model: TfliteModel) -> Parts:
         """The parts of a model as it is now."""
         root = model.root
         parts = cls(

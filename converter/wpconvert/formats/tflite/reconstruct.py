@@ -30,7 +30,7 @@ from wpconvert.graph.structure import Place
 OPERATOR_VERSION = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "MUL": 2}
 """Operator versions of int8 kernels in TFLite, for models without originals."""
 
-# A float32 scale behind a Q31 multiplier is found within a few units in the last place of the quotient.
+# A float32 scale after a Q31 multiplier is found within a few units in the last place of the quotient.
 _SCALE_SEARCH = 4
 
 
@@ -108,7 +108,7 @@ def all_scales(model: TfliteModel, compressed: dict[Place, Decoded]) -> dict[Pla
         ends = [quantization_of(graph.tensors[t]) for t in (operator.inputs[0], operator.outputs[0])]
         x, y = (0.0 if q is None else float(q.scales[0]) for q in ends)
         if not (x > 0 and y > 0):
-            raise ModelError("input and output of a WP_* operator need a scale to restore it")
+            raise ModelError("restoring a WP_* operator needs the scales of its input and output")
         users.setdefault((s, int(operator.inputs[1])), []).append((parts, float(np.ldexp(x, parts.unit)), y))
     return {weight: _scales(group) for weight, group in users.items()}
 
@@ -119,7 +119,7 @@ def _scales(users: Sequence[tuple[Compressed, float, float]]) -> NDArray[np.floa
     users: the operators that read the weights, with the scales of their input, times its unit, and output.
     """
     if len({len(parts.table.multiplier) for parts, _, _ in users}) > 1:
-        raise ModelError("operators that share weights have tables with different numbers of multipliers")
+        raise ModelError("operators with shared weights have tables with different numbers of multipliers")
     first, x, y = users[0]
     ratio = np.ldexp(first.table.multiplier.astype(np.float64), first.table.shift.astype(np.int32) - 31)
     limits = np.finfo(np.float32)

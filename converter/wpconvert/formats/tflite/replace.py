@@ -29,7 +29,7 @@ def rescaled_biases(model: TfliteModel, site: Site, scales: NDArray[np.float32])
     Obstacle where one leaves int32, ModelError where the new scales give no multiplier.
     """
     if not (np.isfinite(scales).all() and (scales > 0).all()):
-        raise Obstacle("a scale of it is too small or too large")
+        raise Obstacle("one of its scales is too small or too large")
     ratio = scales_of(model, site).astype(np.float64) / scales
     result: list[NDArray[np.int32] | None] = []
     for use in site.uses:
@@ -41,7 +41,7 @@ def rescaled_biases(model: TfliteModel, site: Site, scales: NDArray[np.float32])
         bias = None if bias_tensor is None else bias_tensor.constant()
         rescaled = None if bias is None else np.rint(bias * ratio)
         if rescaled is not None and np.abs(rescaled).max(initial=0) > np.iinfo(np.int32).max:
-            raise Obstacle("its bias in units of the new scales leaves int32")
+            raise Obstacle("its bias at the new scales does not fit int32")
         result.append(None if rescaled is None else rescaled.astype(np.int32))
     return result
 
@@ -49,7 +49,7 @@ def rescaled_biases(model: TfliteModel, site: Site, scales: NDArray[np.float32])
 def put(model: TfliteModel, site: Site, change: Change, biases: list[NDArray[np.int32] | None]) -> None:
     """Put the values and what `rescaled_biases` made of the biases in their place.
 
-    Tensors keep their indices; a bias that other operators read too gets a copy behind all tensors. Whoever shares the
+    Tensors keep their indices; a bias that other operators read too gets a copy after all tensors. Whoever shares the
     weight's bytes must get the same values.
     """
     graph = model.root.subgraphs[site.subgraph]

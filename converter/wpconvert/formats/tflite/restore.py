@@ -88,7 +88,7 @@ def restore(model: TfliteModel, same_outputs: bool = False, known: TfliteModel |
     memory_entry.fit(model)
     _drop_idle_buffers(model)
     if originals.codes:
-        # The original list comes back as it was, idle codes included; ours stand behind it.
+        # The original list comes back as it was, idle codes included; ours follow it.
         used = {op.opcodeIndex for graph in model.root.subgraphs for op in graph.operators}
         del model.root.operatorCodes[max(len(originals.codes), *(index + 1 for index in used)) :]
     else:
@@ -100,12 +100,14 @@ def restore(model: TfliteModel, same_outputs: bool = False, known: TfliteModel |
     reduced = [place for place, parts in compressed.items() if isinstance(parts, Compressed) and parts.unit]
     if reduced and same_outputs:
         raise UnsupportedError(
-            f"operator {reduced[0][1]} computes with fewer bits of activations, or with rounded look-ups, which no "
-            "other method can: `restore` gives its dense model, which can be converted"
+            f"operator {reduced[0][1]} uses fewer activation bits or rounded look-ups, which no other method "
+            "supports: convert its dense model, which `restore` writes"
         )
     if inexact and same_outputs:
         index = inexact[0][1]
-        raise UnsupportedError(f"operator {index}: no float32 scale gives its multipliers, it cannot be encoded anew")
+        raise UnsupportedError(
+            f"operator {index}: no float32 scale gives its multipliers, so it cannot be encoded again"
+        )
     losses = [
         f"operator {index} {compressed[s, index].name}: no float32 scale gives exactly the stored multipliers"
         for s, index in inexact
@@ -118,11 +120,11 @@ def restore(model: TfliteModel, same_outputs: bool = False, known: TfliteModel |
         )
         rebuilt = sorted({parts.name for place, parts in compressed.items() if place not in returning})
         versions = ", ".join(f"{name} {OPERATOR_VERSION[name]}" for name in rebuilt)
-        losses.insert(1, f"their operator versions were stripped, too; they are those of int8 kernels now: {versions}")
+        losses.insert(1, f"their operator versions were stripped, too; they are now those of int8 kernels: {versions}")
     if reduced:
         losses.append(
-            f"operator {reduced[0][1]} {compressed[reduced[0]].name}{_and_others(reduced)}: fewer bits of activations, "
-            "or rounded look-ups; the dense model computes without that, so its outputs differ"
+            f"operator {reduced[0][1]} {compressed[reduced[0]].name}{_and_others(reduced)}: fewer activation bits "
+            "or rounded look-ups, which the dense model does not use, so its outputs differ"
         )
     if provenance is not None and provenance.lossy:
         losses.append(LOSSY)
@@ -216,7 +218,7 @@ def _check_hash(model: TfliteModel, place: Place, parts: Decoded, hashes: dict[P
     weight = int(model.root.subgraphs[subgraph].operators[index].inputs[1])
     digest = hashlib.sha256(np.ascontiguousarray(parts.weights).data).hexdigest()
     if hashes.get((subgraph, weight), digest) != digest:
-        raise ModelError(f"{_where(place, parts)}: the decoded weights are not those that the metadata records")
+        raise ModelError(f"{_where(place, parts)}: the decoded weights differ from those recorded in the metadata")
 
 
 def _same_table(model: TfliteModel, place: Place, parts: Decoded, returned: bool) -> bool:
@@ -228,11 +230,11 @@ def _same_table(model: TfliteModel, place: Place, parts: Decoded, returned: bool
         return True
     found, wanted = table_of(read_operator(model, *place), parts.options.act_bits, parts.lut_shift), parts.table
     if found is None:
-        raise ModelError(f"{_where(place, parts)}: its tensors and options do not make a {parts.name}")
+        raise ModelError(f"{_where(place, parts)}: its tensors and options do not form a {parts.name}")
     if found.pack().tobytes() == wanted.pack().tobytes():
         return True
     if returned:
-        raise ModelError(f"{_where(place, parts)}: the table contradicts the original that the metadata keeps")
+        raise ModelError(f"{_where(place, parts)}: the table contradicts the original recorded in the metadata")
     if replace(found, multiplier=wanted.multiplier, shift=wanted.shift).pack().tobytes() != wanted.pack().tobytes():
         raise ModelError(f"{_where(place, parts)}: the table contradicts the operator's tensors and options")
     return False

@@ -186,7 +186,7 @@ class _Rewriter:
             self._owners[tensor.buffer] -= 1
             graph.tensors[bias] = _bytes_tensor(tensor.name, table.nbytes, buffer)
         else:
-            # No bias, or one that others read too: the table becomes a tensor behind all others.
+            # No bias, or one that others read too: the table becomes a tensor after all others.
             slot, buffer = len(graph.tensors), self._new_buffer()
             graph.tensors.append(_bytes_tensor(f"wpconvert/table{index}", table.nbytes, buffer))
         self._model.root.buffers[buffer] = BufferT(data=table)

@@ -9,7 +9,7 @@ from pathlib import Path
 from wpconvert.errors import UnsupportedError
 from wpconvert.files import Workspace
 from wpconvert.formats.protocol import Comparison, Counted, Dense, Draft, Lowered, Source
-from wpconvert.formats.tflite.attached import behind
+from wpconvert.formats.tflite.attached import with_attached
 from wpconvert.formats.tflite.draft import TfliteDraft
 from wpconvert.formats.tflite.file import parse, read, serialise
 from wpconvert.formats.tflite.forms import TfliteForms
@@ -49,12 +49,12 @@ class TfliteSource:
         return inspect_model(str(self.path), self.data, self.model, counted)
 
     def restore(self, output: Path, workspace: Workspace) -> Dense:  # noqa: ARG002 - what formats are given
-        """The dense model; the file as it is where nothing is rewritten."""
+        """The dense model; the unchanged file where nothing is rewritten."""
         if not self.rewritten:
             return Dense({output: self.data}, [])
         model = self.model.copy()
         losses = restore(model)
-        return Dense({output: behind(serialise(model), model.attached)}, losses)
+        return Dense({output: with_attached(serialise(model), model.attached)}, losses)
 
     @property
     def attached_nbytes(self) -> int:
@@ -71,7 +71,7 @@ class TfliteSource:
 
     def lower(self, calibration: Path | None) -> Lowered:  # noqa: ARG002 - what formats are given
         """UnsupportedError: there is nothing to lower."""
-        raise UnsupportedError(f"{self.path}: a .tflite model is not lowered")
+        raise UnsupportedError(f"{self.path}: a .tflite model cannot be lowered")
 
     def compared(self, other: Source) -> Comparison | None:
         """The comparison with another form of the model."""

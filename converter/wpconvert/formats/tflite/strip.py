@@ -15,7 +15,7 @@ _IDLE_METADATA = "min_runtime_version"
 def strip(model: TfliteModel) -> None:
     """Drop names of tensors and subgraphs, calibration ranges, shape signatures, the description and idle buffers.
 
-    Zero points stay as they are: LiteRT wants one for each scale, TFLM at least one.
+    Zero points stay unchanged: LiteRT wants one for each scale, TFLM at least one.
     """
     root = model.root
     root.description = None

@@ -22,7 +22,7 @@ MAX_EXPANSION = 8
 FREE_NBYTES = 1 << 20
 """A file of n bytes may expand to MAX_EXPANSION · n + FREE_NBYTES bytes of tables, vectors and strings."""
 TABLE_NBYTES = 48
-"""What a table counts beside its own bytes, for the Python objects it becomes.
+"""What a table counts in addition to its own bytes, for the Python objects it becomes.
 
 A table takes 8 bytes of a file at least, itself and the offset to it; 8 + 48 is below 8 · 8, so that a file
 without shared targets never exceeds the limit, however many tables it has.
@@ -96,7 +96,7 @@ _MEMBERS = {union: ("", *text.split()) for union, text in UNIONS.items()}
 def verify(data: bytes | memoryview) -> int:
     """Check that `data` is a `.tflite` flatbuffer that the schema's Python classes can read safely.
 
-    Bytes behind the flatbuffer (external buffers, attached files) are allowed; returns where its last part ends,
+    Bytes after the flatbuffer (external buffers, attached files) are allowed; returns where its last part ends,
     padding aside. Raises ModelError with the path of the damaged field, what was expected and what was found;
     UnsupportedError for a field or an options type that this schema does not know, because writing the model again
     would lose it.
@@ -129,11 +129,11 @@ def _check_header(view: memoryview) -> None:
     if head[0] == 0x08 and head[2] in b"\x12\x1a\x22\x2a\x32\x3a\x42":
         raise ModelError(
             f"{expected}, found what looks like an ONNX (protobuf) file; "
-            "wpconvert MODEL.onnx -o MODEL.tflite makes a .tflite file of one"
+            "convert it with wpconvert MODEL.onnx -o MODEL.tflite"
         )
     if head[4:7] == FILE_IDENTIFIER[:3]:
         raise UnsupportedError(f"{expected}, found identifier {head[4:8]!r} of another schema version")
-    raise ModelError(f"{expected}, found bytes {head[4:8]!r} in the identifier's place")
+    raise ModelError(f"{expected}, found identifier {head[4:8]!r}")
 
 
 class _Walk:
@@ -239,7 +239,7 @@ class _Walk:
         raise fault
 
     def refuse_unknown(self, begin: int, end: int, nbytes: int, known: int) -> None:
-        """Refuse slots behind the known ones unless they say that their field is absent."""
+        """Refuse slots after the known ones unless they say that their field is absent."""
         extra = bytes(self.view[begin:end])
         if not extra.strip(b"\0"):
             return
@@ -247,8 +247,8 @@ class _Walk:
         if not 4 <= offset < nbytes:
             raise _Fault(f"expected field {known + slot} inside its table of {nbytes} bytes, found it at {offset}")
         raise _Fault(
-            f"field {known + slot} is of a newer schema, which has more than {known} fields here; "
-            "writing the model again would lose it",
+            f"field {known + slot} belongs to a newer schema with more than {known} fields here; "
+            "rewriting the model would lose it",
             UnsupportedError,
         )
 
@@ -308,12 +308,12 @@ class _Walk:
         kind = self.view[at + type_offset] if type_offset else 0
         if kind >= len(members):
             raise _Fault(
-                f"{field.target} type {kind} is of a newer schema, this one ends at {len(members) - 1} "
-                f"({members[-1]}); writing the model again would lose it",
+                f"{field.target} type {kind} belongs to a newer schema, this one ends at {len(members) - 1} "
+                f"({members[-1]}); rewriting the model would lose it",
                 UnsupportedError,
             )
         if not offset:
             return
         if kind == 0:
-            raise _Fault(f"expected no value beside type 0 (NONE) of {field.target}, found one")
+            raise _Fault(f"expected no value with type 0 (NONE) of {field.target}, found one")
         self.table(self.target(at + offset), members[kind], depth + 1)

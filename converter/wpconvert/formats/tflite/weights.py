@@ -15,7 +15,7 @@ from wpconvert.graph.structure import Graph, Subgraph
 from wpconvert.model.weight import Fixed, Rewritable, Weight
 
 REPORTED_NBYTES = 256
-"""Constants of other operators are listed, and left as they are, from this size on; smaller ones describe shapes."""
+"""Constants of other operators are listed, and left unchanged, from this size on; smaller ones describe shapes."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _check_sharing(graph: Subgraph, site: Site, kept: bool) -> None:
         if use.name not in CUSTOM_NAMES:
             raise Obstacle(f"constants of {use.name} are not rewritten")
         if use.slot != WEIGHT_INPUT:
-            raise Obstacle(f"used as input {use.slot} of {use.name}, not as its weights")
+            raise Obstacle(f"used as input {use.slot} of {use.name}, not as weights")
     if len({(ROW_DIMS[use.name], use.name in ELEMENTWISE) for use in site.uses}) > 1:
         raise Obstacle("used by operators with different weight layouts")
     if tensor in (*graph.outputs, *graph.inputs):
@@ -147,6 +147,6 @@ def _check_sharing(graph: Subgraph, site: Site, kept: bool) -> None:
     if tensor.is_variable:
         raise Obstacle("is a variable tensor")
     if tensor.is_sparse:
-        raise Obstacle("stored in TFLite's own sparse format")
+        raise Obstacle("stored in TFLite's sparse format")
     if kept:
-        raise Obstacle("shares its bytes with a tensor or metadata entry that is no weight")
+        raise Obstacle("shares its data with a tensor or metadata entry that is not a weight")

@@ -83,11 +83,10 @@ def decode_compressed(
     axis = CHANNEL_AXIS[name]
     if len(shape) <= axis or blob.layout.row_dims != ROW_DIMS[name]:
         raise ModelError(
-            f"weights of shape {list(shape)}, {blob.layout.row_dims} dimensions of which are rows, "
-            "do not fit the operator"
+            f"weights of shape {list(shape)} with {blob.layout.row_dims} row dimensions do not match the operator"
         )
     if raw_pool is not None and not codecs.CODECS[codec].sided:
-        raise ModelError(f"there is a pool tensor, but the weight blob is {codec!r}")
+        raise ModelError(f"the operator has a pool tensor, but the weight blob uses codec {codec!r}")
     pool = None if raw_pool is None else pool_table.unpack(raw_pool)
     requant = table.unpack(raw_table, shape[axis])
     return Compressed(name, codec, options, codecs.decode(raw_blob, pool), requant, pool)
@@ -112,7 +111,9 @@ def _agreed_codec(options: OperatorOptions, blob: Blob, shapes_agree: bool) -> s
             f"the weight blob is {codec!r} of shape {list(blob.layout.shape)}"
         )
     if options.act_bits != ACT_BITS and not codecs.CODECS[codec].sided:
-        raise ModelError(f"the options say activations of {options.act_bits} bits, the weight blob is {codec!r}")
+        raise ModelError(
+            f"the options specify {options.act_bits}-bit activations, but the weight blob uses codec {codec!r}"
+        )
     return codec
 
 
@@ -121,7 +122,7 @@ def _constants(operator: Operator) -> list[NDArray[np.uint8]]:
     elementwise = BUILTIN_NAMES[operator.kind] in ELEMENTWISE
     expected = (2,) if elementwise else (3, 4)
     if len(operator.inputs) not in expected or None in operator.inputs or len(operator.outputs) != 1:
-        parts = "activation and weight blob" if elementwise else "activation, weight blob, table and perhaps pool"
+        parts = "activation and weight blob" if elementwise else "activation, weight blob, table and optionally a pool"
         raise ModelError(f"expected {parts} as inputs and one output")
     constants = [None if tensor is None else tensor.data for tensor in operator.inputs[1:]]
     if any(constant is None for constant in constants):

@@ -34,9 +34,9 @@ def check_elementwise(operator: Operator) -> None:
     while inner and inner[0] == 1:
         inner = inner[1:]
     if x.shape != outer:
-        raise Obstacle(f"the activation {list(x.shape)} is repeated to make the output {list(outer)}")
+        raise Obstacle(f"the activation {list(x.shape)} is broadcast to the output {list(outer)}")
     if inner != outer[len(outer) - len(inner) :]:
-        raise Obstacle(f"shape {list(constant.shape)} is not that of the last dimensions of the output {list(outer)}")
+        raise Obstacle(f"shape {list(constant.shape)} does not match the last dimensions of the output {list(outer)}")
     for tensor, what in ((x, "input"), (constant, "constant")):
         check_scale(tensor, what, per_tensor=True)
     quantization = check_scale(y, "output", per_tensor=True)

@@ -7,7 +7,7 @@ import numpy as np
 from wpconvert.graph.structure import Tensor
 from wpconvert.graph.types import Quantization
 
-NO_CONSTANT = "no constant: the weights are computed at run time, or there are none"
+NO_CONSTANT = "not a constant: the weights are computed at run time or missing"
 
 
 class Obstacle(Exception):

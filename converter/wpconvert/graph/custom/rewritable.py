@@ -50,7 +50,7 @@ def check_rewritable(operator: Operator) -> table.RequantTable | None:
     if not isinstance(operator.attributes, _TABLES[kind]):
         raise Obstacle(f"{kind} has no {_TABLES[kind].__name__}")
     if isinstance(operator.attributes, FullyConnectedOptions) and operator.attributes.weights_format != 0:
-        raise Obstacle("shuffled weights format")
+        raise Obstacle("the shuffled weights format is not supported")
     if kind in ELEMENTWISE:
         check_elementwise(operator)
         return None
@@ -61,12 +61,12 @@ def check_rewritable(operator: Operator) -> table.RequantTable | None:
     _quantizations(operator)
     channels = shape[CHANNEL_AXIS[kind]]
     if channels > table.MAX_CHANNELS:
-        raise Obstacle(f"{channels} output channels; a requantisation table has at most {table.MAX_CHANNELS}")
+        raise Obstacle(f"{channels} output channels; a requantisation table supports at most {table.MAX_CHANNELS}")
     bias = operator.optional(BIAS_INPUT)
     if bias is not None:
         constant = bias.constant()
         if constant is None or constant.dtype != np.int32 or constant.size != channels:
-            raise Obstacle(f"bias is not a constant of {channels} int32 values")
+            raise Obstacle(f"the bias is not a constant of {channels} int32 values")
         _check_size(bias, constant, "bias")
     return build_table(operator)
 
@@ -87,7 +87,7 @@ def constant_weights(tensor: Tensor) -> Values:
 def _check_size(tensor: Tensor, values: Values, what: str) -> None:
     """Obstacle where the file has more bytes than the tensor's elements: they would be lost."""
     if tensor.data is not None and tensor.data.nbytes != values.nbytes:
-        raise Obstacle(f"the {what} has {tensor.data.nbytes} bytes, {values.nbytes} are used")
+        raise Obstacle(f"the {what} has {tensor.data.nbytes} bytes, but {values.nbytes} are used")
 
 
 def _quantizations(operator: Operator) -> tuple[Quantization, Quantization, Quantization]:
@@ -137,7 +137,7 @@ def build_table(operator: Operator, act_bits: int = ACT_BITS, lut_shift: int = 0
         unit = unit_log2(act_bits, lut_shift)
         multiplier, shift = output_multipliers(qx.scales[0], np.ldexp(qw.scales, unit), qy.scales[0])
     zero_in, zero_out = int(qx.zero_points[0]), int(qy.zero_points[0])
-    activation = operator.told(Fused).fused_activation_function
+    activation = operator.attributes_as(Fused).fused_activation_function
     low, high = activation_range(activation, qy.scales[0], zero_out, np.dtype(np.int8))
     if low > high:
         raise Obstacle(f"the activation's range {low} to {high} is empty")

@@ -37,7 +37,7 @@ def emit_in_parts(emitter: Emitter, node: Node, counted: Window | None = None) -
     rows, columns = (_parts(node, axis, counted) for axis in range(2))
     if len(rows) * len(columns) > _MAX_PARTS:
         raise UnsupportedError(
-            f"{node}: pads {[*window.before, *window.after]}, windows of more than {_MAX_PARTS} sizes"
+            f"{node}: pads {[*window.before, *window.after]} give windows of more than {_MAX_PARTS} sizes"
         )
     tensor = emitter.laid_out(node.activation(0), NHWC)
     lines = [
@@ -54,7 +54,7 @@ def _parts(node: Node, axis: int, counted: Window | None) -> list[_Part]:
         start = index * window.strides[axis] - window.before[axis]
         first, last = max(start, 0), min(start + kernel, length)
         if first >= last:
-            raise UnsupportedError(f"{node}: a window outside the image")
+            raise UnsupportedError(f"{node}: a window lies outside the image")
         divisor = last - first
         if counted is not None:
             divisor = min(start + kernel, length + counted.after[axis] - counted.extra[axis]) - start

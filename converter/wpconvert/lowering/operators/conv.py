@@ -28,7 +28,9 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     """Weights [out_channels, in_channels / groups, height, width] on an input [batch, in_channels, height, width]."""
     x, weights = node.activation(0), node.constant(1)
     if attributes.integer("channels_last", 0):
-        raise UnsupportedError(f"{node}: channels_last, supported are inputs [batch, channels, height, width]")
+        raise UnsupportedError(
+            f"{node}: channels_last is not supported; expected inputs [batch, channels, height, width]"
+        )
     groups = attributes.integer("group", 1)
     if weights.values.ndim != x.rank or x.rank != 4:
         # The message about images of 4 dimensions.
@@ -36,7 +38,7 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     outputs, depth = weights.shape[:2]
     if groups < 1 or x.shape[1] != depth * groups or outputs % groups or outputs == 0:
         raise ModelError(
-            f"{node}: weights {list(weights.shape)} in {groups} groups do not fit {x.shape[1]} input channels"
+            f"{node}: weights {list(weights.shape)} in {groups} groups do not match {x.shape[1]} input channels"
         )
     window = read_window(node, attributes, x.shape, (weights.shape[2], weights.shape[3]))
     node.settings = Conv(window, groups)
@@ -58,7 +60,7 @@ def emit(emitter: Emitter, node: Node) -> None:
 def convolve(
     emitter: Emitter, node: Node, window: Window, constants: tuple[int, int], multiplier: int | None = None
 ) -> None:
-    """CONV_2D, or DEPTHWISE_CONV_2D with a depth multiplier, of kernel and bias; paddings TFLite lacks become a PAD."""
+    """CONV_2D, or DEPTHWISE_CONV_2D with a depth multiplier; paddings other than TFLite's become a PAD."""
     x = node.activation(0)
     source = emitter.laid_out(x, NHWC)
     padding = window.padding((x.shape[2], x.shape[3]))

@@ -29,10 +29,12 @@ class Dense:
 def read_gemm(node: Node, attributes: Attributes, _opset: int) -> Shape:
     """alpha · x [rows, depth] · weights + beta · bias: the factors go into weights and bias. transA has been done."""
     if node.activation(0).rank != 2:
-        raise ModelError(f"{node}: an input of {node.activation(0).rank} dimensions, expected 2")
+        raise ModelError(f"{node}: the input has {node.activation(0).rank} dimensions, expected 2")
     alpha, beta = attributes.real("alpha", 1.0), attributes.real("beta", 1.0)
     if not (np.isfinite([alpha, beta]).all() and alpha != 0):
-        raise UnsupportedError(f"{node}: alpha {alpha:g} and beta {beta:g}, supported are finite ones and alpha not 0")
+        raise UnsupportedError(
+            f"{node}: alpha {alpha:g} and beta {beta:g}, expected finite values and a non-zero alpha"
+        )
     weights = node.constant(1)
     if alpha != 1.0 and weights.scales is not None:
         node.inputs[1] = _scaled(weights, weights.scales, alpha)
@@ -75,10 +77,10 @@ def _reshaped(weights: Constant, shape: Shape, axis: int) -> Constant:
 def _read(node: Node, units_first: bool) -> Shape:
     x, weights = node.activation(0), node.constant(1)
     if weights.values.ndim != 2:
-        raise UnsupportedError(f"{node}: weights {list(weights.shape)}, supported are matrices")
+        raise UnsupportedError(f"{node}: weights {list(weights.shape)}; supported: matrices")
     units, depth = weights.shape if units_first else weights.shape[::-1]
     if x.rank < 1 or x.shape[-1] != depth:
-        raise ModelError(f"{node}: weights of depth {depth} for an input {list(x.shape)}")
+        raise ModelError(f"{node}: weights of depth {depth} do not match the input {list(x.shape)}")
     node.settings = Dense(units_first)
     return (*x.shape[:-1], units)
 

@@ -27,7 +27,7 @@ def read(node: Node, _attributes: Attributes, _opset: int) -> Shape:
     except ValueError as error:
         raise ModelError(f"{node}: shapes {list(first.shape)} and {list(second.shape)} do not broadcast") from error
     if len(shape) > _MAX_RANK:
-        raise UnsupportedError(f"{node}: {len(shape)} dimensions, supported are up to {_MAX_RANK}")
+        raise UnsupportedError(f"{node}: {len(shape)} dimensions; supported: at most {_MAX_RANK}")
     for x, other, is_first in ((first, second, True), (second, first, False)):
         if isinstance(x, Activation) and isinstance(other, Constant) and x.shape == shape and is_per_channel(x, other):
             return per_channel(node, x, *_affine(node.op, other.real().reshape(-1), is_first))
@@ -90,7 +90,7 @@ def _constant(emitter: Emitter, node: Node, constant: Constant, shape: Shape, pe
     if constant.scales is None and constant.values.size == 1:
         real = float(constant.real().reshape(()))
         if not np.isfinite(real):
-            raise UnsupportedError(f"{node}: the constant {constant.name!r} is {real}, supported are finite ones")
+            raise UnsupportedError(f"{node}: the constant {constant.name!r} is {real}, expected a finite value")
         scales = np.array([abs(real) / 127 or 1.0], np.float32)
         values = np.full(shape, round(127 * np.sign(real)), np.int8)
     elif constant.scales is None or constant.scales.size != 1:
@@ -107,7 +107,7 @@ def _constant(emitter: Emitter, node: Node, constant: Constant, shape: Shape, pe
 def read_sum(node: Node, attributes: Attributes, opset: int) -> Shape:
     """A sum of two is an Add."""
     if len(node.inputs) != 2:
-        raise UnsupportedError(f"{node}: {len(node.inputs)} terms, supported are 2")
+        raise UnsupportedError(f"{node}: {len(node.inputs)} inputs; supported: 2")
     node.op = "Add"
     return read(node, attributes, opset)
 

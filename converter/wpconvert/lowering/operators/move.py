@@ -42,7 +42,7 @@ def read_reshape(node: Node, attributes: Attributes, _opset: int) -> Shape:
     known = math.prod(length for length in target if length != -1)
     size = element_count(shape)
     if target.count(-1) > 1 or known < 1 or size % known or (-1 not in target and known != size):
-        raise ModelError(f"{node}: shape {target} does not hold the elements of {list(shape)}")
+        raise ModelError(f"{node}: cannot reshape {list(shape)} to {target}")
     return tuple(size // known if length == -1 else length for length in target)
 
 
@@ -54,7 +54,7 @@ def read_squeeze(node: Node, attributes: Attributes, _opset: int) -> Shape:
         return tuple(length for length in shape if length != 1)
     axes = {node.axis(axis, len(shape)) for axis in listed}
     if any(shape[axis] != 1 for axis in axes):
-        raise ModelError(f"{node}: axes {sorted(axes)} of {list(shape)} are not all of length 1")
+        raise ModelError(f"{node}: the axes {sorted(axes)} of {list(shape)} do not all have length 1")
     return tuple(length for axis, length in enumerate(shape) if axis not in axes)
 
 
@@ -63,7 +63,7 @@ def read_unsqueeze(node: Node, attributes: Attributes, _opset: int) -> Shape:
     shape = list(node.activation(0).shape)
     listed = _listed(node, attributes)
     if listed is None:
-        raise ModelError(f"{node}: its axes are missing")
+        raise ModelError(f"{node}: the axes are missing")
     rank = len(shape) + len(listed)
     for axis in sorted(node.axis(axis, rank) for axis in listed):
         shape.insert(axis, 1)
@@ -110,16 +110,16 @@ def read_concat(node: Node, attributes: Attributes, _opset: int) -> Shape:
     """Joined along an axis: activations, and constants between them."""
     shapes = [node.operand(position).shape for position in range(len(node.inputs))]
     if not shapes:
-        raise ModelError(f"{node}: it has no inputs")
+        raise ModelError(f"{node}: the node has no inputs")
     axis = node.axis(attributes.integer("axis", 0), len(shapes[0]))
     rest = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
     if len(rest) != 1 or len({len(shape) for shape in shapes}) != 1:
-        raise ModelError(f"{node}: shapes {[list(shape) for shape in shapes]} cannot be joined along axis {axis}")
+        raise ModelError(f"{node}: shapes {[list(shape) for shape in shapes]} cannot be concatenated along axis {axis}")
     if node.on_integers:
         if any(not isinstance(value, Activation) for value in node.inputs):
-            raise UnsupportedError(f"{node}: joins integers with a constant; supported are constants of real numbers")
+            raise UnsupportedError(f"{node}: concatenates integers with a constant; supported: float constants")
         if len({node.activation(position).cell.quant for position in range(len(node.inputs))}) != 1:
-            raise UnsupportedError(f"{node}: joins integers of different scales")
+            raise UnsupportedError(f"{node}: concatenates integers with different scales")
     node.settings = axis
     length = sum(shape[axis] for shape in shapes)
     return (*shapes[0][:axis], length, *shapes[0][axis + 1 :])
@@ -129,7 +129,7 @@ def emit_concat(emitter: Emitter, node: Node) -> None:
     """CONCATENATION; inputs of another scale are rescaled first."""
     first = next((value for value in node.inputs if isinstance(value, Activation)), None)
     if first is None:
-        raise UnsupportedError(f"{node}: joins constants alone, supported are joins with an activation")
+        raise UnsupportedError(f"{node}: concatenates only constants; at least one activation is required")
     _, perm = emitter.plain(first)
     quant, tensors = node.output.quant, []
     for value in node.inputs:

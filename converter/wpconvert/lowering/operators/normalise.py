@@ -22,10 +22,10 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     x = node.activation(0)
     if x.rank != 4:
         raise UnsupportedError(
-            f"{node}: an input of {x.rank} dimensions, supported are matrices, signals of 3 and images of 4"
+            f"{node}: the input has {x.rank} dimensions; supported: 2 (matrices), 3 (signals) and 4 (images)"
         )
     if attributes.integer("training_mode", 0):
-        raise UnsupportedError(f"{node}: training_mode, supported are constant statistics")
+        raise UnsupportedError(f"{node}: training_mode is not supported")
     parameters = [node.constant(position).real().reshape(-1) for position in range(1, 5)]
     if any(values.size != x.shape[1] for values in parameters):
         raise ModelError(f"{node}: {[values.size for values in parameters]} parameters for {x.shape[1]} channels")
@@ -36,7 +36,7 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
 def per_channel(node: Node, x: Activation, factors: Array, terms: Array) -> Shape:
     """The node becomes a Conv for factors · x + terms, float64[channels] each, on images; its output's shape."""
     if not (np.isfinite(factors).all() and np.isfinite(terms).all()):
-        raise ModelError(f"{node}: its parameters give factors that are no finite numbers")
+        raise ModelError(f"{node}: its parameters give factors that are not finite")
     # A weight alone in its channel is held exactly, as ±127.
     least = np.abs(terms) / (_TERM_STEPS * float(x.quant.scale))
     scales = np.maximum(np.abs(factors) / _LARGEST, least).astype(np.float32)

@@ -33,7 +33,7 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     x = node.activation(0)
     mode = attributes.text("mode", "constant")
     if mode != "constant":
-        raise UnsupportedError(f"{node}: mode {mode!r}, supported is 'constant'")
+        raise UnsupportedError(f"{node}: mode {mode!r}; supported: 'constant'")
     listed = node.integers(1)
     axes = list(range(x.rank))
     if node.optional(3) is not None:
@@ -44,12 +44,12 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     for position, axis in enumerate(axes):
         before[axis], after[axis] = listed[position], listed[position + len(axes)]
     if min(*before, *after) < 0:
-        raise UnsupportedError(f"{node}: negative padding, supported is adding elements")
+        raise UnsupportedError(f"{node}: negative padding is not supported")
     fill = 0.0
     if isinstance(node.optional(2), Constant):
         value = node.constant(2)
         if value.values.size != 1 or np.isnan(value.real()).any():
-            raise ModelError(f"{node}: its value is {value.real().tolist()}, expected one number")
+            raise ModelError(f"{node}: the padding value is {value.real().tolist()}, expected one number")
         fill = float((value.values if node.on_integers else value.real()).reshape(-1)[0])
     node.settings = Pad(tuple(before), tuple(after), fill)
     return tuple(low + length + high for low, length, high in zip(before, x.shape, after, strict=True))
@@ -61,7 +61,7 @@ def emit(emitter: Emitter, node: Node) -> None:
     x = node.activation(0)
     tensor, perm = emitter.plain(x)
     if x.rank > MAX_RANK:
-        raise UnsupportedError(f"{node}: {x.rank} dimensions, supported are up to {MAX_RANK}")
+        raise UnsupportedError(f"{node}: {x.rank} dimensions; supported: at most {MAX_RANK}")
     rescaled = emitter.rescaled(node.output.name, tensor, node.output.quant)
     sides = [(settings.before[axis], settings.after[axis]) for axis in perm]
     table = _table(emitter, node.output.name, sides)

@@ -47,10 +47,12 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     """A window without dilation on an input [batch, channels, height, width]."""
     x = node.activation(0)
     if attributes.integer("channels_last", 0):
-        raise UnsupportedError(f"{node}: channels_last, supported are inputs [batch, channels, height, width]")
+        raise UnsupportedError(
+            f"{node}: channels_last is not supported; expected inputs [batch, channels, height, width]"
+        )
     window = read_window(node, attributes, x.shape, None)
     if window.dilations != (1, 1):
-        raise UnsupportedError(f"{node}: dilations {list(window.dilations)}, supported are pools without")
+        raise UnsupportedError(f"{node}: dilations {list(window.dilations)} of a pool are not supported")
     counts = bool(attributes.integer("count_include_pad", 0))
     node.settings = Pool(window, counts)
     return (*x.shape[:2], *window.output((x.shape[2], x.shape[3])))

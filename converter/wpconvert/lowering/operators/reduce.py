@@ -22,10 +22,12 @@ class Reduction:
 
 
 def read_global(node: Node, attributes: Attributes, _opset: int) -> Shape:
-    """Over all axes behind the channels."""
+    """Over all axes after the channels."""
     x = node.activation(0)
     if attributes.integer("channels_last", 0):
-        raise UnsupportedError(f"{node}: channels_last, supported are inputs [batch, channels, height, width]")
+        raise UnsupportedError(
+            f"{node}: channels_last is not supported; expected inputs [batch, channels, height, width]"
+        )
     node.settings = Reduction(tuple(range(2, x.rank)), True)
     return (*x.shape[:2], *(1 for _ in x.shape[2:]))
 

@@ -50,4 +50,4 @@ def operator_names() -> list[str]:
 
 def supported() -> str:
     """The same for a message."""
-    return f"supported are {', '.join(operator_names())}"
+    return f"supported: {', '.join(operator_names())}"

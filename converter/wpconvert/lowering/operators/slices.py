@@ -32,7 +32,7 @@ def read(node: Node, _attributes: Attributes, _opset: int) -> Shape:
     if not len(starts) == len(ends) == len(axes) == len(steps) or any(not -len(shape) <= a < len(shape) for a in axes):
         raise ModelError(f"{node}: {_POSITIONS} of {starts}, {ends}, {axes}, {steps} for {len(shape)} dimensions")
     if min(steps, default=1) < 1:
-        raise UnsupportedError(f"{node}: steps {steps}, supported are positive ones")
+        raise UnsupportedError(f"{node}: steps {steps}; supported: positive steps")
     firsts, strides = [0] * len(shape), [1] * len(shape)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         length = node.activation(0).shape[axis]
@@ -58,10 +58,10 @@ def parts_of(
     """A Slice for each output of a Split, and its operands."""
     x = inputs[0] if inputs else None
     if not isinstance(x, Activation):
-        raise UnsupportedError(f"{where}: input 0 is no activation")
+        raise UnsupportedError(f"{where}: input 0 is a constant, expected an activation")
     axis = attributes.integer("axis", 0)
     if not -x.rank <= axis < x.rank:
-        raise ModelError(f"{where}: axis {axis} of {x.rank} dimensions")
+        raise ModelError(f"{where}: axis {axis} is out of range for {x.rank} dimensions")
     count, length = len(proto.output), x.shape[axis]
     each = -(-length // count)
     sizes = attributes.integers("split") or [min(each, length - each * index) for index in range(count)]
@@ -71,7 +71,7 @@ def parts_of(
     if listed is not None:
         sizes = listed.integers(f"{where}: input 1")
     if len(sizes) != count or sum(sizes) != length or min(sizes) < 1:
-        raise ModelError(f"{where}: parts of {sizes} for {count} outputs of {length} elements")
+        raise ModelError(f"{where}: splitting {length} elements into {sizes} does not match {count} outputs")
     parts: list[tuple[onnx.NodeProto, list[Operand | None]]] = []
     for index, (name, end) in enumerate(zip(proto.output, accumulate(sizes), strict=True)):
         bounds = [Constant("", np.array([value], np.int64)) for value in (end - sizes[index], end, axis)]

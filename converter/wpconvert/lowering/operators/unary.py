@@ -65,10 +65,10 @@ def bounds(op: str, inputs: list[Operand | None], attributes: Attributes, where:
         if value is None:
             continue
         if not isinstance(value, Constant) or value.values.size != 1:
-            raise UnsupportedError(f"{where}: its bounds are not single constants")
+            raise UnsupportedError(f"{where}: its bounds are not scalar constants")
         limits[position] = float(value.real().reshape(-1)[0])
     if not limits[0] <= limits[1]:
-        raise ModelError(f"{where}: bounds {limits[0]:g} and {limits[1]:g}, expected the lower one first")
+        raise ModelError(f"{where}: the lower bound {limits[0]:g} is above the upper bound {limits[1]:g}")
     return limits[0], limits[1]
 
 
@@ -128,8 +128,8 @@ def expect_rescalable(node: Node, name: str, quant: Quant) -> None:
     wanted = node.output.quant
     if not rescalable(quant, wanted):
         raise UnsupportedError(
-            f"{node}: its output has scale {float(wanted.scale):g}; {name} computes in steps of {float(quant.scale):g} "
-            f"and can be rescaled to no less than half of that"
+            f"{node}: its output has scale {float(wanted.scale):g}; {name} computes with scale {float(quant.scale):g} "
+            f"and can be rescaled to half of that or more"
         )
 
 
@@ -160,7 +160,7 @@ def _emit_fixed(emitter: Emitter, node: Node, name: str) -> None:
     else:
         curve = curve_of(onnx.helper.make_node(node.op, ["x"], ["y"]), [x], {}, MIN_OPSET, str(node))
         if curve is None:
-            raise UnsupportedError(f"{node}: no table of {name} for its input")
+            raise UnsupportedError(f"{node}: no look-up table of {name} for its input")
         output = emitter.looked_up(node.output.name, storage.tensor, curve.table(quant), quant)
     emitter.alias(node, [Storage(output, storage.base, storage.perm)])
 
@@ -170,7 +170,7 @@ def read_softmax(node: Node, attributes: Attributes, opset: int) -> Shape:
     x = node.activation(0)
     axis = attributes.integer("axis", -1 if opset >= 13 else 1)
     if not -x.rank <= axis < x.rank:
-        raise ModelError(f"{node}: axis {axis} of {x.rank} dimensions")
+        raise ModelError(f"{node}: axis {axis} is out of range for {x.rank} dimensions")
     axis %= x.rank
     several = attributes.integer("opset", opset) < 13
     node.settings = tuple(range(axis, x.rank)) if several else (axis,)

@@ -59,7 +59,7 @@ class Window:
         return SAME
 
     def same_on(self, size: Pair) -> Embedding | None:
-        """Windows of SAME that are this window's on an image of that size, whose padding nobody counts."""
+        """Windows of SAME that are this window's on an image of that size, whose padding is not counted."""
         rows, columns = (self._same_along(axis, size[axis], self.output(size)[axis]) for axis in range(2))
         if rows is None or columns is None:
             return None
@@ -98,7 +98,7 @@ class Embedding:
 def read_window(node: Node, attributes: Attributes, shape: Shape, kernel: Pair | None) -> Window:
     """The window of a node on an input [batch, channels, height, width]; `kernel` where the weights tell it."""
     if len(shape) != 4:
-        raise UnsupportedError(f"{node}: an input of {len(shape)} dimensions, supported are images of 4")
+        raise UnsupportedError(f"{node}: the input has {len(shape)} dimensions; supported: 4 (images)")
     pairs = {}
     for name, default in (("kernel_shape", kernel), ("strides", (1, 1)), ("dilations", (1, 1))):
         values = attributes.integers(name, default)
@@ -116,7 +116,7 @@ def read_window(node: Node, attributes: Attributes, shape: Shape, kernel: Pair |
     if attributes.integer("ceil_mode", 0):
         window = _ceiled(window, size)
     if min(window.output(size)) < 1:
-        raise ModelError(f"{node}: its window does not fit into {list(size)}")
+        raise ModelError(f"{node}: its window does not fit {list(size)}")
     return _within(window, size, node)
 
 

@@ -133,7 +133,7 @@ def _q4_input(context: OpContext) -> tuple[Int64Array, int]:
     fraction, shift = math.frexp(real)
     multiplier = int(round_half_away(fraction * (1 << 31)))
     if not 0 <= shift <= 30:
-        raise UnsupportedError(f"input scale {float(input_scale):g} is out of the range of the kernel")
+        raise UnsupportedError(f"input scale {float(input_scale):g} is out of range for the kernel")
     if multiplier == 1 << 31:
         raise ModelError(f"input scale {float(input_scale):g} rounds to a multiplier of 2^31")
     radius = (((1 << _INTEGER_BITS) - 1) << (31 - _INTEGER_BITS)) >> shift

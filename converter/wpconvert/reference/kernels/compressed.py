@@ -81,7 +81,7 @@ def _decode(context: OpContext) -> Compressed:
         (context.output(), parts.table.output_zero_point),
     ):
         if info.per_tensor()[1] != stored:
-            raise ModelError(f"{info} has another zero point than the table's {stored}")
+            raise ModelError(f"{info} has a zero point that differs from the table's {stored}")
     return parts
 
 
@@ -132,9 +132,7 @@ def _fully_connected_plan(context: OpContext) -> _Plan[FcWeights | LookupWeights
         raise ModelError(f"weights of shape {list(parts.weights.shape)}, expected 2 dimensions")
     units, depth = parts.weights.shape
     if x.size % depth or not y.shape or y.shape[-1] != units or y.size != x.size // depth * units:
-        raise ModelError(
-            f"input {list(x.shape)}, weights {[units, depth]} and output {list(y.shape)} do not fit together"
-        )
+        raise ModelError(f"input {list(x.shape)}, weights {[units, depth]} and output {list(y.shape)} do not match")
     if parts.lut_shift:
         filters = parts.weights.reshape(units, 1, 1, depth)
         return _Plan(parts, prepare_lookup_weights(filters, parts.lut_shift), parts.table.bias)

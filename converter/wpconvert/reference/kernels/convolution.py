@@ -147,7 +147,7 @@ class DepthwiseWeights:
 def prepare_depthwise_weights(weights: NDArray[np.int8]) -> DepthwiseWeights:
     """The float form of int8 filters [1, kernel_h, kernel_w, out_channels]."""
     if weights.shape[0] != 1:
-        raise ModelError(f"filters of shape {list(weights.shape)}, expected 1 in front")
+        raise ModelError(f"filters of shape {list(weights.shape)}, expected a first dimension of 1")
     largest = int(np.abs(weights.astype(np.int64)).sum(axis=(0, 1, 2)).max())
     return DepthwiseWeights(weights[0].astype(exact_dtype(largest * _MAX_OFFSET_INPUT)))
 
@@ -195,7 +195,7 @@ def channel_scales(weights: Tensor, channel_axis: int) -> NDArray[np.float32]:
     """
     params = weights.parameters()
     if params.zero_points.any():
-        raise UnsupportedError(f"{weights}: weights with a zero point other than 0")
+        raise UnsupportedError(f"{weights}: the zero point of weights must be 0")
     count = len(params.scales)
     if count > 1 and (params.axis != channel_axis or count != weights.shape[channel_axis]):
         raise ModelError(

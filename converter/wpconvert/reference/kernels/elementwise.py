@@ -38,7 +38,7 @@ def _check_binary(context: OpContext) -> Operands:
     for info in (first, second, result):
         expect_type(info, INT8)
         if len(info.shape) > _MAX_RANK:
-            raise UnsupportedError(f"{info} has {len(info.shape)} dimensions, supported are up to {_MAX_RANK}")
+            raise UnsupportedError(f"{info} has {len(info.shape)} dimensions; supported: at most {_MAX_RANK}")
     try:
         shape = np.broadcast_shapes(first.shape, second.shape)
     except ValueError as error:
@@ -71,10 +71,10 @@ def _scaled_table(zero_point: int, multiplier: Multiplier) -> Int64Array:
 def _below_one(real: float) -> Multiplier:
     """A multiplier that the kernels require to be below 1."""
     if not 0 < real < 1:
-        raise ModelError(f"a ratio of the scales is {real:g}, expected a number between 0 and 1")
+        raise ModelError(f"the ratio of scales is {real:g}, expected a number between 0 and 1")
     multiplier, shift = quantise_multiplier(real)
     if shift > 0:
-        raise ModelError(f"a ratio of the scales is {real:g}, which rounds to 1")
+        raise ModelError(f"the ratio of scales is {real:g}, which rounds to 1")
     return multiplier, shift
 
 

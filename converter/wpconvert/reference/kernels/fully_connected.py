@@ -66,12 +66,14 @@ def _plan(context: OpContext) -> FcPlan:
     for info in (x, weights, y):
         expect_type(info, INT8)
     if options.weights_format != _DEFAULT_WEIGHTS_FORMAT:
-        raise UnsupportedError(f"{weights}: shuffled weights")
+        raise UnsupportedError(f"{weights}: the shuffled weights format is not supported")
     expect_rank(weights, 2)
     units, depth = weights.shape
     check_bias(context.optional(2), units)
     if x.size % depth or not y.shape or y.shape[-1] != units or y.size != x.size // depth * units:
-        raise ModelError(f"input {list(x.shape)}, weights {list(weights.shape)} and output {list(y.shape)} do not fit")
+        raise ModelError(
+            f"input {list(x.shape)}, weights {list(weights.shape)} and output {list(y.shape)} do not match"
+        )
     input_scale, input_zero_point = x.per_tensor()
     output_scale, output_zero_point = y.per_tensor()
     expect_work(y.size * depth)

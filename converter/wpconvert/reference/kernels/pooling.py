@@ -49,7 +49,7 @@ def _plan(context: OpContext) -> PoolPlan:
     expect_shape(y, (x.shape[0], *size, x.shape[3]))
     (input_scale, input_zero_point), (output_scale, output_zero_point) = x.per_tensor(), y.per_tensor()
     if abs(input_scale - output_scale) > _SCALE_TOLERANCE or input_zero_point != output_zero_point:
-        raise UnsupportedError(f"{x} and {y} differ in scale or zero point, which the pools cannot convert")
+        raise UnsupportedError(f"{x} and {y} differ in scale or zero point, which pooling operators cannot convert")
     clamp = activation_range(options.fused_activation_function, output_scale, output_zero_point, np.dtype(np.int8))
     return PoolPlan(window, strides, size, pads, clamp)
 

@@ -45,7 +45,7 @@ def resolve_shape(wanted: list[int], size: int) -> tuple[int, ...]:
     """A target shape of RESHAPE with its −1 (at most one) replaced; ModelError when the sizes differ."""
     known = element_count(tuple(dim for dim in wanted if dim != -1))
     if wanted.count(-1) > 1 or known <= 0 or size % known or (-1 not in wanted and known != size):
-        raise ModelError(f"shape {wanted} does not hold {size} elements")
+        raise ModelError(f"shape {wanted} does not match {size} elements")
     return tuple(size // known if dim == -1 else dim for dim in wanted)
 
 
@@ -126,7 +126,7 @@ def _permutation(context: OpContext) -> tuple[int, ...]:
     x = context.tensor(0)
     _check_copy(x, context.output())
     if len(x.shape) > _MAX_TRANSPOSE_RANK:
-        raise UnsupportedError(f"{x} has {len(x.shape)} dimensions, supported are up to {_MAX_TRANSPOSE_RANK}")
+        raise UnsupportedError(f"{x} has {len(x.shape)} dimensions; supported: at most {_MAX_TRANSPOSE_RANK}")
     order = tuple(_integers(context, 1, "the permutation"))
     if sorted(order) != list(range(len(x.shape))):
         raise ModelError(f"{list(order)} is not a permutation of the {len(x.shape)} dimensions of {x}")

@@ -19,7 +19,7 @@ def _paddings(context: OpContext) -> list[tuple[int, int]]:
     expect_same_type(x, y)
     expect_type(context.tensor(1), INT32)
     if len(x.shape) > _MAX_RANK:
-        raise UnsupportedError(f"{x} has {len(x.shape)} dimensions, supported are up to {_MAX_RANK}")
+        raise UnsupportedError(f"{x} has {len(x.shape)} dimensions; supported: at most {_MAX_RANK}")
     table = context.constant(1, "the padding")
     if table.shape != (len(x.shape), 2):
         raise ModelError(f"padding of shape {list(table.shape)}, expected [{len(x.shape)}, 2]")
@@ -84,7 +84,7 @@ def _slices(context: OpContext) -> tuple[slice | int, ...]:
     if options.ellipsis_mask or options.new_axis_mask or options.offset:
         raise UnsupportedError("ellipsis, new-axis and offset slices")
     if len(x.shape) > _MAX_RANK:
-        raise UnsupportedError(f"{x} has {len(x.shape)} dimensions, supported are up to {_MAX_RANK}")
+        raise UnsupportedError(f"{x} has {len(x.shape)} dimensions; supported: at most {_MAX_RANK}")
     vectors = []
     for position, what in ((1, "begin"), (2, "end"), (3, "the strides")):
         expect_type(context.tensor(position), INT32)

@@ -25,7 +25,7 @@ _WORTH = 16
 def _level(name: str, bits: str, values: str) -> str:
     """The elements of one bitmap, a multiple of 8, as `name`; values: the fill and the values of set bits.
 
-    A set bit reads value number (set bits of the octets before + rank). A clear one reads from behind the values, where
+    A set bit reads value number (set bits of the octets before + rank). A clear one reads from after the values, where
     all are the fill: a longer list costs less memory than another list of indices.
     """
     return f"""
@@ -71,16 +71,16 @@ class Bitmap(Decoder):
         return bodies.CONSTANTS + bodies.OCTETS + _level("elements", "bits", "values") + bodies.shaped("elements")
 
     def _mask(self, name: str, bits: Array, total: int) -> NDArray[np.bool_]:
-        """The bits of this input as bool[total]; ModelError unless there are so many and zeros behind them."""
+        """The bits of this input as bool[total]; ModelError unless there are so many and zeros after them."""
         self._check_input(name, bits, ("uint8",), (total + 7) // 8)
         if total % 8 and bits[-1] >> total % 8:
-            raise ModelError(f"{self.op_type}: {name} are set behind its {total} elements")
+            raise ModelError(f"{self.op_type}: {name} are set beyond its {total} elements")
         return np.unpackbits(bits, count=total, bitorder="little").view(np.bool_)
 
     def _stored(self, values: Array, expected: int) -> Array:
         """The values; ModelError unless there are so many."""
         if len(values) != expected:
-            raise ModelError(f"{self.op_type}: {len(values)} values, the bits that are set and fills make {expected}")
+            raise ModelError(f"{self.op_type}: {len(values)} values, expected {expected} from the set bits and fills")
         return values
 
 

@@ -83,7 +83,7 @@ class Dcsr(Decoder):
         self._check_input("planes", flags, ("uint8",), -(-groups * _PLANES // 8))
         present = np.unpackbits(flags, bitorder="little").view(np.bool_)
         if present[groups * _PLANES :].any():
-            raise ModelError(f"{self.op_type}: planes are set behind its {groups} groups")
+            raise ModelError(f"{self.op_type}: planes are set beyond its {groups} groups")
         self._check_input("masks", masks, ("uint8",), 2 * int(np.count_nonzero(present)))
         every = np.zeros((groups, _PLANES, _LANES), np.uint8)
         every[present[: groups * _PLANES].reshape(groups, _PLANES)] = np.unpackbits(

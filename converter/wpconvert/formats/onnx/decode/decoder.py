@@ -90,12 +90,13 @@ class Decoder(ABC):
     def encode(self, values: Array, settings: Settings) -> Encoded:
         """Encode a tensor; ModelError says why it cannot hold it."""
         if values.dtype.name not in self.dtypes:
-            raise ModelError(f"its elements are {values.dtype.name}, expected {', '.join(sorted(self.dtypes))}")
+            raise ModelError(f"its elements have type {values.dtype.name}, expected {', '.join(sorted(self.dtypes))}")
         if not values.size:
             raise ModelError("it has no elements")
         if values.size > MAX_ELEMENTS or values.ndim > MAX_DIMENSIONS:
             raise ModelError(
-                f"it has {values.size:,} elements, {values.ndim} dimensions; at most 2^30 − 1 in 64 can be"
+                f"it has {values.size:,} elements and {values.ndim} dimensions; "
+                "supported: at most 2^30 − 1 elements and 64 dimensions"
             )
         if values.dtype.name not in INT4:
             return self._encode(np.ascontiguousarray(values).reshape(values.shape), settings)

@@ -85,7 +85,7 @@ class Packed(Decoder):
         self._check_values(table)
         self._check_input("codes", codes, ("uint8",))
         if len(table) > MAX_VALUES:
-            raise ModelError(f"{self.op_type}: a table of {len(table)} values, expected at most {MAX_VALUES}")
+            raise ModelError(f"{self.op_type}: the table has {len(table)} values, expected at most {MAX_VALUES}")
         return table[unpacked(self.op_type, codes, math.prod(shape), len(table))].reshape(shape)
 
     def _body(self, opset: int) -> str:  # noqa: ARG002
@@ -99,7 +99,7 @@ def unpacked(what: str, codes: NDArray[np.uint8], total: int, limit: int) -> NDA
     groups = -(-total // 8)
     bits, rest = divmod(len(codes), groups)
     if rest or not 1 <= bits <= 8:
-        raise ModelError(f"{what}: {len(codes)} bytes of codes, expected 1 to 8 for each 8 of {total}")
+        raise ModelError(f"{what}: {len(codes)} bytes of codes, expected 1 to 8 for every 8 of {total} elements")
     index = unpack(codes.reshape(groups, bits), bits, 8).reshape(-1)
     # Bodies look up what fills the last group too.
     if int(index.max()) >= limit:

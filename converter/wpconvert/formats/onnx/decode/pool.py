@@ -84,7 +84,7 @@ class Layout:
     rest: int
 
     @classmethod
-    def of(cls, shape: tuple[int, ...], channel_axis: int) -> Layout:
+    def from_shape(cls, shape: tuple[int, ...], channel_axis: int) -> Layout:
         """Of a weight whose output channels are axis 0 or 1 and whose input channels are the other one."""
         if len(shape) < 2:
             return cls(1, math.prod(shape), 1, 1)
@@ -118,7 +118,7 @@ class Layout:
 
 def vectors_of(values: Array, channel_axis: int) -> NDArray[np.float64]:
     """The vectors of float weights, float64[n, 8], of output channels divided by their norms: what to cluster."""
-    layout = Layout.of(values.shape, channel_axis)
+    layout = Layout.from_shape(values.shape, channel_axis)
     lines = layout.lines_of(values).astype(np.float64)
     rows = lines.reshape(layout.outer * layout.middle, -1)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -148,7 +148,7 @@ class Pool(Decoder):
 
     def _encode(self, values: Array, settings: Settings) -> Encoded:
         """As it is if so many vectors, or those of the given pool, make it, else the nearest: floats with scales."""
-        layout = Layout.of(values.shape, settings.channel_axis)
+        layout = Layout.from_shape(values.shape, settings.channel_axis)
         found, within = cut(layout.lines_of(values)), lanes(layout.lines)
         size = _size(settings)
         largest = size or MAX_SIZE
@@ -161,7 +161,7 @@ class Pool(Decoder):
         if pool is not None and index is not None:
             return self._pooled(values.shape, index, pool, layout)
         if settings.shared is None and size is None:
-            raise ModelError(f"it is not made of {MAX_SIZE} vectors of {GROUP}")
+            raise ModelError(f"it does not consist of {MAX_SIZE} vectors of {GROUP} elements")
         if values.dtype.kind == "f":
             return (SCALED if values.dtype == np.float32 else SCALED_FLOAT16).encode(values, settings)
         if pool is None:
@@ -183,7 +183,7 @@ class Pool(Decoder):
         self._check_input("layout", sizes, ("int64",), 4)
         layout = Layout(*(int(size) for size in sizes))
         if min(layout.sizes) < 1 or math.prod(layout.sizes) != math.prod(shape):
-            raise ModelError(f"{self.op_type}: layout {list(layout.sizes)} is not one of shape {list(shape)}")
+            raise ModelError(f"{self.op_type}: layout {list(layout.sizes)} does not match shape {list(shape)}")
         return layout
 
     def _lines(self, codes: Array, vectors: Array, layout: Layout) -> Array:
@@ -211,7 +211,7 @@ class ScaledPool(Pool):
         """Exactly if it is made of the given pool and scales, else the nearest to it."""
         if not np.isfinite(values).all():
             raise ModelError("not all of its weights are finite")
-        layout = Layout.of(values.shape, settings.channel_axis)
+        layout = Layout.from_shape(values.shape, settings.channel_axis)
         lines = layout.lines_of(values)
         channels = layout.outer * layout.middle
         found = vectors_of(values, settings.channel_axis)

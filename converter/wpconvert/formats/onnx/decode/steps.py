@@ -57,7 +57,7 @@ def unfolded(what: str, steps: NDArray[np.uint8], values: Array, shape: tuple[in
     total = math.prod(shape)
     last = int(position[-1]) if len(position) else -1
     if not 1 <= total - last <= reach:
-        raise ModelError(f"{what}: its steps end at element {last} of {total}, expected one of the last {reach}")
+        raise ModelError(f"{what}: the steps end at element {last} of {total}, expected one of the last {reach}")
     out = np.full(total, values[0])
     out[position] = values[1:]
     return out.reshape(shape)

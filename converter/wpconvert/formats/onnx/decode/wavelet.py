@@ -59,10 +59,12 @@ def check(what: str, total: int, bits: Array, levels: Array, counts: Array, symb
     rest = 8 * octets - leaves
     fits = octets[0] == -(-total // 8) and not rest[-1] and (octets[1:] == -(-rest[:-1] // 8)).all()
     if not fits or levels.min() < 0 or rest.min() < 0 or len(bits) != int(octets.sum()):
-        raise ModelError(f"{what}: levels {levels.tolist()} and {len(bits)} bytes of bits do not make {total} elements")
+        raise ModelError(
+            f"{what}: levels {levels.tolist()} and {len(bits)} bytes of bits do not match {total} elements"
+        )
     wide = counts.astype(np.int64)
     if not 2 <= len(symbols) <= MAX_VALUES or wide.min() < 1 or int(wide.sum()) != int(leaves.sum()):
-        raise ModelError(f"{what}: the counts of its {len(symbols)} symbols do not make the leaves")
+        raise ModelError(f"{what}: the counts of its {len(symbols)} symbols do not match the leaves")
 
 
 def decode(total: int, bits: Array, levels: Array, counts: Array, symbols: Array) -> Array:
@@ -120,7 +122,7 @@ TABLES = f"""
     place = Where(set, set_rank, clear_rank)
     clears = Sub(octet_bits, popcount)
 """
-"""What `nodes` needs, once, behind bodies.CONSTANTS and bodies.OCTETS."""
+"""What `nodes` needs, once, after bodies.CONSTANTS and bodies.OCTETS."""
 
 
 def nodes(p: str, opset: int, streams: Sequence[str]) -> str:
