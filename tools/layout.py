@@ -94,17 +94,20 @@ def draw(path: Path) -> None:
     figure = Figure(figsize=(9, 0.72 * len(rows) + 0.4))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    for room, below in _direct().items():
-        for other in below:
-            if room in place and other in place:
-                axes.annotate(
-                    "",
-                    place[other],
-                    place[room],
-                    arrowprops={"arrowstyle": "-|>", "color": "0.6", "shrinkA": 12, "shrinkB": 12, "lw": 0.8},
-                )
+    boxes = {}
     for room, (x, y) in place.items():
-        axes.text(x, y, room, ha="center", va="center", bbox={"boxstyle": "round,pad=0.4", "fc": "white", "ec": "0.2"})
+        style = {"boxstyle": "round,pad=0.4", "fc": "white", "ec": "0.2"}
+        boxes[room] = axes.text(x, y, room, ha="center", va="center", bbox=style).get_bbox_patch()
+    for room, below in sorted(_direct().items()):
+        for other in sorted(below):
+            if room not in place or other not in place:
+                continue
+            (x, y), (to_x, to_y) = place[room], place[other]
+            # Around what stands between.
+            bend = 0.3 if x == to_x and y - to_y > 1 else 0.0
+            arrow = {"arrowstyle": "-|>", "color": "0.55", "lw": 0.8, "connectionstyle": f"arc3,rad={bend}"}
+            arrow |= {"patchA": boxes[room], "patchB": boxes[other], "shrinkA": 0, "shrinkB": 0}
+            axes.annotate("", (to_x, to_y), (x, y), arrowprops=arrow, zorder=0)
     axes.set_xlim(0, 1)
     axes.set_ylim(0.4, len(rows) + 0.6)
     figure.savefig(path, format="svg", metadata={"Date": None})
