@@ -55,7 +55,7 @@ def read_map(path: Path, sections: Sequence[Section]) -> tuple[Piece, ...]:
     _, title, body = text.partition("Linker script and memory map")
     if not title:
         raise ToolError(f"{path}: not a linker map of GNU ld")
-    # Of strings that are merged, the map shows the size before: what lies after says where they end.
+    # Of strings that are merged, the map shows the size before: the next entry shows where they end.
     found = sorted(_pieces(body, [s for s in sections if s.stored]), key=_order)
     ends = [piece.address for piece in found[1:]] + [1 << 32]
     clipped = (

@@ -49,7 +49,7 @@ class Product:
         return ((path.windows, whole), (rest, 1)) if rest else ((path.windows, whole),)
 
     def tiles(self, size: int) -> tuple[int, Mapping[int, int]]:
-        """Whole tiles of so many pixels, and by how many pixels are that remain after them, how often."""
+        """The number of whole tiles of so many pixels, and how often each number of pixels remains after them."""
         rests: dict[int, int] = {}
         whole = 0
         for pixels, times in self.calls:
