@@ -86,7 +86,7 @@ def _changed(path: Path) -> None:
         ("models: [{model: a, output: c}, {model: b, output: a}]", "is one of the models"),
         (
             "models: [{model: a, output: c, options: [--rules, d]}, {model: b, output: d}]",
-            "or a file that options name",
+            "or a file named in options",
         ),
         (
             "models: [{model: a, output: c, options: [--to-c, x.c]}, {model: b, output: x.h}]",
@@ -161,7 +161,9 @@ def test_conversion_that_is_killed_fails_alone_and_leaves_nothing(cli: Cli, file
 
 
 @pytest.mark.parametrize(
-    ("number", "message"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "ended by SIGTERM")], ids=["INT", "TERM"]
+    ("number", "message"),
+    [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated by SIGTERM")],
+    ids=["INT", "TERM"],
 )
 def test_interrupted_batch_has_shown_what_is_done_and_is_resumed(
     number: int, message: str, cli: Cli, files: Path

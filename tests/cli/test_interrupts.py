@@ -141,7 +141,7 @@ def test_ended_at_whatever_it_does_to_the_folder_it_leaves_the_original_or_the_r
     assert tree(folder) == expected
     # It makes, writes and renames at least one file.
     assert events >= 3 and {original[name], expected[name]} == set(seen)
-    assert said == ("" if number == signal.SIGKILL else "wpconvert: ended by SIGTERM\n" * events)
+    assert said == ("" if number == signal.SIGKILL else "wpconvert: terminated by SIGTERM\n" * events)
 
 
 def check(model: Path, left: bytes, original: dict[str, bytes | None], expected: dict[str, bytes | None]) -> None:
