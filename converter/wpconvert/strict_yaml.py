@@ -20,7 +20,7 @@ def load(path: Path, what: str) -> Any:
     try:
         content = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: cannot read {what}: {error}") from error
+        raise FileError(f"{path}: cannot read {what}: {getattr(error, 'strerror', None) or error}") from error
     return parse(content, str(path))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,8 +79,8 @@ def test_only_what_output_names_is_written(tmp_path: Path) -> None:
         (np.zeros((), np.int8), 1, ModelError, "expected 1 to 4 dimensions"),
         (np.zeros((1, 1, 1, 1, 1), np.int8), 1, ModelError, "expected 1 to 4 dimensions"),
         (np.zeros((3, 0), np.int8), 1, ModelError, "a blob holds 1 to"),
-        (np.zeros((2, 3), np.int8), 3, ModelError, "3 dimensions of which are rows"),
-        (np.zeros((2, 3), np.int8), 0, ModelError, "0 dimensions of which are rows"),
+        (np.zeros((2, 3), np.int8), 3, ModelError, "with 3 row dimensions"),
+        (np.zeros((2, 3), np.int8), 0, ModelError, "with 0 row dimensions"),
     ],
 )
 def test_what_is_no_array_of_weights_is_refused(
@@ -161,3 +162,11 @@ def test_html_shows_names_and_obeys_none(tmp_path: Path) -> None:
     shown = wpconvert.encode(np.eye(9, dtype=np.int8), "rle", output=place)._repr_html_()
     assert "&lt;b&gt;[red]x.bin" in shown
     assert "<b>" not in shown
+
+
+@pytest.mark.parametrize("value", [None, 3, [[1, 2]]], ids=repr)
+def test_other_types_are_refused(value: Any) -> None:
+    with pytest.raises(UsageError, match=r"expected an int8 array or the path of an \.npy file, found"):
+        wpconvert.sizes(value)
+    with pytest.raises(UsageError, match="expected the bytes or the path of a blob, found"):
+        wpconvert.decode(value)

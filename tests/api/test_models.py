@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import numpy as np
 import pytest
 
 import wpconvert
 from tests.cli.harness import DENSE, MODEL, SAMPLES, ZOO, untouched
+from tests.onnx.harness import conv_model, save
 from wpconvert.cli.main import run as command
 from wpconvert.errors import BudgetError, FileError, ModelError, UnsupportedError, UsageError, VerificationError
 from wpconvert.formats.tflite.draft import TfliteResult
@@ -93,8 +94,27 @@ def test_samples_are_arrays_or_files() -> None:
     assert wpconvert.convert(MODEL, method="rle", inputs=arrays).report.verification is not None
     with pytest.raises(UsageError, match=r"evaluation\.npz: no array `labels`"):
         wpconvert.verify(MODEL, small, evaluation={"file": np.zeros((2, 8, 8, 1), np.int8)})
-    with pytest.raises(UsageError, match="inputs: array 'image' is no array of numbers"):
+    with pytest.raises(UsageError, match="inputs: array 'image' is not an array of numbers"):
         wpconvert.verify(MODEL, small, inputs={"image": np.array([{}])})
+    with pytest.raises(UsageError, match="inputs: expected arrays by the names of the model's inputs, or a path"):
+        wpconvert.verify(MODEL, small, inputs=arrays["image"])
+
+
+@pytest.mark.parametrize("model", [None, 3, [1, 2]], ids=repr)
+def test_what_is_no_model_is_refused(model: Any) -> None:
+    with pytest.raises(UsageError, match="expected the path or the bytes of a model, found"):
+        wpconvert.inspect(model)
+
+
+def test_data_that_bytes_name_in_another_file_is_missed_by_its_name(tmp_path: Path) -> None:
+    save(conv_model(), tmp_path / "model.onnx", external=True)
+    with pytest.raises(FileError, match=r"^[\w.]+: cannot be read: the data file of tensor"):
+        wpconvert.inspect((tmp_path / "model.onnx").read_bytes())
+
+
+def test_a_lowered_model_is_no_onnx_file(tmp_path: Path) -> None:
+    with untouched(tmp_path), pytest.raises(UsageError, match=r"a lowered model is a \.tflite file"):
+        wpconvert.lower(ONNX, output=tmp_path / "out.onnx")
 
 
 def test_models_that_compute_something_else_do_not_pass() -> None:

@@ -202,6 +202,7 @@ def test_wrong_usage_is_refused_with_what_was_expected(
         ("rules: [{nmae: conv, method: rle}]", "rules.0.nmae: unknown key"),
         ("rules: [{name: '*', method: rle}]", "is not a regular expression"),
         ("rules: [{name: conv, method: zip}]", "unknown method 'zip'"),
+        ("rules: [[name, conv]]", "rules.0: expected the keys of a rule"),
         ("", "top level"),
         ("\tnot: yaml", "not YAML"),
     ],
@@ -216,7 +217,8 @@ def test_rules_with_a_mistake_are_refused(content: str, message: str, cli: Cli, 
 def test_missing_rules_and_inputs_are_file_errors(cli: Cli, files: Path) -> None:
     for option in ("--rules", "--inputs"):
         with untouched(files):
-            cli.refused(5, files / "model.tflite", option, files / "missing", "-o", files / "out.tflite")
+            line = cli.refused(5, files / "model.tflite", option, files / "missing", "-o", files / "out.tflite")
+        assert line.rstrip().endswith(": No such file or directory")
 
 
 def test_inputs_of_another_model_are_usage_errors(cli: Cli, files: Path) -> None:

@@ -61,7 +61,4 @@ def test_no_board_is_tried_for_an_operator_that_none_has(cli: Cli, tmp_path: Pat
     source.write_bytes(dilated_by_batches())
     assert missing_operators(parse(source.read_bytes()).graph) == ["BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND"]
     line = cli.refused(4, "run", source, "--target", "mps2-m4")
-    assert (
-        "the runtime does not support the operator BATCH_TO_SPACE_ND, SPACE_TO_BATCH_ND, so no board can run this model"
-        in line
-    )
+    assert "the runtime does not support the operators BATCH_TO_SPACE_ND, SPACE_TO_BATCH_ND, so no board" in line

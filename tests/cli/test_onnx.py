@@ -97,6 +97,8 @@ USAGE: list[tuple[list[str], str]] = [
     (["outside.onnx", "-o", "x.onnx", "--report", "x.onnx.data"], "the suffix must be"),
     (["outside.onnx", "-o", "x.onnx", "--dump-plan", "x.onnx.data"], "x.onnx.data is a data file of the model"),
     (["model.onnx", "-o", "model.onnx"], "is the input; use --in-place"),
+    (["model.onnx", "-o", "x.onnx", "--to-c", "x.c"], "--to-c of an .onnx model needs a .tflite result, found x.onnx"),
+    (["model.onnx", "--in-place", "--to-c", "x.c"], "--to-c of an .onnx model needs a .tflite result, found model"),
     (["verify", "model.onnx", "other.onnx"], "they are not two versions of one model"),
 ]
 

@@ -137,7 +137,7 @@ def test_name_of_the_source_cannot_break_out_of_the_comment(source: str, tmp_pat
 
 @pytest.mark.parametrize("name", ["model.h", "model", "model.C", "model.tflite"])
 def test_other_suffixes_are_refused(name: str) -> None:
-    with pytest.raises(UsageError, match=r"the suffix must be \.c, \.cc, \.cpp"):
+    with pytest.raises(UsageError, match=r"the suffix must be \.c, \.cc or \.cpp"):
         check_path(Path(name))
 
 

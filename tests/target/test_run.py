@@ -146,6 +146,8 @@ def test_a_small_arena_is_answered_with_the_size_that_works(run: Run, board: str
 def test_an_image_that_does_not_fit_says_by_how_much(run: Run) -> None:
     code, _, err = run(DIGITS, "--target", "corstone300", "--arena", str((4 << 20) + 1024))
     assert code == 4 and "the image does not fit corstone300: memory SRAM is 1,024 bytes too small" in err
+    code, _, err = run(DIGITS, "--target", "corstone300", "--arena", str(1 << 40))
+    assert code == 4 and "the image does not fit corstone300: an arena of 1,099,511,627,776 bytes" in err
 
 
 @pytest.mark.usefixtures("device")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.api.paths import PathLike, check_distinct, optional_path
-from wpconvert.errors import FileError
+from wpconvert.errors import FileError, UsageError
 from wpconvert.files import Content, write_all
 from wpconvert.job.arrays import check_array, check_method, decode_array, encode_array, load_array, sizes_of
 from wpconvert.report.arrays import Encoded, Sizes
@@ -91,16 +91,23 @@ def sizes(array: Array, *, row_dims: int = 1) -> Sizes:
 
 
 def _source(array: Array) -> Path | None:
-    return None if isinstance(array, np.ndarray) else Path(array)
+    if isinstance(array, np.ndarray):
+        return None
+    if not isinstance(array, str | os.PathLike):
+        raise UsageError(f"expected an int8 array or the path of an .npy file, found {type(array).__name__}")
+    return Path(array)
 
 
 def _values(array: Array) -> NDArray[Any]:
-    return array if isinstance(array, np.ndarray) else load_array(Path(array))
+    path = _source(array)
+    return load_array(path) if path is not None else np.asarray(array)
 
 
 def _content(data: bytes | bytearray | memoryview | NDArray[np.uint8] | PathLike) -> bytes:
-    if not isinstance(data, str | os.PathLike):
+    if isinstance(data, bytes | bytearray | memoryview | np.ndarray):
         return bytes(data)
+    if not isinstance(data, str | os.PathLike):
+        raise UsageError(f"expected the bytes or the path of a blob, found {type(data).__name__}")
     try:
         return Path(data).read_bytes()
     except OSError as error:

@@ -52,7 +52,8 @@ class Files:
         if isinstance(error, WpconvertError):
             message = str(error)
             for one in self._made:
-                message = message.replace(str(one.path), one.name)
+                # Data that a model names in other files is looked for in the folder.
+                message = message.replace(f"{one.path.parent}{os.sep}", "")
             error.args = (message, *error.args[1:])
         self._stack.__exit__(kind, error, at)
 
@@ -60,15 +61,20 @@ class Files:
         """The file of a model."""
         if isinstance(model, str | os.PathLike):
             return Stored(Path(model), str(model))
+        if not isinstance(model, bytes | bytearray | memoryview):
+            raise UsageError(f"expected the path or the bytes of a model, found {type(model).__name__}")
         data = bytes(model)
         made = self._place(f"model{suffix_of(data)}")
         made.path.write_bytes(data)
         return made
 
     def samples(self, samples: Samples | None, name: str) -> Path | None:
-        """The file of samples, if any; UsageError for what is no array of numbers. name: of the parameter."""
+        """The file of samples, if any; UsageError for what are no arrays of numbers. name: of the parameter."""
         if samples is None or isinstance(samples, str | os.PathLike):
             return None if samples is None else Path(samples)
+        if not isinstance(samples, Mapping):
+            found = type(samples).__name__
+            raise UsageError(f"{name}: expected arrays by the names of the model's inputs, or a path, found {found}")
         path = self._place(f"{name}.npz").path
         # Names that numpy.savez has parameters of are names of inputs as well.
         with zipfile.ZipFile(path, "w") as archive:
@@ -77,7 +83,7 @@ class Files:
                     try:
                         np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
                     except ValueError as error:
-                        raise UsageError(f"{name}: array {array_name!r} is no array of numbers") from error
+                        raise UsageError(f"{name}: array {array_name!r} is not an array of numbers") from error
         return path
 
     def _place(self, name: str) -> Stored:

@@ -159,7 +159,7 @@ def _load_arrays(path: Path) -> dict[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise FileError(f"{path}: cannot read the inputs: {error}") from error
+        raise FileError(f"{path}: cannot read the inputs: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _column(port: Port, array: NDArray[Any], path: Path, notes: list[str]) -> NDArray[Any]:

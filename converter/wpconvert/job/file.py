@@ -65,6 +65,12 @@ def convert_file(
         raise UsageError(f"--calibrate needs an .onnx model and a .tflite result, with -o OUT.tflite or {others}")
     if not lowering:
         request.check_format(own)
+    elif place is not None and not _is_lowered(own.lowers_to, place):
+        flags = " and ".join(backend_named(name).flag for name in outputs.emitted)
+        lowered = " or ".join(own.lowers_to)
+        raise UsageError(
+            f"{flags} of an {own.suffix} model needs a {lowered} result, found {place}; give -o OUT.tflite"
+        )
     source = own.read(path)
     if place is not None and not lowering:
         _check_others(source, place, outputs)
@@ -116,7 +122,7 @@ def _given(path: Path | None) -> list[Path]:
 
 
 def _check_others(source: Source, place: Path, outputs: Outputs) -> None:
-    """UsageError for an output that is a file of the input, or of the result, network_samples the model."""
+    """UsageError for an output that is a file of the input, or of the result beside the model."""
     destination = place.resolve()
     if any(same_file(path, destination) for path in source.files):
         raise UsageError(f"-o {place} contains data of {source.path}; give another file")
@@ -182,7 +188,7 @@ def _beside_network(
     engine: Engine | None,
     stages: Stages,
 ) -> tuple[Conversion, Verification | None]:
-    """The report on what a lowered model was rewritten to, and its verification, network_samples the model before."""
+    """The report on what a lowered model was rewritten to, and its verification, beside the model before."""
     notes = [f"lowered to a .tflite model of {network.source.nbytes:,} bytes"]
     found = None
     if inputs is not None:

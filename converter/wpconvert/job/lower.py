@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wpconvert.errors import UsageError
 from wpconvert.files import Workspace, same_file, size_of, write_all
-from wpconvert.formats.registry import read
+from wpconvert.formats.registry import FORMATS, format_of, read
 
 
 def lower_file(path: Path, output: Path, calibration: Path | None) -> int:
@@ -18,6 +18,9 @@ def lower_file(path: Path, output: Path, calibration: Path | None) -> int:
     """
     if any(same_file(output, other) for other in (path, *([] if calibration is None else [calibration]))):
         raise UsageError(f"{output} is an input; give another file")
+    own, suffix = format_of(path), output.suffix.lower()
+    if own.lowers_to and suffix != own.lowers_to[0] and any(suffix == other.suffix for other in FORMATS):
+        raise UsageError(f"{output}: a lowered model is a {own.lowers_to[0]} file")
     lowered = read(path).lower(calibration).source
     with Workspace(output.resolve()) as workspace:
         files = lowered.restore(output, workspace).files

@@ -94,7 +94,8 @@ def _rules(data: Any, where: str) -> Rules:
         place = ".".join(str(part) for part in first["loc"]) or "top level"
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "model_type":
-            message = "expected a key 'rules' with a list of rules"
+            of_rule = len(first["loc"]) > 1
+            message = "expected the keys of a rule" if of_rule else "expected a key 'rules' with a list of rules"
         if first["type"] == "extra_forbidden":
             fields = _Rule.model_fields if len(first["loc"]) > 1 else _Rules.model_fields
             message = f"unknown key, expected one of {', '.join(fields)}"

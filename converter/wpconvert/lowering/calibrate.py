@@ -188,7 +188,7 @@ def _read(samples: Path) -> dict[str, NDArray[Any]]:
         with np.load(samples) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except OSError as error:
-        raise FileError(f"{samples}: {error.strerror or error}") from error
+        raise FileError(f"{samples}: cannot read the samples: {error.strerror or error}") from error
     except (ValueError, AttributeError) as error:
         raise UsageError(f"{samples}: expected an .npz file with one array per input: {error}") from error
     if not arrays or any(values.ndim == 0 or len(values) == 0 for values in arrays.values()):

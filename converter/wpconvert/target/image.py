@@ -22,6 +22,8 @@ from wpconvert.target.tools import checked, find_tool, first_error, run_tool
 
 _FLASH = (".text", ".model", ".rodata", ".data")
 _RAM = (".stack", ".data", ".bss")
+_MAX_OBJECT_NBYTES = (1 << 31) - 1
+"""Of an array in C for a 32-bit core."""
 
 MODEL_SOURCE = r"""__asm__(
     ".section .rodata.model_data, \"a\"\n"
@@ -74,11 +76,14 @@ def build_image(
     """
     if missing := missing_operators(graph := model.graph):
         raise UnsupportedError(
-            f"the runtime does not support the operator {', '.join(missing)}, so no board can run this model"
+            f"the runtime does not support the operator{'s' * (len(missing) > 1)} {', '.join(missing)}, "
+            "so no board can run this model"
         )
     arena = board.arena_nbytes if arena_nbytes is None else arena_nbytes
     if arena < 1:
         raise UsageError(f"arena of {arena} bytes, expected at least 1")
+    if arena > _MAX_OBJECT_NBYTES:
+        raise UnsupportedError(f"the image does not fit {board.name}: an arena of {arena:,} bytes")
     compiler = find_tool("arm-none-eabi-g++")
     firmware = build_firmware(board, defines)
     data = model.embedded(data)

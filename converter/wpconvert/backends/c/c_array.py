@@ -19,7 +19,7 @@ _HEX = [f"0x{value:02x}," for value in range(256)]
 def check_path(path: Path) -> None:
     """UsageError unless the path ends in a C or C++ source suffix and its name can stand in an #include."""
     if path.suffix not in SUFFIXES:
-        raise UsageError(f"--to-c {path}: the suffix must be {', '.join(SUFFIXES)}")
+        raise UsageError(f"--to-c {path}: the suffix must be {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
     if not path.name.isprintable() or set(path.name) & set('"\\'):
         raise UsageError(f"--to-c {path!s}: the name has characters that are not allowed in an #include")
 
