@@ -176,16 +176,16 @@ LIES: dict[str, tuple[Callable[[ModelProto], None], int, str]] = {
     "negative offset": (_location({"offset": "-1"}), 3, "'-1', expected a number"),
     "huge offset": (_location({"offset": "9" * 30}), 3, "expected a number"),
     "length": (_location({"length": "17"}), 3, "its external data has 17 bytes, its shape and type need"),
-    "checksum": (_location({"checksum": "0" * 40}), 3, "weights.bin has another checksum than the model says"),
-    "absurd dims": (_dims([1 << 40, 1 << 40]), 3, "are not those of a tensor"),
-    "negative dims": (_dims([-1, 27]), 3, "are not those of a tensor"),
-    "many dims": (_dims([1] * 99 + [64, 3, 3, 3]), 3, "103 dimensions, [1, 1, 1, 1, 1, 1, 1, 1], are not those of a t"),
+    "checksum": (_location({"checksum": "0" * 40}), 3, "the checksum of weights.bin does not match the model"),
+    "absurd dims": (_dims([1 << 40, 1 << 40]), 3, "invalid shape with 2 dimensions"),
+    "negative dims": (_dims([-1, 27]), 3, "invalid shape with 2 dimensions, [-1, 27]"),
+    "many dims": (_dims([1] * 99 + [64, 3, 3, 3]), 3, "invalid shape with 103 dimensions, [1, 1, 1, 1, 1, 1, 1, 1]"),
     "other dims": (_dims([65, 3, 3, 3]), 3, "its shape and type need 7,020"),
     "no operator set": (_no_opset, 3, "it imports no operator set; the file may be truncated"),
     "newer format": (_newer, 4, "IR version 99"),
     "newer operators": (_newer_opset, 4, "opset 999"),
     "short data": (_short_raw, 3, "3 bytes of data, its shape [] and type FLOAT need 4"),
-    "same name twice": (_twice, 3, "constant 'conv.weight' is there twice"),
+    "same name twice": (_twice, 3, "constant 'conv.weight' occurs twice"),
 }
 
 
@@ -305,14 +305,14 @@ def _huge_shape(model: ModelProto) -> None:
 
 CORRUPTION: dict[str, tuple[Callable[[ModelProto], None], int, str]] = {
     "metadata": (_metadata("{"), 3, "metadata entry 'wpconvert' is malformed"),
-    "metadata list": (_metadata("[1]"), 3, "malformed: a field has another type than it should have"),
-    "metadata number": (_metadata(f'{{"version": {"1" * 5000}}}'), 3, "is malformed: a number of 5,000 digits"),
+    "metadata list": (_metadata("[1]"), 3, "malformed: a field has the wrong type"),
+    "metadata number": (_metadata(f'{{"version": {"1" * 5000}}}'), 3, "is malformed: a number with 5,000 digits"),
     "metadata text": (_metadata('{"version": "' + "x" * 5000 + '"}'), 3, f"version {'x' * 40}, this tool reads 1"),
-    "metadata without tensors": (_metadata('{"version": 1}'), 3, "is malformed: it has no 'tensors'"),
+    "metadata without tensors": (_metadata('{"version": 1}'), 3, "is malformed: missing 'tensors'"),
     "metadata version": (_metadata('{"version": 9}'), 3, "version 9, this tool reads 1"),
-    "wrong bits": (_wrong_bits, 3, "is not the one that the metadata records"),
+    "wrong bits": (_wrong_bits, 3, "differs from the one recorded in the metadata"),
     "cut input": (_cut_input, 3, "inputs, expected"),
-    "lost input": (_lost_input, 3, "its input 'nowhere' is no initializer"),
+    "lost input": (_lost_input, 3, "input 'nowhere' is not an initializer of the graph"),
     "unknown operator": (_unknown_operator, 4, "unknown operator wpconvert.DecodeMore"),
     "huge shape": (_huge_shape, 3, "shape"),
 }

@@ -67,7 +67,7 @@ PLACES: dict[str, tuple[str, Callable[[Path], None] | None, int, str]] = {
     "link to nothing": ("data", _dangling, 5, "is missing"),
     "device": ("data", _device, 3, "is a link to a file outside the model's folder"),
     "folder that leads elsewhere": ("sub/passwd", _through_a_folder, 3, "is a link to a file outside"),
-    "short": ("data", _short, 3, "the file is truncated or another model's"),
+    "short": ("data", _short, 3, "the file is truncated or belongs to another model"),
     "the folder itself": (".", None, 5, "is not a regular file"),
     "up and down": ("a/../../in/weights.bin", None, 3, "outside the model's folder"),
     "up within": ("a/../weights.bin", None, 3, "outside the model's folder"),

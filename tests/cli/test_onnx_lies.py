@@ -77,11 +77,11 @@ def _node_twice(model: ModelProto) -> None:
 
 NODES: dict[str, tuple[Callable[[ModelProto], None], int, str]] = {
     "newer operators": (_newer_operators, 4, "operator set 'wpconvert' version 2, this version supports 1"),
-    "no operators": (_no_operators, 3, "it has nodes, but no version of the operators 'wpconvert'"),
-    "decoder in a function": (_decoder_in_a_function, 3, "in a function"),
+    "no operators": (_no_operators, 3, "it has 'wpconvert' nodes, but does not import that operator set"),
+    "decoder in a function": (_decoder_in_a_function, 3, "inside a function"),
     "attribute": (_attribute, 3, "has attributes, expected none"),
-    "weight twice": (_weight_twice, 3, "'conv.weight' is there twice"),
-    "node twice": (_node_twice, 3, "is there twice"),
+    "weight twice": (_weight_twice, 3, "'conv.weight' occurs twice"),
+    "node twice": (_node_twice, 3, "occurs twice"),
 }
 
 
@@ -181,7 +181,7 @@ def test_weights_of_other_types_stay_and_the_reason_is_said(name: str, cli: Cli,
     assert done.err == ""
     (tensor,) = json.loads((tmp_path / "r.json").read_text())["tensors"]
     assert tensor["method"] == "none" and (
-        "not supported" in tensor["reason"] or "its elements are" in tensor["reason"]
+        "not supported" in tensor["reason"] or "its elements have type" in tensor["reason"]
     )
     assert (tmp_path / "out.onnx").read_bytes() == source.read_bytes()
     assert cli.ok("inspect", source).err == ""

@@ -115,7 +115,7 @@ def test_tokens_step_from_the_length_before() -> None:
         pytest.param([*DENSITY, *head(ZERO, 2), (0b111, 7), (0b111 | 1 << 3, 7)], "length of 0", id="length 0"),
         pytest.param([*DENSITY, *head(ZERO, 2), *lengths(13, 1)], "length of 13", id="length 13"),
         pytest.param([*DENSITY, *head(ZERO, 9), *[(0b001, 3)] * 8, (0, 1)], "length of 0", id="one less than 1"),
-        pytest.param([*DENSITY, *head(0, 200)], "complete|length|cut short", id="lengths that are missing"),
+        pytest.param([*DENSITY, *head(0, 200)], "complete|length|truncated", id="lengths that are missing"),
     ],
 )
 def test_malformed_description_of_a_code_is_refused(description: Numbers, match: str) -> None:

@@ -31,9 +31,9 @@ int main(void) {
     wpk_blob blob;
     if (wpk_blob_parse(layer_blob, LAYER_BLOB_NBYTES, &blob) != WPK_OK) return 1;
 #ifdef LAYER_POOL_NBYTES
-    wpk_pool pool;
-    if (LAYER_CODEC->parse_pool(layer_pool, LAYER_POOL_NBYTES, &pool) != WPK_OK) return 2;
-    blob.pool = &pool;
+    void *side = memory(LAYER_CODEC->side_nbytes);
+    if (LAYER_CODEC->parse_side(layer_pool, LAYER_POOL_NBYTES, side) != WPK_OK) return 2;
+    blob.side = side;
 #endif
     if (LAYER_CODEC->number != blob.codec || LAYER_CODEC->check(&blob) != WPK_OK) return 3;
     if (blob.rows != LAYER_ROWS || blob.cols != LAYER_COLS) return 4;

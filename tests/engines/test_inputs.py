@@ -99,10 +99,10 @@ def test_several_inputs_are_found_by_name(tmp_path: Path) -> None:
         ({"x": np.zeros((2, 4), np.int32)}, "is int32, expected int8"),
         ({"x": np.zeros((2, 4), np.complex64)}, "is complex64"),
         ({"x": np.array([["a"] * 4])}, "expected int8"),
-        ({"x": np.full((1, 4), np.nan)}, "not numbers"),
+        ({"x": np.full((1, 4), np.nan)}, "not finite"),
         ({"x": np.zeros((2, 4), np.int8), "labels": np.arange(3)}, "different numbers of samples"),
-        ({"x": np.zeros((2, 4), np.int8), "labels": np.array(["a", "b"])}, "labels are <U1, expected integers"),
-        ({"x": np.zeros((2, 4), np.int8), "labels": np.zeros(2)}, "labels are float64"),
+        ({"x": np.zeros((2, 4), np.int8), "labels": np.array(["a", "b"])}, "labels have type <U1, expected integers"),
+        ({"x": np.zeros((2, 4), np.int8), "labels": np.zeros(2)}, "labels have type float64"),
         ({"x": np.zeros((2, 4), np.int8), "labels": np.zeros((2, 1), int)}, "different numbers of samples"),
     ],
 )

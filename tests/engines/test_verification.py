@@ -148,7 +148,7 @@ def test_model_that_nothing_runs_names_the_engines_their_reasons_and_what_to_do(
 
 
 def test_reason_of_the_chosen_engine_is_not_lost_when_litert_fails_too() -> None:
-    with pytest.raises(UnsupportedError, match=r"it: reference: operator 0 \(MY_OP\).*; litert: .*MY_OP.*--no-verify"):
+    with pytest.raises(UnsupportedError, match=r"reference: operator 0 \(MY_OP\).*; litert: .*MY_OP.*--no-verify"):
         verify(with_custom(), with_custom(), "reference")
 
 

@@ -184,7 +184,7 @@ INPUT, WEIGHTS, OUTPUT, BIAS = 0, 1, 2, 3
         (set_tensor(INPUT, type=TensorType.INT16), UnsupportedError, "INT16"),
         (set_tensor(INPUT, type=TensorType.UINT8), UnsupportedError, "UINT8"),
         (set_tensor(INPUT, type=TensorType.FLOAT32), UnsupportedError, "FLOAT32"),
-        (set_tensor(WEIGHTS, zeroPoint=[1] * 6), UnsupportedError, "zero point other than 0"),
+        (set_tensor(WEIGHTS, zeroPoint=[1] * 6), UnsupportedError, "the zero point of weights must be 0"),
         (set_tensor(WEIGHTS, quantizedDimension=1), ModelError, "along axis 1"),
         (set_tensor(WEIGHTS, scale=[0.1] * 5, zeroPoint=[0] * 5), ModelError, "5 scales"),
         (set_tensor(INPUT, shape=[1, 8, 8, -1]), UnsupportedError, "dynamic"),

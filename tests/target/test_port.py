@@ -142,7 +142,10 @@ def test_an_exception_that_nobody_took_over_is_reported(board: Board, tmp_path: 
 FAULTS = {
     "division": ("static volatile int zero; int main() { return 5 / zero; }", "integer division by zero"),
     "undefined": ('int main() { __asm__ volatile("udf #1"); return 0; }', "undefined instruction"),
-    "write": ("int main() { *(volatile int *)0xe8000000 = 1; return 0; }", "without memory at 0xe8000000, in main"),
+    "write": (
+        "int main() { *(volatile int *)0xe8000000 = 1; return 0; }",
+        "unmapped address at 0xe8000000, in main",
+    ),
     "jump": ("int main() { ((void (*)())0xa0000001)(); return 0; }", "execution from a forbidden address"),
     "stack": (
         "static volatile int seven = 7;\n"

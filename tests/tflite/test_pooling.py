@@ -259,7 +259,7 @@ def test_a_lossy_file_stays_known_as_one(method: str) -> None:
 
 def test_fewer_bits_cannot_change_to_another_method() -> None:
     found = converted(trained(), "pool", options={"act_bits": 4})
-    with pytest.raises(UnsupportedError, match="fewer bits of activations"):
+    with pytest.raises(UnsupportedError, match="fewer activation bits"):
         converted(found.data, "huffman")
 
 

@@ -143,7 +143,7 @@ def test_every_options_table_with_every_field_set_is_accepted(union: str) -> Non
         (b"These are no weights.\n", "text"),
         (b"PK\x03\x04" + bytes(60), "a zip archive"),
         (b"\x08\x08\x12\x07pytorch" + bytes(60), "what looks like an ONNX"),
-        (b"\x1c\x00\x00\x00ABCD" + bytes(60), "bytes b'ABCD'"),
+        (b"\x1c\x00\x00\x00ABCD" + bytes(60), "identifier b'ABCD'"),
     ],
 )
 def test_foreign_files_are_named_in_one_line(data: bytes, found: str) -> None:

@@ -111,7 +111,7 @@ CONV_OBSTACLES: list[tuple[str, Change, str]] = [
         "no Conv",
     ),
     ("four inputs", field("operators.0.inputs", [0, 1, 2, 2]), "CONV_2D with 4 inputs"),
-    ("dynamic", field("tensors.1.buffer", 0), "no constant"),
+    ("dynamic", field("tensors.1.buffer", 0), "not a constant"),
 ]
 
 

@@ -272,7 +272,10 @@ def test_means_of_windows(attributes: dict[str, Any], counts: int, quant: tuple[
             built("Gemm", (2, 10), (integers(0, 10, 4), np.ones((2, 1), np.float32))),
             "a bias of shape .2, 1. does not match 4",
         ),
-        (built("Gemm", (4, 10), (integers(0, 10, 4), np.ones((4, 1), np.float32))), "a bias of shape .4, 1. for 4"),
+        (
+            built("Gemm", (4, 10), (integers(0, 10, 4), np.ones((4, 1), np.float32))),
+            "bias of shape .4, 1. does not match 4",
+        ),
         (built("MatMul", (2, 3, 10), (integers(0, 2, 10, 4),)), r"weights \[2, 10, 4\]; supported: matrices"),
         (
             built("MaxPool", IMAGE, kernel_shape=[2, 2], dilations=[2, 2]),

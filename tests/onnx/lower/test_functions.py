@@ -184,7 +184,7 @@ def test_steps_before_the_first_rounding_become_the_scale_of_the_input(
         ([("Mul", -1)], "supported: operators that only scale and shift it"),
         ([("Pow", 2)], "supported: operators that only scale and shift it"),
         ([("Pow", np.ones((3, 1, 1)))], "only Pow of one quantised tensor and single constants is supported"),
-        ([("Div", np.ones((3, 1, 1)))], "input 'x' is computed in float32: no QuantizeLinear follows"),
+        ([("Div", np.ones((3, 1, 1)))], "input 'x' is computed in float32, with no QuantizeLinear after it"),
     ],
 )
 def test_other_steps_before_the_first_rounding_are_named(steps: list[tuple[str, Any]], message: str) -> None:
