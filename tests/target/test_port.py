@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wpconvert.errors import DeviceError
+from wpconvert.errors import DeviceError, UsageError
 from wpconvert.target import boards
 from wpconvert.target.board import Board
 from wpconvert.target.facts import explain_fault, read_facts
@@ -173,6 +173,17 @@ def test_a_hang_ends(tmp_path: Path) -> None:
     image = build(board, 'int main() { for (;;) __asm__ volatile(""); }', tmp_path)
     with pytest.raises(DeviceError, match=r"did not finish within 0.5 seconds \(0 inferences done\)"):
         simulate(SIMULATORS["qemu"].command(board, image), tmp_path, 0.5)
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan")])
+def test_no_time_is_no_limit(timeout_s: float, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--timeout .*, expected a positive number of seconds"):
+        simulate(["true"], tmp_path, timeout_s)
+
+
+@pytest.mark.parametrize("timeout_s", [float("inf"), 1e300])
+def test_the_limit_may_be_infinite(timeout_s: float, tmp_path: Path) -> None:
+    assert simulate(["true"], tmp_path, timeout_s) == (0, "")
 
 
 def test_a_lockup_is_no_riddle(tmp_path: Path) -> None:

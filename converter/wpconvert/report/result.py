@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wpconvert.model.runtimes import BUNDLED
 from wpconvert.report.view import View
 from wpconvert.transforms.registry import FIELDS
-from wpconvert.units import percent
+from wpconvert.units import percent, quantity
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -168,7 +168,7 @@ class Verification(View):
 
     def summary(self) -> str:
         verdict = f"verified: {self.promise}" if self.passed else f"FAILED, expected {self.promise}"
-        return f"{verdict}, on {self.samples} samples ({self.engine} engine)"
+        return f"{verdict}, on {quantity(self.samples, 'sample')} ({self.engine} engine)"
 
     def print_on(self, console: Console) -> None:
         from wpconvert.report.text import print_verification  # noqa: PLC0415 - only where it is printed

@@ -219,19 +219,17 @@ def print_verification(console: Console, result: Verification) -> None:
     for note in result.notes:
         console.print(f"note: {escape(note)}")
     weights = ["", "; all other weights equal" if result.lossy else "; all weights equal"][bool(result.weights_equal)]
+    runs = f"on {quantity(result.samples, 'sample')} ({result.engine} engine)"
     if result.passed and result.lossy:
         equal = all(output.equal for output in result.outputs)
         loss = "no difference in these samples" if equal else "see above"
         console.print(
             f"[bold yellow]lossy[/bold yellow] ({loss}); [bold green]verified[/bold green]: {result.promise}, "
-            f"on {result.samples} samples ({result.engine} engine){weights}"
+            f"{runs}{weights}"
         )
         return
     if result.passed:
-        console.print(
-            f"[bold green]verified[/bold green]: {result.promise}, bit for bit, on {result.samples} samples "
-            f"({result.engine} engine){weights}"
-        )
+        console.print(f"[bold green]verified[/bold green]: {result.promise}, bit for bit, {runs}{weights}")
         return
     broken = ["weights differ"] if result.weights_equal is False else []
     if not result.lossy:
@@ -252,7 +250,7 @@ def _print_network(console: Console, result: Verification) -> None:
         verdict = f"[bold yellow]close[/bold yellow], not identical: {result.promise}"
     else:
         verdict = "[bold yellow]classes differ[/bold yellow] (see above)"
-    console.print(f"{verdict}, on {result.samples} samples ({result.engine} engine)")
+    console.print(f"{verdict}, on {quantity(result.samples, 'sample')} ({result.engine} engine)")
 
 
 def coverage_line(coverage: Sequence[TensorCoverage]) -> str:

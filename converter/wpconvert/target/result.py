@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wpconvert.report.result import OutputComparison
 from wpconvert.report.view import View
+from wpconvert.units import quantity
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +40,7 @@ class TargetReport(View):
     def summary(self) -> str:
         verdict = "identical outputs" if self.identical else "FAILED: other outputs"
         counted = "" if self.instructions_mean is None else f", {self.instructions_mean:,} instructions"
-        return f"{self.model} on {self.target}, {verdict} on {self.samples} samples{counted}"
+        return f"{self.model} on {self.target}, {verdict} on {quantity(self.samples, 'sample')}{counted}"
 
     def print_on(self, console: Console) -> None:
         from wpconvert.target.text import print_run  # noqa: PLC0415 - only where it is printed

@@ -14,6 +14,9 @@ from wpconvert.errors import DeviceError, ToolError, UsageError
 from wpconvert.target.board import Board
 from wpconvert.target.tools import find_tool
 
+_MAX_WAIT_S = 1e6
+"""The operating system takes no more than 2^31 milliseconds, and no infinity."""
+
 
 @dataclass(frozen=True)
 class Simulator:
@@ -67,8 +70,10 @@ def simulator_for(board: Board, name: str) -> Simulator:
 def simulate(command: list[str], folder: Path, timeout_s: float) -> tuple[int, str]:
     """Run a simulator in a folder; its exit code (negative: the signal that ended it) and all it printed.
 
-    Raises DeviceError when it does not end within the time.
+    Raises UsageError for a time that is not positive, DeviceError when it does not end within the time.
     """
+    if not timeout_s > 0:
+        raise UsageError(f"--timeout {timeout_s:g}, expected a positive number of seconds")
     with subprocess.Popen(
         command,
         cwd=folder,
@@ -79,7 +84,7 @@ def simulate(command: list[str], folder: Path, timeout_s: float) -> tuple[int, s
         start_new_session=True,
     ) as process:
         try:
-            output, _ = process.communicate(timeout=timeout_s)
+            output, _ = process.communicate(timeout=min(timeout_s, _MAX_WAIT_S))
         except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)
             if not isinstance(error, subprocess.TimeoutExpired):

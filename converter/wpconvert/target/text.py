@@ -7,6 +7,7 @@ from rich.console import Console
 from wpconvert.report.table import escape
 from wpconvert.report.text import output_line
 from wpconvert.target.result import TargetReport
+from wpconvert.units import quantity
 
 
 def print_run(console: Console, report: TargetReport) -> None:
@@ -28,7 +29,7 @@ def print_run(console: Console, report: TargetReport) -> None:
     if report.identical:
         console.print(
             f"[bold green]identical[/bold green]: {where} gives the same bits as the reference interpreter "
-            f"on {report.samples} samples"
+            f"on {quantity(report.samples, 'sample')}"
         )
         return
     broken = [f"output {output.name or i}" for i, output in enumerate(report.outputs) if not output.equal]
