@@ -81,6 +81,7 @@ def arrows() -> Mapping[str, Mapping[str, list[str]]]:
 
 def draw(path: Path) -> None:
     """Rooms in rows, and an arrow for each import that no chain of others implies."""
+    from matplotlib import rc_context  # noqa: PLC0415 - for this alone
     from matplotlib.figure import Figure  # noqa: PLC0415 - for this alone
 
     names = {module for module, _ in modules()}
@@ -110,7 +111,9 @@ def draw(path: Path) -> None:
             axes.annotate("", (to_x, to_y), (x, y), arrowprops=arrow, zorder=0)
     axes.set_xlim(0, 1)
     axes.set_ylim(0.4, len(rows) + 0.6)
-    figure.savefig(path, format="svg", metadata={"Date": None})
+    # Also where another drawing has set it otherwise.
+    with rc_context({"svg.fonttype": "path"}):
+        figure.savefig(path, format="svg", metadata={"Date": None})
 
 
 _SMALL = frozenset(
