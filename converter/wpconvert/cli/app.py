@@ -32,10 +32,12 @@ _EPILOG = """Examples:
   wpconvert run small.tflite --target corstone300\n
   wpconvert restore small.tflite -o dense.tflite
 
-Exit codes: 0 done · 1 verification failed · 2 wrong usage · 3 malformed model · 4 not supported · 5 file error
-· 6 a tool is missing or failed · 7 the device faulted or hung · 8 no plan meets the limits · 9 models of a batch failed
-· 70 an internal error · 130 interrupted · 128 + number when another signal asks it to end: 143 for SIGTERM, 129
-for SIGHUP
+Exit codes: 0 done · 1 verification failed · 2 wrong usage
+· 3 malformed model · 4 not supported · 5 file error
+· 6 a tool is missing or failed · 7 the device faulted or hung
+· 8 no plan meets the limits · 9 models of a batch failed
+· 70 an internal error · 130 interrupted
+· 128 + number after another signal: 143 for SIGTERM, 129 for SIGHUP
 """
 
 DEFAULT_COMMAND = "convert"
