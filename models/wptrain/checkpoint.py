@@ -15,12 +15,17 @@ from wpconvert.files import write_all
 from .errors import DataError
 
 _FORMAT = 1
+# Letters of a text in messages.
+_SHOWN = 16
 
 Value = str | int | float | bool | None
 
 
 class Checkpoint:
-    """The file at `path`, for a run with `settings`: everything that decides the result, by name."""
+    """The file at `path`, for a run with `settings`: everything that decides the result, by name.
+
+    Networks and data are among the settings as hashes of their content.
+    """
 
     def __init__(self, path: Path, settings: Mapping[str, Value]) -> None:
         self._path = path
@@ -64,11 +69,18 @@ class Checkpoint:
         names = sorted({*kept, *self._settings}, key=str)
         differing = [name for name in names if kept.get(name) != self._settings.get(name)]
         if differing:
-            changes = ", ".join(f"{name} {kept.get(name)!r}, now {self._settings.get(name)!r}" for name in differing)
+            changes = ", ".join(
+                f"{name} {_short(kept.get(name))}, now {_short(self._settings.get(name))}" for name in differing
+            )
             raise UsageError(
-                f"{self._path}: the checkpoint belongs to a run with other settings: {changes}; "
-                "use these settings or another checkpoint folder"
+                f"{self._path}: the checkpoint belongs to another training: {changes}; train into another folder, "
+                "or delete the checkpoint to start over"
             )
 
     def _malformed(self) -> DataError:
         return DataError(f"{self._path}: not a checkpoint of wptrain, or damaged; delete it to start over")
+
+
+def _short(value: object) -> str:
+    """As in Python; of a long text the beginning, which tells two hashes apart."""
+    return f"'{value[:_SHOWN]}…'" if isinstance(value, str) and len(value) > _SHOWN else repr(value)

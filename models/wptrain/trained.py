@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -47,6 +48,15 @@ class Trained:
             },
             path,
         )
+
+    def content(self) -> str:
+        """SHA-256 in hex of what `save` writes; the same for two files of the same network."""
+        described = (self.network_name, tuple(self.image_shape), self.classes, self.pooling)
+        digest = hashlib.sha256(repr(described).encode())
+        for name, value in self.network.state_dict().items():
+            digest.update(repr((name, value.dtype, tuple(value.shape))).encode())
+            digest.update(value.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     @staticmethod
     def load(path: Path) -> Trained:

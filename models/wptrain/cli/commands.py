@@ -22,7 +22,7 @@ from ..recipes import pool as pool_recipe
 from ..recipes import pretrain as pretrain_recipe
 from ..tracking import Run, track
 from ..trained import Trained, build
-from ..training import Selected, evaluate
+from ..training import Selected, TrainSettings, evaluate
 from .options import (
     ERR,
     DatasetOption,
@@ -73,16 +73,23 @@ class _Watcher:
 
 @contextmanager
 def _watched(
-    title: str, out: Path, tracked: bool, epochs: int, settings: Mapping[str, str | int | float | bool | None]
+    title: str, out: Path, tracked: bool, settings: TrainSettings, choice: str, dataset: Dataset, dense: Trained | None
 ) -> Iterator[tuple[_Watcher, Checkpoint]]:
-    """Progress bar, run and checkpoint of one training; a bad setting ends as UsageError."""
+    """Progress bar, run and checkpoint of one training; a bad setting ends as UsageError.
+
+    A checkpoint belongs to a training by its settings and by the content of its data and of the `dense` network that
+    it starts from, wherever these lie and whatever they are called.
+    """
+    decides = asdict(settings) | {"dataset_content": dataset.content()}
+    if dense is not None:
+        decides |= {"network": dense.network_name, "network_content": dense.content()}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
         with (
-            track(tracked, out, title, settings) as run,
+            track(tracked, out, title, decides | {"dataset": choice}) as run,
             Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as progress,
         ):
-            yield _Watcher(progress, run, epochs), Checkpoint(out / f"{title}.checkpoint", settings)
+            yield _Watcher(progress, run, settings.epochs), Checkpoint(out / f"{title}.checkpoint", decides)
     except ValueError as error:
         raise UsageError(str(error)) from error
 
@@ -120,7 +127,7 @@ def pretrain(
     )
     images = load_dataset(dataset)
     _check_fit(network, images)
-    with _watched("pretrain", out, tracked, epochs, asdict(settings) | {"dataset": dataset}) as (watcher, checkpoint):
+    with _watched("pretrain", out, tracked, settings, dataset, images, None) as (watcher, checkpoint):
         trained, best = pretrain_recipe.pretrain(images, settings, checkpoint=checkpoint, observer=watcher)
         _save(trained, out / PRETRAINED, watcher.run)
     _tell(out / PRETRAINED, trained, images, best)
@@ -165,9 +172,8 @@ def pool(
         device=checked_device(device),
     )
     dense = load_network(source)
-    decides = asdict(settings) | {"dataset": dataset, "network": dense.network_name}
-    with _watched("pool", out, tracked, epochs, decides) as (watcher, checkpoint):
-        images = load_dataset(dataset)
+    images = load_dataset(dataset)
+    with _watched("pool", out, tracked, settings, dataset, images, dense) as (watcher, checkpoint):
         trained, best = pool_recipe.pool(dense, images, settings, checkpoint=checkpoint, observer=watcher)
         _save(trained, out / POOLED, watcher.run)
     _tell(out / POOLED, trained, images, best)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,3 +55,12 @@ class Dataset:
         """Height, width, channels."""
         height, width, channels = self.train.images.shape[1:]
         return height, width, channels
+
+    def content(self) -> str:
+        """SHA-256 in hex of all that training reads: classes, images, labels, and how images may be changed."""
+        digest = hashlib.sha256(repr((self.classes, self.shift, self.flip)).encode())
+        for split in (self.train, self.validation, self.test):
+            digest.update(repr((split.images.shape, split.pixel_max)).encode())
+            digest.update(np.ascontiguousarray(split.images).data)
+            digest.update(split.labels.astype("<i8").tobytes())
+        return digest.hexdigest()

@@ -1,0 +1,105 @@
+"""A training continues from a checkpoint only with the network and the data that the checkpoint was made with."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+if any(importlib.util.find_spec(name) is None for name in ("torch", "litert_torch", "mlflow", "onnxscript")):
+    pytest.skip("torch not installed: training needs `make setup-train`", allow_module_level=True)
+
+import torch
+from PIL import Image
+
+from wptrain.cli.main import run
+from wptrain.data import digits
+from wptrain.trained import Trained, build
+
+POOL = ("--epochs", "1", "--pool-size", "8", "--no-track")
+
+
+def network(path: Path, seed: int) -> Path:
+    """An untrained network for digits: two seeds differ in weights only."""
+    torch.manual_seed(seed)
+    Trained("ds-cnn", (8, 8, 1), 10, build("ds-cnn", 1, 10)).save(path)
+    return path
+
+
+def images(folder: Path, seed: int) -> Path:
+    """Noise of two classes: two seeds differ in pixels only."""
+    generator = np.random.default_rng(seed)
+    for part, count in (("train", 20), ("test", 2)):
+        for label in ("cat", "dog"):
+            (folder / part / label).mkdir(parents=True)
+            for index in range(count):
+                pixels = generator.integers(0, 256, (8, 8), np.uint8)
+                Image.fromarray(pixels).save(folder / part / label / f"{index}.png")
+    return folder
+
+
+def error(capsys: pytest.CaptureFixture[str]) -> str:
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("wptrain: ")]
+    return line
+
+
+def test_another_network_of_the_same_shape_does_not_get_the_first_ones_pool(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = network(tmp_path / "a.pt", 1), network(tmp_path / "b.pt", 2)
+    out = tmp_path / "out"
+    assert run(["pool", str(first), "--out", str(out), *POOL]) == 0
+    pooled = (out / "pooled.pt").read_bytes()
+    capsys.readouterr()
+    assert run(["pool", str(second), "--out", str(out), *POOL]) == 2
+    line = error(capsys)
+    assert "pool.checkpoint: the checkpoint belongs to another training: network_content '" in line
+    assert "train into another folder, or delete the checkpoint to start over" in line
+    assert (out / "pooled.pt").read_bytes() == pooled
+
+
+def test_the_same_network_under_another_name_continues(tmp_path: Path) -> None:
+    first, out = network(tmp_path / "a.pt", 1), tmp_path / "out"
+    assert run(["pool", str(first), "--out", str(out), *POOL]) == 0
+    pooled = Trained.load(out / "pooled.pt").content()
+    moved = shutil.move(first, tmp_path / "moved.pt")
+    assert run(["pool", str(moved), "--out", str(out), *POOL]) == 0
+    assert Trained.load(out / "pooled.pt").content() == pooled
+
+
+def test_other_images_in_the_same_place_are_other_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, out = tmp_path / "data", tmp_path / "out"
+    command = ["pretrain", "--dataset", f"images:{folder}", "--out", str(out), "--epochs", "1", "--no-track"]
+    images(folder, 1)
+    assert run(command) == 0
+    assert run(command) == 0
+    shutil.rmtree(folder)
+    images(folder, 2)
+    capsys.readouterr()
+    assert run(command) == 2
+    assert "dataset_content '" in error(capsys)
+
+
+def test_every_part_of_a_dataset_is_its_content() -> None:
+    data = digits.load()
+    contents = {data.content()}
+    for part in ("train", "validation", "test"):
+        split = getattr(data, part)
+        pixels, labels = split.images.copy(), split.labels.copy()
+        pixels[-1, -1, -1] ^= 1
+        labels[-1] ^= 1
+        for changed in (
+            dataclasses.replace(split, images=pixels),
+            dataclasses.replace(split, labels=labels),
+            dataclasses.replace(split, pixel_max=17),
+        ):
+            contents.add(dataclasses.replace(data, **{part: changed}).content())
+    contents.add(dataclasses.replace(data, flip=True).content())
+    contents.add(dataclasses.replace(data, shift=0).content())
+    contents.add(dataclasses.replace(data, classes=data.classes[::-1]).content())
+    assert len(contents) == 13
+    assert digits.load().content() == data.content()
