@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnxruntime import quantization
+from onnxruntime import quantization, set_default_logger_severity
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -33,6 +33,9 @@ _QUANTISED = sorted({*QDQRegistry, *QLinearOpsRegistry, *operator_names()})
 
 _LABELS = "labels"
 """An array that evaluation files contain in addition to the samples."""
+
+_ERRORS, _WARNINGS = 3, 2
+"""Severities of ONNX Runtime's log; the second is its default."""
 
 _SHOWN = 300
 """Characters of ONNX Runtime's own words in a message."""
@@ -106,9 +109,12 @@ def _unlogged() -> Iterator[None]:
     """Without ONNX Runtime's log: errors say what matters of it, and its remarks are of tensors that it has made."""
     before = logging.root.manager.disable
     logging.disable()
+    set_default_logger_severity(_ERRORS)
     try:
-        yield
+        with np.errstate(all="ignore"):
+            yield
     finally:
+        set_default_logger_severity(_WARNINGS)
         logging.disable(before)
 
 
@@ -225,6 +231,8 @@ def _typed(info: onnx.ValueInfoProto, values: NDArray[Any], samples: Path) -> ND
         typed = values.astype(wanted)
     if wanted.kind in "iub" and not np.array_equal(typed, values):
         raise UsageError(f"{samples}: {info.name!r} has {values.dtype} samples that do not fit {wanted}")
+    if wanted.kind == "f" and not np.isfinite(typed).all():
+        raise UsageError(f"{samples}: {info.name!r} has samples that are not finite")
     return typed
 
 
