@@ -115,6 +115,13 @@ def test_journal_that_cannot_be_written_is_said_before_anything_is_converted(cli
         assert "models.yaml.done: cannot be written" in cli.refused(5, "batch", files / "models.yaml")
 
 
+def test_journal_that_cannot_be_read_is_said(cli: Cli, files: Path) -> None:
+    (files / "models.yaml.done").mkdir()
+    with untouched(files):
+        line = cli.refused(5, "batch", files / "models.yaml")
+    assert line.endswith("models.yaml.done: cannot be read: Is a directory; delete it to start over")
+
+
 def test_files_of_options_lie_beside_the_manifest_and_count(
     cli: Cli, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,8 +90,8 @@ def lower(model: Model, *, calibration: Samples | None = None, output: PathLike 
     `data` has the bytes. `convert(model, output="x.tflite")` lowers and compresses at once, and compares the result
     with the model.
 
-    Raises UnsupportedError for what cannot be lowered, UsageError for samples that do not fit, ModelError and
-    FileError.
+    Raises UnsupportedError for what cannot be lowered, UsageError for samples that do not fit or an output with the
+    suffix of another format, ModelError and FileError.
     """
     with Files() as files:
         file, samples = files.model(model), files.samples(calibration, "calibration")

@@ -27,7 +27,8 @@ class Journal:
         try:
             lines = self.path.read_text("utf-8").splitlines() if self.path.exists() else []
         except (OSError, UnicodeDecodeError) as error:
-            raise FileError(f"{self.path}: cannot be read: {error}; delete it to start over") from error
+            reason = getattr(error, "strerror", None) or error
+            raise FileError(f"{self.path}: cannot be read: {reason}; delete it to start over") from error
         for line in lines:
             try:
                 entry = json.loads(line)
