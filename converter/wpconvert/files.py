@@ -142,6 +142,11 @@ def _umask() -> int:
     return mask
 
 
+def as_given(path: Path, output: Path) -> Path:
+    """A file in the folder of an output, with that folder as the user gave it; any other path as it is."""
+    return output.parent / path.name if path.parent == output.parent.resolve() else path
+
+
 def same_file(first: Path, second: Path) -> bool:
     """Whether two paths name one file, also through links, and also where neither exists yet."""
     try:

@@ -344,3 +344,11 @@ def test_random_damage_never_ends_in_a_traceback(cli: Cli, files: Path) -> None:
         for command in commands:
             done = cli(*command)
             assert done.code in (0, 3, 4, 5) and done.err.count("\n") <= 1
+
+
+def test_files_are_named_as_they_were_given(cli: Cli, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files)
+    done = cli.ok("outside.onnx", "-o", "small.onnx", "--no-verify")
+    assert done.out.splitlines()[-2:] == ["wrote small.onnx.data", "wrote small.onnx"]
+    done = cli.ok("restore", "small.onnx", "-o", "./dense.onnx")
+    assert "wrote dense.onnx.data, dense.onnx, " in done.out

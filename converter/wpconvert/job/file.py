@@ -12,7 +12,7 @@ from wpconvert.backends.registry import BACKENDS, backend_named
 from wpconvert.engines import Engine
 from wpconvert.engines.inputs import Inputs, load_samples
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
-from wpconvert.files import Content, Workspace, same_file, write_all
+from wpconvert.files import Content, Workspace, as_given, same_file, write_all
 from wpconvert.formats.protocol import Comparison, Lowered, Source
 from wpconvert.formats.registry import format_of
 from wpconvert.job.convert import Converted, convert
@@ -96,7 +96,9 @@ def convert_file(
             )
         files, more = _files(source, path, converted, outputs, goes)
         report = replace(report, notes=(*report.notes, *more))
-        report = _with_outcome(report, verification, [*files, *_given(outputs.report)], outputs.dry_run)
+        written = [*files, *_given(outputs.report)]
+        shown = written if goes is None else [as_given(file, goes) for file in written]
+        report = _with_outcome(report, verification, shown, outputs.dry_run)
         if outputs.report is not None:
             # A path that is no text becomes escapes, which JSON knows too.
             content = conversion_report(outputs.report, report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wpconvert.errors import UsageError
-from wpconvert.files import Workspace, same_file, size_of, write_all
+from wpconvert.files import Workspace, as_given, same_file, size_of, write_all
 from wpconvert.formats.registry import read
 from wpconvert.job.outputs import check_suffix
 from wpconvert.report.result import Restored
@@ -27,4 +27,4 @@ def restore_file(path: Path, output: Path) -> Restored:
         dense = source.restore(output, workspace)
         size = sum(map(size_of, dense.files.values()))
         write_all(dense.files)
-    return Restored(rewritten, dense.losses, tuple(dense.files), nbytes, size)
+    return Restored(rewritten, dense.losses, tuple(as_given(file, output) for file in dense.files), nbytes, size)
