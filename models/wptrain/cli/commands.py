@@ -86,7 +86,7 @@ def _watched(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
         with (
-            track(tracked, out, title, decides | {"dataset": choice}) as run,
+            track(tracked, out, title, decides, {"dataset": choice}) as run,
             Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as progress,
         ):
             yield _Watcher(progress, run, settings.epochs), Checkpoint(out / f"{title}.checkpoint", decides)
