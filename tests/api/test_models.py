@@ -100,6 +100,11 @@ def test_samples_are_arrays_or_files() -> None:
         wpconvert.verify(MODEL, small, inputs=arrays["image"])
 
 
+def test_the_bytes_are_there_beside_c_source(tmp_path: Path) -> None:
+    made = wpconvert.convert(MODEL, method="rle", verified=False, emit={"c": tmp_path / "model.c"})
+    assert made.data == converted().data
+
+
 @pytest.mark.parametrize("model", [None, 3, [1, 2]], ids=repr)
 def test_what_is_no_model_is_refused(model: Any) -> None:
     with pytest.raises(UsageError, match="expected the path or the bytes of a model, found"):
@@ -154,7 +159,7 @@ def test_files_are_written_where_they_are_named_and_nowhere_else(tmp_path: Path)
     assert wpconvert.convert(out, method="rle", verified=False, in_place=True).data == again.data
     with untouched(tmp_path):
         tried = wpconvert.convert(out, method="none", verified=False, dry_run=True, output=tmp_path / "x")
-    with pytest.raises(FileError, match="the model was not written"):
+    with pytest.raises(FileError, match="the model was not written: it was a dry run"):
         _ = tried.data
 
 

@@ -56,8 +56,8 @@ def convert(
     before it is lowered. options: those of a method, as `pool_size` of method "pool".
 
     output, in_place: where the model goes, as in `-o` and `--in-place`. emit: what else it becomes, as {"c": "model.c"}
-    for `--to-c model.c`. Without any of them, and without dry_run, nothing is written, and the result's `data` has the
-    bytes. plan, report: files, as in `--dump-plan` and `--report`.
+    for `--to-c model.c`. The result's `data` has the bytes of the model, but for dry_run. plan, report: files, as in
+    `--dump-plan` and `--report`.
 
     With `verified` both models run on `inputs` or `evaluation`, which also has an array `labels`: arrays by the names
     of the model's inputs, samples first, or paths of .npz files with them. Without these they run on `random` samples

@@ -27,7 +27,7 @@ class Made(View):
         if self.content is not None:
             return self.content
         if self.path is None:
-            raise FileError("the model was not written: no output file is named")
+            raise FileError("the model was not written: it was a dry run")
         try:
             return self.path.read_bytes()
         except OSError as error:

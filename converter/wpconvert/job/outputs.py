@@ -31,7 +31,7 @@ class Outputs:
     @property
     def returned(self) -> bool:
         """Whether the model is not written, but given back."""
-        return self.model is None and not self.emitted and not self.in_place and not self.dry_run
+        return self.model is None and not self.in_place and not self.dry_run
 
     def destination(self, source: Path) -> Path | None:
         """Where the model goes; None where none is asked for.
