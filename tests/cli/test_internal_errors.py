@@ -34,13 +34,3 @@ def test_the_traceback_is_there_for_those_who_ask(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(module.TRACEBACK, "1")
     with pytest.raises(ZeroDivisionError):
         module.main()
-
-
-def test_no_memory_is_no_bug(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def fails(_: object) -> int:
-        raise MemoryError
-
-    monkeypatch.setattr(module, "run", fails)
-    with pytest.raises(SystemExit):
-        module.main()
-    assert capsys.readouterr().err == "wpconvert: out of memory\n"

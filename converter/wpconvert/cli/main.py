@@ -56,8 +56,6 @@ def main() -> None:
 
 def _unexpected(error: Exception) -> str:
     """What to print for an error that no code of ours expects."""
-    if isinstance(error, MemoryError):
-        return "out of memory"
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
