@@ -46,12 +46,12 @@ class Checkpoint:
             raise FileError(f"{self._path}: cannot be read: {error.strerror}") from error
         except Exception as error:
             # A damaged pickle can end in almost any exception.
-            raise self._malformed() from error
+            raise self.malformed() from error
         if not isinstance(content, dict) or content.get("format") != _FORMAT:
-            raise self._malformed()
+            raise self.malformed()
         settings, state = content.get("settings"), content.get("state")
         if not isinstance(settings, dict) or not isinstance(state, dict):
-            raise self._malformed()
+            raise self.malformed()
         self._compare(settings)
         return state
 
@@ -77,7 +77,8 @@ class Checkpoint:
                 "or delete the checkpoint to start over"
             )
 
-    def _malformed(self) -> DataError:
+    def malformed(self) -> DataError:
+        """The error of a file that holds something else than the state of this run."""
         return DataError(f"{self._path}: not a checkpoint of wptrain, or damaged; delete it to start over")
 
 

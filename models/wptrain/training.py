@@ -49,9 +49,14 @@ class Observer(Protocol):
 
 
 class Checkpoint(Protocol):
-    """Where the state of a run is kept between epochs; `load` gives None when nothing was kept."""
+    """Where the state of a run is kept between epochs.
+
+    `load` gives None when nothing was kept; `malformed` is what to raise when the state is not one of this run.
+    """
 
     def load(self) -> dict[str, Any] | None: ...
+
+    def malformed(self) -> Exception: ...
 
     def save(self, state: dict[str, Any]) -> None: ...
 
@@ -191,9 +196,12 @@ def fit(
     device = device or torch.device("cpu")
     network.to(device)
     run = _Run(network, len(dataset.train), config, hook, teacher)
-    kept = checkpoint.load() if checkpoint is not None else None
-    if kept is not None:
-        run.load_state_dict(kept)
+    if checkpoint is not None and (kept := checkpoint.load()) is not None:
+        try:
+            run.load_state_dict(kept)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            # PyTorch has no exception of its own for a state that does not fit.
+            raise checkpoint.malformed() from error
     images, labels = to_torch(dataset.train, device)
     for epoch in range(run.epoch, config.epochs):
         batches = torch.randperm(len(images), generator=run.generator).split(config.batch_size)
@@ -281,12 +289,18 @@ class _Run:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue where `state` was taken. Raises one of many exceptions when it is no state of this run."""
         self.epoch = state["epoch"]
+        self.best = Selected(**state["best"]) if state["best"] is not None else None
+        self.best_state = state["best_state"]
+        if (self.best is None) != (self.epoch <= self._config.select_from):
+            raise ValueError("best")
+        if self.best is not None:
+            # What does not fit is found now, not after the last epoch.
+            self._network.load_state_dict(self.best_state)
         self._network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._schedule.load_state_dict(state["schedule"])
         self.generator.set_state(state["generator"].cpu())
-        self.best = Selected(**state["best"]) if state["best"] is not None else None
-        self.best_state = state["best_state"]
         if self._hook is not None:
             self._hook.load_state_dict(state["hook"])

@@ -7,44 +7,18 @@ import importlib.util
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 if any(importlib.util.find_spec(name) is None for name in ("torch", "litert_torch", "mlflow", "onnxscript")):
     pytest.skip("torch not installed: training needs `make setup-train`", allow_module_level=True)
 
-import torch
-from PIL import Image
-
 from wptrain.cli.main import run
 from wptrain.data import digits
-from wptrain.trained import Trained, build
+from wptrain.trained import Trained
+
+from .trainees import error, images, network
 
 POOL = ("--epochs", "1", "--pool-size", "8", "--no-track")
-
-
-def network(path: Path, seed: int) -> Path:
-    """An untrained network for digits: two seeds differ in weights only."""
-    torch.manual_seed(seed)
-    Trained("ds-cnn", (8, 8, 1), 10, build("ds-cnn", 1, 10)).save(path)
-    return path
-
-
-def images(folder: Path, seed: int) -> Path:
-    """Noise of two classes: two seeds differ in pixels only."""
-    generator = np.random.default_rng(seed)
-    for part, count in (("train", 20), ("test", 2)):
-        for label in ("cat", "dog"):
-            (folder / part / label).mkdir(parents=True)
-            for index in range(count):
-                pixels = generator.integers(0, 256, (8, 8), np.uint8)
-                Image.fromarray(pixels).save(folder / part / label / f"{index}.png")
-    return folder
-
-
-def error(capsys: pytest.CaptureFixture[str]) -> str:
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("wptrain: ")]
-    return line
 
 
 def test_another_network_of_the_same_shape_does_not_get_the_first_ones_pool(

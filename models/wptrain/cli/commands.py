@@ -38,6 +38,7 @@ from .options import (
     checked_device,
     load_dataset,
     load_network,
+    load_pair,
     quiet_converters,
 )
 
@@ -171,8 +172,7 @@ def pool(
         threads=threads,
         device=checked_device(device),
     )
-    dense = load_network(source)
-    images = load_dataset(dataset)
+    dense, images = load_pair(source, dataset)
     with _watched("pool", out, tracked, settings, dataset, images, dense) as (watcher, checkpoint):
         trained, best = pool_recipe.pool(dense, images, settings, checkpoint=checkpoint, observer=watcher)
         _save(trained, out / POOLED, watcher.run)
@@ -185,15 +185,16 @@ def export(
     dataset: DatasetOption = "digits",
 ) -> None:
     """Write a network as an int8 .tflite, pooled weights stay exactly pooled; or as a float32 .onnx."""
+    suffix = out.suffix.lower()
+    if suffix not in {".tflite", ".onnx"}:
+        raise UsageError(f"--out {out}: expected a name that ends in .tflite or .onnx")
     quiet_converters()
     # Takes seconds, which only this command needs to spend.
     from ..recipes.export import export as to_tflite  # noqa: PLC0415
     from ..recipes.export import export_onnx  # noqa: PLC0415
 
     try:
-        trained = load_network(source)
-        is_onnx = out.suffix.lower() == ".onnx"
-        content = export_onnx(trained) if is_onnx else to_tflite(trained, load_dataset(dataset))
+        content = export_onnx(load_network(source)) if suffix == ".onnx" else to_tflite(*load_pair(source, dataset))
     except ValueError as error:
         raise UsageError(str(error)) from error
     write_all({out: content})

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 from rich.console import Console
 
@@ -17,7 +18,7 @@ from .. import data
 from ..data.dataset import Dataset
 from ..errors import DataError
 from ..trained import Trained
-from ..training import PRECISIONS
+from ..training import PRECISIONS, choose_device
 
 ERR = Console(stderr=True, highlight=False)
 
@@ -57,6 +58,25 @@ def load_network(path: Path) -> Trained:
         raise DataError(str(error)) from error
 
 
+def load_pair(source: Path, choice: str) -> tuple[Trained, Dataset]:
+    """A network, and a dataset that it can be trained, measured or calibrated with.
+
+    Raises DataError when the images or the number of classes are not the network's, else as the loaders do.
+    """
+    trained, dataset = load_network(source), load_dataset(choice)
+    if trained.image_shape != dataset.image_shape or trained.classes != len(dataset.classes):
+        raise DataError(
+            f"{source}: made for {_kind(trained.image_shape, trained.classes)}; dataset {choice} has "
+            f"{_kind(dataset.image_shape, len(dataset.classes))}; give the dataset that it was trained with"
+        )
+    return trained, dataset
+
+
+def _kind(image_shape: tuple[int, int, int], classes: int) -> str:
+    height, width, channels = image_shape
+    return f"images of {height} x {width} x {channels} in {classes} classes"
+
+
 def quiet_converters() -> None:
     """Keep from the terminal what PyTorch, torchao and the converter's compiler say of themselves when loaded."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -69,7 +89,9 @@ def quiet_converters() -> None:
 
 
 def checked_device(name: str) -> str:
-    """The name. Raises UsageError when there is no such device."""
+    """The device's name, `auto` resolved. Raises UsageError when there is no such device."""
     if name not in {"auto", "cpu", "cuda"}:
         raise UsageError(f"--device {name}: expected auto, cpu or cuda")
-    return name
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: PyTorch finds no CUDA device; use --device cpu")
+    return str(choose_device(name))

@@ -23,8 +23,7 @@ from .options import (
     SeedOption,
     ThreadsOption,
     checked_device,
-    load_dataset,
-    load_network,
+    load_pair,
 )
 
 _POOL = PoolSettings()
@@ -48,8 +47,7 @@ def sweep_pool(
 ) -> None:
     """Accuracy of a dense network by size of the pool, before and after retraining."""
     settings = _settings(epochs, learning_rate, precision, seed, threads, device)
-    trained = load_network(source)
-    _show(sweeps.sweep_pool(trained, load_dataset(dataset), settings, sizes))
+    _show(sweeps.sweep_pool(*load_pair(source, dataset), settings, sizes))
 
 
 def sweep_lut(
@@ -63,8 +61,7 @@ def sweep_lut(
     wrong = [bits for bits in lut_bits if bits not in LUT_BITS]
     if wrong:
         raise UsageError(f"--lut-bits {wrong[0]}: expected one of {', '.join(map(str, LUT_BITS))}")
-    trained = load_network(source)
-    _show(sweeps.sweep_lut(trained, load_dataset(dataset), lut_bits))
+    _show(sweeps.sweep_lut(*load_pair(source, dataset), lut_bits))
 
 
 def sweep_act(
@@ -85,8 +82,7 @@ def sweep_act(
 ) -> None:
     """Accuracy of a pooled network by bits of the activations that its pooled layers read."""
     settings = _settings(epochs, learning_rate, precision, seed, threads, device)
-    trained = load_network(source)
-    _show(sweeps.sweep_act(trained, load_dataset(dataset), settings, act_bits))
+    _show(sweeps.sweep_act(*load_pair(source, dataset), settings, act_bits))
 
 
 def _settings(epochs: int, learning_rate: float, precision: str, seed: int, threads: int, device: str) -> PoolSettings:

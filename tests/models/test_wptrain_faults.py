@@ -1,0 +1,98 @@
+"""Data, devices, files and trainings that cannot do end in one line and a documented exit code."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+if any(importlib.util.find_spec(name) is None for name in ("torch", "litert_torch", "mlflow", "onnxscript")):
+    pytest.skip("torch not installed: training needs `make setup-train`", allow_module_level=True)
+
+import torch
+
+from wptrain.cli.main import run
+from wptrain.trained import Trained, build
+
+from .trainees import error, images, network
+
+FEW = ("--epochs", "1", "--no-track")
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["pool", "a.pt", *FEW],
+        ["export", "a.pt", "--out", "a.tflite"],
+        ["sweep-pool", "a.pt", "--epochs", "1"],
+        ["sweep-lut", "a.pt"],
+        ["sweep-act", "a.pt"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_data_of_another_kind_than_the_network_are_refused(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network(tmp_path / "a.pt", 1)
+    images(tmp_path / "data", 1)
+    assert run([*command, "--dataset", "images:data"]) == 3
+    assert error(capsys) == (
+        "wptrain: a.pt: made for images of 8 x 8 x 1 in 10 classes; dataset images:data has images of 8 x 8 x 1 in "
+        "2 classes; give the dataset that it was trained with"
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pt", "data"]
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (16, 16, 1)])
+def test_another_size_or_other_channels_are_refused(
+    shape: tuple[int, int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Trained("tiny-conv", shape, 10, build("tiny-conv", shape[2], 10)).save(Path("a.pt"))
+    assert run(["export", "a.pt", "--out", "a.tflite"]) == 3
+    assert f"made for images of {shape[0]} x {shape[1]} x {shape[2]} in 10 classes; " in error(capsys)
+    assert not Path("a.tflite").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("command", ["pretrain", "pool", "sweep-pool", "sweep-act"])
+def test_a_gpu_that_is_not_there_is_one_line(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network(tmp_path / "a.pt", 1)
+    assert run([command, *([] if command == "pretrain" else ["a.pt"]), "--device", "cuda"]) == 2
+    assert error(capsys) == "wptrain: --device cuda: PyTorch finds no CUDA device; use --device cpu"
+
+
+@pytest.mark.parametrize("name", ["o.pb", "o", "o.tflite.bak"])
+def test_export_writes_no_other_formats(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network(tmp_path / "a.pt", 1)
+    assert run(["export", "a.pt", "--out", name]) == 2
+    assert error(capsys) == f"wptrain: --out {name}: expected a name that ends in .tflite or .onnx"
+    assert not Path(name).exists()
+
+
+def test_checkpoint_that_lacks_a_part_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network(tmp_path / "a.pt", 1)
+    command = ["pool", "a.pt", "--pool-size", "8", "--out", "out", *FEW]
+    assert run(command) == 0
+    path = Path("out/pool.checkpoint")
+    whole = torch.load(path, weights_only=True)
+    parts = ("epoch", "network", "optimiser", "schedule", "generator", "best", "best_state")
+    assert set(parts) < set(whole["state"])
+    lacking = [{name: value for name, value in whole["state"].items() if name != part} for part in parts]
+    fewer = dict(list(whole["state"]["network"].items())[1:])
+    lacking += [{}, whole["state"] | {"best": None}, *(whole["state"] | {part: fewer} for part in parts[1:3])]
+    lacking += [whole["state"] | {"best_state": fewer}]
+    for state in lacking:
+        torch.save(whole | {"state": state}, path)
+        capsys.readouterr()
+        assert run(command) == 3
+        assert error(capsys) == (
+            "wptrain: out/pool.checkpoint: not a checkpoint of wptrain, or damaged; delete it to start over"
+        )
+    torch.save(whole, path)
+    assert run(command) == 0
