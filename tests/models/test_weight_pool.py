@@ -138,7 +138,7 @@ def test_pooled_networks_hold_no_more_vectors_than_the_pool_and_load_again() -> 
     for layer in layers.values():
         weight = layer.parametrizations.weight.original
         assert set(pooled_weight(layer).indices(weight).unique().tolist()) <= set(range(8))
-    with pytest.raises(ValueError, match="pooled already"):
+    with pytest.raises(ValueError, match="already pooled"):
         pooled(result, PoolSettings(pool_size=8))
 
 
