@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from torch.nn import functional
 
 from .augmentation import flipped, shifted
 from .data.dataset import Dataset, Split
+from .errors import DivergedError
 
 EVALUATION_BATCH = 1000
 PRECISIONS = ("float32", "bfloat16")
@@ -185,7 +187,8 @@ def fit(
 
     `teacher` is a trained network, which `config.distil` needs.
 
-    Raises ValueError when no epoch may be selected, or for settings out of their ranges.
+    Raises ValueError when no epoch may be selected, or for settings out of their ranges; DivergedError when the loss
+    is not finite, before the epoch's checkpoint is saved.
     """
     if config.select_from >= config.epochs:
         raise ValueError(f"select_from {config.select_from}: must be below epochs {config.epochs}")
@@ -217,6 +220,7 @@ def fit(
                 hook.after_step()
             if observer is not None:
                 observer.step()
+        run.check_finite(epoch)
         accuracy, loss = evaluate(network, dataset.validation)
         _log.info("epoch %d: validation accuracy %.4f, loss %.4f", epoch, accuracy, loss)
         run.finish(epoch, accuracy, loss)
@@ -240,6 +244,8 @@ class _Run:
         self.epoch = 0
         self.best: Selected | None = None
         self.best_state: dict[str, Tensor] = {}
+        # Of the losses; not finite from the first one that is not.
+        self._total = torch.zeros(())
         self._network = network
         self._hook = hook
         self._teacher = copy.deepcopy(teacher).eval() if teacher is not None and config.distil else None
@@ -260,8 +266,18 @@ class _Run:
             loss = (1 - self._config.distil) * loss + self._config.distil * distillation(logits.float(), taught)
         self._optimiser.zero_grad()
         loss.backward()
+        # Not looked at here: that would wait for the GPU in each step.
+        self._total = self._total + loss.detach()
         self._optimiser.step()
         self._schedule.step()
+
+    def check_finite(self, epoch: int) -> None:
+        """Raises DivergedError when a loss of this run was not finite."""
+        if not math.isfinite(float(self._total)):
+            raise DivergedError(
+                f"epoch {epoch + 1}: the training diverged, its loss is not a finite number; train into another folder "
+                "with a lower --learning-rate"
+            )
 
     def _taught(self, images: Tensor) -> Tensor | None:
         if self._teacher is None:

@@ -96,3 +96,25 @@ def test_checkpoint_that_lacks_a_part_is_one_line(tmp_path: Path, capsys: pytest
         )
     torch.save(whole, path)
     assert run(command) == 0
+
+
+@pytest.mark.parametrize("command", ["pretrain", "pool"])
+def test_training_that_diverges_stops_and_saves_nothing(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network(tmp_path / "a.pt", 1)
+    start = ["pretrain"] if command == "pretrain" else ["pool", "a.pt", "--pool-size", "8"]
+    assert run([*start, "--learning-rate", "1e6", "--out", "out", "--epochs", "3", "--no-track"]) == 1
+    assert error(capsys) == (
+        "wptrain: epoch 1: the training diverged, its loss is not a finite number; train into another folder with a "
+        "lower --learning-rate"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
+
+
+def test_learning_rate_of_a_dense_network_decides_its_weights() -> None:
+    saved = []
+    for rate in ("0.004", "0.001"):
+        assert run(["pretrain", "--learning-rate", rate, "--out", rate, *FEW]) == 0
+        saved.append(Trained.load(Path(rate, "pretrained.pt")).content())
+    assert saved[0] != saved[1]

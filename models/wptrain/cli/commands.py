@@ -111,6 +111,7 @@ def pretrain(
     network: Annotated[str, typer.Option("--network", help=f"One of {', '.join(NETWORKS)}.")] = "ds-cnn",
     precision: PrecisionOption = _PRETRAIN.precision,
     epochs: EpochsOption = _PRETRAIN.epochs,
+    learning_rate: RateOption = _PRETRAIN.learning_rate,
     seed: SeedOption = _PRETRAIN.seed,
     threads: ThreadsOption = _PRETRAIN.threads,
     device: DeviceOption = _PRETRAIN.device,
@@ -123,6 +124,7 @@ def pretrain(
         precision=precision,
         seed=seed,
         epochs=epochs,
+        learning_rate=learning_rate,
         threads=threads,
         device=checked_device(device),
     )

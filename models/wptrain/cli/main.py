@@ -21,8 +21,9 @@ _EPILOG = """Examples:
   wptrain pool digits/pretrained.pt --dataset digits --pool-size 32 --epochs 20 --out digits\n
   wptrain export digits/pooled.pt --dataset digits --out digits.tflite
 
-Exit codes: 0 done · 2 wrong usage · 3 malformed data, checkpoint or network · 5 file error · 6 the training extra is
-missing · 130 interrupted, 128 + number by another signal
+Exit codes: 0 done · 1 the training diverged · 2 wrong usage · 3 malformed data, checkpoint or network, or data of
+another kind than the network · 4 not enough memory · 5 file error · 6 the training extra is missing ·
+130 interrupted, 128 + number by another signal
 """
 
 

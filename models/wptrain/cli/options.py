@@ -26,7 +26,7 @@ DatasetOption = Annotated[
     str, typer.Option("--dataset", metavar="NAME[:PATH]", help=f"One of {', '.join(data.CHOICES)}.")
 ]
 OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder for network, checkpoint and runs.")]
-RateOption = Annotated[float, typer.Option("--learning-rate", min=0.0, help="Initial learning rate.")]
+RateOption = Annotated[float, typer.Option("--learning-rate", min=0.0, max=1e6, help="Initial learning rate.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed for weights, order, shifts and clustering.")]
 EpochsOption = Annotated[int, typer.Option("--epochs", min=1, help="Number of passes over all training images.")]
 ThreadsOption = Annotated[
