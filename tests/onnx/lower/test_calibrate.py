@@ -103,7 +103,7 @@ def test_labels_beside_the_samples_do_no_harm(network: Path, samples: Path, tmp_
 
 
 def test_missing_and_unfit_samples_are_told_in_one_line(network: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"absent.npz: No such file"):
+    with pytest.raises(FileError, match=r"absent.npz: cannot read the samples: No such file"):
         calibrate(network, tmp_path / "absent.npz")
     (tmp_path / "text.npz").write_text("no archive")
     with pytest.raises(UsageError, match=r"text.npz: expected an .npz file"):
