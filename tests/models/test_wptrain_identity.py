@@ -12,6 +12,7 @@ import pytest
 if any(importlib.util.find_spec(name) is None for name in ("torch", "litert_torch", "mlflow", "onnxscript")):
     pytest.skip("torch not installed: training needs `make setup-train`", allow_module_level=True)
 
+from wptrain import data
 from wptrain.cli.main import run
 from wptrain.data import digits
 from wptrain.trained import Trained
@@ -59,10 +60,10 @@ def test_other_images_in_the_same_place_are_other_data(tmp_path: Path, capsys: p
 
 
 def test_every_part_of_a_dataset_is_its_content() -> None:
-    data = digits.load()
-    contents = {data.content()}
+    whole = digits.load()
+    contents = {whole.content()}
     for part in ("train", "validation", "test"):
-        split = getattr(data, part)
+        split = getattr(whole, part)
         pixels, labels = split.images.copy(), split.labels.copy()
         pixels[-1, -1, -1] ^= 1
         labels[-1] ^= 1
@@ -71,9 +72,22 @@ def test_every_part_of_a_dataset_is_its_content() -> None:
             dataclasses.replace(split, labels=labels),
             dataclasses.replace(split, pixel_max=17),
         ):
-            contents.add(dataclasses.replace(data, **{part: changed}).content())
-    contents.add(dataclasses.replace(data, flip=True).content())
-    contents.add(dataclasses.replace(data, shift=0).content())
-    contents.add(dataclasses.replace(data, classes=data.classes[::-1]).content())
-    assert len(contents) == 13
-    assert digits.load().content() == data.content()
+            contents.add(dataclasses.replace(whole, **{part: changed}).content())
+    contents.add(dataclasses.replace(whole, shift=0).content())
+    contents.add(dataclasses.replace(whole, classes=whole.classes[::-1]).content())
+    assert len(contents) == 12
+    assert digits.load().content() == whole.content()
+
+
+def test_images_of_folders_are_mirrored_where_asked_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, out = images(tmp_path / "data", 1), tmp_path / "out"
+    command = ["pretrain", "--dataset", f"images:{folder}", "--epochs", "1", "--no-track"]
+    plain = data.load(f"images:{folder}")
+    assert not plain.flip
+    assert run([*command, "--out", str(out)]) == 0
+    assert run([*command, "--out", str(tmp_path / "mirrored"), "--mirror"]) == 0
+    networks = [Trained.load(where / "pretrained.pt").content() for where in (out, tmp_path / "mirrored")]
+    assert networks[0] != networks[1]
+    capsys.readouterr()
+    assert run([*command, "--out", str(out), "--mirror"]) == 2
+    assert "belongs to another training: mirror False, now True; " in error(capsys)

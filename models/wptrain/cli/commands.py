@@ -28,6 +28,7 @@ from .options import (
     DatasetOption,
     DeviceOption,
     EpochsOption,
+    MirrorOption,
     NetworkArgument,
     OutOption,
     PrecisionOption,
@@ -81,7 +82,7 @@ def _watched(
     A checkpoint belongs to a training by its settings and by the content of its data and of the `dense` network that
     it starts from, wherever these lie and whatever they are called.
     """
-    decides = asdict(settings) | {"dataset_content": dataset.content()}
+    decides = asdict(settings) | {"dataset_content": dataset.content(), "mirror": dataset.flip}
     if dense is not None:
         decides |= {"network": dense.network_name, "network_content": dense.content()}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -108,6 +109,7 @@ def _check_fit(network: str, dataset: Dataset) -> None:
 
 def pretrain(
     dataset: DatasetOption = "digits",
+    mirror: MirrorOption = False,
     network: Annotated[str, typer.Option("--network", help=f"One of {', '.join(NETWORKS)}.")] = "ds-cnn",
     precision: PrecisionOption = _PRETRAIN.precision,
     epochs: EpochsOption = _PRETRAIN.epochs,
@@ -128,7 +130,7 @@ def pretrain(
         threads=threads,
         device=checked_device(device),
     )
-    images = load_dataset(dataset)
+    images = load_dataset(dataset, mirror)
     _check_fit(network, images)
     with _watched("pretrain", out, tracked, settings, dataset, images, None) as (watcher, checkpoint):
         trained, best = pretrain_recipe.pretrain(images, settings, checkpoint=checkpoint, observer=watcher)
@@ -139,6 +141,7 @@ def pretrain(
 def pool(
     source: NetworkArgument,
     dataset: DatasetOption = "digits",
+    mirror: MirrorOption = False,
     pool_size: Annotated[int, typer.Option("--pool-size", help="Number of vectors in the pool.")] = _POOL.pool_size,
     lut_bits: Annotated[int, typer.Option("--lut-bits", help="Bits of a look-up entry.")] = _POOL.lut_bits,
     train_pool: Annotated[
@@ -174,7 +177,7 @@ def pool(
         threads=threads,
         device=checked_device(device),
     )
-    dense, images = load_pair(source, dataset)
+    dense, images = load_pair(source, dataset, mirror)
     with _watched("pool", out, tracked, settings, dataset, images, dense) as (watcher, checkpoint):
         trained, best = pool_recipe.pool(dense, images, settings, checkpoint=checkpoint, observer=watcher)
         _save(trained, out / POOLED, watcher.run)

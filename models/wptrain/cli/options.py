@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,10 @@ ERR = Console(stderr=True, highlight=False)
 DatasetOption = Annotated[
     str, typer.Option("--dataset", metavar="NAME[:PATH]", help=f"One of {', '.join(data.CHOICES)}.")
 ]
+MirrorOption = Annotated[
+    bool,
+    typer.Option("--mirror", help="Mirror training images at random; those of cifar10 and quickdraw are in any case."),
+]
 OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder for network, checkpoint and runs.")]
 RateOption = Annotated[float, typer.Option("--learning-rate", min=0.0, max=1e6, help="Initial learning rate.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed for weights, order, shifts and clustering.")]
@@ -42,10 +47,11 @@ NetworkArgument = Annotated[
 ]
 
 
-def load_dataset(choice: str) -> Dataset:
-    """The dataset, or what `data.load` raises."""
+def load_dataset(choice: str, mirror: bool = False) -> Dataset:
+    """The dataset, mirrored in training if asked for, or what `data.load` raises."""
     with ERR.status(f"reading {choice}"):
-        return data.load(choice)
+        dataset = data.load(choice)
+    return replace(dataset, flip=dataset.flip or mirror)
 
 
 def load_network(path: Path) -> Trained:
@@ -58,12 +64,12 @@ def load_network(path: Path) -> Trained:
         raise DataError(str(error)) from error
 
 
-def load_pair(source: Path, choice: str) -> tuple[Trained, Dataset]:
+def load_pair(source: Path, choice: str, mirror: bool = False) -> tuple[Trained, Dataset]:
     """A network, and a dataset that it can be trained, measured or calibrated with.
 
     Raises DataError when the images or the number of classes are not the network's, else as the loaders do.
     """
-    trained, dataset = load_network(source), load_dataset(choice)
+    trained, dataset = load_network(source), load_dataset(choice, mirror)
     if trained.image_shape != dataset.image_shape or trained.classes != len(dataset.classes):
         raise DataError(
             f"{source}: made for {_kind(trained.image_shape, trained.classes)}; dataset {choice} has "

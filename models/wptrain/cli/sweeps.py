@@ -17,6 +17,7 @@ from .options import (
     DatasetOption,
     DeviceOption,
     EpochsOption,
+    MirrorOption,
     NetworkArgument,
     PrecisionOption,
     RateOption,
@@ -35,6 +36,7 @@ _ACT_BITS = [8, 7, 6, 5, 4, 3, 2, 1]
 def sweep_pool(
     source: NetworkArgument,
     dataset: DatasetOption = "digits",
+    mirror: MirrorOption = False,
     sizes: Annotated[
         list[int], typer.Option("--pool-size", help="Number of vectors in the pool; can be given several times.")
     ] = _SIZES,
@@ -47,7 +49,7 @@ def sweep_pool(
 ) -> None:
     """Accuracy of a dense network by size of the pool, before and after retraining."""
     settings = _settings(epochs, learning_rate, precision, seed, threads, device)
-    _show(sweeps.sweep_pool(*load_pair(source, dataset), settings, sizes))
+    _show(sweeps.sweep_pool(*load_pair(source, dataset, mirror), settings, sizes))
 
 
 def sweep_lut(
@@ -67,6 +69,7 @@ def sweep_lut(
 def sweep_act(
     source: NetworkArgument,
     dataset: DatasetOption = "digits",
+    mirror: MirrorOption = False,
     act_bits: Annotated[
         list[int],
         typer.Option("--act-bits", min=1, max=8, help="Bits of an activation; can be given several times."),
@@ -82,7 +85,7 @@ def sweep_act(
 ) -> None:
     """Accuracy of a pooled network by bits of the activations that its pooled layers read."""
     settings = _settings(epochs, learning_rate, precision, seed, threads, device)
-    _show(sweeps.sweep_act(*load_pair(source, dataset), settings, act_bits))
+    _show(sweeps.sweep_act(*load_pair(source, dataset, mirror), settings, act_bits))
 
 
 def _settings(epochs: int, learning_rate: float, precision: str, seed: int, threads: int, device: str) -> PoolSettings:

@@ -57,8 +57,8 @@ class Dataset:
         return height, width, channels
 
     def content(self) -> str:
-        """SHA-256 in hex of all that training reads: classes, images, labels, and how images may be changed."""
-        digest = hashlib.sha256(repr((self.classes, self.shift, self.flip)).encode())
+        """SHA-256 in hex of all that training reads: classes, images and labels, and how far images may move."""
+        digest = hashlib.sha256(repr((self.classes, self.shift)).encode())
         for split in (self.train, self.validation, self.test):
             digest.update(repr((split.images.shape, split.pixel_max)).encode())
             digest.update(np.ascontiguousarray(split.images).data)
