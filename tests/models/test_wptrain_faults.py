@@ -112,9 +112,14 @@ def test_training_that_diverges_stops_and_saves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
 
 
-def test_learning_rate_of_a_dense_network_decides_its_weights() -> None:
-    saved = []
-    for rate in ("0.004", "0.001"):
-        assert run(["pretrain", "--learning-rate", rate, "--out", rate, *FEW]) == 0
-        saved.append(Trained.load(Path(rate, "pretrained.pt")).content())
-    assert saved[0] != saved[1]
+@pytest.mark.parametrize("command", ["pretrain", "pool"])
+def test_each_setting_of_the_optimiser_decides_the_weights(command: str, tmp_path: Path) -> None:
+    network(tmp_path / "a.pt", 1)
+    start = ["pretrain"] if command == "pretrain" else ["pool", "a.pt", "--pool-size", "8"]
+    settings = ((), ("--learning-rate", "0.001"), ("--weight-decay", "0.5"), ("--batch-size", "64"))
+    saved = set()
+    for index, options in enumerate(settings):
+        assert run([*start, *options, "--out", str(index), *FEW]) == 0
+        (file,) = Path(str(index)).glob("*.pt")
+        saved.add(Trained.load(file).content())
+    assert len(saved) == len(settings)

@@ -25,7 +25,9 @@ from ..trained import Trained, build
 from ..training import Selected, TrainSettings, evaluate
 from .options import (
     ERR,
+    BatchOption,
     DatasetOption,
+    DecayOption,
     DeviceOption,
     EpochsOption,
     MirrorOption,
@@ -114,6 +116,8 @@ def pretrain(
     precision: PrecisionOption = _PRETRAIN.precision,
     epochs: EpochsOption = _PRETRAIN.epochs,
     learning_rate: RateOption = _PRETRAIN.learning_rate,
+    weight_decay: DecayOption = _PRETRAIN.weight_decay,
+    batch_size: BatchOption = _PRETRAIN.batch_size,
     seed: SeedOption = _PRETRAIN.seed,
     threads: ThreadsOption = _PRETRAIN.threads,
     device: DeviceOption = _PRETRAIN.device,
@@ -127,6 +131,8 @@ def pretrain(
         seed=seed,
         epochs=epochs,
         learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        batch_size=batch_size,
         threads=threads,
         device=checked_device(device),
     )
@@ -157,6 +163,8 @@ def pool(
     precision: PrecisionOption = _POOL.precision,
     epochs: EpochsOption = _POOL.epochs,
     learning_rate: RateOption = _POOL.learning_rate,
+    weight_decay: DecayOption = _POOL.weight_decay,
+    batch_size: BatchOption = _POOL.batch_size,
     seed: SeedOption = _POOL.seed,
     threads: ThreadsOption = _POOL.threads,
     device: DeviceOption = _POOL.device,
@@ -174,6 +182,8 @@ def pool(
         seed=seed,
         epochs=epochs,
         learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        batch_size=batch_size,
         threads=threads,
         device=checked_device(device),
     )

@@ -32,6 +32,10 @@ MirrorOption = Annotated[
 ]
 OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder for network, checkpoint and runs.")]
 RateOption = Annotated[float, typer.Option("--learning-rate", min=0.0, max=1e6, help="Initial learning rate.")]
+DecayOption = Annotated[
+    float, typer.Option("--weight-decay", min=0.0, max=1.0, help="Share of the learning rate by which weights shrink.")
+]
+BatchOption = Annotated[int, typer.Option("--batch-size", min=2, help="Images of one step.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed for weights, order, shifts and clustering.")]
 EpochsOption = Annotated[int, typer.Option("--epochs", min=1, help="Number of passes over all training images.")]
 ThreadsOption = Annotated[
