@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from wptrain.cli.main import run
+from wpconvert.interrupts import Interrupted, listen, restore_handlers
+from wptrain.cli.main import hear_again, run
 
 TRAINING = all(importlib.util.find_spec(name) is not None for name in ("torch", "litert_torch", "mlflow", "onnxscript"))
 needs_training = pytest.mark.skipif(not TRAINING, reason="torch not installed: training needs `make setup-train`")
@@ -52,3 +56,21 @@ def test_wrong_usage_is_one_line(
     assert len(lines) == 1
     assert message in lines[0]
     assert [path.name for path in tmp_path.iterdir()] == ["text.pt"]
+
+
+class SignalsWhenFreed:
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_signal_that_came_while_an_object_was_freed_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", hear_again)
+    before = listen()
+    end = time.monotonic() + 30
+    try:
+        with pytest.raises(Interrupted, match="SIGTERM"):
+            SignalsWhenFreed()
+            while time.monotonic() < end:
+                time.sleep(0.01)
+    finally:
+        restore_handlers(before)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 from collections.abc import Sequence
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from wpconvert.errors import ToolError, WpconvertError
@@ -79,9 +81,23 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
+def hear_again(ignored: sys.UnraisableHookArgs) -> None:
+    """For `sys.unraisablehook`: send a signal once more that came while an object was freed.
+
+    Python ignores what is raised there, and libraries with many weak references free objects all the time.
+    """
+    if isinstance(ignored.exc_value, Interrupted):
+        again = Timer(0.05, signal.raise_signal, [ignored.exc_value.number])
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(ignored)
+
+
 def main() -> None:
     """Entry point of the console script."""
     try:
+        sys.unraisablehook = hear_again
         listen()
         code = run(sys.argv[1:])
         stop_listening()
