@@ -20,7 +20,7 @@ from wpconvert.job.outputs import Outputs
 from wpconvert.job.progress import Stages, silent
 from wpconvert.job.request import Request
 from wpconvert.job.sampling import Sampling
-from wpconvert.job.verify import verdict
+from wpconvert.job.verify import compared, verdict
 from wpconvert.model.goal import DEFAULT_GOAL
 from wpconvert.model.settings import Settings
 from wpconvert.report.export import conversion_report
@@ -132,14 +132,6 @@ def _check_others(source: Source, place: Path, outputs: Outputs) -> None:
     for named in (outputs.plan, outputs.report):
         if named is not None and any(same_file(named, path) for path in (*others, *source.files)):
             raise UsageError(f"{named} is a data file of the model; give another file")
-
-
-def compared(original: Source, other: Source) -> Comparison:
-    """The comparison of two models of one format."""
-    found = original.compared(other)
-    if found is None:
-        raise UsageError(f"{original.path} and {other.path} are models of formats that cannot be compared")
-    return found
 
 
 def _samples(sampling: Sampling, request: Request, comparison: Comparison, network: Lowered | None) -> Inputs:

@@ -13,7 +13,7 @@ from wpconvert.engines.base import Advance
 from wpconvert.engines.comparison import compare_output
 from wpconvert.engines.inputs import Inputs
 from wpconvert.errors import UsageError
-from wpconvert.formats.protocol import Comparison, Forms, Lowering, Runs
+from wpconvert.formats.protocol import Comparison, Forms, Lowering, Runs, Source
 from wpconvert.formats.registry import format_of
 from wpconvert.job.progress import Stages, silent
 from wpconvert.job.sampling import Sampling
@@ -37,22 +37,27 @@ def verify_files(
 
     Raises FileError, ModelError, UnsupportedError, and UsageError where the files are not two forms of one model.
     """
-    comparison = compared(original, rewritten)
+    comparison = _compared_files(original, rewritten)
     chosen = comparison.engine(engine)
     inputs = (sampling or Sampling()).inputs_for(comparison)
     with stages("verify", 2 * len(inputs.samples)) as stage:
         return verdict(comparison, inputs, chosen, stage.advance)
 
 
-def compared(original: Path, rewritten: Path) -> Comparison:
-    """The comparison of two files. UsageError where their formats have none."""
+def compared(original: Source, other: Source) -> Comparison:
+    """The comparison of two models. UsageError where their formats have none."""
+    found = original.compared(other)
+    if found is None:
+        raise UsageError(f"{original.path} and {other.path} are models of formats that cannot be compared")
+    return found
+
+
+def _compared_files(original: Path, rewritten: Path) -> Comparison:
+    """The comparison of two files; raises what `compared` raises."""
     first, second = format_of(original), format_of(rewritten)
     if first is not second and first.suffix in second.lowers_to:
         raise UsageError(f"give the {second.suffix} model first, then the {first.suffix} model made from it")
-    found = first.read(original).compared(second.read(rewritten))
-    if found is None:
-        raise UsageError(f"{original} and {rewritten} are models of formats that cannot be compared")
-    return found
+    return compared(first.read(original), second.read(rewritten))
 
 
 def verdict(
