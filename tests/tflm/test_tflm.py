@@ -30,7 +30,6 @@ from tests.tflm.harness import (
     tflm_folder,
 )
 from tools.fuzz import Seed, damaged_inside
-from wpconvert.codecs import Lut
 from wpconvert.formats.tflite.file import parse, serialise
 from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.formats.tflite.schema import TensorType
@@ -53,9 +52,8 @@ def _forced(source: Callable[[], bytes], method: str) -> bytes:
 
 def _pooled(act_bits: int) -> bytes:
     """Multiplied with the pool's vectors, or looked up."""
-    lut = Lut.NONE if act_bits == 8 else Lut.RAM
-    settings = {"pool_size": 32, "act_bits": act_bits, "lut": lut}
-    return converted((ROOT / "models/zoo/digits_pool.tflite").read_bytes(), "pool", pool=settings).data
+    settings = {"pool_size": 32, "act_bits": act_bits, "lut": "none" if act_bits == 8 else "ram"}
+    return converted((ROOT / "models/zoo/digits_pool.tflite").read_bytes(), "pool", options=settings).data
 
 
 def _conv() -> bytes:
