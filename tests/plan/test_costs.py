@@ -12,6 +12,7 @@ from wpconvert.errors import ToolError, UnsupportedError
 from wpconvert.model.goal import DEFAULT_GOAL
 from wpconvert.model.layer import Layer, Storage
 from wpconvert.plan import costs as module
+from wpconvert.plan import features, paths
 from wpconvert.plan.costs import Cost, load_costs
 from wpconvert.plan.predict import predict
 from wpconvert.target.board import boards
@@ -34,6 +35,16 @@ def test_every_board_has_costs_of_every_codec_for_layers_of_any_size(core: str, 
             cost = found.cost(conv(method, pixels, rows, cols, density))
             assert cost is not None
             assert cost.cycles > 0 and cost.instructions > 0
+
+
+@pytest.mark.parametrize("operator", ["CONV_2D", "FULLY_CONNECTED"])
+def test_codec_that_kernels_do_not_decode_yet_has_no_costs(operator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "STANDALONE", (*STANDALONE, "new"))
+    monkeypatch.setattr(features, "codecs_with_kernels", paths.codecs_with_kernels.__wrapped__)
+    layer = replace(conv("new", 100, 64, 64, 0.2), operator=operator)
+    costs = load_costs("Cortex-M4")
+    assert costs.cost(layer) is None
+    assert costs.name_of(layer) == f"{operator} with new"
 
 
 @pytest.mark.parametrize("core", CORES)

@@ -6,11 +6,10 @@ Layers that are computed in the same way make a family.
 
 from __future__ import annotations
 
-from wpconvert.codecs import STANDALONE
 from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.plan.decoding import DECODE, DOT, Features, decoding, groups_of
 from wpconvert.plan.depthwise import depthwise, kind_of
-from wpconvert.plan.paths import IN_PLACE, PLANNED, path_of
+from wpconvert.plan.paths import IN_PLACE, PLANNED, codecs_with_kernels, path_of
 from wpconvert.plan.products import in_place, multiplication, product_of, vector_products
 from wpconvert.plan.windows import gathering, gathers_runs
 
@@ -27,7 +26,7 @@ def describe(layer: Layer, core: str) -> tuple[str, Features]:
     if weights is None:
         family = f"{_SAME_WORK.get(layer.operator, layer.operator)} {layer.variant}".strip()
         return family, _named(family, _other(layer))
-    if weights.method not in (PLAIN, *STANDALONE):
+    if weights.method != PLAIN and weights.method not in codecs_with_kernels():
         return " ".join(part for part in (layer.operator, weights.method, layer.variant) if part), {}
     if layer.operator == "FULLY_CONNECTED":
         family, features = _fully_connected(layer, weights)

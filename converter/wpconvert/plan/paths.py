@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+from wpconvert.codecs import STANDALONE
 from wpconvert.model.layer import PLAIN, Layer, Storage
 from wpconvert.native import extension
 
@@ -48,6 +49,12 @@ def path_of(layer: Layer, weights: Storage, core: str) -> Path:
     spare = layer.spare if weights.method == PLAIN else max(0, layer.spare - _TABLE_NBYTES * layer.output_size[2])
     stored = weights.work.get("planned", weights.work.get("stored", weights.nonzeros))
     return Path(**_planner()(core, depthwise, shape, spare, codec, stored, weights.work.get("table bytes", 0)))
+
+
+@cache
+def codecs_with_kernels() -> frozenset[str]:
+    """The codecs that kernels plan for: they decode them, and nothing is stored beside their blobs."""
+    return frozenset(STANDALONE).intersection(extension().codecs())
 
 
 @cache
