@@ -215,7 +215,7 @@ def test_corrupt_blob_is_a_model_error_that_names_the_operator() -> None:
 class Scripted:
     """An engine whose outputs are given."""
 
-    name, summary = "scripted", ""
+    name = "scripted"
 
     def __init__(self, *runs: list[Sample]) -> None:
         self.runs = list(runs)
@@ -249,7 +249,6 @@ class _Faulty:
     """The reference interpreter, off by one in models that have operators of ours."""
 
     name = "faulty"
-    summary = "for this test"
 
     def unsupported(self, model: Executable) -> list[str]:
         return ENGINES["reference"].unsupported(model)

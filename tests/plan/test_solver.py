@@ -42,15 +42,6 @@ def test_cheapest_has_the_least_cost_within_the_bytes(items: list[Item], limit: 
         assert totals(items, picks)[1] == min(allowed)
 
 
-@settings(max_examples=100, deadline=None)
-@given(ITEMS)
-def test_no_solution_beats_one_of_the_front(items: list[Item]) -> None:
-    front = [totals(items, picks) for picks in Solver(items).front()]
-    assert front == sorted(front)
-    for nbytes, cost in front:
-        assert not any(n <= nbytes and c <= cost and (n, c) != (nbytes, cost) for n, c in everything(items))
-
-
 def test_many_large_items_keep_to_the_limits_and_come_close_to_the_bound() -> None:
     items = [[(1_000_000 + 7919 * i, 1.0), (400_000 + 104_729 * i % 300_000, 1.0 + i % 13)] for i in range(60)]
     solver = Solver(items)

@@ -31,7 +31,6 @@ class Engine(Protocol):
     """Something that executes models."""
 
     name: str
-    summary: str
 
     def unsupported(self, model: Executable) -> list[str]:
         """Why the engine cannot run the model, one line each; empty when it can. ModelError for a malformed model."""

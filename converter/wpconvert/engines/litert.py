@@ -18,7 +18,6 @@ class LiteRtEngine:
     """Runs anything LiteRT's reference kernels run."""
 
     name = "litert"
-    summary = "LiteRT's reference kernels (BUILTIN_REF); rewritten models are restored in memory first"
 
     def unsupported(self, model: Executable) -> list[str]:
         # Operators that it lacks are known only after trying.

@@ -16,7 +16,6 @@ class NativeEngine:
     """Runs original and rewritten models alike, with the very code that ships to the device."""
 
     name = "native"
-    summary = "the device runtime and kernels, compiled for this machine"
 
     def unsupported(self, model: Executable) -> list[str]:
         native = extension()

@@ -14,7 +14,6 @@ class OnnxRuntimeEngine:
     """Runs original and rewritten models alike: these carry the functions that decode their weights."""
 
     name = "onnxruntime"
-    summary = "ONNX Runtime on the CPU, for .onnx files"
 
     def run(self, model: Path, samples: Sequence[Sample], advance: Advance) -> list[Sample]:
         """Outputs of a model file for each sample. Raises UnsupportedError."""

@@ -14,7 +14,6 @@ class ReferenceEngine:
     """Runs original and rewritten models alike."""
 
     name = "reference"
-    summary = "wpconvert's own interpreter, bit-exact with TensorFlow Lite Micro"
 
     def unsupported(self, model: Executable) -> list[str]:
         return unsupported(model.graph)

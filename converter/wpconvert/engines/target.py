@@ -17,7 +17,6 @@ class TargetEngine:
 
     def __init__(self, board: Board) -> None:
         self.name = board.name
-        self.summary = f"{board.summary}, simulated by QEMU"
         self._board = board
 
     def unsupported(self, model: Executable) -> list[str]:

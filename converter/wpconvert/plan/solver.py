@@ -14,7 +14,6 @@ Picks = tuple[int, ...]
 """The option taken for each item."""
 
 _STEPS = 1 << 13
-_FRONT = 100
 
 
 def totals(items: Sequence[Item], picks: Picks) -> tuple[int, float]:
@@ -61,18 +60,6 @@ class Solver:
             picks.append(int(taken[place]))
             place -= steps[picks[-1]]
         return tuple(reversed(picks))
-
-    def front(self) -> list[Picks]:
-        """Solutions that none beats in both bytes and cost, fewest bytes first; some of them where they are many."""
-        least = np.minimum.accumulate(np.concatenate(([np.inf], self._best[:-1])))
-        places = np.flatnonzero(self._best < least)
-        some = np.unique(np.linspace(0, len(places) - 1, _FRONT).round().astype(int))
-        found = [self._picks(int(place)) for place in places[some]]
-        result: list[Picks] = []
-        for picks in sorted(found, key=lambda p: totals(self._items, p)):
-            if not result or totals(self._items, picks)[1] < totals(self._items, result[-1])[1]:
-                result.append(picks)
-        return result
 
     def smallest(self, cost: float) -> Picks | None:
         """The fewest bytes with at most this cost; None when there is no such solution."""
