@@ -12,7 +12,7 @@ from wpconvert.codecs import STANDALONE, encode
 from wpconvert.graph.arithmetic import requantise
 from wpconvert.graph.attributes import SAME, VALID
 from wpconvert.graph.custom.table import RequantTable
-from wpconvert.reference.kernels.convolution import add_bias, depthwise_accumulate
+from wpconvert.reference.kernels.convolution import add_bias, depthwise_accumulate, prepare_depthwise_weights
 from wpconvert.reference.window import window_geometry
 
 
@@ -40,7 +40,7 @@ def depthwise(
         weights = few_values(rng, weights.shape, 3)
     x, point = int8(rng, x_shape), zero_point(rng)
     (height, width), pads = window_geometry(x_shape[1:3], kernel, stride, padding, dilation)
-    sums = depthwise_accumulate(x, weights, point, stride, padding, dilation)
+    sums = depthwise_accumulate(x, prepare_depthwise_weights(weights), point, stride, padding, dilation)
     bias = rng.integers(-20000, 20000, channels).astype(np.int32)
     count = channels if rng.random() < 0.8 else 1
     bias[faint] >>= 7

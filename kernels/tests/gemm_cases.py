@@ -17,7 +17,7 @@ from wpconvert.codecs import STANDALONE, encode
 from wpconvert.graph.arithmetic import requantise
 from wpconvert.graph.attributes import SAME, VALID
 from wpconvert.graph.custom.table import RequantTable
-from wpconvert.reference.kernels.convolution import add_bias, conv2d_accumulate
+from wpconvert.reference.kernels.convolution import add_bias, conv2d_accumulate, prepare_conv_weights
 from wpconvert.reference.window import window_geometry
 
 Pair = tuple[int, int]
@@ -60,7 +60,8 @@ def record(layer: Layer, rng: np.random.Generator) -> bytes:
         weights = few_values(rng, shape, 0) if not layer.plain else rng.integers(-8, 8, shape, dtype=np.int8)
     zero_point = int(rng.choice([-128, 127, 0, int(rng.integers(-128, 128))]))
     (height, width), pads = window_geometry(layer.x[1:3], layer.kernel, layer.stride, layer.padding, layer.dilation)
-    sums = conv2d_accumulate(x, weights, zero_point, layer.stride, layer.padding, layer.dilation)
+    filters = prepare_conv_weights(weights, x.shape[3])
+    sums = conv2d_accumulate(x, filters, zero_point, layer.stride, layer.padding, layer.dilation)
     bias = rng.integers(-20000, 20000, layer.out_channels).astype(np.int32)
     if rng.random() < 0.2 and not layer.plain:
         bias[:] = 0

@@ -16,8 +16,13 @@ from tests.support.models import ModelBuilder, out_size
 from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.graph.attributes import SAME, VALID
 from wpconvert.reference.interpreter import Interpreter
-from wpconvert.reference.kernels.convolution import conv2d_accumulate, depthwise_accumulate
-from wpconvert.reference.kernels.fully_connected import fully_connected_accumulate
+from wpconvert.reference.kernels.convolution import (
+    conv2d_accumulate,
+    depthwise_accumulate,
+    prepare_conv_weights,
+    prepare_depthwise_weights,
+)
+from wpconvert.reference.kernels.fully_connected import fully_connected_accumulate, prepare_fc_weights
 
 
 @dataclass(frozen=True)
@@ -189,8 +194,8 @@ def test_large_sums_stay_exact() -> None:
     w = np.full((1, 1, 1, depth), -128, dtype=np.int8)
     w[0, 0, 0, 0] = 1
     expected = (depth - 1) * 128 * 255 - 255
-    assert conv2d_accumulate(x, w, 127, (1, 1), VALID)[0, 0, 0, 0] == expected
-    assert fully_connected_accumulate(x, w.reshape(1, depth), 127)[0, 0] == expected
+    assert conv2d_accumulate(x, prepare_conv_weights(w, x.shape[3]), 127, (1, 1), VALID)[0, 0, 0, 0] == expected
+    assert fully_connected_accumulate(x, prepare_fc_weights(w.reshape(1, depth)), 127)[0, 0] == expected
 
 
 def _direct(x: NDArray[np.int8], w: NDArray[np.int8], zero_point: int, stride: int, pad: int) -> NDArray[np.int64]:
@@ -209,17 +214,21 @@ def _direct(x: NDArray[np.int8], w: NDArray[np.int8], zero_point: int, stride: i
 
 def test_padded_taps_contribute_nothing() -> None:
     x, w = int8(1, (1, 6, 6, 3)), int8(2, (4, 3, 3, 3))
-    assert np.array_equal(conv2d_accumulate(x, w, -7, (1, 1), SAME), _direct(x, w, -7, 1, 1))
+    assert np.array_equal(
+        conv2d_accumulate(x, prepare_conv_weights(w, x.shape[3]), -7, (1, 1), SAME), _direct(x, w, -7, 1, 1)
+    )
     diagonal = np.zeros((3, 3, 3, 3), dtype=np.int8)
     taps = int8(3, (1, 3, 3, 3))
     for channel in range(3):
         diagonal[channel, :, :, channel] = taps[0, :, :, channel]
-    assert np.array_equal(depthwise_accumulate(x, taps, 90, (1, 1), SAME), _direct(x, diagonal, 90, 1, 1))
+    assert np.array_equal(
+        depthwise_accumulate(x, prepare_depthwise_weights(taps), 90, (1, 1), SAME), _direct(x, diagonal, 90, 1, 1)
+    )
 
 
 @pytest.mark.parametrize("rows", [1, 7])
 def test_blocks_of_rows_do_not_change_the_result(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     x, w = int8(1, (2, 9, 8, 3)), int8(2, (4, 3, 3, 3))
-    whole = conv2d_accumulate(x, w, 3, (2, 1), SAME)
+    whole = conv2d_accumulate(x, prepare_conv_weights(w, x.shape[3]), 3, (2, 1), SAME)
     monkeypatch.setattr("wpconvert.reference.kernels.convolution._CHUNK_BYTES", rows * 2 * 8 * 27 * 4)
-    assert np.array_equal(conv2d_accumulate(x, w, 3, (2, 1), SAME), whole)
+    assert np.array_equal(conv2d_accumulate(x, prepare_conv_weights(w, x.shape[3]), 3, (2, 1), SAME), whole)

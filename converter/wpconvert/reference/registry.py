@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
+import numpy as np
+
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.graph.arithmetic import Rounding
 from wpconvert.graph.attributes import Attributes
@@ -59,6 +61,15 @@ class OpContext:
 
     def output(self, position: int = 0) -> Tensor:
         return self.operator.outputs[position]
+
+    def unary(self, reads: tuple[DType, ...] = (INT8,), gives: DType = INT8) -> tuple[Tensor, Tensor]:
+        """Input and output of an operator that computes element by element; checks their types and shapes."""
+        self.arity(1)
+        x, y = self.tensor(0), self.output()
+        expect_type(x, *reads)
+        expect_type(y, gives)
+        expect_shape(y, x.shape)
+        return x, y
 
     def told(self, table: type[A]) -> A:
         """The attributes. ModelError where they are of another class."""
@@ -150,3 +161,9 @@ def expect_same_quantization(first: Tensor, second: Tensor) -> None:
     """
     if first.dtype is INT8 and first.per_tensor() != second.per_tensor():
         raise UnsupportedError(f"{first} and {second} differ in scale or zero point, which needs a rescaling kernel")
+
+
+def expect_scale(info: Tensor, steps: int, zero_point: int) -> None:
+    """Raise UnsupportedError unless the tensor has scale 1/steps and this zero point, the only ones a kernel knows."""
+    if info.per_tensor() != (np.float32(1 / steps), zero_point):
+        raise UnsupportedError(f"{info}: expected scale 1/{steps} and zero point {zero_point}")

@@ -18,9 +18,9 @@ from wpconvert.graph.arithmetic import (
     rounding_shift_right,
 )
 from wpconvert.graph.attributes import LeakyReluOptions
-from wpconvert.graph.types import INT8, Values
+from wpconvert.graph.types import Values
 from wpconvert.reference import fixed_point
-from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
+from wpconvert.reference.registry import OpContext, expect_scale, register
 
 Table = NDArray[np.int8]
 
@@ -38,11 +38,7 @@ def _to_table(values: Int64Array, low: int = -128, high: int = 127) -> Table:
 
 def _quantisation(context: OpContext) -> tuple[np.float32, int, np.float32, int]:
     """Check a unary int8 operator; (input scale, input zero point, output scale, output zero point)."""
-    context.arity(1)
-    x, y = context.tensor(0), context.output()
-    expect_type(x, INT8)
-    expect_type(y, INT8)
-    expect_shape(y, x.shape)
+    x, y = context.unary()
     return (*x.per_tensor(), *y.per_tensor())
 
 
@@ -167,17 +163,10 @@ def _float_tanh(x: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.tanh(x.astype(np.float64)).astype(np.float32)
 
 
-def _expect_output(context: OpContext, scale: float, zero_point: int) -> None:
-    """The kernels of these functions know one output quantisation only."""
-    y = context.output()
-    if y.per_tensor() != (np.float32(scale), zero_point):
-        raise UnsupportedError(f"{y}: expected scale 1/{round(1 / scale)} and zero point {zero_point}")
-
-
 def _logistic_table(context: OpContext) -> Table:
     """LOGISTIC: fixed point in TFLM, a float table in LiteRT."""
     argument, radius = _q4_input(context)
-    _expect_output(context, 1 / 256, -128)
+    expect_scale(context.output(), 256, -128)
     if context.rounding == "litert":
         return _float_table(context, _float_logistic)
     values = rounding_shift_right(fixed_point.logistic(argument, _INTEGER_BITS), 31 - 8) - 128
@@ -187,7 +176,7 @@ def _logistic_table(context: OpContext) -> Table:
 def _tanh_table(context: OpContext) -> Table:
     """TANH: fixed point in TFLM, a float table in LiteRT."""
     argument, radius = _q4_input(context)
-    _expect_output(context, 1 / 128, 0)
+    expect_scale(context.output(), 128, 0)
     if context.rounding == "litert":
         return _float_table(context, _float_tanh)
     values = rounding_shift_right(fixed_point.tanh(argument, _INTEGER_BITS), 31 - 7)

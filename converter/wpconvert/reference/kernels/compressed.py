@@ -21,14 +21,13 @@ from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.graph.types import INT8, UINT8, Values
 from wpconvert.reference.kernels.convolution import (
     ConvWeights,
-    DepthwiseWeights,
     add_bias,
     conv2d_accumulate,
     depthwise_accumulate,
     prepare_conv_weights,
     prepare_depthwise_weights,
 )
-from wpconvert.reference.kernels.fully_connected import FcWeights, fully_connected_accumulate, prepare_fc_weights
+from wpconvert.reference.kernels.fully_connected import fully_connected_accumulate, prepare_fc_weights
 from wpconvert.reference.pool import LookupWeights, lookup_accumulate, prepare_lookup_weights
 from wpconvert.reference.registry import OpContext, expect_rank, expect_shape, expect_type, register
 from wpconvert.reference.window import window_geometry
@@ -112,7 +111,7 @@ def _unfolded(parts: Compressed) -> NDArray[np.int32]:
     return (parts.table.bias + parts.zero_sums()).astype(np.int32)
 
 
-def _depthwise_plan(context: OpContext) -> _Plan[DepthwiseWeights]:
+def _depthwise_plan(context: OpContext) -> _Plan[Values]:
     parts = _decode(context)
     expect_rank(context.tensor(0), 4)
     channels = parts.weights.shape[3]
@@ -125,7 +124,7 @@ def _depthwise_plan(context: OpContext) -> _Plan[DepthwiseWeights]:
     return _Plan(parts, prepare_depthwise_weights(parts.weights), _unfolded(parts))
 
 
-def _fully_connected_plan(context: OpContext) -> _Plan[FcWeights | LookupWeights]:
+def _fully_connected_plan(context: OpContext) -> _Plan[Values | LookupWeights]:
     parts = _decode(context)
     x, y = context.tensor(0), context.output()
     if parts.weights.ndim != 2:

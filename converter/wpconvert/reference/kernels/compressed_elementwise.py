@@ -11,30 +11,16 @@ from wpconvert.errors import ModelError
 from wpconvert.graph.custom.compressed import Decoded, decode_constant
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.graph.types import INT8, UINT8, Values
-from wpconvert.reference.kernels.elementwise import (
-    MulPlan,
-    Operands,
-    SumPlan,
-    product_plan,
-    run_product,
-    run_sum,
-    sum_plan,
-)
+from wpconvert.reference.kernels.elementwise import MulPlan, Operands, SumPlan, product_plan, sum_plan
 from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
 
 
 @dataclass(frozen=True)
-class _AddPlan:
-    """The decoded constant, with the activation's shape where that is not [repeats, elements], and the rescaling."""
+class _Plan:
+    """The decoded constant, int8[elements], and the rescaling with it."""
 
     constant: NDArray[np.int8]
-    rescale: SumPlan
-
-
-@dataclass(frozen=True)
-class _MulPlan:
-    constant: NDArray[np.int8]
-    rescale: MulPlan
+    rescale: SumPlan | MulPlan
 
 
 def _decode(context: OpContext) -> tuple[Decoded, Operands]:
@@ -51,32 +37,29 @@ def _decode(context: OpContext) -> tuple[Decoded, Operands]:
     return stored, (x, replace(blob, dtype=INT8, shape=stored.weights.shape), y)
 
 
-def _add_plan(context: OpContext) -> _AddPlan:
+def _add_plan(context: OpContext) -> _Plan:
     stored, operands = _decode(context)
-    return _AddPlan(stored.weights.reshape(-1), sum_plan(operands, stored.options.activation))
+    return _Plan(stored.weights.reshape(-1), sum_plan(operands, stored.options.activation))
 
 
-def _mul_plan(context: OpContext) -> _MulPlan:
+def _mul_plan(context: OpContext) -> _Plan:
     stored, operands = _decode(context)
-    return _MulPlan(stored.weights.reshape(-1), product_plan(operands, stored.options.activation, context.rounding))
+    return _Plan(stored.weights.reshape(-1), product_plan(operands, stored.options.activation, context.rounding))
 
 
-def _slices(context: OpContext, constant: NDArray[np.int8]) -> Values:
-    """The activation as [repeats, elements of the constant]."""
-    return context.value(0).reshape(-1, constant.size)
+def _run(context: OpContext, plan: _Plan) -> list[Values]:
+    """The activation, as [repeats, elements of the constant], with the constant."""
+    x = context.value(0).reshape(-1, plan.constant.size)
+    return [plan.rescale.run(x, plan.constant).reshape(context.output().shape)]
 
 
 @register("WP_ADD", check=_add_plan)
 def wp_add(context: OpContext) -> list[Values]:
     """int8 sum with a stored constant."""
-    plan = context.cached(_add_plan)
-    (y,) = run_sum(plan.rescale, _slices(context, plan.constant), plan.constant, np.add)
-    return [y.reshape(context.output().shape)]
+    return _run(context, context.cached(_add_plan))
 
 
 @register("WP_MUL", check=_mul_plan)
 def wp_mul(context: OpContext) -> list[Values]:
     """int8 product with a stored constant."""
-    plan = context.cached(_mul_plan)
-    (y,) = run_product(plan.rescale, _slices(context, plan.constant), plan.constant)
-    return [y.reshape(context.output().shape)]
+    return _run(context, context.cached(_mul_plan))

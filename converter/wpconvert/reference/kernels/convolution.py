@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from wpconvert.reference.registry import (
 from wpconvert.reference.window import expect_scratch, pad_image, padded_shape, window_geometry
 
 Pair = tuple[int, int]
+W = TypeVar("W")
 
 _MAX_OFFSET_INPUT = 255
 """Largest |x − zero point| for int8 x and zero point."""
@@ -103,7 +105,7 @@ def _windows(x: Values, kernel: Pair, strides: Pair, dilation: Pair) -> Values:
 
 def conv2d_accumulate(
     x: NDArray[np.int8],
-    weights: NDArray[np.int8] | ConvWeights,
+    filters: ConvWeights,
     input_zero_point: int,
     strides: Pair,
     padding: str,
@@ -111,11 +113,9 @@ def conv2d_accumulate(
 ) -> Int32Array:
     """Σ w · (x − input_zero_point) over the taps inside the image, without bias.
 
-    x int8 [batch, height, width, in_channels]; weights int8 [out_channels, kernel_h, kernel_w, in_channels /
-    groups] or their prepared form; strides and dilation are (height, width); padding is SAME or VALID.
-    Returns int32 [batch, out_height, out_width, out_channels].
+    x int8 [batch, height, width, in_channels]; strides and dilation are (height, width); padding is SAME or
+    VALID. Returns int32 [batch, out_height, out_width, out_channels].
     """
-    filters = weights if isinstance(weights, ConvWeights) else prepare_conv_weights(weights, x.shape[3])
     (height, width), pads = window_geometry(x.shape[1:3], filters.kernel, strides, padding, dilation)
     padded = pad_image(_offset_input(x, input_zero_point, filters.matrices.dtype), pads)
     groups, taps, group_outputs = filters.matrices.shape
@@ -137,24 +137,18 @@ def conv2d_accumulate(
     return sums.reshape(batch, height, width, filters.out_channels)
 
 
-@dataclass(frozen=True)
-class DepthwiseWeights:
-    """Filters of a depthwise convolution: float [kernel_h, kernel_w, out_channels]."""
-
-    taps: Values
-
-
-def prepare_depthwise_weights(weights: NDArray[np.int8]) -> DepthwiseWeights:
-    """The float form of int8 filters [1, kernel_h, kernel_w, out_channels]."""
+def prepare_depthwise_weights(weights: NDArray[np.int8]) -> Values:
+    """int8 filters [1, kernel_h, kernel_w, out_channels] as float [kernel_h, kernel_w, out_channels]."""
     if weights.shape[0] != 1:
         raise ModelError(f"filters of shape {list(weights.shape)}, expected a first dimension of 1")
     largest = int(np.abs(weights.astype(np.int64)).sum(axis=(0, 1, 2)).max())
-    return DepthwiseWeights(weights[0].astype(exact_dtype(largest * _MAX_OFFSET_INPUT)))
+    taps: Values = weights[0].astype(exact_dtype(largest * _MAX_OFFSET_INPUT))
+    return taps
 
 
 def depthwise_accumulate(
     x: NDArray[np.int8],
-    weights: NDArray[np.int8] | DepthwiseWeights,
+    taps: Values,
     input_zero_point: int,
     strides: Pair,
     padding: str,
@@ -162,11 +156,10 @@ def depthwise_accumulate(
 ) -> Int32Array:
     """Σ w · (x − input_zero_point) over the taps inside the image, without bias.
 
-    x int8 [batch, height, width, in_channels]; weights int8 [1, kernel_h, kernel_w, out_channels] with
+    x int8 [batch, height, width, in_channels]; taps as prepared, [kernel_h, kernel_w, out_channels] with
     out_channels a multiple of in_channels: output channel i reads input channel i // depth_multiplier.
     Returns int32 [batch, out_height, out_width, out_channels].
     """
-    taps = (weights if isinstance(weights, DepthwiseWeights) else prepare_depthwise_weights(weights)).taps
     kernel_h, kernel_w, out_channels = taps.shape
     if out_channels % x.shape[3]:
         raise ModelError(f"{out_channels} filters are not a multiple of {x.shape[3]} input channels")
@@ -214,26 +207,40 @@ def check_bias(bias: Tensor | None, channels: int) -> None:
         raise ModelError(f"{bias} has {bias.size} values for {channels} output channels")
 
 
-def add_bias(accumulators: Int32Array, bias: Values | None) -> Int32Array:
+def add_bias(accumulators: Int32Array, bias: Values) -> Int32Array:
     """accumulators [..., channels] + bias [channels], wrapping in int32."""
-    if bias is None:
-        return accumulators
     biased: Int32Array = accumulators + bias.reshape(-1)
     return biased
 
 
 @dataclass(frozen=True)
-class ConvPlan:
-    """What a convolution needs besides its input: geometry and requantisation."""
+class Rescaling:
+    """How a layer with weights comes from its sums to int8; multiplier and shift have one value, or one per channel."""
 
-    strides: Pair
-    padding: str
-    dilation: Pair
     input_zero_point: int
     output_zero_point: int
     activation: tuple[int, int]
     multiplier: Int32Array
     shift: Int32Array
+
+    @classmethod
+    def between(cls, x: Tensor, scales: NDArray[np.float32], y: Tensor, activation: str) -> Rescaling:
+        """From input to output of a layer whose weights have these scales."""
+        (input_scale, input_zero_point), (output_scale, output_zero_point) = x.per_tensor(), y.per_tensor()
+        clamp = activation_range(activation, output_scale, output_zero_point, np.dtype(np.int8))
+        return cls(input_zero_point, output_zero_point, clamp, *output_multipliers(input_scale, scales, output_scale))
+
+    def finish(self, sums: Int32Array) -> NDArray[np.int8]:
+        """The outputs for sums [..., channels], with bias."""
+        return requantise(sums, self.multiplier, self.shift, self.output_zero_point, *self.activation)
+
+
+@dataclass(frozen=True)
+class ConvPlan:
+    """What a convolution needs besides its input: geometry (strides, padding, dilation) and requantisation."""
+
+    geometry: tuple[Pair, str, Pair]
+    rescaling: Rescaling
 
 
 def _plan(context: OpContext, options: Convolution, channel_axis: int) -> ConvPlan:
@@ -245,11 +252,9 @@ def _plan(context: OpContext, options: Convolution, channel_axis: int) -> ConvPl
     channels = weights.shape[channel_axis]
     check_bias(context.optional(2), channels)
     scales = channel_scales(weights, channel_axis)
-    input_scale, input_zero_point = x.per_tensor()
-    output_scale, output_zero_point = y.per_tensor()
-    multiplier, shift = output_multipliers(input_scale, scales, output_scale)
-    strides, dilation = options.stride, options.dilation
-    size, pads = window_geometry(_spatial(x), _spatial(weights), strides, options.padding, dilation)
+    rescaling = Rescaling.between(x, scales, y, options.fused_activation_function)
+    geometry = (options.stride, options.padding, options.dilation)
+    size, pads = window_geometry(_spatial(x), _spatial(weights), *geometry)
     expect_shape(y, (x.shape[0], *size, channels))
     taps = weights.size // channels
     expect_work(y.size * taps)
@@ -259,8 +264,7 @@ def _plan(context: OpContext, options: Convolution, channel_axis: int) -> ConvPl
     expect_scratch("padding the input", padded * _FLOAT64_BYTES)
     if channel_axis == 0:
         expect_scratch("one row of unfolded input", x.shape[0] * size[1] * taps * _FLOAT64_BYTES)
-    clamp = activation_range(options.fused_activation_function, output_scale, output_zero_point, np.dtype(np.int8))
-    return ConvPlan(strides, options.padding, dilation, input_zero_point, output_zero_point, clamp, multiplier, shift)
+    return ConvPlan(geometry, rescaling)
 
 
 def _spatial(info: Tensor) -> Pair:
@@ -287,35 +291,35 @@ def _depthwise_plan(context: OpContext) -> ConvPlan:
     return plan
 
 
-def _cached_conv_weights(context: OpContext) -> ConvWeights:
+def weights_of(context: OpContext, prepare: Callable[[OpContext], W]) -> W:
+    """The weights of a layer in the form its kernel wants, prepared once where they are constant."""
+    return context.cached(prepare) if context.tensor(1).is_constant else prepare(context)
+
+
+def with_bias(context: OpContext, sums: Int32Array) -> Int32Array:
+    """Sums [..., channels] and the bias of a layer, if it has one."""
+    return add_bias(sums, context.value(2)) if context.optional(2) else sums
+
+
+def _conv_weights(context: OpContext) -> ConvWeights:
     return prepare_conv_weights(context.value(1), context.tensor(0).shape[3])
 
 
-def _cached_depthwise_weights(context: OpContext) -> DepthwiseWeights:
+def _depthwise_weights(context: OpContext) -> Values:
     return prepare_depthwise_weights(context.value(1))
-
-
-def _run(
-    context: OpContext,
-    plan: ConvPlan,
-    prepare: Callable[[OpContext], ConvWeights | DepthwiseWeights],
-    accumulate: Callable[..., Int32Array],
-) -> list[Values]:
-    """What both convolutions do: weights prepared once where they are constant, sums, bias, requantisation."""
-    weights = context.cached(prepare) if context.tensor(1).is_constant else prepare(context)
-    geometry = (plan.strides, plan.padding, plan.dilation)
-    sums = accumulate(context.value(0), weights, plan.input_zero_point, *geometry)
-    biased = add_bias(sums, context.value(2) if context.optional(2) else None)
-    return [requantise(biased, plan.multiplier, plan.shift, plan.output_zero_point, *plan.activation)]
 
 
 @register("CONV_2D", check=_conv_plan)
 def conv_2d(context: OpContext) -> list[Values]:
     """int8 convolution; both runtimes round twice."""
-    return _run(context, context.cached(_conv_plan), _cached_conv_weights, conv2d_accumulate)
+    plan, filters = context.cached(_conv_plan), weights_of(context, _conv_weights)
+    sums = conv2d_accumulate(context.value(0), filters, plan.rescaling.input_zero_point, *plan.geometry)
+    return [plan.rescaling.finish(with_bias(context, sums))]
 
 
 @register("DEPTHWISE_CONV_2D", check=_depthwise_plan)
 def depthwise_conv_2d(context: OpContext) -> list[Values]:
     """int8 depthwise convolution; both runtimes round twice."""
-    return _run(context, context.cached(_depthwise_plan), _cached_depthwise_weights, depthwise_accumulate)
+    plan, taps = context.cached(_depthwise_plan), weights_of(context, _depthwise_weights)
+    sums = depthwise_accumulate(context.value(0), taps, plan.rescaling.input_zero_point, *plan.geometry)
+    return [plan.rescaling.finish(with_bias(context, sums))]

@@ -54,13 +54,20 @@ def _clamp(result: Tensor, activation: str) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class SumPlan:
-    """Rescaling of ADD and SUB; the tables hold both inputs' 256 values at the common scale."""
+    """Rescaling of ADD and SUB; the tables hold both inputs' 256 values at the common scale, combined by `combine`."""
 
+    combine: Callable[[Int64Array, Int64Array], Int64Array]
     first: Int64Array
     second: Int64Array
     output_multiplier: Multiplier
     output_zero_point: int
     activation: tuple[int, int]
+
+    def run(self, x1: Values, x2: Values) -> Values:
+        """The int8 sum or difference of int8 arrays."""
+        both = self.combine(self.first[x1.astype(np.int16) + 128], self.second[x2.astype(np.int16) + 128])
+        raw = multiply_double_rounding(both, *self.output_multiplier) + self.output_zero_point
+        return np.clip(raw, *self.activation).astype(np.int8)
 
 
 def _scaled_table(zero_point: int, multiplier: Multiplier) -> Int64Array:
@@ -78,13 +85,16 @@ def _below_one(real: float) -> Multiplier:
     return multiplier, shift
 
 
-def sum_plan(operands: Operands, activation: str) -> SumPlan:
+def sum_plan(
+    operands: Operands, activation: str, combine: Callable[[Int64Array, Int64Array], Int64Array] = np.add
+) -> SumPlan:
     """Ratios of the scales are taken in double precision."""
     first, second, result = operands
     (scale1, zero1), (scale2, zero2) = first.per_tensor(), second.per_tensor()
     output_scale, output_zero_point = result.per_tensor()
     common = 2.0 * float(max(scale1, scale2))
     return SumPlan(
+        combine,
         _scaled_table(zero1, _below_one(float(scale1) / common)),
         _scaled_table(zero2, _below_one(float(scale2) / common)),
         _below_one(common / ((1 << _LEFT_SHIFT) * float(output_scale))),
@@ -94,33 +104,13 @@ def sum_plan(operands: Operands, activation: str) -> SumPlan:
 
 
 def _add_plan(context: OpContext) -> SumPlan:
+    """ADD: a common scale of twice the larger input scale."""
     return sum_plan(_check_binary(context), context.told(AddOptions).fused_activation_function)
 
 
 def _sub_plan(context: OpContext) -> SumPlan:
-    return sum_plan(_check_binary(context), context.told(SubOptions).fused_activation_function)
-
-
-def run_sum(
-    plan: SumPlan, x1: Values, x2: Values, combine: Callable[[Int64Array, Int64Array], Int64Array]
-) -> list[Values]:
-    """The int8 sum or difference of int8 arrays."""
-    first = plan.first[x1.astype(np.int16) + 128]
-    second = plan.second[x2.astype(np.int16) + 128]
-    raw = multiply_double_rounding(combine(first, second), *plan.output_multiplier) + plan.output_zero_point
-    return [np.clip(raw, *plan.activation).astype(np.int8)]
-
-
-@register("ADD", check=_add_plan)
-def add(context: OpContext) -> list[Values]:
-    """int8 sum at a common scale of twice the larger input scale."""
-    return run_sum(context.cached(_add_plan), context.value(0), context.value(1), np.add)
-
-
-@register("SUB", check=_sub_plan)
-def sub(context: OpContext) -> list[Values]:
-    """int8 difference at a common scale of twice the larger input scale."""
-    return run_sum(context.cached(_sub_plan), context.value(0), context.value(1), np.subtract)
+    """SUB: the same scale."""
+    return sum_plan(_check_binary(context), context.told(SubOptions).fused_activation_function, np.subtract)
 
 
 @dataclass(frozen=True)
@@ -131,6 +121,12 @@ class MulPlan:
     multiplier: Multiplier
     output_zero_point: int
     activation: tuple[int, int]
+
+    def run(self, x1: Values, x2: Values) -> Values:
+        """The int8 product of int8 arrays without their zero points."""
+        product = (x1.astype(np.int64) - self.zero_points[0]) * (x2.astype(np.int64) - self.zero_points[1])
+        raw = wrap_int32(multiply_double_rounding(product, *self.multiplier) + self.output_zero_point)
+        return np.clip(raw, *self.activation).astype(np.int8)
 
 
 def product_plan(operands: Operands, activation: str, rounding: str) -> MulPlan:
@@ -151,16 +147,13 @@ def _mul_plan(context: OpContext) -> MulPlan:
     return product_plan(operands, context.told(MulOptions).fused_activation_function, context.rounding)
 
 
-def run_product(plan: MulPlan, x1: Values, x2: Values) -> list[Values]:
-    """The int8 product of int8 arrays."""
-    first = x1.astype(np.int64) - plan.zero_points[0]
-    second = x2.astype(np.int64) - plan.zero_points[1]
-    scaled = multiply_double_rounding(first * second, *plan.multiplier)
-    raw = wrap_int32(scaled + plan.output_zero_point)
-    return [np.clip(raw, *plan.activation).astype(np.int8)]
+def _register_plan(name: str, plan: Callable[[OpContext], SumPlan | MulPlan]) -> None:
+    def run(context: OpContext) -> list[Values]:
+        return [context.cached(plan).run(context.value(0), context.value(1))]
+
+    register(name, check=plan)(run)
 
 
-@register("MUL", check=_mul_plan)
-def mul(context: OpContext) -> list[Values]:
-    """int8 product of the inputs without their zero points."""
-    return run_product(context.cached(_mul_plan), context.value(0), context.value(1))
+_register_plan("ADD", _add_plan)
+_register_plan("SUB", _sub_plan)
+_register_plan("MUL", _mul_plan)

@@ -8,10 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.graph.arithmetic import Int32Array, activation_range, output_multipliers, requantise, requantise_float
+from wpconvert.graph.arithmetic import Int32Array, requantise_float
 from wpconvert.graph.attributes import FullyConnectedOptions
 from wpconvert.graph.types import INT8, Values
-from wpconvert.reference.kernels.convolution import add_bias, channel_scales, check_bias, exact_dtype, to_int32
+from wpconvert.reference.kernels.convolution import (
+    Rescaling,
+    channel_scales,
+    check_bias,
+    exact_dtype,
+    to_int32,
+    weights_of,
+    with_bias,
+)
 from wpconvert.reference.registry import OpContext, expect_rank, expect_type, expect_work, register
 
 _DEFAULT_WEIGHTS_FORMAT = 0
@@ -20,28 +28,17 @@ _BIAS_SCALE_TOLERANCE = 0.02
 """Largest difference between the two scales, in steps of the output."""
 
 
-@dataclass(frozen=True)
-class FcWeights:
-    """Weights of a fully connected layer as a float matrix [depth, units]."""
-
-    matrix: Values
-
-
-def prepare_fc_weights(weights: NDArray[np.int8]) -> FcWeights:
-    """The float form of int8 weights [units, depth]."""
+def prepare_fc_weights(weights: NDArray[np.int8]) -> Values:
+    """int8 weights [units, depth] as a float matrix [depth, units]."""
     largest = int(np.abs(weights.astype(np.int16)).sum(axis=1, dtype=np.int64).max())
-    return FcWeights(weights.T.astype(exact_dtype(largest * 255), order="C"))
+    return weights.T.astype(exact_dtype(largest * 255), order="C")
 
 
-def fully_connected_accumulate(
-    x: NDArray[np.int8], weights: NDArray[np.int8] | FcWeights, input_zero_point: int
-) -> Int32Array:
+def fully_connected_accumulate(x: NDArray[np.int8], matrix: Values, input_zero_point: int) -> Int32Array:
     """Σ w · (x − input_zero_point), without bias.
 
-    x int8 of any shape whose size is a multiple of depth; weights int8 [units, depth] or their prepared form.
-    Returns int32 [batch, units].
+    x int8 of any shape whose size is a multiple of depth; matrix float [depth, units]. Returns int32 [batch, units].
     """
-    matrix = (weights if isinstance(weights, FcWeights) else prepare_fc_weights(weights)).matrix
     rows = x.reshape(-1, matrix.shape[0]).astype(matrix.dtype)
     rows -= matrix.dtype.type(input_zero_point)
     return to_int32(rows @ matrix)
@@ -49,13 +46,9 @@ def fully_connected_accumulate(
 
 @dataclass(frozen=True)
 class FcPlan:
-    """What a fully connected layer needs besides its input."""
+    """What a fully connected layer needs besides its input; ratio: of its scales, for LiteRT's rounding."""
 
-    input_zero_point: int
-    output_zero_point: int
-    activation: tuple[int, int]
-    multiplier: Int32Array
-    shift: Int32Array
+    rescaling: Rescaling
     ratio: NDArray[np.float64]
 
 
@@ -74,15 +67,12 @@ def _plan(context: OpContext) -> FcPlan:
         raise ModelError(
             f"input {list(x.shape)}, weights {list(weights.shape)} and output {list(y.shape)} do not match"
         )
-    input_scale, input_zero_point = x.per_tensor()
-    output_scale, output_zero_point = y.per_tensor()
+    input_scale, output_scale = x.per_tensor()[0], y.per_tensor()[0]
     expect_work(y.size * depth)
     scales = channel_scales(weights, 0)
     _check_bias_scale(context, input_scale, scales, output_scale)
-    multiplier, shift = output_multipliers(input_scale, scales, output_scale)
     ratio = float(input_scale) * scales.astype(np.float64) / float(output_scale)
-    clamp = activation_range(options.fused_activation_function, output_scale, output_zero_point, np.dtype(np.int8))
-    return FcPlan(input_zero_point, output_zero_point, clamp, multiplier, shift, ratio)
+    return FcPlan(Rescaling.between(x, scales, y, options.fused_activation_function), ratio)
 
 
 def _check_bias_scale(
@@ -97,7 +87,7 @@ def _check_bias_scale(
         raise UnsupportedError(f"{bias}: scale {own:.9g}, expected {float(input_scale) * float(scales[0]):.9g}")
 
 
-def _cached_weights(context: OpContext) -> FcWeights:
+def _weights(context: OpContext) -> Values:
     return prepare_fc_weights(context.value(1))
 
 
@@ -105,12 +95,11 @@ def _cached_weights(context: OpContext) -> FcWeights:
 def fully_connected(context: OpContext) -> list[Values]:
     """int8 matrix product; the leading dimensions of the declared output are the batch."""
     plan = context.cached(_plan)
-    constant = context.tensor(1).is_constant
-    weights = context.cached(_cached_weights) if constant else _cached_weights(context)
-    sums = fully_connected_accumulate(context.value(0), weights, plan.input_zero_point)
-    biased = add_bias(sums, context.value(2) if context.optional(2) else None)
+    rescaling = plan.rescaling
+    sums = fully_connected_accumulate(context.value(0), weights_of(context, _weights), rescaling.input_zero_point)
+    biased = with_bias(context, sums)
     if context.rounding == "litert":
-        result = requantise_float(biased, plan.ratio, plan.output_zero_point, plan.activation)
+        result = requantise_float(biased, plan.ratio, rescaling.output_zero_point, rescaling.activation)
     else:
-        result = requantise(biased, plan.multiplier, plan.shift, plan.output_zero_point, *plan.activation)
+        result = rescaling.finish(biased)
     return [result.reshape(context.output().shape)]

@@ -8,25 +8,19 @@ from numpy.typing import NDArray
 from wpconvert.graph.arithmetic import multiply_double_rounding, quantise_multiplier, wrap_int32
 from wpconvert.graph.types import FLOAT32, INT8, Values
 from wpconvert.reference.kernels.activations import Table, look_up
-from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
+from wpconvert.reference.registry import OpContext, register
 
 
 def _check_quantize(context: OpContext) -> tuple[np.float32, int]:
-    context.arity(1)
-    x, y = context.tensor(0), context.output()
-    expect_type(x, FLOAT32, INT8)
-    expect_type(y, INT8)
-    expect_shape(y, x.shape)
+    x, y = context.unary((FLOAT32, INT8))
     if x.dtype is INT8:
         _requantise_table(context)
     return y.per_tensor()
 
 
 def _requantise_table(context: OpContext) -> Table:
-    (input_scale, input_zero_point), (output_scale, output_zero_point) = (
-        context.tensor(0).per_tensor(),
-        context.output().per_tensor(),
-    )
+    input_scale, input_zero_point = context.tensor(0).per_tensor()
+    output_scale, output_zero_point = context.output().per_tensor()
     multiplier, shift = quantise_multiplier(float(input_scale) / float(output_scale))
     x = np.arange(-128, 128, dtype=np.int64) - input_zero_point
     scaled = wrap_int32(multiply_double_rounding(x, multiplier, shift) + output_zero_point)
@@ -57,11 +51,7 @@ def quantize(context: OpContext) -> list[Values]:
 
 def _dequantise_table(context: OpContext) -> NDArray[np.float32]:
     """The float32 value of every int8; the product is rounded once, from double."""
-    context.arity(1)
-    x, y = context.tensor(0), context.output()
-    expect_type(x, INT8)
-    expect_type(y, FLOAT32)
-    expect_shape(y, x.shape)
+    x, _ = context.unary(gives=FLOAT32)
     scale, zero_point = x.per_tensor()
     return (float(scale) * (np.arange(-128, 128) - zero_point)).astype(np.float32)
 

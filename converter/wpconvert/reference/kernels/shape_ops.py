@@ -95,12 +95,6 @@ def _check_squeeze(context: OpContext) -> None:
     expect_shape(context.output(), tuple(dim for i, dim in enumerate(x.shape) if i not in axes))
 
 
-@register("SQUEEZE", check=_check_squeeze)
-def squeeze(context: OpContext) -> list[Values]:
-    """Drop dimensions of size 1."""
-    return [context.value(0).reshape(context.output().shape)]
-
-
 def _check_expand_dims(context: OpContext) -> None:
     context.arity(2)
     x = context.tensor(0)
@@ -112,9 +106,10 @@ def _check_expand_dims(context: OpContext) -> None:
     expect_shape(context.output(), (*x.shape[:axis], 1, *x.shape[axis:]))
 
 
+@register("SQUEEZE", check=_check_squeeze)
 @register("EXPAND_DIMS", check=_check_expand_dims)
-def expand_dims(context: OpContext) -> list[Values]:
-    """Insert a dimension of size 1."""
+def same_elements(context: OpContext) -> list[Values]:
+    """Drop or insert dimensions of size 1."""
     return [context.value(0).reshape(context.output().shape)]
 
 

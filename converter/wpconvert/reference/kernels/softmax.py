@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from wpconvert.errors import UnsupportedError
 from wpconvert.graph.arithmetic import quantise_multiplier, rounding_doubling_high_multiply, rounding_shift_right
 from wpconvert.graph.attributes import SoftmaxOptions
-from wpconvert.graph.types import INT8, Values
+from wpconvert.graph.types import Values
 from wpconvert.reference import fixed_point
-from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
+from wpconvert.reference.registry import OpContext, expect_scale, register
 
 _DIFF_INTEGER_BITS = 5
 _SUM_INTEGER_BITS = 12
@@ -31,15 +31,10 @@ class SoftmaxTables:
 
 
 def _tables(context: OpContext) -> SoftmaxTables:
-    context.arity(1)
-    x, y = context.tensor(0), context.output()
-    expect_type(x, INT8)
-    expect_type(y, INT8)
-    expect_shape(y, x.shape)
+    x, y = context.unary()
     if not x.shape:
         raise UnsupportedError(f"{x} is a scalar")
-    if y.per_tensor() != (np.float32(1 / 256), -128):
-        raise UnsupportedError(f"{y}: expected scale 1/256 and zero point -128")
+    expect_scale(y, 256, -128)
     beta = float(np.float32(context.told(SoftmaxOptions).beta))
     if not (math.isfinite(beta) and beta > 0):
         raise UnsupportedError(f"beta is {beta:g}, expected a positive number")
