@@ -1,10 +1,10 @@
 #include "planning.h"
 
+#include "depthwise/depthwise_plan.h"
 #include "element/quantise_plan.h"
-#include "gemm/lists_plan.h"
 #include "layers/conv_plan.h"
-#include "layers/depthwise_plan.h"
 #include "layers/layers.h"
+#include "lists/lists_plan.h"
 
 const wpn_core wpn_cores[WPN_CORES] = {&wpk_cortex_m55, &wpk_cortex_m4, &wpk_cortex_m3};
 const wpn_core wpn_host = WPK_THIS_CORE;

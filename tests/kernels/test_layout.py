@@ -12,7 +12,19 @@ from tests.kernels.harness import ROOT
 
 KERNELS, RUNTIME = ROOT / "kernels" / "src", ROOT / "runtime"
 API = (ROOT / "kernels" / "include", ROOT / "runtime" / "include")
-KERNEL_ROOMS = ("base", "core", "codecs", "gemm", "layers", "element", "shared_vectors")
+KERNEL_ROOMS = (
+    "base",
+    "core",
+    "codecs",
+    "huffman",
+    "gemm",
+    "lists",
+    "layers",
+    "depthwise",
+    "element",
+    "shared_vectors",
+    "shared_vector_layers",
+)
 RUNTIME_ROOMS = ("include", "core", "ops/common", "ops/layers", "ops/element", "ops/shape", "ops/compressed", "tflm")
 _INCLUDE = re.compile(r'^\s*#\s*include "([^"]+)"', re.MULTILINE)
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)

@@ -4,7 +4,7 @@
 
 #include "../base/bytes.h"
 #include "../gemm/gemm.h"
-#include "../gemm/lists.h"
+#include "../lists/lists.h"
 #include "conv_plan.h"
 #include "layers.h"
 #include "strip.h"

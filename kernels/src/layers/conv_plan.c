@@ -1,8 +1,8 @@
 #include "conv_plan.h"
 
 #include "../gemm/gemm_plan.h"
-#include "../gemm/lists.h"
-#include "../gemm/lists_plan.h"
+#include "../lists/lists.h"
+#include "../lists/lists_plan.h"
 #include "layers.h"
 #include "strip_plan.h"
 

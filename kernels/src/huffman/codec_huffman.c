@@ -1,7 +1,7 @@
 /* Codec 5, Huffman: prefix codes of all weights, or of the non-zero ones and the gaps between them
  * (docs/FORMAT.md). Most codes are looked up whole; longer ones are read bit for bit. */
+#include "../codecs/list_kernels.h"
 #include "huffman_loops.h"
-#include "list_kernels.h"
 
 static wpk_status check(const wpk_blob *blob) {
     if (blob->codec != wpk_codec_huffman.number) {

@@ -1,7 +1,7 @@
 /* A convolution by schedule PRODUCTS. */
 #include "../base/bytes.h"
 #include "../layers/conv_plan.h"
-#include "indices.h"
+#include "../shared_vectors/indices.h"
 #include "work.h"
 
 static void find_taps(wpk_sv_work *w) {

@@ -1,7 +1,7 @@
 #include "lists.h"
 
 #include "../base/bytes.h"
-#include "finish.h"
+#include "../gemm/finish.h"
 #include "lists_plan.h"
 
 #if !WPK_MVE

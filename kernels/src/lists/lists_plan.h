@@ -2,7 +2,7 @@
 #ifndef WPK_SRC_LISTS_PLAN_H
 #define WPK_SRC_LISTS_PLAN_H
 
-#include "gemm_plan.h"
+#include "../gemm/gemm_plan.h"
 #include "lists_mve_plan.h"
 #include "wpk/plan.h"
 #include "wpk/weights.h"

@@ -1,7 +1,7 @@
 /* Row groups of the matrix product from indices of shared vectors, with Helium. */
 #include "../base/bytes.h"
 #include "../gemm/quad.h"
-#include "indices.h"
+#include "../shared_vectors/indices.h"
 #include "plan.h"
 
 #if WPK_MVE

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "gemm_plan.h"
+#include "../gemm/gemm_plan.h"
 #include "wpk/plan.h"
 #include "wpk/weights.h"
 

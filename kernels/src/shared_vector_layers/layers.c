@@ -3,8 +3,8 @@
 
 #include "../base/bytes.h"
 #include "../layers/conv_plan.h"
-#include "indices.h"
-#include "kernels.h"
+#include "../shared_vectors/indices.h"
+#include "../shared_vectors/kernels.h"
 #include "plan.h"
 #include "work.h"
 #include "wpk/requant.h"

@@ -5,7 +5,7 @@
 #define WPK_SRC_LISTS_H
 
 #include "../codecs/list_kernels.h"
-#include "gemm.h"
+#include "../gemm/gemm.h"
 
 struct wpk_list_kernels {
     /* List rows from block->first on, as many as fit, block->count at most; sets block->count and

@@ -1,5 +1,5 @@
 /* Products of rows of pixels with every shared vector. */
-#include "indices.h"
+#include "../shared_vectors/indices.h"
 #include "work.h"
 
 static uint32_t lanes_of(const wpk_sv_work *w, uint32_t group) {

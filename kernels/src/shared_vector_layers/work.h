@@ -2,7 +2,7 @@
 #ifndef WPK_SRC_SV_WORK_H
 #define WPK_SRC_SV_WORK_H
 
-#include "kernels.h"
+#include "../shared_vectors/kernels.h"
 #include "layout.h"
 #include "wpk/requant.h"
 

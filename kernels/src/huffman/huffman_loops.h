@@ -5,7 +5,7 @@
 #ifndef WPK_SRC_HUFFMAN_LOOPS_H
 #define WPK_SRC_HUFFMAN_LOOPS_H
 
-#include "codec_sparse.h"
+#include "../codecs/codec_sparse.h"
 #include "huffman_tables.h"
 
 /* What is done with elements. */

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 #include "../base/bytes.h"
-#include "indices.h"
+#include "../shared_vectors/indices.h"
 #include "plan.h"
 
 enum { MAX_BITS = 8 };

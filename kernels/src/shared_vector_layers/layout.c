@@ -1,8 +1,8 @@
 /* Where the parts of such a layer lie in scratch. */
 #include "layout.h"
 
-#include "indices.h"
-#include "kernels.h"
+#include "../shared_vectors/indices.h"
+#include "../shared_vectors/kernels.h"
 
 enum { MAX_OFFSET = UINT16_MAX };
 

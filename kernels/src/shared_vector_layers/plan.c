@@ -1,8 +1,8 @@
 #include "plan.h"
 
 #include "../layers/conv_plan.h"
+#include "../shared_vectors/indices.h"
 #include "cut.h"
-#include "indices.h"
 
 /* Instructions in 64ths: gathering an activation for decoded rows; decoding a vector; of schedule
  * DIRECT, a look-up and what a vector takes beside. */

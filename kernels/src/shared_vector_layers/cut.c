@@ -1,7 +1,7 @@
 #include "cut.h"
 
 #include "../layers/conv_plan.h"
-#include "kernels.h"
+#include "../shared_vectors/kernels.h"
 
 /* Instructions in 64ths, with those of the core (wpk_core_costs). Where a word is one product: a
  * multiplication; a word that is added for a tap. */
