@@ -1,6 +1,6 @@
 #!/bin/sh
-# Adds what training needs (PyTorch, onnxscript, litert-torch, MLflow) to the environment given as $1. Quick when there is
-# nothing to do.
+# Adds what training needs (PyTorch, onnxscript, litert-torch, MLflow) to the environment given as $1, and torchaudio,
+# which a test compares with. Quick when there is nothing to do.
 set -eu
 
 venv=$1
@@ -14,5 +14,5 @@ fi
 echo "setup: installing the training extra into $venv (some minutes, once)"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
     --constraint constraints.txt --constraint "$pins" \
-    --no-build-isolation --config-settings=cmake.define.WPCONVERT_WERROR=ON --editable '.[train]'
+    --no-build-isolation --config-settings=cmake.define.WPCONVERT_WERROR=ON --editable '.[train]' torchaudio
 touch "$stamp"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from .data.dataset import Dataset
+from .data.module import SPLITS, DataModule
 from .litert import Endpoint, ModelFacts, WeightPool
 
 _PACKAGES = (
@@ -54,7 +54,7 @@ class Card:
     test_file: str
     command: str
     seed: int
-    dataset: Dataset
+    dataset: DataModule
     architecture: str
     method: Sequence[str]
     scores: Mapping[str, Score]
@@ -69,6 +69,8 @@ class Card:
 def render(card: Card) -> str:
     """The card as Markdown. The same card gives the same text: no date, no machine name, no path."""
     facts = card.facts
+    source = card.dataset.provenance
+    train, validation, test = (len(card.dataset.labels(split)) for split in SPLITS)
     table = {
         "File": f"`{card.file_name}`",
         "Bytes": str(len(card.content)),
@@ -135,10 +137,9 @@ def render(card: Card) -> str:
             "",
             "## Data",
             "",
-            f"- {card.dataset.name}: {card.dataset.origin}.",
-            f"- Licence: {card.dataset.licence}.",
-            f"- Split: {len(card.dataset.train)} training, {len(card.dataset.validation)} validation, "
-            f"{len(card.dataset.test)} test images; {card.dataset.split_rule}.",
+            f"- {source.name}: {source.origin}.",
+            f"- Licence: {source.licence}.",
+            f"- Split: {train} training, {validation} validation, {test} test images; {source.split_rule}.",
             f"- `{card.test_file}` holds the test split: `{facts.input.name}`, {card.test_data}, and `labels`.",
             "",
             "## Use and limits",

@@ -14,11 +14,11 @@ from ai_edge_litert import schema_py_generated as schema
 from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
 from litert_torch.quantize.pt2e_quantizer_utils import propagate_annotation
 from litert_torch.quantize.quant_config import QuantConfig
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, SharedQuantizationSpec
 
-from .data.dataset import Split
 from .litert import WEIGHT_OPERATORS, operator_name
 from .same_padding import with_same_padding
 
@@ -62,15 +62,15 @@ class Quantiser(PT2EQuantizer):  # type: ignore[misc]
         return model
 
 
-def to_int8_tflite(network: nn.Module, calibration: Split) -> bytes:
+def to_int8_tflite(network: nn.Module, calibration: NDArray[np.float32]) -> bytes:
     """Quantise after training (PT2E) and convert: int8 input, int8 output, int8 everything between.
 
     Weights are symmetric per output channel, so a pruned weight is stored as 0: folding batch normalisation
-    scales whole channels and keeps zeros. Activation ranges come from `calibration`, one image at a time, in
-    order.
+    scales whole channels and keeps zeros. Activation ranges come from `calibration`, samples [n, height, width,
+    channels], one at a time, in order.
     """
     module = ChannelsLast(network).eval()
-    images = torch.from_numpy(calibration.real())
+    images = torch.from_numpy(calibration)
     example = images[:1]
     quantiser = Quantiser().set_global(get_symmetric_quantization_config(is_per_channel=True))
     prepared = prepare_pt2e(torch.export.export(module, (example,)).module(), quantiser)

@@ -16,7 +16,6 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from torch import nn
 
-from .data.dataset import Split
 from .export import serialise, to_int8_tflite
 from .litert import WEIGHT_OPERATORS, operator_name
 from .networks.layers import ConvBnRelu
@@ -35,7 +34,7 @@ class _Folded:
     bias: NDArray[np.float64]
 
 
-def to_pooled_tflite(network: nn.Module, calibration: Split) -> bytes:
+def to_pooled_tflite(network: nn.Module, calibration: NDArray[np.float32]) -> bytes:
     """Quantise after training and convert as `export.to_int8_tflite` does, with exact pool vectors as weights.
 
     Raises ValueError when a pooled convolution is not followed by its batch normalisation, or a gain is not positive.

@@ -10,15 +10,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .augmentation import flipped, shifted
-from .data.dataset import Dataset, Split
+from .data.draws import Key
+from .data.module import DataModule, SplitName
 from .errors import DivergedError
 
 EVALUATION_BATCH = 1000
+# Numbers of a batch that is evaluated: large samples come in smaller batches.
+_LARGEST_BATCH = 1 << 24
 PRECISIONS = ("float32", "bfloat16")
 # Of the teacher's and the network's logits; soft enough to show what the wrong classes have in common with the image.
 _TEMPERATURE = 4.0
@@ -67,7 +71,6 @@ class Checkpoint(Protocol):
 class TrainConfig:
     """One training run.
 
-    `shift` moves each training image by up to that many pixels, `flip` mirrors each with probability one half;
     `select_from` is the first epoch that may be chosen, so that a pruning run cannot choose an epoch before its
     final sparsity. `distil`: the teacher's share of the loss, 0 to 1. `precision`: of the network's operators in
     training, a name in PRECISIONS.
@@ -78,8 +81,6 @@ class TrainConfig:
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     batch_size: int = 32
-    shift: int = 1
-    flip: bool = False
     select_from: int = 0
     distil: float = 0.0
     precision: str = "float32"
@@ -98,16 +99,14 @@ class TrainSettings:
     threads: int = 1
     device: str = "auto"
 
-    def config(self, dataset: Dataset, distil: float = 0.0) -> TrainConfig:
-        """A run on a dataset, its images moved and mirrored as the dataset allows."""
+    def config(self, distil: float = 0.0) -> TrainConfig:
+        """A run with these settings."""
         return TrainConfig(
             epochs=self.epochs,
             seed=self.seed,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             batch_size=self.batch_size,
-            shift=dataset.shift,
-            flip=dataset.flip,
             distil=distil,
             precision=self.precision,
         )
@@ -144,23 +143,26 @@ def make_deterministic(seed: int, threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def to_torch(split: Split, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Images as uint8 [n, channels, height, width], stored with the channels last, and labels."""
-    images = torch.from_numpy(split.images).permute(0, 3, 1, 2)
-    return images.to(device), torch.from_numpy(split.labels).to(device)
+def to_torch(samples: NDArray[np.float32], device: torch.device) -> Tensor:
+    """Samples [n, height, width, channels] as [n, channels, height, width], stored with the channels last."""
+    return torch.from_numpy(samples).permute(0, 3, 1, 2).to(device)
 
 
-def evaluate(network: nn.Module, split: Split) -> tuple[float, float]:
+def evaluate(network: nn.Module, data: DataModule, split: SplitName) -> tuple[float, float]:
     """Top-1 accuracy in [0, 1] and mean cross-entropy of the float network, on the device where it is."""
-    images, labels = to_torch(split, next(network.parameters()).device)
+    device = next(network.parameters()).device
+    size = len(data.labels(split))
+    step = max(1, min(EVALUATION_BATCH, _LARGEST_BATCH // math.prod(data.sample_shape)))
     network.eval()
     correct, loss = 0, 0.0
     with torch.no_grad():
-        for batch, target in zip(images.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH), strict=True):
-            logits = network(batch.float() / split.pixel_max)
+        for start in range(0, size, step):
+            samples, labels = data.batch(split, np.arange(start, min(start + step, size)))
+            target = torch.from_numpy(labels).to(device)
+            logits = network(to_torch(samples, device))
             loss += float(functional.cross_entropy(logits, target)) * len(target)
             correct += int((logits.argmax(dim=1) == target).sum())
-    return correct / len(split), loss / len(split)
+    return correct / size, loss / size
 
 
 def distillation(logits: Tensor, taught: Tensor) -> Tensor:
@@ -171,7 +173,7 @@ def distillation(logits: Tensor, taught: Tensor) -> Tensor:
 
 def fit(
     network: nn.Module,
-    dataset: Dataset,
+    data: DataModule,
     config: TrainConfig,
     hook: Hook | None = None,
     *,
@@ -198,30 +200,30 @@ def fit(
         raise ValueError(f"distil {config.distil:g}: expected 0 to 1, and a teacher above 0")
     device = device or torch.device("cpu")
     network.to(device)
-    run = _Run(network, len(dataset.train), config, hook, teacher)
+    size = len(data.labels("train"))
+    run = _Run(network, size, config, hook, teacher)
     if checkpoint is not None and (kept := checkpoint.load()) is not None:
         try:
             run.load_state_dict(kept)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
             # PyTorch has no exception of its own for a state that does not fit.
             raise checkpoint.malformed() from error
-    images, labels = to_torch(dataset.train, device)
     for epoch in range(run.epoch, config.epochs):
-        batches = torch.randperm(len(images), generator=run.generator).split(config.batch_size)
+        batches = torch.randperm(size, generator=run.generator).split(config.batch_size)
         if hook is not None:
             hook.before_epoch(epoch)
         if observer is not None:
             observer.start(epoch, len(batches))
         network.train()
         for batch in batches:
-            chosen = flipped(shifted(images[batch], config.shift, run.generator), config.flip, run.generator)
-            run.step(chosen.float() / dataset.train.pixel_max, labels[batch])
+            samples, labels = data.batch("train", batch.numpy(), Key(config.seed, epoch))
+            run.step(to_torch(samples, device), torch.from_numpy(labels).to(device))
             if hook is not None:
                 hook.after_step()
             if observer is not None:
                 observer.step()
         run.check_finite(epoch)
-        accuracy, loss = evaluate(network, dataset.validation)
+        accuracy, loss = evaluate(network, data, "validation")
         _log.info("epoch %d: validation accuracy %.4f, loss %.4f", epoch, accuracy, loss)
         run.finish(epoch, accuracy, loss)
         if observer is not None:

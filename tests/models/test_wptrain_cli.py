@@ -27,7 +27,7 @@ def test_missing_extra_says_how_to_install_it(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["pretrain", "--dataset", "mnist"], 2, "dataset 'mnist': expected one of digits"),
+        (["pretrain", "--dataset", "nothing"], 2, "dataset 'nothing': expected one of digits"),
         (["pretrain", "--network", "vgg"], 2, "network vgg: unknown"),
         (["pretrain", "--network", "resnet-10"], 2, "does not take images of 8 x 8 pixels"),
         (["pretrain", "--network", "ds-cnn", "--device", "tpu"], 2, "expected auto, cpu or cuda"),

@@ -15,6 +15,7 @@ if any(importlib.util.find_spec(name) is None for name in ("torch", "litert_torc
 from wptrain import data
 from wptrain.cli.main import run
 from wptrain.data import digits
+from wptrain.data.augmentation import Augmentation
 from wptrain.trained import Trained
 
 from .trainees import error, images, network
@@ -61,7 +62,7 @@ def test_other_images_in_the_same_place_are_other_data(tmp_path: Path, capsys: p
 
 def test_every_part_of_a_dataset_is_its_content() -> None:
     whole = digits.load()
-    contents = {whole.content()}
+    contents = {whole.identity()}
     for part in ("train", "validation", "test"):
         split = getattr(whole, part)
         pixels, labels = split.images.copy(), split.labels.copy()
@@ -72,22 +73,24 @@ def test_every_part_of_a_dataset_is_its_content() -> None:
             dataclasses.replace(split, labels=labels),
             dataclasses.replace(split, pixel_max=17),
         ):
-            contents.add(dataclasses.replace(whole, **{part: changed}).content())
-    contents.add(dataclasses.replace(whole, shift=0).content())
-    contents.add(dataclasses.replace(whole, classes=whole.classes[::-1]).content())
-    assert len(contents) == 12
-    assert digits.load().content() == whole.content()
+            contents.add(dataclasses.replace(whole, **{part: changed}).identity())
+    for augmentation in (Augmentation(), Augmentation(shift=1, mirror=True)):
+        contents.add(dataclasses.replace(whole, augmentation=augmentation).identity())
+    contents.add(dataclasses.replace(whole, classes=whole.classes[::-1]).identity())
+    assert len(contents) == 13
+    assert digits.load().identity() == whole.identity()
 
 
 def test_images_of_folders_are_mirrored_where_asked_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = images(tmp_path / "data", 1), tmp_path / "out"
     command = ["pretrain", "--dataset", f"images:{folder}", "--epochs", "1", "--no-track"]
-    plain = data.load(f"images:{folder}")
-    assert not plain.flip
+    assert data.load(f"images:{folder}").identity() == data.load(f"images:{folder}", {"mirror": False}).identity()
     assert run([*command, "--out", str(out)]) == 0
     assert run([*command, "--out", str(tmp_path / "mirrored"), "--mirror"]) == 0
     networks = [Trained.load(where / "pretrained.pt").content() for where in (out, tmp_path / "mirrored")]
     assert networks[0] != networks[1]
     capsys.readouterr()
     assert run([*command, "--out", str(out), "--mirror"]) == 2
-    assert "belongs to another training: mirror False, now True; " in error(capsys)
+    line = error(capsys)
+    assert "belongs to another training: dataset_content " in line
+    assert ", mirror False, now True; " in line

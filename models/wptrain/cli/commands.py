@@ -16,7 +16,7 @@ from wpconvert.errors import UsageError
 from wpconvert.files import write_all
 
 from ..checkpoint import Checkpoint
-from ..data.dataset import Dataset
+from ..data.module import DataModule
 from ..networks import NETWORKS
 from ..recipes import pool as pool_recipe
 from ..recipes import pretrain as pretrain_recipe
@@ -77,14 +77,21 @@ class _Watcher:
 
 @contextmanager
 def _watched(
-    title: str, out: Path, tracked: bool, settings: TrainSettings, choice: str, dataset: Dataset, dense: Trained | None
+    title: str,
+    out: Path,
+    tracked: bool,
+    settings: TrainSettings,
+    choice: str,
+    mirror: bool,
+    dataset: DataModule,
+    dense: Trained | None,
 ) -> Iterator[tuple[_Watcher, Checkpoint]]:
     """Progress bar, run and checkpoint of one training; a bad setting ends as UsageError.
 
     A checkpoint belongs to a training by its settings and by the content of its data and of the `dense` network that
     it starts from, wherever these lie and whatever they are called.
     """
-    decides = asdict(settings) | {"dataset_content": dataset.content(), "mirror": dataset.flip}
+    decides = asdict(settings) | {"dataset_content": dataset.identity(), "mirror": mirror}
     if dense is not None:
         decides |= {"network": dense.network_name, "network_content": dense.content()}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -98,9 +105,9 @@ def _watched(
         raise UsageError(str(error)) from error
 
 
-def _check_fit(network: str, dataset: Dataset) -> None:
+def _check_fit(network: str, dataset: DataModule) -> None:
     """UsageError when the network is unknown or its poolings leave nothing of the dataset's images."""
-    height, width, channels = dataset.image_shape
+    height, width, channels = dataset.sample_shape
     try:
         build(network, channels, len(dataset.classes)).eval()(torch.zeros(1, channels, height, width))
     except (RuntimeError, ValueError) as error:
@@ -138,7 +145,7 @@ def pretrain(
     )
     images = load_dataset(dataset, mirror)
     _check_fit(network, images)
-    with _watched("pretrain", out, tracked, settings, dataset, images, None) as (watcher, checkpoint):
+    with _watched("pretrain", out, tracked, settings, dataset, mirror, images, None) as (watcher, checkpoint):
         trained, best = pretrain_recipe.pretrain(images, settings, checkpoint=checkpoint, observer=watcher)
         _save(trained, out / PRETRAINED, watcher.run)
     _tell(out / PRETRAINED, trained, images, best)
@@ -188,7 +195,7 @@ def pool(
         device=checked_device(device),
     )
     dense, images = load_pair(source, dataset, mirror)
-    with _watched("pool", out, tracked, settings, dataset, images, dense) as (watcher, checkpoint):
+    with _watched("pool", out, tracked, settings, dataset, mirror, images, dense) as (watcher, checkpoint):
         trained, best = pool_recipe.pool(dense, images, settings, checkpoint=checkpoint, observer=watcher)
         _save(trained, out / POOLED, watcher.run)
     _tell(out / POOLED, trained, images, best)
@@ -216,8 +223,8 @@ def export(
     typer.echo(f"{out}: {len(content):,} bytes")
 
 
-def _tell(path: Path, trained: Trained, dataset: Dataset, best: Selected) -> None:
-    test, _ = evaluate(trained.network, dataset.test)
+def _tell(path: Path, trained: Trained, dataset: DataModule, best: Selected) -> None:
+    test, _ = evaluate(trained.network, dataset, "test")
     typer.echo(
         f"{path}: epoch {best.epoch + 1}, validation accuracy {best.validation_accuracy:.4f}, test accuracy {test:.4f}"
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +15,7 @@ from rich.console import Console
 from wpconvert.errors import FileError, UsageError
 
 from .. import data
-from ..data.dataset import Dataset
+from ..data.module import DataModule
 from ..errors import DataError
 from ..trained import Trained
 from ..training import PRECISIONS, choose_device
@@ -51,11 +50,10 @@ NetworkArgument = Annotated[
 ]
 
 
-def load_dataset(choice: str, mirror: bool = False) -> Dataset:
+def load_dataset(choice: str, mirror: bool = False) -> DataModule:
     """The dataset, mirrored in training if asked for, or what `data.load` raises."""
     with ERR.status(f"reading {choice}"):
-        dataset = data.load(choice)
-    return replace(dataset, flip=dataset.flip or mirror)
+        return data.load(choice, {"mirror": True} if mirror else {})
 
 
 def load_network(path: Path) -> Trained:
@@ -68,16 +66,16 @@ def load_network(path: Path) -> Trained:
         raise DataError(str(error)) from error
 
 
-def load_pair(source: Path, choice: str, mirror: bool = False) -> tuple[Trained, Dataset]:
+def load_pair(source: Path, choice: str, mirror: bool = False) -> tuple[Trained, DataModule]:
     """A network, and a dataset that it can be trained, measured or calibrated with.
 
     Raises DataError when the images or the number of classes are not the network's, else as the loaders do.
     """
     trained, dataset = load_network(source), load_dataset(choice, mirror)
-    if trained.image_shape != dataset.image_shape or trained.classes != len(dataset.classes):
+    if trained.image_shape != dataset.sample_shape or trained.classes != len(dataset.classes):
         raise DataError(
             f"{source}: made for {_kind(trained.image_shape, trained.classes)}; dataset {choice} has "
-            f"{_kind(dataset.image_shape, len(dataset.classes))}; give the dataset that it was trained with"
+            f"{_kind(dataset.sample_shape, len(dataset.classes))}; give the dataset that it was trained with"
         )
     return trained, dataset
 

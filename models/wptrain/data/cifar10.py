@@ -12,8 +12,10 @@ from wpconvert.errors import FileError
 from wptrain.errors import DataError
 
 from . import splits
-from .dataset import Dataset, Split
-from .pickles import read_pickle, to_array
+from .augmentation import Augmentation
+from .memory import Images, Split
+from .module import Provenance
+from .readers.pickles import read_pickle, to_array
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SIDE = 32
@@ -24,7 +26,7 @@ TRAIN_BATCHES = 5
 Labelled = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
-def load(path: Path) -> Dataset:
+def load(path: Path) -> Images:
     """The 50,000 training images, one in ten of them held out for validation, and the 10,000 test images.
 
     `path` is the folder of either version, or the folder that the official archive unpacks into. Raises FileError
@@ -35,17 +37,18 @@ def load(path: Path) -> Dataset:
     images = np.concatenate([images for images, _ in batches])
     labels = np.concatenate([labels for _, labels in batches])
     kept, held = splits.hold_out(labels, str(folder))
-    return Dataset(
-        name="CIFAR-10",
-        origin="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
-        licence="none stated by its authors",
-        split_rule=f"test batch as published; validation: {splits.RULE} of the training batches",
+    return Images(
+        Provenance(
+            name="CIFAR-10",
+            origin="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+            licence="none stated by its authors",
+            split_rule=f"test batch as published; validation: {splits.RULE} of the training batches",
+        ),
         classes=CLASSES,
         train=Split(images[kept], labels[kept]),
         validation=Split(images[held], labels[held]),
         test=Split(*read(folder / f"test_batch{suffix}")),
-        shift=4,
-        flip=True,
+        augmentation=Augmentation(shift=4, mirror=True),
     )
 
 

@@ -11,7 +11,9 @@ from wpconvert.errors import FileError
 from wptrain.errors import DataError
 
 from . import splits
-from .dataset import Dataset, Split
+from .augmentation import Augmentation
+from .memory import Images, Split
+from .module import Provenance
 
 SIDE = 28
 # The published files hold 100,000 drawings and more a class; a hundred classes of them would not fit into memory.
@@ -19,7 +21,7 @@ PER_CLASS = 5000
 _PREFIX = "full_numpy_bitmap_"
 
 
-def load(path: Path) -> Dataset:
+def load(path: Path) -> Images:
     """Up to 5,000 drawings of every class, drawn by a fixed seed; one in ten is for testing, a tenth of the rest for
     validation.
 
@@ -38,17 +40,18 @@ def load(path: Path) -> Dataset:
     rest, test = splits.hold_out(labels, str(path))
     kept, held = splits.hold_out(labels[rest], str(path))
     train, validation = rest[kept], rest[held]
-    return Dataset(
-        name="Quick, Draw!",
-        origin="The Quick, Draw! Dataset, Google, numpy bitmaps",
-        licence="CC BY 4.0",
-        split_rule=f"up to {PER_CLASS} drawings a class; test: {splits.RULE}; validation: the same from the rest",
+    return Images(
+        Provenance(
+            name="Quick, Draw!",
+            origin="The Quick, Draw! Dataset, Google, numpy bitmaps",
+            licence="CC BY 4.0",
+            split_rule=f"up to {PER_CLASS} drawings a class; test: {splits.RULE}; validation: the same from the rest",
+        ),
         classes=classes,
         train=Split(images[train], labels[train]),
         validation=Split(images[validation], labels[validation]),
         test=Split(images[test], labels[test]),
-        shift=2,
-        flip=True,
+        augmentation=Augmentation(shift=2, mirror=True),
     )
 
 

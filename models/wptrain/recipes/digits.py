@@ -19,7 +19,7 @@ from torch import nn
 
 from ..card import Card, Score, render
 from ..data import digits
-from ..data.dataset import Dataset
+from ..data.module import DataModule, whole
 from ..export import to_int8_tflite
 from ..litert import ModelFacts, correct, describe, quantise
 from ..networks.ds_cnn import DsCnn
@@ -82,7 +82,7 @@ class Settings:
         return self.prune_epochs // 2
 
 
-def train_dense(dataset: Dataset, settings: Settings) -> nn.Module:
+def train_dense(dataset: DataModule, settings: Settings) -> nn.Module:
     """The dense network, the same for the same settings."""
     make_deterministic(settings.seed, settings.threads)
     network = DsCnn()
@@ -91,7 +91,7 @@ def train_dense(dataset: Dataset, settings: Settings) -> nn.Module:
     return network
 
 
-def train(dataset: Dataset, settings: Settings) -> tuple[nn.Module, nn.Module]:
+def train(dataset: DataModule, settings: Settings) -> tuple[nn.Module, nn.Module]:
     """The dense network, and the sparse one that continues from it."""
     final = sparsity_within(DsCnn(), settings.sparsity)
     dense = train_dense(dataset, settings)
@@ -115,20 +115,21 @@ def build(settings: Settings) -> dict[str, bytes]:
     """Every file that the recipe writes, by name."""
     dataset = digits.load()
     dense, sparse = train(dataset, settings)
+    calibration = whole(dataset, "train").samples
     content = {
-        DENSE_FILE: to_int8_tflite(dense, dataset.train),
-        SPARSE_FILE: to_int8_tflite(sparse, dataset.train),
+        DENSE_FILE: to_int8_tflite(dense, calibration),
+        SPARSE_FILE: to_int8_tflite(sparse, calibration),
     }
     facts = {name: describe(data) for name, data in content.items()}
     source = facts[SPARSE_FILE].input
     if facts[DENSE_FILE].input != source:
         raise RuntimeError(f"inputs differ, {TEST_FILE} cannot serve both: {facts[DENSE_FILE].input}, {source}")
-    images = quantise(dataset.test.real(), source)
-    labels = dataset.test.labels
+    samples, labels = whole(dataset, "test")
+    images = quantise(samples, source)
     scores = {
-        "float, dense": zoo.float_score(dense, dataset.test),
+        "float, dense": zoo.float_score(dense, dataset),
         "int8, dense": Score(correct(content[DENSE_FILE], images, labels), len(labels)),
-        "float, sparse": zoo.float_score(sparse, dataset.test),
+        "float, sparse": zoo.float_score(sparse, dataset),
         "int8, sparse": Score(correct(content[SPARSE_FILE], images, labels), len(labels)),
     }
     for label, score in scores.items():
@@ -162,7 +163,7 @@ def describe_pruned(settings: Settings) -> str:
 
 def _cards(
     settings: Settings,
-    dataset: Dataset,
+    dataset: DataModule,
     content: dict[str, bytes],
     facts: dict[str, ModelFacts],
     scores: dict[str, Score],

@@ -25,7 +25,7 @@ from wpconvert.lowering import calibrate, lower
 
 from ..card import Card, Score, render
 from ..data import digits as data
-from ..data.dataset import Split
+from ..data.module import DataModule, SplitName, whole
 from ..export import INPUT_NAME, OUTPUT_NAME
 from ..litert import ModelFacts, describe
 from . import digits, zoo
@@ -54,12 +54,12 @@ def build(settings: digits.Settings) -> dict[str, bytes]:
     """Every file that the recipe writes, by name."""
     dataset = data.load()
     _, sparse = digits.train(dataset, settings)
-    model = to_int8_onnx(sparse, dataset.train)
+    model = to_int8_onnx(sparse, channels_first(dataset, "train"))
     content = model.SerializeToString(deterministic=True)
-    images, labels = channels_first(dataset.test), dataset.test.labels
+    images, labels = channels_first(dataset, "test"), dataset.labels("test")
     correct = int(np.count_nonzero(predict(content, images).argmax(axis=1) == labels))
     scores = {
-        "float, sparse": zoo.float_score(sparse, dataset.test),
+        "float, sparse": zoo.float_score(sparse, dataset),
         "int8, sparse": Score(correct, len(labels)),
     }
     for label, score in scores.items():
@@ -95,14 +95,13 @@ def facts_of(model: onnx.ModelProto) -> ModelFacts:
     return replace(facts, layers=tuple(layer for layer in facts.layers if layer.name in own))
 
 
-def channels_first(split: Split) -> NDArray[np.float32]:
-    """The images as float32 [n, channels, height, width] in [0, 1]."""
-    return np.ascontiguousarray(split.real().transpose(0, 3, 1, 2))
+def channels_first(data: DataModule, split: SplitName) -> NDArray[np.float32]:
+    """The images of a split as float32 [n, channels, height, width] in [0, 1]."""
+    return np.ascontiguousarray(whole(data, split).samples.transpose(0, 3, 1, 2))
 
 
-def to_int8_onnx(network: nn.Module, calibration: Split) -> onnx.ModelProto:
-    """The network with its batch size open, quantised with the images of a split."""
-    images = channels_first(calibration)
+def to_int8_onnx(network: nn.Module, images: NDArray[np.float32]) -> onnx.ModelProto:
+    """The network with its batch size open, quantised with images [n, channels, height, width]."""
     with tempfile.TemporaryDirectory(prefix="wptrain-") as folder, warnings.catch_warnings():
         # The exporter that needs no other package is the one that PyTorch calls deprecated.
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..card import Card, Score, render
 from ..data import digits as data
+from ..data.module import whole
 from ..litert import correct, describe, describe_pool, quantise
 from ..pooled_export import to_pooled_tflite
 from ..trained import Trained
@@ -72,18 +73,18 @@ def build(settings: Settings) -> dict[str, bytes]:
     """Every file that the recipe writes, by name."""
     dataset = data.load()
     classes = len(dataset.classes)
-    dense = Trained("ds-cnn", dataset.image_shape, classes, digits.train_dense(dataset, settings.dense))
+    dense = Trained("ds-cnn", dataset.sample_shape, classes, digits.train_dense(dataset, settings.dense))
     pooled, selected = pool(dense, dataset, settings.pool)
     _log.info("pooled: %s", selected)
     scores = {
-        "float, dense": zoo.float_score(dense.network, dataset.test),
-        "float, pooled": zoo.float_score(pooled.network, dataset.test),
+        "float, dense": zoo.float_score(dense.network, dataset),
+        "float, pooled": zoo.float_score(pooled.network, dataset),
     }
     layers = [name.replace(".", "/") for name in pooled_layers(pooled.network)]
-    content = to_pooled_tflite(pooled.network, dataset.train)
+    content = to_pooled_tflite(pooled.network, whole(dataset, "train").samples)
     facts = describe(content)
-    test = dataset.test
-    scores["int8, pooled"] = Score(correct(content, quantise(test.real(), facts.input), test.labels), len(test))
+    samples, labels = whole(dataset, "test")
+    scores["int8, pooled"] = Score(correct(content, quantise(samples, facts.input), labels), len(labels))
     for label, score in scores.items():
         _log.info("test accuracy %s: %s", label, score)
     card = Card(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..data.dataset import Dataset
+from ..data.module import DataModule
 from ..export import to_int8_tflite
 from ..onnx_export import to_float_onnx
 from ..pooled_export import to_pooled_tflite
@@ -12,14 +12,10 @@ from ..trained import Trained
 CALIBRATION_IMAGES = 512
 
 
-def export(trained: Trained, dataset: Dataset) -> bytes:
+def export(trained: Trained, data: DataModule) -> bytes:
     """The int8 model; weights of a pooled network are exactly pool vectors."""
-    split = dataset.train
-    calibration = type(split)(
-        split.images[:CALIBRATION_IMAGES], split.labels[:CALIBRATION_IMAGES], pixel_max=split.pixel_max
-    )
     convert = to_int8_tflite if trained.pooling is None else to_pooled_tflite
-    return convert(trained.network.cpu().eval(), calibration)
+    return convert(trained.network.cpu().eval(), data.calibration(CALIBRATION_IMAGES))
 
 
 def export_onnx(trained: Trained) -> bytes:

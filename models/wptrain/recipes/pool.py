@@ -9,7 +9,7 @@ from torch import nn
 
 from wpconvert.transforms.pool import LUT_BITS, MAX_SIZE
 
-from ..data.dataset import Dataset
+from ..data.module import DataModule
 from ..trained import Pooling, Trained
 from ..training import Checkpoint, Observer, Selected, TrainSettings, choose_device, fit, make_deterministic
 from ..weight_pool import PoolKeeper, WeightPool, attach, cluster_weights, make_gains_positive
@@ -56,7 +56,7 @@ def pooled(trained: Trained, settings: PoolSettings) -> tuple[Trained, WeightPoo
 
 def pool(
     trained: Trained,
-    dataset: Dataset,
+    data: DataModule,
     settings: PoolSettings,
     *,
     checkpoint: Checkpoint | None = None,
@@ -66,13 +66,13 @@ def pool(
     make_deterministic(settings.seed, settings.threads)
     result, vectors = pooled(trained, settings)
     vectors.centroids.requires_grad_(settings.train_pool)
-    selected = retrain(result, dataset, settings, trained.network, checkpoint=checkpoint, observer=observer)
+    selected = retrain(result, data, settings, trained.network, checkpoint=checkpoint, observer=observer)
     return result, selected
 
 
 def retrain(
     trained: Trained,
-    dataset: Dataset,
+    data: DataModule,
     settings: PoolSettings,
     teacher: nn.Module,
     *,
@@ -82,8 +82,8 @@ def retrain(
     """Train a pooled network in place, `teacher` showing what its outputs should be; its best epoch."""
     selected = fit(
         trained.network,
-        dataset,
-        settings.config(dataset, settings.distil),
+        data,
+        settings.config(settings.distil),
         PoolKeeper(trained.network, settings.refresh, settings.seed),
         teacher=teacher,
         checkpoint=checkpoint,

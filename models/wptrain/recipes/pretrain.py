@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..data.dataset import Dataset
+from ..data.module import DataModule
 from ..trained import Trained, build
 from ..training import Checkpoint, Observer, Selected, TrainSettings, choose_device, fit, make_deterministic
 
@@ -17,7 +17,7 @@ class PretrainSettings(TrainSettings):
 
 
 def pretrain(
-    dataset: Dataset,
+    data: DataModule,
     settings: PretrainSettings,
     *,
     checkpoint: Checkpoint | None = None,
@@ -25,8 +25,8 @@ def pretrain(
 ) -> tuple[Trained, Selected]:
     """The trained network and its best epoch. Raises ValueError for an unknown network."""
     make_deterministic(settings.seed, settings.threads)
-    classes = len(dataset.classes)
-    network = build(settings.network, dataset.image_shape[2], classes)
+    classes = len(data.classes)
+    network = build(settings.network, data.sample_shape[2], classes)
     device = choose_device(settings.device)
-    selected = fit(network, dataset, settings.config(dataset), checkpoint=checkpoint, observer=observer, device=device)
-    return Trained(settings.network, dataset.image_shape, classes, network.cpu()), selected
+    selected = fit(network, data, settings.config(), checkpoint=checkpoint, observer=observer, device=device)
+    return Trained(settings.network, data.sample_shape, classes, network.cpu()), selected

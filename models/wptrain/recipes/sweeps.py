@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from .. import activation
-from ..data.dataset import Dataset
+from ..data.module import DataModule
 from ..lut import attach as attach_lut
 from ..trained import Trained
 from ..training import evaluate, to_torch
@@ -27,16 +27,16 @@ class Row:
     test: float
 
 
-def sweep_pool(trained: Trained, dataset: Dataset, settings: PoolSettings, sizes: Iterable[int]) -> Iterator[Row]:
+def sweep_pool(trained: Trained, data: DataModule, settings: PoolSettings, sizes: Iterable[int]) -> Iterator[Row]:
     """Table 4: the dense network, then for each pool size the pooled one before and after retraining."""
-    yield _row("dense", 0, trained, dataset)
+    yield _row("dense", 0, trained, data)
     for size in sizes:
         chosen = replace(settings, pool_size=size)
-        yield _row(f"pool of {size}", 0, pooled(trained, chosen)[0], dataset)
-        yield _row(f"pool of {size}", chosen.epochs, pool(trained, dataset, chosen)[0], dataset)
+        yield _row(f"pool of {size}", 0, pooled(trained, chosen)[0], data)
+        yield _row(f"pool of {size}", chosen.epochs, pool(trained, data, chosen)[0], data)
 
 
-def sweep_lut(trained: Trained, dataset: Dataset, lut_bits: Iterable[int]) -> Iterator[Row]:
+def sweep_lut(trained: Trained, data: DataModule, lut_bits: Iterable[int]) -> Iterator[Row]:
     """Table 5: a pooled network whose convolutions add up entries of a look-up table of so many bits.
 
     Each number of bits quantises the network's own pool again; there is no retraining. Activations have 8 bits.
@@ -45,12 +45,12 @@ def sweep_lut(trained: Trained, dataset: Dataset, lut_bits: Iterable[int]) -> It
     """
     for bits in lut_bits:
         changed = _copy(trained)
-        calibrated(changed, dataset, 8)
+        calibrated(changed, data, 8)
         attach_lut(changed.network, bits)
-        yield _row(f"{bits} bits", 0, changed, dataset)
+        yield _row(f"{bits} bits", 0, changed, data)
 
 
-def sweep_act(trained: Trained, dataset: Dataset, settings: PoolSettings, act_bits: Iterable[int]) -> Iterator[Row]:
+def sweep_act(trained: Trained, data: DataModule, settings: PoolSettings, act_bits: Iterable[int]) -> Iterator[Row]:
     """Table 6: a pooled network whose pooled convolutions read activations of so many bits.
 
     Each is measured as it is and, where `settings` has epochs, after so many of training with those bits and a pool
@@ -58,18 +58,18 @@ def sweep_act(trained: Trained, dataset: Dataset, settings: PoolSettings, act_bi
     """
     for bits in act_bits:
         changed = _copy(trained)
-        calibrated(changed, dataset, bits)
-        yield _row(f"{bits} bits", 0, changed, dataset)
+        calibrated(changed, data, bits)
+        yield _row(f"{bits} bits", 0, changed, data)
         if settings.epochs:
-            retrain(changed, dataset, settings, trained.network)
-            yield _row(f"{bits} bits", settings.epochs, changed, dataset)
+            retrain(changed, data, settings, trained.network)
+            yield _row(f"{bits} bits", settings.epochs, changed, data)
 
 
-def calibrated(trained: Trained, dataset: Dataset, bits: int) -> None:
+def calibrated(trained: Trained, data: DataModule, bits: int) -> None:
     """Quantise the activations of a network in place: `bits` into pooled convolutions, 8 elsewhere."""
     activation.attach(trained.network, bits)
-    images, _ = to_torch(dataset.train, next(trained.network.parameters()).device)
-    activation.calibrate(trained.network, images[:CALIBRATION_IMAGES].float() / dataset.train.pixel_max)
+    device = next(trained.network.parameters()).device
+    activation.calibrate(trained.network, to_torch(data.calibration(CALIBRATION_IMAGES), device))
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -87,7 +87,7 @@ def _copy(trained: Trained) -> Trained:
     return replace(trained, network=copy.deepcopy(trained.network))
 
 
-def _row(setting: str, epochs: int, trained: Trained, dataset: Dataset) -> Row:
-    validation, _ = evaluate(trained.network, dataset.validation)
-    test, _ = evaluate(trained.network, dataset.test)
+def _row(setting: str, epochs: int, trained: Trained, data: DataModule) -> Row:
+    validation, _ = evaluate(trained.network, data, "validation")
+    test, _ = evaluate(trained.network, data, "test")
     return Row(setting, epochs, validation, test)

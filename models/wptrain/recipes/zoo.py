@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from ..card import Score
-from ..data.dataset import Split
+from ..data.module import DataModule
 from ..training import evaluate
 
 ZOO = "models/zoo"
@@ -55,10 +55,11 @@ def parse(
     return out, values
 
 
-def float_score(network: nn.Module, split: Split) -> Score:
-    """What the network gets right before quantisation."""
-    accuracy, _ = evaluate(network, split)
-    return Score(round(accuracy * len(split)), len(split))
+def float_score(network: nn.Module, data: DataModule) -> Score:
+    """What the network gets right of the test split before quantisation."""
+    accuracy, _ = evaluate(network, data, "test")
+    size = len(data.labels("test"))
+    return Score(round(accuracy * size), size)
 
 
 def show_progress() -> None:
