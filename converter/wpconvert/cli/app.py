@@ -119,10 +119,7 @@ def _global_options(
     cmake_dir: Annotated[
         bool,
         typer.Option(
-            "--cmake-dir",
-            callback=_print_cmake_folder,
-            is_eager=True,
-            help="Print the folder of the CMake package.",
+            "--cmake-dir", callback=_print_cmake_folder, is_eager=True, help="Print the folder of the CMake package."
         ),
     ] = False,
 ) -> None:

@@ -17,8 +17,7 @@ from wpconvert.report.view import View
 def array(
     array: Annotated[Path, typer.Argument(metavar="X.npy", help="An int8 array of 1 to 4 dimensions.")],
     method: Annotated[
-        str | None,
-        typer.Option("-m", "--method", metavar="METHOD", help=f"One method only: {', '.join(CODECS)}."),
+        str | None, typer.Option("-m", "--method", metavar="METHOD", help=f"One method only: {', '.join(CODECS)}.")
     ] = None,
     row_dims: Annotated[
         int,
@@ -27,12 +26,10 @@ def array(
         ),
     ] = 1,
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="OUT.bin", help="Write the blob of the method.", show_default=False),
+        Path | None, typer.Option("-o", "--output", metavar="OUT.bin", help="Write the blob of the method.")
     ] = None,
     to_c: Annotated[
-        Path | None,
-        typer.Option("--to-c", metavar="FILE.c", help="Write test data for one kernel in C.", show_default=False),
+        Path | None, typer.Option("--to-c", metavar="FILE.c", help="Write test data for one kernel in C.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

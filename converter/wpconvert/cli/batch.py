@@ -27,7 +27,7 @@ from wpconvert.units import number
 
 
 def batch(
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A .yaml file.", show_default=False)],
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A .yaml file.")],
     workers: Annotated[
         int | None,
         typer.Option(
@@ -35,7 +35,6 @@ def batch(
             min=1,
             metavar="N",
             help="Models at a time (one per core by default; with --scheduler one per worker thread).",
-            show_default=False,
         ),
     ] = None,
     scheduler: Annotated[
@@ -115,13 +114,7 @@ def _parser() -> Any:
 
 
 _PARSER = _parser()
-_OF_BATCH = {
-    "--in-place": "in_place",
-    "--dry-run": "dry_run",
-    "--report": "report",
-    "-v": "verbose",
-    "-q": "quiet",
-}
+_OF_BATCH = {"--in-place": "in_place", "--dry-run": "dry_run", "--report": "report", "-v": "verbose", "-q": "quiet"}
 """Options that say what the batch says, or that leave nothing to note; and their parameters."""
 _READ = ("rules", "calibration", "inputs", "evaluation")
 """Parameters that are files to read."""

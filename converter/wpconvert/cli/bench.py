@@ -17,12 +17,9 @@ from wpconvert.target.runner import DEFAULT_TIMEOUT_S
 
 def bench(
     model: ModelArgument,
-    target: Annotated[
-        str, typer.Option("--target", metavar="T", help=f"The board: {', '.join(boards())}.", show_default=False)
-    ],
+    target: Annotated[str, typer.Option("--target", metavar="T", help=f"The board: {', '.join(boards())}.")],
     against: Annotated[
-        Path | None,
-        typer.Option("--against", metavar="OTHER", help="A second model to compare with.", show_default=False),
+        Path | None, typer.Option("--against", metavar="OTHER", help="A second model to compare with.")
     ] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Also show functions and instruction classes.")] = False,
     functions: Annotated[

@@ -17,17 +17,11 @@ InputsOption = Annotated[
         "--inputs",
         metavar="X.npz",
         help="Inputs: one array per model input, samples first; an array `labels` adds accuracies.",
-        show_default=False,
     ),
 ]
 EvalOption = Annotated[
     Path | None,
-    typer.Option(
-        "--eval",
-        metavar="DATA.npz",
-        help="Inputs with an array `labels`: also compare accuracies.",
-        show_default=False,
-    ),
+    typer.Option("--eval", metavar="DATA.npz", help="Inputs with an array `labels`: also compare accuracies."),
 ]
 RandomOption = Annotated[
     int | None,
@@ -43,6 +37,5 @@ EngineOption = Annotated[
         metavar="NAME",
         help=f"Engine for .tflite models: {', '.join(ENGINES)}; by default {' or '.join(EXACT)}. "
         f"{ONNX_ENGINE.name} executes .onnx ones.",
-        show_default=False,
     ),
 ]

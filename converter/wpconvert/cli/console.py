@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 OUT = Screen(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120)
 ERR = Screen(stderr=True)
 
-ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite or .onnx file.", show_default=False)]
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite or .onnx file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 

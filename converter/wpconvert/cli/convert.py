@@ -27,7 +27,7 @@ DEFAULT_METHOD = AUTO
 
 
 def _path_option(flag: str, metavar: str, text: str, *short: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(*short, flag, metavar=metavar, help=text, show_default=False)
+    option: typer.models.OptionInfo = typer.Option(*short, flag, metavar=metavar, help=text)
     return option
 
 
@@ -35,8 +35,7 @@ def _path_option(flag: str, metavar: str, text: str, *short: str) -> typer.model
 def convert(
     model: ModelArgument,
     method: Annotated[
-        str,
-        typer.Option("-m", "--method", metavar="METHOD", help=f"Storage method of weights: {', '.join(METHODS)}."),
+        str, typer.Option("-m", "--method", metavar="METHOD", help=f"Storage method of weights: {', '.join(METHODS)}.")
     ] = DEFAULT_METHOD,
     output: Annotated[Path | None, _path_option("--output", "OUT", "The rewritten model.", "-o")] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace MODEL, atomically.")] = False,
@@ -58,7 +57,6 @@ def convert(
                 f"at most {100 * (DEFAULT_SLOWDOWN - 1):.0f} % slower; "
                 f"{SIZE}: least flash; {SPEED}: fewest cycles; {FILE}: smallest file, same limit as {BALANCED}."
             ),
-            show_default=False,
         ),
     ] = None,
     target: Annotated[
@@ -67,7 +65,6 @@ def convert(
             "--target",
             metavar="T",
             help=f"Board whose speed auto predicts: {', '.join(boards())} ({DEFAULT_GOAL.target} by default).",
-            show_default=False,
         ),
     ] = None,
     runtime: Annotated[
@@ -87,17 +84,12 @@ def convert(
                 "Limit for cycles and instructions, as a factor on those of the dense model "
                 f"({DEFAULT_SLOWDOWN:g} for {BALANCED} and {FILE}); inf for no limit."
             ),
-            show_default=False,
         ),
     ] = None,
     flash: Annotated[
-        int | None,
-        typer.Option("--flash", min=1, metavar="BYTES", help="Limit for model and code together.", show_default=False),
+        int | None, typer.Option("--flash", min=1, metavar="BYTES", help="Limit for model and code together.")
     ] = None,
-    ram: Annotated[
-        int | None,
-        typer.Option("--ram", min=1, metavar="BYTES", help="Limit for the arena.", show_default=False),
-    ] = None,
+    ram: Annotated[int | None, typer.Option("--ram", min=1, metavar="BYTES", help="Limit for the arena.")] = None,
     measure: Annotated[
         bool,
         typer.Option(
@@ -125,8 +117,7 @@ def convert(
         bool, typer.Option("--strip", help="Drop names, ranges, attached files and data that only `restore` needs.")
     ] = False,
     no_memory_plan: Annotated[
-        bool,
-        typer.Option("--no-memory-plan", help="Do not add a memory plan for the arena to the model."),
+        bool, typer.Option("--no-memory-plan", help="Do not add a memory plan for the arena to the model.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do not write the model, only --report and --dump-plan.")

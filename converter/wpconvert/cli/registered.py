@@ -51,14 +51,12 @@ def _taken(group: Mapping[str, inspect.Parameter], given: dict[str, Any]) -> dic
 
 def _option(option: Option) -> inspect.Parameter:
     kind: Any = str if option.is_text else int
-    said = typer.Option(
-        option.flag, min=option.low, max=option.high, metavar=option.metavar, help=option.help, show_default=False
-    )
+    said = typer.Option(option.flag, min=option.low, max=option.high, metavar=option.metavar, help=option.help)
     return _parameter(option.name, kind, said)
 
 
 def _output(backend: Backend) -> inspect.Parameter:
-    said = typer.Option(backend.flag, metavar=backend.metavar, help=backend.help, show_default=False)
+    said = typer.Option(backend.flag, metavar=backend.metavar, help=backend.help)
     return _parameter(backend.parameter, Path, said)
 
 

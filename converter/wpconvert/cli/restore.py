@@ -13,10 +13,7 @@ from wpconvert.cli.console import OUT, ModelArgument
 
 def restore(
     model: ModelArgument,
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", metavar="OUT", help="The dense model.", show_default=False),
-    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="The dense model.")],
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> None:
     """Restore the dense model with the original weights, shapes, types and quantisation, for any runtime.

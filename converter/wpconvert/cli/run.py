@@ -16,22 +16,13 @@ from wpconvert.target.runner import DEFAULT_TIMEOUT_S
 
 def run(
     model: ModelArgument,
-    target: Annotated[
-        str,
-        typer.Option("--target", metavar="BOARD", help=f"Board: {', '.join(boards())}.", show_default=False),
-    ],
+    target: Annotated[str, typer.Option("--target", metavar="BOARD", help=f"Board: {', '.join(boards())}.")],
     inputs: InputsOption = None,
     random: RandomOption = None,
     seed: SeedOption = 0,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="OUT.npz",
-            help="Write the outputs, with their names in the model.",
-            show_default=False,
-        ),
+        typer.Option("-o", "--output", metavar="OUT.npz", help="Write the outputs, with their names in the model."),
     ] = None,
     arena: Annotated[
         int | None,

@@ -13,8 +13,8 @@ from wpconvert.cli.console import JsonOption, progress_stages, show
 
 
 def verify(
-    original: Annotated[Path, typer.Argument(metavar="ORIGINAL", help="The original model.", show_default=False)],
-    rewritten: Annotated[Path, typer.Argument(metavar="REWRITTEN", help="The rewritten model.", show_default=False)],
+    original: Annotated[Path, typer.Argument(metavar="ORIGINAL", help="The original model.")],
+    rewritten: Annotated[Path, typer.Argument(metavar="REWRITTEN", help="The rewritten model.")],
     inputs: InputsOption = None,
     evaluation: EvalOption = None,
     random: RandomOption = None,
