@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from wpconvert.benchmark.counts import Executions
 from wpconvert.benchmark.disassembly import Instruction
@@ -27,15 +28,23 @@ class Cost:
 
     name: str
     match: re.Pattern[str]
-    operands: re.Pattern[str] | None
     cycles: int
-    per_register: int
-    refill: str | None
-    after_load: int | None
-    opens_loads: bool
-    pipe: str | None
-    occupies: int
-    latency: int
+    operands: re.Pattern[str] | None = None
+    per_register: int = 0
+    refill: str | None = None
+    after_load: int | None = None
+    opens_loads: bool = False
+    pipe: str | None = None
+    occupies: int = 1
+    latency: int = 1
+
+    @classmethod
+    def from_entry(cls, entry: dict[str, Any]) -> Cost:
+        """Of an entry in a file, whose names these are but for its class."""
+        patterns = {"match": _pattern(entry["match"])}
+        if "operands" in entry:
+            patterns["operands"] = re.compile(entry["operands"])
+        return cls(**{key: value for key, value in entry.items() if key != "class"} | patterns, name=entry["class"])
 
 
 @dataclass(frozen=True)
@@ -75,22 +84,7 @@ def cost_table(core: str) -> CostTable:
     table = tomllib.loads(resource.read_text(encoding="utf-8"))
     inherited = cost_table(table["base"]).costs if "base" in table else ()
     optional = {key: _pattern(table[key]) if key in table else None for key in ("dual_issue", "dual_issue_immediate")}
-    costs = tuple(
-        Cost(
-            entry["class"],
-            _pattern(entry["match"]),
-            re.compile(entry["operands"]) if "operands" in entry else None,
-            entry["cycles"],
-            entry.get("per_register", 0),
-            entry.get("refill"),
-            entry.get("after_load"),
-            entry.get("opens_loads", False),
-            entry.get("pipe"),
-            entry.get("occupies", 1),
-            entry.get("latency", 1),
-        )
-        for entry in table["cost"]
-    )
+    costs = tuple(map(Cost.from_entry, table["cost"]))
     return CostTable(table["core"], table.get("machine"), table["refill"], costs + inherited, **optional)
 
 

@@ -133,20 +133,22 @@ class Profiler:
 
     def functions(self, executions: Executions, modelled: Modelled) -> tuple[FunctionCount, ...]:
         """Executions by function, most first."""
-        sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-        for address, count in executions.items():
-            entry = sums[self.program.function_at(address), part_at(self.pieces, address)]
-            entry[0] += count
-            entry[1] += modelled.cycles[address]
-        rows = (FunctionCount(name, part, *numbers) for (name, part), numbers in sums.items())
-        return tuple(sorted(rows, key=lambda row: (-row.instructions, row.name)))
+        sums = _sums(executions, modelled, lambda at: (self.program.function_at(at), part_at(self.pieces, at)))
+        return tuple(FunctionCount(name, part, *numbers) for (name, part), numbers in sums)
 
     def classes(self, executions: Executions, modelled: Modelled) -> tuple[ClassCount, ...]:
         """Executions by instruction class, most first."""
-        sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-        for address, count in executions.items():
-            entry = sums[modelled.classes[address]]
-            entry[0] += count
-            entry[1] += modelled.cycles[address]
-        rows = (ClassCount(name, *numbers) for name, numbers in sums.items())
-        return tuple(sorted(rows, key=lambda row: (-row.instructions, row.name)))
+        sums = _sums(executions, modelled, lambda at: (modelled.classes[at],))
+        return tuple(ClassCount(name, *numbers) for (name,), numbers in sums)
+
+
+def _sums(
+    executions: Executions, modelled: Modelled, kind_of: Callable[[int], tuple[str, ...]]
+) -> list[tuple[tuple[str, ...], list[int]]]:
+    """Instructions and modelled cycles by what `kind_of` says of addresses, most instructions first."""
+    sums: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0])
+    for address, count in executions.items():
+        entry = sums[kind_of(address)]
+        entry[0] += count
+        entry[1] += modelled.cycles[address]
+    return sorted(sums.items(), key=lambda row: (-row[1][0], row[0][0]))

@@ -1,11 +1,12 @@
-"""What `-m pool` does to a model's weights, in numbers."""
+"""What `-m pool` does to a model's weights, in numbers: what is asked for, and what is made of a weight."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wpconvert.codecs import Lut
-from wpconvert.model.changed import ACT_BITS, Values
+from wpconvert.codecs import Lut, Pool
+from wpconvert.codecs.codes import bits_for
+from wpconvert.model.changed import ACT_BITS, Arithmetic, Changed, Values
 
 POOL = "pool"
 """The method."""
@@ -51,3 +52,9 @@ class PoolSettings:
         if self.lut is not None and (self.lut is not Lut.NONE or not lut_shift):
             return self.lut
         return Lut.RAM if lut_shift or act_bits < ACT_BITS or self.lut_bits == 4 else Lut.NONE
+
+
+def changed_by(pool: Pool, act_bits: int = ACT_BITS, snr_db: float | None = None) -> Changed:
+    """What there is to say of a weight that is made of a pool's vectors."""
+    details = {"pool_size": pool.size, "index_bits": bits_for(pool.size), "act_bits": act_bits}
+    return Changed(POOL, pool, snr_db, Arithmetic(act_bits, pool.lut_shift), {"act_bits": act_bits}, details)

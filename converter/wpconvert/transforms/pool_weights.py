@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,25 +13,20 @@ from wpconvert.codecs import Lut, Pool
 from wpconvert.codecs.pool_table import LUT_BITS, MAX_SHIFT
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Fixed, Rewritable, Weight
-from wpconvert.transforms.base import Change, DenseModel, shared, weights_snr
+from wpconvert.transforms.base import Applied, Change, DenseModel, shared, weights_snr
 from wpconvert.transforms.pool import GROUP, cut, exact, fits, lanes
 from wpconvert.transforms.pool_fit import Part, fit, nearest
-from wpconvert.transforms.pool_settings import DEFAULT_SIZE, NETWORK, POOL, POOLED_OPERATORS, PoolSettings
+from wpconvert.transforms.pool_settings import (
+    DEFAULT_SIZE,
+    NETWORK,
+    POOL,
+    POOLED_OPERATORS,
+    PoolSettings,
+    changed_by,
+)
 
 # Tensors that make an exact pool larger than the default belong to it if each vector they add stands for so many.
 _LEAST_USES = 4
-
-
-@dataclass
-class Pooled:
-    """What became of the weights that were to be pooled, by key: their pool, signal-to-noise ratio in decibels where
-    their values changed, or the reason why they were not pooled. notes: for the user.
-    """
-
-    pools: dict[str, Pool] = field(default_factory=dict)
-    snr_db: dict[str, float] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -49,13 +44,13 @@ class _Job:
 
 def pool_weights(
     model: DenseModel, choices: Sequence[Choice], act_bits: Mapping[str, int], settings: PoolSettings
-) -> Pooled:
+) -> Applied:
     """Pool the weights of a model whose choice is to be pooled, in place; `choices` are all of the model.
 
     `act_bits` of the weights, by key, say which pools need a look-up table. Weights that consist of few enough vectors
     already stay as they are; the others beside them are pooled only if a rule asks for them.
     """
-    result, job = Pooled(), _Job(model, settings, act_bits)
+    result, job = Applied(), _Job(model, settings, act_bits)
     asked = {choice.weight.key for choice in choices if choice.rule is not None}
     groups: defaultdict[int, list[list[Rewritable]]] = defaultdict(list)
     for sharing in shared(choices):
@@ -74,11 +69,12 @@ def pool_weights(
             _pool_group(job, group, result)
             continue
         made = [weight for together in own for weight in together]
-        result.pools |= dict.fromkeys((weight.key for weight in made), _exact_pool(job, vectors, made, result.notes))
+        pool = _exact_pool(job, vectors, made, result.notes)
+        result.changed |= {weight.key: changed_by(pool, act_bits[weight.key]) for weight in made}
         more: list[list[Rewritable]] = []
         for together in group:
             keys = {weight.key for weight in together}
-            if keys & result.pools.keys():
+            if keys & result.changed.keys():
                 continue
             if keys & asked:
                 more.append(together)
@@ -159,7 +155,7 @@ def _shifts(bits: int) -> range:
     return range(MAX_SHIFT + 1 if bits == min(LUT_BITS) else 1)
 
 
-def _pool_group(job: _Job, group: Sequence[Sequence[Rewritable]], result: Pooled) -> None:
+def _pool_group(job: _Job, group: Sequence[Sequence[Rewritable]], result: Applied) -> None:
     """Fit a pool to weights, in lists of those that share their bytes, and put what is made of it in their place."""
     settings, members = job.settings, [weight for sharing in group for weight in sharing]
     scales = {weight.key: job.model.scales(weight.key) for weight in members}
@@ -175,5 +171,5 @@ def _pool_group(job: _Job, group: Sequence[Sequence[Rewritable]], result: Pooled
             result.reasons |= {weight.key: f"cannot be pooled: {problem}" for weight in sharing}
             continue
         for change in changes:
-            result.pools[change.key] = pool
-            result.snr_db[change.key] = weights_snr(before, scales[change.key], values, change.scales)
+            snr = weights_snr(before, scales[change.key], values, change.scales)
+            result.changed[change.key] = changed_by(pool, job.act_bits[change.key], snr)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from wpconvert.codecs import Lut, Pool, Side
-from wpconvert.codecs.codes import bits_for
+from wpconvert.codecs import Lut, Pool
 from wpconvert.codecs.pool_table import LUT_BITS
 from wpconvert.errors import UsageError
-from wpconvert.model.changed import ACT_BITS, Arithmetic, Changed, Values
+from wpconvert.model.changed import ACT_BITS, Changed, Values
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Rewritable
 from wpconvert.transforms.base import Applied, DenseModel, Field, Option, Transform
 from wpconvert.transforms.pool_settings import DEFAULT_SIZE, MAX_SIZE, POOL, SCOPES, PoolSettings
-from wpconvert.transforms.pool_weights import Pooled, pool_weights
+from wpconvert.transforms.pool_weights import pool_weights
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _FULLY_CONNECTED = "FULLY_CONNECTED"
@@ -70,9 +69,7 @@ class PoolTransform(Transform):
 
     def check(self, options: Values) -> None:
         """UsageError for options that are wrong or contradict each other."""
-        for name in ("pool_size", "act_bits", "pool_scope", "lut_bits", "lut"):
-            if name in options:
-                next(option for option in self.options if option.name == name).check(options[name])
+        super().check(options)
         if options.get("lut") == "none" and options.get("lut_bits") == min(LUT_BITS):
             bits = min(LUT_BITS)
             raise UsageError(f"--lut none contradicts --lut-bits {bits}: rounded entries need a look-up table")
@@ -96,10 +93,10 @@ class PoolTransform(Transform):
         """Pool the weights that are chosen, in place."""
         settings = PoolSettings.from_values(options)
         act_bits = {choice.weight.key: _act_bits(choice, settings) for choice in choices}
-        pooled = pool_weights(model, choices, act_bits, settings)
-        changed = {key: changed_by(pool, act_bits[key], pooled.snr_db.get(key)) for key, pool in pooled.pools.items()}
-        notes = [*pooled.notes, _described(pooled)] if pooled.pools else pooled.notes
-        return Applied(changed, pooled.reasons, notes)
+        result = pool_weights(model, choices, act_bits, settings)
+        if result.changed:
+            result.notes.append(_described(result.changed))
+        return result
 
 
 def _act_bits(choice: Choice, settings: PoolSettings) -> int:
@@ -109,18 +106,10 @@ def _act_bits(choice: Choice, settings: PoolSettings) -> int:
     return int(choice.options.get("act_bits", settings.act_bits))
 
 
-def changed_by(pool: Side, act_bits: int = ACT_BITS, snr_db: float | None = None) -> Changed:
-    """What there is to say of a weight that is made of a pool's vectors."""
-    if not isinstance(pool, Pool):
-        raise TypeError(f"{pool} is no pool")
-    details = {"pool_size": pool.size, "index_bits": bits_for(pool.size), "act_bits": act_bits}
-    return Changed(POOL, pool, snr_db, Arithmetic(act_bits, pool.lut_shift), {"act_bits": act_bits}, details)
-
-
-def _described(pooled: Pooled) -> str:
-    """The pools in a line."""
-    pools = list({id(pool): pool for pool in pooled.pools.values()}.values())
-    first, tensors = pools[0], len(pooled.pools)
+def _described(changed: Mapping[str, Changed]) -> str:
+    """The pools of weights, by key, in a line."""
+    pools = list({id(one.side): one.side for one in changed.values() if isinstance(one.side, Pool)}.values())
+    first, tensors = pools[0], len(changed)
     most = max(pool.size for pool in pools)
     what = f"a pool of {most}" if len(pools) == 1 else f"{len(pools)} pools of at most {most}"
     where = ("no look-up table", "a look-up table computed in RAM", "a look-up table in flash")[first.lut]

@@ -39,7 +39,7 @@ from wpconvert.model.settings import Settings
 from wpconvert.model.weight import Fixed, Stored, Weight
 from wpconvert.plan.layers import layers_at
 from wpconvert.transforms.base import DenseModel
-from wpconvert.transforms.pooling import changed_by
+from wpconvert.transforms.pool_settings import changed_by
 
 
 @dataclass(frozen=True)
