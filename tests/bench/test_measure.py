@@ -12,11 +12,11 @@ import pytest
 
 from tests.bench.guest import MISSING
 from tests.support.models import ModelBuilder
-from wpconvert.benchmark.compare import layer_pairs
 from wpconvert.benchmark.cycles import OTHER
 from wpconvert.benchmark.flash import PARTS
 from wpconvert.benchmark.measure import NO_ERROR_TEXTS, benchmark, benchmark_image
 from wpconvert.benchmark.result import Benchmark
+from wpconvert.benchmark.text import layer_pairs
 from wpconvert.cli.main import run
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine

@@ -16,9 +16,8 @@ from tools.benchmark.measure import DEFAULT, DENSE, Facts, Row
 from tools.benchmark.numbers import STOCK, stock_of
 from tools.benchmark.plot import draw, pareto
 from tools.benchmark.tables import model_table, readme_table, report
-from wpconvert.benchmark.compare import layer_pairs
 from wpconvert.benchmark.result import Benchmark, ClassCount, Comparison, FunctionCount, LayerCount
-from wpconvert.benchmark.text import print_benchmark, print_comparison
+from wpconvert.benchmark.text import layer_pairs, print_benchmark, print_comparison
 
 FLASH = {"model": 1000, "kernels": 300, "runtime": 200, "C library": 100, "board": 50, "padding": 4}
 

@@ -17,9 +17,8 @@ from tests.tflite.harness import branches_builder, sparse
 from wpconvert.codecs import CODECS, STANDALONE
 from wpconvert.formats.tflite.file import read
 from wpconvert.formats.tflite.graph_reader import read_graph
-from wpconvert.plan.costs import load_costs
+from wpconvert.plan.costs import load_costs, predict
 from wpconvert.plan.layers import layers_of
-from wpconvert.plan.predict import predict
 from wpconvert.target.board import boards
 
 

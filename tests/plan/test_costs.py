@@ -13,8 +13,7 @@ from wpconvert.model.goal import DEFAULT_GOAL
 from wpconvert.model.layer import Layer, Storage
 from wpconvert.plan import costs as module
 from wpconvert.plan import features, paths
-from wpconvert.plan.costs import Cost, load_costs
-from wpconvert.plan.predict import predict
+from wpconvert.plan.costs import Cost, load_costs, predict
 from wpconvert.target.board import boards
 from wpconvert.target.image import runtime_operators
 

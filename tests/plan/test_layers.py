@@ -15,10 +15,9 @@ from wpconvert.codecs import STANDALONE
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.graph_reader import read_graph
 from wpconvert.model.layer import PLAIN, Layer, Storage
-from wpconvert.plan.costs import load_costs
+from wpconvert.plan.costs import load_costs, predict
 from wpconvert.plan.features import describe
 from wpconvert.plan.layers import layers_at, layers_of
-from wpconvert.plan.predict import predict
 
 CORE = "Cortex-M4"
 PAIRS = st.tuples(st.integers(1, 4), st.integers(1, 4))

@@ -16,13 +16,11 @@ from wpconvert.memory import predict_tflm
 from wpconvert.memory.greedy import stock
 from wpconvert.memory.lifetimes import activations
 from wpconvert.memory.tflm import scratch_of
-from wpconvert.model.goal import DEFAULT_GOAL
+from wpconvert.model.goal import BUNDLED, DEFAULT_GOAL, TFLM
 from wpconvert.model.layer import PLAIN, Layer, Storage
-from wpconvert.model.runtimes import BUNDLED, TFLM
 from wpconvert.plan import costs
-from wpconvert.plan.costs import load_costs
+from wpconvert.plan.costs import load_costs, predict
 from wpconvert.plan.layers import layers_of
-from wpconvert.plan.predict import predict
 from wpconvert.target.board import boards
 
 GOAL = replace(DEFAULT_GOAL, runtime=TFLM)

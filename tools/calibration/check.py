@@ -16,9 +16,8 @@ from wpconvert.model.goal import DEFAULT_SLOWDOWN, Goal
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.rules import AUTO, Rules
 from wpconvert.model.settings import Settings
-from wpconvert.plan.costs import CostModel, load_costs
+from wpconvert.plan.costs import CostModel, Prediction, load_costs, predict
 from wpconvert.plan.layers import layers_of
-from wpconvert.plan.predict import Prediction, predict
 from wpconvert.target.board import board_named
 
 QUANTILE = 0.95

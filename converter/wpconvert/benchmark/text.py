@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from wpconvert.benchmark.compare import Pair, layer_pairs
 from wpconvert.benchmark.result import Benchmark, Comparison
+from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.report.table import Kind, escape, print_table, shortened
 from wpconvert.report.text import short_name
 from wpconvert.units import number, percent
@@ -88,6 +89,29 @@ def _print_totals(console: Console, result: Benchmark) -> None:
     console.print(f"flash {sum(result.flash_nbytes.values()):,} bytes: {parts}")
     for note in result.notes:
         console.print(f"note: {escape(note)}")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same operator in two models: instructions before and after. `operator` is that of the model after."""
+
+    index: int
+    operator: str
+    name: str
+    before: int
+    after: int
+
+
+def layer_pairs(model: Benchmark, against: Benchmark) -> list[Pair]:
+    """The operators of both models in pairs; empty unless they are the same graph but for rewritten operators."""
+    first = [BUILTIN_NAMES.get(layer.operator, layer.operator) for layer in against.layers]
+    second = [BUILTIN_NAMES.get(layer.operator, layer.operator) for layer in model.layers]
+    if first != second:
+        return []
+    return [
+        Pair(after.index, after.operator, after.name or before.name, before.instructions, after.instructions)
+        for before, after in zip(against.layers, model.layers, strict=True)
+    ]
 
 
 def print_comparison(console: Console, result: Comparison, functions: int, profile: bool) -> None:

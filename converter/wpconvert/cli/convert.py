@@ -17,9 +17,8 @@ from wpconvert.errors import UsageError, VerificationError
 from wpconvert.job.sampling import DEFAULT_SAMPLES
 from wpconvert.methods import METHODS
 from wpconvert.model.changed import Values
-from wpconvert.model.goal import BALANCED, DEFAULT_GOAL, DEFAULT_SLOWDOWN, FILE, SIZE, SPEED
+from wpconvert.model.goal import BALANCED, BUNDLED, DEFAULT_GOAL, DEFAULT_SLOWDOWN, FILE, RUNTIMES, SIZE, SPEED
 from wpconvert.model.rules import AUTO
-from wpconvert.model.runtimes import BUNDLED, RUNTIMES
 from wpconvert.report.text import print_conversion
 from wpconvert.target.board import boards
 

@@ -3,10 +3,9 @@
 This package is the only place that knows the bytes of a blob. docs/FORMAT.md is their normative description.
 """
 
-from wpconvert.codecs.blob import Blob, Layout, parse
+from wpconvert.codecs.blob import Blob, Layout, Side, parse
 from wpconvert.codecs.pool_table import Lut, Pool
 from wpconvert.codecs.registry import CODECS, STANDALONE, Codec, Work, codec_of, decode, decode_rows, encode
-from wpconvert.codecs.side import Side
 
 __all__ = [
     "CODECS",

@@ -5,13 +5,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.codecs.alignment import aligned
-from wpconvert.codecs.side import Side
 from wpconvert.errors import ModelError
 
 MAGIC = b"WPKB"
@@ -47,6 +46,17 @@ class Layout:
     @property
     def cols(self) -> int:
         return _product(self.shape[self.row_dims :])
+
+
+class Side(Protocol):
+    """Data beside blobs that a codec reads with them, and that many blobs may share."""
+
+    @property
+    def nbytes(self) -> int:
+        """As it stands in a file."""
+
+    def pack(self) -> NDArray[np.uint8]:
+        """Its tensor, uint8[nbytes]."""
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.codecs import blob as container
-from wpconvert.codecs.blob import Blob, Layout
+from wpconvert.codecs.blob import Blob, Layout, Side
 from wpconvert.codecs.codes import bits_for, pack, row_nbytes, unpack
 from wpconvert.codecs.pool_table import LANES, Pool
 from wpconvert.codecs.rows import chunks
-from wpconvert.codecs.side import Side
 from wpconvert.errors import ModelError
 
 CODEC_ID = 6

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from wpconvert.codecs import bitmap, dcsr, dense, huffman, huffman_decode, packed, pool, rle
 from wpconvert.codecs import blob as container
-from wpconvert.codecs.blob import Blob, Layout
+from wpconvert.codecs.blob import Blob, Layout, Side
 from wpconvert.codecs.rows import chunks, default_block_log2
-from wpconvert.codecs.side import Side
 from wpconvert.errors import ModelError
 
 

@@ -10,9 +10,8 @@ from wpconvert.errors import UsageError
 from wpconvert.formats.registry import Format
 from wpconvert.methods import METHODS
 from wpconvert.model.changed import Values
-from wpconvert.model.goal import BALANCED, DEFAULT_GOAL, OPTIMIZE, Goal
+from wpconvert.model.goal import BALANCED, BUNDLED, DEFAULT_GOAL, OPTIMIZE, RUNTIMES, Goal
 from wpconvert.model.rules import AUTO, Rules
-from wpconvert.model.runtimes import BUNDLED, RUNTIMES
 from wpconvert.model.settings import Settings
 from wpconvert.target.board import board_named
 from wpconvert.transforms.registry import OPTIONS, TRANSFORMS

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wpconvert.model.runtimes import BUNDLED
-
+BUNDLED, TFLM = "bundled", "tflm"
+RUNTIMES = (BUNDLED, TFLM)
+"""What runs a rewritten model: the bundled runtime, or TensorFlow Lite Micro with CMSIS-NN and our operators."""
 BALANCED, SIZE, SPEED, FILE = "balanced", "size", "speed", "file"
 OPTIMIZE = (BALANCED, SIZE, SPEED, FILE)
 DEFAULT_SLOWDOWN = 1.10

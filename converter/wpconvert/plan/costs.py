@@ -6,15 +6,15 @@ A file for each core in the folder costs/ holds what tools/calibrate.py fitted t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from wpconvert.errors import ToolError, UnsupportedError
+from wpconvert.model.goal import BUNDLED, TFLM
 from wpconvert.model.layer import PLAIN, Layer
-from wpconvert.model.runtimes import BUNDLED, TFLM
 from wpconvert.plan import stock
 from wpconvert.plan.decoding import Features
 from wpconvert.plan.features import describe
@@ -133,6 +133,24 @@ class CostModel:
     def without_code(self, used: Iterable[str]) -> list[str]:
         """Those of these names whose code is not known and counts as nothing, sorted."""
         return sorted(frozenset(used).difference(*(code.used_by for code in self.code)))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Of one inference: every operator in order, and the whole with the interpreter. unknown: families left out."""
+
+    layers: tuple[Cost, ...]
+    total: Cost
+    unknown: tuple[str, ...]
+
+
+def predict(layers: Sequence[Layer], costs: CostModel) -> Prediction:
+    """The cost of a model with these operators. Those without cost data count as nothing and are named."""
+    found = [costs.cost(layer) for layer in layers]
+    unknown = dict.fromkeys(costs.name_of(layer) for layer, cost in zip(layers, found, strict=True) if cost is None)
+    known = tuple(NOTHING if cost is None else cost for cost in found)
+    total = sum_of((*known, *(costs.interpreter() for _ in known)))
+    return Prediction(known, total, tuple(unknown))
 
 
 def cost_path(core: str) -> Path:

@@ -11,9 +11,8 @@ from wpconvert.model.goal import BALANCED, FILE, SIZE, SPEED, WORTH, Goal
 from wpconvert.model.layer import PLAIN, Layer
 from wpconvert.model.plan import Outcome, Progress
 from wpconvert.model.rules import Choice
-from wpconvert.plan.costs import Code, Cost, CostModel, load_costs, sum_of
+from wpconvert.plan.costs import Code, Cost, CostModel, load_costs, predict, sum_of
 from wpconvert.plan.options import Item, Option, items_of, option_of
-from wpconvert.plan.predict import predict
 from wpconvert.plan.relaxed import INF
 from wpconvert.plan.search import ROUNDING, Candidate, Limits, Search
 from wpconvert.plan.solver import Picks

@@ -6,10 +6,13 @@ memory is taken, and whatever still goes wrong inside an operator is reported as
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import ParamSpec, TypeVar
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from wpconvert.errors import ModelError, UnsupportedError, UsageError
 from wpconvert.graph.arithmetic import Rounding
@@ -17,7 +20,6 @@ from wpconvert.graph.structure import Graph, Operator, Subgraph, Tensor
 from wpconvert.graph.types import INT32, Values
 from wpconvert.reference import kernels as _kernels  # noqa: F401 - importing it fills the registry
 from wpconvert.reference.registry import OPERATORS, OpContext
-from wpconvert.reference.threads import single_threaded
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,6 +62,22 @@ def _guarded(where: str, function: Callable[P, T], *args: P.args, **kwargs: P.kw
         return shielded(function, *args, **kwargs)
     except (ModelError, UnsupportedError) as error:
         raise type(error)(f"{where}: {error}") from error
+
+
+@functools.cache
+def _controller() -> ThreadpoolController:
+    """The controller of the loaded libraries; looking for them takes milliseconds, hence once."""
+    return ThreadpoolController()
+
+
+def _single_threaded() -> AbstractContextManager[object]:
+    """A context in which matrix products run on the calling thread only; results do not depend on it.
+
+    The matrix products of these models take microseconds, less than waking the library's worker threads; where other
+    processes hold the cores, waiting for the workers makes a run tens of times slower.
+    """
+    limited: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
+    return limited
 
 
 class _Program:
@@ -219,7 +237,7 @@ class Interpreter:
     def _execute(self, inputs: Sequence[Values]) -> dict[int, Values]:
         values = dict(self._program.constants)
         values.update(self._checked_inputs(inputs))
-        with single_threaded():
+        with _single_threaded():
             for context in self._contexts:
                 self._execute_operator(context, values)
         return values

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wpconvert.model.runtimes import BUNDLED
+from wpconvert.model.goal import BUNDLED
 from wpconvert.report.view import View
 from wpconvert.transforms.registry import FIELDS
 from wpconvert.units import percent, quantity

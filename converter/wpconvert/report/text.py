@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from wpconvert.model.runtimes import BUNDLED
+from wpconvert.model.goal import BUNDLED
 from wpconvert.report.result import (
     Conversion,
     Forecast,

@@ -28,13 +28,12 @@ from wpconvert.memory import ArenaPrediction, predict, predict_tflm
 from wpconvert.memory.lifetimes import activations
 from wpconvert.memory.offline import MemoryPlan, memory_plan
 from wpconvert.model.encoded import Encoded
-from wpconvert.model.goal import DEFAULT_GOAL, Goal
+from wpconvert.model.goal import DEFAULT_GOAL, TFLM, Goal
 from wpconvert.model.layer import Layer
 from wpconvert.model.plan import Outcome, Progress, encode_all
 from wpconvert.model.provenance import Provenance
 from wpconvert.model.reasons import rewritten_before
 from wpconvert.model.rules import Choice
-from wpconvert.model.runtimes import TFLM
 from wpconvert.model.settings import Settings
 from wpconvert.model.weight import Fixed, Stored, Weight
 from wpconvert.plan.layers import layers_at
