@@ -63,7 +63,8 @@ def test_a_vector_holds_consecutive_channels_of_one_tap() -> None:
     assert lanes((2, 3, 10)).tolist() == [8, 2] * 6
 
 
-@settings(max_examples=30)
+# The first call imports scikit-learn.
+@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 60), st.integers(1, 40), st.integers(0, 20), SEEDS)
 def test_a_pool_has_at_most_its_size_and_no_vector_twice(count: int, size: int, zeros: int, seed: int) -> None:
     vectors = gaussian(seed, count)
