@@ -15,8 +15,7 @@ from wpconvert import __version__
 from wpconvert.batch.cluster import connected
 from wpconvert.batch.journal import Journal, Stamp, source_of
 from wpconvert.batch.manifest import Task
-from wpconvert.batch.work import DONE, FAILED, PROCESSES
-from wpconvert.errors import ToolError
+from wpconvert.batch.work import DONE, PROCESSES, failed
 from wpconvert.interrupts import Interrupted, listen, restore_handlers
 
 KEPT = "kept"
@@ -113,11 +112,7 @@ def _converted(
             yield task, source, _fields(future)
             submit(1)
     for task, source in (*pending.values(), *left):
-        yield (
-            task,
-            source,
-            {"status": FAILED, "exit_code": ToolError.exit_code, "message": f"{lost}; run the batch again"},
-        )
+        yield task, source, failed(f"{lost}; run the batch again")
 
 
 @contextmanager
@@ -154,4 +149,4 @@ def _fields(future: Any) -> dict[str, Any]:
         message = f"worker: {' '.join(str(error).split()) or type(error).__name__}"
     else:
         return fields
-    return {"status": FAILED, "exit_code": ToolError.exit_code, "message": message}
+    return failed(message)

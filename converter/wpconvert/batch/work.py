@@ -95,7 +95,7 @@ def convert(folder: str, model: str, output: str, options: Sequence[str], versio
     folder: that the options' paths start at. version: of the tool that asks for it.
     """
     if version != __version__:
-        return _failed(f"the worker has wpconvert {__version__}, not {version}; install the same version everywhere")
+        return failed(f"the worker has wpconvert {__version__}, not {version}; install the same version everywhere")
     with temporary_folder() as scratch:
         report = scratch / "report.json"
         command = [sys.executable, "-m", "wpconvert.cli.main", "convert", model, "-o", output, *options]
@@ -103,15 +103,15 @@ def convert(folder: str, model: str, output: str, options: Sequence[str], versio
             Path(output).parent.mkdir(parents=True, exist_ok=True)
             process, errors = PROCESSES.run([*command, "-q", "--report", str(report)], folder, _at_once())
         except OSError as error:
-            return _failed(f"{error.filename or command[0]}: {error.strerror or error}")
+            return failed(f"{error.filename or command[0]}: {error.strerror or error}")
         if process.returncode < 0:
             remove_left(Path(output).parent)
             name = signal.Signals(-process.returncode).name
-            return _failed(f"the conversion was terminated by {name}, perhaps for lack of memory")
+            return failed(f"the conversion was terminated by {name}, perhaps for lack of memory")
         if process.returncode or not report.exists():
             lines = [line for line in errors.splitlines() if line.strip()]
             message = lines[-1].removeprefix("wpconvert: ") if lines else f"exited with code {process.returncode}"
-            return _failed(message, process.returncode)
+            return failed(message, process.returncode)
         content = json.loads(report.read_text("utf-8"))
     return {"status": DONE, "nbytes_before": content["nbytes_before"], "nbytes_after": content["nbytes_after"]}
 
@@ -123,5 +123,6 @@ def _at_once() -> int:
     return int(get_worker().state.nthreads)
 
 
-def _failed(message: str, exit_code: int = ToolError.exit_code) -> dict[str, Any]:
+def failed(message: str, exit_code: int = ToolError.exit_code) -> dict[str, Any]:
+    """The fields of the result of a model that was not converted."""
     return {"status": FAILED, "exit_code": exit_code, "message": message}

@@ -7,22 +7,19 @@ from numpy.typing import NDArray
 
 from wpconvert.codecs import blob as container
 from wpconvert.codecs.blob import Blob, Layout
-from wpconvert.codecs.rows import DEFAULT_BLOCK_LOG2, WIDE_INDEX, chunks, pack_index, starts, unpack_index
+from wpconvert.codecs.codes import row_nbytes
+from wpconvert.codecs.rows import WIDE_INDEX, chunks, pack_index, starts, unpack_index
 from wpconvert.errors import ModelError
 
 CODEC_ID = 3
 
 
-def _row_nbytes(cols: int) -> int:
-    return (cols + 7) // 8
-
-
 def minimum_nbytes(layout: Layout, nnz: int) -> int:
     """The blob's size before header and row index: a byte a non-zero, a bit a weight."""
-    return nnz + layout.rows * _row_nbytes(layout.cols)
+    return nnz + layout.rows * row_nbytes(layout.cols, 1)
 
 
-def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int = DEFAULT_BLOCK_LOG2) -> NDArray[np.uint8]:
+def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int) -> NDArray[np.uint8]:
     """Encode int8[rows, cols] to a blob, uint8[nbytes]."""
     rows, cols = matrix.shape
     counts = np.zeros(rows, np.int64)
@@ -38,18 +35,13 @@ def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int = DEFAULT_B
     return container.build(CODEC_ID, layout, block_log2, flags, [[index], bits, values])
 
 
-def work(blob: Blob, matrix: NDArray[np.int8]) -> dict[str, int]:  # noqa: ARG001 - one signature for all codecs
-    """Stored elements."""
-    return {"stored": len(blob.sections[2])}
-
-
 class Decoder:
     """Random access to the rows of a bitmap blob; construction checks all of it."""
 
     def __init__(self, blob: Blob) -> None:
         blob.expect(sections=3, flags=WIDE_INDEX)
         self._cols = blob.cols
-        nbytes = _row_nbytes(blob.cols)
+        nbytes = row_nbytes(blob.cols, 1)
         self._bits = blob.section(1, "u1", blob.rows * nbytes).reshape(blob.rows, nbytes)
         self._values = blob.section(2, "i1")
         if blob.cols % 8 and (self._bits[:, -1] >> blob.cols % 8).any():

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from wpconvert.codecs import blob as container
 from wpconvert.codecs.blob import Blob, Layout
 from wpconvert.codecs.rows import (
-    DEFAULT_BLOCK_LOG2,
     SPARSE_FLAGS,
     IntArray,
     chunks,
@@ -37,11 +36,6 @@ _MAX_OFFSET = 255
 _PADDING = np.iinfo(np.int64).max // 2
 _LANE = np.arange(LANES)[:, None]
 _POPCOUNT4 = np.array([bin(i).count("1") for i in range(16)], np.int64)
-
-
-def minimum_nbytes(layout: Layout, nnz: int) -> int:
-    """A lower bound of the blob's size: a value and a nibble a non-zero, a count a row."""
-    return nnz + nnz // 2 + layout.rows
 
 
 def slopes_of(counts: IntArray, cols: int) -> IntArray:
@@ -134,7 +128,7 @@ def _stored_elements(chunk: NDArray[np.int8]) -> tuple[NDArray[np.bool_], IntArr
     return stored, columns, counts, _group(columns, counts, cols)
 
 
-def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int = DEFAULT_BLOCK_LOG2) -> NDArray[np.uint8]:
+def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int) -> NDArray[np.uint8]:
     """Encode int8[rows, cols] to a blob, uint8[nbytes]."""
     rows, cols = matrix.shape
     counts = np.zeros(rows, np.int64)

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from wpconvert.codecs import blob as container
 from wpconvert.codecs.blob import Blob, Layout
-from wpconvert.codecs.rows import DEFAULT_BLOCK_LOG2
 
 CODEC_ID = 0
 
@@ -17,7 +16,7 @@ def minimum_nbytes(layout: Layout, nnz: int) -> int:  # noqa: ARG001 - one signa
     return layout.rows * layout.cols
 
 
-def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int = DEFAULT_BLOCK_LOG2) -> NDArray[np.uint8]:
+def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int) -> NDArray[np.uint8]:
     """Encode int8[rows, cols] to a blob, uint8[nbytes]."""
     return container.build(CODEC_ID, layout, block_log2, 0, [[np.ascontiguousarray(matrix)]])
 

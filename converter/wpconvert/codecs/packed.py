@@ -16,7 +16,7 @@ from wpconvert.codecs import blob as container
 from wpconvert.codecs.alignment import aligned
 from wpconvert.codecs.blob import Blob, Layout
 from wpconvert.codecs.codes import bits_for, pack, row_nbytes, unpack
-from wpconvert.codecs.rows import DEFAULT_BLOCK_LOG2, chunks
+from wpconvert.codecs.rows import chunks
 from wpconvert.errors import ModelError
 
 CODEC_ID = 4
@@ -122,7 +122,7 @@ def _codes_of_values(tables: NDArray[np.int8]) -> NDArray[np.uint8]:
     return codes
 
 
-def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int = DEFAULT_BLOCK_LOG2) -> NDArray[np.uint8]:
+def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int) -> NDArray[np.uint8]:
     """Encode int8[rows, cols] to a blob, uint8[nbytes]; ModelError when no code of 7 bits can hold the values."""
     choice = min(_choices(matrix, layout), key=lambda c: (c.nbytes(layout), c.mapping), default=None)
     if choice is None:

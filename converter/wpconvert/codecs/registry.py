@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wpconvert.codecs import bitmap, dcsr, dense, huffman, huffman_decode, packed, pool, rle
 from wpconvert.codecs import blob as container
 from wpconvert.codecs.blob import Blob, Layout, Side
-from wpconvert.codecs.rows import chunks, default_block_log2
+from wpconvert.codecs.rows import chunks, default_block_log2, nibbles_nbytes, stored_elements
 from wpconvert.errors import ModelError
 
 
@@ -76,8 +76,8 @@ CODECS: dict[str, Codec] = {
             "non-zero values and 4-bit column differences; smaller than dense from about 40 % zeros",
             _alone(rle.encode),
             rle.Decoder,
-            rle.minimum_nbytes,
-            rle.work,
+            nibbles_nbytes,
+            stored_elements,
         ),
         Codec(
             dcsr.CODEC_ID,
@@ -85,7 +85,7 @@ CODECS: dict[str, Codec] = {
             "delta-compressed sparse rows in SIMD groups of 16; smaller than dense from about 40 % zeros",
             _alone(dcsr.encode),
             dcsr.Decoder,
-            dcsr.minimum_nbytes,
+            nibbles_nbytes,
             dcsr.work,
         ),
         Codec(
@@ -95,7 +95,7 @@ CODECS: dict[str, Codec] = {
             _alone(bitmap.encode),
             bitmap.Decoder,
             bitmap.minimum_nbytes,
-            bitmap.work,
+            stored_elements,
         ),
         Codec(
             packed.CODEC_ID,

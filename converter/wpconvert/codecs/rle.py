@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from wpconvert.codecs import blob as container
 from wpconvert.codecs.blob import Blob, Layout
 from wpconvert.codecs.rows import (
-    DEFAULT_BLOCK_LOG2,
     SPARSE_FLAGS,
     IntArray,
     chunks,
@@ -28,12 +27,7 @@ CODEC_ID = 1
 FILLER = 15
 
 
-def minimum_nbytes(layout: Layout, nnz: int) -> int:
-    """A lower bound of the blob's size, from the number of non-zeros alone."""
-    return nnz + nnz // 2 + layout.rows
-
-
-def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int = DEFAULT_BLOCK_LOG2) -> NDArray[np.uint8]:
+def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int) -> NDArray[np.uint8]:
     """Encode int8[rows, cols] to a blob, uint8[nbytes]."""
     rows, cols = matrix.shape
     values: list[NDArray[np.int8]] = []
@@ -74,11 +68,6 @@ def encode(matrix: NDArray[np.int8], layout: Layout, block_log2: int = DEFAULT_B
 def _pack(nibbles: NDArray[np.uint8]) -> NDArray[np.uint8]:
     pairs = (nibbles[0::2] << np.uint8(4)) | nibbles[1::2]
     return np.asarray(pairs, np.uint8)
-
-
-def work(blob: Blob, matrix: NDArray[np.int8]) -> dict[str, int]:  # noqa: ARG001 - one signature for all codecs
-    """Stored elements, fillers too."""
-    return {"stored": len(blob.sections[2])}
 
 
 class Decoder:

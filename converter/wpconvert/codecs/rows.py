@@ -30,6 +30,16 @@ def default_block_log2(layout: Layout) -> int:  # noqa: ARG001 - one signature f
     return DEFAULT_BLOCK_LOG2
 
 
+def nibbles_nbytes(layout: Layout, nnz: int) -> int:
+    """A lower bound of a sparse blob's size: a value and a nibble a non-zero, a count a row."""
+    return nnz + nnz // 2 + layout.rows
+
+
+def stored_elements(blob: Blob, matrix: NDArray[np.int8]) -> dict[str, int]:  # noqa: ARG001 - one signature for all codecs
+    """What decoding takes of a blob whose section 2 holds the stored elements, fillers too."""
+    return {"stored": len(blob.sections[2])}
+
+
 def chunks(rows: int, cols: int) -> Iterator[tuple[int, int]]:
     """Half-open row ranges [first, last) of about CHUNK_ELEMENTS elements that cover all rows."""
     step = max(1, CHUNK_ELEMENTS // cols)

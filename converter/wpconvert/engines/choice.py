@@ -30,8 +30,12 @@ def engine_named(name: str | None) -> Engine | None:
 
 def candidates(engine: Engine | None) -> list[Engine]:
     """The engines to try, in order; None: no one has chosen."""
-    first = [ENGINES[name] for name in EXACT] if engine is None else [engine]
+    first = _asked(engine)
     return first if LAST in [one.name for one in first] else [*first, ENGINES[LAST]]
+
+
+def _asked(engine: Engine | None) -> list[Engine]:
+    return [ENGINES[name] for name in EXACT] if engine is None else [engine]
 
 
 def problem_of(engine: Engine, models: Sequence[Executable]) -> str | None:
@@ -45,7 +49,7 @@ def problem_of(engine: Engine, models: Sequence[Executable]) -> str | None:
 def running_engine(engine: Engine | None, model: Executable) -> Engine:
     """That engine, or the fastest exact one; UnsupportedError where it cannot run the model."""
     tried: list[tuple[Engine, str]] = []
-    for one in [engine] if engine is not None else [ENGINES[name] for name in EXACT]:
+    for one in _asked(engine):
         problem = problem_of(one, [model])
         if problem is None:
             return one
@@ -55,7 +59,7 @@ def running_engine(engine: Engine | None, model: Executable) -> Engine:
 
 def exact_engines() -> list[TracingEngine]:
     """The engines that compute what the device computes, fastest first."""
-    return [engine for engine in map(ENGINES.__getitem__, EXACT) if isinstance(engine, TracingEngine)]
+    return [engine for engine in _asked(None) if isinstance(engine, TracingEngine)]
 
 
 def exact_engine(model: Executable) -> TracingEngine | None:
