@@ -14,7 +14,6 @@ from wpconvert.job.file import convert_file
 from wpconvert.job.outputs import Outputs
 from wpconvert.job.progress import Stages, silent
 from wpconvert.job.request import Request
-from wpconvert.job.sampling import Sampling
 
 
 def convert(
@@ -83,12 +82,7 @@ def convert(
         raise UsageError("in_place needs the path of a model, not its bytes")
     with Files() as files:
         file = files.model(model)
-        sampling = Sampling(
-            inputs=files.samples(inputs, "inputs"),
-            evaluation=files.samples(evaluation, "evaluation"),
-            count=random,
-            seed=seed,
-        )
+        sampling = files.sampling(inputs, evaluation, random, seed)
         request = Request(
             method=method,
             rules=optional_path(rules),

@@ -11,7 +11,6 @@ from wpconvert.benchmark.result import Benchmark, Comparison
 from wpconvert.job.bench import bench_files
 from wpconvert.job.progress import Stages, silent
 from wpconvert.job.run import Place, run_file
-from wpconvert.job.sampling import Sampling
 from wpconvert.target.result import TargetReport
 from wpconvert.target.runner import DEFAULT_TIMEOUT_S
 
@@ -45,7 +44,7 @@ def run(
         report = run_file(
             file.path,
             Place(target=target, simulator=simulator, timeout_s=timeout, arena_nbytes=arena),
-            sampling=Sampling(inputs=files.samples(inputs, "inputs"), count=random, seed=seed),
+            sampling=files.sampling(inputs, None, random, seed),
             output=optional_path(output),
             stages=progress,
         )

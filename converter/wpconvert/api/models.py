@@ -14,7 +14,6 @@ from wpconvert.job.inspect import inspect_file
 from wpconvert.job.lower import lower_file
 from wpconvert.job.progress import Stages, silent
 from wpconvert.job.restore import restore_file
-from wpconvert.job.sampling import Sampling
 from wpconvert.job.verify import verify_files
 from wpconvert.report.inspection import Inspection
 from wpconvert.report.result import Verification
@@ -41,12 +40,7 @@ def verify(
     """
     with Files() as files:
         first, second = files.model(original), files.model(rewritten)
-        sampling = Sampling(
-            inputs=files.samples(inputs, "inputs"),
-            evaluation=files.samples(evaluation, "evaluation"),
-            count=random,
-            seed=seed,
-        )
+        sampling = files.sampling(inputs, evaluation, random, seed)
         return verify_files(first.path, second.path, sampling=sampling, engine=engine, stages=progress)
 
 

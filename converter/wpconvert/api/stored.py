@@ -18,6 +18,7 @@ from wpconvert.api.paths import PathLike
 from wpconvert.errors import UsageError, WpconvertError
 from wpconvert.files import staging
 from wpconvert.formats.registry import suffix_of
+from wpconvert.job.sampling import Sampling
 
 Model = PathLike | bytes | bytearray | memoryview
 """The path of a .tflite or .onnx file, or its bytes."""
@@ -85,6 +86,11 @@ class Files:
                     except ValueError as error:
                         raise UsageError(f"{name}: array {array_name!r} is not an array of numbers") from error
         return path
+
+    def sampling(self, inputs: Samples | None, evaluation: Samples | None, random: int | None, seed: int) -> Sampling:
+        """What models run on, of the parameters of these names."""
+        given, labelled = self.samples(inputs, "inputs"), self.samples(evaluation, "evaluation")
+        return Sampling(inputs=given, evaluation=labelled, count=random, seed=seed)
 
     def _place(self, name: str) -> Stored:
         self._made.append(Stored(self._stack.enter_context(staging(None)) / name, name))

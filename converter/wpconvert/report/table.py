@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
+from typing import TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -22,6 +23,10 @@ class Kind(Enum):
     NAME = "its end stays"
     TEXT = "wraps between words"
 
+
+T = TypeVar("T")
+Column = tuple[str, Kind, Callable[[T], str]]
+"""Title and kind of a column of a table of items, and the cell of an item in it."""
 
 _LEAST = {Kind.NAME: 14, Kind.TEXT: 16}
 """Cells of the terminal that a column which gives way keeps."""
@@ -76,6 +81,12 @@ def print_table(
         ]
         table.add_row(*map(escape_markup, cells))
     console.print(table, soft_wrap=False)
+
+
+def print_items(console: Console, columns: Sequence[Column[T]], items: Iterable[T]) -> None:
+    """Print a row for each item; nothing for none."""
+    rows = [[cell(item) for _, _, cell in columns] for item in items]
+    print_table(console, [(title, kind) for title, kind, _ in columns], rows)
 
 
 def _widths(available: int, columns: Sequence[tuple[str, Kind]], rows: Sequence[Sequence[str]]) -> list[int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from rich.console import Console
 
@@ -10,6 +11,7 @@ from wpconvert.model.goal import BUNDLED
 from wpconvert.report.result import (
     Conversion,
     Forecast,
+    FrontPoint,
     Measurement,
     OutputComparison,
     Restored,
@@ -17,7 +19,7 @@ from wpconvert.report.result import (
     TensorResult,
     Verification,
 )
-from wpconvert.report.table import Kind, escape, print_table, shortened
+from wpconvert.report.table import Column, Kind, escape, print_items, shortened
 from wpconvert.transforms.registry import FIELDS
 from wpconvert.units import change, decibels, number, percent, quantity, shape_text, share
 
@@ -73,42 +75,39 @@ def print_conversion(console: Console, report: Conversion, verbose: bool, front:
         console.print(f"wrote {escape(path)}")
 
 
-def _name(tensor: TensorResult, verbose: bool) -> str:
-    return f"{tensor.name} [{tensor.key}]" if verbose else short_name(tensor.name, tensor.key)
+def _first_columns(title: str, verbose: bool, detailed: bool) -> list[Column[TensorResult]]:
+    """Names of tensors under a title, with `detailed` operator and shape, and the share of zeros."""
+    columns: list[Column[TensorResult]] = [
+        (title, Kind.NAME, lambda t: f"{t.name} [{t.key}]" if verbose else short_name(t.name, t.key)),
+        ("operator", Kind.WORD, lambda t: "+".join(t.operators)),
+        ("shape", Kind.WORD, lambda t: shape_text(t.shape)),
+        ("zeros", Kind.NUMBER, lambda t: share(t.sparsity)),
+    ]
+    return columns if detailed else [columns[0], columns[-1]]
 
 
 def _print_rewritten(console: Console, report: Conversion, verbose: bool) -> None:
     predicted = report.forecast is not None
-    detailed = verbose or not predicted
-    changed = any(tensor.details or tensor.snr_db is not None for tensor in report.tensors)
-    shown = [one for one in FIELDS.values() if one.title and any(one.name in t.details for t in report.tensors)]
-    columns = [
-        ("tensor", Kind.NAME),
-        *([("operator", Kind.WORD), ("shape", Kind.WORD)] if detailed else []),
-        ("zeros", Kind.NUMBER),
-        ("method", Kind.WORD),
-        ("before", Kind.NUMBER),
-        ("after", Kind.NUMBER),
-        *((one.title or "", Kind.NUMBER) for one in shown),
-        *([("weight SNR", Kind.NUMBER)] if changed else []),
-        *([("cycles", Kind.NUMBER), ("why", Kind.TEXT)] if predicted else []),
+    rewritten = [tensor for tensor in report.tensors if tensor.method != "none"]
+    columns: list[Column[TensorResult]] = [
+        *_first_columns("tensor", verbose, detailed=verbose or not predicted),
+        ("method", Kind.WORD, lambda t: t.method),
+        ("before", Kind.NUMBER, lambda t: number(t.nbytes_before)),
+        ("after", Kind.NUMBER, lambda t: number(t.nbytes_after)),
     ]
-    rows = [
-        [
-            _name(tensor, verbose),
-            *(["+".join(tensor.operators), shape_text(tensor.shape)] if detailed else []),
-            share(tensor.sparsity),
-            tensor.method,
-            number(tensor.nbytes_before),
-            number(tensor.nbytes_after),
-            *(number(tensor.details.get(one.name)) for one in shown),
-            *([_snr(tensor)] if changed else []),
-            *([number(tensor.cycles), tensor.reason or ""] if predicted else []),
-        ]
-        for tensor in report.tensors
-        if tensor.method != "none"
-    ]
-    print_table(console, columns, rows)
+    for field in FIELDS.values():
+        if field.title and any(field.name in tensor.details for tensor in report.tensors):
+            columns.append((field.title, Kind.NUMBER, partial(_detail, field.name)))
+    if any(tensor.details or tensor.snr_db is not None for tensor in report.tensors):
+        columns.append(("weight SNR", Kind.NUMBER, _snr))
+    if predicted:
+        columns.append(("cycles", Kind.NUMBER, lambda t: number(t.cycles)))
+        columns.append(("why", Kind.TEXT, lambda t: t.reason or ""))
+    print_items(console, columns, rewritten)
+
+
+def _detail(name: str, tensor: TensorResult) -> str:
+    return number(tensor.details.get(name))
 
 
 def _snr(tensor: TensorResult) -> str:
@@ -118,25 +117,12 @@ def _snr(tensor: TensorResult) -> str:
 
 def _print_kept(console: Console, report: Conversion, verbose: bool) -> None:
     """Unchanged tensors; operator and shape only when asked, to leave room for the reason."""
-    columns = [
-        ("unchanged", Kind.NAME),
-        *([("operator", Kind.WORD), ("shape", Kind.WORD)] if verbose else []),
-        ("zeros", Kind.NUMBER),
-        ("bytes", Kind.NUMBER),
-        ("reason", Kind.TEXT),
+    columns: list[Column[TensorResult]] = [
+        *_first_columns("unchanged", verbose, detailed=verbose),
+        ("bytes", Kind.NUMBER, lambda t: number(t.nbytes_before)),
+        ("reason", Kind.TEXT, lambda t: t.reason or ""),
     ]
-    rows = [
-        [
-            _name(tensor, verbose),
-            *(["+".join(tensor.operators), shape_text(tensor.shape)] if verbose else []),
-            share(tensor.sparsity),
-            number(tensor.nbytes_before),
-            tensor.reason or "",
-        ]
-        for tensor in report.tensors
-        if tensor.method == "none"
-    ]
-    print_table(console, columns, rows)
+    print_items(console, columns, [tensor for tensor in report.tensors if tensor.method == "none"])
 
 
 def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int], front: bool) -> None:
@@ -145,26 +131,19 @@ def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int],
     flash: bytes of model and code, now and of the dense model.
     """
     if front:
-        columns = [
-            ("", Kind.WORD),
-            ("file", Kind.NUMBER),
-            ("flash", Kind.NUMBER),
-            ("cycles", Kind.NUMBER),
-            ("vs. dense", Kind.NUMBER),
-            ("tensors by method", Kind.TEXT),
+        columns: list[Column[FrontPoint]] = [
+            ("", Kind.WORD, lambda point: "→" if point.chosen else ""),
+            ("file", Kind.NUMBER, lambda point: number(point.nbytes)),
+            ("flash", Kind.NUMBER, lambda point: number(point.flash_nbytes)),
+            ("cycles", Kind.NUMBER, lambda point: number(point.cycles)),
+            ("vs. dense", Kind.NUMBER, lambda point: f"{point.cycles / max(1, forecast.cycles_dense):.3f} ×"),
+            (
+                "tensors by method",
+                Kind.TEXT,
+                lambda point: ", ".join(f"{n} {m}" for m, n in sorted(point.methods.items())),
+            ),
         ]
-        rows = [
-            [
-                "→" if point.chosen else "",
-                number(point.nbytes),
-                number(point.flash_nbytes),
-                number(point.cycles),
-                f"{point.cycles / max(1, forecast.cycles_dense):.3f} ×",
-                ", ".join(f"{count} {name}" for name, count in sorted(point.methods.items())),
-            ]
-            for point in forecast.front
-        ]
-        print_table(console, columns, rows)
+        print_items(console, columns, forecast.front)
     parts = [
         (f"instructions{_excluding(forecast.not_predicted)}", forecast.instructions, forecast.instructions_dense),
         (f"cycles{_excluding(forecast.not_predicted)}", forecast.cycles, forecast.cycles_dense),
