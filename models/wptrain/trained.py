@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from . import weight_pool
+from .methods.pool import weights as weight_pool
 from .networks import NETWORKS
 
 _FORMAT = "wptrain network 1"

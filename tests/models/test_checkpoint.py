@@ -12,11 +12,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch not installed: training needs `make setup-train`")
 
 from wpconvert.errors import FileError, UsageError  # noqa: E402 - as below
-from wptrain.checkpoint import Checkpoint, Value  # noqa: E402 - the import needs torch
 from wptrain.data import digits  # noqa: E402
 from wptrain.errors import DataError  # noqa: E402
+from wptrain.loop.checkpoint import Checkpoint, Value  # noqa: E402 - the import needs torch
+from wptrain.loop.trainer import Selected, TrainConfig, fit, make_deterministic  # noqa: E402
 from wptrain.networks.ds_cnn import DsCnn  # noqa: E402
-from wptrain.training import Selected, TrainConfig, fit, make_deterministic  # noqa: E402
 
 CONFIG = TrainConfig(epochs=3, seed=5, batch_size=128)
 SETTINGS: dict[str, Value] = {"network": "ds-cnn", "seed": 5}

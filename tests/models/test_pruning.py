@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch not installed: pruning needs the training environment")
 
-from wptrain import pruning  # noqa: E402 - the import needs torch
+from wptrain.methods import magnitude as pruning  # noqa: E402 - the import needs torch
 from wptrain.networks.ds_cnn import DsCnn  # noqa: E402
 
 

@@ -14,7 +14,7 @@ pytest.importorskip("mlflow", reason="mlflow not installed: tracking needs `make
 
 from wpconvert.errors import FileError
 from wpconvert.interrupts import Interrupted
-from wptrain.tracking import DATABASE, track
+from wptrain.report.tracking import DATABASE, track
 
 # Ends itself as by kill -9 after so many commands to the database.
 KILLED_AT = """
@@ -22,7 +22,7 @@ import os, signal, sys
 from pathlib import Path
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
-from wptrain.tracking import track
+from wptrain.report.tracking import track
 left = int(sys.argv[1])
 @event.listens_for(Engine, "before_cursor_execute")
 def count(*_):

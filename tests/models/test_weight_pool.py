@@ -17,12 +17,19 @@ import torch
 from torch import nn
 
 from wptrain import data
-from wptrain.activation import FakeQuant, level
+from wptrain.loop.trainer import distillation
+from wptrain.methods.pool.weights import (
+    LEAST_GAIN,
+    PooledWeight,
+    WeightPool,
+    make_gains_positive,
+    pooled_layers,
+    pooled_weight,
+)
+from wptrain.quantise.activation import FakeQuant, level
 from wptrain.recipes.pool import PoolSettings, pooled
 from wptrain.recipes.pool import pool as pool_recipe
 from wptrain.trained import Trained, build
-from wptrain.training import distillation
-from wptrain.weight_pool import LEAST_GAIN, PooledWeight, WeightPool, make_gains_positive, pooled_layers, pooled_weight
 
 
 def some_pool() -> WeightPool:
@@ -147,8 +154,8 @@ def test_exported_weights_are_exactly_pool_vectors() -> None:
     from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415
 
     from wpconvert.transforms.pool import cut  # noqa: PLC0415
-    from wptrain.litert import WEIGHT_OPERATORS, operator_name  # noqa: PLC0415
-    from wptrain.recipes.export import export  # noqa: PLC0415
+    from wptrain.exporters.litert import WEIGHT_OPERATORS, operator_name  # noqa: PLC0415
+    from wptrain.exporters.trained import export  # noqa: PLC0415
 
     torch.manual_seed(0)
     dense = Trained("ds-cnn", (8, 8, 1), 10, build("ds-cnn", 1, 10).eval())

@@ -15,14 +15,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from wpconvert.errors import UsageError
 from wpconvert.files import write_all
 
-from ..checkpoint import Checkpoint
 from ..data.module import DataModule
+from ..loop.checkpoint import Checkpoint
+from ..loop.trainer import Selected, TrainSettings, evaluate
 from ..networks import NETWORKS
 from ..recipes import pool as pool_recipe
 from ..recipes import pretrain as pretrain_recipe
-from ..tracking import Run, track
+from ..report.tracking import Run, track
 from ..trained import Trained, build
-from ..training import Selected, TrainSettings, evaluate
 from .options import (
     ERR,
     BatchOption,
@@ -212,8 +212,8 @@ def export(
         raise UsageError(f"--out {out}: expected a name that ends in .tflite or .onnx")
     quiet_converters()
     # Takes seconds, which only this command needs to spend.
-    from ..recipes.export import export as to_tflite  # noqa: PLC0415
-    from ..recipes.export import export_onnx  # noqa: PLC0415
+    from ..exporters.trained import export as to_tflite  # noqa: PLC0415
+    from ..exporters.trained import export_onnx  # noqa: PLC0415
 
     try:
         content = export_onnx(load_network(source)) if suffix == ".onnx" else to_tflite(*load_pair(source, dataset))

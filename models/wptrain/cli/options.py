@@ -17,8 +17,8 @@ from wpconvert.errors import FileError, UsageError
 from .. import data
 from ..data.module import DataModule
 from ..errors import DataError
+from ..loop.trainer import PRECISIONS, choose_device
 from ..trained import Trained
-from ..training import PRECISIONS, choose_device
 
 ERR = Console(stderr=True, highlight=False)
 

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ..card import Card, Score, render
 from ..data import digits
 from ..data.module import DataModule, whole
-from ..export import to_int8_tflite
-from ..litert import ModelFacts, correct, describe, quantise
+from ..exporters.litert import ModelFacts, correct, describe, quantise
+from ..exporters.tflite import to_int8_tflite
+from ..loop.trainer import TrainConfig, fit, make_deterministic
+from ..methods.magnitude import MagnitudePruner, Schedule, Scope, prunable_layers, sparsity_within
 from ..networks.ds_cnn import DsCnn
-from ..pruning import MagnitudePruner, Schedule, Scope, prunable_layers, sparsity_within
-from ..training import TrainConfig, fit, make_deterministic
+from ..report.card import Card, Score, render
 from . import zoo
 
 SPARSE_FILE = "digits_ds_cnn.tflite"

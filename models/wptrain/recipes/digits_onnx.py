@@ -23,11 +23,11 @@ from torch import nn
 
 from wpconvert.lowering import calibrate, lower
 
-from ..card import Card, Score, render
 from ..data import digits as data
 from ..data.module import DataModule, SplitName, whole
-from ..export import INPUT_NAME, OUTPUT_NAME
-from ..litert import ModelFacts, describe
+from ..exporters.litert import ModelFacts, describe
+from ..exporters.tflite import INPUT_NAME, OUTPUT_NAME
+from ..report.card import Card, Score, render
 from . import digits, zoo
 
 ONNX_FILE = "digits_onnx.onnx"

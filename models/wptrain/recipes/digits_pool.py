@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..card import Card, Score, render
 from ..data import digits as data
 from ..data.module import whole
-from ..litert import correct, describe, describe_pool, quantise
-from ..pooled_export import to_pooled_tflite
+from ..exporters.litert import correct, describe, describe_pool, quantise
+from ..exporters.pooled import to_pooled_tflite
+from ..methods.pool.weights import pooled_layers
+from ..report.card import Card, Score, render
 from ..trained import Trained
-from ..weight_pool import pooled_layers
 from . import digits, zoo
 from .pool import PoolSettings, pool
 

@@ -10,9 +10,9 @@ from torch import nn
 from wpconvert.transforms.pool import LUT_BITS, MAX_SIZE
 
 from ..data.module import DataModule
+from ..loop.trainer import Checkpoint, Observer, Selected, TrainSettings, choose_device, fit, make_deterministic
+from ..methods.pool.weights import PoolKeeper, WeightPool, attach, cluster_weights, make_gains_positive
 from ..trained import Pooling, Trained
-from ..training import Checkpoint, Observer, Selected, TrainSettings, choose_device, fit, make_deterministic
-from ..weight_pool import PoolKeeper, WeightPool, attach, cluster_weights, make_gains_positive
 
 
 @dataclass(frozen=True)

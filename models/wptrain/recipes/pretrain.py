@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..data.module import DataModule
+from ..loop.trainer import Checkpoint, Observer, Selected, TrainSettings, choose_device, fit, make_deterministic
 from ..trained import Trained, build
-from ..training import Checkpoint, Observer, Selected, TrainSettings, choose_device, fit, make_deterministic
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from .. import activation
 from ..data.module import DataModule
-from ..lut import attach as attach_lut
+from ..loop.trainer import evaluate, to_torch
+from ..methods.pool.lut import attach as attach_lut
+from ..quantise import activation
 from ..trained import Trained
-from ..training import evaluate, to_torch
 from .pool import PoolSettings, pool, pooled, retrain
 
 # Images that activation ranges are measured on.

@@ -11,9 +11,9 @@ from typing import Any
 
 from torch import nn
 
-from ..card import Score
 from ..data.module import DataModule
-from ..training import evaluate
+from ..loop.trainer import evaluate
+from ..report.card import Score
 
 ZOO = "models/zoo"
 

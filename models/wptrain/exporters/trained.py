@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..data.module import DataModule
-from ..export import to_int8_tflite
-from ..onnx_export import to_float_onnx
-from ..pooled_export import to_pooled_tflite
 from ..trained import Trained
+from .onnx import to_float_onnx
+from .pooled import to_pooled_tflite
+from .tflite import to_int8_tflite
 
 # A network sees each of them once, one at a time, while activation ranges are measured.
 CALIBRATION_IMAGES = 512

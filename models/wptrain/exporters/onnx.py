@@ -8,7 +8,7 @@ import warnings
 import torch
 from torch import nn
 
-from .export import INPUT_NAME, OUTPUT_NAME
+from .tflite import INPUT_NAME, OUTPUT_NAME
 
 OPSET = 20
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .data.draws import Key
-from .data.module import DataModule, SplitName
-from .errors import DivergedError
+from ..data.draws import Key
+from ..data.module import DataModule, SplitName
+from ..errors import DivergedError
 
 EVALUATION_BATCH = 1000
 # Numbers of a batch that is evaluated: large samples come in smaller batches.

@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from wpconvert.transforms.pool import GROUP, quantise
 
-from .activation import level
-from .weight_pool import latent_weight, pooled_layers, pooled_weight
+from ...quantise.activation import level
+from .weights import latent_weight, pooled_layers, pooled_weight
 
 
 class LutConv(nn.Module):  # type: ignore[misc]

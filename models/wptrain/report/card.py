@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from .data.module import SPLITS, DataModule
-from .litert import Endpoint, ModelFacts, WeightPool
+from ..data.module import SPLITS, DataModule
+from ..exporters.litert import Endpoint, ModelFacts, WeightPool
 
 _PACKAGES = (
     "torch",

@@ -12,7 +12,7 @@ import torch
 from wpconvert.errors import FileError, UsageError
 from wpconvert.files import write_all
 
-from .errors import DataError
+from ..errors import DataError
 
 _FORMAT = 1
 # Letters of a text in messages.

@@ -19,7 +19,7 @@ from torch.nn.utils import parametrize
 
 from wpconvert.transforms.pool import GROUP, cluster, cut, quantise, shift_for, sum_limits
 
-from .networks.layers import ConvBnRelu
+from ...networks.layers import ConvBnRelu
 
 # The least gain of a batch normalisation after a pooled convolution. Folding it into the weights multiplies them by
 # it, so a gain of another sign would ask for pool vectors that are not there.

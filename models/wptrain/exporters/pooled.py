@@ -16,10 +16,10 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from torch import nn
 
-from .export import serialise, to_int8_tflite
+from ..methods.pool.weights import latent_weight, pooled_layers, pooled_weight
+from ..networks.layers import ConvBnRelu
 from .litert import WEIGHT_OPERATORS, operator_name
-from .networks.layers import ConvBnRelu
-from .weight_pool import latent_weight, pooled_layers, pooled_weight
+from .tflite import serialise, to_int8_tflite
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Trained networks as files that wpconvert and TFLite runtimes read."""

@@ -1,0 +1,1 @@
+"""The training loop: seeded, resumable, the best epoch chosen on the validation split."""

@@ -1,0 +1,1 @@
+"""What changes a network's weights or layers during training, one file or folder each."""

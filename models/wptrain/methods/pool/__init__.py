@@ -1,0 +1,1 @@
+"""Convolutions whose weights are vectors of a shared pool."""

@@ -1,0 +1,1 @@
+"""Activations and weights of few bits in training."""
