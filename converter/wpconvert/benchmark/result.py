@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from wpconvert.report.view import View
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-_FUNCTIONS = 15
-"""How many of them a text lists."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +49,8 @@ class Benchmark(View):
     the outputs' bytes, one after the other.
     """
 
+    printer: ClassVar[str] = "wpconvert.benchmark.text:print_benchmark"
+
     path: str
     target: str
     core: str
@@ -85,15 +81,12 @@ class Benchmark(View):
             f"arena {self.arena_nbytes:,} bytes, flash {sum(self.flash_nbytes.values()):,} bytes"
         )
 
-    def print_on(self, console: Console) -> None:
-        from wpconvert.benchmark.text import print_benchmark  # noqa: PLC0415 - only where it is printed
-
-        print_benchmark(console, self, _FUNCTIONS, profile=True)
-
 
 @dataclass(frozen=True, repr=False)
 class Comparison(View):
     """A benchmark and the one it is compared with, on the same target."""
+
+    printer: ClassVar[str] = "wpconvert.benchmark.text:print_comparison"
 
     model: Benchmark
     against: Benchmark
@@ -106,8 +99,3 @@ class Comparison(View):
     def summary(self) -> str:
         same = "same outputs" if self.same_outputs else "other outputs"
         return f"{self.model.summary()}; against {self.against.path}, {self.against.instructions:,}; {same}"
-
-    def print_on(self, console: Console) -> None:
-        from wpconvert.benchmark.text import print_comparison  # noqa: PLC0415 - only where it is printed
-
-        print_comparison(console, self, _FUNCTIONS, profile=False)

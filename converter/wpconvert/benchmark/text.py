@@ -17,6 +17,8 @@ from wpconvert.units import number, percent
 MODELLED = "cycles (modelled)"
 _COUNTED = [("instructions", Kind.NUMBER), ("share", Kind.NUMBER), (MODELLED, Kind.NUMBER)]
 _TITLE_WIDTH = 24
+FUNCTIONS = 15
+"""How many of them a text lists."""
 
 
 def ratio(part: float, whole: float) -> str:
@@ -24,7 +26,7 @@ def ratio(part: float, whole: float) -> str:
     return f"{part / whole:.2f} ×" if whole else "–"
 
 
-def print_benchmark(console: Console, result: Benchmark, functions: int, profile: bool) -> None:
+def print_benchmark(console: Console, result: Benchmark, functions: int = FUNCTIONS, profile: bool = True) -> None:
     """The layers and the totals; with `profile` also functions (the first so many) and instruction classes."""
     _print_layers(console, result)
     if profile:
@@ -114,7 +116,7 @@ def layer_pairs(model: Benchmark, against: Benchmark) -> list[Pair]:
     ]
 
 
-def print_comparison(console: Console, result: Comparison, functions: int, profile: bool) -> None:
+def print_comparison(console: Console, result: Comparison, functions: int = FUNCTIONS, profile: bool = False) -> None:
     """Both models side by side: layers where they correspond, then the totals with ratios."""
     model, against = result.model, result.against
     columns = [

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import wpconvert
-from wpconvert.benchmark.text import print_benchmark, print_comparison
+from wpconvert.benchmark.text import FUNCTIONS, print_benchmark, print_comparison
 from wpconvert.cli.common import InputsOption, SeedOption
 from wpconvert.cli.console import OUT, JsonOption, ModelArgument, progress_stages
 from wpconvert.target.board import boards
@@ -24,7 +24,7 @@ def bench(
     profile: Annotated[bool, typer.Option("--profile", help="Also show functions and instruction classes.")] = False,
     functions: Annotated[
         int, typer.Option("--functions", min=1, metavar="N", help="Number of functions listed by --profile.")
-    ] = 15,
+    ] = FUNCTIONS,
     error_texts: Annotated[
         bool, typer.Option("--error-texts/--no-error-texts", help="Include error texts in the image.")
     ] = True,

@@ -17,7 +17,7 @@ from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.graph.arithmetic import Rounding
 from wpconvert.graph.attributes import Attributes
 from wpconvert.graph.structure import Operator, Tensor
-from wpconvert.graph.types import INT8, DType, Values
+from wpconvert.graph.types import FLOAT32, INT8, INT32, DType, Values
 
 A = TypeVar("A", bound=Attributes)
 T = TypeVar("T")
@@ -82,6 +82,11 @@ class OpContext:
             raise ModelError(f"input {position} has no value")
         return value
 
+    def integers(self, position: int, what: str) -> list[int]:
+        """The values of a constant int32 input."""
+        expect_type(self.tensor(position), INT32)
+        return [int(value) for value in self.constant(position, what).reshape(-1)]
+
     def constant(self, position: int, what: str) -> Values:
         """The value of an input that must be constant, because shapes depend on it."""
         info = self.tensor(position)
@@ -132,6 +137,12 @@ def expect_same_type(first: Tensor, second: Tensor) -> None:
         raise ModelError(f"{first} is {first.dtype} but {second} is {second.dtype}")
 
 
+def expect_copy(x: Tensor, y: Tensor) -> None:
+    """Raise unless values of x, of a type that operators only move, can be those of y."""
+    expect_type(x, INT8, INT32, FLOAT32)
+    expect_same_type(x, y)
+
+
 def expect_shape(info: Tensor, shape: tuple[int, ...]) -> None:
     """Raise ModelError unless the tensor declares this shape."""
     if info.shape != shape:
@@ -152,6 +163,12 @@ def expect_rank(info: Tensor, rank: int) -> None:
     """Raise ModelError unless the tensor has this many dimensions."""
     if len(info.shape) != rank:
         raise ModelError(f"{info} has {len(info.shape)} dimensions, expected {rank}")
+
+
+def expect_rank_at_most(info: Tensor, rank: int) -> None:
+    """Raise UnsupportedError when the tensor has more dimensions."""
+    if len(info.shape) > rank:
+        raise UnsupportedError(f"{info} has {len(info.shape)} dimensions; supported: at most {rank}")
 
 
 def expect_same_quantization(first: Tensor, second: Tensor) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from wpconvert.model.provenance import Provenance
 from wpconvert.model.weight import Weight
 from wpconvert.report.view import View
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -78,6 +75,8 @@ class Inspection(View):
     notes: what is odd in the file.
     """
 
+    printer: ClassVar[str] = "wpconvert.report.inspection_text:print_inspection"
+
     path: str
     nbytes: int
     description: str
@@ -100,11 +99,6 @@ class Inspection(View):
             f"{self.path}, {self.nbytes:,} bytes, {sum(self.operators.values())} operators, "
             f"{len(self.weights)} weights, {stored} of them rewritten before"
         )
-
-    def print_on(self, console: Console) -> None:
-        from wpconvert.report.inspection_text import print_inspection  # noqa: PLC0415 - only where it is printed
-
-        print_inspection(console, self)
 
 
 def entropy_bits(values: NDArray[Any]) -> float:

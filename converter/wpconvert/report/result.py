@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 from wpconvert.model.goal import BUNDLED
 from wpconvert.report.view import View
 from wpconvert.transforms.registry import FIELDS
 from wpconvert.units import percent, quantity
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -155,6 +152,8 @@ class Verification(View):
     does not tell it. unexercised: names of outputs, and of such tensors, of which the samples exercise nothing.
     """
 
+    printer: ClassVar[str] = "wpconvert.report.text:print_verification"
+
     passed: bool
     promise: str
     engine: str
@@ -170,11 +169,6 @@ class Verification(View):
         verdict = f"verified: {self.promise}" if self.passed else f"FAILED, expected {self.promise}"
         return f"{verdict}, on {quantity(self.samples, 'sample')} ({self.engine} engine)"
 
-    def print_on(self, console: Console) -> None:
-        from wpconvert.report.text import print_verification  # noqa: PLC0415 - only where it is printed
-
-        print_verification(console, self)
-
 
 @dataclass(frozen=True, repr=False)
 class Conversion(View):
@@ -183,6 +177,8 @@ class Conversion(View):
     attached_before, attached_after: of the files' bytes, those after the model, which no device holds. network: of an
     `.onnx` model that was lowered, how the result compares with it; `verification` is then beside the lowered model.
     """
+
+    printer: ClassVar[str] = "wpconvert.report.text:print_conversion"
 
     source: str
     method: str
@@ -219,11 +215,6 @@ class Conversion(View):
             f"({percent(self.nbytes_after, self.nbytes_before)}), "
             f"{self.rewritten} of {len(self.tensors)} tensors rewritten, {checked}"
         )
-
-    def print_on(self, console: Console) -> None:
-        from wpconvert.report.text import print_conversion  # noqa: PLC0415 - only where it is printed
-
-        print_conversion(console, self, verbose=False)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def short_name(name: str, key: str, width: int = _NAME_WIDTH) -> str:
     return shortened(chosen, width)
 
 
-def print_conversion(console: Console, report: Conversion, verbose: bool, front: bool = False) -> None:
+def print_conversion(console: Console, report: Conversion, verbose: bool = False, front: bool = False) -> None:
     """The tables of weights, the totals, the forecast (with the `front` of plans), the notes and the verdict."""
     _print_rewritten(console, report, verbose)
     _print_kept(console, report, verbose)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import io
 from dataclasses import asdict, is_dataclass
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,13 +17,17 @@ _WIDTH = 120
 class View:
     """A result: a frozen dataclass that says in one line what it is, and prints itself."""
 
+    printer: ClassVar[str]
+    """The `module:function` that prints it on a console. Results are not always printed: it is imported when needed."""
+
     def summary(self) -> str:
         """What it says, in one line."""
         raise NotImplementedError
 
     def print_on(self, console: Console) -> None:
         """All of it as text, as the command of its name prints it."""
-        raise NotImplementedError
+        module, _, function = self.printer.partition(":")
+        getattr(import_module(module), function)(console, self)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as numbers, texts, lists and dictionaries."""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from wpconvert.report.result import OutputComparison
 from wpconvert.report.view import View
 from wpconvert.units import quantity
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,6 +18,8 @@ class TargetReport(View):
     not count. arena_nbytes: used; code_nbytes: the program with kernels, runtime, constants and the C library;
     model_nbytes: the model in flash; ram_nbytes: stack and variables besides the arena.
     """
+
+    printer: ClassVar[str] = "wpconvert.target.text:print_run"
 
     model: str
     target: str
@@ -41,8 +40,3 @@ class TargetReport(View):
         verdict = "identical outputs" if self.identical else "FAILED: other outputs"
         counted = "" if self.instructions_mean is None else f", {self.instructions_mean:,} instructions"
         return f"{self.model} on {self.target}, {verdict} on {quantity(self.samples, 'sample')}{counted}"
-
-    def print_on(self, console: Console) -> None:
-        from wpconvert.target.text import print_run  # noqa: PLC0415 - only where it is printed
-
-        print_run(console, self)

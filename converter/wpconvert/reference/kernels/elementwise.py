@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.errors import ModelError
 from wpconvert.graph.arithmetic import (
     Int64Array,
     activation_range,
@@ -18,7 +18,7 @@ from wpconvert.graph.arithmetic import (
 from wpconvert.graph.attributes import AddOptions, MulOptions, SubOptions
 from wpconvert.graph.structure import Tensor
 from wpconvert.graph.types import INT8, Values
-from wpconvert.reference.registry import OpContext, expect_shape, expect_type, register
+from wpconvert.reference.registry import OpContext, expect_rank_at_most, expect_shape, expect_type, register
 
 _LEFT_SHIFT = 20
 """Bits gained before the inputs of ADD and SUB are brought to a common scale."""
@@ -37,8 +37,7 @@ def _check_binary(context: OpContext) -> Operands:
     first, second, result = context.tensor(0), context.tensor(1), context.output()
     for info in (first, second, result):
         expect_type(info, INT8)
-        if len(info.shape) > _MAX_RANK:
-            raise UnsupportedError(f"{info} has {len(info.shape)} dimensions; supported: at most {_MAX_RANK}")
+        expect_rank_at_most(info, _MAX_RANK)
     try:
         shape = np.broadcast_shapes(first.shape, second.shape)
     except ValueError as error:

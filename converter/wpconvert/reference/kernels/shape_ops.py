@@ -10,35 +10,22 @@ import numpy as np
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.graph.attributes import NONE, ConcatenationOptions, PackOptions, SplitOptions, SqueezeOptions
-from wpconvert.graph.structure import Tensor
-from wpconvert.graph.types import FLOAT32, INT8, INT32, Values, element_count
+from wpconvert.graph.types import INT32, Values, element_count
 from wpconvert.reference.registry import (
     OpContext,
+    expect_copy,
+    expect_rank_at_most,
     expect_same_quantization,
-    expect_same_type,
     expect_shape,
     expect_type,
     register,
 )
-
-_COPIED = (INT8, INT32, FLOAT32)
-
-
-def _check_copy(x: Tensor, y: Tensor) -> None:
-    expect_type(x, *_COPIED)
-    expect_same_type(x, y)
 
 
 def _positive_axis(axis: int, rank: int) -> int:
     if not -rank <= axis < rank:
         raise ModelError(f"axis {axis} is outside {rank} dimensions")
     return axis % rank
-
-
-def _integers(context: OpContext, position: int, what: str) -> list[int]:
-    """The values of a constant int32 input."""
-    expect_type(context.tensor(position), INT32)
-    return [int(value) for value in context.constant(position, what).reshape(-1)]
 
 
 def resolve_shape(wanted: list[int], size: int) -> tuple[int, ...]:
@@ -52,12 +39,12 @@ def resolve_shape(wanted: list[int], size: int) -> tuple[int, ...]:
 def _check_reshape(context: OpContext) -> None:
     context.arity((1, 2))
     x, y = context.tensor(0), context.output()
-    _check_copy(x, y)
+    expect_copy(x, y)
     if x.size != y.size:
         raise ModelError(f"{x} has {x.size} elements but {y} has {y.size}")
     shape = context.optional(1)
     if shape is not None and shape.is_constant:
-        expect_shape(y, resolve_shape(_integers(context, 1, "the shape"), x.size))
+        expect_shape(y, resolve_shape(context.integers(1, "the shape"), x.size))
 
 
 @register("RESHAPE", check=_check_reshape)
@@ -84,7 +71,7 @@ def shape(context: OpContext) -> list[Values]:
 def _check_squeeze(context: OpContext) -> None:
     context.arity(1)
     x = context.tensor(0)
-    _check_copy(x, context.output())
+    expect_copy(x, context.output())
     attributes = context.operator.attributes
     listed = attributes.squeeze_dims if isinstance(attributes, SqueezeOptions) else ()
     axes = {_positive_axis(axis, len(x.shape)) for axis in listed}
@@ -98,8 +85,8 @@ def _check_squeeze(context: OpContext) -> None:
 def _check_expand_dims(context: OpContext) -> None:
     context.arity(2)
     x = context.tensor(0)
-    _check_copy(x, context.output())
-    axes = _integers(context, 1, "the axis")
+    expect_copy(x, context.output())
+    axes = context.integers(1, "the axis")
     if len(axes) != 1:
         raise ModelError(f"{len(axes)} axes, expected one")
     axis = _positive_axis(axes[0], len(x.shape) + 1)
@@ -119,10 +106,9 @@ _MAX_TRANSPOSE_RANK = 5
 def _permutation(context: OpContext) -> tuple[int, ...]:
     context.arity(2)
     x = context.tensor(0)
-    _check_copy(x, context.output())
-    if len(x.shape) > _MAX_TRANSPOSE_RANK:
-        raise UnsupportedError(f"{x} has {len(x.shape)} dimensions; supported: at most {_MAX_TRANSPOSE_RANK}")
-    order = tuple(_integers(context, 1, "the permutation"))
+    expect_copy(x, context.output())
+    expect_rank_at_most(x, _MAX_TRANSPOSE_RANK)
+    order = tuple(context.integers(1, "the permutation"))
     if sorted(order) != list(range(len(x.shape))):
         raise ModelError(f"{list(order)} is not a permutation of the {len(x.shape)} dimensions of {x}")
     expect_shape(context.output(), tuple(x.shape[axis] for axis in order))
@@ -147,7 +133,7 @@ def _concatenation_axis(context: OpContext) -> int:
     length = 0
     for position in range(len(context.operator.inputs)):
         x = context.tensor(position)
-        _check_copy(x, y)
+        expect_copy(x, y)
         expect_same_quantization(x, y)
         if len(x.shape) != len(first.shape):
             raise ModelError(f"{x} has {len(x.shape)} dimensions, {first} has {len(first.shape)}")
@@ -168,14 +154,14 @@ def _split_axis(context: OpContext) -> int:
     parts = len(context.operator.outputs)
     context.arity(2, parts)
     x = context.tensor(1)
-    axes = _integers(context, 0, "the axis")
+    axes = context.integers(0, "the axis")
     if len(axes) != 1 or parts == 0 or context.told(SplitOptions).num_splits != parts:
         raise ModelError(f"{len(axes)} axes and {parts} outputs, expected one axis and the number of splits")
     axis = _positive_axis(axes[0], len(x.shape))
     if x.shape[axis] % parts:
         raise ModelError(f"{x} has {x.shape[axis]} elements along axis {axis}, not divisible by {parts}")
     for y in context.operator.outputs:
-        _check_copy(x, y)
+        expect_copy(x, y)
         expect_shape(y, (*x.shape[:axis], x.shape[axis] // parts, *x.shape[axis + 1 :]))
     return axis
 
@@ -196,7 +182,7 @@ def _pack_axis(context: OpContext) -> int:
     axis = _positive_axis(options.axis, len(first.shape) + 1)
     for position in range(count):
         x = context.tensor(position)
-        _check_copy(x, context.output())
+        expect_copy(x, context.output())
         expect_shape(x, first.shape)
     expect_shape(context.output(), (*first.shape[:axis], count, *first.shape[axis:]))
     return axis

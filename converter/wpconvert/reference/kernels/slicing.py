@@ -6,20 +6,25 @@ import numpy as np
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.graph.attributes import StridedSliceOptions
-from wpconvert.graph.types import FLOAT32, INT8, INT32, Values
-from wpconvert.reference.registry import OpContext, expect_same_type, expect_shape, expect_type, register
+from wpconvert.graph.types import INT8, INT32, Values
+from wpconvert.reference.registry import (
+    OpContext,
+    expect_copy,
+    expect_rank_at_most,
+    expect_same_type,
+    expect_shape,
+    expect_type,
+    register,
+)
 
-_PADDED = (INT8, INT32, FLOAT32)
 _MAX_RANK = 4
 
 
 def _paddings(context: OpContext) -> list[tuple[int, int]]:
     x, y = context.tensor(0), context.output()
-    expect_type(x, *_PADDED)
-    expect_same_type(x, y)
+    expect_copy(x, y)
     expect_type(context.tensor(1), INT32)
-    if len(x.shape) > _MAX_RANK:
-        raise UnsupportedError(f"{x} has {len(x.shape)} dimensions; supported: at most {_MAX_RANK}")
+    expect_rank_at_most(x, _MAX_RANK)
     table = context.constant(1, "the padding")
     if table.shape != (len(x.shape), 2):
         raise ModelError(f"padding of shape {list(table.shape)}, expected [{len(x.shape)}, 2]")
@@ -79,12 +84,10 @@ def _slices(context: OpContext) -> tuple[slice | int, ...]:
     options = context.told(StridedSliceOptions)
     context.arity(4)
     x, y = context.tensor(0), context.output()
-    expect_type(x, INT8, INT32, FLOAT32)
-    expect_same_type(x, y)
+    expect_copy(x, y)
     if options.ellipsis_mask or options.new_axis_mask or options.offset:
         raise UnsupportedError("ellipsis, new-axis and offset slices")
-    if len(x.shape) > _MAX_RANK:
-        raise UnsupportedError(f"{x} has {len(x.shape)} dimensions; supported: at most {_MAX_RANK}")
+    expect_rank_at_most(x, _MAX_RANK)
     vectors = []
     for position, what in ((1, "begin"), (2, "end"), (3, "the strides")):
         expect_type(context.tensor(position), INT32)
