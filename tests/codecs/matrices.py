@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from wpconvert.codecs import Pool, encode
+from wpconvert.codecs import Pool, Side, codec_of, encode, parse
 from wpconvert.graph.custom.levels import vectors_of
 
 Weights = NDArray[np.int8]
@@ -168,3 +168,12 @@ SPECIAL: dict[str, Case] = {
     "every extension plane": Case(planes_row()),
     "block larger than the matrix": Case(random_case((5, 40), 1, 0.5, 7).weights, block_log2=15),
 }
+
+
+def decode_rows(raw: NDArray[np.uint8], first: int, last: int, side: Side | None = None) -> NDArray[np.int8]:
+    """Rows [first, last) of a blob, decoded alone: int8[last − first, cols]."""
+    blob = parse(raw)
+    out = np.zeros((last - first, blob.cols), np.int8)
+    if first < last:
+        codec_of(blob).decoder(replace(blob, side=side)).rows(first, last, out)
+    return out

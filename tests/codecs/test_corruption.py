@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.codecs.matrices import Case, planes_row, random_case, storable
+from tests.codecs.matrices import Case, decode_rows, planes_row, random_case, storable
 from tests.codecs.mutations import INTERESTING, header_fields, mutated, rebuild, with_field
-from wpconvert.codecs import CODECS, decode, decode_rows, encode, parse
+from wpconvert.codecs import CODECS, decode, encode, parse
 from wpconvert.errors import ModelError
 
 Bytes = NDArray[np.uint8]

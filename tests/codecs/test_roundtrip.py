@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.codecs.matrices import SPECIAL, Case, cases, random_case, storable
-from wpconvert.codecs import CODECS, Layout, codec_of, decode, decode_rows, encode, parse, rows
+from tests.codecs.matrices import SPECIAL, Case, cases, decode_rows, random_case, storable
+from wpconvert.codecs import CODECS, Layout, codec_of, decode, encode, parse, rows
 from wpconvert.errors import ModelError
 
 every_codec = pytest.mark.parametrize("name", CODECS)
@@ -55,14 +55,6 @@ def test_each_single_row_of_a_ragged_matrix_decodes_alone(name: str) -> None:
     blob = case.encode(name)
     for row, expected in enumerate(case.matrix):
         np.testing.assert_array_equal(decode_rows(blob, row, row + 1, case.pool), expected[None])
-
-
-@every_codec
-@pytest.mark.parametrize(("first", "last"), [(-1, 2), (0, 10), (3, 2), (10, 10)])
-def test_rows_outside_the_matrix_are_an_index_error(name: str, first: int, last: int) -> None:
-    case = storable(SPECIAL["empty rows"], name)
-    with pytest.raises(IndexError, match="of 9"):
-        decode_rows(case.encode(name), first, last, case.pool)
 
 
 @every_codec

@@ -5,7 +5,7 @@ This package is the only place that knows the bytes of a blob. docs/FORMAT.md is
 
 from wpconvert.codecs.blob import Blob, Layout, Side, parse
 from wpconvert.codecs.pool_table import Lut, Pool
-from wpconvert.codecs.registry import CODECS, STANDALONE, Codec, Work, codec_of, decode, decode_rows, encode
+from wpconvert.codecs.registry import CODECS, STANDALONE, Codec, Work, codec_of, decode, encode
 
 __all__ = [
     "CODECS",
@@ -19,7 +19,6 @@ __all__ = [
     "Work",
     "codec_of",
     "decode",
-    "decode_rows",
     "encode",
     "parse",
 ]

@@ -170,20 +170,8 @@ def decode(raw: NDArray[np.uint8], side: Side | None = None) -> NDArray[np.int8]
     side: what the codec reads beside it.
     """
     blob = container.parse(raw)
-    return _rows(blob, 0, blob.rows, side).reshape(blob.layout.shape)
-
-
-def decode_rows(raw: NDArray[np.uint8], first: int, last: int, side: Side | None = None) -> NDArray[np.int8]:
-    """Decode rows [first, last) only, int8[last − first, cols]; IndexError when the range is outside the matrix."""
-    blob = container.parse(raw)
-    if not 0 <= first <= last <= blob.rows:
-        raise IndexError(f"rows {first} to {last} of {blob.rows}")
-    return _rows(blob, first, last, side)
-
-
-def _rows(blob: Blob, first: int, last: int, side: Side | None) -> NDArray[np.int8]:
     decoder = codec_of(blob).decoder(replace(blob, side=side))
-    out = np.zeros((last - first, blob.cols), np.int8)
-    for begin, end in chunks(last - first, blob.cols):
-        decoder.rows(first + begin, first + end, out[begin:end])
-    return out
+    out = np.zeros((blob.rows, blob.cols), np.int8)
+    for first, last in chunks(blob.rows, blob.cols):
+        decoder.rows(first, last, out[first:last])
+    return out.reshape(blob.layout.shape)

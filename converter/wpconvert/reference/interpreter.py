@@ -7,8 +7,9 @@ memory is taken, and whatever still goes wrong inside an operator is reported as
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 import numpy as np
@@ -80,34 +81,48 @@ def _single_threaded() -> AbstractContextManager[object]:
     return limited
 
 
+@dataclass(frozen=True)
 class _Program:
-    """Subgraph 0 with the values of its constants."""
+    """Subgraph 0 with the values of its constants by tensor index, and the operators of it that can run.
 
-    def __init__(self, graph: Graph, rounding: Rounding) -> None:
-        if not graph.subgraphs:
-            raise ModelError("the model has no subgraph")
-        self.graph = graph.main
-        self.rounding = rounding
-        self.constants = self._constants()
+    problems: a line for each operator that cannot, and what `_check_order` says.
+    """
 
-    def _constants(self) -> dict[int, Values]:
-        """Values of the constant tensors that an operator or an output uses, by tensor index."""
-        used = {tensor.index: tensor for tensor in self.graph.outputs}
-        for operator in self.graph.operators:
-            used.update((tensor.index, tensor) for tensor in operator.inputs if tensor is not None)
-        values: dict[int, Values] = {}
-        for index in sorted(used):
-            tensor = used[index]
-            readable = tensor.dtype.numpy is not None and not tensor.is_sparse
-            if readable and (value := tensor.constant()) is not None:
-                values[index] = value.view()
-                values[index].flags.writeable = False
-        return values
+    graph: Subgraph
+    constants: dict[int, Values]
+    contexts: list[OpContext]
+    problems: list[str]
 
-    def context(self, operator: Operator) -> OpContext:
-        """The context of an operator with the values of its constant inputs."""
-        inputs = [None if tensor is None else self.constants.get(tensor.index) for tensor in operator.inputs]
-        return OpContext(operator, self.rounding, inputs)
+
+def _prepared(graph: Graph, rounding: Rounding) -> _Program:
+    """ModelError for a malformed model, UnsupportedError when it is too large to run at all."""
+    if not graph.subgraphs:
+        raise ModelError("the model has no subgraph")
+    main, contexts = graph.main, []
+    constants = _constants(main)
+    _check_memory(main)
+    problems = _check_order(main)
+    for operator in main.operators:
+        try:
+            contexts.append(_guarded(_where(operator), _checked_context, operator, constants, rounding))
+        except UnsupportedError as error:
+            problems.append(str(error))
+    return _Program(main, constants, contexts, problems)
+
+
+def _constants(graph: Subgraph) -> dict[int, Values]:
+    """Values of the constant tensors that an operator or an output uses, by tensor index."""
+    used = {tensor.index: tensor for tensor in graph.outputs}
+    for operator in graph.operators:
+        used.update((tensor.index, tensor) for tensor in operator.inputs if tensor is not None)
+    values: dict[int, Values] = {}
+    for index in sorted(used):
+        tensor = used[index]
+        readable = tensor.dtype.numpy is not None and not tensor.is_sparse
+        if readable and (value := tensor.constant()) is not None:
+            values[index] = value.view()
+            values[index].flags.writeable = False
+    return values
 
 
 def _where(operator: Operator) -> str:
@@ -129,12 +144,14 @@ def _check_tensor(info: Tensor) -> None:
         raise UnsupportedError(f"{info} is empty: shape {list(info.shape)}")
 
 
-def _check_operator(context: OpContext) -> None:
-    implementation = OPERATORS.get(context.operator.kind)
+def _checked_context(operator: Operator, constants: Mapping[int, Values], rounding: Rounding) -> OpContext:
+    """The context of an operator that can run, with the values of its constant inputs."""
+    given = [None if tensor is None else constants.get(tensor.index) for tensor in operator.inputs]
+    context = OpContext(operator, rounding, given)
+    implementation = OPERATORS.get(operator.kind)
     if implementation is None:
         raise UnsupportedError("the reference interpreter does not support this operator")
-    inputs = [info for info in context.operator.inputs if info is not None]
-    tensors = [*inputs, *context.operator.outputs]
+    tensors = [*(info for info in operator.inputs if info is not None), *operator.outputs]
     for info in tensors:
         _check_tensor(info)
     working = sum(info.size * (_WEIGHT_BYTES if info.is_constant else _WORKING_BYTES) for info in tensors)
@@ -142,6 +159,7 @@ def _check_operator(context: OpContext) -> None:
         raise UnsupportedError(f"it needs about {working} bytes of working memory, more than {MEMORY_LIMIT}")
     if implementation.check is not None:
         context.cached(implementation.check)
+    return context
 
 
 def _check_memory(graph: Subgraph) -> None:
@@ -185,24 +203,7 @@ def unsupported(graph: Graph) -> list[str]:
 
     Raises ModelError for a malformed model, UnsupportedError when it is too large to run at all.
     """
-    program = shielded(_Program, graph, "tflm")
-    return shielded(_checked_contexts, program)[1]
-
-
-def _checked_contexts(program: _Program) -> tuple[list[OpContext], list[str]]:
-    """The contexts of the operators that can run, and a line for each that cannot."""
-    _check_memory(program.graph)
-    problems = _check_order(program.graph)
-    contexts = []
-    for operator in program.graph.operators:
-        where = _where(operator)
-        try:
-            context = _guarded(where, program.context, operator)
-            _guarded(where, _check_operator, context)
-            contexts.append(context)
-        except UnsupportedError as error:
-            problems.append(str(error))
-    return contexts, problems
+    return shielded(_prepared, graph, "tflm").problems
 
 
 _SHOWN_PROBLEMS = 5
@@ -218,27 +219,23 @@ class Interpreter:
 
     def __init__(self, graph: Graph, rounding: Rounding = "tflm") -> None:
         """Raises UnsupportedError or ModelError when the model cannot be run."""
-        self._program = shielded(_Program, graph, rounding)
-        self._contexts, problems = shielded(_checked_contexts, self._program)
-        if problems:
+        self._program = shielded(_prepared, graph, rounding)
+        if problems := self._program.problems:
             more = len(problems) - _SHOWN_PROBLEMS
             shown = "; ".join(problems[:_SHOWN_PROBLEMS])
             raise UnsupportedError(shown + (f"; and {more} more" if more > 0 else ""))
 
     def run(self, inputs: Sequence[Values]) -> list[Values]:
         """The model's outputs, in order, for its inputs, in order."""
-        values = self._execute(inputs)
+        values = self.run_all(inputs)
         return [np.array(values[tensor.index]) for tensor in self._program.graph.outputs]
 
     def run_all(self, inputs: Sequence[Values]) -> dict[int, Values]:
         """Every tensor that has a value, by tensor index: inputs, used constants and all results."""
-        return self._execute(inputs)
-
-    def _execute(self, inputs: Sequence[Values]) -> dict[int, Values]:
         values = dict(self._program.constants)
         values.update(self._checked_inputs(inputs))
         with _single_threaded():
-            for context in self._contexts:
+            for context in self._program.contexts:
                 self._execute_operator(context, values)
         return values
 
