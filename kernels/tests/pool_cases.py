@@ -21,7 +21,7 @@ from wpconvert.graph.arithmetic import requantise
 from wpconvert.graph.attributes import SAME, VALID
 from wpconvert.graph.custom.levels import level_of, levels
 from wpconvert.graph.custom.table import RequantTable
-from wpconvert.reference.pool import lookup_accumulate, prepare_lookup_weights
+from wpconvert.reference.lookup import lookup_accumulate, prepare_lookup_weights
 from wpconvert.reference.window import window_geometry
 
 Pair = tuple[int, int]

@@ -37,9 +37,9 @@ def test_any_array_comes_back_from_every_method_that_can_hold_it(case: Case) -> 
 
 def test_a_pool_holds_what_is_made_of_few_vectors() -> None:
     encoded = wpconvert.encode(POOLED, "pool")
-    assert encoded.pool is not None
-    assert encoded.nbytes == len(encoded.data) + len(encoded.pool)
-    assert np.array_equal(wpconvert.decode(encoded.data, pool=encoded.pool), POOLED)
+    assert encoded.side is not None
+    assert encoded.nbytes == len(encoded.data) + len(encoded.side)
+    assert np.array_equal(wpconvert.decode(encoded.data, side=encoded.side), POOLED)
     with pytest.raises(ModelError, match="needs a weight pool"):
         wpconvert.decode(encoded.data)
 
@@ -68,7 +68,7 @@ def test_only_what_output_names_is_written(tmp_path: Path) -> None:
     assert encoded.written == ()
     encoded = wpconvert.encode(tmp_path / "x.npy", "pool", output=tmp_path / "x.bin")
     assert encoded.written == (str(tmp_path / "x.bin"), str(tmp_path / "x.pool"))
-    assert np.array_equal(wpconvert.decode(tmp_path / "x.bin", pool=tmp_path / "x.pool"), POOLED)
+    assert np.array_equal(wpconvert.decode(tmp_path / "x.bin", side=tmp_path / "x.pool"), POOLED)
 
 
 @pytest.mark.parametrize(

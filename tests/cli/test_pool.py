@@ -64,9 +64,10 @@ def test_few_bits_are_verified_by_weights_and_need_an_engine_that_has_them(cli: 
 def test_inspect_shows_the_pool(cli: Cli, tmp_path: Path) -> None:
     out = tmp_path / "out.tflite"
     cli.ok(DENSE, "-m", "pool", "--pool-size", "32", "--lut", "flash", "--no-verify", "-q", "-o", out)
-    assert "pool: 32 vectors" in cli.ok("inspect", out).out
-    (pool,) = json.loads(cli.ok("inspect", out, "--json").out)["pools"]
-    assert (pool["size"], pool["lut"], pool["lut_bits"]) == (32, "flash", 8)
+    assert re.search("pool: .* 32 vectors, look-up table in flash", cli.ok("inspect", out).out)
+    (shared,) = json.loads(cli.ok("inspect", out, "--json").out)["shared"]
+    assert shared["kind"] == "pool"
+    assert shared["details"] == {"size": 32, "lut": "flash", "lut_bits": 8, "lut_shift": 0}
 
 
 def test_another_model_beside_a_pooled_one_does_not_pass(cli: Cli, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from wpconvert.codecs.packed import Mapping
 from wpconvert.graph.arithmetic import multiply_double_rounding
 from wpconvert.graph.custom import table
 from wpconvert.graph.custom.levels import levels
-from wpconvert.reference.pool import products
+from wpconvert.reference.lookup import products
 
 FOLDER = Path(__file__).resolve().parents[1] / "vectors"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.blob"))

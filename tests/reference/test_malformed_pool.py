@@ -86,7 +86,7 @@ def test_pool_tensor_with_another_codec_is_refused(name: str, codec: str) -> Non
     b = model(name, codec)
     Interpreter(read_graph(b.build()))
     add_pool(b)
-    refused(b, f"the operator has a pool tensor, but the weight blob uses codec '{codec}'")
+    refused(b, f"there is side data, but the weight blob uses codec '{codec}'")
 
 
 @both_operators
@@ -117,7 +117,7 @@ def test_act_bits_of_another_type_are_refused(value: Any) -> None:
 
 
 def test_grouped_filters_are_refused() -> None:
-    with pytest.raises(ModelError, match="pooled filters of 10 channels, the input has 20"):
+    with pytest.raises(ModelError, match="pool filters of 10 channels, the input has 20"):
         Interpreter(read_graph(model("WP_CONV_2D", x_depth=20).build()))
     Interpreter(read_graph(model("WP_CONV_2D", "dense", x_depth=20).build()))
 

@@ -21,7 +21,7 @@ from tests.tflite.harness import (
     rewritten_count,
     scales,
 )
-from wpconvert.codecs import Lut
+from wpconvert.codecs import Lut, Pool
 from wpconvert.engines.inputs import random_inputs
 from wpconvert.engines.reference import ReferenceEngine
 from wpconvert.errors import UnsupportedError
@@ -94,8 +94,8 @@ def operators(data: bytes) -> list[Compressed]:
 
 def test_convolutions_but_the_first_get_one_pool_and_the_report_tells_what_is_left_of_them() -> None:
     found = converted(trained(), "pool")
-    pools = [part.pool for part in operators(found.data)]
-    assert len(pools) == 2 and all(pool is not None and pool.size <= 64 for pool in pools)
+    pools = [part.side for part in operators(found.data)]
+    assert len(pools) == 2 and all(isinstance(pool, Pool) and pool.size <= 64 for pool in pools)
     assert len({pool.pack().tobytes() for pool in pools if pool is not None}) == 1
     for tensor in by_shape(found, SHAPE):
         assert (tensor.method, tensor.details) == ("pool", {"pool_size": 64, "index_bits": 6, "act_bits": 8})
@@ -163,20 +163,20 @@ def test_a_small_layer_of_few_vectors_is_no_pool_for_the_others() -> None:
 
 def test_an_exact_pool_gets_entries_that_hold_its_sums() -> None:
     data = chain(FIRST, pool_weights(2, SHAPE, lut_bits=16))
-    pool = operators(converted(data, "pool").data)[0].pool
-    assert pool is not None and pool.lut_bits == 16
+    pool = operators(converted(data, "pool").data)[0].side
+    assert isinstance(pool, Pool) and pool.lut_bits == 16
 
 
 def test_a_pool_for_each_layer() -> None:
     found = converted(trained(), "pool", options={"pool_scope": LAYER})
-    packed = {part.pool.pack().tobytes() for part in operators(found.data) if part.pool is not None}
+    packed = {part.side.pack().tobytes() for part in operators(found.data) if part.side is not None}
     assert len(packed) == 2
 
 
 def test_look_up_entries_are_as_asked() -> None:
     found = converted(trained(), "pool", options={"lut_bits": 4, "lut": "flash"})
-    pool = operators(found.data)[0].pool
-    assert pool is not None
+    pool = operators(found.data)[0].side
+    assert isinstance(pool, Pool)
     assert (pool.lut_bits, pool.lut) == (4, Lut.FLASH)
     assert pool.lut_shift > 0
 

@@ -9,7 +9,7 @@ from tools.pool_bench.measure import Version, converted
 from tools.pool_bench.networks import NETWORKS
 from wpconvert.formats.tflite.file import parse
 from wpconvert.formats.tflite.graph_reader import read_operator
-from wpconvert.graph.custom.compressed import pool_of
+from wpconvert.graph.custom.compressed import side_of
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.job.convert import convert_bytes
 from wpconvert.model.rules import Rules
@@ -80,7 +80,7 @@ def _pool_nbytes(data: bytes) -> int:
     model = parse(data)
     for index, operator in enumerate(model.root.subgraphs[0].operators):
         if model.operator_name(operator) in BUILTIN_NAMES:
-            pool = pool_of(read_operator(model, 0, index))
+            pool = side_of(read_operator(model, 0, index))
             if pool is not None:
                 return pool.nbytes
     return 0

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.api.paths import PathLike, check_distinct, optional_path
+from wpconvert.codecs import CODECS
 from wpconvert.errors import FileError, UsageError
 from wpconvert.files import Content, write_all
 from wpconvert.job.arrays import check_array, check_method, decode_array, encode_array, load_array, sizes_of
@@ -33,17 +34,18 @@ def encode(
     array: int8 of 1 to 4 dimensions, or the path of an .npy file; the first `row_dims` dimensions are the rows of the
     stored matrix, the others its columns. A convolution [out, height, width, in] has row_dims=1, a depthwise one
     [1, height, width, channels] row_dims=3. method: a name that `wpconvert methods` lists. Method "pool" is for arrays
-    that are made of at most 256 vectors of 8 along the last dimension; it gives a pool tensor beside the blob.
+    that are made of at most 256 vectors of 8 along the last dimension; its blob needs side data, the pool tensor.
 
-    output: where the blob is written, with the pool tensor beside it under the suffix `.pool`. to_c: a C file, written
-    with its header, of test data for one kernel: blob, weights, an input and what a layer computes from it.
+    output: where the blob is written, with side data beside it under a suffix of its kind, as `.pool`. to_c: a C file,
+    written with its header, of test data for one kernel: blob, weights, an input and what a layer computes from it.
 
     Raises UsageError for another type, an unknown method or paths that are one file; ModelError where no blob can hold
     the shape or the method cannot hold the values; FileError where a file cannot be read or written.
     """
     check_method(method)
     source, place, c_file = _source(array), optional_path(output), optional_path(to_c)
-    outputs = [] if place is None else [place, *([place.with_suffix(".pool")] if method == "pool" else [])]
+    side = CODECS[method].side
+    outputs = [] if place is None else [place, *([] if side is None else [place.with_suffix(f".{side.name}")])]
     if c_file is not None:
         from wpconvert.backends.c.c_array import check_path, header_path  # noqa: PLC0415 - for C alone
 
@@ -52,7 +54,7 @@ def encode(
     check_distinct([*outputs, *([] if source is None else [source])])
     values = check_array(_values(array), row_dims)
     encoded = encode_array(values, method, row_dims)
-    files: dict[Path, Content] = dict(zip(outputs, (encoded.data, encoded.pool or b""), strict=False))
+    files: dict[Path, Content] = dict(zip(outputs, (encoded.data, encoded.side or b""), strict=False))
     if c_file is not None:
         from wpconvert.backends.c.test_data import emit_test_data  # noqa: PLC0415 - for C alone
 
@@ -65,24 +67,25 @@ def encode(
 def decode(
     blob: Encoded | bytes | bytearray | memoryview | NDArray[np.uint8] | PathLike,
     *,
-    pool: bytes | NDArray[np.uint8] | PathLike | None = None,
+    side: bytes | NDArray[np.uint8] | PathLike | None = None,
 ) -> NDArray[np.int8]:
     """The int8 array of a blob, in its original shape.
 
-    blob: what `encode` returned, its bytes, uint8[nbytes], or the path of a file with them. pool: the pool tensor, for
-    a blob of method "pool" that is not an `Encoded`. Blobs need not be trusted.
+    blob: what `encode` returned, its bytes, uint8[nbytes], or the path of a file with them. side: the side data, for
+    a blob of a method with such data that is not an `Encoded`. Blobs need not be trusted.
 
-    Raises ModelError where blob or pool are corrupt or the pool is missing, and FileError where a file cannot be read.
+    Raises ModelError where blob or side data are corrupt, or the blob needs some and there is none, and FileError where
+    a file cannot be read.
     """
     if isinstance(blob, Encoded):
-        return decode_array(blob.data, blob.pool)
-    return decode_array(_content(blob), None if pool is None else _content(pool))
+        return decode_array(blob.data, blob.side)
+    return decode_array(_content(blob), None if side is None else _content(side))
 
 
 def sizes(array: Array, *, row_dims: int = 1) -> Sizes:
     """The bytes of an int8 array in every method.
 
-    array, row_dims: as for `encode`. The result's `methods` has the bytes of blob, and pool tensor where there is one,
+    array, row_dims: as for `encode`. The result's `methods` has the bytes of blob, and side data where there is some,
     by method, its `reasons` why others cannot hold the array without loss.
 
     Raises UsageError, ModelError and FileError as `encode` does.

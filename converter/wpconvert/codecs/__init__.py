@@ -3,9 +3,9 @@
 This package is the only place that knows the bytes of a blob. docs/FORMAT.md is their normative description.
 """
 
-from wpconvert.codecs.blob import Blob, Layout, Side, parse
+from wpconvert.codecs.blob import Blob, Layout, Side, SideKind, parse
 from wpconvert.codecs.pool_table import Lut, Pool
-from wpconvert.codecs.registry import CODECS, STANDALONE, Codec, Work, codec_of, decode, encode
+from wpconvert.codecs.registry import CODECS, STANDALONE, Codec, Work, codec_of, decode, encode, unpack_side
 
 __all__ = [
     "CODECS",
@@ -16,9 +16,11 @@ __all__ = [
     "Lut",
     "Pool",
     "Side",
+    "SideKind",
     "Work",
     "codec_of",
     "decode",
     "encode",
     "parse",
+    "unpack_side",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -52,11 +52,29 @@ class Side(Protocol):
     """Data beside blobs that a codec reads with them, and that many blobs may share."""
 
     @property
+    def shift(self) -> int:
+        """Partial sums of products with its weights are divided by 2^this and rounded."""
+
+    @property
     def nbytes(self) -> int:
         """As it stands in a file."""
 
     def pack(self) -> NDArray[np.uint8]:
         """Its tensor, uint8[nbytes]."""
+
+    def details(self) -> Mapping[str, int | str]:
+        """What it consists of, for reports."""
+
+    def summary(self) -> str:
+        """The same as text."""
+
+
+@dataclass(frozen=True)
+class SideKind:
+    """The side data of one codec. unpack: reads its tensor, uint8[nbytes]; ModelError where that is corrupt."""
+
+    name: str
+    unpack: Callable[[NDArray[np.uint8]], Side]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ docs/FORMAT.md, "Pool tensor". One tensor serves all operators of a pool.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -100,6 +101,11 @@ class Pool:
         return len(self.vectors)
 
     @property
+    def shift(self) -> int:
+        """Sums of a pool are divided by 2^this."""
+        return self.lut_shift
+
+    @property
     def pitch(self) -> int:
         """Entries of a row of the stored table: the size, rounded up to a multiple of 8."""
         return -(-self.size // 8) * 8
@@ -118,6 +124,21 @@ class Pool:
     def entries(self) -> NDArray[np.int16]:
         """The look-up table, int16[256, size]."""
         return entries_of(self.vectors, self.lut_shift)
+
+    def details(self) -> Mapping[str, int | str]:
+        """Vectors, where the look-up table is, bits of an entry, and what entries are divided by."""
+        return {
+            "size": self.size,
+            "lut": self.lut.name.lower(),
+            "lut_bits": self.lut_bits,
+            "lut_shift": self.lut_shift,
+        }
+
+    def summary(self) -> str:
+        """The same as text."""
+        table = "no look-up table" if self.lut is Lut.NONE else f"look-up table in {self.lut.name.lower()}"
+        divided = f", divided by {1 << self.lut_shift}" if self.lut_shift else ""
+        return f"{self.size} vectors, {table}, entries of {self.lut_bits} bits{divided}"
 
     def _table(self) -> NDArray[np.uint8]:
         """The look-up table as it is stored, uint8[lut_nbytes]."""

@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.codecs import bitmap, dcsr, dense, huffman, huffman_decode, packed, pool, rle
+from wpconvert.codecs import bitmap, dcsr, dense, huffman, huffman_decode, packed, pool, pool_table, rle
 from wpconvert.codecs import blob as container
-from wpconvert.codecs.blob import Blob, Layout, Side
+from wpconvert.codecs.blob import Blob, Layout, Side, SideKind
 from wpconvert.codecs.rows import chunks, default_block_log2, nibbles_nbytes, stored_elements
 from wpconvert.errors import ModelError
 
@@ -33,8 +33,8 @@ class Codec:
     """One storage format.
 
     `minimum_nbytes(layout, nnz)` bounds a blob's size from below without encoding; 2^block_log2(layout) rows are a row
-    block that suits the format. work(blob, matrix) counts what decoding takes. sided: its blobs are read and written
-    with data beside them.
+    block that suits the format. work(blob, matrix) counts what decoding takes. side: the data beside its blobs that
+    they are read and written with, if any.
     """
 
     number: int
@@ -45,7 +45,7 @@ class Codec:
     minimum_nbytes: Callable[[Layout, int], int]
     work: Callable[[Blob, NDArray[np.int8]], Work]
     block_log2: Callable[[Layout], int] = default_block_log2
-    sided: bool = False
+    side: SideKind | None = None
 
 
 def _alone(encode: Callable[[NDArray[np.int8], Layout, int], NDArray[np.uint8]]) -> Encode:
@@ -124,11 +124,11 @@ CODECS: dict[str, Codec] = {
             pool.Decoder,
             pool.minimum_nbytes,
             _no_work,
-            sided=True,
+            side=SideKind("pool", pool_table.unpack),
         ),
     )
 }
-STANDALONE = tuple(name for name, codec in CODECS.items() if not codec.sided)
+STANDALONE = tuple(name for name, codec in CODECS.items() if codec.side is None)
 """The codecs whose blobs need nothing beside them."""
 _BY_NUMBER = {codec.number: codec for codec in CODECS.values()}
 
@@ -142,6 +142,13 @@ def codec_of(blob: Blob) -> Codec:
             f"weight blob: unknown codec {blob.codec}, this version supports {known}; use a newer wpconvert"
         )
     return codec
+
+
+def unpack_side(codec: Codec, raw: NDArray[np.uint8]) -> Side:
+    """The side data of a codec from its tensor, uint8[nbytes]; ModelError where it is corrupt or the codec has none."""
+    if codec.side is None:
+        raise ModelError(f"there is side data, but the weight blob uses codec {codec.name!r}, which has none")
+    return codec.side.unpack(raw)
 
 
 def encode(

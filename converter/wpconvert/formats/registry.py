@@ -24,8 +24,8 @@ class Format:
 
     claims: whether a file with these first bytes is one, where its suffix does not say. lowers_to: suffixes of formats
     that its models can become. named: whether its files must have its suffix. outside: whether a model may have data in
-    other files. refuses: options of a conversion that are not for it; refusal: why. options: those of methods that are
-    for it, None for all. package: where its parts are.
+    other files. refuses: options of a conversion that are not for it; refusal: why. for_devices: whether options of
+    methods that are about devices are for it. package: where its parts are.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Format:
     named: bool = False
     refuses: tuple[str, ...] = ()
     refusal: str = ""
-    options: tuple[str, ...] | None = None
+    for_devices: bool = True
     outside: bool = False
 
     def read(self, path: Path) -> Source:
@@ -70,7 +70,7 @@ FORMATS = (
             "--no-memory-plan",
         ),
         refusal="is only for .tflite models",
-        options=("pool_size",),
+        for_devices=False,
     ),
     Format("tflite", ".tflite", claims_tflite, "wpconvert.formats.tflite"),
 )

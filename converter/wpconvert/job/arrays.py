@@ -8,17 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.codecs import CODECS, STANDALONE, Layout, Pool, decode, encode
+from wpconvert.codecs import CODECS, Layout, codec_of, decode, encode, parse, unpack_side
 from wpconvert.codecs.blob import check
-from wpconvert.codecs.pool_table import MAX_SIZE, unpack
 from wpconvert.errors import FileError, ModelError, UsageError
 from wpconvert.report.arrays import Encoded, Sizes
 from wpconvert.report.inspection import entropy_bits
-from wpconvert.transforms.pool import cut, exact, lanes
+from wpconvert.transforms.registry import side_for
 
 _MAGIC = b"\x93NUMPY"
-_LUT_BITS = 16
-"""Of a pool without a look-up table: what any vectors fit."""
 
 
 def load_array(path: Path) -> NDArray[Any]:
@@ -54,14 +51,15 @@ def check_method(method: str) -> None:
 
 def encode_array(array: NDArray[np.int8], method: str, row_dims: int) -> Encoded:
     """The blob of a checked array; ModelError where the method cannot hold it without loss."""
-    pool = None if method in STANDALONE else _pool_of(array)
-    blob = encode(method, array, row_dims, None, pool)
-    return Encoded(method, array.shape, row_dims, blob.tobytes(), None if pool is None else pool.pack().tobytes())
+    side = None if CODECS[method].side is None else side_for(method, array)
+    blob = encode(method, array, row_dims, None, side)
+    return Encoded(method, array.shape, row_dims, blob.tobytes(), None if side is None else side.pack().tobytes())
 
 
-def decode_array(blob: bytes, pool: bytes | None) -> NDArray[np.int8]:
-    """The array of a blob in its shape; ModelError where blob or pool tensor is corrupt, or the pool is missing."""
-    return decode(np.frombuffer(blob, np.uint8), None if pool is None else unpack(np.frombuffer(pool, np.uint8)))
+def decode_array(blob: bytes, side: bytes | None) -> NDArray[np.int8]:
+    """The array of a blob in its shape; ModelError where blob or side data are corrupt, or these are missing."""
+    raw = np.frombuffer(blob, np.uint8)
+    return decode(raw, None if side is None else unpack_side(codec_of(parse(raw)), np.frombuffer(side, np.uint8)))
 
 
 def sizes_of(array: NDArray[np.int8], row_dims: int) -> Sizes:
@@ -76,11 +74,3 @@ def sizes_of(array: NDArray[np.int8], row_dims: int) -> Sizes:
     zeros = 1 - int(np.count_nonzero(array)) / array.size
     bound = int(np.ceil(entropy * array.size / 8))
     return Sizes(array.shape, row_dims, array.nbytes, zeros, entropy, bound, methods, reasons)
-
-
-def _pool_of(array: NDArray[np.int8]) -> Pool:
-    """The pool of the distinct vectors of an array; ModelError where there are too many."""
-    found = exact(cut(array), lanes(array.shape))
-    if found is None:
-        raise ModelError(f"the array has more than {MAX_SIZE} different vectors of 8 elements along its last dimension")
-    return Pool(found, _LUT_BITS)

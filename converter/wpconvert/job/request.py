@@ -75,7 +75,7 @@ class Request:
     def check_format(self, own: Format) -> None:
         """UsageError for an option that the format's files do not have."""
         given = {_flag(one.name) for one in fields(self) if getattr(self, one.name) != one.default}
-        others = [] if own.options is None else [OPTIONS[name].flag for name in self.options if name not in own.options]
+        others = [OPTIONS[name].flag for name in self.options if OPTIONS[name].of_device and not own.for_devices]
         for flag in (*(flag for flag in own.refuses if flag in given), *others):
             raise UsageError(f"{flag} {own.refusal}")
 

@@ -14,7 +14,7 @@ IN_PLACE = (PLAIN, "dense")
 """Methods whose weights are computed with where they stand."""
 
 PLANNED = ("CONV_2D", "DEPTHWISE_CONV_2D")
-"""Operators that kernels plan for, with weights that are plain or stored by a codec without a pool."""
+"""Operators that kernels plan for, with weights that are plain or stored by a codec without side data."""
 
 _TABLE_NBYTES = 9
 """Of a channel's line in the unpacked table of a rewritten operator, which takes spare memory first."""

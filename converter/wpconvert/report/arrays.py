@@ -18,20 +18,20 @@ class Encoded(View):
     """An int8 array as the blob of a method.
 
     shape: of the array, of which the first `row_dims` dimensions are the rows of the stored matrix. data: the blob.
-    pool: the pool tensor that the blob needs, of method pool only. written: paths of the files that were written.
+    side: the side data that the blob needs, where its method has some. written: paths of the files that were written.
     """
 
     method: str
     shape: tuple[int, ...]
     row_dims: int
     data: bytes
-    pool: bytes | None = None
+    side: bytes | None = None
     written: tuple[str, ...] = ()
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the blob, and of the pool tensor where there is one."""
-        return len(self.data) + len(self.pool or b"")
+        """Bytes of the blob, and of the side data where there is some."""
+        return len(self.data) + len(self.side or b"")
 
     @property
     def dense_nbytes(self) -> int:
@@ -71,7 +71,7 @@ class Sizes(View):
     """An int8 array in all methods.
 
     shape, row_dims: as in `Encoded`. zeros: their share, 0 to 1. entropy: order-0, bits a weight; bound: that of the
-    whole array in bytes. methods: bytes of blob, and pool tensor where there is one, of each method that can hold the
+    whole array in bytes. methods: bytes of blob, and side data where there is some, of each method that can hold the
     array, without loss. reasons: why others cannot.
     """
 

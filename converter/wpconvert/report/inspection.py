@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -44,18 +45,17 @@ class WeightInfo:
 
 
 @dataclass(frozen=True)
-class PoolInfo:
-    """A weight pool. size: vectors. lut: where the look-up table is. tensors: keys of the weights made of it.
+class SharedInfo:
+    """Side data that weights share. kind: the codec's name for it. tensors: keys of the weights that need it.
 
-    lut_bits: of an entry, which is a sum divided by 2^lut_shift. nbytes: of the tensor.
+    nbytes: of its tensor. details: what it consists of, by the codec's names; text: the same in words.
     """
 
-    size: int
-    lut: str
-    lut_bits: int
-    lut_shift: int
+    kind: str
     nbytes: int
     tensors: tuple[str, ...]
+    details: Mapping[str, int | str]
+    text: str
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Inspection(View):
     metadata: tuple[str, ...]
     provenance: Provenance | None
     weights: tuple[WeightInfo, ...]
-    pools: tuple[PoolInfo, ...] = ()
+    shared: tuple[SharedInfo, ...] = ()
     attached: tuple[AttachedFile, ...] = ()
     attached_nbytes: int = 0
     notes: tuple[str, ...] = ()

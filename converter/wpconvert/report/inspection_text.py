@@ -8,7 +8,7 @@ from wpconvert.codecs import CODECS
 from wpconvert.report.inspection import Inspection, TensorInfo, WeightInfo
 from wpconvert.report.table import Kind, escape, print_table
 from wpconvert.report.text import short_name
-from wpconvert.units import number, shape_text, share
+from wpconvert.units import number, quantity, shape_text, share
 
 
 def print_inspection(console: Console, result: Inspection) -> None:
@@ -28,7 +28,7 @@ def print_inspection(console: Console, result: Inspection) -> None:
     for note in result.notes:
         console.print(f"irregular: {escape(note)}")
     _print_provenance(console, result)
-    _print_pools(console, result)
+    _print_shared(console, result)
     _print_weights(console, result)
 
 
@@ -47,14 +47,10 @@ def _print_provenance(console: Console, result: Inspection) -> None:
     console.print(f"rewritten tensors: {len(stored)} by {escape(by)} ({methods}{stripped})")
 
 
-def _print_pools(console: Console, result: Inspection) -> None:
-    for pool in result.pools:
-        table = "no look-up table" if pool.lut == "none" else f"look-up table in {pool.lut}"
-        rounded = f", divided by {1 << pool.lut_shift}" if pool.lut_shift else ""
-        tensors = "1 tensor" if len(pool.tensors) == 1 else f"{len(pool.tensors)} tensors"
+def _print_shared(console: Console, result: Inspection) -> None:
+    for shared in result.shared:
         console.print(
-            f"pool: {pool.size} vectors, {pool.nbytes:,} bytes, for {tensors}; {table}, "
-            f"entries of {pool.lut_bits} bits{rounded}"
+            f"{shared.kind}: {shared.nbytes:,} bytes, for {quantity(len(shared.tensors), 'tensor')}; {shared.text}"
         )
 
 

@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from wpconvert.codecs import Side
 from wpconvert.errors import UsageError
 from wpconvert.model.changed import Changed, Values
 from wpconvert.model.noise import snr_db
@@ -23,7 +24,7 @@ from wpconvert.model.weight import Rewritable, obstacle_of
 class Option:
     """An option of a transform. default: what help says of it. low, high: bounds of a number; words: what else it is.
 
-    of_rules: whether a rule may give it too.
+    of_rules: whether a rule may give it too. of_device: whether only models for devices have it.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Option:
     high: int | None = None
     words: tuple[int | str, ...] = ()
     of_rules: bool = False
+    of_device: bool = False
 
     @property
     def flag(self) -> str:
@@ -124,6 +126,14 @@ class Transform(ABC):
     def preferred(self, choices: Sequence[Choice]) -> list[Choice]:
         """The choices, without weights that it leaves as they are unless a rule asks for them."""
         return list(choices)
+
+    def side_for(self, values: NDArray[np.int8]) -> Side | None:  # noqa: ARG002 - what some transforms need
+        """The side data with which the codec stores int8 values of any shape exactly; ModelError where none does."""
+        return None
+
+    def changed_by(self, side: Side) -> Changed:
+        """What there is to say of a weight that the codec stores with this side data."""
+        return Changed(self.name, side)
 
     @abstractmethod
     def apply(self, model: DenseModel, choices: Sequence[Choice], options: Values) -> Applied:

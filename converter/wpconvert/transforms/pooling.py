@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from wpconvert.codecs import Lut, Pool
-from wpconvert.codecs.pool_table import LUT_BITS
-from wpconvert.errors import UsageError
+import numpy as np
+from numpy.typing import NDArray
+
+from wpconvert.codecs import Lut, Pool, Side
+from wpconvert.codecs.pool_table import LANES, LUT_BITS
+from wpconvert.errors import ModelError, UsageError
 from wpconvert.model.changed import ACT_BITS, Changed, Values
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Rewritable
 from wpconvert.transforms.base import Applied, DenseModel, Field, Option, Transform
-from wpconvert.transforms.pool_settings import DEFAULT_SIZE, MAX_SIZE, POOL, SCOPES, PoolSettings
+from wpconvert.transforms.pool import cut, exact, lanes
+from wpconvert.transforms.pool_settings import DEFAULT_SIZE, MAX_SIZE, POOL, SCOPES, PoolSettings, changed_by
 from wpconvert.transforms.pool_weights import pool_weights
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -46,6 +50,7 @@ class PoolTransform(Transform):
             "BITS",
             f"Bits of a look-up entry: {_words(LUT_BITS)} ({_DEFAULTS.lut_bits} by default). 4 rounds them.",
             words=LUT_BITS,
+            of_device=True,
         ),
         Option(
             "act_bits",
@@ -54,15 +59,21 @@ class PoolTransform(Transform):
             low=1,
             high=ACT_BITS,
             of_rules=True,
+            of_device=True,
         ),
         Option(
-            "pool_scope", "SCOPE", f"Scope of a pool: {_words(SCOPES)} ({_DEFAULTS.scope} by default).", words=SCOPES
+            "pool_scope",
+            "SCOPE",
+            f"Scope of a pool: {_words(SCOPES)} ({_DEFAULTS.scope} by default).",
+            words=SCOPES,
+            of_device=True,
         ),
         Option(
             "lut",
             "WHERE",
             f"Location of the look-up table: {_words(_LUTS)} (by default none, or ram for reduced bits).",
             words=_LUTS,
+            of_device=True,
         ),
     )
     fields = (Field("pool_size", "pool"), Field("index_bits", "bits"), Field("act_bits"))
@@ -88,6 +99,21 @@ class PoolTransform(Transform):
                     reason = "kept: fully connected; a rule can pool it"
             result.append(choice if reason is None else choice.left(reason))
         return result
+
+    def side_for(self, values: NDArray[np.int8]) -> Pool:
+        """The pool of the distinct vectors along the last dimension; ModelError where there are too many."""
+        found = exact(cut(values), lanes(values.shape))
+        if found is None:
+            raise ModelError(
+                f"the array has more than {MAX_SIZE} different vectors of {LANES} elements along its last dimension"
+            )
+        return Pool(found, max(LUT_BITS))
+
+    def changed_by(self, side: Side) -> Changed:
+        """What there is to say of a weight that is made of a pool's vectors."""
+        if not isinstance(side, Pool):
+            raise TypeError(f"{side} is no pool")
+        return changed_by(side)
 
     def apply(self, model: DenseModel, choices: Sequence[Choice], options: Values) -> Applied:
         """Pool the weights that are chosen, in place."""

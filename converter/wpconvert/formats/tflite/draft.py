@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from wpconvert.codecs import pool_table
+from wpconvert.codecs import CODECS, unpack_side
 from wpconvert.formats.protocol import Files, Result, Source, Written
 from wpconvert.formats.tflite import metadata
 from wpconvert.formats.tflite.attached import Attached, with_attached, without_attached
@@ -19,7 +19,7 @@ from wpconvert.formats.tflite.overhead import Overheads
 from wpconvert.formats.tflite.restore import is_rewritten, restore
 from wpconvert.formats.tflite.rewrite import rewrite
 from wpconvert.formats.tflite.weights import Site, find_sites, find_weights, key_of
-from wpconvert.graph.custom.compressed import blob_of, codec_name, pool_of
+from wpconvert.graph.custom.compressed import blob_of, codec_name, side_of
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.graph.custom.rewritable import WEIGHT_INPUT
 from wpconvert.graph.executable import Executable
@@ -38,7 +38,7 @@ from wpconvert.model.settings import Settings
 from wpconvert.model.weight import Fixed, Stored, Weight
 from wpconvert.plan.layers import layers_at
 from wpconvert.transforms.base import DenseModel
-from wpconvert.transforms.pool_settings import changed_by
+from wpconvert.transforms.registry import changed_by
 
 
 @dataclass(frozen=True)
@@ -251,10 +251,10 @@ def _stored(model: TfliteModel, provenance: Provenance | None) -> dict[str, Stor
             if model.operator_name(operator) in BUILTIN_NAMES:
                 tensor = int(operator.inputs[WEIGHT_INPUT])
                 custom = read_operator(model, s, index)
-                blob, raw = Encoded(blob_of(custom)), pool_of(custom)
-                changed = None if raw is None else changed_by(pool_table.unpack(raw))
+                codec, raw = CODECS[codec_name(custom)], side_of(custom)
+                changed = None if raw is None else changed_by(codec.name, unpack_side(codec, raw))
                 kept_lossy = every or (s, tensor) in lossy
-                found[key_of(s, tensor)] = Stored(codec_name(custom), blob, changed, kept_lossy)
+                found[key_of(s, tensor)] = Stored(codec.name, Encoded(blob_of(custom)), changed, kept_lossy)
     return found
 
 

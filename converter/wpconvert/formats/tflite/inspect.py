@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.codecs import CODECS, encode
-from wpconvert.codecs.pool_table import unpack
+from wpconvert.codecs import CODECS, Side, encode
 from wpconvert.errors import ModelError
 from wpconvert.formats.tflite import metadata
 from wpconvert.formats.tflite.graph_reader import read_operator
@@ -21,7 +20,7 @@ from wpconvert.formats.tflite.weights import find_weights
 from wpconvert.graph.custom.compressed import Compressed, Decoded, read_compressed
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.model.weight import Rewritable, Weight, obstacle_of
-from wpconvert.report.inspection import Inspection, PoolInfo, TensorInfo, WeightInfo, weight_info
+from wpconvert.report.inspection import Inspection, SharedInfo, TensorInfo, WeightInfo, weight_info
 
 
 def inspect_model(
@@ -53,25 +52,25 @@ def inspect_model(
         tuple(text(entry.name) for entry in root.metadata or []),
         metadata.read(model),
         tuple(infos),
-        _pools(stored),
+        _shared(stored),
         () if attached is None else attached.files or (),
         0 if attached is None else len(attached.data),
         model.notes,
     )
 
 
-def _pools(stored: Mapping[str, Decoded]) -> tuple[PoolInfo, ...]:
-    """The pools of decoded weights, by key."""
-    found: defaultdict[bytes, list[str]] = defaultdict(list)
+def _shared(stored: Mapping[str, Decoded]) -> tuple[SharedInfo, ...]:
+    """The side data of decoded weights, by key; equal data once."""
+    found: dict[bytes, tuple[str, Side, list[str]]] = {}
     for key, parts in stored.items():
-        if isinstance(parts, Compressed) and parts.pool is not None:
-            found[parts.pool.pack().tobytes()].append(key)
-    infos = []
-    for packed, keys in found.items():
-        pool = unpack(np.frombuffer(packed, np.uint8))
-        lut = pool.lut.name.lower()
-        infos.append(PoolInfo(pool.size, lut, pool.lut_bits, pool.lut_shift, pool.nbytes, tuple(keys)))
-    return tuple(infos)
+        kind = CODECS[parts.codec].side
+        if isinstance(parts, Compressed) and parts.side is not None and kind is not None:
+            _, _, keys = found.setdefault(parts.side.pack().tobytes(), (kind.name, parts.side, []))
+            keys.append(key)
+    return tuple(
+        SharedInfo(kind, side.nbytes, tuple(keys), side.details(), side.summary())
+        for kind, side, keys in found.values()
+    )
 
 
 def _tensor(tensor: Any) -> TensorInfo:

@@ -48,8 +48,8 @@ def restored(model: TfliteModel, known: TfliteModel | None = None) -> TfliteMode
 def restore(model: TfliteModel, same_outputs: bool = False, known: TfliteModel | None = None) -> list[str]:
     """Undo `rewrite` in place. Returns what could not be given back, empty for a file with its originals.
 
-    Weight data, shape and type are always exact, those of pooled weights as they were pooled. The restored model
-    computes the same bits; the exceptions, multipliers that no float32 scales give and pooled operators of fewer bits,
+    Weight data, shape and type are always exact, those of changed weights as they were changed. The restored model
+    computes the same bits; the exceptions, multipliers that no float32 scales give and operators of fewer bits,
     are among what is returned, and with `same_outputs` an UnsupportedError.
     known: a dense model whose weights are taken where they are equal, which saves the memory of another copy.
     Raises ModelError for corrupt blobs, tables and options, and for originals that contradict them.
@@ -66,7 +66,7 @@ def restore(model: TfliteModel, same_outputs: bool = False, known: TfliteModel |
         if model.operator_name(operator) in BUILTIN_NAMES
     }
     returning = {place for place in compressed if _fits(model, place, originals)}
-    # Tables and pools.
+    # Tables and side data.
     tables = {
         (s, int(tensor))
         for (s, index), parts in compressed.items()
@@ -228,7 +228,7 @@ def _same_table(model: TfliteModel, place: Place, parts: Decoded, returned: bool
     """
     if not isinstance(parts, Compressed):
         return True
-    found, wanted = table_of(read_operator(model, *place), parts.options.act_bits, parts.lut_shift), parts.table
+    found, wanted = table_of(read_operator(model, *place), parts.options.act_bits, parts.shift), parts.table
     if found is None:
         raise ModelError(f"{_where(place, parts)}: its tensors and options do not form a {parts.name}")
     if found.pack().tobytes() == wanted.pack().tobytes():

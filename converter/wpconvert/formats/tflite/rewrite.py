@@ -94,7 +94,7 @@ class _Replacement:
     @property
     def side(self) -> Side | None:
         """What an operator reads beside the blob: weights that are stored otherwise need none."""
-        return self.weight.side if CODECS[self.method].sided else None
+        return self.weight.side if CODECS[self.method].side is not None else None
 
     @property
     def arithmetic(self) -> Arithmetic:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert import codecs
-from wpconvert.codecs import Blob, Pool, pool_table
+from wpconvert.codecs import Blob, Codec, Side
 from wpconvert.errors import ModelError
 from wpconvert.graph.custom import table
 from wpconvert.graph.custom.levels import ACT_BITS, unfold_bias, unit_log2, zero_sums
@@ -38,27 +38,27 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Compressed(Decoded):
-    """A WP_* operator with a requantisation table, and with a pool where the codec is `pool`."""
+    """A WP_* operator with a requantisation table, and with side data where the codec has some."""
 
     table: RequantTable
-    pool: Pool | None = None
+    side: Side | None = None
 
     @property
-    def lut_shift(self) -> int:
-        """Sums are looked up divided by 2^this."""
-        return 0 if self.pool is None else self.pool.lut_shift
+    def shift(self) -> int:
+        """Partial sums are divided by 2^this and rounded."""
+        return 0 if self.side is None else self.side.shift
 
     @property
     def unit(self) -> int:
         """Accumulators count multiples of 2^this of what those of the dense operator count."""
-        return unit_log2(self.options.act_bits, self.lut_shift)
+        return unit_log2(self.options.act_bits, self.shift)
 
     def zero_sums(self) -> NDArray[np.int64]:
         """What the accumulators hold where all activations are the zero point, int64[channels]."""
         point = self.table.input_zero_point
-        if self.pool is None:
+        if self.side is None:
             return point * channel_sums(self.name, self.weights)
-        return zero_sums(self.weights, point, self.options.act_bits, self.lut_shift)
+        return zero_sums(self.weights, point, self.options.act_bits, self.shift)
 
     def bias(self) -> NDArray[np.int32]:
         """The bias of the dense operator, int32[channels]: the table's, without the folded input zero point."""
@@ -70,11 +70,11 @@ def decode_compressed(
     custom_options: bytes,
     raw_blob: NDArray[np.uint8],
     raw_table: NDArray[np.uint8],
-    raw_pool: NDArray[np.uint8] | None = None,
+    raw_side: NDArray[np.uint8] | None = None,
 ) -> Compressed:
     """Decode the parts of the custom operator that replaces builtin operator `name`, one with a table.
 
-    raw_pool: the pool tensor, where it has one. Raises ModelError when a part is corrupt or they contradict each other.
+    raw_side: its side data, where it has some. Raises ModelError when a part is corrupt or they contradict each other.
     """
     options = unpack_options(custom_options)
     blob = codecs.parse(raw_blob)
@@ -85,11 +85,9 @@ def decode_compressed(
         raise ModelError(
             f"weights of shape {list(shape)} with {blob.layout.row_dims} row dimensions do not match the operator"
         )
-    if raw_pool is not None and not codecs.CODECS[codec].sided:
-        raise ModelError(f"the operator has a pool tensor, but the weight blob uses codec {codec!r}")
-    pool = None if raw_pool is None else pool_table.unpack(raw_pool)
+    side = None if raw_side is None else codecs.unpack_side(codec, raw_side)
     requant = table.unpack(raw_table, shape[axis])
-    return Compressed(name, codec, options, codecs.decode(raw_blob, pool), requant, pool)
+    return Compressed(name, codec.name, options, codecs.decode(raw_blob, side), requant, side)
 
 
 def decode_constant(name: str, custom_options: bytes, raw_blob: NDArray[np.uint8]) -> Decoded:
@@ -99,34 +97,34 @@ def decode_constant(name: str, custom_options: bytes, raw_blob: NDArray[np.uint8
     shape = options.filter_shape
     fits = min(shape, default=0) >= 1 and math.prod(shape) == math.prod(blob.layout.shape)
     codec = _agreed_codec(options, blob, fits)
-    return Decoded(name, codec, options, codecs.decode(raw_blob).reshape(shape))
+    return Decoded(name, codec.name, options, codecs.decode(raw_blob).reshape(shape))
 
 
-def _agreed_codec(options: OperatorOptions, blob: Blob, shapes_agree: bool) -> str:
-    """The codec's name; ModelError where the options contradict the blob."""
-    codec = codecs.codec_of(blob).name
-    if not shapes_agree or options.codec not in ("", codec):
+def _agreed_codec(options: OperatorOptions, blob: Blob, shapes_agree: bool) -> Codec:
+    """The blob's codec; ModelError where the options contradict the blob."""
+    codec = codecs.codec_of(blob)
+    if not shapes_agree or options.codec not in ("", codec.name):
         raise ModelError(
             f"the options say {options.codec!r} of shape {list(options.filter_shape)}, "
-            f"the weight blob is {codec!r} of shape {list(blob.layout.shape)}"
+            f"the weight blob is {codec.name!r} of shape {list(blob.layout.shape)}"
         )
-    if options.act_bits != ACT_BITS and not codecs.CODECS[codec].sided:
+    if options.act_bits != ACT_BITS and codec.side is None:
         raise ModelError(
-            f"the options specify {options.act_bits}-bit activations, but the weight blob uses codec {codec!r}"
+            f"the options specify {options.act_bits}-bit activations, but the weight blob uses codec {codec.name!r}"
         )
     return codec
 
 
 def _constants(operator: Operator) -> list[NDArray[np.uint8]]:
-    """Blob and, where it has them, table and pool of an operator with a WP_* custom code."""
+    """Blob and, where it has them, table and side data of an operator with a WP_* custom code."""
     elementwise = BUILTIN_NAMES[operator.kind] in ELEMENTWISE
     expected = (2,) if elementwise else (3, 4)
     if len(operator.inputs) not in expected or None in operator.inputs or len(operator.outputs) != 1:
-        parts = "activation and weight blob" if elementwise else "activation, weight blob, table and optionally a pool"
+        parts = "activation and weight blob" if elementwise else "activation, weight blob, table and any side data"
         raise ModelError(f"expected {parts} as inputs and one output")
     constants = [None if tensor is None else tensor.data for tensor in operator.inputs[1:]]
     if any(constant is None for constant in constants):
-        raise ModelError("weight blob, table and pool must be constants")
+        raise ModelError("weight blob, table and side data must be constants")
     return [constant for constant in constants if constant is not None]
 
 
@@ -140,8 +138,8 @@ def codec_name(operator: Operator) -> str:
     return codecs.codec_of(codecs.parse(blob_of(operator))).name
 
 
-def pool_of(operator: Operator) -> NDArray[np.uint8] | None:
-    """The pool tensor of such an operator, uint8[nbytes], None where it has none."""
+def side_of(operator: Operator) -> NDArray[np.uint8] | None:
+    """The side data of such an operator, uint8[nbytes], None where it has none."""
     parts = _constants(operator)
     return parts[2] if len(parts) > 2 else None
 

@@ -1,4 +1,4 @@
-"""What pooled operators make of activations and biases: fewer bits, and sums that were rounded (docs/FORMAT.md)."""
+"""Reduced arithmetic of operators: activations of fewer bits, and sums that were rounded (docs/FORMAT.md)."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def level_of(zero_point: int, act_bits: int) -> int:
     return int(levels(np.array(zero_point, np.int8), act_bits, zero_point))
 
 
-def unit_log2(act_bits: int, lut_shift: int) -> int:
-    """Accumulators of a pooled operator count multiples of 2^this of what those of the dense operator count."""
-    return ACT_BITS - act_bits + lut_shift
+def unit_log2(act_bits: int, shift: int) -> int:
+    """Accumulators of such an operator count multiples of 2^this of what those of the dense operator count."""
+    return ACT_BITS - act_bits + shift
 
 
 def vectors_of(weights: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -45,14 +45,14 @@ def vectors_of(weights: NDArray[np.int8]) -> NDArray[np.int8]:
     return padded.reshape(len(weights), -1, groups, LANES)
 
 
-def zero_sums(weights: NDArray[np.int8], zero_point: int, act_bits: int, lut_shift: int) -> Int64Array:
-    """What the accumulators of a pooled operator hold where all activations are the zero point, int64[rows].
+def zero_sums(weights: NDArray[np.int8], zero_point: int, act_bits: int, shift: int) -> Int64Array:
+    """What the accumulators of such an operator hold where all activations are the zero point, int64[rows].
 
-    weights: int8[rows, …, depth], consisting of pool vectors.
+    weights: int8[rows, …, depth]. shift: sums of eight are divided by 2^this.
     """
     # Every plane of such levels has all lanes set or none, so that only whole sums are looked up.
     sums = vectors_of(weights).sum(axis=3, dtype=np.int64)
-    return np.asarray(level_of(zero_point, act_bits) * rounded(sums, lut_shift).sum(axis=(1, 2)))
+    return np.asarray(level_of(zero_point, act_bits) * rounded(sums, shift).sum(axis=(1, 2)))
 
 
 def fold_bias(bias: Values, sums: Int64Array, unit: int) -> Int32Array:

@@ -60,7 +60,8 @@ class OperatorOptions:
     codec and filter_shape repeat what the blob says, for viewers; they are empty where the options leave them out.
     filter_shape is the dense weight's: [out_channels, kernel_h, kernel_w, in_channels] for a convolution,
     [1, kernel_h, kernel_w, channels] for a depthwise one, [out, in] for a fully connected layer, the constant's for
-    the others, which never leave it out. act_bits: bits of an activation, 1 to 8; fewer than 8 only with codec pool.
+    the others, which never leave it out. act_bits: bits of an activation, 1 to 8; fewer than 8
+    only where the codec has side data.
     """
 
     codec: str = ""

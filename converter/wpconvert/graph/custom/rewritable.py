@@ -105,26 +105,26 @@ def _quantizations(operator: Operator) -> tuple[Quantization, Quantization, Quan
     return of_input, quantization, of_output
 
 
-def table_of(operator: Operator, act_bits: int = ACT_BITS, lut_shift: int = 0) -> table.RequantTable | None:
+def table_of(operator: Operator, act_bits: int = ACT_BITS, sum_shift: int = 0) -> table.RequantTable | None:
     """The table that rewriting an operator would give it, None when it cannot be rewritten.
 
-    act_bits and lut_shift: as in `build_table`.
+    act_bits and sum_shift: as in `build_table`.
     """
     if operator.kind not in CHANNEL_AXIS or operator.optional(WEIGHT_INPUT) is None:
         return None
     try:
         usual = check_rewritable(operator)
-        if (act_bits, lut_shift) == (ACT_BITS, 0):
+        if (act_bits, sum_shift) == (ACT_BITS, 0):
             return usual
-        return build_table(operator, act_bits, lut_shift)
+        return build_table(operator, act_bits, sum_shift)
     except (Obstacle, WpconvertError):
         return None
 
 
-def build_table(operator: Operator, act_bits: int = ACT_BITS, lut_shift: int = 0) -> table.RequantTable:
+def build_table(operator: Operator, act_bits: int = ACT_BITS, sum_shift: int = 0) -> table.RequantTable:
     """The requantisation table of a builtin convolution or fully connected operator with constant int8 weights.
 
-    act_bits: of an activation, lut_shift: of the pool's look-up entries; other than 8 and 0 only for pooled weights.
+    act_bits: of an activation. sum_shift: partial sums are divided by 2^this.
     Raises Obstacle where weights or quantisation are of another kind, UnsupportedError for an activation that is not a
     clamp, ModelError for impossible scales.
     """
@@ -134,14 +134,14 @@ def build_table(operator: Operator, act_bits: int = ACT_BITS, lut_shift: int = 0
     qx, qw, qy = _quantizations(operator)
     # Scales that overflow float32 are refused by their infinite multiplier.
     with np.errstate(all="ignore"):
-        unit = unit_log2(act_bits, lut_shift)
+        unit = unit_log2(act_bits, sum_shift)
         multiplier, shift = output_multipliers(qx.scales[0], np.ldexp(qw.scales, unit), qy.scales[0])
     zero_in, zero_out = int(qx.zero_points[0]), int(qy.zero_points[0])
     activation = operator.attributes_as(Fused).fused_activation_function
     low, high = activation_range(activation, qy.scales[0], zero_out, np.dtype(np.int8))
     if low > high:
         raise Obstacle(f"the activation's range {low} to {high} is empty")
-    sums = zero_sums(values, zero_in, act_bits, lut_shift) if unit else zero_in * channel_sums(operator.kind, values)
+    sums = zero_sums(values, zero_in, act_bits, sum_shift) if unit else zero_in * channel_sums(operator.kind, values)
     return table.RequantTable(
         fold_bias(np.zeros(len(sums), np.int32) if bias is None else bias, sums, unit),
         multiplier,

@@ -1,6 +1,6 @@
 """WP_CONV_2D, WP_DEPTHWISE_CONV_2D and WP_FULLY_CONNECTED: the arithmetic of rewritten operators (docs/FORMAT.md).
 
-All numbers come from blob, table, pool and options; scales of the tensors are not looked at.
+All numbers come from blob, table, side data and options; scales of the tensors are not looked at.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from wpconvert.reference.kernels.convolution import (
     prepare_depthwise_weights,
 )
 from wpconvert.reference.kernels.fully_connected import fully_connected_accumulate, prepare_fc_weights
-from wpconvert.reference.pool import LookupWeights, lookup_accumulate, prepare_lookup_weights
+from wpconvert.reference.lookup import LookupWeights, lookup_accumulate, prepare_lookup_weights
 from wpconvert.reference.registry import OpContext, expect_rank, expect_shape, expect_type, register
 from wpconvert.reference.window import window_geometry
 
-_CONSTANTS = ("the weight blob", "the requantisation table", "the pool tensor")
+_CONSTANTS = ("the weight blob", "the requantisation table", "the side data")
 W = TypeVar("W")
 
 
@@ -99,10 +99,10 @@ def _conv_plan(context: OpContext) -> _Plan[ConvWeights | LookupWeights]:
         raise ModelError(f"filters of shape {list(parts.weights.shape)}, expected 4 dimensions")
     _expect_window(context, parts, parts.weights.shape[0])
     channels = context.tensor(0).shape[3]
-    if parts.pool is not None and parts.weights.shape[3] != channels:
-        raise ModelError(f"pooled filters of {parts.weights.shape[3]} channels, the input has {channels}")
-    if parts.lut_shift:
-        return _Plan(parts, prepare_lookup_weights(parts.weights, parts.lut_shift), parts.table.bias)
+    if parts.side is not None and parts.weights.shape[3] != channels:
+        raise ModelError(f"{parts.codec} filters of {parts.weights.shape[3]} channels, the input has {channels}")
+    if parts.shift:
+        return _Plan(parts, prepare_lookup_weights(parts.weights, parts.shift), parts.table.bias)
     return _Plan(parts, prepare_conv_weights(parts.weights, channels), _unfolded(parts))
 
 
@@ -132,9 +132,9 @@ def _fully_connected_plan(context: OpContext) -> _Plan[Values | LookupWeights]:
     units, depth = parts.weights.shape
     if x.size % depth or not y.shape or y.shape[-1] != units or y.size != x.size // depth * units:
         raise ModelError(f"input {list(x.shape)}, weights {[units, depth]} and output {list(y.shape)} do not match")
-    if parts.lut_shift:
+    if parts.shift:
         filters = parts.weights.reshape(units, 1, 1, depth)
-        return _Plan(parts, prepare_lookup_weights(filters, parts.lut_shift), parts.table.bias)
+        return _Plan(parts, prepare_lookup_weights(filters, parts.shift), parts.table.bias)
     return _Plan(parts, prepare_fc_weights(parts.weights), _unfolded(parts))
 
 

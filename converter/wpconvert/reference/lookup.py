@@ -1,4 +1,4 @@
-"""Pooled convolutions whose look-up entries are rounded: sums of looked-up entries (docs/FORMAT.md, "Sums of a pool").
+"""Convolutions whose look-up entries are rounded: sums of looked-up entries (docs/FORMAT.md, "Sums of a pool").
 
 With entries that are exact such a sum is a product, and the ordinary integer kernels serve.
 """
