@@ -116,6 +116,10 @@ class Operator:
         """An input that may be left out."""
         return self.inputs[position] if position < len(self.inputs) else None
 
+    def inputs_given(self) -> Iterator[Tensor]:
+        """The inputs that are not left out."""
+        return (tensor for tensor in self.inputs if tensor is not None)
+
     def tensor(self, position: int) -> Tensor:
         """An input. ModelError where it is left out."""
         found = self.optional(position)

@@ -14,3 +14,12 @@ def surplus(size: int, output: int, window: int, stride: int, dilation: int = 1)
     The first half of them, rounded down, lies in front of the image.
     """
     return max((output - 1) * stride + extent_of(window, dilation) - size, 0)
+
+
+def is_same(size: int, sides: tuple[int, int], output: int, window: int, stride: int, dilation: int) -> bool:
+    """Whether `output` windows on `size` elements that are padded at both sides read what SAME gives them.
+
+    Padding after the last window is never read.
+    """
+    total = surplus(size, output, window, stride, dilation)
+    return output == -(-size // stride) and sides[0] == total // 2 and sides[1] >= total - total // 2

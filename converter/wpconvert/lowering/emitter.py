@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wpconvert.errors import ModelError
 from wpconvert.graph.attributes import (
     NONE,
     Attributes,
@@ -38,11 +37,11 @@ class Emitter:
     def __init__(self) -> None:
         self.graph = Subgraph([], [], name="main")
         self._metadata: dict[str, NDArray[np.uint8]] = {}
-        self._indices: dict[tuple[int, ...], int] = {}
-        self._rescaled: dict[tuple[int, Quant], int] = {}
+        self._indices: dict[tuple[int, ...], Tensor] = {}
+        self._rescaled: dict[tuple[Tensor, Quant], Tensor] = {}
         self.stored: dict[Activation, list[Storage]] = {}
 
-    def tensor(self, name: str, shape: Shape, quant: Quant) -> int:
+    def tensor(self, name: str, shape: Shape, quant: Quant) -> Tensor:
         """A new int8 tensor computed at run time."""
         return self._tensor(name, shape, INT8, _quantization([quant.scale], [quant.zero_point]))
 
@@ -53,10 +52,10 @@ class Emitter:
         dtype: DType,
         quantization: Quantization | None,
         data: NDArray[np.uint8] | None = None,
-    ) -> int:
-        index = len(self.graph.tensors)
-        self.graph.tensors.append(Tensor(index, name, dtype, tuple(map(int, shape)), quantization, data))
-        return index
+    ) -> Tensor:
+        tensor = Tensor(len(self.graph.tensors), name, dtype, tuple(map(int, shape)), quantization, data)
+        self.graph.tensors.append(tensor)
+        return tensor
 
     def constant(
         self,
@@ -65,51 +64,47 @@ class Emitter:
         scales: NDArray[np.float32] | None = None,
         axis: int = 0,
         zero_point: int = 0,
-    ) -> int:
+    ) -> Tensor:
         """A constant int8 or int32 tensor; scales are one, or one per slice of `axis`."""
         quantization = None if scales is None else _quantization(scales, np.full(scales.size, zero_point), axis)
         data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
         return self._tensor(name, values.shape, dtype_of(values), quantization, data)
 
-    def indices(self, name: str, values: Sequence[int]) -> int:
+    def indices(self, name: str, values: Sequence[int]) -> Tensor:
         """A constant int32 vector; equal ones share a tensor."""
         key = tuple(values)
         if key not in self._indices:
             self._indices[key] = self.constant(name, np.array(key, np.int32))
         return self._indices[key]
 
-    def operator(self, name: str, inputs: Sequence[int], output: int, attributes: Attributes | None = None) -> int:
+    def operator(
+        self, name: str, inputs: Sequence[Tensor | None], output: Tensor, attributes: Attributes | None = None
+    ) -> Tensor:
         """Append an operator; returns its output."""
-        tensors = self.graph.tensors
+        index, version = len(self.graph.operators), _VERSIONS.get(name, 2)
         operator = Operator(
-            len(self.graph.operators),
-            name,
-            tuple(None if tensor < 0 else tensors[tensor] for tensor in inputs),
-            (tensors[output],),
-            attributes,
-            is_custom=name == LOOKUP,
-            version=_VERSIONS.get(name, 2),
+            index, name, tuple(inputs), (output,), attributes, is_custom=name == LOOKUP, version=version
         )
         self.graph.operators.append(operator)
         return output
 
     # Activations
 
-    def plain(self, activation: Activation) -> tuple[int, Perm]:
+    def plain(self, activation: Activation) -> tuple[Tensor, Perm]:
         """A tensor that holds the activation, one axis in memory per axis of its shape, and their order."""
         storage = self.stored[activation][0]
         order = layout.order_of(storage, activation.shape)
         perm = layout.identity(activation.rank) if order is None else layout.completed(order, activation.shape)
         return self.laid_out(activation, perm), perm
 
-    def laid_out(self, activation: Activation, perm: Perm) -> int:
+    def laid_out(self, activation: Activation, perm: Perm) -> Tensor:
         """A tensor that holds the activation with its axes in that order."""
         shape = activation.shape
         wanted = layout.restricted(perm, shape)
         memory = tuple(shape[axis] for axis in perm)
         fitting = [storage for storage in self.stored[activation] if layout.order_of(storage, shape) == wanted]
         # Where one needs no RESHAPE, that one.
-        for storage in sorted(fitting, key=lambda one: self.graph.tensors[one.tensor].shape != memory)[:1]:
+        for storage in sorted(fitting, key=lambda one: one.tensor.shape != memory)[:1]:
             return self._kept(activation, self.reshaped(activation, storage.tensor, memory), perm)
         for storage in self.stored[activation]:
             order = layout.order_of(storage, shape)
@@ -136,61 +131,66 @@ class Emitter:
         seen = self.reshaped(activation, flat, activation.shape)
         self._kept(activation, seen, layout.identity(activation.rank))
 
-    def _kept(self, activation: Activation, tensor: int, perm: Perm) -> int:
+    def _kept(self, activation: Activation, tensor: Tensor, perm: Perm) -> Tensor:
         storage = Storage(tensor, activation.shape, perm)
         if storage not in self.stored[activation]:
             self.stored[activation].append(storage)
         return tensor
 
-    def reshaped(self, activation: Activation, tensor: int, shape: Shape) -> int:
+    def reshaped(self, activation: Activation, tensor: Tensor, shape: Shape) -> Tensor:
         """The tensor of an activation, seen in another shape."""
-        if self.graph.tensors[tensor].shape == shape:
+        if tensor.shape == shape:
             return tensor
         target = self.indices(f"{activation.name}/shape", shape)
         output = self.tensor(f"{activation.name}/reshaped", shape, activation.quant)
         return self.operator("RESHAPE", [tensor, target], output, ReshapeOptions(tuple(map(int, shape))))
 
-    def _transposed(self, activation: Activation, tensor: int, shape: Shape, axes: Perm) -> int:
+    def _transposed(self, activation: Activation, tensor: Tensor, shape: Shape, axes: Perm) -> Tensor:
         order = self.indices(f"{activation.name}/order", axes)
         moved = tuple(shape[axis] for axis in axes)
         output = self.tensor(f"{activation.name}/transposed", moved, activation.quant)
         return self.operator("TRANSPOSE", [tensor, order], output, TransposeOptions())
 
-    def rescaled(self, name: str, tensor: int, quant: Quant) -> int:
+    def rescaled(self, name: str, tensor: Tensor, quant: Quant) -> Tensor:
         """The tensor with another quantisation: itself where that is its own. Made once."""
-        if self._quant(tensor) == quant:
+        if Quant(*tensor.per_tensor()) == quant:
             return tensor
         if (tensor, quant) not in self._rescaled:
-            output = self.tensor(f"{name}/rescaled", self.graph.tensors[tensor].shape, quant)
+            output = self.tensor(f"{name}/rescaled", tensor.shape, quant)
             self._rescaled[tensor, quant] = self.operator("QUANTIZE", [tensor], output, QuantizeOptions())
         return self._rescaled[tensor, quant]
 
-    def sliced(self, name: str, tensor: int, start: Sequence[int], steps: Sequence[int], shape: Shape) -> int:
+    def sliced(self, name: str, tensor: Tensor, start: Sequence[int], steps: Sequence[int], shape: Shape) -> Tensor:
         """The part of a tensor that begins at `start`, every `steps`-th element."""
         ends = [first + (length - 1) * step + 1 for first, length, step in zip(start, shape, steps, strict=True)]
-        output = self._tensor(f"{name}/sliced", shape, INT8, self.graph.tensors[tensor].quantization)
+        output = self._tensor(f"{name}/sliced", shape, INT8, tensor.quantization)
         bounds = [self.indices(f"{name}/slice", values) for values in (start, ends, steps)]
         return self.operator("STRIDED_SLICE", [tensor, *bounds], output, StridedSliceOptions())
 
     def result(
-        self, node: Node, name: str, inputs: Sequence[int], perm: Perm, attributes: Attributes | None = None
+        self,
+        node: Node,
+        name: str,
+        inputs: Sequence[Tensor | None],
+        perm: Perm,
+        attributes: Attributes | None = None,
+        base: Shape | None = None,
     ) -> None:
-        """The operator that computes a node's output in the order `perm`, clamped as the node says."""
-        self.result_in(node, name, inputs, Storage(-1, node.output.shape, perm), attributes)
+        """The operator that computes a node's output, clamped as that says, in the order `perm` of the axes of `base`.
 
-    def result_in(
-        self, node: Node, name: str, inputs: Sequence[int], where: Storage, attributes: Attributes | None = None
-    ) -> None:
-        """The same for an output whose memory is described by `where`; its tensor is made here."""
+        base: a shape of as many elements as the output's, which it is by default.
+        """
         activation = node.output
         fusing = isinstance(attributes, Fused) and not isinstance(attributes, ConcatenationOptions)
         clamp = fused_clamp(clamp_bounds(node, activation.quant), activation.quant) if fusing else None
         if clamp is not None and isinstance(attributes, Fused):
             attributes = replace(attributes, fused_activation_function=clamp)
-        output = self.operator(name, inputs, self.tensor(activation.name, where.shape, activation.quant), attributes)
+        base = base or activation.shape
+        shape = tuple(base[axis] for axis in perm)
+        output = self.operator(name, inputs, self.tensor(activation.name, shape, activation.quant), attributes)
         if clamp is None:
             output = self._clamped(node, output)
-        self.stored[activation] = [Storage(output, where.base, where.perm)]
+        self.stored[activation] = [Storage(output, base, perm)]
 
     def alias(self, node: Node, storages: Sequence[Storage]) -> None:
         """A node whose output is its input's memory; only a clamp needs an operator."""
@@ -200,7 +200,7 @@ class Emitter:
         else:
             self.stored[node.output] = [Storage(clamped[0], storages[0].base, storages[0].perm)]
 
-    def _clamped(self, node: Node, tensor: int) -> int:
+    def _clamped(self, node: Node, tensor: Tensor) -> Tensor:
         """A tensor of a node's output with the node's clamp."""
         quant = node.output.quant
         bounds = clamp_bounds(node, quant)
@@ -210,40 +210,30 @@ class Emitter:
         name = f"{node.output.name}/clamped"
         if clamp is None or clamp not in RELU_OPERATORS:
             return self.looked_up(name, tensor, np.arange(-128, 128).clip(*bounds).astype(np.int8), quant)
-        shape = self.graph.tensors[tensor].shape
-        return self.operator(clamp, [tensor], self.tensor(name, shape, quant))
+        return self.operator(clamp, [tensor], self.tensor(name, tensor.shape, quant))
 
-    def looked_up(self, name: str, tensor: int, table: NDArray[np.int8], quant: Quant) -> int:
+    def looked_up(self, name: str, tensor: Tensor, table: NDArray[np.int8], quant: Quant) -> Tensor:
         """WP_LOOKUP: outputs for inputs −128 … 127, of that quantisation."""
         entries = self.constant(f"{name}/table", table[TABLE_ORDER.astype(np.int16) + 128])
-        output = self.tensor(name, self.graph.tensors[tensor].shape, quant)
+        output = self.tensor(name, tensor.shape, quant)
         return self.operator(LOOKUP, [tensor, entries], output)
 
-    def relabelled(self, name: str, tensor: int, quant: Quant) -> int:
+    def relabelled(self, name: str, tensor: Tensor, quant: Quant) -> Tensor:
         """The same integers with another meaning: RESHAPE copies them as they are."""
-        if self._quant(tensor) == quant:
+        if Quant(*tensor.per_tensor()) == quant:
             return tensor
-        shape = self.graph.tensors[tensor].shape
-        target = self.indices(f"{name}/shape", shape)
-        output = self.tensor(name, shape, quant)
-        return self.operator("RESHAPE", [tensor, target], output, ReshapeOptions(tuple(map(int, shape))))
-
-    def _quant(self, tensor: int) -> Quant:
-        held = self.graph.tensors[tensor].quantization
-        if held is None:
-            raise ModelError(f"{self.graph.tensors[tensor]} has no scale")
-        return Quant(np.float32(held.scales[0]), int(held.zero_points[0]))
+        target = self.indices(f"{name}/shape", tensor.shape)
+        output = self.tensor(name, tensor.shape, quant)
+        return self.operator("RESHAPE", [tensor, target], output, ReshapeOptions(tensor.shape))
 
     def metadata(self, name: str, content: object) -> None:
         """A metadata entry of JSON."""
         encoded = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
         self._metadata[name] = np.frombuffer(encoded, np.uint8)
 
-    def finished(self, inputs: Sequence[int], outputs: Sequence[int]) -> Graph:
+    def finished(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Graph:
         """The finished graph."""
-        self.graph.inputs, self.graph.outputs = (
-            tuple(self.graph.tensors[tensor] for tensor in ends) for ends in (inputs, outputs)
-        )
+        self.graph.inputs, self.graph.outputs = tuple(inputs), tuple(outputs)
         return Graph([self.graph], self._metadata)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 
 import numpy as np
 import onnx
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.formats.tflite.file import parse, serialise
-from wpconvert.formats.tflite.graph_reader import read_graph
+from wpconvert.formats.tflite.file import serialise
 from wpconvert.formats.tflite.graph_writer import write_graph
+from wpconvert.graph.passes.drop_unread import drop_unread
+from wpconvert.graph.passes.merge_pads import merge_pads
+from wpconvert.graph.structure import Graph, Tensor
 from wpconvert.lowering import layout, operators
 from wpconvert.lowering.emitter import Emitter
 from wpconvert.lowering.graph import Activation, Network, Node, Port, Quant
@@ -21,10 +24,12 @@ from wpconvert.lowering.kinds import QDQ_WANTED, integers_of, is_quantised
 from wpconvert.lowering.layout import Perm, Storage
 from wpconvert.lowering.lines import is_widening
 from wpconvert.lowering.opset import MIN_OPSET, upgraded
-from wpconvert.lowering.pads import merge_pads
 from wpconvert.reference.interpreter import Interpreter, shielded
 
 METADATA_NAME = "wpconvert.onnx"
+
+_PASSES = (merge_pads, drop_unread)
+"""What becomes of a graph before it is written."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +85,13 @@ def _lower(model: onnx.ModelProto) -> Lowered:
             "--calibrate DATA.npz, which contains an array of samples for each input"
         )
     network = read_network(upgraded(model, MIN_OPSET))
-    merge_pads(network)
-    lowered = _emit(network)
-    # What the runtime would refuse is refused here.
-    Interpreter(read_graph(parse(lowered.data)))
-    return lowered
+    return _emit(network)
 
 
 def _emit(network: Network) -> Lowered:
     emitter = Emitter()
-    inputs, tensors = [], []
+    inputs: list[Mapping] = []
+    tensors: list[Tensor] = []
     for port in network.inputs:
         activation = port.activation
         if activation.cell.quant is None and not _is_read(network, activation):
@@ -103,17 +105,21 @@ def _emit(network: Network) -> Lowered:
     for node in _needed(network):
         operators.OPERATORS[node.op].emit(emitter, node)
     outputs: list[Mapping] = []
-    results: list[int] = []
+    results: list[Tensor] = []
     for port in network.outputs:
         tensor, perm = _output(emitter, port)
         if tensor not in (*tensors, *results):
-            emitter.graph.tensors[tensor].name = port.name
+            tensor.name = port.name
         results.append(tensor)
         outputs.append(Mapping(port.name, port.activation.shape, port.dtype, perm))
     emitter.metadata(METADATA_NAME, {"inputs": [asdict(m) for m in inputs], "outputs": [asdict(m) for m in outputs]})
-    data = serialise(write_graph(emitter.finished(tensors, results)))
-    integers = _held(emitter, lambda activation: activation.integers)
-    return Lowered(data, tuple(inputs), tuple(outputs), integers, _held(emitter, lambda activation: activation.name))
+    graph = emitter.finished(tensors, results)
+    for change in _PASSES:
+        graph, _ = change(graph)
+    # What the runtime would refuse is refused here.
+    Interpreter(graph)
+    integers, reals = (_held(emitter, graph, name_of) for name_of in (attrgetter("integers"), attrgetter("name")))
+    return Lowered(serialise(write_graph(graph)), tuple(inputs), tuple(outputs), integers, reals)
 
 
 def _needed(network: Network) -> list[Node]:
@@ -142,7 +148,7 @@ def _input_order(network: Network, activation: Activation) -> Perm:
     return layout.NHWC if activation.rank == 4 and not moved else layout.identity(activation.rank)
 
 
-def _output(emitter: Emitter, port: Port) -> tuple[int, Perm]:
+def _output(emitter: Emitter, port: Port) -> tuple[Tensor, Perm]:
     """An output as it lies where that is channels last, else in ONNX's order."""
     tensor, perm = emitter.plain(port.activation)
     if perm not in (layout.NHWC, layout.NWC):
@@ -151,13 +157,14 @@ def _output(emitter: Emitter, port: Port) -> tuple[int, Perm]:
     return tensor, perm
 
 
-def _held(emitter: Emitter, name_of: Callable[[Activation], str]) -> dict[int, Mapping]:
+def _held(emitter: Emitter, graph: Graph, name_of: Callable[[Activation], str]) -> dict[int, Mapping]:
     """For tensors that hold an ONNX tensor's axes in some order: that tensor; no name, no entry."""
     found = {}
+    there = set(graph.main.tensors)
     for activation, storages in emitter.stored.items():
         for storage in storages:
             order = layout.order_of(storage, activation.shape)
-            if name_of(activation) and order is not None:
+            if name_of(activation) and order is not None and storage.tensor in there:
                 perm = layout.completed(order, activation.shape)
-                found[storage.tensor] = Mapping(name_of(activation), activation.shape, "", perm)
+                found[storage.tensor.index] = Mapping(name_of(activation), activation.shape, "", perm)
     return found

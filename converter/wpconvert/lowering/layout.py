@@ -15,7 +15,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.lowering.graph import Shape
+from wpconvert.graph.structure import Tensor
+from wpconvert.graph.types import Shape
 
 Perm = tuple[int, ...]
 
@@ -27,7 +28,7 @@ NWC: Perm = (0, 2, 1)
 class Storage:
     """A TFLite tensor that holds an activation."""
 
-    tensor: int
+    tensor: Tensor
     base: Shape
     perm: Perm
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import UnsupportedError
+from wpconvert.graph.structure import Tensor
 from wpconvert.lowering.clamp import clamp_bounds
 from wpconvert.lowering.emitter import Emitter
 from wpconvert.lowering.graph import Constant, Node, Quant
@@ -110,7 +111,7 @@ def bias_scales(source: Quant, scales: NDArray[np.float32]) -> NDArray[np.float3
     return product
 
 
-def mean_kernel(emitter: Emitter, node: Node, size: tuple[int, int], divisor: int) -> tuple[int, int]:
+def mean_kernel(emitter: Emitter, node: Node, size: tuple[int, int], divisor: int) -> tuple[Tensor, Tensor]:
     """Kernel and bias of a depthwise convolution: sums of windows [height, width] of an image, divided."""
     x, name = node.activation(0), node.output.name
     scales = np.array([1 / (_MEAN_WEIGHT * divisor)], np.float32)

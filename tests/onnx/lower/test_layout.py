@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 from tests.onnx.lower.builder import Builder
 from tests.onnx.lower.harness import operators, real_outputs, run_onnx, steps_apart
+from wpconvert.formats.tflite.file import parse
+from wpconvert.formats.tflite.graph_reader import read_graph
+from wpconvert.graph.structure import Tensor
+from wpconvert.graph.types import INT8
 from wpconvert.lowering import lower
 from wpconvert.lowering.layout import Storage, column_order, order_of, restricted
 
@@ -79,11 +83,12 @@ def test_the_order_in_memory_of_a_reshaped_array_is_found(data: st.DataObject) -
     shape = data.draw(splits(24))
     values = np.arange(24)
     memory = values.reshape(base).transpose(perm).reshape(-1)
-    order = order_of(Storage(0, base, perm), shape)
+    storage = Storage(Tensor(0, "", INT8, tuple(base[axis] for axis in perm)), base, perm)
+    order = order_of(storage, shape)
     orders = [p for p in _permutations(len(shape)) if (values.reshape(shape).transpose(p).reshape(-1) == memory).all()]
     if order is not None:
         assert order in [restricted(p, shape) for p in orders]
-    columns = column_order(Storage(0, base, perm), 1, 24)
+    columns = column_order(storage, 1, 24)
     assert columns is not None
     assert (columns == memory).all()
 
@@ -144,6 +149,28 @@ def test_a_pad_before_a_convolution_becomes_its_padding() -> None:
     model = b.build()
     assert operators(lower(model, "model")) == ["CONV_2D"]
     assert max(steps_apart(model, feed(1, 3, 8, 8)).values()) <= 1
+
+
+def test_a_pad_that_is_gone_names_no_tensor_of_the_file() -> None:
+    b = Builder()
+    x = b.input("x", (1, 3, 8, 8), 0.02, 3)
+    y = b.rounded(b.op("Pad", x, b.indices([0, 0, 0, 0, 0, 0, 1, 1])), 0.02, 3)
+    b.output(b.rounded(b.op("Conv", y, b.weights(weights(4, 3, 3, 3)), strides=[2, 2]), 0.05))
+    lowered = lower(b.build(), "model")
+    assert operators(lowered) == ["CONV_2D"]
+    [source] = [mapping for mapping in lowered.reals.values() if mapping.shape[1] == 3]
+    assert (source.name, source.shape) == ("x", (1, 3, 8, 8))
+
+
+def test_nothing_in_the_file_is_unread() -> None:
+    b = Builder()
+    x = b.input("x", (1, 4, 1, 6), 0.02, 0)
+    # A view of the result is made on the way to the order of the output.
+    b.output(b.rounded(b.op("Relu", b.op("Transpose", x, perm=[3, 2, 0, 1])), 0.02, 0))
+    lowered = lower(b.build(), "model")
+    graph = read_graph(parse(lowered.data))
+    read = {*graph.main.outputs, *(tensor for one in graph.main.operators for tensor in one.inputs_given())}
+    assert set(graph.main.tensors) == read
 
 
 def test_padding_that_tflite_has_no_name_for_is_an_operator() -> None:

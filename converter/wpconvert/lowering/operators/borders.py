@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wpconvert.errors import UnsupportedError
 from wpconvert.graph.attributes import VALID, ConcatenationOptions, DepthwiseConv2DOptions
+from wpconvert.graph.structure import Tensor
 from wpconvert.lowering.emitter import Emitter
 from wpconvert.lowering.graph import Node
 from wpconvert.lowering.layout import NHWC, Storage
@@ -65,7 +66,7 @@ def _parts(node: Node, axis: int, counted: Window | None) -> list[_Part]:
     return parts
 
 
-def _mean(emitter: Emitter, node: Node, tensor: int, parts: tuple[_Part, _Part]) -> int:
+def _mean(emitter: Emitter, node: Node, tensor: Tensor, parts: tuple[_Part, _Part]) -> Tensor:
     """The outputs where these rows and columns meet."""
     x, y, strides = node.activation(0), node.output, node.settings.window.strides
     batch, channels = x.shape[:2]
@@ -81,10 +82,10 @@ def _mean(emitter: Emitter, node: Node, tensor: int, parts: tuple[_Part, _Part])
     return emitter.operator("DEPTHWISE_CONV_2D", inputs, output, settings)
 
 
-def _joined(emitter: Emitter, node: Node, axis: int, tensors: list[int]) -> int:
+def _joined(emitter: Emitter, node: Node, axis: int, tensors: list[Tensor]) -> Tensor:
     if len(tensors) == 1:
         return tensors[0]
-    shapes = [emitter.graph.tensors[tensor].shape for tensor in tensors]
-    shape = (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :])
-    output = emitter.tensor(f"{node.output.name}/joined", tuple(map(int, shape)), node.output.quant)
+    first = tensors[0].shape
+    shape = (*first[:axis], sum(tensor.shape[axis] for tensor in tensors), *first[axis + 1 :])
+    output = emitter.tensor(f"{node.output.name}/joined", shape, node.output.quant)
     return emitter.operator("CONCATENATION", tensors, output, ConcatenationOptions(axis=axis))

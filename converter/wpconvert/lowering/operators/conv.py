@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.graph.attributes import NONE, VALID, Conv2DOptions, DepthwiseConv2DOptions
+from wpconvert.graph.structure import Tensor
 from wpconvert.lowering import weights as kernels
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.emitter import Emitter
@@ -16,7 +17,7 @@ from wpconvert.lowering.operators.registry import register
 from wpconvert.lowering.operators.window import Window, read_window
 
 
-@dataclass
+@dataclass(frozen=True)
 class Conv:
     """Settings of a Conv node."""
 
@@ -58,23 +59,21 @@ def emit(emitter: Emitter, node: Node) -> None:
 
 
 def convolve(
-    emitter: Emitter, node: Node, window: Window, constants: tuple[int, int], multiplier: int | None = None
+    emitter: Emitter, node: Node, window: Window, constants: tuple[Tensor, Tensor], multiplier: int | None = None
 ) -> None:
-    """CONV_2D, or DEPTHWISE_CONV_2D with a depth multiplier; paddings other than TFLite's become a PAD."""
+    """CONV_2D, or DEPTHWISE_CONV_2D with a depth multiplier after a PAD, which `merge_pads` makes SAME."""
     x = node.activation(0)
     source = emitter.laid_out(x, NHWC)
-    padding = window.padding((x.shape[2], x.shape[3]))
-    if padding is None:
+    if window.is_padded:
         source = surrounded(emitter, x, source, window)
-        padding = VALID
-    told, inputs = (NONE, padding, *window.strides, *window.dilations), [source, *constants]
+    told, inputs = (NONE, VALID, *window.strides, *window.dilations), [source, *constants]
     if multiplier is None:
         emitter.result(node, "CONV_2D", inputs, NHWC, Conv2DOptions(*told))
     else:
         emitter.result(node, "DEPTHWISE_CONV_2D", inputs, NHWC, DepthwiseConv2DOptions(*told, multiplier))
 
 
-def _bias(emitter: Emitter, node: Node, weights: Constant) -> int:
+def _bias(emitter: Emitter, node: Node, weights: Constant) -> Tensor:
     """LiteRT wants a bias even where there is none."""
     scales = kernels.bias_scales(node.activation(0).quant, kernels.channel_scales(node, weights, 0))
     if node.optional(2) is None:

@@ -15,7 +15,6 @@ from wpconvert.lowering import weights as kernels
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.emitter import Emitter
 from wpconvert.lowering.graph import Constant, Node, Shape
-from wpconvert.lowering.layout import Storage
 from wpconvert.lowering.operators.registry import register
 
 
@@ -101,17 +100,15 @@ def emit(emitter: Emitter, node: Node) -> None:
     else:
         tensor = storage.tensor
     source = emitter.reshaped(x, tensor, (rows, depth))
-    inputs = [source, emitter.constant(weights.name, np.ascontiguousarray(matrix[:, columns]), scales)]
+    kernel = emitter.constant(weights.name, np.ascontiguousarray(matrix[:, columns]), scales)
     steps = kernels.bias_scales(x.quant, scales)
+    # LiteRT wants three inputs, the last of which may be absent.
+    held = None
     if node.optional(2) is not None:
         bias = node.constant(2)
-        inputs.append(emitter.constant(bias.name, kernels.int32_bias(node, bias, steps, units), steps))
-    else:
-        # LiteRT wants three inputs; −1 is an absent bias.
-        inputs.append(-1)
-    base = (rows, units)
-    where = Storage(-1, base, layout.identity(2))
-    emitter.result_in(node, "FULLY_CONNECTED", inputs, where, FullyConnectedOptions())
+        held = emitter.constant(bias.name, kernels.int32_bias(node, bias, steps, units), steps)
+    inputs = [source, kernel, held]
+    emitter.result(node, "FULLY_CONNECTED", inputs, layout.identity(2), FullyConnectedOptions(), base=(rows, units))
 
 
 register("Gemm", read_gemm, emit)

@@ -6,6 +6,7 @@ import numpy as np
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.graph.attributes import AddOptions, MulOptions, SubOptions
+from wpconvert.graph.structure import Tensor
 from wpconvert.lowering import layout
 from wpconvert.lowering.affine import Array
 from wpconvert.lowering.attributes import Attributes
@@ -71,7 +72,7 @@ def emit(emitter: Emitter, node: Node) -> None:
     emitter.result(node, node.op.upper(), tensors, perm, _TABLES[node.op]())
 
 
-def _tensor(emitter: Emitter, node: Node, operand: Operand, perm: Perm) -> int:
+def _tensor(emitter: Emitter, node: Node, operand: Operand, perm: Perm) -> Tensor:
     """An operand with the output's rank, its axes in that order."""
     shape = (1,) * (node.output.rank - len(operand.shape)) + operand.shape
     memory = tuple(shape[axis] for axis in perm)
@@ -85,7 +86,7 @@ def _tensor(emitter: Emitter, node: Node, operand: Operand, perm: Perm) -> int:
     return emitter.reshaped(operand, emitter.laid_out(operand, order), memory)
 
 
-def _constant(emitter: Emitter, node: Node, constant: Constant, shape: Shape, perm: Perm) -> int:
+def _constant(emitter: Emitter, node: Node, constant: Constant, shape: Shape, perm: Perm) -> Tensor:
     """A quantised constant, or a single real number, which int8 holds at a scale of its own."""
     if constant.scales is None and constant.values.size == 1:
         real = float(constant.real().reshape(()))

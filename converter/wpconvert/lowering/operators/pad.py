@@ -1,4 +1,4 @@
-"""Pad, and the padding of windows that TFLite's SAME does not describe."""
+"""Pad, and the padding of windows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.graph.attributes import PadOptions, PadV2Options
+from wpconvert.graph.structure import Tensor
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.emitter import Emitter
 from wpconvert.lowering.graph import Activation, Constant, Node, Shape
@@ -65,14 +66,14 @@ def emit(emitter: Emitter, node: Node) -> None:
     rescaled = emitter.rescaled(node.output.name, tensor, node.output.quant)
     sides = [(settings.before[axis], settings.after[axis]) for axis in perm]
     table = _table(emitter, node.output.name, sides)
-    fill = quantised_fill(node)
+    fill = _quantised_fill(node)
     if fill == node.output.quant.zero_point:
         emitter.result(node, "PAD", [rescaled, table], perm, PadOptions())
         return
     emitter.result(node, "PADV2", [rescaled, table, _fill(emitter, node.output, fill)], perm, PadV2Options())
 
 
-def quantised_fill(node: Node) -> int:
+def _quantised_fill(node: Node) -> int:
     """The padding value as int8."""
     quant, fill = node.output.quant, node.settings.fill
     if node.on_integers:
@@ -82,17 +83,17 @@ def quantised_fill(node: Node) -> int:
     return int(np.clip(np.rint(fill / float(quant.scale)) + quant.zero_point, -128, 127))
 
 
-def _table(emitter: Emitter, name: str, sides: Sequence[tuple[int, int]]) -> int:
+def _table(emitter: Emitter, name: str, sides: Sequence[tuple[int, int]]) -> Tensor:
     return emitter.constant(f"{name}/paddings", np.array(sides, np.int32))
 
 
-def _fill(emitter: Emitter, activation: Activation, value: int) -> int:
+def _fill(emitter: Emitter, activation: Activation, value: int) -> Tensor:
     quant = activation.quant
     scales = np.array([quant.scale], np.float32)
     return emitter.constant(f"{activation.name}/fill", np.array([value], np.int8), scales, zero_point=quant.zero_point)
 
 
-def surrounded(emitter: Emitter, x: Activation, tensor: int, window: Window, lowest: bool = False) -> int:
+def surrounded(emitter: Emitter, x: Activation, tensor: Tensor, window: Window, lowest: bool = False) -> Tensor:
     """An NHWC image with the window's padding around it: real zeros, or the lowest value."""
     sides = [(0, 0), *zip(window.before, window.after, strict=True), (0, 0)]
     shape = [x.shape[axis] for axis in NHWC]

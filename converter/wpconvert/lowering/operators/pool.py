@@ -59,13 +59,12 @@ def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
 
 
 def emit_max(emitter: Emitter, node: Node) -> None:
-    """MAX_POOL_2D, which keeps the quantisation; padding that SAME does not describe is the lowest value."""
+    """MAX_POOL_2D, which keeps the quantisation; padding is the lowest value."""
     x, window = node.activation(0), node.settings.window
     tensor = emitter.laid_out(x, NHWC)
-    padding = window.padding((x.shape[2], x.shape[3]))
-    if padding is None:
-        tensor, padding = surrounded(emitter, x, tensor, window, lowest=True), VALID
-    emitter.result(node, "MAX_POOL_2D", [tensor], NHWC, _options(window, padding))
+    if window.is_padded:
+        tensor = surrounded(emitter, x, tensor, window, lowest=True)
+    emitter.result(node, "MAX_POOL_2D", [tensor], NHWC, _options(window, VALID))
 
 
 def emit_average(emitter: Emitter, node: Node) -> None:

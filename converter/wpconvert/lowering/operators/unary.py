@@ -9,6 +9,7 @@ import onnx
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.graph.attributes import NONE, HardSwishOptions, LeakyReluOptions, SoftmaxOptions
+from wpconvert.graph.structure import Tensor
 from wpconvert.graph.types import element_count
 from wpconvert.lowering import layout
 from wpconvert.lowering.attributes import Attributes
@@ -120,7 +121,7 @@ def emit_hard_swish(emitter: Emitter, node: Node) -> None:
 
 def _emit(emitter: Emitter, node: Node, name: str, attributes: LeakyReluOptions | HardSwishOptions) -> None:
     storage = emitter.stored[node.activation(0)][0]
-    emitter.result_in(node, name, [storage.tensor], storage, attributes)
+    emitter.result(node, name, [storage.tensor], storage.perm, attributes, storage.base)
 
 
 def expect_rescalable(node: Node, name: str, quant: Quant) -> None:
@@ -133,12 +134,11 @@ def expect_rescalable(node: Node, name: str, quant: Quant) -> None:
         )
 
 
-def fixed(emitter: Emitter, node: Node, name: str, tensor: int, attributes: SoftmaxOptions | None) -> int:
+def fixed(emitter: Emitter, node: Node, name: str, tensor: Tensor, attributes: SoftmaxOptions | None) -> Tensor:
     """An operator whose kernel knows one output quantisation only, rescaled to the node's; the result."""
     quant = FIXED[node.op]
     expect_rescalable(node, name, quant)
-    shape = emitter.graph.tensors[tensor].shape
-    output = emitter.tensor(f"{node.output.name}/{name.lower()}", shape, quant)
+    output = emitter.tensor(f"{node.output.name}/{name.lower()}", tensor.shape, quant)
     return emitter.rescaled(node.output.name, emitter.operator(name, [tensor], output, attributes), node.output.quant)
 
 

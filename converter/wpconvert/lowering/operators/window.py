@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from wpconvert.errors import ModelError, UnsupportedError
-from wpconvert.graph.attributes import SAME, VALID, PaddingName
-from wpconvert.graph.windows import surplus
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.graph import Node, Shape
 from wpconvert.lowering.shapes import check_shape
@@ -37,26 +35,6 @@ class Window:
             for length, low, high, kernel, dilation, stride in spans
         )
         return height, width
-
-    def grown(self, before: Pair, after: Pair) -> Window:
-        """The window over an input that gets these paddings, too."""
-        first = (self.before[0] + before[0], self.before[1] + before[1])
-        last = (self.after[0] + after[0], self.after[1] + after[1])
-        return replace(self, before=first, after=last)
-
-    def padding(self, size: Pair) -> PaddingName | None:
-        """VALID or SAME where TFLite pads as this window does, else None."""
-        if not self.is_padded:
-            return VALID
-        for axis in range(2):
-            output = -(-size[axis] // self.strides[axis])
-            total = surplus(size[axis], output, self.kernel[axis], self.strides[axis], self.dilations[axis])
-            if self.output(size)[axis] != output or self.before[axis] != total // 2:
-                return None
-            # Padding after the last window is never read.
-            if self.after[axis] < total - total // 2:
-                return None
-        return SAME
 
     def same_on(self, size: Pair) -> Embedding | None:
         """Windows of SAME that are this window's on an image of that size, whose padding is not counted."""
