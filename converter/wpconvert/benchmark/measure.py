@@ -155,10 +155,8 @@ def _check_clock(measured: list[int] | None, inference: Inference) -> None:
 
 
 def _layers(model: Executable, inference: Inference, modelled_cycles: Sequence[int]) -> tuple[LayerCount, ...]:
-    rows = []
-    for operator, executions, cycles in zip(
-        model.graph.main.operators, inference.operators, modelled_cycles, strict=True
-    ):
-        name = operator.outputs[0].name if operator.outputs else ""
-        rows.append(LayerCount(operator.index, operator.kind, name, executions.total(), cycles))
-    return tuple(rows)
+    rows = zip(model.graph.main.operators, inference.operators, modelled_cycles, strict=True)
+    return tuple(
+        LayerCount(one.index, one.kind, one.outputs[0].name if one.outputs else "", executions.total(), cycles)
+        for one, executions, cycles in rows
+    )

@@ -58,16 +58,16 @@ class Program:
         return NO_SYMBOL
 
 
-def load_program(elf: Path, cxxfilt: str = "arm-none-eabi-c++filt") -> Program:
+def load_program(elf: Path) -> Program:
     """Read an ELF file. ToolError when it is none or has no symbols."""
     try:
         with elf.open("rb") as file:
-            return _program(ELFFile(file), cxxfilt)
+            return _program(ELFFile(file))
     except (OSError, ELFError) as error:
         raise ToolError(f"{elf}: cannot read the firmware image: {error}") from error
 
 
-def _program(elf: ELFFile, cxxfilt: str) -> Program:
+def _program(elf: ELFFile) -> Program:
     sections = tuple(
         Section(s.name, s["sh_addr"], s["sh_size"], s["sh_type"] != "SHT_NOBITS")
         for s in elf.iter_sections()
@@ -84,7 +84,7 @@ def _program(elf: ELFFile, cxxfilt: str) -> Program:
                 symbols[symbol.name] = address
                 if symbol["st_info"]["type"] == "STT_FUNC":
                     functions.setdefault(address & ~1, (symbol.name, symbol["st_size"]))
-    names = demangle([name for name, _ in functions.values()], cxxfilt)
+    names = demangle([name for name, _ in functions.values()])
     sizes = {address: size for address, (_, size) in functions.items()}
     return Program(_with_sizes(dict(zip(sizes, names, strict=True)), sizes), sections, symbols)
 
@@ -99,10 +99,12 @@ def _with_sizes(names: Mapping[int, str], sizes: Mapping[int, int]) -> tuple[Fun
     )
 
 
-def demangle(names: list[str], cxxfilt: str) -> list[str]:
+def demangle(names: list[str]) -> list[str]:
     """C++ names as they are written, without parameters; unchanged when the tool is absent."""
     try:
-        done = subprocess.run([cxxfilt, "-p"], input="\n".join(names), capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["arm-none-eabi-c++filt", "-p"], input="\n".join(names), capture_output=True, text=True, check=True
+        )
     except (FileNotFoundError, subprocess.CalledProcessError):
         return names
     plain = done.stdout.splitlines()

@@ -8,12 +8,15 @@ from typing import Annotated
 import typer
 
 import wpconvert
-from wpconvert.cli.console import JsonOption, show
+from wpconvert.cli.console import JsonOption, examples, show
 from wpconvert.codecs import CODECS
 from wpconvert.errors import UsageError
 from wpconvert.report.view import View
 
 
+@examples(
+    "array weights.npy", "array weights.npy -m dcsr -o weights.bin", "array weights.npy -m huffman --to-c tests/layer.c"
+)
 def array(
     array: Annotated[Path, typer.Argument(metavar="X.npy", help="An int8 array of 1 to 4 dimensions.")],
     method: Annotated[
@@ -45,11 +48,3 @@ def array(
     else:
         result = wpconvert.sizes(array, row_dims=row_dims)
     show(result, as_json)
-
-
-array.epilog = (  # type: ignore[attr-defined]
-    "Examples:\n\n"
-    "  wpconvert array weights.npy\n\n"
-    "  wpconvert array weights.npy -m dcsr -o weights.bin\n\n"
-    "  wpconvert array weights.npy -m huffman --to-c tests/layer.c"
-)

@@ -17,7 +17,7 @@ from wpconvert.batch.journal import Journal
 from wpconvert.batch.manifest import Task, check_outputs, load_manifest
 from wpconvert.batch.run import KEPT, Result, run_batch
 from wpconvert.batch.work import DONE, FAILED
-from wpconvert.cli.console import OUT, JsonOption, progress_bar
+from wpconvert.cli.console import OUT, JsonOption, examples, progress_bar
 from wpconvert.cli.convert import convert
 from wpconvert.errors import BatchError, UsageError
 from wpconvert.interrupts import Interrupted
@@ -26,6 +26,7 @@ from wpconvert.report.table import escape
 from wpconvert.units import number
 
 
+@examples("batch models.yaml --workers 4", "batch models.yaml --scheduler tcp://10.0.0.5:8786")
 def batch(
     manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A .yaml file.")],
     workers: Annotated[
@@ -73,13 +74,6 @@ def batch(
         OUT.print(f"{counts[DONE]} done, {counts[KEPT]} kept from a previous run, {counts[FAILED]} failed")
     if failed := counts[FAILED]:
         raise BatchError(f"{manifest}: {failed} of {len(results)} models failed; fix them and run the batch again")
-
-
-batch.epilog = (  # type: ignore[attr-defined]
-    "Examples:\n\n"
-    "  wpconvert batch models.yaml --workers 4\n\n"
-    "  wpconvert batch models.yaml --scheduler tcp://10.0.0.5:8786"
-)
 
 
 def _checked(manifest: Path, number: int, task: Task) -> Task:

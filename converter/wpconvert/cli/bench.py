@@ -10,11 +10,14 @@ import typer
 import wpconvert
 from wpconvert.benchmark.text import FUNCTIONS, print_benchmark, print_comparison
 from wpconvert.cli.common import InputsOption, SeedOption
-from wpconvert.cli.console import OUT, JsonOption, ModelArgument, progress_stages
+from wpconvert.cli.console import OUT, JsonOption, ModelArgument, examples, progress_stages
 from wpconvert.target.board import boards
 from wpconvert.target.runner import DEFAULT_TIMEOUT_S
 
 
+@examples(
+    "bench model.tflite --target corstone300", "bench small.tflite --target mps2-m4 --against model.tflite --profile"
+)
 def bench(
     model: ModelArgument,
     target: Annotated[str, typer.Option("--target", metavar="T", help=f"The board: {', '.join(boards())}.")],
@@ -55,10 +58,3 @@ def bench(
         print_comparison(OUT, result, functions, profile)
     else:
         print_benchmark(OUT, result, functions, profile)
-
-
-bench.epilog = (  # type: ignore[attr-defined]
-    "Examples:\n\n"
-    "  wpconvert bench model.tflite --target corstone300\n\n"
-    "  wpconvert bench small.tflite --target mps2-m4 --against model.tflite --profile"
-)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -28,6 +28,9 @@ ERR = Screen(stderr=True)
 
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite or .onnx file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+C = TypeVar("C", bound=Callable[..., None])
 
 
 @dataclass
@@ -79,3 +82,14 @@ def show(result: View, as_json: bool) -> None:
         OUT.file.write(result.to_json())
     else:
         result.print_on(OUT)
+
+
+def examples(*lines: str, more: str = "") -> Callable[[C], C]:
+    """Decorator of a command that has examples, and perhaps more, at the end of its help."""
+
+    def add(command: C) -> C:
+        paragraphs = ["Examples:", *(f"  wpconvert {line}" for line in lines), *([more] if more else [])]
+        command.epilog = "\n\n".join(paragraphs)  # type: ignore[attr-defined]
+        return command
+
+    return add

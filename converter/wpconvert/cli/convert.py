@@ -11,7 +11,7 @@ import typer
 import wpconvert
 from wpconvert.backends.registry import BACKENDS
 from wpconvert.cli.common import EngineOption, EvalOption, InputsOption, RandomOption, SeedOption
-from wpconvert.cli.console import OUT, ModelArgument, progress_stages
+from wpconvert.cli.console import OUT, ModelArgument, examples, progress_stages
 from wpconvert.cli.registered import with_registered
 from wpconvert.errors import UsageError, VerificationError
 from wpconvert.job.sampling import DEFAULT_SAMPLES
@@ -30,6 +30,20 @@ def _path_option(flag: str, metavar: str, text: str, *short: str) -> typer.model
     return option
 
 
+@examples(
+    "model.tflite -o small.tflite",
+    "model.tflite --target mps2-m4 --optimize speed -o fast.tflite",
+    "model.tflite --target mps2-m3 --flash 65536 --strip -o fits.tflite",
+    "model.tflite --optimize file --max-slowdown inf --strip -o download.tflite",
+    "model.tflite --dry-run",
+    "model.onnx -o small.onnx",
+    "model.onnx -o model.tflite --calibrate samples.npz",
+    "model.tflite -m rle --strip --to-c firmware/model.c",
+    "model.tflite -m pool --pool-size 64 --eval test.npz -o pooled.tflite",
+    "model.tflite --rules rules.yaml --dry-run --dump-plan plan.yaml",
+    more=f"Without --inputs, at least {DEFAULT_SAMPLES} random inputs, chosen to exercise the model, verify "
+    "the result.",
+)
 @with_registered
 def convert(
     model: ModelArgument,
@@ -183,19 +197,3 @@ def convert(
         raise
     if not quiet:
         print_conversion(OUT, result.report, verbose, dry_run)
-
-
-convert.epilog = (  # type: ignore[attr-defined]
-    "Examples:\n\n"
-    "  wpconvert model.tflite -o small.tflite\n\n"
-    "  wpconvert model.tflite --target mps2-m4 --optimize speed -o fast.tflite\n\n"
-    "  wpconvert model.tflite --target mps2-m3 --flash 65536 --strip -o fits.tflite\n\n"
-    "  wpconvert model.tflite --optimize file --max-slowdown inf --strip -o download.tflite\n\n"
-    "  wpconvert model.tflite --dry-run\n\n"
-    "  wpconvert model.onnx -o small.onnx\n\n"
-    "  wpconvert model.onnx -o model.tflite --calibrate samples.npz\n\n"
-    "  wpconvert model.tflite -m rle --strip --to-c firmware/model.c\n\n"
-    "  wpconvert model.tflite -m pool --pool-size 64 --eval test.npz -o pooled.tflite\n\n"
-    "  wpconvert model.tflite --rules rules.yaml --dry-run --dump-plan plan.yaml\n\n"
-    f"Without --inputs, at least {DEFAULT_SAMPLES} random inputs, chosen to exercise the model, verify the result."
-)

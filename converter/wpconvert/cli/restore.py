@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 import wpconvert
-from wpconvert.cli.console import OUT, ModelArgument
+from wpconvert.cli.console import OUT, ModelArgument, examples
 
 
+@examples("restore small.tflite -o dense.tflite", "restore small.onnx -o dense.onnx")
 def restore(
     model: ModelArgument,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="The dense model.")],
@@ -24,8 +25,3 @@ def restore(
     done = wpconvert.restore(model, output=output)
     if not quiet:
         done.print_on(OUT)
-
-
-restore.epilog = (  # type: ignore[attr-defined]
-    "Examples:\n\n  wpconvert restore small.tflite -o dense.tflite\n\n  wpconvert restore small.onnx -o dense.onnx"
-)

@@ -9,11 +9,16 @@ import typer
 
 import wpconvert
 from wpconvert.cli.common import InputsOption, RandomOption, SeedOption
-from wpconvert.cli.console import JsonOption, ModelArgument, progress_stages, show
+from wpconvert.cli.console import JsonOption, ModelArgument, examples, progress_stages, show
 from wpconvert.target import SIMULATORS, boards
 from wpconvert.target.runner import DEFAULT_TIMEOUT_S
 
 
+@examples(
+    "run small.tflite --target corstone300",
+    "run small.tflite --target mps2-m4 --inputs test.npz --json",
+    more="Instructions are measured by the board's counter, one for each instruction executed.",
+)
 def run(
     model: ModelArgument,
     target: Annotated[str, typer.Option("--target", metavar="BOARD", help=f"Board: {', '.join(boards())}.")],
@@ -56,11 +61,3 @@ def run(
     show(report, as_json)
     if not report.identical:
         raise typer.Exit(1)
-
-
-run.epilog = (  # type: ignore[attr-defined]
-    "Examples:\n\n"
-    "  wpconvert run small.tflite --target corstone300\n\n"
-    "  wpconvert run small.tflite --target mps2-m4 --inputs test.npz --json\n\n"
-    "Instructions are measured by the board's counter, one for each instruction executed."
-)

@@ -9,9 +9,16 @@ import typer
 
 import wpconvert
 from wpconvert.cli.common import EngineOption, EvalOption, InputsOption, RandomOption, SeedOption
-from wpconvert.cli.console import JsonOption, progress_stages, show
+from wpconvert.cli.console import JsonOption, examples, progress_stages, show
 
 
+@examples(
+    "verify model.tflite small.tflite",
+    "verify model.tflite small.tflite --inputs test.npz --engine litert",
+    "verify model.tflite pooled.tflite --eval test.npz",
+    "verify model.onnx small.onnx --inputs test.npz",
+    "verify model.onnx lowered.tflite --eval test.npz",
+)
 def verify(
     original: Annotated[Path, typer.Argument(metavar="ORIGINAL", help="The original model.")],
     rewritten: Annotated[Path, typer.Argument(metavar="REWRITTEN", help="The rewritten model.")],
@@ -42,13 +49,3 @@ def verify(
     show(result, as_json)
     if not result.passed:
         raise typer.Exit(1)
-
-
-verify.epilog = (  # type: ignore[attr-defined]
-    "Examples:\n\n"
-    "  wpconvert verify model.tflite small.tflite\n\n"
-    "  wpconvert verify model.tflite small.tflite --inputs test.npz --engine litert\n\n"
-    "  wpconvert verify model.tflite pooled.tflite --eval test.npz\n\n"
-    "  wpconvert verify model.onnx small.onnx --inputs test.npz\n\n"
-    "  wpconvert verify model.onnx lowered.tflite --eval test.npz"
-)

@@ -91,3 +91,11 @@ def choose(weights: Sequence[Weight], rules: Rules, method: str, threshold: floa
         else:
             choices.append(Choice(weight, method, threshold))
     return choices
+
+
+def shared(choices: Sequence[Choice]) -> list[list[Choice]]:
+    """The choices of weights that share their bytes, in the order of the first ones."""
+    groups: dict[int, list[Choice]] = {}
+    for choice in choices:
+        groups.setdefault(choice.weight.storage, []).append(choice)
+    return list(groups.values())

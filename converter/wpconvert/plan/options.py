@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,7 @@ from wpconvert.codecs import CODECS, STANDALONE
 from wpconvert.model.encoded import Room
 from wpconvert.model.layer import PLAIN, Layer
 from wpconvert.model.plan import Outcome, Progress, blobs_nbytes, encode_choice, settle_shared
-from wpconvert.model.rules import AUTO, Choice
+from wpconvert.model.rules import AUTO, Choice, shared
 from wpconvert.model.weight import Weight
 from wpconvert.plan.costs import NOTHING, Cost, CostModel, sum_of
 
@@ -71,12 +70,9 @@ def items_of(choices: Sequence[Choice], costs: CostModel, progress: Progress | N
 
     A codec without cost data is an option only where it was chosen.
     """
-    groups: defaultdict[int, list[Choice]] = defaultdict(list)
-    for choice in choices:
-        groups[choice.weight.storage].append(choice)
     items: list[Item] = []
     room = Room()
-    for members in groups.values():
+    for members in shared(choices):
         items.append(_item(members, costs))
         # Of a large model all that could be chosen would take several times its own memory.
         room.keep(outcome.blob for option in items[-1].options for outcome in option.outcomes)

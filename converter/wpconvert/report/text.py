@@ -30,13 +30,11 @@ _NAMED = 3
 _WEIGHT_NAMES = ("conv2d", "depthwise", "matmul", "weight", "kernel")
 
 
-def short_name(name: str, key: str, width: int = _NAME_WIDTH) -> str:
+def short_name(name: str, key: str) -> str:
     """A name that fits a column: of a fused layer's parts that of the weights, and of that the end."""
     parts = [part.removesuffix("/resource").removesuffix("/ReadVariableOp") for part in name.split(";")]
     chosen = next((part for part in parts if part.rsplit("/", 1)[-1].lower() in _WEIGHT_NAMES), parts[0])
-    if not chosen:
-        return f"(tensor {key})"
-    return shortened(chosen, width)
+    return shortened(chosen, _NAME_WIDTH) if chosen else f"(tensor {key})"
 
 
 def print_conversion(console: Console, report: Conversion, verbose: bool = False, front: bool = False) -> None:

@@ -16,7 +16,7 @@ from wpconvert.codecs import Side
 from wpconvert.errors import UsageError
 from wpconvert.model.changed import Changed, Values
 from wpconvert.model.noise import snr_db
-from wpconvert.model.rules import Choice
+from wpconvert.model.rules import Choice, shared
 from wpconvert.model.weight import Rewritable, obstacle_of
 
 
@@ -196,14 +196,6 @@ class PerWeight(Transform):
                 if name not in self.operators:
                     return f"weights of {name} cannot be changed"
         return None
-
-
-def shared(choices: Sequence[Choice]) -> list[list[Choice]]:
-    """The choices of weights that share their bytes, in the order of the first ones."""
-    groups: dict[int, list[Choice]] = {}
-    for choice in choices:
-        groups.setdefault(choice.weight.storage, []).append(choice)
-    return list(groups.values())
 
 
 def weights_snr(

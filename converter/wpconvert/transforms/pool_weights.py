@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from wpconvert.codecs import Lut, Pool
 from wpconvert.codecs.pool_table import LUT_BITS, MAX_SHIFT
-from wpconvert.model.rules import Choice
+from wpconvert.model.rules import Choice, shared
 from wpconvert.model.weight import Fixed, Rewritable, Weight
-from wpconvert.transforms.base import Applied, Change, DenseModel, shared, weights_snr
+from wpconvert.transforms.base import Applied, Change, DenseModel, weights_snr
 from wpconvert.transforms.pool import GROUP, cut, exact, fits, lanes
 from wpconvert.transforms.pool_fit import Part, fit, nearest
 from wpconvert.transforms.pool_settings import (
