@@ -58,13 +58,7 @@ def progress_bar(title: str, total: int, quiet: bool) -> Iterator[Bar]:
     if quiet or not ERR.is_terminal or total == 0:
         yield Bar(None)
         return
-    from rich.progress import (  # noqa: PLC0415 - only where somebody looks
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - only where somebody looks
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True) as progress:

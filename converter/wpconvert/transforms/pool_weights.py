@@ -16,14 +16,7 @@ from wpconvert.model.weight import Fixed, Rewritable, Weight
 from wpconvert.transforms.base import Applied, Change, DenseModel, weights_snr
 from wpconvert.transforms.pool import GROUP, cut, exact, fits, lanes
 from wpconvert.transforms.pool_fit import Part, fit, nearest
-from wpconvert.transforms.pool_settings import (
-    DEFAULT_SIZE,
-    NETWORK,
-    POOL,
-    POOLED_OPERATORS,
-    PoolSettings,
-    changed_by,
-)
+from wpconvert.transforms.pool_settings import DEFAULT_SIZE, NETWORK, POOL, POOLED_OPERATORS, PoolSettings, changed_by
 
 # Tensors that make an exact pool larger than the default belong to it if each vector they add stands for so many.
 _LEAST_USES = 4

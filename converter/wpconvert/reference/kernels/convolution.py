@@ -18,14 +18,7 @@ from wpconvert.graph.arithmetic import Int32Array, activation_range, output_mult
 from wpconvert.graph.attributes import Conv2DOptions, Convolution, DepthwiseConv2DOptions
 from wpconvert.graph.structure import Tensor
 from wpconvert.graph.types import INT8, INT32, Values, element_count
-from wpconvert.reference.registry import (
-    OpContext,
-    expect_rank,
-    expect_shape,
-    expect_type,
-    expect_work,
-    register,
-)
+from wpconvert.reference.registry import OpContext, expect_rank, expect_shape, expect_type, expect_work, register
 from wpconvert.reference.window import expect_scratch, pad_image, padded_shape, window_geometry
 
 Pair = tuple[int, int]

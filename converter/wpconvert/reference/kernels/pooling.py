@@ -12,14 +12,7 @@ from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.graph.arithmetic import activation_range
 from wpconvert.graph.attributes import Pool2DOptions
 from wpconvert.graph.types import INT8, Values
-from wpconvert.reference.registry import (
-    OpContext,
-    expect_rank,
-    expect_shape,
-    expect_type,
-    expect_work,
-    register,
-)
+from wpconvert.reference.registry import OpContext, expect_rank, expect_shape, expect_type, expect_work, register
 from wpconvert.reference.window import Pads, pad_image, window_geometry
 
 _SCALE_TOLERANCE = 1e-6
