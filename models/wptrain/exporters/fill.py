@@ -9,9 +9,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from ..export import serialise
-from ..litert import WEIGHT_OPERATORS, operator_name
 from ..quantise.integers import Grid, IntegerLayer, bias_steps
+from .litert import WEIGHT_OPERATORS, operator_name
+from .tflite import serialise
 
 # What hands its input's grid on.
 _MOVES = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "RESHAPE")

@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 from .litert import operator_name
 
 _MOVES = ("TRANSPOSE", "PAD", "QUANTIZE")
+_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
 def with_same_padding(model: Any) -> None:
-    """Let every CONV_2D of the object tree read the tensor in front of such operators, which then go; in place.
+    """Let every convolution of the object tree read the tensor in front of such operators, which then go; in place.
 
     Raises ValueError for padding other than one row below and one column right.
     """
     graph = model.subgraphs[0]
     producers = {int(index): operator for operator in graph.operators for index in operator.outputs}
     for operator in graph.operators:
-        if operator_name(model, operator) == "CONV_2D":
+        if operator_name(model, operator) in _CONVOLUTIONS:
             _bypass(model, operator, producers)
     used = {int(index) for index in graph.outputs}
     kept = []

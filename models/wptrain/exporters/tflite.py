@@ -12,7 +12,11 @@ import numpy as np
 import torch
 from ai_edge_litert import schema_py_generated as schema
 from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
-from litert_torch.quantize.pt2e_quantizer_utils import propagate_annotation
+from litert_torch.quantize.pt2e_quantizer_utils import (
+    get_input_act_qspec,
+    get_output_act_qspec,
+    propagate_annotation,
+)
 from litert_torch.quantize.quant_config import QuantConfig
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -41,10 +45,11 @@ class ChannelsLast(nn.Module):  # type: ignore[misc]
 
 
 class Quantiser(PT2EQuantizer):  # type: ignore[misc]
-    """litert-torch's quantiser, with the rule that an average pool keeps the scale of its input.
+    """litert-torch's quantiser, with two more rules: average pools keep the scale of their input, all sums have one.
 
-    Without the rule the output of `avg_pool2d` gets a scale of its own, and because TFLite's AVERAGE_POOL_2D
-    cannot requantise, a QUANTIZE operator follows every pool.
+    Without the first one the output of `avg_pool2d` gets a scale of its own, and because TFLite's AVERAGE_POOL_2D
+    cannot requantise, a QUANTIZE operator follows every pool. Without the second one only the first of a chain of sums
+    is quantised, as in residual blocks with nothing after the sum.
     """
 
     def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
@@ -55,6 +60,12 @@ class Quantiser(PT2EQuantizer):  # type: ignore[misc]
                 node.meta["quantization_annotation"] = QuantizationAnnotation(
                     input_qspec_map={source: SharedQuantizationSpec(source)},
                     output_qspec=SharedQuantizationSpec((source, node)),
+                    _annotated=True,
+                )
+            elif node.target is torch.ops.aten.add.Tensor and "quantization_annotation" not in node.meta:
+                node.meta["quantization_annotation"] = QuantizationAnnotation(
+                    input_qspec_map={source: get_input_act_qspec(self.global_config) for source in node.args},
+                    output_qspec=get_output_act_qspec(self.global_config),
                     _annotated=True,
                 )
         # A flatten after the pool takes its scale from the pool, which had none in the base class's own pass.

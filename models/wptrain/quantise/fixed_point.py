@@ -15,12 +15,15 @@ _LEFT_SHIFT = 20
 
 def multiply(x: Tensor, multiplier: Tensor, shift: Tensor) -> Tensor:
     """x · multiplier · 2^(shift − 31) for int64 tensors of int32 values, rounded twice as the kernels do."""
-    wide = x << shift.clamp_min(0)
-    high = (wide * multiplier + (1 << 30)) >> 31
+    if (shift > 0).any():
+        x = x << shift.clamp_min(0)
+    # In place: these tensors are large, and passes over memory take the time.
+    high = (x * multiplier).add_(1 << 30).bitwise_right_shift_(31)
     exponent = (-shift).clamp_min(0)
     half = (torch.ones_like(exponent) << exponent) >> 1
     # Halves away from zero; the sign only matters where something is shifted out.
-    return (high + half + (high >> 63) * (half > 0)) >> exponent
+    sign = (high >> 63).bitwise_and_(-(half > 0).long())
+    return high.add_(half).add_(sign).bitwise_right_shift_(exponent)
 
 
 def requantise(
@@ -29,9 +32,7 @@ def requantise(
     """Outputs of a convolution or linear layer, not yet clamped, from int64 accumulators [n, channels, …]."""
     multipliers, shifts = output_multipliers(input_scale, scales, output_scale)
     shape = (-1, *[1] * (sums.dim() - 2))
-    factors = (
-        torch.from_numpy(part.astype(np.int64)).to(sums.device).reshape(shape) for part in (multipliers, shifts)
-    )
+    factors = (torch.from_numpy(part.astype(np.int64)).to(sums.device).reshape(shape) for part in (multipliers, shifts))
     return multiply(sums, *factors) + zero_point
 
 

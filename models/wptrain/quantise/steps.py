@@ -6,7 +6,6 @@ TFLM's kernels compute, bit by bit, and gives what they stand for.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -42,8 +41,11 @@ class Mode:
 class Step(Protocol):
     """One operator; `inputs` are the results that it reads, by name."""
 
-    name: str
-    inputs: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def inputs(self) -> tuple[str, ...]: ...
 
     def run(self, network: nn.Module, mode: Mode, *values: Tensor) -> Tensor: ...
 
@@ -141,7 +143,8 @@ class Sum:
             read = [quantiser(network, name) for name in self.read]
             steps = [torch.round(x / each.scale).long() for x, each in zip(values, read, strict=True)]
             grid = written.grid
-            total = add(*steps, *(float(each.scale) for each in read), grid.scale) + grid.zero_point
+            first, second = (float(each.scale) for each in read)
+            total = add(steps[0], steps[1], first, second, grid.scale) + grid.zero_point
             value = written.real(total.clamp(*_clamp(written, self.activation)).float())
         if not torch.is_grad_enabled():
             return value
@@ -205,8 +208,8 @@ class PlainCall:
 
     def __call__(self, network: nn.Module, x: Tensor) -> Tensor:
         del network
-        function = operator.methodcaller(self.target, *self.rest) if isinstance(self.target, str) else None
-        result: Tensor = function(x) if function else self.target(x, *self.rest, **dict(self.options))
+        function = getattr(type(x), self.target) if isinstance(self.target, str) else self.target
+        result: Tensor = function(x, *self.rest, **dict(self.options))
         return result
 
 

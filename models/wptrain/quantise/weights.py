@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize
 
 from .fake import HIGHEST, power_of_two_above, straight_through
 
-WeightLayer = nn.Conv2d | nn.Linear
+WeightLayer: TypeAlias = nn.Conv2d | nn.Linear
 # A bias has at most so many steps of input scale times weight scale.
 _BIAS_STEPS = float(1 << 24)
 
