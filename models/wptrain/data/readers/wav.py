@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import wave
 from pathlib import Path
 
@@ -23,12 +24,14 @@ def read_wav(path: Path, rate: int) -> NDArray[np.int16]:
     size = path.stat().st_size
     if size > LARGEST:
         raise DataError(f"{path}: {size} bytes, expected a recording of at most {LARGEST}")
+    raw = path.read_bytes()
     try:
-        with path.open("rb") as raw, wave.open(raw) as file:
+        with wave.open(io.BytesIO(raw)) as file:
             found = (file.getframerate(), file.getnchannels(), 8 * file.getsampwidth())
             promised = file.getnframes()
             content = file.readframes(promised) if found == (rate, 1, 16) else b""
-    except (wave.Error, EOFError) as error:
+    except Exception as error:
+        # A malformed file can end in almost any exception of the library.
         raise DataError(f"{path}: not a WAV file of PCM samples: {str(error) or 'it ends too early'}") from error
     if found != (rate, 1, 16):
         raise DataError(
