@@ -86,11 +86,10 @@ def test_images_of_folders_are_mirrored_where_asked_only(tmp_path: Path, capsys:
     command = ["pretrain", "--dataset", f"images:{folder}", "--epochs", "1", "--no-track"]
     assert data.load(f"images:{folder}").identity() == data.load(f"images:{folder}", {"mirror": False}).identity()
     assert run([*command, "--out", str(out)]) == 0
-    assert run([*command, "--out", str(tmp_path / "mirrored"), "--mirror"]) == 0
+    assert run([*command, "--out", str(tmp_path / "mirrored"), "--data", "mirror=true"]) == 0
     networks = [Trained.load(where / "pretrained.pt").content() for where in (out, tmp_path / "mirrored")]
     assert networks[0] != networks[1]
     capsys.readouterr()
-    assert run([*command, "--out", str(out), "--mirror"]) == 2
+    assert run([*command, "--out", str(out), "--data", "mirror=true"]) == 2
     line = error(capsys)
-    assert "belongs to another training: dataset_content " in line
-    assert ", mirror False, now True; " in line
+    assert "belongs to another training: data '', now 'mirror=true', dataset_content " in line

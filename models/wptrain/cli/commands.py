@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,11 +26,11 @@ from ..trained import Trained, build
 from .options import (
     ERR,
     BatchOption,
+    DataOption,
     DatasetOption,
     DecayOption,
     DeviceOption,
     EpochsOption,
-    MirrorOption,
     NetworkArgument,
     OutOption,
     PrecisionOption,
@@ -82,7 +82,7 @@ def _watched(
     tracked: bool,
     settings: TrainSettings,
     choice: str,
-    mirror: bool,
+    options: Sequence[str] | None,
     dataset: DataModule,
     dense: Trained | None,
 ) -> Iterator[tuple[_Watcher, Checkpoint]]:
@@ -91,7 +91,7 @@ def _watched(
     A checkpoint belongs to a training by its settings and by the content of its data and of the `dense` network that
     it starts from, wherever these lie and whatever they are called.
     """
-    decides = asdict(settings) | {"dataset_content": dataset.identity(), "mirror": mirror}
+    decides = asdict(settings) | {"dataset_content": dataset.identity(), "data": " ".join(sorted(options or ()))}
     if dense is not None:
         decides |= {"network": dense.network_name, "network_content": dense.content()}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -118,7 +118,7 @@ def _check_fit(network: str, dataset: DataModule) -> None:
 
 def pretrain(
     dataset: DatasetOption = "digits",
-    mirror: MirrorOption = False,
+    data: DataOption = None,
     network: Annotated[str, typer.Option("--network", help=f"One of {', '.join(NETWORKS)}.")] = "ds-cnn",
     precision: PrecisionOption = _PRETRAIN.precision,
     epochs: EpochsOption = _PRETRAIN.epochs,
@@ -143,9 +143,9 @@ def pretrain(
         threads=threads,
         device=checked_device(device),
     )
-    images = load_dataset(dataset, mirror)
+    images = load_dataset(dataset, data)
     _check_fit(network, images)
-    with _watched("pretrain", out, tracked, settings, dataset, mirror, images, None) as (watcher, checkpoint):
+    with _watched("pretrain", out, tracked, settings, dataset, data, images, None) as (watcher, checkpoint):
         trained, best = pretrain_recipe.pretrain(images, settings, checkpoint=checkpoint, observer=watcher)
         _save(trained, out / PRETRAINED, watcher.run)
     _tell(out / PRETRAINED, trained, images, best)
@@ -154,7 +154,7 @@ def pretrain(
 def pool(
     source: NetworkArgument,
     dataset: DatasetOption = "digits",
-    mirror: MirrorOption = False,
+    data: DataOption = None,
     pool_size: Annotated[int, typer.Option("--pool-size", help="Number of vectors in the pool.")] = _POOL.pool_size,
     lut_bits: Annotated[int, typer.Option("--lut-bits", help="Bits of a look-up entry.")] = _POOL.lut_bits,
     train_pool: Annotated[
@@ -194,8 +194,8 @@ def pool(
         threads=threads,
         device=checked_device(device),
     )
-    dense, images = load_pair(source, dataset, mirror)
-    with _watched("pool", out, tracked, settings, dataset, mirror, images, dense) as (watcher, checkpoint):
+    dense, images = load_pair(source, dataset, data)
+    with _watched("pool", out, tracked, settings, dataset, data, images, dense) as (watcher, checkpoint):
         trained, best = pool_recipe.pool(dense, images, settings, checkpoint=checkpoint, observer=watcher)
         _save(trained, out / POOLED, watcher.run)
     _tell(out / POOLED, trained, images, best)
@@ -205,6 +205,7 @@ def export(
     source: NetworkArgument,
     out: Annotated[Path, typer.Option("--out", metavar="OUT.tflite|.onnx", help="Output file.", show_default=False)],
     dataset: DatasetOption = "digits",
+    data: DataOption = None,
 ) -> None:
     """Write a network as an int8 .tflite, pooled weights stay exactly pooled; or as a float32 .onnx."""
     suffix = out.suffix.lower()
@@ -216,7 +217,10 @@ def export(
     from ..exporters.trained import export_onnx  # noqa: PLC0415
 
     try:
-        content = export_onnx(load_network(source)) if suffix == ".onnx" else to_tflite(*load_pair(source, dataset))
+        if suffix == ".onnx":
+            content = export_onnx(load_network(source))
+        else:
+            content = to_tflite(*load_pair(source, dataset, data))
     except ValueError as error:
         raise UsageError(str(error)) from error
     write_all({out: content})

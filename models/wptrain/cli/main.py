@@ -59,7 +59,7 @@ def _application() -> typer.Typer:
         )
     import typer  # noqa: PLC0415 - an interrupt has to be heard before
 
-    from . import commands, sweeps  # noqa: PLC0415 - need PyTorch
+    from . import commands, data, sweeps  # noqa: PLC0415 - need PyTorch
 
     app = typer.Typer(
         help="Train networks with weight pools.",
@@ -73,6 +73,7 @@ def _application() -> typer.Typer:
         app.command()(training)
     for sweep in (sweeps.sweep_pool, sweeps.sweep_lut, sweeps.sweep_act):
         app.command()(sweep)
+    app.add_typer(data.app, name="data")
     return app
 
 

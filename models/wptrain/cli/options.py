@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -25,9 +26,17 @@ ERR = Console(stderr=True, highlight=False)
 DatasetOption = Annotated[
     str, typer.Option("--dataset", metavar="NAME[:PATH]", help=f"One of {', '.join(data.CHOICES)}.")
 ]
-MirrorOption = Annotated[
-    bool,
-    typer.Option("--mirror", help="Mirror training images at random; those of cifar10 and quickdraw are in any case."),
+DataOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        metavar="KEY=VALUE",
+        help="An option of the dataset, such as mirror=true; can be given several times.",
+        show_default=False,
+    ),
+]
+DatasetArgument = Annotated[
+    str, typer.Argument(metavar="NAME[:PATH]", help=f"One of {', '.join(data.CHOICES)}.", show_default=False)
 ]
 OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder for network, checkpoint and runs.")]
 RateOption = Annotated[float, typer.Option("--learning-rate", min=0.0, max=1e6, help="Initial learning rate.")]
@@ -50,10 +59,14 @@ NetworkArgument = Annotated[
 ]
 
 
-def load_dataset(choice: str, mirror: bool = False) -> DataModule:
-    """The dataset, mirrored in training if asked for, or what `data.load` raises."""
+def load_dataset(choice: str, options: Sequence[str] | None) -> DataModule:
+    """The dataset with options `KEY=VALUE`. Raises UsageError for another form of an option, else as `data.load`."""
+    given = [option.partition("=") for option in options or ()]
+    for name, equals, value in given:
+        if not name or not equals:
+            raise UsageError(f"--data {name}{equals}{value}: expected KEY=VALUE")
     with ERR.status(f"reading {choice}"):
-        return data.load(choice, {"mirror": True} if mirror else {})
+        return data.load(choice, {name: value for name, _, value in given})
 
 
 def load_network(path: Path) -> Trained:
@@ -66,12 +79,12 @@ def load_network(path: Path) -> Trained:
         raise DataError(str(error)) from error
 
 
-def load_pair(source: Path, choice: str, mirror: bool = False) -> tuple[Trained, DataModule]:
+def load_pair(source: Path, choice: str, options: Sequence[str] | None) -> tuple[Trained, DataModule]:
     """A network, and a dataset that it can be trained, measured or calibrated with.
 
     Raises DataError when the images or the number of classes are not the network's, else as the loaders do.
     """
-    trained, dataset = load_network(source), load_dataset(choice, mirror)
+    trained, dataset = load_network(source), load_dataset(choice, options)
     if trained.image_shape != dataset.sample_shape or trained.classes != len(dataset.classes):
         raise DataError(
             f"{source}: made for {_kind(trained.image_shape, trained.classes)}; dataset {choice} has "

@@ -14,10 +14,10 @@ from ..recipes import sweeps
 from ..recipes.pool import PoolSettings
 from .options import (
     ERR,
+    DataOption,
     DatasetOption,
     DeviceOption,
     EpochsOption,
-    MirrorOption,
     NetworkArgument,
     PrecisionOption,
     RateOption,
@@ -36,7 +36,7 @@ _ACT_BITS = [8, 7, 6, 5, 4, 3, 2, 1]
 def sweep_pool(
     source: NetworkArgument,
     dataset: DatasetOption = "digits",
-    mirror: MirrorOption = False,
+    data: DataOption = None,
     sizes: Annotated[
         list[int], typer.Option("--pool-size", help="Number of vectors in the pool; can be given several times.")
     ] = _SIZES,
@@ -49,12 +49,13 @@ def sweep_pool(
 ) -> None:
     """Accuracy of a dense network by size of the pool, before and after retraining."""
     settings = _settings(epochs, learning_rate, precision, seed, threads, device)
-    _show(sweeps.sweep_pool(*load_pair(source, dataset, mirror), settings, sizes))
+    _show(sweeps.sweep_pool(*load_pair(source, dataset, data), settings, sizes))
 
 
 def sweep_lut(
     source: NetworkArgument,
     dataset: DatasetOption = "digits",
+    data: DataOption = None,
     lut_bits: Annotated[
         list[int], typer.Option("--lut-bits", help="Bits of a look-up entry; can be given several times.")
     ] = _LUT_BITS,
@@ -63,13 +64,13 @@ def sweep_lut(
     wrong = [bits for bits in lut_bits if bits not in LUT_BITS]
     if wrong:
         raise UsageError(f"--lut-bits {wrong[0]}: expected one of {', '.join(map(str, LUT_BITS))}")
-    _show(sweeps.sweep_lut(*load_pair(source, dataset), lut_bits))
+    _show(sweeps.sweep_lut(*load_pair(source, dataset, data), lut_bits))
 
 
 def sweep_act(
     source: NetworkArgument,
     dataset: DatasetOption = "digits",
-    mirror: MirrorOption = False,
+    data: DataOption = None,
     act_bits: Annotated[
         list[int],
         typer.Option("--act-bits", min=1, max=8, help="Bits of an activation; can be given several times."),
@@ -85,7 +86,7 @@ def sweep_act(
 ) -> None:
     """Accuracy of a pooled network by bits of the activations that its pooled layers read."""
     settings = _settings(epochs, learning_rate, precision, seed, threads, device)
-    _show(sweeps.sweep_act(*load_pair(source, dataset, mirror), settings, act_bits))
+    _show(sweeps.sweep_act(*load_pair(source, dataset, data), settings, act_bits))
 
 
 def _settings(epochs: int, learning_rate: float, precision: str, seed: int, threads: int, device: str) -> PoolSettings:

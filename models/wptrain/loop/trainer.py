@@ -7,6 +7,7 @@ import logging
 import math
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..data import ahead
 from ..data.draws import Key
 from ..data.module import DataModule, SplitName
 from ..errors import DivergedError
@@ -215,13 +217,14 @@ def fit(
         if observer is not None:
             observer.start(epoch, len(batches))
         network.train()
-        for batch in batches:
-            samples, labels = data.batch("train", batch.numpy(), Key(config.seed, epoch))
-            run.step(to_torch(samples, device), torch.from_numpy(labels).to(device))
-            if hook is not None:
-                hook.after_step()
-            if observer is not None:
-                observer.step()
+        parts = [batch.numpy() for batch in batches]
+        with closing(ahead.batches(data, "train", parts, Key(config.seed, epoch))) as made:
+            for samples, labels in made:
+                run.step(to_torch(samples, device), torch.from_numpy(labels).to(device))
+                if hook is not None:
+                    hook.after_step()
+                if observer is not None:
+                    observer.step()
         run.check_finite(epoch)
         accuracy, loss = evaluate(network, data, "validation")
         _log.info("epoch %d: validation accuracy %.4f, loss %.4f", epoch, accuracy, loss)

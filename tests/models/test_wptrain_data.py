@@ -1,0 +1,75 @@
+"""`wptrain data` writes what `wpconvert --eval` and `images:PATH` read; options of datasets reach every command."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+if any(importlib.util.find_spec(name) is None for name in ("torch", "litert_torch", "mlflow", "onnxscript")):
+    pytest.skip("torch not installed: training needs `make setup-train`", allow_module_level=True)
+
+from wpconvert.cli.main import run as convert
+from wptrain.cli.main import run
+from wptrain.trained import Trained
+
+from .trainees import error, images
+
+ZOO = Path(__file__).parents[2] / "models" / "zoo"
+
+
+def test_a_subset_measures_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "test.npz"
+    assert run(["data", "subset", "digits", "--per-class", "30", "--seed", "1", "--out", str(out)]) == 0
+    assert f"{out}: " in capsys.readouterr().out
+    with np.load(out) as file:
+        assert file["samples"].shape == (300, 8, 8, 1)
+    model, small = ZOO / "digits_ds_cnn.tflite", tmp_path / "small.tflite"
+    assert convert([str(model), "--eval", str(out), "-o", str(small)]) == 0
+    assert "accuracy 0.99" in capsys.readouterr().out
+
+
+def test_an_archive_trains_a_network(tmp_path: Path) -> None:
+    out = tmp_path / "small.tar.xz"
+    assert run(["data", "archive", f"images:{images(tmp_path / 'set', 1)}", "--out", str(out)]) == 0
+    trained = tmp_path / "out"
+    command = ["pretrain", "--dataset", f"images:{out}", "--epochs", "1", "--no-track", "--out", str(trained)]
+    assert run(command) == 0
+    assert Trained.load(trained / "pretrained.pt").classes == 2
+
+
+def test_a_network_trains_on_images_that_are_read_as_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    options = ["--dataset", f"folders:{images(tmp_path / 'set', 1)}", "--data", "side=32", "--network", "resnet-s"]
+    out = tmp_path / "out"
+    assert run(["pretrain", *options, "--data", "grey=true", "--epochs", "1", "--no-track", "--out", str(out)]) == 0
+    assert Trained.load(out / "pretrained.pt").image_shape == (32, 32, 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "message"),
+    [
+        (["data", "subset", "digits", "--out", "x.npy"], 2, "--out x.npy: expected a name that ends in .npz"),
+        (["data", "subset", "digits", "--out", "x.npz", "--split", "all"], 2, "--split all: expected one of train, "),
+        (["data", "subset", "digits", "--out", "x.npz", "--per-class", "99"], 2, "--per-class 99: class 0 has "),
+        (["data", "archive", "digits", "--out", "x.zip"], 2, "expected a name that ends in .tar or .tar.xz"),
+        (["data", "subset", "mnist:absent", "--out", "x.npz"], 5, "absent: no such folder"),
+        (["data", "subset", "digits", "--out", "x.npz", "--data", "shift"], 2, "--data shift: expected KEY=VALUE"),
+        (["pretrain", "--data", "colour=red"], 2, "dataset digits: unknown option colour"),
+        (["export", "x.pt", "--out", "x.tflite", "--data", "shift=a"], 5, "x.pt: cannot be read"),
+    ],
+)
+def test_wrong_usage_is_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(command) == code
+    assert message in error(capsys)
+    assert not list(tmp_path.iterdir())
