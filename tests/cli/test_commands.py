@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.harness import DENSE, MODEL, SAMPLES, Cli
+from tests.cli.harness import DENSE, MODEL, SAMPLES, ZOO, Cli
 from tests.support.models import ModelBuilder
 from tests.support.oracles import SHARED_MODELS
 from tests.tflite.harness import conv_model, converted
@@ -201,3 +201,9 @@ def test_no_control_character_of_a_name_reaches_the_terminal(cli: Cli, tmp_path:
         done = cli(*arguments)
         assert (done.out + done.err).replace("\n", "").isprintable(), arguments
     assert "\\x1b[2J\\r\\x9b\\u202e\\n[red]:smile:" in cli.ok("inspect", path).out
+
+
+@pytest.mark.parametrize("command", ["run", "bench"])
+def test_only_formats_that_boards_run_are_run(command: str, cli: Cli) -> None:
+    line = cli.refused(4, command, ZOO / "digits_onnx.onnx", "--target", "mps2-m3")
+    assert "digits_onnx.onnx: boards run .tflite models; convert it to one with -o OUT.tflite" in line

@@ -133,9 +133,6 @@ class Result(Protocol):
     def source(self) -> Source:
         """The model, read again."""
 
-    def executable(self) -> Executable:
-        """The model as firmware takes it. UnsupportedError where no firmware takes models of this format."""
-
     def files(self, output: Path) -> Files:
         """What is to be written for a model at `output`."""
 
@@ -254,6 +251,12 @@ class Source(Protocol):
     @property
     def rewritten(self) -> bool:
         """Whether any weights are compressed."""
+
+    def content(self) -> bytes:
+        """The model file."""
+
+    def executable(self) -> Executable:
+        """The model as engines and firmware take it, which stays as it is; UnsupportedError for another format."""
 
     def inspect(self, counted: Counted) -> Inspection:
         """Look at it; every lossless method is tried on every weight."""

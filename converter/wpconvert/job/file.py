@@ -209,7 +209,7 @@ def _files(
             left = ", ".join(other.name for other in source.files)
             notes.append(f"{left}: previous data file, no longer used by this model")
     for name, emitted in () if outputs.dry_run else outputs.emitted.items():
-        files |= backend_named(name).emit(emitted, converted.result.executable(), converted.data, path.name)
+        files |= backend_named(name).emit(emitted, converted.result.source().executable(), converted.data, path.name)
         if converted.result.attached_nbytes:
             notes.append(
                 f"{emitted.name} does not contain the {converted.result.attached_nbytes:,} bytes after the model"

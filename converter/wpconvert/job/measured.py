@@ -10,14 +10,10 @@ from wpconvert.benchmark.flash import BOARD
 from wpconvert.benchmark.measure import benchmark
 from wpconvert.benchmark.result import Benchmark
 from wpconvert.engines.inputs import random_inputs
-from wpconvert.errors import BudgetError, UnsupportedError
+from wpconvert.errors import BudgetError
 from wpconvert.files import Workspace
 from wpconvert.formats.protocol import Source
-from wpconvert.formats.tflite.file import parse, serialise
-from wpconvert.formats.tflite.graph_reader import read_graph
-from wpconvert.formats.tflite.model import TfliteModel
-from wpconvert.formats.tflite.restore import restore
-from wpconvert.formats.tflite.source import TfliteSource
+from wpconvert.graph.executable import Executable
 from wpconvert.job.convert import Converted, convert
 from wpconvert.model.goal import BALANCED, SIZE, Goal
 from wpconvert.model.layer import PLAIN, Layer
@@ -59,9 +55,9 @@ class MeasuredCosts(CostModel):
             return cost
         return Cost(cost.instructions * factor.instructions, cost.cycles * factor.cycles)
 
-    def learning(self, model: TfliteModel, result: Benchmark, code: Code | None = None) -> MeasuredCosts:
+    def learning(self, model: Executable, result: Benchmark, code: Code | None = None) -> MeasuredCosts:
         """With what a benchmark of a model shows. code: what it links beside what was predicted."""
-        layers = [layer for (subgraph, _), layer in layers_at(read_graph(model)).items() if subgraph == 0]
+        layers = [layer for (subgraph, _), layer in layers_at(model.graph).items() if subgraph == 0]
         found = dict(self.layers)
         sums: defaultdict[str, list[Cost]] = defaultdict(lambda: [NOTHING, NOTHING])
         for layer, count in zip(layers, result.layers, strict=True):
@@ -88,26 +84,21 @@ def convert_measured(
     started: Callable[[Sequence[Weight]], None] = lambda _: None,
     progress: Progress = lambda _: None,
 ) -> Converted:
-    """Rewrite a `.tflite` model by a plan that is measured on the goal's board and keeps to the goal there.
+    """Rewrite a model by a plan that is measured on the goal's board and keeps to the goal there.
 
     Raises what converting and running on a board raise, ToolError where a compiler or simulator is missing, and
     BudgetError when no plan that was measured keeps to the goal.
     """
     board, settings = board_named(goal.target), replace(settings, goal=goal)
-    if not isinstance(source, TfliteSource):
-        raise UnsupportedError(f"{source.path}: only .tflite models run on boards")
-    name, model, dense = str(source.path), source.model, source.data
-    if source.rewritten:
-        model = model.copy()
-        restore(model, same_outputs=True)
-        dense = serialise(model)
+    name, model = str(source.path), source.executable().dense()
+    dense = model.content() if source.rewritten else source.content()
     sample = random_inputs(model, 1, _SEED).samples[0]
     before = benchmark(name, dense, model, board, sample)
     costs, lines = MeasuredCosts.from_model(load_costs(goal.core)).learning(model, before), []
     for number in range(1, _ROUNDS + 1):
         advance = progress if number == 1 else (lambda _: None)
         converted = convert(source, settings, workspace, started=started, progress=advance, costs=costs)
-        written = parse(converted.data)
+        written = converted.result.source().executable()
         after = benchmark(name, converted.data, written, board, sample)
         found = _measurement(before, after, number)
         if _keeps(found, goal):
@@ -153,11 +144,11 @@ def _keeps(found: Measurement, goal: Goal) -> bool:
     return goal.optimize not in (BALANCED, SIZE) or found.flash_nbytes <= found.flash_nbytes_dense
 
 
-def _code(converted: Converted, model: TfliteModel, after: Benchmark, before: Benchmark) -> Code | None:
+def _code(converted: Converted, model: Executable, after: Benchmark, before: Benchmark) -> Code | None:
     """What the rewritten operators link in addition to what was predicted."""
     forecast = converted.report.forecast
     names = frozenset(
-        name for layer in layers_at(read_graph(model)).values() if _method(layer) != PLAIN for name in layer.code
+        name for layer in layers_at(model.graph).values() if _method(layer) != PLAIN for name in layer.code
     )
     if forecast is None or not names:
         return None

@@ -17,8 +17,8 @@ from wpconvert.engines.exercise import exercising_samples
 from wpconvert.engines.inputs import Inputs, ports_of
 from wpconvert.errors import UsageError
 from wpconvert.files import same_file, write_all
-from wpconvert.formats.tflite.file import read
-from wpconvert.formats.tflite.model import TfliteModel, text
+from wpconvert.formats.registry import read
+from wpconvert.graph.executable import Executable
 from wpconvert.job.progress import Stages, silent
 from wpconvert.job.sampling import Sampling
 from wpconvert.target import run_on
@@ -48,7 +48,7 @@ def run_file(
     output: Path | None = None,
     stages: Stages = silent,
 ) -> TargetReport:
-    """Build firmware for a `.tflite` model, run it on a board, and compare every output with the interpreter's.
+    """Build firmware for a model, run it on a board, and compare every output with the interpreter's.
 
     output: an .npz file for the outputs, with one array for each, samples first. Raises UsageError for a board, a
     simulator or samples that there are not, ToolError where a compiler or simulator is missing, DeviceError, and what
@@ -58,7 +58,8 @@ def run_file(
     simulator_for(board, place.simulator)
     if output is not None:
         _check_output(output, path, sampling.inputs)
-    data, model = read(path)
+    source = read(path)
+    model = source.executable()
     samples = sampling.read(ports_of(model), partial(exercising_samples, model))
     if not samples.samples:
         raise UsageError("no samples to run")
@@ -68,7 +69,7 @@ def run_file(
             board,
             model,
             samples.samples,
-            data=data,
+            data=source.content(),
             simulator=place.simulator,
             timeout_s=place.timeout_s,
             arena_nbytes=place.arena_nbytes,
@@ -89,11 +90,10 @@ def _check_output(output: Path, *others: Path | None) -> None:
             raise UsageError(f"{output} is given twice; inputs and outputs must be different files")
 
 
-def _report(path: str, model: TfliteModel, device: DeviceRun, expected: list[Sample], inputs: Inputs) -> TargetReport:
-    graph = model.root.subgraphs[0]
+def _report(path: str, model: Executable, device: DeviceRun, expected: list[Sample], inputs: Inputs) -> TargetReport:
     outputs = tuple(
-        compare_output(text(graph.tensors[index].name), i, expected, device.outputs, inputs.labels)
-        for i, index in enumerate(graph.outputs)
+        compare_output(tensor.name, i, expected, device.outputs, inputs.labels)
+        for i, tensor in enumerate(model.graph.main.outputs)
     )
     counts = device.instructions
     sizes = device.image.sizes
@@ -115,12 +115,11 @@ def _report(path: str, model: TfliteModel, device: DeviceRun, expected: list[Sam
     )
 
 
-def _archive(model: TfliteModel, outputs: list[Sample]) -> bytes:
+def _archive(model: Executable, outputs: list[Sample]) -> bytes:
     """An .npz with one array for each output, samples first."""
-    graph = model.root.subgraphs[0]
     arrays: dict[str, NDArray[Any]] = {}
-    for i, index in enumerate(graph.outputs):
-        name = text(graph.tensors[index].name) or f"output_{i}"
+    for i, tensor in enumerate(model.graph.main.outputs):
+        name = tensor.name or f"output_{i}"
         # A name that stands twice would overwrite the first one.
         arrays[f"{name}_{i}" if name in arrays else name] = np.stack([sample[i] for sample in outputs])
     file = io.BytesIO()

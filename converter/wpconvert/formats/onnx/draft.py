@@ -21,7 +21,6 @@ from wpconvert.formats.onnx.trials import measure, settle, trials_of
 from wpconvert.formats.onnx.validity import invalidity
 from wpconvert.formats.onnx.weights import find_weights, key_of
 from wpconvert.formats.protocol import Files, Source, Written
-from wpconvert.graph.executable import Executable
 from wpconvert.model.plan import Outcome, Progress
 from wpconvert.model.reasons import rewritten_before
 from wpconvert.model.rules import AUTO, Choice
@@ -53,10 +52,6 @@ class OnnxResult:
     def content(self) -> bytes:
         """The model file."""
         return self.staged.model.read_bytes()
-
-    def executable(self) -> Executable:
-        """No firmware takes it."""
-        raise UnsupportedError("no firmware takes .onnx models: lower it to a .tflite one")
 
     def source(self) -> Source:
         """The model, read again."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wpconvert.errors import UnsupportedError
 from wpconvert.files import Workspace
 from wpconvert.formats.onnx.compressed import is_rewritten
 from wpconvert.formats.onnx.file import OnnxModel, read, with_path
@@ -13,6 +14,7 @@ from wpconvert.formats.onnx.files import Target
 from wpconvert.formats.onnx.restore import restore
 from wpconvert.formats.protocol import Comparison, Counted, Dense, Draft, Lowered, Source
 from wpconvert.formats.tflite.source import TfliteSource
+from wpconvert.graph.executable import Executable
 from wpconvert.model.settings import Settings
 from wpconvert.report.inspection import Inspection
 
@@ -42,6 +44,14 @@ class OnnxSource:
     def rewritten(self) -> bool:
         """Whether any weights are decoded by our operators."""
         return is_rewritten(self.model)
+
+    def content(self) -> bytes:
+        """The model file."""
+        return self.path.read_bytes()
+
+    def executable(self) -> Executable:
+        """UnsupportedError: no firmware takes it."""
+        raise UnsupportedError(f"{self.path}: boards run .tflite models; convert it to one with -o OUT.tflite")
 
     def inspect(self, counted: Counted) -> Inspection:
         """Look at it; every lossless method is tried on every weight."""

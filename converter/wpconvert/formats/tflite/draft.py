@@ -22,7 +22,6 @@ from wpconvert.formats.tflite.weights import Site, find_sites, find_weights, key
 from wpconvert.graph.custom.compressed import blob_of, codec_name, side_of
 from wpconvert.graph.custom.operators import BUILTIN_NAMES
 from wpconvert.graph.custom.rewritable import WEIGHT_INPUT
-from wpconvert.graph.executable import Executable
 from wpconvert.graph.structure import Place
 from wpconvert.memory import ArenaPrediction, predict, predict_tflm
 from wpconvert.memory.lifetimes import activations
@@ -62,10 +61,6 @@ class TfliteResult:
     def content(self) -> bytes:
         """The file."""
         return self.file
-
-    def executable(self) -> Executable:
-        """The model, parsed again."""
-        return parse(self.file)
 
     def source(self) -> Source:
         """The model, parsed again."""

@@ -67,8 +67,8 @@ class TfliteModel:
         """The model with plain weights; itself where it has no others. UnsupportedError where there is none."""
         from wpconvert.formats.tflite.restore import restored  # noqa: PLC0415 - it restores models of this class
 
-        if (problem := self.no_dense()) is not None:
-            raise UnsupportedError(problem)
+        if self.no_dense() is not None:
+            raise UnsupportedError("a model with activations of fewer than 8 bits has no dense form with equal outputs")
         return restored(self)
 
     def operator_code(self, operator: Any) -> Any:

@@ -15,6 +15,7 @@ from wpconvert.formats.tflite.file import parse, read, serialise
 from wpconvert.formats.tflite.forms import TfliteForms
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.restore import is_rewritten, restore
+from wpconvert.graph.executable import Executable
 from wpconvert.model.settings import Settings
 from wpconvert.report.inspection import Inspection
 
@@ -41,6 +42,14 @@ class TfliteSource:
     def rewritten(self) -> bool:
         """Whether any operator is one of ours."""
         return is_rewritten(self.model)
+
+    def content(self) -> bytes:
+        """The file."""
+        return self.data
+
+    def executable(self) -> Executable:
+        """The model."""
+        return self.model
 
     def inspect(self, counted: Counted) -> Inspection:
         """Look at it; every method is tried on every weight."""
