@@ -134,15 +134,11 @@ def load_samples(path: Path, ports: Sequence[Port]) -> Inputs:
     both are noted. Any integers in its range are for a 32- or 64-bit input. An array `labels`, int[n], gives the
     classes. FileError when unreadable, UsageError when it does not fit.
     """
-    arrays = _load_arrays(path)
+    arrays = load_arrays(path)
     labels = None if any(port.name == LABELS for port in ports) else arrays.pop(LABELS, None)
     if labels is not None and not np.issubdtype(labels.dtype, np.integer):
         raise UsageError(f"{path}: the labels have type {labels.dtype}, expected integers")
-    if len(ports) == 1 and len(arrays) == 1:
-        arrays = {ports[0].name: next(iter(arrays.values()))}
-    missing = [port.name for port in ports if port.name not in arrays]
-    if missing:
-        raise UsageError(f"{path}: no array for input {missing[0]!r}, found {', '.join(arrays) or 'none'}")
+    arrays = by_input(arrays, [port.name for port in ports], path)
     notes: list[str] = []
     columns = [_column(port, arrays[port.name], path, notes) for port in ports]
     shapes = {(len(column),) for column in columns} | ({labels.shape} if labels is not None else set())
@@ -152,7 +148,18 @@ def load_samples(path: Path, ports: Sequence[Port]) -> Inputs:
     return Inputs(samples, None if labels is None else labels.astype(np.int64), tuple(notes))
 
 
-def _load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def by_input(arrays: dict[str, NDArray[Any]], names: Sequence[str], path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays under the inputs' names, of which one may have any where there is one. UsageError for one missing."""
+    if len(names) == len(arrays) == 1:
+        return {names[0]: next(iter(arrays.values()))}
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise UsageError(f"{path}: no array for input {missing[0]!r}, found {', '.join(arrays) or 'none'}")
+    return arrays
+
+
+def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz file by name. FileError for one that cannot be read."""
     try:
         if path.is_file() and not zipfile.is_zipfile(path):
             raise FileError(f"{path}: cannot read the inputs: not an .npz file")

@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 from onnx import AttributeProto
 
-from wpconvert.errors import ModelError
+from wpconvert.errors import ModelError, UnsupportedError
 
 
 class Attributes:
@@ -35,6 +35,13 @@ class Attributes:
         """A list of integers, the default where there is none."""
         value = self._get(name, AttributeProto.INTS, default)
         return None if value is None else [int(item) for item in value]
+
+    def expect_channels_first(self) -> None:
+        """UnsupportedError where an operator of the QOperator form has its channels last."""
+        if self.integer("channels_last", 0):
+            raise UnsupportedError(
+                f"{self._where}: channels_last is not supported; expected inputs [batch, channels, height, width]"
+            )
 
     def replaced(self, lists: Mapping[str, Sequence[int]]) -> Attributes:
         """The same with other lists of integers."""

@@ -15,6 +15,7 @@ from onnxruntime import quantization, set_default_logger_severity
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from wpconvert.engines.inputs import LABELS, by_input, load_arrays
 from wpconvert.errors import FileError, UnsupportedError, UsageError
 from wpconvert.formats.onnx_graphs import FIRST_CONSTANT_IR
 from wpconvert.lowering.affine import replace_batch_norms
@@ -30,9 +31,6 @@ from wpconvert.temporary import temporary_folder
 
 _QUANTISED = sorted({*QDQRegistry, *QLinearOpsRegistry, *operator_names()})
 """All that ONNX Runtime has rules for, and what can be lowered."""
-
-_LABELS = "labels"
-"""An array that evaluation files contain in addition to the samples."""
 
 _ERRORS, _WARNINGS = 3, 2
 """Severities of ONNX Runtime's log; the second is its default."""
@@ -190,13 +188,7 @@ def _separate_pools(graph: onnx.GraphProto, exact: list[str]) -> None:
 
 
 def _read(samples: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(samples) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except OSError as error:
-        raise FileError(f"{samples}: cannot read the samples: {error.strerror or error}") from error
-    except (ValueError, AttributeError) as error:
-        raise UsageError(f"{samples}: expected an .npz file with one array per input: {error}") from error
+    arrays = load_arrays(samples)
     if not arrays or any(values.ndim == 0 or len(values) == 0 for values in arrays.values()):
         raise UsageError(f"{samples}: expected arrays with at least one sample")
     return arrays
@@ -206,12 +198,9 @@ def _matched(model: onnx.ModelProto, arrays: dict[str, NDArray[Any]], samples: P
     """The arrays by input name, in the inputs' types."""
     initializers = {tensor.name for tensor in model.graph.initializer}
     names = [info.name for info in model.graph.input if info.name not in initializers]
-    unnamed = [values for name, values in arrays.items() if name != _LABELS]
-    if len(names) == len(unnamed) == 1:
-        arrays = {names[0]: unnamed[0]}
-    missing = [name for name in names if name not in arrays]
-    if missing:
-        raise UsageError(f"{samples}: no array for input {missing[0]!r}, found {', '.join(arrays)}")
+    if LABELS not in names:
+        arrays.pop(LABELS, None)
+    arrays = by_input(arrays, names, samples)
     chosen = {}
     for info in model.graph.input:
         if info.name in names:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,7 +19,7 @@ from wpconvert.graph.attributes import (
     TransposeOptions,
 )
 from wpconvert.graph.custom.operators import LOOKUP, TABLE_ORDER
-from wpconvert.graph.structure import Graph, Operator, Subgraph, Tensor
+from wpconvert.graph.structure import Operator, Subgraph, Tensor
 from wpconvert.graph.types import INT8, DType, Quantization, Values, dtype_of
 from wpconvert.lowering import layout
 from wpconvert.lowering.clamp import RELU_OPERATORS, clamp_bounds, fused_clamp
@@ -36,7 +35,6 @@ class Emitter:
 
     def __init__(self) -> None:
         self.graph = Subgraph([], [], name="main")
-        self._metadata: dict[str, NDArray[np.uint8]] = {}
         self._indices: dict[tuple[int, ...], Tensor] = {}
         self._rescaled: dict[tuple[Tensor, Quant], Tensor] = {}
         self.stored: dict[Activation, list[Storage]] = {}
@@ -127,7 +125,7 @@ class Emitter:
         """Store an activation also in the order of its elements, when no order of its axes describes its memory."""
         storage = self.stored[activation][0]
         back = tuple(storage.perm.index(axis) for axis in range(len(storage.base)))
-        flat = self._transposed(activation, storage.tensor, storage.shape, back)
+        flat = self._transposed(activation, storage.tensor, storage.tensor.shape, back)
         seen = self.reshaped(activation, flat, activation.shape)
         self._kept(activation, seen, layout.identity(activation.rank))
 
@@ -225,16 +223,6 @@ class Emitter:
         target = self.indices(f"{name}/shape", tensor.shape)
         output = self.tensor(name, tensor.shape, quant)
         return self.operator("RESHAPE", [tensor, target], output, ReshapeOptions(tensor.shape))
-
-    def metadata(self, name: str, content: object) -> None:
-        """A metadata entry of JSON."""
-        encoded = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
-        self._metadata[name] = np.frombuffer(encoded, np.uint8)
-
-    def finished(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Graph:
-        """The finished graph."""
-        self.graph.inputs, self.graph.outputs = tuple(inputs), tuple(outputs)
-        return Graph([self.graph], self._metadata)
 
 
 def _quantization(scales: ArrayLike, points: ArrayLike, axis: int = 0) -> Quantization:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from operator import attrgetter
@@ -112,8 +113,10 @@ def _emit(network: Network) -> Lowered:
             tensor.name = port.name
         results.append(tensor)
         outputs.append(Mapping(port.name, port.activation.shape, port.dtype, perm))
-    emitter.metadata(METADATA_NAME, {"inputs": [asdict(m) for m in inputs], "outputs": [asdict(m) for m in outputs]})
-    graph = emitter.finished(tensors, results)
+    emitter.graph.inputs, emitter.graph.outputs = tuple(tensors), tuple(results)
+    ends = {"inputs": [asdict(m) for m in inputs], "outputs": [asdict(m) for m in outputs]}
+    told = json.dumps(ends, separators=(",", ":"), ensure_ascii=False).encode()
+    graph = Graph([emitter.graph], {METADATA_NAME: np.frombuffer(told, np.uint8)})
     for change in _PASSES:
         graph, _ = change(graph)
     # What the runtime would refuse is refused here.

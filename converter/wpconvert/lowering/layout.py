@@ -26,16 +26,11 @@ NWC: Perm = (0, 2, 1)
 
 @dataclass(frozen=True)
 class Storage:
-    """A TFLite tensor that holds an activation."""
+    """A tensor that holds an activation, as one of shape `base` whose axes are in the order `perm`."""
 
     tensor: Tensor
     base: Shape
     perm: Perm
-
-    @property
-    def shape(self) -> Shape:
-        """The shape in memory."""
-        return tuple(self.base[axis] for axis in self.perm)
 
 
 def identity(rank: int) -> Perm:

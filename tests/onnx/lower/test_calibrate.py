@@ -103,14 +103,17 @@ def test_labels_beside_the_samples_do_no_harm(network: Path, samples: Path, tmp_
 
 
 def test_missing_and_unfit_samples_are_told_in_one_line(network: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"absent.npz: cannot read the samples: No such file"):
+    with pytest.raises(FileError, match=r"absent.npz: cannot read the inputs: No such file"):
         calibrate(network, tmp_path / "absent.npz")
     (tmp_path / "text.npz").write_text("no archive")
-    with pytest.raises(UsageError, match=r"text.npz: expected an .npz file"):
+    with pytest.raises(FileError, match=r"text.npz: cannot read the inputs: not an .npz file"):
         calibrate(network, tmp_path / "text.npz")
     np.savez(tmp_path / "two.npz", a=np.zeros((2, 3)), b=np.zeros((2, 3)))
     with pytest.raises(UsageError, match=r"two.npz: no array for input 'image', found a, b"):
         calibrate(network, tmp_path / "two.npz")
+    (tmp_path / "damaged.npz").write_bytes((tmp_path / "two.npz").read_bytes().replace(b"NUMPY", b"numpy"))
+    with pytest.raises(FileError, match=r"damaged.npz: cannot read the inputs: Bad CRC-32"):
+        calibrate(network, tmp_path / "damaged.npz")
     np.savez(tmp_path / "narrow.npz", image=np.zeros((2, 3, 8, 7), np.float32))
     with pytest.raises(UsageError, match=r"narrow.npz: 'image' has samples of shape .3, 8, 7., expected .3, 8, 8."):
         calibrate(network, tmp_path / "narrow.npz")

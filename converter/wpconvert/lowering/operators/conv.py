@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.errors import ModelError
 from wpconvert.graph.attributes import NONE, VALID, Conv2DOptions, DepthwiseConv2DOptions
 from wpconvert.graph.structure import Tensor
 from wpconvert.lowering import weights as kernels
@@ -28,10 +28,7 @@ class Conv:
 def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     """Weights [out_channels, in_channels / groups, height, width] on an input [batch, in_channels, height, width]."""
     x, weights = node.activation(0), node.constant(1)
-    if attributes.integer("channels_last", 0):
-        raise UnsupportedError(
-            f"{node}: channels_last is not supported; expected inputs [batch, channels, height, width]"
-        )
+    attributes.expect_channels_first()
     groups = attributes.integer("group", 1)
     if weights.values.ndim != x.rank or x.rank != 4:
         # The message about images of 4 dimensions.

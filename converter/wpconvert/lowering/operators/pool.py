@@ -46,10 +46,7 @@ def count_extra(node: Node) -> None:
 def read(node: Node, attributes: Attributes, _opset: int) -> Shape:
     """A window without dilation on an input [batch, channels, height, width]."""
     x = node.activation(0)
-    if attributes.integer("channels_last", 0):
-        raise UnsupportedError(
-            f"{node}: channels_last is not supported; expected inputs [batch, channels, height, width]"
-        )
+    attributes.expect_channels_first()
     window = read_window(node, attributes, x.shape, None)
     if window.dilations != (1, 1):
         raise UnsupportedError(f"{node}: dilations {list(window.dilations)} of a pool are not supported")

@@ -1,9 +1,10 @@
-"""GlobalAveragePool and ReduceMean: MEAN, which sums exactly and rescales once. Of maxima: REDUCE_MAX."""
+"""GlobalAveragePool and ReduceMean: MEAN, which sums exactly and rescales once. Of maxima: REDUCE_MAX, of one scale."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from wpconvert.errors import UnsupportedError
 from wpconvert.graph.attributes import ReducerOptions
@@ -24,10 +25,7 @@ class Reduction:
 def read_global(node: Node, attributes: Attributes, _opset: int) -> Shape:
     """Over all axes after the channels."""
     x = node.activation(0)
-    if attributes.integer("channels_last", 0):
-        raise UnsupportedError(
-            f"{node}: channels_last is not supported; expected inputs [batch, channels, height, width]"
-        )
+    attributes.expect_channels_first()
     node.settings = Reduction(tuple(range(2, x.rank)), True)
     return (*x.shape[:2], *(1 for _ in x.shape[2:]))
 
@@ -48,14 +46,9 @@ def read_reduction(node: Node, attributes: Attributes, _opset: int) -> Shape:
     return tuple(length for axis, length in enumerate(x.shape) if axis not in settings.axes)
 
 
-def emit_mean(emitter: Emitter, node: Node) -> None:
-    """MEAN over the node's axes."""
-    reduce(emitter, node, "MEAN", node.settings.axes, keep=node.settings.keep)
-
-
-def emit_max(emitter: Emitter, node: Node) -> None:
-    """REDUCE_MAX, which keeps the quantisation."""
-    reduce(emitter, node, "REDUCE_MAX", node.settings.axes, keep=node.settings.keep)
+def emit(name: str, emitter: Emitter, node: Node) -> None:
+    """Over the node's axes."""
+    reduce(emitter, node, name, node.settings.axes, keep=node.settings.keep)
 
 
 def reduce(emitter: Emitter, node: Node, name: str, reduced: Sequence[int], *, keep: bool) -> None:
@@ -70,7 +63,7 @@ def reduce(emitter: Emitter, node: Node, name: str, reduced: Sequence[int], *, k
     emitter.result(node, name, [tensor, axes], perm, ReducerOptions(keep))
 
 
-register("GlobalAveragePool", read_global, emit_mean)
-register("ReduceMean", read_reduction, emit_mean)
-register("GlobalMaxPool", read_global, emit_max, copies=True)
-register("ReduceMax", read_reduction, emit_max, copies=True)
+register("GlobalAveragePool", read_global, partial(emit, "MEAN"))
+register("ReduceMean", read_reduction, partial(emit, "MEAN"))
+register("GlobalMaxPool", read_global, partial(emit, "REDUCE_MAX"), copies=True)
+register("ReduceMax", read_reduction, partial(emit, "REDUCE_MAX"), copies=True)

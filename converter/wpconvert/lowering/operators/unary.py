@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import onnx
@@ -142,17 +143,8 @@ def fixed(emitter: Emitter, node: Node, name: str, tensor: Tensor, attributes: S
     return emitter.rescaled(node.output.name, emitter.operator(name, [tensor], output, attributes), node.output.quant)
 
 
-def emit_sigmoid(emitter: Emitter, node: Node) -> None:
-    """LOGISTIC."""
-    _emit_fixed(emitter, node, "LOGISTIC")
-
-
-def emit_tanh(emitter: Emitter, node: Node) -> None:
-    """TANH."""
-    _emit_fixed(emitter, node, "TANH")
-
-
-def _emit_fixed(emitter: Emitter, node: Node, name: str) -> None:
+def emit_fixed(name: str, emitter: Emitter, node: Node) -> None:
+    """LOGISTIC or TANH; a table for inputs that their kernels round too coarsely."""
     x, quant = node.activation(0), node.output.quant
     storage = emitter.stored[x][0]
     if float(x.quant.scale) < _COARSEST:
@@ -168,10 +160,7 @@ def _emit_fixed(emitter: Emitter, node: Node, name: str) -> None:
 def read_softmax(node: Node, attributes: Attributes, opset: int) -> Shape:
     """The axis; before opset 13 all axes from it on are one."""
     x = node.activation(0)
-    axis = attributes.integer("axis", -1 if opset >= 13 else 1)
-    if not -x.rank <= axis < x.rank:
-        raise ModelError(f"{node}: axis {axis} is out of range for {x.rank} dimensions")
-    axis %= x.rank
+    axis = node.axis(attributes.integer("axis", -1 if opset >= 13 else 1), x.rank)
     several = attributes.integer("opset", opset) < 13
     node.settings = tuple(range(axis, x.rank)) if several else (axis,)
     return x.shape
@@ -198,6 +187,6 @@ register("Relu", read_clamp, emit_rescaling)
 register("Clip", read_clamp, emit_rescaling)
 register("LeakyRelu", read_leaky_relu, emit_leaky_relu)
 register("HardSwish", read, emit_hard_swish)
-register("Sigmoid", read, emit_sigmoid)
-register("Tanh", read, emit_tanh)
+register("Sigmoid", read, partial(emit_fixed, "LOGISTIC"))
+register("Tanh", read, partial(emit_fixed, "TANH"))
 register("Softmax", read_softmax, emit_softmax)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.graph.windows import extent_of, surplus
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.graph import Node, Shape
 from wpconvert.lowering.shapes import check_shape
@@ -31,7 +32,7 @@ class Window:
         """Output (height, width) for an input of that size."""
         spans = zip(size, self.before, self.after, self.kernel, self.dilations, self.strides, strict=True)
         height, width = (
-            (length + low + high - (kernel - 1) * dilation - 1) // stride + 1
+            (length + low + high - extent_of(kernel, dilation)) // stride + 1
             for length, low, high, kernel, dilation, stride in spans
         )
         return height, width
@@ -46,7 +47,7 @@ class Window:
     def _same_along(self, axis: int, size: int, count: int) -> tuple[int, int, int, int, int] | None:
         """An Embedding for one axis, of `count` windows; with a stride of 1 where no larger image has them."""
         before, step = self.before[axis], self.strides[axis]
-        extent = (self.kernel[axis] - 1) * self.dilations[axis] + 1
+        extent = extent_of(self.kernel[axis], self.dilations[axis])
         reads_padding = (count - 1) * step + extent - before > size
         for stride in dict.fromkeys((step, 1)):
             for length in range(size, size + (1 if reads_padding else stride)):
@@ -114,9 +115,8 @@ def _auto_padded(window: Window, mode: str, size: Pair, node: Node) -> Window:
         raise ModelError(f"{node}: attribute 'auto_pad' is {mode!r}, expected NOTSET, VALID or SAME_…")
     first, last = [], []
     for axis in range(2):
-        stride = window.strides[axis]
-        extent = (window.kernel[axis] - 1) * window.dilations[axis] + 1
-        total = max((-(-size[axis] // stride) - 1) * stride + extent - size[axis], 0)
+        count = -(-size[axis] // window.strides[axis])
+        total = surplus(size[axis], count, window.kernel[axis], window.strides[axis], window.dilations[axis])
         small, large = total // 2, total - total // 2
         first.append(small if mode == "SAME_UPPER" else large)
         last.append(large if mode == "SAME_UPPER" else small)
@@ -128,7 +128,7 @@ def _ceiled(window: Window, size: Pair) -> Window:
     after = list(window.after)
     for axis in range(2):
         stride = window.strides[axis]
-        extent = (window.kernel[axis] - 1) * window.dilations[axis] + 1
+        extent = extent_of(window.kernel[axis], window.dilations[axis])
         left = size[axis] + window.before[axis] + window.after[axis] - extent
         starts = -(-left // stride)
         if starts * stride >= size[axis] + window.before[axis]:
