@@ -11,6 +11,11 @@ class WpconvertError(Exception):
     exit_code: ClassVar[int] = 1
 
 
+def shortened(error: Exception, most: int = 300) -> str:
+    """What another library says in an exception, as one line of so many characters at most."""
+    return " ".join(str(error).split())[:most]
+
+
 class VerificationError(WpconvertError):
     """The outputs do not hold what the method promises. report: what was done and found, a `wpconvert.Conversion`."""
 

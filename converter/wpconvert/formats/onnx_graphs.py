@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
-from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto
+from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 FIRST_CONSTANT_IR = 4
 """The IR version from which an initializer need not be an input as well; one that is can be replaced by the caller."""
+
+DEFAULT_DOMAINS = ("", "ai.onnx")
+"""The two names of the domain of ONNX's own operators."""
 
 FunctionKey = tuple[str, str, str]
 """Domain, name and overload."""
@@ -59,7 +63,7 @@ class Use:
 
 def key_of_function(node: NodeProto | FunctionProto) -> FunctionKey:
     """What a node calls, or what a function is called by."""
-    domain = "" if node.domain == "ai.onnx" else node.domain
+    domain = "" if node.domain in DEFAULT_DOMAINS else node.domain
     return domain, node.op_type if isinstance(node, NodeProto) else node.name, node.overload
 
 
@@ -133,6 +137,19 @@ class Uses:
         if scope is None or not isinstance(scope.body, FunctionProto) or use.slot >= len(scope.body.input):
             return None
         return scope, scope.body.input[use.slot]
+
+
+def inputs_of(graph: GraphProto) -> list[ValueInfoProto]:
+    """The inputs that a caller has to give: initializers can be inputs, too."""
+    constants = {tensor.name for tensor in graph.initializer}
+    constants.update(tensor.values.name for tensor in graph.sparse_initializer)
+    return [value for value in graph.input if value.name not in constants]
+
+
+def replace_all(field: Any, items: list[Any]) -> None:
+    """Make a repeated field hold these."""
+    del field[:]
+    field.extend(items)
 
 
 def every_tensor(model: ModelProto) -> Iterator[TensorProto]:

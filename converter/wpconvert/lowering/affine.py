@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto, helper, numpy_helper
 
-from wpconvert.formats.onnx_graphs import Uses, all_scopes
+from wpconvert.formats.onnx_graphs import DEFAULT_DOMAINS, Uses, all_scopes, replace_all
 from wpconvert.lowering.attributes import Attributes
 
 Array = NDArray[np.float64]
@@ -75,14 +74,9 @@ def replace_batch_norms(model: onnx.ModelProto) -> None:
         if name not in outputs and all(use.node.output[0] in gone for use in uses.readers(scopes[0], name))
     }
     nodes = [new.get(node.output[0], []) if node.output[0] in gone else [node] for node in graph.node]
-    _keep(graph.node, [node for several in nodes for node in several])
+    replace_all(graph.node, [node for several in nodes for node in several])
     # ONNX Runtime would name each initializer that nothing reads.
-    _keep(graph.initializer, [tensor for tensor in graph.initializer if tensor.name not in unused])
-
-
-def _keep(field: Any, kept: list[Any]) -> None:
-    del field[:]
-    field.extend(kept)
+    replace_all(graph.initializer, [tensor for tensor in graph.initializer if tensor.name not in unused])
 
 
 def _batch_norm(node: NodeProto, constants: dict[str, onnx.TensorProto]) -> _Affine | None:
@@ -97,7 +91,7 @@ def _batch_norm(node: NodeProto, constants: dict[str, onnx.TensorProto]) -> _Aff
 
 def _absorbed(affine: _Affine, node: NodeProto, constants: dict[str, onnx.TensorProto], rank: int) -> bool:
     """Whether the node is a product or sum with a constant per channel, which `affine` then includes."""
-    if node.op_type not in ("Mul", "Add") or node.domain not in ("", "ai.onnx"):
+    if node.op_type not in ("Mul", "Add") or node.domain not in DEFAULT_DOMAINS:
         return False
     [other] = [name for name in node.input if name != affine.output] or [""]
     if other not in constants:

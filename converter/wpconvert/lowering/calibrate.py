@@ -16,8 +16,8 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from wpconvert.engines.inputs import LABELS, by_input, load_arrays
-from wpconvert.errors import FileError, UnsupportedError, UsageError
-from wpconvert.formats.onnx_graphs import FIRST_CONSTANT_IR
+from wpconvert.errors import FileError, UnsupportedError, UsageError, shortened
+from wpconvert.formats.onnx_graphs import FIRST_CONSTANT_IR, inputs_of, replace_all
 from wpconvert.lowering.affine import replace_batch_norms
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.biases import flatten_biases
@@ -34,9 +34,6 @@ _QUANTISED = sorted({*QDQRegistry, *QLinearOpsRegistry, *operator_names()})
 
 _ERRORS, _WARNINGS = 3, 2
 """Severities of ONNX Runtime's log; the second is its default."""
-
-_SHOWN = 300
-"""Characters of ONNX Runtime's own words in a message."""
 
 
 class SampleReader(quantization.CalibrationDataReader):  # type: ignore[misc]
@@ -97,8 +94,7 @@ def calibrate(path: Path, samples: Path) -> onnx.ModelProto:
             raise UnsupportedError(f"{path}: {error}") from error
         except Exception as error:
             # ONNX Runtime raises several classes, most of them its own, without a common base.
-            reason = " ".join(str(error).split())[:_SHOWN]
-            raise UnsupportedError(f"{path}: ONNX Runtime cannot quantise the model: {reason}") from error
+            raise UnsupportedError(f"{path}: ONNX Runtime cannot quantise the model: {shortened(error)}") from error
         return onnx.load(quantised)
 
 
@@ -127,10 +123,7 @@ def _drop_constant_inputs(model: onnx.ModelProto) -> None:
     """Initializers that are inputs, too, would stay inputs when they are folded."""
     graph = model.graph
     model.ir_version = max(model.ir_version, FIRST_CONSTANT_IR)
-    initializers = {tensor.name for tensor in graph.initializer}
-    kept = [info for info in graph.input if info.name not in initializers]
-    del graph.input[:]
-    graph.input.extend(kept)
+    replace_all(graph.input, inputs_of(graph))
 
 
 def _name_nodes(graph: onnx.GraphProto) -> None:
@@ -183,8 +176,7 @@ def _separate_pools(graph: onnx.GraphProto, exact: list[str]) -> None:
             result = node.output[0]
             node.output[0] = f"{result}/pooled"
             nodes.append(onnx.helper.make_node("Identity", [node.output[0]], [result], f"{node.name}/Identity"))
-    del graph.node[:]
-    graph.node.extend(nodes)
+    replace_all(graph.node, nodes)
 
 
 def _read(samples: Path) -> dict[str, NDArray[Any]]:
@@ -196,16 +188,15 @@ def _read(samples: Path) -> dict[str, NDArray[Any]]:
 
 def _matched(model: onnx.ModelProto, arrays: dict[str, NDArray[Any]], samples: Path) -> dict[str, NDArray[Any]]:
     """The arrays by input name, in the inputs' types."""
-    initializers = {tensor.name for tensor in model.graph.initializer}
-    names = [info.name for info in model.graph.input if info.name not in initializers]
+    inputs = inputs_of(model.graph)
+    names = [info.name for info in inputs]
     if LABELS not in names:
         arrays.pop(LABELS, None)
     arrays = by_input(arrays, names, samples)
     chosen = {}
-    for info in model.graph.input:
-        if info.name in names:
-            chosen[info.name] = _typed(info, arrays[info.name], samples)
-            _check_shape(info, chosen[info.name], samples)
+    for info in inputs:
+        chosen[info.name] = _typed(info, arrays[info.name], samples)
+        _check_shape(info, chosen[info.name], samples)
     if len({len(values) for values in chosen.values()}) > 1:
         raise UsageError(f"{samples}: the arrays have different numbers of samples")
     return chosen

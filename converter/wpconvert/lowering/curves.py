@@ -16,6 +16,7 @@ import onnx
 from numpy.typing import NDArray
 
 from wpconvert.errors import UnsupportedError
+from wpconvert.formats.onnx_graphs import DEFAULT_DOMAINS
 from wpconvert.lowering.folding import evaluate
 from wpconvert.lowering.graph import Activation, Constant, Operand, Quant, Shape
 
@@ -116,7 +117,7 @@ def curve_of(
     proto: onnx.NodeProto, inputs: list[Operand | None], known: dict[str, Curve], opset: int, where: str
 ) -> Curve | None:
     """What a node computes, where that is a function of one activation; `known` are the functions by name."""
-    if proto.op_type not in CURVED or proto.domain not in ("", "ai.onnx"):
+    if proto.op_type not in CURVED or proto.domain not in DEFAULT_DOMAINS:
         return None
     parts: list[Curve | Constant | None] = []
     for name, value in zip(proto.input, inputs, strict=True):

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.formats.onnx_graphs import DEFAULT_DOMAINS, inputs_of
 from wpconvert.lowering import operators
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.curves import CURVED, Curve, curve_of, is_identity
@@ -30,7 +31,7 @@ from wpconvert.lowering.shapes import input_shape, shape_constant
 from wpconvert.lowering.uses import ALIASES
 from wpconvert.lowering.values import Values
 
-_DOMAINS = ("", "ai.onnx", "com.microsoft")
+_DOMAINS = (*DEFAULT_DOMAINS, "com.microsoft")
 _TYPES: dict[int, str] = {
     onnx.TensorProto.FLOAT: "float32",
     onnx.TensorProto.INT8: "int8",
@@ -64,8 +65,7 @@ class _Importer(Values):
                 self._values[tensor.name] = Constant(tensor.name, tensor_values(tensor))
         if self._graph.sparse_initializer:
             raise UnsupportedError("sparse initializers are not supported")
-        constants = {tensor.name for tensor in self._graph.initializer}
-        inputs = [self._input(info) for info in self._graph.input if info.name not in constants]
+        inputs = [self._input(info) for info in inputs_of(self._graph)]
         for proto in self._protos:
             where = f"node {proto.name or proto.output[0] if proto.output else ''!r} ({proto.op_type})"
             self._read(proto, where)
@@ -201,9 +201,7 @@ class _Importer(Values):
             if proto.input[0] in self._open:
                 raise UnsupportedError(f"{where}: {proto.input[0]!r} is also quantised with {value.cell.quant}")
             rescale = Node("QuantizeLinear", proto.name or proto.output[0], [value])
-            value = Activation(proto.output[0], value.shape, QuantCell(quant), rescale)
-            rescale.outputs = [value]
-            self._nodes.append(rescale)
+            value = self._computed(rescale, proto.output[0], value.shape, QuantCell(quant))
         self._round(proto, value, dtype)
 
     def _round(self, proto: onnx.NodeProto, value: Activation, dtype: str) -> None:

@@ -7,12 +7,9 @@ from collections.abc import Iterable
 import onnx
 import onnx.inliner
 
-from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.errors import ModelError, UnsupportedError, shortened
 
 _MAX_NODES = 100_000
-_SHOWN = 300
-"""Characters of onnx's own words in a message."""
-
 _Key = tuple[str, str]
 
 
@@ -27,7 +24,7 @@ def inlined(model: onnx.ModelProto) -> onnx.ModelProto:
         return onnx.inliner.inline_local_functions(model)
     except Exception as error:
         # onnx raises classes of its own for functions that do not fit their calls.
-        raise ModelError(f"its functions are malformed: {' '.join(str(error).split())[:_SHOWN]}") from error
+        raise ModelError(f"its functions are malformed: {shortened(error)}") from error
 
 
 def _nodes(

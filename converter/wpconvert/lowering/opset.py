@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnx
 
-from wpconvert.errors import UnsupportedError
+from wpconvert.errors import UnsupportedError, shortened
+from wpconvert.formats.onnx_graphs import DEFAULT_DOMAINS
 
 MIN_OPSET = 11
 """The first operator set that is read as it is."""
@@ -12,8 +13,10 @@ MIN_OPSET = 11
 OPSET = 13
 """The first operator set with scales per channel."""
 
-_SHOWN = 300
-"""Characters of the converter's own words in a message."""
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The version of ONNX's own operators that a model uses, 0 where it names none."""
+    return max((entry.version for entry in model.opset_import if entry.domain in DEFAULT_DOMAINS), default=0)
 
 
 def upgraded(model: onnx.ModelProto, least: int) -> onnx.ModelProto:
@@ -21,12 +24,11 @@ def upgraded(model: onnx.ModelProto, least: int) -> onnx.ModelProto:
 
     Raises UnsupportedError where onnx knows no way.
     """
-    version = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+    version = opset_of(model)
     if version >= least:
         return model
     try:
         return onnx.version_converter.convert_version(model, OPSET)
     except Exception as error:
         # The converter raises RuntimeError, ValueError and classes of its own.
-        reason = " ".join(str(error).split())[:_SHOWN]
-        raise UnsupportedError(f"opset {version} cannot be converted to {OPSET}: {reason}") from error
+        raise UnsupportedError(f"opset {version} cannot be converted to {OPSET}: {shortened(error)}") from error

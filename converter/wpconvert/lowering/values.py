@@ -9,7 +9,8 @@ from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.lowering import lines, operators
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.curves import Curve
-from wpconvert.lowering.graph import Activation, Constant, Node, Operand, Quant, QuantCell
+from wpconvert.lowering.graph import Activation, Constant, Node, Operand, Quant, QuantCell, Shape
+from wpconvert.lowering.opset import opset_of
 from wpconvert.lowering.shapes import check_shape
 from wpconvert.lowering.uses import Uses, live_nodes
 
@@ -22,7 +23,7 @@ class Values:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._graph = model.graph
-        self._opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+        self._opset = opset_of(model)
         self._values: dict[str, Operand] = {}
         # Names of integer tensors and their types; all other names mean real numbers.
         self._integers: dict[str, str] = {}
@@ -86,7 +87,11 @@ class Values:
     def _tabulated(self, curve: Curve, name: str, cell: QuantCell, proto: onnx.NodeProto) -> Activation:
         """The values of a function, which become a table once their quantisation is known."""
         node = Node(operators.TABLE, proto.name or name, [curve.source], curve, origin=proto.op_type)
-        node.outputs = [Activation(name, curve.source.shape, cell, node)]
+        return self._computed(node, name, curve.source.shape, cell)
+
+    def _computed(self, node: Node, name: str, shape: Shape, cell: QuantCell) -> Activation:
+        """The output of a node, which comes after those that there are."""
+        node.outputs = [Activation(name, shape, cell, node)]
         self._nodes.append(node)
         return node.output
 
@@ -161,6 +166,5 @@ class Values:
         cell = QuantCell(quant)
         if quant is None and (operator.copies or integer):
             cell = node.activation(0).cell
-        node.outputs = [Activation(name, shape, cell, node)]
-        self._nodes.append(node)
+        self._computed(node, name, shape, cell)
         return node

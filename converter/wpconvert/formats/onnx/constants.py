@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from onnx import AttributeProto, FunctionProto, NodeProto, SparseTensorProto, TensorProto, helper
 
-from wpconvert.formats.onnx.file import DEFAULT_DOMAINS
 from wpconvert.formats.onnx.tensors import nbytes_of
-from wpconvert.formats.onnx_graphs import Scope
+from wpconvert.formats.onnx_graphs import DEFAULT_DOMAINS, Scope
 
 _LISTS = {"value_float": "f", "value_floats": "floats", "value_int": "i", "value_ints": "ints"}
 """Attributes of Constant nodes that are numbers, and their fields."""

@@ -17,9 +17,8 @@ from wpconvert.formats.onnx.data import Span, extents_of
 from wpconvert.formats.onnx.external import ExternalFiles
 from wpconvert.formats.onnx.tensors import EXTERNAL, data_of, form_of
 from wpconvert.formats.onnx.text import check_text
-from wpconvert.formats.onnx_graphs import Scope, all_scopes, every_tensor
+from wpconvert.formats.onnx_graphs import DEFAULT_DOMAINS, Scope, all_scopes, every_tensor
 
-DEFAULT_DOMAINS = ("", "ai.onnx")
 _FIRST_OPSET_IR = 3
 """The IR version from which a model says which operator sets it uses."""
 _MAX_NBYTES = (1 << 31) - 1

@@ -14,9 +14,9 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from wpconvert import __version__
 from wpconvert.errors import ModelError
-from wpconvert.formats.onnx.file import DEFAULT_DOMAINS
 from wpconvert.formats.onnx.tensors import RAW, without_data
 from wpconvert.formats.onnx.text import check_text
+from wpconvert.formats.onnx_graphs import DEFAULT_DOMAINS
 
 NAME = "wpconvert"
 VERSION = 1

@@ -11,6 +11,7 @@ from wpconvert.engines.inputs import NO_VERIFY, Port, check_sample_nbytes
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.onnx.file import OnnxModel, with_path
 from wpconvert.formats.onnx.tensors import bits_of, type_name
+from wpconvert.formats.onnx_graphs import inputs_of
 
 _FLOAT_SPAN = (-1.0, 1.0)
 
@@ -18,9 +19,7 @@ _FLOAT_SPAN = (-1.0, 1.0)
 def interface_of(model: OnnxModel) -> tuple[tuple[ValueInfoProto, ...], tuple[ValueInfoProto, ...]]:
     """The inputs that a caller has to give, and the outputs."""
     graph = model.proto.graph
-    constant = {tensor.name for tensor in graph.initializer}
-    constant |= {tensor.values.name for tensor in graph.sparse_initializer}
-    return tuple(value for value in graph.input if value.name not in constant), tuple(graph.output)
+    return tuple(inputs_of(graph)), tuple(graph.output)
 
 
 def shape_of(value: ValueInfoProto) -> tuple[int | None, ...] | None:

@@ -13,7 +13,7 @@ from wpconvert.formats.onnx.compressed import is_decoder
 from wpconvert.formats.onnx.constants import Constant, constants_of, function_of
 from wpconvert.formats.onnx.data import Data, Span, extents_of, load
 from wpconvert.formats.onnx.decode import MAX_ELEMENTS
-from wpconvert.formats.onnx.file import DEFAULT_DOMAINS, OnnxModel, spans_of
+from wpconvert.formats.onnx.file import OnnxModel, spans_of
 from wpconvert.formats.onnx.tensors import (
     EXTERNAL,
     bits_of,
@@ -24,7 +24,7 @@ from wpconvert.formats.onnx.tensors import (
     same_when_set,
     type_name,
 )
-from wpconvert.formats.onnx_graphs import FIRST_CONSTANT_IR, GraphScope, Scope, Use, Uses
+from wpconvert.formats.onnx_graphs import DEFAULT_DOMAINS, FIRST_CONSTANT_IR, GraphScope, Scope, Use, Uses
 from wpconvert.model.weight import Fixed, Weight, obstacle_of
 
 MULTIPLIED = {
