@@ -22,10 +22,10 @@ _Sides = list[tuple[int, int]]
 def merge_pads(graph: Graph) -> tuple[Graph, bool]:
     """Merge paddings of height and width that one operator alone reads; in place.
 
-    Requires: an operator's outputs are written by it alone.
+    Requires: a graph that the reference interpreter runs.
     Ensures: no VALID convolution reads a PAD, and no VALID maximum a PADV2 with the lowest value, whose padding is that
-    of SAME; no convolution reads a PAD of a PAD. What was merged is read by nothing and still there: `drop_unread`
-    removes it.
+    of SAME; no VALID convolution reads a PAD of a PAD, except where the outer one shares its table. What was merged is
+    read by nothing and still there: `drop_unread` removes it.
     """
     changed = [merged for subgraph in graph.subgraphs for merged in _Merger(subgraph).run()]
     return graph, any(changed)
