@@ -90,6 +90,17 @@ def test_an_operator_without_outputs_stays() -> None:
     assert [operator.kind for operator in graph.main.operators] == ["ASSIGN_VARIABLE"]
 
 
+def test_an_operator_with_a_state_stays() -> None:
+    b = ModelBuilder()
+    x, state, y = b.input((1, 4), 0.5), b.tensor((1, 4), scale=0.5), b.tensor((1, 4), scale=0.5)
+    b.graph.tensors[state].isVariable = True
+    b.op("SVDF", [x, state], [y])
+    b.output(x)
+    graph = read_graph(b.build())
+    assert drop_unread(graph) == (graph, False)
+    assert [operator.kind for operator in graph.main.operators] == ["SVDF"]
+
+
 def padded(b: ModelBuilder, x: int, before: Pair, after: Pair, fill: int | None = None, channels: int = 0) -> int:
     """An image padded with real zeros, or with the integer `fill`; `channels` are added in front."""
     sides = [(0, 0), (before[0], after[0]), (before[1], after[1]), (channels, 0)]
@@ -166,16 +177,30 @@ def test_a_padding_of_same_goes_and_others_stay(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("kind", ["CONV_2D", "DEPTHWISE_CONV_2D"])
-@pytest.mark.parametrize(("outer", "left"), [((1, 1), []), ((2, 2), ["PAD"])])
-def test_paddings_of_a_convolution_become_one(kind: str, outer: Pair, left: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("before", "after", "left"),
+    [((1, 1), (1, 1), []), ((2, 2), (0, 0), ["PAD"]), ((2, 2), (2, 2), ["PAD"])],
+)
+def test_paddings_of_a_convolution_become_one(kind: str, before: Pair, after: Pair, left: list[str]) -> None:
     b = ModelBuilder()
     x = b.input((1, 6, 6, 3), 0.5, -3)
-    y = padded(b, padded(b, x, (1, 1), (1, 1)), outer, outer)
+    y = padded(b, padded(b, x, (1, 0), (1, 2)), (before[0], before[1] + 1), (after[0], max(after[1] - 1, 0)))
     b.output(reader(b, y, kind, (5, 5), (1, 1), (1, 1)))
     graph = read_graph(b.build())
     assert expect_kept(graph, merge_pads)
     drop_unread(graph)
     assert [one.kind for one in graph.main.operators] == [*left, kind]
+
+
+def test_a_table_that_others_read_keeps_its_values() -> None:
+    b = ModelBuilder()
+    x = b.input((1, 6, 6, 3), 0.5, -3)
+    table = b.constant(np.array([(0, 0), (1, 0), (1, 0), (0, 0)], np.int32))
+    for _ in range(2):
+        y = b.like(x, (1, b.shape(x)[1] + 1, b.shape(x)[2] + 1, 3))
+        x = b.op("PAD", [x, table], [y], options("PadOptions"))
+    b.output(reader(b, x, "CONV_2D", (3, 3), (1, 1), (1, 1)))
+    assert not expect_kept(read_graph(b.build()), merge_pads)
 
 
 def _read_twice(b: ModelBuilder, x: int) -> int:
@@ -192,8 +217,14 @@ def _of_another_value(b: ModelBuilder, x: int) -> int:
     return padded(b, x, (1, 1), (1, 1), fill=5)
 
 
+def _of_another_zero_point(b: ModelBuilder, x: int) -> int:
+    y = padded(b, x, (1, 1), (1, 1))
+    b.graph.tensors[y].quantization.zeroPoint = [7]
+    return y
+
+
 @pytest.mark.parametrize("kind", ["CONV_2D", "MAX_POOL_2D"])
-@pytest.mark.parametrize("pad", [_read_twice, _of_channels, _of_another_value])
+@pytest.mark.parametrize("pad", [_read_twice, _of_channels, _of_another_value, _of_another_zero_point])
 def test_a_padding_that_is_more_than_that_of_one_operator_stays(
     pad: Callable[[ModelBuilder, int], int], kind: str
 ) -> None:
