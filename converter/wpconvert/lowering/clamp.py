@@ -6,7 +6,7 @@ import numpy as np
 
 from wpconvert.graph.arithmetic import activation_range, quantise_scalar
 from wpconvert.graph.attributes import NONE, RELU, RELU6, RELU_N1_TO_1, ActivationName
-from wpconvert.lowering.graph import Node, Quant
+from wpconvert.lowering.network import Node, Quant
 
 RELU_OPERATORS = (RELU, RELU6)
 """The operators that do what the fused activations of their names do."""

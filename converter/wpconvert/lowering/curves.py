@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from wpconvert.errors import UnsupportedError
 from wpconvert.formats.onnx_graphs import DEFAULT_DOMAINS
+from wpconvert.graph.types import Shape
 from wpconvert.lowering.folding import evaluate
-from wpconvert.lowering.graph import Activation, Constant, Operand, Quant, Shape
+from wpconvert.lowering.network import Activation, Constant, Operand, Quant
 
 Reals = NDArray[np.float32]
 Table = NDArray[np.int8]

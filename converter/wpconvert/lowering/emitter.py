@@ -20,11 +20,11 @@ from wpconvert.graph.attributes import (
 )
 from wpconvert.graph.custom.operators import LOOKUP, TABLE_ORDER
 from wpconvert.graph.structure import Operator, Subgraph, Tensor
-from wpconvert.graph.types import INT8, DType, Quantization, Values, dtype_of
+from wpconvert.graph.types import INT8, DType, Quantization, Shape, Values, dtype_of
 from wpconvert.lowering import layout
 from wpconvert.lowering.clamp import RELU_OPERATORS, clamp_bounds, fused_clamp
-from wpconvert.lowering.graph import Activation, Node, Quant, Shape
 from wpconvert.lowering.layout import Perm, Storage
+from wpconvert.lowering.network import Activation, Node, Quant
 
 _VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "HARD_SWISH": 1, "RESHAPE": 1, LOOKUP: 1}
 """The versions of operators whose int8 form is not version 2."""

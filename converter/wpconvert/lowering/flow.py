@@ -18,12 +18,12 @@ from wpconvert.graph.passes.merge_pads import merge_pads
 from wpconvert.graph.structure import Graph, Tensor
 from wpconvert.lowering import layout, operators
 from wpconvert.lowering.emitter import Emitter
-from wpconvert.lowering.graph import Activation, Network, Node, Port, Quant
 from wpconvert.lowering.importer import read_network
 from wpconvert.lowering.inline import inlined
 from wpconvert.lowering.kinds import QDQ_WANTED, integers_of, is_quantised
 from wpconvert.lowering.layout import Perm, Storage
 from wpconvert.lowering.lines import is_widening
+from wpconvert.lowering.network import Activation, Network, Node, Port, Quant
 from wpconvert.lowering.opset import MIN_OPSET, upgraded
 from wpconvert.reference.interpreter import Interpreter, shielded
 

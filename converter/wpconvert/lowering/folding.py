@@ -12,7 +12,7 @@ from onnx.reference import ReferenceEvaluator
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.lowering.attributes import Attributes
-from wpconvert.lowering.graph import Constant
+from wpconvert.lowering.network import Constant
 
 FOLDABLE = frozenset(
     {"Add", "Cast", "Concat", "Constant", "Div", "Equal", "Flatten", "Gather", "Mul", "Neg", "Pow", "ReduceProd"}

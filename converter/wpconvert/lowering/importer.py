@@ -17,7 +17,7 @@ from wpconvert.lowering import operators
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.curves import CURVED, Curve, curve_of, is_identity
 from wpconvert.lowering.folding import FOLDABLE, fold, tensor_values
-from wpconvert.lowering.graph import Activation, Constant, Network, Node, Operand, Port, Quant, QuantCell
+from wpconvert.lowering.network import Activation, Constant, Network, Node, Operand, Port, Quant, QuantCell
 from wpconvert.lowering.quantised import (
     FORMS,
     activation_quant,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from onnx import helper
 
 from wpconvert.lowering.attributes import Attributes
-from wpconvert.lowering.graph import Activation, Constant, Node, Operand
+from wpconvert.lowering.network import Activation, Constant, Node, Operand
 
 _HEIGHT, _WIDTH = 2, 3
 _OPERATORS = frozenset({"AveragePool", "BatchNormalization", "Conv", "MaxPool"})

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.lowering.attributes import Attributes
-from wpconvert.lowering.graph import Activation, Constant, Operand, Quant
+from wpconvert.lowering.network import Activation, Constant, Operand, Quant
 
 _UINT8_SHIFT = 128
 

@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 
 from wpconvert.errors import UnsupportedError
-from wpconvert.graph.types import element_count
+from wpconvert.graph.types import Shape, element_count
 from wpconvert.lowering.attributes import Attributes
-from wpconvert.lowering.graph import Activation, Constant, Shape
+from wpconvert.lowering.network import Activation, Constant
 
 _MAX_RANK = 8
 

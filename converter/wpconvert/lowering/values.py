@@ -6,10 +6,11 @@ import numpy as np
 import onnx
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.graph.types import Shape
 from wpconvert.lowering import lines, operators
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.curves import Curve
-from wpconvert.lowering.graph import Activation, Constant, Node, Operand, Quant, QuantCell, Shape
+from wpconvert.lowering.network import Activation, Constant, Node, Operand, Quant, QuantCell
 from wpconvert.lowering.opset import opset_of
 from wpconvert.lowering.shapes import check_shape
 from wpconvert.lowering.uses import Uses, live_nodes

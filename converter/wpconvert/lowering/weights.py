@@ -12,7 +12,7 @@ from wpconvert.errors import UnsupportedError
 from wpconvert.graph.structure import Tensor
 from wpconvert.lowering.clamp import clamp_bounds
 from wpconvert.lowering.emitter import Emitter
-from wpconvert.lowering.graph import Constant, Node, Quant
+from wpconvert.lowering.network import Constant, Node, Quant
 
 _MEAN_WEIGHT = 64
 """What stands for 1 in the kernel of a mean: sums of a few bits would suffer from the kernels' two roundings."""

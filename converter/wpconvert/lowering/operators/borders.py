@@ -8,8 +8,8 @@ from wpconvert.errors import UnsupportedError
 from wpconvert.graph.attributes import VALID, ConcatenationOptions, DepthwiseConv2DOptions
 from wpconvert.graph.structure import Tensor
 from wpconvert.lowering.emitter import Emitter
-from wpconvert.lowering.graph import Node
 from wpconvert.lowering.layout import NHWC, Storage
+from wpconvert.lowering.network import Node
 from wpconvert.lowering.operators.window import Pair, Window
 from wpconvert.lowering.weights import mean_kernel
 

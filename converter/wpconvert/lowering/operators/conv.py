@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from wpconvert.errors import ModelError
 from wpconvert.graph.attributes import NONE, VALID, Conv2DOptions, DepthwiseConv2DOptions
 from wpconvert.graph.structure import Tensor
+from wpconvert.graph.types import Shape
 from wpconvert.lowering import weights as kernels
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.emitter import Emitter
-from wpconvert.lowering.graph import Constant, Node, Shape
 from wpconvert.lowering.layout import NHWC
+from wpconvert.lowering.network import Constant, Node
 from wpconvert.lowering.operators.pad import surrounded
 from wpconvert.lowering.operators.registry import register
 from wpconvert.lowering.operators.window import Window, read_window

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.graph.attributes import FullyConnectedOptions
-from wpconvert.graph.types import element_count
+from wpconvert.graph.types import Shape, element_count
 from wpconvert.lowering import layout
 from wpconvert.lowering import weights as kernels
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.emitter import Emitter
-from wpconvert.lowering.graph import Constant, Node, Shape
+from wpconvert.lowering.network import Constant, Node
 from wpconvert.lowering.operators.registry import register
 
 

@@ -7,12 +7,13 @@ import numpy as np
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.graph.attributes import AddOptions, MulOptions, SubOptions
 from wpconvert.graph.structure import Tensor
+from wpconvert.graph.types import Shape
 from wpconvert.lowering import layout
 from wpconvert.lowering.affine import Array
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.emitter import Emitter
-from wpconvert.lowering.graph import Activation, Constant, Node, Operand, Shape
 from wpconvert.lowering.layout import Perm
+from wpconvert.lowering.network import Activation, Constant, Node, Operand
 from wpconvert.lowering.operators.normalise import per_channel
 from wpconvert.lowering.operators.registry import register
 

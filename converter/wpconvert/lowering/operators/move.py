@@ -8,12 +8,12 @@ import numpy as np
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.graph.attributes import ConcatenationOptions
-from wpconvert.graph.types import element_count
+from wpconvert.graph.types import Shape, element_count
 from wpconvert.lowering import layout
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.emitter import Emitter
-from wpconvert.lowering.graph import Activation, Node, Shape
 from wpconvert.lowering.layout import Storage
+from wpconvert.lowering.network import Activation, Node
 from wpconvert.lowering.operators.registry import register
 
 

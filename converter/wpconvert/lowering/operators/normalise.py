@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.graph.types import Shape
 from wpconvert.lowering.affine import EPSILON, Array, affine_of
 from wpconvert.lowering.attributes import Attributes
-from wpconvert.lowering.graph import Activation, Constant, Node, Shape
+from wpconvert.lowering.network import Activation, Constant, Node
 from wpconvert.lowering.operators.conv import Conv, emit
 from wpconvert.lowering.operators.registry import register
 from wpconvert.lowering.operators.window import Window

@@ -10,10 +10,11 @@ import numpy as np
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.graph.attributes import PadOptions, PadV2Options
 from wpconvert.graph.structure import Tensor
+from wpconvert.graph.types import Shape
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.emitter import Emitter
-from wpconvert.lowering.graph import Activation, Constant, Node, Shape
 from wpconvert.lowering.layout import NHWC
+from wpconvert.lowering.network import Activation, Constant, Node
 from wpconvert.lowering.operators.registry import register
 from wpconvert.lowering.operators.window import Window
 

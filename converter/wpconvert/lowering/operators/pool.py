@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from wpconvert.errors import UnsupportedError
 from wpconvert.graph.attributes import NONE, SAME, VALID, PaddingName, Pool2DOptions
+from wpconvert.graph.types import Shape
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.emitter import Emitter
-from wpconvert.lowering.graph import Node, Shape
 from wpconvert.lowering.layout import NHWC, Storage
+from wpconvert.lowering.network import Node
 from wpconvert.lowering.operators.borders import emit_in_parts
 from wpconvert.lowering.operators.conv import convolve
 from wpconvert.lowering.operators.pad import surrounded

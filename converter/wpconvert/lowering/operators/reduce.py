@@ -8,9 +8,10 @@ from functools import partial
 
 from wpconvert.errors import UnsupportedError
 from wpconvert.graph.attributes import ReducerOptions
+from wpconvert.graph.types import Shape
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.emitter import Emitter
-from wpconvert.lowering.graph import Node, Shape
+from wpconvert.lowering.network import Node
 from wpconvert.lowering.operators.registry import register
 
 

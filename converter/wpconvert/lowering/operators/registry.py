@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from wpconvert.graph.types import Shape
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.curves import CURVED
 from wpconvert.lowering.emitter import Emitter
-from wpconvert.lowering.graph import Node, Shape
+from wpconvert.lowering.network import Node
 
 Reader = Callable[[Node, Attributes, int], Shape]
 """Takes node, attributes and opset; fills `node.settings`; returns the ONNX shape of the output."""

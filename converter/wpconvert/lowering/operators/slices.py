@@ -8,10 +8,11 @@ import numpy as np
 import onnx
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.graph.types import Shape
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.emitter import Emitter
-from wpconvert.lowering.graph import Activation, Constant, Node, Operand, Shape
 from wpconvert.lowering.layout import Storage
+from wpconvert.lowering.network import Activation, Constant, Node, Operand
 from wpconvert.lowering.operators.registry import register
 
 _POSITIONS = ("starts", "ends", "axes", "steps")

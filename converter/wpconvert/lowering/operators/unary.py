@@ -11,14 +11,14 @@ import onnx
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.graph.attributes import NONE, HardSwishOptions, LeakyReluOptions, SoftmaxOptions
 from wpconvert.graph.structure import Tensor
-from wpconvert.graph.types import element_count
+from wpconvert.graph.types import Shape, element_count
 from wpconvert.lowering import layout
 from wpconvert.lowering.attributes import Attributes
 from wpconvert.lowering.clamp import RELU_OPERATORS, clamp_bounds, fused_clamp
 from wpconvert.lowering.curves import curve_of, is_identity
 from wpconvert.lowering.emitter import Emitter
-from wpconvert.lowering.graph import Constant, Node, Operand, Quant, Shape
 from wpconvert.lowering.layout import Storage
+from wpconvert.lowering.network import Constant, Node, Operand, Quant
 from wpconvert.lowering.operators.registry import TABLE, register
 from wpconvert.lowering.opset import MIN_OPSET
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from wpconvert.errors import ModelError, UnsupportedError
+from wpconvert.graph.types import Shape
 from wpconvert.graph.windows import extent_of, surplus
 from wpconvert.lowering.attributes import Attributes
-from wpconvert.lowering.graph import Node, Shape
+from wpconvert.lowering.network import Node
 from wpconvert.lowering.shapes import check_shape
 
 Pair = tuple[int, int]

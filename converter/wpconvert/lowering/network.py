@@ -1,6 +1,8 @@
-"""The quantised network between its ONNX form and its TFLite form: int8 activations, constants, nodes.
+"""What an ONNX model says, before it is a graph: operators in order, and quantisations that may still be open.
 
-Shapes and axes are ONNX's (NCHW); where the values lie in memory is decided when operators are emitted.
+The quantisation of a tensor can come with a node long after the one that computes it: no tensor of the graph is made
+before all nodes are read. Shapes and axes are ONNX's (NCHW); where the values lie in memory is decided when operators
+are emitted.
 """
 
 from __future__ import annotations
@@ -12,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.errors import ModelError, UnsupportedError
-
-Shape = tuple[int, ...]
+from wpconvert.graph.types import Shape
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ class Node:
 
 @dataclass
 class Network:
-    """A whole model; nodes in an order in which they can run."""
+    """What is read of a model; nodes in an order in which they can run."""
 
     inputs: list[Port]
     outputs: list[Port]
