@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from wpconvert.engines.base import Place, Trace, TracingEngine
 from wpconvert.engines.choice import exact_engines
@@ -46,7 +45,7 @@ def _chosen(
     wanted: int,
     taken: Callable[[Sample], Sample],
 ) -> Inputs:
-    least = _Least.for_model(model)
+    places = _wanted_places(model)
     tried: list[Sample] = []
 
     def noted() -> Iterator[Sample]:
@@ -58,38 +57,33 @@ def _chosen(
     traces: list[Trace] = []
     coverage, in_vain = Coverage(), 0
     for trace in engine.traces(model, noted()):
-        more, needy = coverage.with_sample(trace.inner), least.missed(coverage)
+        more, needy = coverage.with_sample(trace.inner), _missed(places, coverage)
         if len(kept) < wanted or _gains(coverage, more, needy):
             kept.append(tried[-1])
             traces.append(trace)
             coverage, in_vain = more, 0
         else:
             in_vain += 1
-        if len(kept) >= wanted and (in_vain == PATIENCE or not least.missed(coverage)):
+        if len(kept) >= wanted and (in_vain == PATIENCE or not _missed(places, coverage)):
             break
     return Inputs(kept, None, known=KnownTraces(model, engine.name, traces))
 
 
-@dataclass(frozen=True)
-class _Least:
-    """What samples should exercise of a model: by place, whether it is an output."""
+def _wanted_places(model: Executable) -> dict[Place, bool]:
+    """Where samples should exercise a model: by place, whether it is an output."""
+    ends = {tensor.index for tensor in model.graph.main.outputs}
+    return {place: tensor in ends for place, tensor in places_of(model).items()}
 
-    places: dict[Place, bool]
 
-    @classmethod
-    def for_model(cls, model: Executable) -> _Least:
-        ends = {tensor.index for tensor in model.graph.main.outputs}
-        return cls({place: tensor in ends for place, tensor in places_of(model).items()})
-
-    def missed(self, coverage: Coverage) -> list[Place]:
-        """Where a coverage has less."""
-        found = []
-        for place, is_output in self.places.items():
-            exercised = coverage.exercised(place)
-            least = (exercised.size + 1) // 2 if is_output else min(1, exercised.size)
-            if exercised.sum() < least:
-                found.append(place)
-        return found
+def _missed(places: Mapping[Place, bool], coverage: Coverage) -> list[Place]:
+    """Where a coverage has less than half of the channels of an output, or nothing of another place."""
+    found = []
+    for place, is_output in places.items():
+        exercised = coverage.exercised(place)
+        least = (exercised.size + 1) // 2 if is_output else min(1, exercised.size)
+        if exercised.sum() < least:
+            found.append(place)
+    return found
 
 
 def _gains(before: Coverage, after: Coverage, places: Sequence[Place]) -> bool:

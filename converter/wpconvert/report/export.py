@@ -19,19 +19,18 @@ from wpconvert.report.view import View
 FORMATS = (".json", ".csv")
 
 
-def to_json(result: Any) -> str:
-    """A result object (a `View` or another dataclass) as JSON."""
-    fields = result.to_dict() if isinstance(result, View) else asdict(result)
-    return _json({"tool": f"wpconvert {__version__}", **fields})
+def to_json(result: View) -> str:
+    """A result object as JSON."""
+    return _json(result.to_dict())
 
 
 def many_to_json(name: str, results: Sequence[Any]) -> str:
     """Result objects as a list of that name in JSON."""
-    content = {"tool": f"wpconvert {__version__}", name: [asdict(result) for result in results]}
-    return _json(content)
+    return _json({name: [asdict(result) for result in results]})
 
 
-def _json(content: dict[str, Any]) -> str:
+def _json(fields: dict[str, Any]) -> str:
+    content = {"tool": f"wpconvert {__version__}", **fields}
     lines = json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False).split("\n")
     return "".join(f"{_shown(line)}\n" for line in lines)
 

@@ -150,12 +150,11 @@ def print_forecast(console: Console, forecast: Forecast, flash: tuple[int, int],
     ]
     if forecast.arena_nbytes is not None and forecast.arena_nbytes_dense is not None:
         parts.append(("bytes of arena", forecast.arena_nbytes, forecast.arena_nbytes_dense))
-    texts = (f"{dense:,} → {now:,} {what} ({change(now, dense)})" for what, now, dense in parts if dense)
     goal = "" if forecast.optimize is None else f", {forecast.optimize}"
     runs = "" if forecast.runtime == BUNDLED else f" with --runtime {forecast.runtime}"
     limit = "" if forecast.max_slowdown is None else f", at most {forecast.max_slowdown:g} × the cycles"
     console.print(
-        f"predicted for {escape(forecast.target)} ({escape(forecast.core)}){runs}{goal}{limit}: " + "; ".join(texts)
+        f"predicted for {escape(forecast.target)} ({escape(forecast.core)}){runs}{goal}{limit}: {_changes(parts)}"
     )
     if flash[0] > flash[1]:
         console.print(
@@ -172,12 +171,17 @@ def print_measurement(console: Console, found: Measurement) -> None:
         ("bytes of flash (model and code)", found.flash_nbytes, found.flash_nbytes_dense),
         ("bytes of arena", found.arena_nbytes, found.arena_nbytes_dense),
     ]
-    texts = (f"{dense:,} → {now:,} {what} ({change(now, dense)})" for what, now, dense in parts)
     plans = "first plan" if found.plans == 1 else f"{found.plans} plans tried"
     console.print(
         f"[bold]measured[/bold] on {escape(found.target)}, simulated by {escape(found.simulator)}, {plans}: "
-        + "; ".join(texts)
+        f"{_changes(parts)}"
     )
+
+
+def _changes(parts: Sequence[tuple[str, int, int]]) -> str:
+    """What, now and of the dense model, as `dense → now what (change)`; parts that the dense model has none of go."""
+    texts = (f"{dense:,} → {now:,} {what} ({change(now, dense)})" for what, now, dense in parts if dense)
+    return "; ".join(texts)
 
 
 def _excluding(left_out: Sequence[str]) -> str:

@@ -16,7 +16,6 @@ SCOPES = (NETWORK, LAYER)
 POOLED_OPERATORS = ("CONV_2D", "FULLY_CONNECTED")
 """Whose weights can be pooled."""
 DEFAULT_SIZE = 64
-MAX_SIZE = 256
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wpconvert.codecs import Lut, Pool, Side
-from wpconvert.codecs.pool_table import LANES, LUT_BITS
+from wpconvert.codecs.pool_table import LANES, LUT_BITS, MAX_SIZE
 from wpconvert.errors import ModelError, UsageError
 from wpconvert.model.changed import ACT_BITS, Changed, Values
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Rewritable
 from wpconvert.transforms.base import Applied, DenseModel, Field, Option, Transform
 from wpconvert.transforms.pool import cut, exact, lanes
-from wpconvert.transforms.pool_settings import DEFAULT_SIZE, MAX_SIZE, POOL, SCOPES, PoolSettings, changed_by
+from wpconvert.transforms.pool_settings import DEFAULT_SIZE, POOL, SCOPES, PoolSettings, changed_by
 from wpconvert.transforms.pool_weights import pool_weights
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
