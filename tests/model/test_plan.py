@@ -84,7 +84,7 @@ def test_blobs_in_different_layouts_must_be_smaller_together() -> None:
         assert outcome(w).blob is not None
     results = encode_all([Choice(w, "rle", 0.0) for w in (first, second)])
     assert [r.method for r in results] == ["none", "none"]
-    assert "their blobs together would be larger" in str(results[0].reason)
+    assert "their compressed forms together would be larger" in str(results[0].reason)
 
 
 def test_equal_blobs_of_shared_storage_count_once() -> None:

@@ -16,7 +16,14 @@ from wpconvert.errors import ModelError
 from wpconvert.model.changed import Values
 from wpconvert.model.encoded import Encoded, Room
 from wpconvert.model.layer import PLAIN, Storage
-from wpconvert.model.reasons import METHOD_NONE, below_threshold, cannot_hold, shares_with, would_not_shrink
+from wpconvert.model.reasons import (
+    METHOD_NONE,
+    SHARED_LARGER,
+    below_threshold,
+    cannot_hold,
+    shares_with,
+    would_not_shrink,
+)
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Fixed, Form, Rewritable, Weight, obstacle_of
 
@@ -156,11 +163,7 @@ def settle_shared(outcomes: list[Outcome]) -> list[Outcome]:
         grows = blobs_nbytes([outcomes[i] for i in members]) + overhead >= outcomes[members[0]].weight.nbytes
         if not dense and not grows:
             continue
-        reason = (
-            shares_with(dense[0].label)
-            if dense
-            else "shares its data with tensors of another layout; their blobs together would be larger"
-        )
+        reason = shares_with(dense[0].label) if dense else SHARED_LARGER
         for i in members:
             if outcomes[i].blob is not None:
                 outcomes[i] = replace(outcomes[i], method="none", form=None, reason=reason)

@@ -10,6 +10,8 @@ METHOD_NONE = "method none"
 """The reason of a weight that was asked to stay as it is."""
 LEFT = "the file is unchanged"
 """The reason of a weight for which there would have been another form, in a file that nothing makes smaller."""
+SHARED_LARGER = "shares its data with other tensors; their compressed forms together would be larger"
+"""The reason of weights that share their data."""
 NO_WEIGHTS = "the model has no weights that an operator multiplies by; nothing was rewritten"
 NONE_REWRITTEN = "no tensor was rewritten; see the table for the reasons"
 LOSSY = (
@@ -32,6 +34,11 @@ def would_not_shrink(method: str, needed: str, extra: int, parts: str) -> str:
     """Of a weight that needs `needed` bytes with a method, and `extra` bytes for `parts`."""
     added = f" plus {extra:,} for {parts}" if extra > 0 else ""
     return f"would not shrink: {method} needs {needed} bytes{added}"
+
+
+def decoder_too_large(method: str) -> str:
+    """Of a weight that gets smaller, in a file that does not."""
+    return f"the decoder for {method} would need more bytes than it saves"
 
 
 def shares_with(label: str) -> str:

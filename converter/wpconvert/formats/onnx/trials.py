@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from wpconvert.formats.onnx.data import Span, extents_of
@@ -12,16 +12,16 @@ from wpconvert.formats.onnx.decode import BY_OP_TYPE, DECODERS, Settings
 from wpconvert.formats.onnx.encode import EncodedForm, Job, Measured, changed_of, encode_all, encode_as
 from wpconvert.formats.onnx.file import OnnxModel
 from wpconvert.formats.onnx.rewrite import HeldReplacement, Names, Replacement, function_nbytes, pieces_of
-from wpconvert.formats.onnx.selection import Cost, fewest_bytes
 from wpconvert.formats.onnx.tensors import without_data
 from wpconvert.formats.onnx.weights import OnnxWeight
 from wpconvert.formats.onnx_graphs import GraphScope
 from wpconvert.model.changed import Values
 from wpconvert.model.layer import PLAIN
 from wpconvert.model.plan import Outcome
-from wpconvert.model.reasons import METHOD_NONE, shares_with, would_not_shrink
+from wpconvert.model.reasons import METHOD_NONE
 from wpconvert.model.rules import AUTO, Choice
 from wpconvert.model.weight import Stored, Weight, obstacle_of
+from wpconvert.plan.smallest import Alternative, Candidate, Sizes, smallest
 from wpconvert.transforms.registry import TRANSFORMS
 
 LOSSLESS = tuple(method for method in DECODERS if method not in TRANSFORMS)
@@ -113,22 +113,13 @@ def _with_stored(measured: Measured, job: Job, stored: Stored | None) -> Measure
 
 def settle(model: OnnxModel, trials: Sequence[Trial], spool: Path) -> list[Outcome]:
     """Choose for each weight the form with which the file has the fewest bytes; a form without data is made again."""
-    dense = [_dense_nbytes(trial) for trial in trials]
-    costs = [_costs(trial) for trial in trials]
-    operators = {cost.op_type for weight in costs for cost in weight.values()}
+    candidates = [Candidate(t.found.weight, _dense_nbytes(t), _forms(t), _why_none(t)) for t in trials]
+    operators = {form.decoder for candidate in candidates for form in candidate.forms.values()}
     decoders = {op_type: function_nbytes(op_type, model.opset) for op_type in operators}
-    shared: dict[int, str] = {}
-    while True:
-        chosen = fewest_bytes(dense, costs, decoders, _BASE_NBYTES)
-        refused = _shared_and_not_smaller(trials, dense, costs, chosen)
-        if not refused:
-            break
-        for index, reason in refused.items():
-            shared[index], costs[index] = reason, {}
+    sizes = Sizes(decoders, _BASE_NBYTES, "node, names and metadata", partial(_shared_nbytes, trials))
     outcomes = []
-    for index, (trial, method) in enumerate(zip(trials, chosen, strict=True)):
+    for trial, (method, reason) in zip(trials, smallest(candidates, sizes), strict=True):
         if method is None or (result := trial.result) is None:
-            reason = shared.get(index) or _reason(trial, dense[index], costs[index])
             outcomes.append(Outcome(trial.weight, PLAIN, reason=reason))
         else:
             form = _replacement(trial, *result, method, spool)
@@ -161,59 +152,26 @@ def _dense_nbytes(trial: Trial) -> int:
     return around + size
 
 
-def _costs(trial: Trial) -> dict[str, Cost]:
-    """Bytes of everything that stands for the weight in each of its forms."""
+def _forms(trial: Trial) -> dict[str, Alternative]:
+    """What stands for the weight in each of its forms."""
     if (result := trial.result) is None:
         return {}
     scope, _, measured = result
-    constant = trial.found.place.constant
-    return {
-        method: Cost(
-            _replacement_nbytes(Replacement(scope, constant, method, form, "0" * 64, False)) + form.nbytes, form.op_type
-        )
-        for method, form in measured.forms.items()
-    }
+    forms = {}
+    for method, form in measured.forms.items():
+        replacement = Replacement(scope, trial.found.place.constant, method, form, "0" * 64, False)
+        forms[method] = Alternative(form.nbytes, pieces_of(replacement, Names(())).nbytes, form.op_type)
+    return forms
 
 
-def _replacement_nbytes(replacement: Replacement) -> int:
-    return pieces_of(replacement, Names(())).nbytes
+def _shared_nbytes(trials: Sequence[Trial], members: Sequence[int]) -> int:
+    """Bytes of data files that these weights share, each time but the first."""
+    spans = [data for index in members if isinstance(data := trials[index].found.place.data, Span)]
+    return sum(span.nbytes for span in spans) - sum(extent.nbytes for extent in set(extents_of(spans).values()))
 
 
-def _shared_and_not_smaller(
-    trials: Sequence[Trial], dense: Sequence[int], costs: Sequence[Mapping[str, Cost]], chosen: Sequence[str | None]
-) -> dict[int, str]:
-    """Weights that share bytes of a data file, of which not all are to be rewritten, or that would grow together."""
-    groups: defaultdict[int, list[int]] = defaultdict(list)
-    for index, trial in enumerate(trials):
-        groups[trial.found.weight.storage].append(index)
-    refused: dict[int, str] = {}
-    for members in groups.values():
-        left = [index for index in members if chosen[index] is None]
-        if len(members) == 1 or len(left) == len(members):
-            continue
-        spans = [data for index in members if isinstance(data := trials[index].found.place.data, Span)]
-        once = sum(extent.nbytes for extent in set(extents_of(spans).values()))
-        before = sum(dense[index] for index in members) - sum(span.nbytes for span in spans) + once
-        after = sum(costs[i][method].nbytes for i in members if (method := chosen[i]) is not None)
-        if left:
-            reason = shares_with(trials[left[0]].found.weight.label)
-        elif after >= before:
-            reason = "shares its data with other tensors; separate compressed forms would be larger"
-        else:
-            continue
-        refused |= {index: reason for index in members if chosen[index] is not None}
-    return refused
-
-
-def _reason(trial: Trial, dense: int, costs: Mapping[str, Cost]) -> str:
-    """Why a weight is unchanged."""
+def _why_none(trial: Trial) -> str:
+    """Why a weight has no other form."""
     if trial.measured is None:
         return trial.reason or ""
-    if not costs:
-        return next(iter(trial.measured.reasons.values()), METHOD_NONE)
-    method = min(costs, key=lambda name: costs[name].nbytes)
-    if costs[method].nbytes < dense:
-        return f"the decoder for {method} would need more bytes than it saves"
-    needed = trial.measured.forms[method].nbytes
-    named = f"the smallest, {method}," if len(costs) > 1 else method
-    return would_not_shrink(named, f"{needed:,}", costs[method].nbytes - needed, "node, names and metadata")
+    return next(iter(trial.measured.reasons.values()), METHOD_NONE)
