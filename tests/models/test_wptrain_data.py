@@ -13,6 +13,7 @@ if any(importlib.util.find_spec(name) is None for name in ("torch", "litert_torc
 
 from wpconvert.cli.main import run as convert
 from wptrain.cli.main import run
+from wptrain.data import digits
 from wptrain.trained import Trained
 
 from .trainees import error, images
@@ -46,6 +47,32 @@ def test_a_network_trains_on_images_that_are_read_as_it_goes(tmp_path: Path, mon
     out = tmp_path / "out"
     assert run(["pretrain", *options, "--data", "grey=true", "--epochs", "1", "--no-track", "--out", str(out)]) == 0
     assert Trained.load(out / "pretrained.pt").image_shape == (32, 32, 1)
+
+
+def test_a_check_tells_what_a_dataset_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["data", "check", "digits"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        "scikit-learn digits: 10 classes; 1,257 train, 180 validation, 360 test",
+        "samples: 8 x 8 x 1, from 0 to 1",
+    ]
+    assert lines[2:] == [f"identity: {digits.load().identity()}"]
+
+
+def test_a_check_names_every_damaged_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = images(tmp_path / "set", 1)
+    for name in ("train/cat/3.png", "test/dog/1.png"):
+        (folder / name).write_bytes(b"damaged")
+    assert run(["data", "check", f"folders:{folder}"]) == 3
+    captured = capsys.readouterr()
+    assert [line.split(": ", 1)[0] for line in captured.out.splitlines()] == [
+        f"{folder}/train/cat/3.png",
+        f"{folder}/test/dog/1.png",
+    ]
+    assert captured.err.splitlines()[-1] == f"wptrain: folders:{folder}: 2 of 44 samples cannot be read"
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 
 from wpconvert.errors import UsageError
 from wpconvert.files import write_all
+from wpconvert.report.printable import printable
 
+from ..data import check as checking
 from ..data import copies
 from ..data.module import SPLITS
-from .options import DataOption, DatasetArgument, load_dataset
+from ..errors import DataError
+from .options import ERR, DataOption, DatasetArgument, load_dataset
 
 PerClassOption = Annotated[
     int | None,
@@ -55,6 +59,25 @@ def archive(
     """Write all images as JPEG files in an archive for images:PATH."""
     suffix = copies.archive_suffix(out)
     _write(out, copies.archive(load_dataset(dataset, options), suffix, quality, per_class, seed))
+
+
+@app.command()
+def check(dataset: DatasetArgument, options: DataOption = None) -> None:
+    """Read every sample once and say what the dataset is; a line for each one that cannot be read."""
+    module = load_dataset(dataset, options)
+    total = sum(len(module.labels(split)) for split in SPLITS)
+    with Progress(console=ERR, transient=True, disable=not ERR.is_terminal) as progress:
+        task = progress.add_task("reading", total=total)
+        found = checking.check(module, lambda count: progress.advance(task, count))
+    for problem in found.problems:
+        typer.echo(printable(problem))
+    if found.problems:
+        raise DataError(f"{dataset}: {len(found.problems)} of {total} samples cannot be read")
+    shape = " x ".join(map(str, module.sample_shape))
+    sizes = ", ".join(f"{found.sizes[split]:,} {split}" for split in SPLITS)
+    typer.echo(f"{module.provenance.name}: {len(module.classes)} classes; {sizes}")
+    typer.echo(f"samples: {shape}, from {found.lowest:g} to {found.highest:g}")
+    typer.echo(f"identity: {module.identity()}")
 
 
 def _write(out: Path, content: bytes) -> None:

@@ -153,7 +153,7 @@ def load(path: Path, options: SpeechOptions) -> Speech:
         path,
         options,
         Provenance(
-            name=f"Speech Commands, {options.words} words",
+            name=f"Speech Commands, {len(classes)} classes",
             origin="P. Warden, Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition, 2018, "
             "arXiv 1804.03209",
             licence="CC BY 4.0",
