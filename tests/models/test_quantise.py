@@ -48,10 +48,18 @@ def seen(network: nn.Module, x: Tensor) -> nn.Module:
 def quantised(network: nn.Module, x: Tensor, bits: int = 8, power_of_two: bool = False) -> nn.Module:
     result = copy.deepcopy(network)
     program.attach(result, bits=bits, power_of_two=power_of_two)
-    program.freeze_statistics(result, True)
     with torch.no_grad():
-        result.train()(x)
+        frozen(result)(x)
     return result.eval()
+
+
+def frozen(network: nn.Module) -> nn.Module:
+    """Training, with the statistics of batch normalisations as they are."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +207,6 @@ def test_weights_get_the_gradient_of_the_rounded_ones(digits_network: nn.Module)
 def test_statistics_are_those_of_the_rounded_weights_until_they_are_frozen(digits_network: nn.Module) -> None:
     x = images(32, 1, 8, 8)
     network = quantised(digits_network, x).train()
-    program.freeze_statistics(network, False)
     norm, conv = network.stem.bn, network.stem.conv
     norm.momentum = 1.0
     grid = weights.on_grid(conv, norm.weight, False)
@@ -207,8 +214,7 @@ def test_statistics_are_those_of_the_rounded_weights_until_they_are_frozen(digit
         expected = nn.functional.conv2d(network.quantisers["input"](x), grid.weight, padding=1).mean(dim=(0, 2, 3))
         network(x)
     assert torch.allclose(norm.running_mean, expected, atol=1e-5)
-    program.freeze_statistics(network, True)
-    network(images(32, 1, 8, 8) * 0.5)
+    frozen(network)(images(32, 1, 8, 8) * 0.5)
     assert torch.allclose(norm.running_mean, expected, atol=1e-5)
 
 
@@ -217,7 +223,7 @@ def test_training_and_evaluation_agree_to_a_few_steps(branches: nn.Module) -> No
     network = quantised(branches, x)
     program.observe(network, False)
     with torch.no_grad():
-        computed, exact, real = network.train()(x), network.eval()(x), branches(x)
+        computed, exact, real = frozen(network)(x), network.eval()(x), branches(x)
     step = list(network.quantisers.values())[-1].grid.scale
     assert (computed - exact).abs().max() <= 2.5 * step
     assert (exact - real).abs().mean() < 0.05 * real.std()
@@ -228,9 +234,9 @@ def test_evaluation_has_the_gradient_of_training(branches: nn.Module) -> None:
     network = quantised(branches, x)
     program.observe(network, False)
     slopes = []
-    for mode in (True, False):
+    for mode in (frozen, nn.Module.eval):
         network.zero_grad()
-        network.train(mode)(x).square().sum().backward()
+        mode(network)(x).square().sum().backward()
         slopes.append(network.first.weight.grad.clone())
     assert torch.allclose(*slopes, rtol=0.1, atol=0.05 * float(slopes[0].abs().max()))
 

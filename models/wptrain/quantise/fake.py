@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from .integers import Grid
 
@@ -44,6 +44,17 @@ def power_of_two_above(scale: Tensor) -> Tensor:
     return torch.exp2(torch.ceil(torch.log2(scale)))
 
 
+def _of_all_processes(low: Tensor, high: Tensor, whole: bool) -> tuple[Tensor, Tensor]:
+    """One range of a batch that several processes share: one around all of theirs, or the mean."""
+    if not distributed.is_available() or not distributed.is_initialized():
+        return low, high
+    ends = torch.stack([-low, high])
+    distributed.all_reduce(ends, distributed.ReduceOp.MAX if whole else distributed.ReduceOp.SUM)
+    if not whole:
+        ends = ends / distributed.get_world_size()
+    return -ends[0], ends[1]
+
+
 class FakeQuantiser(nn.Module):  # type: ignore[misc]
     """The grid of one activation tensor.
 
@@ -76,21 +87,18 @@ class FakeQuantiser(nn.Module):  # type: ignore[misc]
         low, high = x.amin().clamp_max(0.0), x.amax().clamp_min(0.0)
         if self.one_sided:
             low = torch.zeros_like(low)
+        share = 1.0 if self.whole else self._share(x, low, high)
+        low, high = _of_all_processes(low * share, high * share, self.whole)
         if self.whole:
-            low, high = (torch.where(self.seen, pick(old, new), new) for pick, old, new in self._wider(low, high))
+            wider = torch.minimum(self.low, low), torch.maximum(self.high, high)
         else:
-            share = self._share(x, low, high)
-            momentum = torch.where(self.seen, _MOMENTUM, 1.0)
-            low, high = self.low.lerp(low * share, momentum), self.high.lerp(high * share, momentum)
-        self.low.copy_(low)
-        self.high.copy_(high)
+            wider = self.low.lerp(low, _MOMENTUM), self.high.lerp(high, _MOMENTUM)
+        self.low.copy_(torch.where(self.seen, wider[0], low))
+        self.high.copy_(torch.where(self.seen, wider[1], high))
         self.seen.fill_(True)
         scale, zero_point = self._grid(self.low, self.high)
         self.scale.copy_(scale)
         self.zero_point.copy_(zero_point)
-
-    def _wider(self, low: Tensor, high: Tensor) -> tuple[tuple[Any, Tensor, Tensor], ...]:
-        return (torch.minimum, self.low, low), (torch.maximum, self.high, high)
 
     def _grid(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         scale = ((high - low) / (HIGHEST - self.lowest)).clamp_min(torch.finfo(torch.float32).tiny)

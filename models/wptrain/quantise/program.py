@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from .fake import FakeQuantiser
 from .integers import IntegerLayer
-from .steps import Average, Layer, Mode, ModuleCall, Move, PlainCall, Step, Sum
+from .steps import Average, Layer, ModuleCall, Move, PlainCall, Step, Sum
 
 _RELUS: dict[object, str] = {
     nn.ReLU: "relu",
@@ -35,16 +35,15 @@ _INPUT = "input"
 
 @dataclass
 class Program:
-    """The steps of a network, and how they are computed."""
+    """The steps of a network, and the name of the last result."""
 
     steps: tuple[Step, ...]
-    mode: Mode
     result: str
 
     def run(self, network: nn.Module, x: Tensor) -> Tensor:
         values = {_INPUT: network.quantisers[_INPUT](x)}
         for step in self.steps:
-            values[step.name] = step.run(network, self.mode, *(values[name] for name in step.inputs))
+            values[step.name] = step.run(network, *(values[name] for name in step.inputs))
         return values[self.result]
 
 
@@ -64,7 +63,8 @@ def attach(network: nn.Module, *, bits: int = 8, power_of_two: bool = False) -> 
 
     Batch normalisation is folded, weights are int8 per output channel, each activation is rounded to a grid: what
     follows a ReLU to 2^`bits` levels, other tensors to 256. With `power_of_two` all scales are powers of two. The
-    ranges of activations follow the batches of training until `observe` stops that, or are loaded with a state.
+    ranges of activations follow the batches of training until `observe` stops that, or are loaded with a state. A
+    batch normalisation in training mode normalises by the batch; one in evaluation mode is folded as it is stored.
 
     Raises ValueError for bits outside 1 to 8 and networks with operators that have no integer form here.
     """
@@ -96,21 +96,10 @@ def observe(network: nn.Module, wanted: bool) -> None:
         each.observing = wanted
 
 
-def freeze_statistics(network: nn.Module, wanted: bool) -> None:
-    """Whether batch normalisations use their running statistics in training too, and keep them."""
-    _program(network).mode.frozen_statistics = wanted
-
-
 def integer_layers(network: nn.Module) -> Mapping[str, IntegerLayer]:
     """Weights, scales, biases and grids of each layer, by its name in the network."""
-    program = _program(network)
-    return {step.layer: step.integers(network, program.mode) for step in program.steps if isinstance(step, Layer)}
-
-
-def _program(network: nn.Module) -> Program:
-    forward = vars(network)["forward"]
-    program: Program = forward.program
-    return program
+    steps = vars(network)["forward"].program.steps
+    return {step.layer: step.integers(network) for step in steps if isinstance(step, Layer)}
 
 
 class _Reader:
@@ -139,7 +128,7 @@ class _Reader:
                 result = self._names[node.args[0]]
             else:
                 done.update(self._step(node))
-        return Program(tuple(self._steps), Mode(self._power_of_two), result)
+        return Program(tuple(self._steps), result)
 
     def _step(self, node: fx.Node) -> list[fx.Node]:
         """The nodes that one step stands for, from `node` on."""
@@ -177,8 +166,10 @@ class _Reader:
             nodes = [*nodes, follower]
         nodes, activation = self._with_activation(nodes)
         self._quantiser(node.name, activation)
+        read = self._grids[source]
         self._add(
-            nodes, Layer(node.name, (source,), str(node.target), norm, activation, self._grids[source], node.name)
+            nodes,
+            Layer(node.name, (source,), str(node.target), norm, activation, read, node.name, self._power_of_two),
         )
         return nodes
 

@@ -30,14 +30,6 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-@dataclass
-class Mode:
-    """How layers treat their batch normalisation, and whether scales are powers of two."""
-
-    power_of_two: bool
-    frozen_statistics: bool = False
-
-
 class Step(Protocol):
     """One operator; `inputs` are the results that it reads, by name."""
 
@@ -47,7 +39,7 @@ class Step(Protocol):
     @property
     def inputs(self) -> tuple[str, ...]: ...
 
-    def run(self, network: nn.Module, mode: Mode, *values: Tensor) -> Tensor: ...
+    def run(self, network: nn.Module, *values: Tensor) -> Tensor: ...
 
 
 def quantiser(network: nn.Module, name: str) -> FakeQuantiser:
@@ -67,23 +59,24 @@ class Layer:
     activation: str
     read: str
     written: str
+    power_of_two: bool
 
-    def run(self, network: nn.Module, mode: Mode, *values: Tensor) -> Tensor:
+    def run(self, network: nn.Module, *values: Tensor) -> Tensor:
         (x,) = values
         layer: WeightLayer = network.get_submodule(self.layer)
         written = quantiser(network, self.written)
         if network.training:
-            return written(_ACTIVATIONS[self.activation](self._real(network, mode, layer, x)))
+            return written(_ACTIVATIONS[self.activation](self._real(network, layer, x)))
         with torch.autocast(x.device.type, enabled=False):
-            value = written.real(self._stored(network, mode, layer, x))
+            value = written.real(self._stored(network, layer, x))
             if not torch.is_grad_enabled():
                 return value
-            return straight_through(written(_ACTIVATIONS[self.activation](self._real(network, mode, layer, x))), value)
+            return straight_through(written(_ACTIVATIONS[self.activation](self._real(network, layer, x))), value)
 
-    def integers(self, network: nn.Module, mode: Mode) -> IntegerLayer:
+    def integers(self, network: nn.Module) -> IntegerLayer:
         """What is written into a file."""
         read, written = quantiser(network, self.read), quantiser(network, self.written)
-        done = self._folded(network, mode, network.get_submodule(self.layer))
+        done = self._folded(network, network.get_submodule(self.layer))
         return IntegerLayer(
             done.integers.cpu().numpy().astype(np.int8),
             done.scales.cpu().numpy(),
@@ -92,25 +85,25 @@ class Layer:
             written.grid,
         )
 
-    def _real(self, network: nn.Module, mode: Mode, layer: WeightLayer, x: Tensor) -> Tensor:
+    def _real(self, network: nn.Module, layer: WeightLayer, x: Tensor) -> Tensor:
         norm = network.get_submodule(self.norm) if self.norm else None
         gain, shift = _affine(norm, layer)
-        weight = on_grid(layer, gain.detach(), mode.power_of_two).weight
-        if norm is not None and network.training and not mode.frozen_statistics:
+        weight = on_grid(layer, gain.detach(), self.power_of_two).weight
+        if norm is not None and norm.training:
             # Statistics of what the quantised weights give, which is what the folded layer will see.
             return norm(_apply(layer, x, weight, layer.bias))
         y = _apply(layer, x, weight * gain.reshape(-1, *[1] * (weight.dim() - 1)), None)
         return y + shift.reshape(-1, *[1] * (y.dim() - 2))
 
-    def _folded(self, network: nn.Module, mode: Mode, layer: WeightLayer) -> Folded:
+    def _folded(self, network: nn.Module, layer: WeightLayer) -> Folded:
         gain, shift = _affine(network.get_submodule(self.norm) if self.norm else None, layer)
-        grid = on_grid(layer, gain, mode.power_of_two)
+        grid = on_grid(layer, gain, self.power_of_two)
         return folded(grid, gain, shift, float(quantiser(network, self.read).scale))
 
-    def _stored(self, network: nn.Module, mode: Mode, layer: WeightLayer, x: Tensor) -> Tensor:
+    def _stored(self, network: nn.Module, layer: WeightLayer, x: Tensor) -> Tensor:
         with torch.no_grad():
             read, written = quantiser(network, self.read), quantiser(network, self.written)
-            done = self._folded(network, mode, layer)
+            done = self._folded(network, layer)
             largest = float(done.integers.abs().flatten(1).sum(dim=1).max()) * _SPAN
             # On other devices libraries may choose algorithms that round.
             narrow = x.device.type == "cpu" and largest < _EXACT
@@ -134,8 +127,7 @@ class Sum:
     read: tuple[str, str]
     written: str
 
-    def run(self, network: nn.Module, mode: Mode, *values: Tensor) -> Tensor:
-        del mode
+    def run(self, network: nn.Module, *values: Tensor) -> Tensor:
         written = quantiser(network, self.written)
         if network.training:
             return written(_ACTIVATIONS[self.activation](values[0] + values[1]))
@@ -161,8 +153,7 @@ class Average:
     stride: tuple[int, int]
     read: str
 
-    def run(self, network: nn.Module, mode: Mode, *values: Tensor) -> Tensor:
-        del mode
+    def run(self, network: nn.Module, *values: Tensor) -> Tensor:
         (x,) = values
         read = quantiser(network, self.read)
         with torch.no_grad():
@@ -181,8 +172,7 @@ class Move:
     inputs: tuple[str, ...]
     call: Callable[..., Any] = field(repr=False)
 
-    def run(self, network: nn.Module, mode: Mode, *values: Tensor) -> Tensor:
-        del mode
+    def run(self, network: nn.Module, *values: Tensor) -> Tensor:
         moved: Tensor = self.call(network, *values)
         return moved
 
