@@ -14,17 +14,7 @@ namespace wpconvert::native {
 std::vector<std::string> core_names();
 
 // A core by that name; throws Error for one that is not known.
-wpn_core core_of(const std::string &name);
-
-// While it lives, this thread plans for a core. Without `spare`, layers know of no memory that
-// costs nothing, as in TensorFlow Lite Micro.
-class PlanningFor {
-   public:
-    PlanningFor(wpn_core core, bool spare);
-    ~PlanningFor();
-    PlanningFor(const PlanningFor &) = delete;
-    PlanningFor &operator=(const PlanningFor &) = delete;
-};
+wpk_core core_of(const std::string &name);
 
 }  // namespace wpconvert::native
 

@@ -34,7 +34,7 @@ wpk_codec codec_named(const std::string &name) {
 
 wpn_layer_plan layer_plan(const std::string &core, bool depthwise, const wpk_conv_shape &shape,
                           uint32_t spare, const Stored &stored) {
-    const wpn_core planned = core_of(core);
+    const wpk_core planned = core_of(core);
     static const int8_t dense = 0;
     const auto taps = static_cast<uint32_t>(shape.kernel_h * shape.kernel_w);
     wpk_weights weights = {};

@@ -1,42 +1,14 @@
 #include "planning.h"
 
 #include "depthwise/depthwise_plan.h"
-#include "element/quantise_plan.h"
 #include "layers/conv_plan.h"
 #include "layers/layers.h"
 #include "lists/lists_plan.h"
 
-const wpn_core wpn_cores[WPN_CORES] = {&wpk_cortex_m55, &wpk_cortex_m4, &wpk_cortex_m3};
-const wpn_core wpn_host = WPK_THIS_CORE;
+const wpk_core wpn_cores[WPN_CORES] = {&wpk_cortex_m55, &wpk_cortex_m4, &wpk_cortex_m3};
 
-static _Thread_local wpn_core current = WPK_THIS_CORE;
-static _Thread_local bool uses_spare = true;
-
-const char *wpn_core_name(wpn_core core) {
+const char *wpn_core_name(wpk_core core) {
     return core->name;
-}
-
-void wpn_plan_for(wpn_core core, bool use_spare) {
-    current = core;
-    uses_spare = use_spare;
-}
-
-/* What the runtime calls in place of the kernels' functions for this core. */
-uint32_t wpn_conv_plan(const wpk_conv_shape *shape, const wpk_weights *weights, uint32_t spare,
-                       wpk_plan *plan) {
-    return wpk_conv_plan_for(current, shape, weights, uses_spare ? spare : 0, plan);
-}
-
-uint32_t wpn_depthwise_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights) {
-    return wpk_depthwise_scratch_nbytes_for(current, shape, weights);
-}
-
-uint32_t wpn_fully_connected_plan(uint32_t batch, const wpk_weights *weights, wpk_plan *plan) {
-    return wpk_fully_connected_plan_for(current, batch, weights, plan);
-}
-
-uint32_t wpn_dequantise_scratch_nbytes(uint32_t n) {
-    return wpk_dequantise_scratch_nbytes_for(current, n);
 }
 
 /* Bytes of a row of average length as a list. */

@@ -3,27 +3,17 @@
 #ifndef WPCONVERT_NATIVE_PLANNING_H_
 #define WPCONVERT_NATIVE_PLANNING_H_
 
-#include <stdbool.h>
-
 #include "wpk/conv.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* The constants of a core (kernels/src/core). */
-typedef const struct wpk_core_constants *wpn_core;
-
 enum { WPN_CORES = 3 };
-extern const wpn_core wpn_cores[WPN_CORES];
-extern const wpn_core wpn_host;
+extern const wpk_core wpn_cores[WPN_CORES];
 
 /* As in board.json. */
-const char *wpn_core_name(wpn_core core);
-
-/* From now on the runtime plans for this core in this thread. Without `use_spare`, layers know of
- * no memory that costs nothing, as in TensorFlow Lite Micro. */
-void wpn_plan_for(wpn_core core, bool use_spare);
+const char *wpn_core_name(wpk_core core);
 
 /* How a core computes a layer, as the cost model asks for it. Convolutions; of depthwise ones
  * is_3x3, nbytes and, if they are 3 × 3, tile_pixels and windows: the columns of a strip or row,
@@ -40,9 +30,9 @@ typedef struct {
     uint32_t nbytes;           /* of scratch */
 } wpn_layer_plan;
 
-wpn_layer_plan wpn_describe_conv(wpn_core core, const wpk_conv_shape *shape,
+wpn_layer_plan wpn_describe_conv(wpk_core core, const wpk_conv_shape *shape,
                                  const wpk_weights *weights, uint32_t spare);
-wpn_layer_plan wpn_describe_depthwise(wpn_core core, const wpk_conv_shape *shape,
+wpn_layer_plan wpn_describe_depthwise(wpk_core core, const wpk_conv_shape *shape,
                                       const wpk_weights *weights);
 
 #ifdef __cplusplus

@@ -79,7 +79,7 @@ std::pair<ElementKind, uint8_t> element_of(TensorType type) {
         case TensorType::kInt64:
             return {ElementKind::kSigned, nbits};
     }
-    throw Error("an input or output of a type that the runtime does not have");
+    throw Error("the type of an input or output is not supported");
 }
 
 Port port_of(Tensor *tensor) {
@@ -95,7 +95,7 @@ const MicroMutableOpResolver<kAllOperators> &all_operators() {
     static MicroMutableOpResolver<kAllOperators> resolver;
     static const bool complete = AddAllOperators(&resolver) == kTfLiteOk && AddAllCodecs();
     if (!complete) {
-        throw Error("not all operators and codecs could be registered");
+        throw Error("the operators and codecs cannot all be registered");
     }
     return resolver;
 }
@@ -103,24 +103,24 @@ const MicroMutableOpResolver<kAllOperators> &all_operators() {
 const char *text_of(wpk_status status) {
     switch (status) {
         case WPK_OK:
-            return "sound";
+            return "valid";
         case WPK_BAD_BLOB:
             return "malformed";
         case WPK_BAD_TABLE:
-            return "of a malformed table";
+            return "the table is malformed";
         case WPK_BAD_SIDE:
-            return "of a malformed pool";
+            return "the shared vectors are malformed";
         case WPK_UNKNOWN_CODEC:
-            return "of an unknown codec";
+            return "the codec is unknown";
         case WPK_UNSUPPORTED:
-            return "of a kind that is not supported";
+            return "not supported";
     }
     return "malformed";
 }
 
 void expect_sound(wpk_status status) {
     if (status != WPK_OK) {
-        throw Error(std::string("weight blob: it is ") + text_of(status));
+        throw Error(std::string("weight blob: ") + text_of(status));
     }
 }
 
@@ -228,13 +228,13 @@ static std::string printable(std::string text) {
 }
 
 LowerArena lower_arena(const uint8_t *model, size_t nbytes, const std::string &core, bool spare) {
-    const wpn_core planned = core_of(core);
+    const wpk_core planned = core_of(core);
     const OnBoundary bytes(model, nbytes);
     size_t arena_nbytes = kFirstArenaNbytes;
     while (true) {
         const Aligned arena = allocate(arena_nbytes);
-        const PlanningFor scope(planned, spare);
         Program program(bytes.data, nbytes, all_operators(), arena.get(), arena_nbytes);
+        program.PlanFor(planned, spare);
         const bool built = program.Build() == kTfLiteOk;
         const size_t needed = program.arena_nbytes_needed();
         if (built) {
@@ -264,7 +264,7 @@ WeightBlob::WeightBlob(const uint8_t *data, size_t nbytes, const uint8_t *pool, 
     : state_(std::make_unique<State>()) {
     all_operators();
     if (nbytes > UINT32_MAX || pool_nbytes > UINT32_MAX) {
-        throw Error("weight blob: it has 2^32 bytes or more");
+        throw Error("weight blob: 2^32 bytes or more");
     }
     state_->bytes = copy_of(data, nbytes);
     wpk_blob &blob = state_->blob;

@@ -21,19 +21,18 @@ uint32_t RoundUp(uint32_t nbytes) {
 }  // namespace
 
 TfLiteStatus Program::Malformed(int node) {
-    return Fail(node, "the model is no well-formed flatbuffer, or is cut off at %d bytes",
+    return Fail(node, "the model is not a valid flatbuffer, or truncated at %d bytes",
                 buffer_.nbytes);
 }
 
 TfLiteStatus Program::OpenModel() {
     buffer_.malformed = false;
     if (buffer_.data == nullptr || buffer_.nbytes > INT32_MAX) {
-        return Fail(-1, "no model, or one of more than 2 GB");
+        return Fail(-1, "no model, or larger than 2 GB");
     }
     model_ = FlatTable::Root(buffer_, schema::kIdentifier);
     if (!model_.present()) {
-        return Fail(-1, "this is no .tflite model: no %s at byte 4, or cut off",
-                    schema::kIdentifier);
+        return Fail(-1, "not a .tflite model: no %s at byte 4, or truncated", schema::kIdentifier);
     }
     const uint32_t version = static_cast<uint32_t>(model_.I32(schema::model::kVersion));
     if (version != schema::kVersion) {
@@ -174,8 +173,8 @@ TfLiteStatus Program::CheckRead(uint32_t node, int32_t index) {
         return kTfLiteOk;
     }
     if (buffer_of_[index] == kNoBuffer) {
-        return Fail(static_cast<int>(node), "reads tensor %d '%s', which nothing has written",
-                    index, tensor.name);
+        return Fail(static_cast<int>(node), "reads tensor %d '%s', which is not written yet", index,
+                    tensor.name);
     }
     planned_[buffer_of_[index]].last = static_cast<uint16_t>(node);
     return kTfLiteOk;
@@ -187,7 +186,7 @@ TfLiteStatus Program::CheckWrite(uint32_t node, int32_t index) {
         return kTfLiteError;
     }
     if (tensor.is_constant || buffer_of_[index] != kNoBuffer) {
-        return Fail(static_cast<int>(node), "writes tensor %d '%s', which has a value already",
+        return Fail(static_cast<int>(node), "writes tensor %d '%s', which already has a value",
                     index, tensor.name);
     }
     buffer_of_[index] = static_cast<uint16_t>(planned_size_);

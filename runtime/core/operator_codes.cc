@@ -83,7 +83,7 @@ TfLiteStatus Program::NotRegistered(uint32_t node) {
     if (known != nullptr) {
         return Fail(index, "not registered: call resolver.%s()", known->method);
     }
-    return Fail(index, "the runtime has no builtin operator %d", builtin);
+    return Fail(index, "builtin operator %d is not supported", builtin);
 #else
     return Fail(index, nullptr);
 #endif

@@ -79,6 +79,12 @@ uint32_t PrepareContext::SpareScratch() const {
     return program_.SpareScratch(node_);
 }
 
+#ifdef WPK_ANY_CORE
+wpk_core PrepareContext::core() const {
+    return program_.core();
+}
+#endif
+
 TfLiteStatus PrepareContext::FailWith(const char *format, const ErrorArgument *arguments,
                                       uint32_t count) {
     return program_.FailWith(node_, format, arguments, count);

@@ -153,6 +153,11 @@ uint32_t Program::LiveNbytes(uint32_t node) const {
 }
 
 uint32_t Program::SpareScratch(uint32_t node) const {
+#ifdef WPK_ANY_CORE
+    if (!use_spare_) {
+        return 0;
+    }
+#endif
     return peak_nbytes_ - LiveNbytes(node);
 }
 
@@ -199,7 +204,7 @@ TfLiteStatus Program::PrepareOperators() {
             estimate_ = true;
             exhausted_ = false;
         } else if (status != kTfLiteOk) {
-            return error_.operator_index() == index ? kTfLiteError : Fail(index, "refused");
+            return error_.operator_index() == index ? kTfLiteError : Fail(index, "rejected");
         }
         lent_nbytes_ = 0;
     }

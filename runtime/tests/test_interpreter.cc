@@ -252,9 +252,9 @@ void NamesWhatIsWrong() {
     spec.operators[2] = {3, "", {3}, {4}};
     Expect(spec, "operator 2 (CONV_2D): not registered: call resolver.AddConv2D()");
     spec.operators[2] = {126, "", {3}, {4}};
-    Expect(spec, "operator 2: the runtime has no builtin operator 126");
+    Expect(spec, "operator 2: builtin operator 126 is not supported");
     spec.operators[2] = {150, "", {3}, {4}};
-    Expect(spec, "no builtin operator 150");
+    Expect(spec, "builtin operator 150 is not supported");
     spec.operators[2] = {32, "MINE", {3}, {4}};
     Expect(spec, "operator 2 (MINE): not registered: call resolver.AddCustom(\"MINE\", ");
 
@@ -264,14 +264,14 @@ void NamesWhatIsWrong() {
     spec.operators[0].inputs = {0, -2};
     Expect(spec, "tensor -2 does not exist");
     spec.operators[0].inputs = {0, 4};
-    Expect(spec, "operator 0 (TOY_SUM): reads tensor 4 't4', which nothing has written");
+    Expect(spec, "operator 0 (TOY_SUM): reads tensor 4 't4', which is not written yet");
     spec.operators[0].inputs = {0, 1, -1};
     Expect(spec, "operator 0 (TOY_SUM): input 2 '' is");
     spec = Diamond();
     spec.operators[2].outputs = {2};
-    Expect(spec, "writes tensor 2 't2', which has a value already");
+    Expect(spec, "writes tensor 2 't2', which already has a value");
     spec.operators[2].outputs = {1};
-    Expect(spec, "writes tensor 1 't1', which has a value already");
+    Expect(spec, "writes tensor 1 't1', which already has a value");
     spec.operators[2].outputs = {};
     spec.operators[3].inputs = {3, 3};
     Expect(spec, "operator 2 (TOY_IN_PLACE): 0 outputs, expected one");
@@ -307,7 +307,7 @@ void NamesWhatIsWrong() {
     spec.operators = {{32, "TOY_SUM", {0, 1}, {2}}};
     spec.inputs = {0, 1};
     spec.outputs = {2};
-    Expect(spec, "more than 2 GB");
+    Expect(spec, "larger than 2 GB");
 }
 
 void ModelWithoutOperators() {

@@ -29,6 +29,10 @@ typedef struct {
  * wpk_conv_s8 in bytes; UINT32_MAX if it would not fit 32 bits. */
 uint32_t wpk_conv_plan(const wpk_conv_shape *shape, const wpk_weights *weights, uint32_t spare,
                        wpk_plan *plan);
+#ifdef WPK_ANY_CORE
+uint32_t wpk_conv_plan_for(wpk_core core, const wpk_conv_shape *shape, const wpk_weights *weights,
+                           uint32_t spare, wpk_plan *plan);
+#endif
 
 /* weights: rows = out_c, cols = kernel_h · kernel_w · kernel_c. plan: of the same shape and
  * weights. requant: channels = out_c. x and y must not overlap; scratch is aligned to 16 bytes and

@@ -15,6 +15,10 @@ extern "C" {
 
 /* Scratch of wpk_depthwise_s8 in bytes; UINT32_MAX if it would not fit 32 bits. */
 uint32_t wpk_depthwise_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights);
+#ifdef WPK_ANY_CORE
+uint32_t wpk_depthwise_scratch_nbytes_for(wpk_core core, const wpk_conv_shape *shape,
+                                          const wpk_weights *weights);
+#endif
 
 /* shape: as for wpk_conv_s8, with out_c a multiple of in_c and kernel_c = 1. weights: rows =
  * kernel_h · kernel_w taps, cols = out_c. requant: channels = out_c; unlike elsewhere,

@@ -5,6 +5,11 @@
 
 #include <stdint.h>
 
+#ifdef WPK_ANY_CORE
+/* A core that a host plans for: every planning function has a twin ..._for that takes one. */
+typedef const struct wpk_core_constants *wpk_core;
+#endif
+
 typedef enum {
     WPK_ROWS_DENSE,    /* rows of weights, decoded or as they are */
     WPK_ROWS_LISTED,   /* their stored elements as lists */

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "wpk/plan.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -15,6 +17,9 @@ void wpk_quantise_f32_s8(float scale, int32_t zero_point, const float *x, int8_t
 /* y = scale · (x − zero_point), rounded once. scratch: aligned to 4 bytes, may be NULL where its
  * size is 0. */
 uint32_t wpk_dequantise_scratch_nbytes(uint32_t n);
+#ifdef WPK_ANY_CORE
+uint32_t wpk_dequantise_scratch_nbytes_for(wpk_core core, uint32_t n);
+#endif
 void wpk_dequantise_s8_f32(float scale, int32_t zero_point, const int8_t *x, float *y, uint32_t n,
                            void *scratch);
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "wpk/arch.h"
+#include "wpk/plan.h"
 
 /* Estimates of instructions of layers with shared vectors, in 64ths. */
 typedef struct {
@@ -88,7 +89,6 @@ enum { WPK_CHANNEL_NBYTES = 16, WPK_LIST_HEAD_NBYTES = 4 };
 
 #ifdef WPK_ANY_CORE
 
-typedef const wpk_core_constants *wpk_core;
 #define WPK_THIS_CORE (&WPK_CORE_CONSTANTS)
 #define WPK_CORE_API
 

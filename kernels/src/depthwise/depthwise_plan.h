@@ -12,12 +12,6 @@ bool wpk_depthwise_is_3x3(wpk_core core, const wpk_conv_shape *shape);
 /* Room for decoded weights, a multiple of 16. */
 uint64_t wpk_depthwise_decoded_nbytes(const wpk_weights *weights);
 
-#ifdef WPK_ANY_CORE
-/* wpk_depthwise_scratch_nbytes for any core. */
-uint32_t wpk_depthwise_scratch_nbytes_for(wpk_core core, const wpk_conv_shape *shape,
-                                          const wpk_weights *weights);
-#endif
-
 /* Helium: columns of 16 channels of four rows. The weights' are the three of the kernel and an
  * empty one on both sides. */
 enum {

@@ -1,4 +1,5 @@
-#include "quantise_plan.h"
+#include "../core/core.h"
+#include "wpk/quantise.h"
 
 /* Without a floating-point unit, many elements take a table of all 256 values. */
 WPK_CORE_API uint32_t wpk_dequantise_scratch_nbytes_for(wpk_core core, uint32_t n) {

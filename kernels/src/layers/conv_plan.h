@@ -58,10 +58,4 @@ uint64_t wpk_conv_rows_plan(wpk_core core, const wpk_conv_shape *shape, const wp
 void wpk_conv_rows_s8(const wpk_conv_shape *shape, const wpk_weights *weights, const wpk_plan *plan,
                       const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch);
 
-#ifdef WPK_ANY_CORE
-/* wpk_conv_plan for any core. */
-uint32_t wpk_conv_plan_for(wpk_core core, const wpk_conv_shape *shape, const wpk_weights *weights,
-                           uint32_t spare, wpk_plan *plan);
-#endif
-
 #endif

@@ -41,10 +41,4 @@ static inline const struct wpk_layer_kernels *wpk_layers_of(const wpk_weights *w
     return weights->dense != NULL ? NULL : weights->codec->layers;
 }
 
-#ifdef WPK_ANY_CORE
-/* wpk_fully_connected_plan for any core. */
-uint32_t wpk_fully_connected_plan_for(wpk_core core, uint32_t batch, const wpk_weights *weights,
-                                      wpk_plan *plan);
-#endif
-
 #endif

@@ -34,6 +34,7 @@
 #include "wpconvert/flexbuffer.h"
 #include "wpconvert/status.h"
 #include "wpconvert/tensor.h"
+#include "wpk/plan.h"
 
 namespace wpconvert {
 
@@ -137,6 +138,9 @@ class PrepareContext {
     // Bytes of scratch that the operator may ask for without making the arena larger, as far as
     // can be said before buffers are placed: another operator's activations need as much.
     uint32_t SpareScratch() const;
+#ifdef WPK_ANY_CORE
+    wpk_core core() const;  // to plan for; nullptr: the one that the code is compiled for
+#endif
 
     // Records why the operator cannot run ("operator 3 (ADD): …" is put in front), %d and %s
     // standing for the arguments, and returns kTfLiteError: `return context.Fail("input 0 is %s",

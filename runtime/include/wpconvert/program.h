@@ -33,6 +33,18 @@ class Program {
     Program(const Program &) = delete;
     Program &operator=(const Program &) = delete;
 
+#ifdef WPK_ANY_CORE
+    // Build for this core instead of the one that the code is compiled for. Without use_spare,
+    // layers know of no memory that costs nothing, as in TensorFlow Lite Micro.
+    void PlanFor(wpk_core core, bool use_spare) {
+        core_ = core;
+        use_spare_ = use_spare;
+    }
+    wpk_core core() const {
+        return core_;
+    }
+#endif
+
     TfLiteStatus Build();
     bool ready() const {
         return ready_;
@@ -188,6 +200,11 @@ class Program {
     void **scratch_ = nullptr;
     Tensor *ends_ = nullptr;  // inputs, then outputs
     uint32_t slots_size_ = 0;
+
+#ifdef WPK_ANY_CORE
+    wpk_core core_ = nullptr;
+    bool use_spare_ = true;
+#endif
 
     size_t needed_nbytes_ = 0;
     bool ready_ = false;

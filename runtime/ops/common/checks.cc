@@ -26,7 +26,7 @@ bool CheckShape(PrepareContext &context, const Tensor &tensor, const int32_t *di
         same = tensor.dims[i] == dims[i];
     }
     if (!same) {
-        context.Fail("tensor %d has another shape than the operator computes", tensor.index);
+        context.Fail("tensor %d does not have the shape of the result", tensor.index);
     }
     return same;
 }

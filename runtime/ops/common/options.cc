@@ -84,8 +84,7 @@ TfLiteStatus ReadOptions(PrepareContext &context, const wpk_codec &codec,
     const FlexMap::Result result = map.String("codec", &name, &length);
     if (result != FlexMap::kAbsent &&
         (result != FlexMap::kFound || !Equals(name, length, codec.name))) {
-        return context.Fail("custom_options names another codec than the weight blob (%s)",
-                            codec.name);
+        return context.Fail("custom_options and weight blob (%s) differ in codec", codec.name);
     }
     options->act_bits = kActBits;
     const FlexMap::Result bits = map.Int("act_bits", &options->act_bits);
@@ -93,8 +92,7 @@ TfLiteStatus ReadOptions(PrepareContext &context, const wpk_codec &codec,
         return context.Fail("act_bits in custom_options must be 1 to %d", kActBits);
     }
     if (options->act_bits != kActBits && codec.parse_side == nullptr) {
-        return context.Fail("act_bits in custom_options is for codec pool, the weight blob is %s",
-                            codec.name);
+        return context.Fail("act_bits in custom_options is not valid for codec %s", codec.name);
     }
     if (!ReadShapes(map, options)) {
         return context.Fail(

@@ -134,7 +134,7 @@ TfLiteStatus CheckActivation(PrepareContext &context, const Tensor &tensor) {
         return context.Fail("tensor %d is %s, expected INT8", tensor.index, TypeName(tensor.type));
     }
     if (tensor.quantization.count() != 1 || !IsPositive(tensor.scale)) {
-        return context.Fail("tensor %d has no positive finite scale of its own", tensor.index);
+        return context.Fail("tensor %d has no positive finite scale", tensor.index);
     }
     if (tensor.zero_point < -128 || tensor.zero_point > 127) {
         return context.Fail("tensor %d has zero point %d, not in the range of INT8", tensor.index,
@@ -196,7 +196,7 @@ TfLiteStatus PrepareRequant(PrepareContext &context, const RequantSource &source
         int32_t exponent;
         if (!QuantiseMultiplier(RealMultiplier(source, source.weights.quantization.scale(i)),
                                 &multiplier[i], &exponent)) {
-            return context.Fail("the scales of channel %d make a multiplier that is too large", i);
+            return context.Fail("the multiplier of channel %d is too large", i);
         }
         shift[i] = static_cast<int8_t>(exponent);
     }

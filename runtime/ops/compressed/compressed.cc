@@ -42,8 +42,8 @@ TfLiteStatus CheckConstant(PrepareContext &context, int input) {
 TfLiteStatus ReadSide(PrepareContext &context, const wpk_codec &codec, wpk_blob *blob) {
     const bool pooled = context.inputs_size() > kSideInput;
     if (pooled != (codec.parse_side != nullptr)) {
-        return context.Fail(pooled ? "there is a pool tensor, but the weights are of codec %s"
-                                   : "weights of codec %s need a pool tensor as input 3",
+        return context.Fail(pooled ? "codec %s of the weights takes no input 3"
+                                   : "codec %s of the weights needs input 3",
                             codec.name);
     }
     if (!pooled) {
@@ -58,7 +58,7 @@ TfLiteStatus ReadSide(PrepareContext &context, const wpk_codec &codec, wpk_blob 
     }
     const Tensor tensor = context.input(kSideInput);
     if (codec.parse_side(tensor.as<uint8_t>(), tensor.nbytes, side) != WPK_OK) {
-        return context.Fail("input 3 is not a pool tensor of version 1, or it is malformed");
+        return context.Fail("input 3 is malformed or of an unknown version");
     }
     blob->side = side;
     return kTfLiteOk;
@@ -78,15 +78,15 @@ const char *NameOf(uint8_t number) {
 TfLiteStatus ReadBlob(PrepareContext &context, wpk_blob *blob, const wpk_codec **codec) {
     const Tensor tensor = context.input(1);
     if (wpk_blob_parse(tensor.as<uint8_t>(), tensor.nbytes, blob) != WPK_OK) {
-        return context.Fail("input 1 is not a weight blob of version 1, or it is malformed");
+        return context.Fail("input 1 is not a valid weight blob of version 1");
     }
     *codec = FindCodec(blob->codec);
     if (*codec == nullptr) {
         if (const char *const name = NameOf(blob->codec)) {
             return context.Fail(
-                "its weights need a codec that was not added: AddCodec(&wpk_codec_%s)", name);
+                "the codec of the weights is not registered: AddCodec(&wpk_codec_%s)", name);
         }
-        return context.Fail("its weights need codec %d, which was not added", blob->codec);
+        return context.Fail("codec %d of the weights is not registered", blob->codec);
     }
     if (ReadSide(context, **codec, blob) != kTfLiteOk) {
         return kTfLiteError;
@@ -104,7 +104,7 @@ TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row
                             wpk_table *table) {
     const int inputs = context.inputs_size();
     if ((inputs != kSideInput && inputs != kSideInput + 1) || context.outputs_size() != 1) {
-        return context.Fail("%d inputs and %d outputs, expected 3 or, with a pool, 4 and 1", inputs,
+        return context.Fail("%d inputs and %d outputs, expected 3 or 4 and 1", inputs,
                             context.outputs_size());
     }
     const Tensor x = context.input(0), y = context.output(0), bytes = context.input(2);
@@ -115,8 +115,7 @@ TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row
         return kTfLiteError;
     }
     if (wpk_table_parse(bytes.as<uint8_t>(), bytes.nbytes, table) != WPK_OK) {
-        return context.Fail(
-            "input 2 is not a requantisation table of version 2, or it is malformed");
+        return context.Fail("input 2 is not a valid requantisation table of version 2");
     }
     wpk_blob blob;
     const wpk_codec *codec = nullptr;
@@ -125,16 +124,16 @@ TfLiteStatus ReadCompressed(PrepareContext &context, uint32_t ndim, uint32_t row
         return kTfLiteError;
     }
     if (!FilterAgrees(*options, blob)) {
-        return context.Fail("custom_options gives another weight shape than the weight blob");
+        return context.Fail("custom_options and weight blob differ in weight shape");
     }
     if (blob.ndim != ndim || blob.row_dims != row_dims ||
         blob.dims[channel_axis] != table->channels) {
         return context.Fail(
-            "the shape of the weights does not fit the operator or the table's %d channels",
+            "the weight shape does not match the operator or the table's %d channels",
             table->channels);
     }
     if (x.zero_point != table->input_zero_point || y.zero_point != table->output_zero_point) {
-        return context.Fail("input or output has another zero point than the requantisation table");
+        return context.Fail("zero points differ from the requantisation table's");
     }
     *weights = wpk_weights_of_blob(&blob, codec);
     weights->act_bits = static_cast<uint8_t>(options->act_bits);
@@ -163,7 +162,7 @@ TfLiteStatus ReadConstant(PrepareContext &context, Operands *operands, int32_t *
     }
     const uint32_t elements = blob.rows * blob.cols;
     if (!ShapeAgrees(options, elements)) {
-        return context.Fail("filter in custom_options has another size than the weight blob");
+        return context.Fail("custom_options and weight blob differ in size");
     }
     *activation = options.activation;
     if (y.elements() % elements != 0) {

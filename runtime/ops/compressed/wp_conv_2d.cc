@@ -1,5 +1,6 @@
 // WP_CONV_2D: CONV_2D with compressed weights and a requantisation table (docs/FORMAT.md,
 // "Operators").
+#include "../common/planning.h"
 #include "../layers/convolution.h"
 #include "compressed.h"
 #include "wpconvert/operators.h"
@@ -33,16 +34,16 @@ TfLiteStatus Prepare(PrepareContext &context) {
         return kTfLiteError;
     }
     if (params->weights.blob.side != nullptr && params->shape.kernel_c != params->shape.in_c) {
-        return context.Fail("pooled filters of %d channels, the input has %d",
-                            params->shape.kernel_c, params->shape.in_c);
+        return context.Fail("filters of %d channels, the input has %d", params->shape.kernel_c,
+                            params->shape.in_c);
     }
     // The unpacked table takes its part of the spare memory first.
     const uint32_t spare = context.SpareScratch();
     const uint32_t table_nbytes = wpk_table_scratch_nbytes(&params->table);
     params->scratch = RequestScratch(
         context, params->table,
-        wpk_conv_plan(&params->shape, &params->weights,
-                      spare > table_nbytes ? spare - table_nbytes : 0, &params->plan));
+        WPCONVERT_PLAN(context, conv_plan, &params->shape, &params->weights,
+                       spare > table_nbytes ? spare - table_nbytes : 0, &params->plan));
     return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
 }
 

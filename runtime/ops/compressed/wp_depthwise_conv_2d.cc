@@ -1,5 +1,6 @@
 // WP_DEPTHWISE_CONV_2D: DEPTHWISE_CONV_2D with compressed weights and a requantisation table
 // (docs/FORMAT.md, "Operators").
+#include "../common/planning.h"
 #include "../layers/depthwise.h"
 #include "compressed.h"
 #include "wpconvert/operators.h"
@@ -35,7 +36,8 @@ TfLiteStatus Prepare(PrepareContext &context) {
         return kTfLiteError;
     }
     params->scratch = RequestScratch(
-        context, params->table, wpk_depthwise_scratch_nbytes(&params->shape, &params->weights));
+        context, params->table,
+        WPCONVERT_PLAN(context, depthwise_scratch_nbytes, &params->shape, &params->weights));
     return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
 }
 

@@ -1,5 +1,6 @@
 // WP_FULLY_CONNECTED: FULLY_CONNECTED with compressed weights and a requantisation table
 // (docs/FORMAT.md, "Operators").
+#include "../common/planning.h"
 #include "../layers/matrix.h"
 #include "compressed.h"
 #include "wpconvert/operators.h"
@@ -26,9 +27,9 @@ TfLiteStatus Prepare(PrepareContext &context) {
             kTfLiteOk) {
         return kTfLiteError;
     }
-    params->scratch =
-        RequestScratch(context, params->table,
-                       wpk_fully_connected_plan(params->batch, &params->weights, &params->plan));
+    params->scratch = RequestScratch(context, params->table,
+                                     WPCONVERT_PLAN(context, fully_connected_plan, params->batch,
+                                                    &params->weights, &params->plan));
     return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
 }
 

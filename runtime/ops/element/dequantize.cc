@@ -1,5 +1,6 @@
 // DEQUANTIZE from int8 to float32.
 #include "../common/checks.h"
+#include "../common/planning.h"
 #include "../common/requantisation.h"
 #include "wpconvert/operators.h"
 
@@ -34,7 +35,8 @@ TfLiteStatus Prepare(PrepareContext &context) {
     params->elements = x.elements();
     params->scale = x.scale;
     params->zero_point = x.zero_point;
-    params->scratch = context.RequestScratch(wpk_dequantise_scratch_nbytes(params->elements));
+    params->scratch = context.RequestScratch(
+        WPCONVERT_PLAN(context, dequantise_scratch_nbytes, params->elements));
     return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
 }
 

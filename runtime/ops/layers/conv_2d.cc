@@ -1,4 +1,5 @@
 // CONV_2D: int8, weights [out_channels, kernel_h, kernel_w, in_channels / groups] in the model.
+#include "../common/planning.h"
 #include "../common/requantisation.h"
 #include "convolution.h"
 #include "wpconvert/operators.h"
@@ -66,8 +67,8 @@ TfLiteStatus Prepare(PrepareContext &context) {
         return kTfLiteError;
     }
     const wpk_weights rows = Weights(params->shape, weights.as<int8_t>());
-    params->scratch = context.RequestScratch(
-        wpk_conv_plan(&params->shape, &rows, context.SpareScratch(), &params->plan));
+    params->scratch = context.RequestScratch(WPCONVERT_PLAN(
+        context, conv_plan, &params->shape, &rows, context.SpareScratch(), &params->plan));
     return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
 }
 

@@ -24,7 +24,7 @@ TfLiteStatus ConvShape(PrepareContext &context, const int32_t *filter, const int
                      &shape->pad_top) ||
         !SolveWindow(x.dims[2], filter[2], stride[1], &shape->dilation_w, padding, &out_w,
                      &shape->pad_left)) {
-        return context.Fail("the window does not fit into the input");
+        return context.Fail("the window does not fit the input");
     }
     // Rows, columns and channels are each below 2^31, and so is the product of width and channels.
     const uint64_t rows =
@@ -32,7 +32,7 @@ TfLiteStatus ConvShape(PrepareContext &context, const int32_t *filter, const int
     const uint64_t pixels =
         rows * static_cast<uint64_t>(x.dims[2]) + static_cast<uint64_t>(shape->dilation_w);
     if (pixels > INT32_MAX / static_cast<uint64_t>(x.dims[3])) {
-        return context.Fail("its dilation reaches over more than 2^31 bytes");
+        return context.Fail("the dilated window spans more than 2^31 bytes");
     }
     if (y.dims[0] != x.dims[0] || y.dims[1] != out_h || y.dims[2] != out_w ||
         y.dims[3] != filter[0]) {
@@ -43,7 +43,7 @@ TfLiteStatus ConvShape(PrepareContext &context, const int32_t *filter, const int
     const uint64_t window = static_cast<uint64_t>(filter[1]) * static_cast<uint64_t>(filter[2]) *
                             static_cast<uint64_t>(depth);
     if (window * y.elements() > kWorkLimit) {
-        return context.Fail("it takes more than 2^38 multiplications");
+        return context.Fail("more than 2^38 multiplications");
     }
     shape->batch = x.dims[0];
     shape->in_h = x.dims[1];

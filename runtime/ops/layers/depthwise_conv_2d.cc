@@ -1,5 +1,6 @@
 // DEPTHWISE_CONV_2D: int8, weights [1, kernel_h, kernel_w, out_channels].
 #include "../common/checks.h"
+#include "../common/planning.h"
 #include "../common/requantisation.h"
 #include "depthwise.h"
 #include "wpconvert/operators.h"
@@ -73,7 +74,8 @@ TfLiteStatus Prepare(PrepareContext &context) {
     // Only whether rows are dense counts for the size of the scratch.
     const int8_t any = 0;
     const wpk_weights rows = Weights(params->shape, &any);
-    params->scratch = context.RequestScratch(wpk_depthwise_scratch_nbytes(&params->shape, &rows));
+    params->scratch = context.RequestScratch(
+        WPCONVERT_PLAN(context, depthwise_scratch_nbytes, &params->shape, &rows));
     return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
 }
 

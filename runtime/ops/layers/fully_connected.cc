@@ -1,6 +1,7 @@
 // FULLY_CONNECTED: int8, weights [out_features, in_features] in the model.
 #include "wpk/fully_connected.h"
 
+#include "../common/planning.h"
 #include "../common/requantisation.h"
 #include "matrix.h"
 #include "wpconvert/operators.h"
@@ -67,8 +68,8 @@ TfLiteStatus Prepare(PrepareContext &context) {
         return kTfLiteError;
     }
     const wpk_weights rows = Weights(*params, weights.as<int8_t>());
-    params->scratch =
-        context.RequestScratch(wpk_fully_connected_plan(params->batch, &rows, &params->plan));
+    params->scratch = context.RequestScratch(
+        WPCONVERT_PLAN(context, fully_connected_plan, params->batch, &rows, &params->plan));
     return params->scratch < 0 ? kTfLiteError : kTfLiteOk;
 }
 

@@ -28,7 +28,7 @@ bool CheckQuantization(PrepareContext &context, const Tensor &x, const Tensor &y
     const float difference = x.scale - y.scale;
     if (difference > kScaleTolerance || difference < -kScaleTolerance ||
         x.zero_point != y.zero_point) {
-        context.Fail("input and output differ in scale or zero point, which pools cannot convert");
+        context.Fail("input and output differ in scale or zero point");
         return false;
     }
     return true;
@@ -63,7 +63,7 @@ TfLiteStatus Prepare(PrepareContext &context) {
                      &pool->pad_top) ||
         !SolveWindow(pool->in_w, pool->kernel_w, pool->stride_w, &dilation, kind, &pool->out_w,
                      &pool->pad_left)) {
-        return context.Fail("the window does not fit into the input");
+        return context.Fail("the window does not fit the input");
     }
     const int32_t dims[4] = {pool->batch, pool->out_h, pool->out_w, pool->channels};
     const uint64_t pixels = static_cast<uint64_t>(Inside(pool->kernel_h, pool->in_h)) *

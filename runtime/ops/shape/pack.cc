@@ -24,7 +24,7 @@ TfLiteStatus Prepare(PrepareContext &context) {
     }
     const Tensor first = context.input(0), y = context.output(0);
     if (first.rank == kMaxRank || !CheckAxis(context, options.I32(kAxis), first.rank + 1, &axis)) {
-        return context.Fail("no dimension can be added there");
+        return context.Fail("a dimension cannot be added there");
     }
     for (int i = 0; i < inputs; ++i) {
         const Tensor x = context.input(i);

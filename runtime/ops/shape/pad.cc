@@ -74,9 +74,8 @@ TfLiteStatus PreparePadV2(PrepareContext &context) {
     if (!CheckCopy(context, fill, y) || !CheckSameQuantization(context, fill, y)) {
         return kTfLiteError;
     }
-    return fill.elements() == 1
-               ? kTfLiteOk
-               : context.Fail("%d values to fill with, expected one", fill.elements());
+    return fill.elements() == 1 ? kTfLiteOk
+                                : context.Fail("%d fill values, expected one", fill.elements());
 }
 
 TfLiteStatus Run(InvokeContext &context, const void *fill) {

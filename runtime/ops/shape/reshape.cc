@@ -58,7 +58,7 @@ TfLiteStatus PrepareReshape(PrepareContext &context) {
     if (shape.is_constant) {
         return Resolves(shape.as<int32_t>(), shape.elements(), y.dims, y.rank)
                    ? kTfLiteOk
-                   : context.Fail("the output has another shape than input 1 says");
+                   : context.Fail("the output does not have the shape in input 1");
     }
     params->dynamic = true;
     params->rank = y.rank;
@@ -84,7 +84,8 @@ TfLiteStatus PrepareSqueeze(PrepareContext &context) {
             return kTfLiteError;
         }
         if (x.dims[axis] != 1) {
-            return context.Fail("dimension %d of %d elements cannot go", axis, x.dims[axis]);
+            return context.Fail("dimension %d of %d elements cannot be removed", axis,
+                                x.dims[axis]);
         }
         mask |= 1u << axis;
     }
@@ -109,7 +110,7 @@ TfLiteStatus PrepareExpandDims(PrepareContext &context) {
     }
     const Tensor x = context.input(0);
     if (x.rank == kMaxRank || !CheckAxis(context, axes[0], x.rank + 1, &axis)) {
-        return context.Fail("no dimension can be added there");
+        return context.Fail("a dimension cannot be added there");
     }
     int32_t dims[kMaxRank];
     for (int i = 0; i <= x.rank; ++i) {

@@ -14,9 +14,9 @@
 // WPCONVERT_ARENA_NBYTES the arena's size.
 #include <stdint.h>
 
-#include "line.h"
 #include "model.h"
 #include "port.h"
+#include "protocol.h"
 #include "wpconvert/codecs.h"
 #include "wpconvert/micro_interpreter.h"
 #include "wpconvert/micro_mutable_op_resolver.h"
@@ -24,21 +24,6 @@
 namespace {
 
 alignas(16) __attribute__((section(".bss.arena"))) uint8_t arena[WPCONVERT_ARENA_NBYTES];
-
-void Print(const char *what, uint64_t value) {
-    line out;
-    line_begin(&out, what);
-    line_decimal(&out, value);
-    line_end(&out);
-}
-
-int Fail(const char *text) {
-    line out;
-    line_begin(&out, "wp:error ");
-    line_text(&out, text);
-    line_end(&out);
-    return 1;
-}
 
 // Memory is not zero when a device wakes up: what relies on it must fail here, not there.
 void PaintArena() {

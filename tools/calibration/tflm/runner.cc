@@ -1,9 +1,9 @@
 // Runs a model on a board in TensorFlow Lite Micro: what runtime/ports/common/runner.cc does, for its interpreter.
 #include <stdint.h>
 
-#include "line.h"
 #include "model.h"
 #include "port.h"
+#include "protocol.h"
 #include "tensorflow/lite/micro/kernels/add.h"
 #include "tensorflow/lite/micro/kernels/conv.h"
 #include "tensorflow/lite/micro/kernels/depthwise_conv.h"
@@ -51,21 +51,6 @@ class Resolver : public tflite::MicroMutableOpResolver<MODEL_OPERATORS> {
     TfLiteStatus AddSoftmax() { return Base::AddSoftmax(tflite::Register_SOFTMAX_INT8()); }
     TfLiteStatus AddTranspose() { return Base::AddTranspose(tflite::Register_TRANSPOSE_INT8()); }
 };
-
-void Print(const char *what, uint64_t value) {
-    line out;
-    line_begin(&out, what);
-    line_decimal(&out, value);
-    line_end(&out);
-}
-
-int Fail(const char *text) {
-    line out;
-    line_begin(&out, "wp:error ");
-    line_text(&out, text);
-    line_end(&out);
-    return 1;
-}
 
 bool RunSample(tflite::MicroInterpreter &interpreter, int inputs, int outputs) {
     for (size_t i = 0; i < interpreter.inputs_size(); ++i) {
