@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "wpk/arch.h"
+
+WPK_BEGIN_C
 
 enum { WPK_TABLE_NBYTES = 256 };
 
@@ -51,8 +51,6 @@ void wpk_hard_swish_table(int8_t *table, const wpk_hard_swish *params);
 void wpk_logistic_table(int8_t *table, int32_t input_zero_point, int32_t multiplier, int32_t shift);
 void wpk_tanh_table(int8_t *table, int32_t input_zero_point, int32_t multiplier, int32_t shift);
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif /* WPK_ACTIVATIONS_H_ */

@@ -3,8 +3,7 @@
 #ifndef WPK_ARCH_H
 #define WPK_ARCH_H
 
-#if defined(WPK_MVE) /* All names are given: planning for a core that this does not run on. */
-#elif defined(WPK_PORTABLE)
+#if defined(WPK_PORTABLE)
 #define WPK_MVE 0
 #define WPK_DSP 0
 #define WPK_THUMB2 0
@@ -25,6 +24,19 @@
 #define WPK_DSP 0
 #define WPK_THUMB2 0
 #endif
+
+/* Around declarations: for C++. */
+#ifdef __cplusplus
+#define WPK_BEGIN_C extern "C" {
+#define WPK_END_C }
+#else
+#define WPK_BEGIN_C
+#define WPK_END_C
+#endif
+
+/* Functions for which the compiler's own choice is slower, or takes more flash. */
+#define WPK_INLINE static inline __attribute__((always_inline))
+#define WPK_NOINLINE static __attribute__((noinline))
 
 /* Whether float arithmetic is cheap. The other path can be compiled for a host as well, to be
  * tested there. */

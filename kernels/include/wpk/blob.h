@@ -4,11 +4,10 @@
 
 #include <stdint.h>
 
+#include "wpk/arch.h"
 #include "wpk/status.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+WPK_BEGIN_C
 
 #define WPK_MAX_SECTIONS 8
 
@@ -33,8 +32,6 @@ typedef struct {
  * WPK_BAD_BLOB. */
 wpk_status wpk_blob_parse(const uint8_t *data, uint32_t nbytes, wpk_blob *blob);
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif

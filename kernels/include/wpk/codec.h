@@ -9,9 +9,7 @@
 #include "wpk/blob.h"
 #include "wpk/status.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+WPK_BEGIN_C
 
 /* Where a decoder stands. Start with all zeros but the tables: that is row 0 of any blob. */
 typedef struct {
@@ -112,8 +110,6 @@ enum {
 /* The first members of the object of a codec. */
 #define WPK_CODEC_IDENTITY(codec) .name = #codec, .number = WPK_CODEC_NUMBER_##codec
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif

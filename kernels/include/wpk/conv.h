@@ -4,13 +4,12 @@
 
 #include <stdint.h>
 
+#include "wpk/arch.h"
 #include "wpk/plan.h"
 #include "wpk/table.h"
 #include "wpk/weights.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+WPK_BEGIN_C
 
 /* All ≥ 1, except pads, which are ≥ 0. Activations are [batch, in_h, in_w, in_c] and
  * [batch, out_h, out_w, out_c]. in_c is a multiple of kernel_c, out_c one of in_c / kernel_c, the
@@ -40,8 +39,6 @@ uint32_t wpk_conv_plan_for(wpk_core core, const wpk_conv_shape *shape, const wpk
 void wpk_conv_s8(const wpk_conv_shape *shape, const wpk_weights *weights, const wpk_plan *plan,
                  const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch);
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif

@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "wpk/arch.h"
+
+WPK_BEGIN_C
 
 /* A view of x as a tensor of five dimensions, outermost first, unused ones of size 1. Strides and
  * `first` (the element at index 0, 0, …) are in elements of x and may be negative. */
@@ -31,8 +31,6 @@ typedef struct {
 void wpk_pad_copy(const wpk_pad *pad, uint32_t element_nbytes, const void *fill, const void *x,
                   void *y);
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif /* WPK_COPY_H_ */

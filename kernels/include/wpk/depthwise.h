@@ -5,13 +5,12 @@
 
 #include <stdint.h>
 
+#include "wpk/arch.h"
 #include "wpk/conv.h"
 #include "wpk/table.h"
 #include "wpk/weights.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+WPK_BEGIN_C
 
 /* Scratch of wpk_depthwise_s8 in bytes; UINT32_MAX if it would not fit 32 bits. */
 uint32_t wpk_depthwise_scratch_nbytes(const wpk_conv_shape *shape, const wpk_weights *weights);
@@ -27,8 +26,6 @@ uint32_t wpk_depthwise_scratch_nbytes_for(wpk_core core, const wpk_conv_shape *s
 void wpk_depthwise_s8(const wpk_conv_shape *shape, const wpk_weights *weights,
                       const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch);
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif /* WPK_DEPTHWISE_H_ */

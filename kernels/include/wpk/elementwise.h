@@ -5,11 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "wpk/arch.h"
 #include "wpk/weights.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+WPK_BEGIN_C
 
 /* One pass over n elements: x1 and x2 advance by step1 and step2, each 0 or 1. y may be x1 or x2
  * where that advances by 1. */
@@ -56,8 +55,6 @@ typedef struct {
 void wpk_mul_s8(const void *params /* wpk_product */, const int8_t *x1, int32_t step1,
                 const int8_t *x2, int32_t step2, int8_t *y, int32_t n);
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif /* WPK_ELEMENTWISE_H_ */

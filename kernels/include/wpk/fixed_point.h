@@ -8,9 +8,9 @@
 
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "wpk/arch.h"
+
+WPK_BEGIN_C
 
 /* exp(a) in Q0 for a ≤ 0 in Q(integer_bits), integer_bits 0 … 5. */
 int32_t wpk_exp_on_negative_values(int32_t a, int32_t integer_bits);
@@ -24,8 +24,6 @@ int32_t wpk_logistic_q4(int32_t a);
 /* tanh(a) in Q0 for a in Q4. */
 int32_t wpk_tanh_q4(int32_t a);
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif /* WPK_FIXED_POINT_H_ */

@@ -4,13 +4,12 @@
 
 #include <stdint.h>
 
+#include "wpk/arch.h"
 #include "wpk/plan.h"
 #include "wpk/table.h"
 #include "wpk/weights.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+WPK_BEGIN_C
 
 /* Plan a layer, once. Returns the scratch of wpk_fully_connected_s8 in bytes; UINT32_MAX if it
  * would not fit 32 bits. */
@@ -26,8 +25,6 @@ uint32_t wpk_fully_connected_plan_for(wpk_core core, uint32_t batch, const wpk_w
 void wpk_fully_connected_s8(uint32_t batch, const wpk_weights *weights, const wpk_plan *plan,
                             const wpk_requant *requant, const int8_t *x, int8_t *y, void *scratch);
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif

@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "wpk/arch.h"
+
+WPK_BEGIN_C
 
 /* Activations are [batch, in_h, in_w, channels] and [batch, out_h, out_w, channels]. Sizes and
  * strides ≥ 1, pads ≥ 0; every window holds at least one pixel of the image, and at most
@@ -24,8 +24,6 @@ void wpk_max_pool_s8(const wpk_pooling *params, const int8_t *x, int8_t *y);
 /* Mean of the pixels inside the image, halves away from zero, clamped. */
 void wpk_average_pool_s8(const wpk_pooling *params, const int8_t *x, int8_t *y);
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif /* WPK_POOLING_H_ */

@@ -4,11 +4,10 @@
 
 #include <stdint.h>
 
+#include "wpk/arch.h"
 #include "wpk/plan.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+WPK_BEGIN_C
 
 /* y = x / scale in float32, rounded half away from zero, plus the zero point, saturated. NaN
  * becomes the zero point. scale > 0 and finite. */
@@ -23,8 +22,6 @@ uint32_t wpk_dequantise_scratch_nbytes_for(wpk_core core, uint32_t n);
 void wpk_dequantise_s8_f32(float scale, int32_t zero_point, const int8_t *x, float *y, uint32_t n,
                            void *scratch);
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif /* WPK_QUANTISE_H_ */

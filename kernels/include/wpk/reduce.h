@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "wpk/arch.h"
+
+WPK_BEGIN_C
 
 /* Dimensions that stay and dimensions that are reduced, outermost first, with the distance between
  * neighbours in elements of x; unused ones have size 1. Outputs follow one another in the order of
@@ -31,8 +31,6 @@ void wpk_reduce_max_s8(const wpk_reduce *shape, const int8_t *x, int8_t *y);
 /* A NaN never wins; without any number above it the result is the lowest finite float. */
 void wpk_reduce_max_f32(const wpk_reduce *shape, const float *x, float *y);
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif /* WPK_REDUCE_H_ */

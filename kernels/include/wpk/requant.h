@@ -4,11 +4,10 @@
 
 #include <stdint.h>
 
+#include "wpk/arch.h"
 #include "wpk/table.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+WPK_BEGIN_C
 
 /* ⌊(a · b + 2^30) / 2^31⌋ for any a and b ≥ 0; the result is above −2^31. */
 static inline int32_t wpk_high_multiply(int32_t a, int32_t b) {
@@ -49,8 +48,6 @@ static inline int32_t wpk_bias(const wpk_requant *requant, uint32_t c) {
     return requant->bias == 0 ? 0 : requant->bias[c];
 }
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif

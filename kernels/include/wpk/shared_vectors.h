@@ -5,11 +5,10 @@
 
 #include <stdint.h>
 
+#include "wpk/arch.h"
 #include "wpk/status.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+WPK_BEGIN_C
 
 enum { WPK_SV_LANES = 8, WPK_SV_MAX_SIZE = 256, WPK_SV_PATTERNS = 256 };
 
@@ -40,8 +39,6 @@ uint32_t wpk_sv_lut_nbytes(const wpk_shared_vectors *shared);
 /* Write the table, in the form in which it is stored; `lut` is aligned to 4 bytes. */
 void wpk_sv_build_lut(const wpk_shared_vectors *shared, uint8_t *lut);
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif

@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "wpk/arch.h"
+
+WPK_BEGIN_C
 
 /* Below this depth the sum of the exponentials, each up to 2^19, is sure to fit 32 bits. */
 #define WPK_SOFTMAX_MAX_DEPTH 4095
@@ -23,8 +23,6 @@ uint32_t wpk_softmax_scratch_nbytes(const wpk_softmax *params);
 /* scratch: aligned to 4 bytes. y may be x. */
 void wpk_softmax_s8(const wpk_softmax *params, const int8_t *x, int8_t *y, void *scratch);
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif /* WPK_SOFTMAX_H_ */

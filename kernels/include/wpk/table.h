@@ -5,11 +5,10 @@
 
 #include <stdint.h>
 
+#include "wpk/arch.h"
 #include "wpk/status.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+WPK_BEGIN_C
 
 /* Output channel c is
  *     acc = bias[c] + Σ w · (x − input_offset)                     int32, wrapping
@@ -48,8 +47,6 @@ uint32_t wpk_table_scratch_nbytes(const wpk_table *table);
  * which is aligned to 16 bytes. Returns the end of the scratch that was used. */
 void *wpk_table_unpack(const wpk_table *table, void *scratch, wpk_requant *requant);
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif

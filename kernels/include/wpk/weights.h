@@ -5,11 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wpk/arch.h"
 #include "wpk/codec.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+WPK_BEGIN_C
 
 /* An int8 matrix [rows, cols]. Convolution and fully connected: a row per output channel.
  * Depthwise: a row per tap. */
@@ -48,8 +47,6 @@ static inline wpk_cursor wpk_first_row(const wpk_weights *weights, void *tables)
     return cursor;
 }
 
-#ifdef __cplusplus
-}
-#endif
+WPK_END_C
 
 #endif

@@ -12,13 +12,12 @@ typedef struct {
 
 static inline reader reader_of(const wpk_fields *fields) {
     const uint32_t lead = (uintptr_t)fields->stream & 3;
-    const reader r = {
+    return (reader){
         (const uint32_t *)(const void *)(fields->stream - lead),
         vaddq_n_u32(vmulq_n_u32(vidupq_n_u32(0, 1), fields->width), 8 * lead),
         vdupq_n_u32((uint32_t)((UINT64_C(1) << fields->width) - 1)),
         fields->width,
     };
-    return r;
 }
 
 /* The next four fields, of at least one bit. A field lies in the word of its first bit and in that
@@ -78,20 +77,9 @@ static uint32_t many_scaled(const wpk_fields *fields, wpk_factor factor, int32_t
 
 #else
 
-static uint32_t many_words(const wpk_fields *fields, int32_t *to) {
-    (void)fields, (void)to;
-    return 0;
-}
-
-static uint32_t many_bytes(const wpk_fields *fields, int8_t *to) {
-    (void)fields, (void)to;
-    return 0;
-}
-
-static uint32_t many_scaled(const wpk_fields *fields, wpk_factor factor, int32_t *to) {
-    (void)fields, (void)factor, (void)to;
-    return 0;
-}
+#define many_words(fields, to) 0
+#define many_bytes(fields, to) 0
+#define many_scaled(fields, factor, to) 0
 
 #endif
 

@@ -15,9 +15,8 @@ static inline wpk_levels wpk_levels_of(uint32_t act_bits, int8_t zero_point) {
     /* So that the zero point lies in the middle of what becomes its level. */
     const uint32_t middle = drop == 0 ? 0 : 1u << (drop - 1);
     const uint32_t round = (middle - (uint32_t)(zero_point + 128)) & ((1u << drop) - 1);
-    const wpk_levels levels = {128 + (int32_t)round, (1 << act_bits) - 1, 1 << (act_bits - 1),
-                               act_bits, drop};
-    return levels;
+    return (wpk_levels){128 + (int32_t)round, (1 << act_bits) - 1, 1 << (act_bits - 1), act_bits,
+                        drop};
 }
 
 static inline int8_t wpk_level(const wpk_levels *levels, int8_t x) {

@@ -28,7 +28,7 @@ typedef struct {
 } layout;
 
 static layout layout_of(const uint8_t *data) {
-    const layout l = {
+    return (layout){
         .channels = wpk_load_u32(data + 16),
         .multipliers = data[5] & FLAG_PER_TENSOR ? 1 : wpk_load_u32(data + 16),
         .bias_width = data[6],
@@ -40,7 +40,6 @@ static layout layout_of(const uint8_t *data) {
         .shift_base = (int8_t)data[9],
         .scaled = (data[5] & FLAG_SCALED) != 0,
     };
-    return l;
 }
 
 /* Whether every multiplier is below 2^31, or can be asked for. */
@@ -82,8 +81,7 @@ wpk_status wpk_table_parse(const uint8_t *data, uint32_t nbytes, wpk_table *tabl
             return WPK_BAD_TABLE;
         }
     }
-    const wpk_table parsed = {data, l.channels, (int8_t)data[10], (int8_t)data[11]};
-    *table = parsed;
+    *table = (wpk_table){data, l.channels, (int8_t)data[10], (int8_t)data[11]};
     return WPK_OK;
 }
 
@@ -98,9 +96,8 @@ uint32_t wpk_table_scratch_nbytes(const wpk_table *table) {
 
 /* The stream behind another one. */
 static wpk_fields behind(const wpk_fields *before, uint32_t count, uint32_t width, uint32_t base) {
-    const wpk_fields fields = {before->stream + wpk_fields_nbytes(before->count, before->width),
-                               count, width, base};
-    return fields;
+    return (wpk_fields){before->stream + wpk_fields_nbytes(before->count, before->width), count,
+                        width, base};
 }
 
 void *wpk_table_unpack(const wpk_table *table, void *scratch, wpk_requant *requant) {
@@ -119,7 +116,7 @@ void *wpk_table_unpack(const wpk_table *table, void *scratch, wpk_requant *requa
     }
     fields = behind(&fields, l.multipliers, l.shift_width, (uint32_t)l.shift_base);
     wpk_fields_to_bytes(fields, shift);
-    const wpk_requant unpacked = {
+    *requant = (wpk_requant){
         .channels = l.channels,
         .multipliers = l.multipliers,
         .bias = bias,
@@ -131,6 +128,5 @@ void *wpk_table_unpack(const wpk_table *table, void *scratch, wpk_requant *requa
         .activation_max = (int8_t)data[13],
         .input_offset = 0,
     };
-    *requant = unpacked;
     return (uint8_t *)scratch + arrays_nbytes(&l);
 }

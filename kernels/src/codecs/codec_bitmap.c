@@ -65,9 +65,8 @@ static inline reader open_row(const wpk_blob *blob, wpk_cursor *cursor, uint32_t
             ones(blob->section[SECTION_BITS] + cursor->row * nbytes, (row - cursor->row) * nbytes);
         cursor->row = row;
     }
-    const reader r = {blob->section[SECTION_BITS] + row * nbytes,
-                      (const int8_t *)blob->section[WPK_SECTION_VALUES] + cursor->at[0]};
-    return r;
+    return (reader){blob->section[SECTION_BITS] + row * nbytes,
+                    (const int8_t *)blob->section[WPK_SECTION_VALUES] + cursor->at[0]};
 }
 
 static inline void close_row(const wpk_blob *blob, const reader *r, wpk_cursor *cursor) {

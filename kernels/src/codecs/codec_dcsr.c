@@ -97,8 +97,8 @@ static wpk_status check(const wpk_blob *blob) {
 }
 
 /* To the row `first`, over the rows before it in its block. */
-static void seek(const wpk_blob *blob, const wpk_counts *counts, wpk_cursor *cursor,
-                 uint32_t first) {
+WPK_NOINLINE void seek(const wpk_blob *blob, const wpk_counts *counts, wpk_cursor *cursor,
+                       uint32_t first) {
     wpk_sparse_seek_block(blob, cursor, first, STREAMS);
     for (; cursor->row < first; ++cursor->row) {
         const uint32_t count = wpk_count(counts, cursor->row);
@@ -108,6 +108,15 @@ static void seek(const wpk_blob *blob, const wpk_counts *counts, wpk_cursor *cur
             cursor->at[MASK] += bits_of_nibble(planes);
         }
     }
+}
+
+/* The counts, with the cursor at a row. */
+static inline wpk_counts counts_at(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row) {
+    const wpk_counts counts = wpk_counts_of(blob);
+    if (cursor->row != row) {
+        seek(blob, &counts, cursor, row);
+    }
+    return counts;
 }
 
 /* A row that is being read, group by group. */
@@ -122,7 +131,7 @@ typedef struct {
 static inline reader open_row(const wpk_blob *blob, const wpk_counts *counts,
                               const wpk_cursor *cursor) {
     const uint32_t count = wpk_count(counts, cursor->row);
-    const reader r = {
+    return (reader){
         .nibbles = blob->section[SECTION_NIBBLES],
         .planes = blob->section[SECTION_PLANES],
         .value = (const int8_t *)blob->section[WPK_SECTION_VALUES] + cursor->at[ELEMENT],
@@ -132,7 +141,6 @@ static inline reader open_row(const wpk_blob *blob, const wpk_counts *counts,
         .left = count,
         .slope = slope_of(blob->cols, count),
     };
-    return r;
 }
 
 static inline void close_row(const wpk_blob *blob, const reader *r, uint32_t count,
@@ -151,10 +159,7 @@ static inline void close_row(const wpk_blob *blob, const reader *r, uint32_t cou
 
 static void decode(const wpk_blob *blob, wpk_cursor *cursor, uint32_t first, uint32_t count,
                    int8_t *dst, uint32_t stride) {
-    const wpk_counts counts = wpk_counts_of(blob);
-    if (cursor->row != first) {
-        seek(blob, &counts, cursor, first);
-    }
+    const wpk_counts counts = counts_at(blob, cursor, first);
     wpk_cursor at = *cursor;
     wpk_fill(dst, 0, count * stride);
     for (; count > 0; --count, dst += stride) {
@@ -167,10 +172,7 @@ static void decode(const wpk_blob *blob, wpk_cursor *cursor, uint32_t first, uin
 }
 
 static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const int8_t *x) {
-    const wpk_counts counts = wpk_counts_of(blob);
-    if (cursor->row != row) {
-        seek(blob, &counts, cursor, row);
-    }
+    const wpk_counts counts = counts_at(blob, cursor, row);
     reader r = open_row(blob, &counts, cursor);
     const uint32_t elements = r.left;
     const int32_t sum = dot_row(&r, x);
@@ -180,10 +182,7 @@ static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const
 
 static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uint32_t scale,
                      wpk_entry *entries, uint32_t capacity) {
-    const wpk_counts counts = wpk_counts_of(blob);
-    if (cursor->row != row) {
-        seek(blob, &counts, cursor, row);
-    }
+    const wpk_counts counts = counts_at(blob, cursor, row);
     reader r = open_row(blob, &counts, cursor);
     const uint32_t elements = r.left;
     if (elements > capacity) {
@@ -198,10 +197,7 @@ static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uin
 
 static uint32_t to_groups(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, wpk_group *group,
                           uint32_t capacity) {
-    const wpk_counts counts = wpk_counts_of(blob);
-    if (cursor->row != row) {
-        seek(blob, &counts, cursor, row);
-    }
+    const wpk_counts counts = counts_at(blob, cursor, row);
     reader r = open_row(blob, &counts, cursor);
     const uint32_t elements = r.left, count = (elements + LANES - 1) / LANES;
     if (count > capacity) {

@@ -63,14 +63,13 @@ static wpk_status check(const wpk_blob *blob) {
 static inline wpk_packed_row open_row(const wpk_blob *blob, uint32_t row) {
     const int8_t *const table = (const int8_t *)blob->section[SECTION_TABLE];
     const uint32_t mapping = mapping_of(blob);
-    const wpk_packed_row s = {
+    return (wpk_packed_row){
         .codes = blob->section[SECTION_CODES] + row * row_nbytes(blob),
         .table = mapping == TABLE        ? table
                  : mapping == ROW_TABLES ? table + (row << bits_of(blob))
                                          : NULL,
         .base = base_of(blob),
     };
-    return s;
 }
 
 static void decode(const wpk_blob *blob, wpk_cursor *cursor, uint32_t first, uint32_t count,

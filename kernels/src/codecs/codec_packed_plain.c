@@ -7,7 +7,7 @@
 #if !WPK_MVE
 
 /* Four codes in the lowest bits of a word to its four bytes. */
-static inline __attribute__((always_inline)) uint32_t spread(uint32_t codes, uint32_t bits) {
+WPK_INLINE uint32_t spread(uint32_t codes, uint32_t bits) {
     const uint32_t one = ((1u << bits) - 1) * 0x00010001u, two = (1u << 2 * bits) - 1;
     if (bits == 2 || bits == 4) {
         /* A shift moves nothing onto what stays. */
@@ -20,8 +20,7 @@ static inline __attribute__((always_inline)) uint32_t spread(uint32_t codes, uin
 }
 
 /* Eight codes, the bytes of `at`, to two words. */
-static inline __attribute__((always_inline)) void load_codes(const uint8_t *at, uint32_t bits,
-                                                             uint32_t *codes) {
+WPK_INLINE void load_codes(const uint8_t *at, uint32_t bits, uint32_t *codes) {
     uint32_t first, last;
     if (bits >= 4) {
         first = wpk_load_u32(at);
@@ -35,7 +34,7 @@ static inline __attribute__((always_inline)) void load_codes(const uint8_t *at, 
     codes[1] = spread(last, bits);
 }
 
-static __attribute__((noinline)) uint32_t look_up(uint32_t codes, const uint8_t *table) {
+WPK_NOINLINE uint32_t look_up(uint32_t codes, const uint8_t *table) {
     return table[codes & 0xff] | (uint32_t)table[codes >> 8 & 0xff] << 8 |
            (uint32_t)table[codes >> 16 & 0xff] << 16 | (uint32_t)table[codes >> 24] << 24;
 }
@@ -51,8 +50,8 @@ static inline uint32_t values_of(uint32_t codes, wpk_packed_row s) {
 }
 
 /* The last, at most 7, weights of a row. */
-static __attribute__((noinline)) void load_rest(const uint8_t *at, uint32_t bits, uint32_t count,
-                                                wpk_packed_row s, int8_t *weights) {
+WPK_NOINLINE void load_rest(const uint8_t *at, uint32_t bits, uint32_t count, wpk_packed_row s,
+                            int8_t *weights) {
     uint8_t bytes[8] = {0};
     uint32_t codes[2];
     for (uint32_t i = 0; i < (count * bits + 7) / 8; ++i) {
@@ -63,8 +62,7 @@ static __attribute__((noinline)) void load_rest(const uint8_t *at, uint32_t bits
     wpk_store_u32(weights + 4, values_of(codes[1], s));
 }
 
-static inline __attribute__((always_inline)) void unpack_width(wpk_packed_row s, uint32_t bits,
-                                                               uint32_t cols, int8_t *dst) {
+WPK_INLINE void unpack_width(wpk_packed_row s, uint32_t bits, uint32_t cols, int8_t *dst) {
     const uint8_t *at = s.codes;
     for (uint32_t groups = cols / 8; groups > 0; --groups, at += bits, dst += 8) {
         uint32_t codes[2];
@@ -103,8 +101,7 @@ static inline uint32_t dot_four(uint32_t w, const int8_t *x, uint32_t acc) {
 #endif
 }
 
-static inline __attribute__((always_inline)) int32_t dot_width(wpk_packed_row s, uint32_t bits,
-                                                               uint32_t cols, const int8_t *x) {
+WPK_INLINE int32_t dot_width(wpk_packed_row s, uint32_t bits, uint32_t cols, const int8_t *x) {
     const uint8_t *at = s.codes;
     uint32_t acc = 0;
     for (uint32_t groups = cols / 8; groups > 0; --groups, at += bits, x += 8) {

@@ -44,6 +44,25 @@ static wpk_status check(const wpk_blob *blob) {
     return cursor.at[0] == total ? WPK_OK : WPK_BAD_BLOB;
 }
 
+/* Does `act` with the step and the weight of each element [begin, end), two to a byte of steps. */
+#define FOR_EACH_ELEMENT(blob, begin, end, act)                                              \
+    do {                                                                                     \
+        const int8_t *value = (const int8_t *)(blob)->section[WPK_SECTION_VALUES] + (begin); \
+        const int8_t *const last = value + ((end) - (begin));                                \
+        const uint8_t *steps = (blob)->section[SECTION_STEPS] + (begin) / 2;                 \
+        if (((begin)&1) != 0 && value < last) {                                              \
+            act(*steps++ & 15, *value++);                                                    \
+        }                                                                                    \
+        for (; last - value >= 2; value += 2) {                                              \
+            const uint32_t pair = *steps++;                                                  \
+            act(pair >> 4, value[0]);                                                        \
+            act(pair & 15, value[1]);                                                        \
+        }                                                                                    \
+        if (value < last) {                                                                  \
+            act(*steps >> 4, *value);                                                        \
+        }                                                                                    \
+    } while (0)
+
 #if WPK_MVE
 
 enum { LANES = 16 };
@@ -141,50 +160,17 @@ static void group_row(const wpk_blob *blob, uint32_t begin, uint32_t left, wpk_g
 #else
 
 static void decode_row(const wpk_blob *blob, uint32_t begin, uint32_t end, int8_t *row) {
-    const int8_t *value = (const int8_t *)blob->section[WPK_SECTION_VALUES] + begin;
-    const int8_t *const last = (const int8_t *)blob->section[WPK_SECTION_VALUES] + end;
-    const uint8_t *step = blob->section[SECTION_STEPS] + begin / 2;
     /* A filler stores its 0 like any other element: the weight after it may lie at the same column
      * and is stored later, otherwise the 0 is right. */
-    if ((begin & 1) != 0 && value < last) {
-        row += *step++ & 15;
-        *row = *value++;
-    }
-    while (last - value >= 2) {
-        const uint32_t pair = *step++;
-        row += pair >> 4;
-        *row = value[0];
-        row += pair & 15;
-        *row = value[1];
-        value += 2;
-    }
-    if (value < last) {
-        row += *step >> 4;
-        *row = *value;
-    }
+#define STORE(step, weight) row += (step), *row = (weight)
+    FOR_EACH_ELEMENT(blob, begin, end, STORE);
 }
 
 static int32_t dot_row(const wpk_blob *blob, uint32_t begin, uint32_t end, const int8_t *x) {
-    const int8_t *value = (const int8_t *)blob->section[WPK_SECTION_VALUES] + begin;
-    const int8_t *const last = value + (end - begin);
-    const uint8_t *step = blob->section[SECTION_STEPS] + begin / 2;
     uint32_t acc = 0;
     /* Fillers have the value 0. */
-    if ((begin & 1) != 0 && value < last) {
-        x += *step++ & 15;
-        acc += (uint32_t)(*x * *value++);
-    }
-    while (last - value >= 2) {
-        const uint32_t pair = *step++;
-        x += pair >> 4;
-        acc += (uint32_t)(*x * value[0]);
-        x += pair & 15;
-        acc += (uint32_t)(*x * value[1]);
-        value += 2;
-    }
-    if (value < last) {
-        acc += (uint32_t)(x[*step >> 4] * *value);
-    }
+#define MULTIPLY(step, weight) x += (step), acc += (uint32_t)(*x * (weight))
+    FOR_EACH_ELEMENT(blob, begin, end, MULTIPLY);
     return (int32_t)acc;
 }
 
@@ -198,12 +184,18 @@ static void seek(const wpk_blob *blob, const wpk_counts *counts, wpk_cursor *cur
     }
 }
 
+/* The counts, with the cursor at a row. */
+static inline wpk_counts counts_at(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row) {
+    const wpk_counts counts = wpk_counts_of(blob);
+    if (cursor->row != row) {
+        seek(blob, &counts, cursor, row);
+    }
+    return counts;
+}
+
 static void decode(const wpk_blob *blob, wpk_cursor *cursor, uint32_t first, uint32_t count,
                    int8_t *dst, uint32_t stride) {
-    const wpk_counts counts = wpk_counts_of(blob);
-    if (cursor->row != first) {
-        seek(blob, &counts, cursor, first);
-    }
+    const wpk_counts counts = counts_at(blob, cursor, first);
     wpk_fill(dst, 0, count * stride);
     for (uint32_t r = 0; r < count; ++r, ++cursor->row) {
         const uint32_t end = cursor->at[0] + wpk_count(&counts, cursor->row);
@@ -224,41 +216,23 @@ static inline void add_entry(wpk_entry **entry, uint32_t step, uint32_t scale, u
 
 static uint32_t list(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, uint32_t scale,
                      wpk_entry *entries, uint32_t capacity) {
-    const wpk_counts counts = wpk_counts_of(blob);
-    if (cursor->row != row) {
-        seek(blob, &counts, cursor, row);
-    }
+    const wpk_counts counts = counts_at(blob, cursor, row);
     const uint32_t count = wpk_count(&counts, row);
     if (count > capacity) {
         return WPK_NO_ROOM;
     }
     const uint32_t begin = cursor->at[0], end = begin + count;
-    const int8_t *value = (const int8_t *)blob->section[WPK_SECTION_VALUES] + begin;
-    const int8_t *const last = value + count;
-    const uint8_t *steps = blob->section[SECTION_STEPS] + begin / 2;
     uint32_t offset = 0;
     wpk_entry *entry = entries;
-    if ((begin & 1) != 0 && value < last) {
-        add_entry(&entry, *steps++ & 15, scale, &offset, *value++);
-    }
-    for (; last - value >= 2; value += 2) {
-        const uint32_t pair = *steps++;
-        add_entry(&entry, pair >> 4, scale, &offset, value[0]);
-        add_entry(&entry, pair & 15, scale, &offset, value[1]);
-    }
-    if (value < last) {
-        add_entry(&entry, *steps >> 4, scale, &offset, *value);
-    }
+#define ADD(step, weight) add_entry(&entry, step, scale, &offset, weight)
+    FOR_EACH_ELEMENT(blob, begin, end, ADD);
     cursor->at[0] = end;
     cursor->row = row + 1;
     return (uint32_t)(entry - entries);
 }
 
 static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const int8_t *x) {
-    const wpk_counts counts = wpk_counts_of(blob);
-    if (cursor->row != row) {
-        seek(blob, &counts, cursor, row);
-    }
+    const wpk_counts counts = counts_at(blob, cursor, row);
     const uint32_t begin = cursor->at[0], end = begin + wpk_count(&counts, row);
     cursor->at[0] = end;
     cursor->row = row + 1;
@@ -269,10 +243,7 @@ static int32_t dot(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, const
 
 static uint32_t to_groups(const wpk_blob *blob, wpk_cursor *cursor, uint32_t row, wpk_group *group,
                           uint32_t capacity) {
-    const wpk_counts counts = wpk_counts_of(blob);
-    if (cursor->row != row) {
-        seek(blob, &counts, cursor, row);
-    }
+    const wpk_counts counts = counts_at(blob, cursor, row);
     const uint32_t begin = cursor->at[0], elements = wpk_count(&counts, row);
     const uint32_t count = (elements + LANES - 1) / LANES;
     if (count > capacity) {

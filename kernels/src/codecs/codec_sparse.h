@@ -19,9 +19,8 @@ typedef struct {
 } wpk_counts;
 
 static inline wpk_counts wpk_counts_of(const wpk_blob *blob) {
-    const wpk_counts counts = {blob->section[WPK_SECTION_COUNTS], blob->flags & WPK_FLAG_COUNT_TYPE,
-                               blob->section_nbytes[WPK_SECTION_VALUES] / blob->rows};
-    return counts;
+    return (wpk_counts){blob->section[WPK_SECTION_COUNTS], blob->flags & WPK_FLAG_COUNT_TYPE,
+                        blob->section_nbytes[WPK_SECTION_VALUES] / blob->rows};
 }
 
 /* The stored elements of a row; of unchecked blobs any 32-bit number, which then is not below 2^31

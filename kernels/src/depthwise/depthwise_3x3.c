@@ -11,9 +11,8 @@
 
 /* A channel ready to multiply: weights and bias are doubled for the fast requantisation, which
  * takes a right shift in its range and a bias that keeps |acc| below 2^30, folded or not. */
-static __attribute__((noinline)) void prepare(wpk_dw_channel *channel, const wpk_conv_shape *s,
-                                              const int8_t *weights, const wpk_requant *requant,
-                                              int32_t c) {
+WPK_NOINLINE void prepare(wpk_dw_channel *channel, const wpk_conv_shape *s, const int8_t *weights,
+                          const wpk_requant *requant, int32_t c) {
     const uint32_t m = requant->multipliers == 1 ? 0 : (uint32_t)c;
     const int32_t limit = (1 << 30) - 2 * 9 * 128 * 128, bias = wpk_bias(requant, (uint32_t)c);
     wpk_fast_rescale rescale = {0, 0, 0};
@@ -48,14 +47,12 @@ typedef struct {
     int32_t multiplier, right, offset;
 } rescale;
 
-static inline __attribute__((always_inline)) int32_t finish(rescale r, int32_t acc) {
+WPK_INLINE int32_t finish(rescale r, int32_t acc) {
     return wpk_saturate_s8(wpk_rescale_fast(acc, r.multiplier, r.right, r.offset));
 }
 
-static inline __attribute__((always_inline)) void run(const wpk_dw_channel *channel,
-                                                      const wpk_dw_planes *planes,
-                                                      const wpk_dw_element *band, const output *out,
-                                                      int32_t stride) {
+WPK_INLINE void run(const wpk_dw_channel *channel, const wpk_dw_planes *planes,
+                    const wpk_dw_element *band, const output *out, int32_t stride) {
     const rescale r = {channel->multiplier, channel->right, channel->offset};
     const int32_t row_step = wpk_dw_row_step(planes), out_c = out->out_c, out_w = out->out_w;
     int8_t *y = out->y;
@@ -96,11 +93,9 @@ static inline __attribute__((always_inline)) void run(const wpk_dw_channel *chan
 }
 
 /* The same for a channel that the fast requantisation does not take. */
-static __attribute__((noinline)) void run_exactly(const wpk_dw_channel *channel,
-                                                  const wpk_dw_planes *planes,
-                                                  const wpk_dw_element *band, const output *out,
-                                                  int32_t stride, const wpk_requant *requant,
-                                                  uint32_t c) {
+WPK_NOINLINE void run_exactly(const wpk_dw_channel *channel, const wpk_dw_planes *planes,
+                              const wpk_dw_element *band, const output *out, int32_t stride,
+                              const wpk_requant *requant, uint32_t c) {
     const wpk_requant r = *requant;
     const int32_t multiplier = r.multiplier[r.multipliers == 1 ? 0 : c];
     const int32_t shift = r.shift[r.multipliers == 1 ? 0 : c];
@@ -124,23 +119,20 @@ static __attribute__((noinline)) void run_exactly(const wpk_dw_channel *channel,
     }
 }
 
-static __attribute__((noinline)) void run_stride1(const wpk_dw_channel *channel,
-                                                  const wpk_dw_planes *planes,
-                                                  const wpk_dw_element *band, const output *out) {
+WPK_NOINLINE void run_stride1(const wpk_dw_channel *channel, const wpk_dw_planes *planes,
+                              const wpk_dw_element *band, const output *out) {
     run(channel, planes, band, out, 1);
 }
 
-static __attribute__((noinline)) void run_stride2(const wpk_dw_channel *channel,
-                                                  const wpk_dw_planes *planes,
-                                                  const wpk_dw_element *band, const output *out) {
+WPK_NOINLINE void run_stride2(const wpk_dw_channel *channel, const wpk_dw_planes *planes,
+                              const wpk_dw_element *band, const output *out) {
     run(channel, planes, band, out, 2);
 }
 
 /* Rows [first, first + planes->rows) of the image, which may lie outside, for channels c … c +
  * lanes − 1. */
-static __attribute__((noinline)) void fill(const wpk_conv_shape *s, const wpk_dw_planes *planes,
-                                           wpk_dw_element *band, int32_t first, const int8_t *image,
-                                           int32_t lanes, int32_t zero_point) {
+WPK_NOINLINE void fill(const wpk_conv_shape *s, const wpk_dw_planes *planes, wpk_dw_element *band,
+                       int32_t first, const int8_t *image, int32_t lanes, int32_t zero_point) {
     /* SAME and VALID windows of 3 columns never need more than the image and `left` columns before
      * it; columns that no window reads are left out. */
     const int32_t room = planes->pitch - s->pad_left;

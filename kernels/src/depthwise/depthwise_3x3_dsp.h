@@ -59,9 +59,9 @@ static inline uint32_t wpk_dw_load(const int8_t *x, int32_t lanes) {
 
 /* One row of the band: `columns` pixels of x, in_c bytes apart, after `left` columns of the zero
  * point. */
-static inline __attribute__((always_inline)) void wpk_dw_fill_lanes(
-    const wpk_dw_planes *planes, wpk_dw_element *row, int32_t left, int32_t columns, int32_t lanes,
-    const int8_t *x, int32_t in_c, int32_t zero_point) {
+WPK_INLINE void wpk_dw_fill_lanes(const wpk_dw_planes *planes, wpk_dw_element *row, int32_t left,
+                                  int32_t columns, int32_t lanes, const int8_t *x, int32_t in_c,
+                                  int32_t zero_point) {
     const int32_t step = wpk_dw_channel_step(planes);
     const uint32_t outside = (uint32_t)(uint8_t)zero_point * 0x01010101u;
     const uint32_t outside_pair = (uint32_t)(uint16_t)zero_point * 0x00010001u;
@@ -101,51 +101,37 @@ static inline void wpk_dw_fill_row(const wpk_dw_planes *planes, wpk_dw_element *
 #define WPK_DW_NEXT_ROW "add %[p], %[p], %[step]\n\t"
 
 /* Row i of a tile of four at stride 1; f0 and f1 are what the first multiply-accumulates of outputs
- * 0 … 3 add to. */
-#define WPK_DW_ROW4_S1(at, f0, f1, f2, f3) \
-    "ldm %[p], {r4, r5, r6}\n\t"           \
-    "ldrd %[t0], %[t1], [%[w], #" #at      \
-    "]\n\t"                                \
-    "smlad %[a0], r4, %[t0], " f0          \
-    "\n\t"                                 \
-    "smlatb %[a1], r4, %[t0], " f1         \
-    "\n\t"                                 \
-    "smlad %[a2], r5, %[t0], " f2          \
-    "\n\t"                                 \
-    "smlatb %[a3], r5, %[t0], " f3         \
-    "\n\t"                                 \
-    "smlabt %[a0], r5, %[t1], %[a0]\n\t"   \
-    "smlad %[a1], r5, %[t1], %[a1]\n\t"    \
-    "smlabt %[a2], r6, %[t1], %[a2]\n\t"   \
+ * 0 … 3 add to, with the end of the line. */
+#define WPK_DW_ROW4_S1(at, f0, f1, f2, f3)                                                     \
+    "ldm %[p], {r4, r5, r6}\n\t"                                                               \
+    "ldrd %[t0], %[t1], [%[w], #" #at                                                          \
+    "]\n\t"                                                                                    \
+    "smlad %[a0], r4, %[t0], " f0 "smlatb %[a1], r4, %[t0], " f1 "smlad %[a2], r5, %[t0], " f2 \
+    "smlatb %[a3], r5, %[t0], " f3                                                             \
+    "smlabt %[a0], r5, %[t1], %[a0]\n\t"                                                       \
+    "smlad %[a1], r5, %[t1], %[a1]\n\t"                                                        \
+    "smlabt %[a2], r6, %[t1], %[a2]\n\t"                                                       \
     "smlad %[a3], r6, %[t1], %[a3]\n\t"
 
-#define WPK_DW_ROW4_S2(at, f0, f1, f2, f3) \
-    "ldm %[p], {r4, r5, r6, r8}\n\t"       \
-    "ldrd %[t0], %[t1], [%[w], #" #at      \
-    "]\n\t"                                \
-    "smlad %[a0], r4, %[t0], " f0          \
-    "\n\t"                                 \
-    "smlad %[a1], r5, %[t0], " f1          \
-    "\n\t"                                 \
-    "smlad %[a2], r6, %[t0], " f2          \
-    "\n\t"                                 \
-    "smlad %[a3], r8, %[t0], " f3          \
-    "\n\t"                                 \
-    "ldr r4, [%[p], #16]\n\t"              \
-    "smlabt %[a0], r5, %[t1], %[a0]\n\t"   \
-    "smlabt %[a1], r6, %[t1], %[a1]\n\t"   \
-    "smlabt %[a2], r8, %[t1], %[a2]\n\t"   \
+#define WPK_DW_ROW4_S2(at, f0, f1, f2, f3)                                                    \
+    "ldm %[p], {r4, r5, r6, r8}\n\t"                                                          \
+    "ldrd %[t0], %[t1], [%[w], #" #at                                                         \
+    "]\n\t"                                                                                   \
+    "smlad %[a0], r4, %[t0], " f0 "smlad %[a1], r5, %[t0], " f1 "smlad %[a2], r6, %[t0], " f2 \
+    "smlad %[a3], r8, %[t0], " f3                                                             \
+    "ldr r4, [%[p], #16]\n\t"                                                                 \
+    "smlabt %[a0], r5, %[t1], %[a0]\n\t"                                                      \
+    "smlabt %[a1], r6, %[t1], %[a1]\n\t"                                                      \
+    "smlabt %[a2], r8, %[t1], %[a2]\n\t"                                                      \
     "smlabt %[a3], r4, %[t1], %[a3]\n\t"
 
-#define WPK_DW_ACC4 "%[a0]", "%[a1]", "%[a2]", "%[a3]"
-#define WPK_DW_BIAS4 "%[a3]", "%[a3]", "%[a3]", "%[a3]"
+#define WPK_DW_ACC4 "%[a0]\n\t", "%[a1]\n\t", "%[a2]\n\t", "%[a3]\n\t"
+#define WPK_DW_BIAS4 "%[a3]\n\t", "%[a3]\n\t", "%[a3]\n\t", "%[a3]\n\t"
 #define WPK_DW_APPLY(row, ...) row(__VA_ARGS__)
 
 /* Accumulators of four outputs next to each other. p is word-aligned. */
-static inline __attribute__((always_inline)) void wpk_dw_tile4(const wpk_dw_channel *channel,
-                                                               const wpk_dw_element *p,
-                                                               int32_t row_step, int32_t stride,
-                                                               int32_t acc[4]) {
+WPK_INLINE void wpk_dw_tile4(const wpk_dw_channel *channel, const wpk_dw_element *p,
+                             int32_t row_step, int32_t stride, int32_t acc[4]) {
     uint32_t t0, t1;
     const int32_t step = row_step * 2;
     if (stride == 1) {
@@ -167,40 +153,32 @@ static inline __attribute__((always_inline)) void wpk_dw_tile4(const wpk_dw_chan
     }
 }
 
-#define WPK_DW_ROW2_S1(at, f0, f1)       \
-    "ldm %[p], {r4, r5}\n\t"             \
-    "ldrd %[t0], %[t1], [%[w], #" #at    \
-    "]\n\t"                              \
-    "smlad %[a0], r4, %[t0], " f0        \
-    "\n\t"                               \
-    "smlatb %[a1], r4, %[t0], " f1       \
-    "\n\t"                               \
-    "smlabt %[a0], r5, %[t1], %[a0]\n\t" \
+#define WPK_DW_ROW2_S1(at, f0, f1)                               \
+    "ldm %[p], {r4, r5}\n\t"                                     \
+    "ldrd %[t0], %[t1], [%[w], #" #at                            \
+    "]\n\t"                                                      \
+    "smlad %[a0], r4, %[t0], " f0 "smlatb %[a1], r4, %[t0], " f1 \
+    "smlabt %[a0], r5, %[t1], %[a0]\n\t"                         \
     "smlad %[a1], r5, %[t1], %[a1]\n\t"
 
-#define WPK_DW_ROW2_S2(at, f0, f1)       \
-    "ldm %[p], {r4, r5, r6}\n\t"         \
-    "ldrd %[t0], %[t1], [%[w], #" #at    \
-    "]\n\t"                              \
-    "smlad %[a0], r4, %[t0], " f0        \
-    "\n\t"                               \
-    "smlad %[a1], r5, %[t0], " f1        \
-    "\n\t"                               \
-    "smlabt %[a0], r5, %[t1], %[a0]\n\t" \
+#define WPK_DW_ROW2_S2(at, f0, f1)                              \
+    "ldm %[p], {r4, r5, r6}\n\t"                                \
+    "ldrd %[t0], %[t1], [%[w], #" #at                           \
+    "]\n\t"                                                     \
+    "smlad %[a0], r4, %[t0], " f0 "smlad %[a1], r5, %[t0], " f1 \
+    "smlabt %[a0], r5, %[t1], %[a0]\n\t"                        \
     "smlabt %[a1], r6, %[t1], %[a1]\n\t"
 
 #define WPK_DW_TILE2(row)                                                                          \
-    __asm__("ldr %[a1], [%[w], #24]\n\t" row(0, "%[a1]", "%[a1]")                                  \
-                WPK_DW_NEXT_ROW row(8, "%[a0]", "%[a1]") WPK_DW_NEXT_ROW row(16, "%[a0]", "%[a1]") \
+    __asm__("ldr %[a1], [%[w], #24]\n\t" row(0, "%[a1]\n\t", "%[a1]\n\t") WPK_DW_NEXT_ROW row(     \
+                8, "%[a0]\n\t", "%[a1]\n\t") WPK_DW_NEXT_ROW row(16, "%[a0]\n\t", "%[a1]\n\t")     \
             : [p] "+&r"(p), [a0] "=&r"(acc[0]), [a1] "=&r"(acc[1]), [t0] "=&r"(t0), [t1] "=&r"(t1) \
             : [w] "r"(channel->pairs), [step] "r"(step)                                            \
             : "r4", "r5", "r6", "memory")
 
 /* The same for two. */
-static inline __attribute__((always_inline)) void wpk_dw_tile2(const wpk_dw_channel *channel,
-                                                               const wpk_dw_element *p,
-                                                               int32_t row_step, int32_t stride,
-                                                               int32_t acc[2]) {
+WPK_INLINE void wpk_dw_tile2(const wpk_dw_channel *channel, const wpk_dw_element *p,
+                             int32_t row_step, int32_t stride, int32_t acc[2]) {
     uint32_t t0, t1;
     const int32_t step = row_step * 2;
     if (stride == 1) {

@@ -70,10 +70,8 @@ static inline int8_t *put_border(int8_t *to, int32_t n, int8x16_t outside) {
 }
 
 /* The strip whose first row is row `first` of the image, which may lie outside. */
-static __attribute__((noinline)) void fill_strip(const wpk_conv_shape *s, const wpk_dw_strips *l,
-                                                 const int8_t *image, int32_t first,
-                                                 mve_pred16_t lanes, int8_t zero_point,
-                                                 int8_t *to) {
+WPK_NOINLINE void fill_strip(const wpk_conv_shape *s, const wpk_dw_strips *l, const int8_t *image,
+                             int32_t first, mve_pred16_t lanes, int8_t zero_point, int8_t *to) {
     const int8x16_t outside = vdupq_n_s8(zero_point);
     int8_t border[WPK_DW_CHANNELS];
     vstrbq_s8(border, outside);
@@ -93,9 +91,9 @@ static __attribute__((noinline)) void fill_strip(const wpk_conv_shape *s, const 
 }
 
 /* What sixteen channels need besides weights: the bias with the input zero point folded in. */
-static __attribute__((noinline)) void fold_bias(const wpk_conv_shape *s, const int8_t *weights,
-                                                const wpk_requant *requant, int32_t c,
-                                                int32_t channels, int32_t *bias) {
+WPK_NOINLINE void fold_bias(const wpk_conv_shape *s, const int8_t *weights,
+                            const wpk_requant *requant, int32_t c, int32_t channels,
+                            int32_t *bias) {
     for (int32_t i = 0; i < channels; i += 4) {
         const mve_pred16_t lanes = vctp32q((uint32_t)(channels - i));
         int32x4_t sum = vdupq_n_s32(0);
@@ -114,20 +112,20 @@ static __attribute__((noinline)) void fold_bias(const wpk_conv_shape *s, const i
 static void add_group(plan *p, int32_t tiles, int32_t strips, int32_t strip, int32_t tile,
                       mve_pred16_t lanes, int32_t gathers, int32_t strip_nbytes, int32_t strip_y) {
     if (tiles > 0 && strips > 0) {
-        const group g = {tiles,
-                         strips,
-                         strip_nbytes - tiles * gathers * GATHER_NBYTES,
-                         strip_y - tiles * p->step,
-                         strip * strip_nbytes + tile * gathers * GATHER_NBYTES - GATHER_NBYTES,
-                         strip * strip_y + tile * p->step,
-                         lanes};
-        p->groups[p->count++] = g;
+        p->groups[p->count++] =
+            (group){tiles,
+                    strips,
+                    strip_nbytes - tiles * gathers * GATHER_NBYTES,
+                    strip_y - tiles * p->step,
+                    strip * strip_nbytes + tile * gathers * GATHER_NBYTES - GATHER_NBYTES,
+                    strip * strip_y + tile * p->step,
+                    lanes};
     }
 }
 
 /* For a band of `rows` rows of outputs. */
-static __attribute__((noinline)) void make_plan(const wpk_conv_shape *s, const wpk_dw_strips *l,
-                                                int32_t rows, plan *p) {
+WPK_NOINLINE void make_plan(const wpk_conv_shape *s, const wpk_dw_strips *l, int32_t rows,
+                            plan *p) {
     /* Lanes of the first 1, 2 or 3 outputs at stride 2. */
     static const mve_pred16_t rest[4] = {0, 0x000f, 0x0f0f, 0x0fff};
     const uint32_t c = (uint32_t)s->out_c, row = (uint32_t)s->out_w * c;

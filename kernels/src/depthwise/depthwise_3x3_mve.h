@@ -140,8 +140,8 @@ static inline int32x4_t gather(const int8_t *weights, int32_t column) {
 }
 
 /* The outputs of one channel in a band at stride 1. */
-static __attribute__((noinline)) void run1(const plan *p, const channel *k, const int8_t *weights,
-                                           const int8_t *band, int8_t *to) {
+WPK_NOINLINE void run1(const plan *p, const channel *k, const int8_t *weights, const int8_t *band,
+                       int8_t *to) {
     const int32x4_t base = gather(weights, 1), right = gather(weights, 0);
     const int32x4_t w0 = base, w1 = right, w2 = vshlq_n_s32(base, 8), w3 = vshlq_n_s32(right, 8);
     const int32_t bias = k->bias, multiplier = k->multiplier, shift = k->shift;
@@ -166,8 +166,8 @@ static __attribute__((noinline)) void run1(const plan *p, const channel *k, cons
 }
 
 /* The same at stride 2. */
-static __attribute__((noinline)) void run2(const plan *p, const channel *k, const int8_t *weights,
-                                           const int8_t *band, int8_t *to) {
+WPK_NOINLINE void run2(const plan *p, const channel *k, const int8_t *weights, const int8_t *band,
+                       int8_t *to) {
     const int32x4_t w0 = gather(weights, 1);
     const int32_t bias = k->bias, multiplier = k->multiplier, shift = k->shift;
     const int32_t zero_point = k->zero_point, step = p->step;

@@ -98,10 +98,8 @@ static inline void wpk_dw_fill_row(const wpk_dw_planes *planes, wpk_dw_element *
             : "r4", "r5", "r6", "memory")
 
 /* Accumulators of four outputs next to each other. */
-static inline __attribute__((always_inline)) void wpk_dw_tile4(const wpk_dw_channel *channel,
-                                                               const wpk_dw_element *p,
-                                                               int32_t row_step, int32_t stride,
-                                                               int32_t acc[4]) {
+WPK_INLINE void wpk_dw_tile4(const wpk_dw_channel *channel, const wpk_dw_element *p,
+                             int32_t row_step, int32_t stride, int32_t acc[4]) {
     const int32_t *w = channel->taps;
     int32_t x;
     if (stride == 1) {
@@ -112,10 +110,8 @@ static inline __attribute__((always_inline)) void wpk_dw_tile4(const wpk_dw_chan
 }
 
 /* The same for two. */
-static inline __attribute__((always_inline)) void wpk_dw_tile2(const wpk_dw_channel *channel,
-                                                               const wpk_dw_element *p,
-                                                               int32_t row_step, int32_t stride,
-                                                               int32_t acc[2]) {
+WPK_INLINE void wpk_dw_tile2(const wpk_dw_channel *channel, const wpk_dw_element *p,
+                             int32_t row_step, int32_t stride, int32_t acc[2]) {
     const int32_t *w = channel->taps;
     int32_t x;
     if (stride == 1) {
@@ -128,10 +124,8 @@ static inline __attribute__((always_inline)) void wpk_dw_tile2(const wpk_dw_chan
 #else
 
 /* Accumulators of four outputs next to each other. */
-static inline __attribute__((always_inline)) void wpk_dw_tile4(const wpk_dw_channel *channel,
-                                                               const wpk_dw_element *p,
-                                                               int32_t row_step, int32_t stride,
-                                                               int32_t acc[4]) {
+WPK_INLINE void wpk_dw_tile4(const wpk_dw_channel *channel, const wpk_dw_element *p,
+                             int32_t row_step, int32_t stride, int32_t acc[4]) {
     uint32_t a0 = (uint32_t)channel->bias, a1 = a0, a2 = a0, a3 = a0;
     for (int32_t i = 0; i < 3; ++i, p += row_step) {
         const int32_t w0 = channel->taps[3 * i], w1 = channel->taps[3 * i + 1],
@@ -164,10 +158,8 @@ static inline __attribute__((always_inline)) void wpk_dw_tile4(const wpk_dw_chan
 }
 
 /* The same for two. */
-static inline __attribute__((always_inline)) void wpk_dw_tile2(const wpk_dw_channel *channel,
-                                                               const wpk_dw_element *p,
-                                                               int32_t row_step, int32_t stride,
-                                                               int32_t acc[2]) {
+WPK_INLINE void wpk_dw_tile2(const wpk_dw_channel *channel, const wpk_dw_element *p,
+                             int32_t row_step, int32_t stride, int32_t acc[2]) {
     uint32_t a0 = (uint32_t)channel->bias, a1 = a0;
     for (int32_t i = 0; i < 3; ++i, p += row_step) {
         const int32_t w0 = channel->taps[3 * i], w1 = channel->taps[3 * i + 1],

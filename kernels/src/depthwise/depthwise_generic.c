@@ -102,9 +102,7 @@ static inline int32x4_t requantise(const half *h, int32_t zero_point, int32x4_t 
     return vaddq_n_s32(wpk_rescale_lanes(acc, h->left, h->multiplier, h->right), zero_point);
 }
 
-static inline __attribute__((always_inline)) void pixel_of(const layer *l, const block *b,
-                                                           const window *w, int8_t *y,
-                                                           spacing kind) {
+WPK_INLINE void pixel_of(const layer *l, const block *b, const window *w, int8_t *y, spacing kind) {
     const int32_t x_step = l->x_column, weights_step = l->weights_column;
     const int16_t zero_point = (int16_t)l->zero_point;
     const mve_pred16_t lanes = b->lanes;
@@ -172,9 +170,8 @@ static uint32_t sum_of(const layer *l, const window *w, int32_t lane, int32_t in
 }
 
 /* One tap of four channels. */
-static inline __attribute__((always_inline)) void multiply(uint32_t acc[LANES], const int8_t *x,
-                                                           const int8_t *tap, int32_t zero_point,
-                                                           spacing kind) {
+WPK_INLINE void multiply(uint32_t acc[LANES], const int8_t *x, const int8_t *tap,
+                         int32_t zero_point, spacing kind) {
 #if WPK_DSP
     const uint32_t weights = wpk_load_u32(tap);
     uint32_t x02, x13, w02, w13;
@@ -204,9 +201,7 @@ static inline int8_t finish(const wpk_channel *channel, uint32_t acc) {
     return wpk_finish_fast((int32_t)acc, channel->multiplier, channel->half, channel->shift);
 }
 
-static inline __attribute__((always_inline)) void pixel_of(const layer *l, const block *b,
-                                                           const window *w, int8_t *y,
-                                                           spacing kind) {
+WPK_INLINE void pixel_of(const layer *l, const block *b, const window *w, int8_t *y, spacing kind) {
     const wpk_channel *const channels = b->channels;
     if (kind == ANY) {
         for (int32_t i = 0; i < LANES && i < b->n; ++i) {

@@ -33,8 +33,7 @@ typedef struct {
 /* False for a shift that the lanes cannot do: with 0, only the multiplier 1/2 works, as 2^21 · 1/2
  * · 1/2. */
 static bool input_scaling(scaling *s, int32_t zero_point, int32_t multiplier, int32_t shift) {
-    const scaling own = {zero_point, shift < 0 ? 20 : 21, multiplier, shift < 0 ? shift : -1};
-    *s = own;
+    *s = (scaling){zero_point, shift < 0 ? 20 : 21, multiplier, shift < 0 ? shift : -1};
     return shift < 0 || multiplier == 1 << 30;
 }
 
@@ -54,18 +53,15 @@ typedef struct {
     int32x4_t low, high;
 } sum_lanes;
 
-static inline __attribute__((always_inline)) int32x4_t four(const sum_lanes *k, int32x4_t x1,
-                                                            int32x4_t x2, bool subtract) {
+WPK_INLINE int32x4_t four(const sum_lanes *k, int32x4_t x1, int32x4_t x2, bool subtract) {
     const int32x4_t a = scale(x1, k->x1), b = scale(x2, k->x2);
     const int32x4_t sum =
         rescale(subtract ? vsubq_s32(a, b) : vaddq_s32(a, b), k->multiplier, k->right);
     return vminq_s32(vmaxq_s32(vaddq_n_s32(sum, k->zero_point), k->low), k->high);
 }
 
-static inline __attribute__((always_inline)) void run(const wpk_sum *p, const int8_t *x1,
-                                                      int32_t step1, const int8_t *x2,
-                                                      int32_t step2, int8_t *y, int32_t n,
-                                                      bool subtract) {
+WPK_INLINE void run(const wpk_sum *p, const int8_t *x1, int32_t step1, const int8_t *x2,
+                    int32_t step2, int8_t *y, int32_t n, bool subtract) {
     sum_lanes k = {.multiplier = p->output_multiplier,
                    .right = p->output_shift,
                    .zero_point = p->output_zero_point,
@@ -98,11 +94,9 @@ static inline int32_t at_common_scale(int32_t x, const input_rescale *r, bool pl
     return plain ? twice >> 2 : wpk_rescale_fast(twice, r->multiplier, r->right, r->offset);
 }
 
-static inline __attribute__((always_inline)) void run_plain(const wpk_sum *p, const int8_t *x1,
-                                                            int32_t step1, const int8_t *x2,
-                                                            int32_t step2, int8_t *y, int32_t n,
-                                                            bool subtract, bool plain1,
-                                                            bool plain2) {
+WPK_INLINE void run_plain(const wpk_sum *p, const int8_t *x1, int32_t step1, const int8_t *x2,
+                          int32_t step2, int8_t *y, int32_t n, bool subtract, bool plain1,
+                          bool plain2) {
     wpk_fast_rescale fast1 = {0, 0, 0}, fast2 = {0, 0, 0}, out;
     if (!wpk_fast_rescale_init(&out, p->output_multiplier, p->output_shift, p->output_zero_point) ||
         (!plain1 && !wpk_fast_rescale_init(&fast1, p->multiplier1, p->shift1, 0)) ||
@@ -131,10 +125,8 @@ static inline bool is_half(int32_t multiplier, int32_t shift) {
     return multiplier == 1 << 30 && shift == 0;
 }
 
-static inline __attribute__((always_inline)) void run(const wpk_sum *p, const int8_t *x1,
-                                                      int32_t step1, const int8_t *x2,
-                                                      int32_t step2, int8_t *y, int32_t n,
-                                                      bool subtract) {
+WPK_INLINE void run(const wpk_sum *p, const int8_t *x1, int32_t step1, const int8_t *x2,
+                    int32_t step2, int8_t *y, int32_t n, bool subtract) {
     const bool plain1 = is_half(p->multiplier1, p->shift1),
                plain2 = is_half(p->multiplier2, p->shift2);
     if (plain1) {

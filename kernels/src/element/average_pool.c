@@ -14,10 +14,8 @@ static inline int32_t mean(int32_t sum, int32_t count) {
 enum { MAX_RECIPROCAL_COUNT = 4096 };
 
 /* Four channels; `all`: none of them is beyond the last. */
-static inline __attribute__((always_inline)) int32x4_t four(const wpk_pooling_window *window,
-                                                            int32_t c, int32_t count,
-                                                            uint32x4_t inverse, mve_pred16_t lanes,
-                                                            bool all) {
+WPK_INLINE int32x4_t four(const wpk_pooling_window *window, int32_t c, int32_t count,
+                          uint32x4_t inverse, mve_pred16_t lanes, bool all) {
     int32x4_t sum = vdupq_n_s32(0);
     const int8_t *row = window->x + c;
     for (int32_t i = window->h; i > 0; --i, row += window->pitch) {

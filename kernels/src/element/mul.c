@@ -7,9 +7,8 @@
 #include <arm_mve.h>
 
 /* p by value: a store of int8 could change what it points to for all the compiler knows. */
-static inline __attribute__((always_inline)) int32x4_t four(wpk_product p, bool right, int32x4_t a,
-                                                            int32x4_t b, int32x4_t low,
-                                                            int32x4_t high) {
+WPK_INLINE int32x4_t four(wpk_product p, bool right, int32x4_t a, int32x4_t b, int32x4_t low,
+                          int32x4_t high) {
     const int32x4_t product =
         vmulq_s32(vsubq_n_s32(a, p.zero_point1), vsubq_n_s32(b, p.zero_point2));
     int32x4_t v;
@@ -24,9 +23,8 @@ static inline __attribute__((always_inline)) int32x4_t four(wpk_product p, bool 
     return vminq_s32(vmaxq_s32(v, low), high);
 }
 
-static inline __attribute__((always_inline)) void run(wpk_product p, bool right, const int8_t *x1,
-                                                      int32_t step1, const int8_t *x2,
-                                                      int32_t step2, int8_t *y, int32_t n) {
+WPK_INLINE void run(wpk_product p, bool right, const int8_t *x1, int32_t step1, const int8_t *x2,
+                    int32_t step2, int8_t *y, int32_t n) {
     const int32x4_t low = vdupq_n_s32(p.activation_min), high = vdupq_n_s32(p.activation_max);
     for (; step1 + step2 == 2 && n >= 4; n -= 4, x1 += 4, x2 += 4, y += 4) {
         vstrbq_s32(y, four(p, right, vldrbq_s32(x1), vldrbq_s32(x2), low, high));
@@ -65,10 +63,8 @@ enum { LEFT_MAX = 14 };
 
 /* `factor`: what products are multiplied by if they are then rounded only once, for shifts that are
  * not to the right; else 0. */
-static inline __attribute__((always_inline)) void run(const wpk_product *p, int32_t factor,
-                                                      wpk_fast_rescale fast, const int8_t *x1,
-                                                      int32_t step1, const int8_t *x2,
-                                                      int32_t step2, int8_t *y, int32_t n) {
+WPK_INLINE void run(const wpk_product *p, int32_t factor, wpk_fast_rescale fast, const int8_t *x1,
+                    int32_t step1, const int8_t *x2, int32_t step2, int8_t *y, int32_t n) {
     const int32_t low = p->activation_min, high = p->activation_max;
     const bool full = low == INT8_MIN && high == INT8_MAX;
     const int32_t zero_point1 = p->zero_point1, zero_point2 = p->zero_point2;

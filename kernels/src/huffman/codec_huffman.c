@@ -57,8 +57,7 @@ static uint32_t stored(const wpk_blob *blob) {
 
 static inline wpk_stream open_stream(const wpk_huffman_tables *t, const wpk_cursor *cursor) {
     const uint32_t position = t->huffman.start + cursor->at[0];
-    const wpk_stream in = {t->huffman.data + (position >> 3), position & 7};
-    return in;
+    return (wpk_stream){t->huffman.data + (position >> 3), position & 7};
 }
 
 static inline uint32_t position_of(const wpk_huffman_tables *t, const wpk_stream *in) {
@@ -71,8 +70,7 @@ static void close_stream(const wpk_huffman_tables *t, const wpk_stream *in, wpk_
 
 /* How far the next element is, from behind the code of a gap that escaped; of one that was not
  * looked up, from its start. */
-static __attribute__((noinline)) uint32_t long_gap(const wpk_huffman_tables *t, wpk_stream *in,
-                                                   uint32_t symbol) {
+WPK_NOINLINE uint32_t long_gap(const wpk_huffman_tables *t, wpk_stream *in, uint32_t symbol) {
     if (symbol == WPK_NO_SYMBOL) {
         const wpk_code *const code = &t->huffman.code[WPK_GAPS];
         const uint32_t window = wpk_window(in), nbits = wpk_code_nbits(code, window);
@@ -165,8 +163,8 @@ static inline bool read_row(wpk_use use, const wpk_blob *blob, const wpk_huffman
 }
 
 /* To the row `first`, over the rows before it in its block. */
-static __attribute__((noinline)) void seek(const wpk_blob *blob, const wpk_huffman_tables *t,
-                                           wpk_cursor *cursor, uint32_t first) {
+WPK_NOINLINE void seek(const wpk_blob *blob, const wpk_huffman_tables *t, wpk_cursor *cursor,
+                       uint32_t first) {
     const uint32_t block = first >> blob->block_log2;
     uint32_t position = t->huffman.start + wpk_huffman_block_start(blob, block), pending = 0;
     cursor->row = block << blob->block_log2;

@@ -15,8 +15,7 @@ bool wpk_huffman_read_heads(const wpk_blob *blob, wpk_huffman_heads *heads) {
         return false;
     }
     const uint32_t data_nbytes = (uint32_t)(nbytes - index - WPK_HUFFMAN_TAIL_NBYTES);
-    const wpk_bits bits = {blob->section[0] + index, 0, 8 * data_nbytes};
-    heads->bits = bits;
+    heads->bits = (wpk_bits){blob->section[0] + index, 0, 8 * data_nbytes};
     heads->density = wpk_get_bits(&heads->bits, 8);
     heads->codes = 1;
     heads->direct_log2 = MIN_DIRECT_LOG2;

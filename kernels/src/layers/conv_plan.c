@@ -47,7 +47,7 @@ static uint32_t order_nbytes(wpk_core core, const wpk_conv_layout *p) {
 }
 
 /* Not inlined: three copies are more flash. */
-static __attribute__((noinline)) uint32_t tables_nbytes(const wpk_weights *weights) {
+WPK_NOINLINE uint32_t tables_nbytes(const wpk_weights *weights) {
     return wpk_tables_nbytes(weights);
 }
 
@@ -84,10 +84,9 @@ static uint64_t list_budget(wpk_core core, const wpk_conv_layout *p, wpk_schedul
 }
 
 /* What decoded rows need in scratch beside a block of them. */
-static __attribute__((noinline)) uint64_t beside_rows(wpk_core core, const wpk_conv_layout *p,
-                                                      const wpk_conv_shape *shape,
-                                                      const wpk_weights *weights,
-                                                      uint32_t tile_pixels) {
+WPK_NOINLINE uint64_t beside_rows(wpk_core core, const wpk_conv_layout *p,
+                                  const wpk_conv_shape *shape, const wpk_weights *weights,
+                                  uint32_t tile_pixels) {
     return wpk_gemm_channels_nbytes(core, MAX_BLOCK_ROWS) + order_nbytes(core, p) +
            decoded_nbytes(core, p, weights) + windows_nbytes(core, p, shape, weights->cols) +
            wpk_gemm_run_nbytes(core, weights->cols, tile_pixels) + tables_nbytes(weights);

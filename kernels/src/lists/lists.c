@@ -32,8 +32,7 @@ static void load(wpk_block *block, const wpk_weights *weights, wpk_cursor *curso
             break;
         }
         while (count % WPK_LIST_PAD != 0) {
-            const wpk_entry nothing = {0, 0};
-            list->entry[count++] = nothing;
+            list->entry[count++] = (wpk_entry){0, 0};
         }
         list->count = count;
         at += sizeof(row_list) + count * sizeof(wpk_entry);

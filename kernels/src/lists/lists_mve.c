@@ -229,8 +229,8 @@ typedef struct {
         : "cc", "lr", "memory", "p0", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7")
 
 /* Returns the next row's list. */
-static inline __attribute__((always_inline)) const row_list *multiply_row(
-    const row_list *list, const int8_t *x, uint32_t vectors, const tile_shape *tile, int8_t *y) {
+WPK_INLINE const row_list *multiply_row(const row_list *list, const int8_t *x, uint32_t vectors,
+                                        const tile_shape *tile, int8_t *y) {
     const wpk_entry *entry;
     uint32_t w0, w1, a, b;
     if (vectors == 1) {
@@ -251,9 +251,8 @@ static inline __attribute__((always_inline)) const row_list *multiply_row(
 }
 
 /* The general path: four pixels in 32 bits, rescaled as wpk_rescale does. */
-static __attribute__((noinline)) void multiply_general(const row_list *list, const int8_t *x,
-                                                       uint32_t count, const tile_shape *tile,
-                                                       int8_t *y) {
+WPK_NOINLINE void multiply_general(const row_list *list, const int8_t *x, uint32_t count,
+                                   const tile_shape *tile, int8_t *y) {
     const int32_t shift = list->shift;
     const uint32x4_t offset = vldrhq_u32(tile->offset);
     for (uint32_t p = 0; p < count; p += 4, x += 4, y += tile->step / 2) {
@@ -269,10 +268,8 @@ static __attribute__((noinline)) void multiply_general(const row_list *list, con
 }
 
 /* All rows times a tile. */
-static inline __attribute__((always_inline)) void multiply_rows(const wpk_block *block,
-                                                                const int8_t *x, uint32_t count,
-                                                                uint32_t vectors,
-                                                                const tile_shape *tile, int8_t *y) {
+WPK_INLINE void multiply_rows(const wpk_block *block, const int8_t *x, uint32_t count,
+                              uint32_t vectors, const tile_shape *tile, int8_t *y) {
     const row_list *list = block->rows;
     for (int8_t *const end = y + block->count; y != end; ++y) {
         if (list->fast) {

@@ -9,7 +9,7 @@
 /* A fully connected layer is a convolution of a row of `batch` pixels. */
 static inline wpk_conv_shape wpk_sv_row_of_pixels(uint32_t batch, const wpk_weights *weights) {
     const int32_t pixels = (int32_t)batch, depth = (int32_t)weights->cols;
-    const wpk_conv_shape shape = {
+    return (wpk_conv_shape){
         .batch = 1,
         .in_h = 1,
         .in_w = pixels,
@@ -25,7 +25,6 @@ static inline wpk_conv_shape wpk_sv_row_of_pixels(uint32_t batch, const wpk_weig
         .dilation_h = 1,
         .dilation_w = 1,
     };
-    return shape;
 }
 
 /* With Helium, row groups of indices for the matrix product: wpk_layer_kernels says what they do.

@@ -11,10 +11,8 @@ typedef struct {
 enum { EACH = 0x01010101, TOP = 0x80808080u };
 
 static packed_levels packed_levels_of(const wpk_levels *levels) {
-    const packed_levels packed = {(uint32_t)(levels->add - 128) * EACH,
-                                  (uint32_t)levels->top * EACH, (uint32_t)levels->half * EACH,
-                                  levels->drop};
-    return packed;
+    return (packed_levels){(uint32_t)(levels->add - 128) * EACH, (uint32_t)levels->top * EACH,
+                           (uint32_t)levels->half * EACH, levels->drop};
 }
 
 /* Bytes up to 255, of which `add` has up to 127; sums above 255 become 255. */

@@ -23,9 +23,8 @@ typedef struct {
 static inline wpk_sv_pairs_loop wpk_sv_pairs_loop_of(const wpk_shared_vectors *shared,
                                                      uint32_t *products, uint32_t pitch,
                                                      uint32_t words, uint32_t nbytes) {
-    const wpk_sv_pairs_loop loop = {products, products + shared->size * pitch, 4 * (pitch - words),
-                                    (WPK_SV_PAIRS - words) * nbytes};
-    return loop;
+    return (wpk_sv_pairs_loop){products, products + shared->size * pitch, 4 * (pitch - words),
+                               (WPK_SV_PAIRS - words) * nbytes};
 }
 
 #endif
