@@ -28,10 +28,10 @@ constexpr int8_t kExpected[10] = {13, 22, 21, 13, 3, 12, -37, 94, 2, 36};
 alignas(16) uint8_t arena[16 * 1024];
 
 int Fail(const char *reason) {
-    line out;
-    line_begin(&out, "failed: ");
-    line_text(&out, reason);
-    line_end(&out);
+    port_line out;
+    port_line_begin(&out, "failed: ");
+    port_line_text(&out, reason);
+    port_line_end(&out);
     return 1;
 }
 
@@ -59,15 +59,15 @@ int main() {
     for (int i = 1; i < 10; ++i) {
         digit = scores[i] > scores[digit] ? i : digit;
     }
-    line out;
-    line_begin(&out, "digit ");
-    line_decimal(&out, static_cast<uint64_t>(digit));
-    line_text(&out, ", ");
-    line_decimal(&out, ticks * (1000000000 / 1000) / (port_ticks_hz / 1000));
-    line_text(&out, " instructions, arena ");
-    line_decimal(&out, interpreter.arena_used_bytes());
-    line_text(&out, " bytes");
-    line_end(&out);
+    port_line out;
+    port_line_begin(&out, "digit ");
+    port_line_decimal(&out, static_cast<uint64_t>(digit));
+    port_line_text(&out, ", ");
+    port_line_decimal(&out, ticks * (1000000000 / 1000) / (port_ticks_hz / 1000));
+    port_line_text(&out, " instructions, arena ");
+    port_line_decimal(&out, interpreter.arena_used_bytes());
+    port_line_text(&out, " bytes");
+    port_line_end(&out);
     return memcmp(scores, kExpected, sizeof(kExpected)) == 0
                ? 0
                : Fail("other scores than on the host");

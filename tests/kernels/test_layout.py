@@ -133,8 +133,22 @@ def test_names_in_shared_headers_have_the_prefix() -> None:
     shared += _sources(ROOT / "kernels" / "include")
     assert len(shared) > 20
     for path in shared:
-        text = _COMMENT.sub("", path.read_text(encoding="utf-8"))
-        names = {name for pattern in _DEFINED for name in pattern.findall(text)}
-        for body in _ENUM.findall(text):
-            names |= set(re.findall(r"\b([A-Z]\w*)\s*(?:=|,|$)", body))
-        assert {name for name in names if not re.match(r"_*wpk_", name, re.IGNORECASE)} <= {"defined"}, path
+        assert {name for name in _names(path) if not re.match(r"_*wpk_", name, re.IGNORECASE)} <= {"defined"}, path
+
+
+def test_names_in_headers_of_the_ports_have_the_prefix() -> None:
+    """But for the handlers of exceptions, whose names are those of CMSIS."""
+    headers = sorted((RUNTIME / "ports" / "common").glob("*.h"))
+    assert len(headers) >= 4
+    for path in headers:
+        names = {name for name in _names(path) if not re.fullmatch(r"\w+_Handler", name)}
+        assert {name for name in names if not re.match(r"(wpconvert_)?port_", name, re.IGNORECASE)} == set(), path
+
+
+def _names(path: Path) -> set[str]:
+    """Names that a header of C defines or declares."""
+    text = _COMMENT.sub("", path.read_text(encoding="utf-8"))
+    names = {name for pattern in _DEFINED for name in pattern.findall(text)}
+    for body in _ENUM.findall(text):
+        names |= set(re.findall(r"\b([A-Z]\w*)\s*(?:=|,|$)", body))
+    return names

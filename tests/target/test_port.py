@@ -22,17 +22,17 @@ static __attribute__((noinline)) void spin(uint32_t n) {
     __asm__ volatile("1: subs %0, %0, #1\n bne 1b" : "+r"(n)::"cc");
 }
 int main() {
-    line out;
-    line_begin(&out, "wp:hz ");
-    line_decimal(&out, port_ticks_hz);
-    line_end(&out);
+    port_line out;
+    port_line_begin(&out, "wp:hz ");
+    port_line_decimal(&out, port_ticks_hz);
+    port_line_end(&out);
     for (uint32_t n = 1000; n <= 1000000; n *= 10) {
         const uint64_t start = port_ticks();
         spin(n);
         const uint64_t ticks = port_ticks() - start;
-        line_begin(&out, "wp:ticks ");
-        line_decimal(&out, ticks);
-        line_end(&out);
+        port_line_begin(&out, "wp:ticks ");
+        port_line_decimal(&out, ticks);
+        port_line_end(&out);
     }
     return 0;
 }
@@ -64,12 +64,12 @@ int main() {
     if (port_read(file, text, 1)) return 4;
     port_close(file);
     if (port_open("absent.bin", PORT_READ) >= 0) return 5;
-    line out;
-    line_begin(&out, "number ");
-    line_decimal(&out, 18446744073709551615u);
-    line_text(&out, " ");
-    line_hex(&out, 0xdeadbeef);
-    line_end(&out);
+    port_line out;
+    port_line_begin(&out, "number ");
+    port_line_decimal(&out, 18446744073709551615u);
+    port_line_text(&out, " ");
+    port_line_hex(&out, 0xdeadbeef);
+    port_line_end(&out);
     return 7;
 }
 """

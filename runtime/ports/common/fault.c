@@ -41,23 +41,23 @@ static const struct {
     {20, "STKOF"},   {24, "UNALIGNED"},  {25, "DIVBYZERO"},
 };
 
-static void add_causes(line *out, uint32_t cfsr, uint32_t hfsr) {
+static void add_causes(port_line *out, uint32_t cfsr, uint32_t hfsr) {
     const char *separator = "";
-    line_text(out, " cause=");
+    port_line_text(out, " cause=");
     for (uint32_t i = 0; i < sizeof(kCauses) / sizeof(kCauses[0]); ++i) {
         if (cfsr >> kCauses[i].bit & 1) {
-            line_text(out, separator);
-            line_text(out, kCauses[i].name);
+            port_line_text(out, separator);
+            port_line_text(out, kCauses[i].name);
             separator = ",";
         }
     }
     if (hfsr & 1u << 1) {
-        line_text(out, separator);
-        line_text(out, "VECTTBL");
+        port_line_text(out, separator);
+        port_line_text(out, "VECTTBL");
         separator = ",";
     }
     if (*separator == '\0') {
-        line_text(out, "unknown");
+        port_line_text(out, "unknown");
     }
 }
 
@@ -69,22 +69,22 @@ static bool on_stack(const uint32_t *frame) {
 __attribute__((noreturn, used)) static void report(const uint32_t *frame) {
     const uint32_t cfsr = *kCfsr;
     const uint32_t exception = *kIcsr & 0x1ff;
-    line out;
-    line_begin(&out, "wp:fault ");
-    line_text(&out, exception < 16 ? kExceptions[exception] : "interrupt");
+    port_line out;
+    port_line_begin(&out, "wp:fault ");
+    port_line_text(&out, exception < 16 ? kExceptions[exception] : "interrupt");
     add_causes(&out, cfsr, *kHfsr);
     if ((cfsr & kNoFrame) == 0 && on_stack(frame)) {
-        line_text(&out, " pc=");
-        line_hex(&out, frame[6]);
-        line_text(&out, " lr=");
-        line_hex(&out, frame[5]);
+        port_line_text(&out, " pc=");
+        port_line_hex(&out, frame[6]);
+        port_line_text(&out, " lr=");
+        port_line_hex(&out, frame[5]);
     }
     if (cfsr >> MMARVALID & 1 || cfsr >> BFARVALID & 1) {
-        line_text(&out, " address=");
-        line_hex(&out, cfsr >> BFARVALID & 1 ? *kBfar : *kMmfar);
+        port_line_text(&out, " address=");
+        port_line_hex(&out, cfsr >> BFARVALID & 1 ? *kBfar : *kMmfar);
     }
-    line_end(&out);
-    port_exit(FAULT_EXIT_CODE);
+    port_line_end(&out);
+    port_exit(PORT_FAULT_EXIT_CODE);
 }
 
 /* A stack of its own: the program's may be what overflowed. */

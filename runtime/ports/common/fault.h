@@ -1,8 +1,8 @@
-/* Reports an exception that nobody expects and ends the program with FAULT_EXIT_CODE. */
+/* Reports an exception that nobody expects and ends the program with PORT_FAULT_EXIT_CODE. */
 #ifndef WPCONVERT_PORT_FAULT_H_
 #define WPCONVERT_PORT_FAULT_H_
 
-#define FAULT_EXIT_CODE 70
+#define PORT_FAULT_EXIT_CODE 70
 
 /* Entered by the core only. */
 void port_fault(void);

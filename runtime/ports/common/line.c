@@ -2,26 +2,26 @@
 
 #include "port.h"
 
-static void put(line *out, char c) {
+static void put(port_line *out, char c) {
     /* Room is kept for the newline and the terminator. */
-    if (out->used < LINE_NBYTES - 2) {
+    if (out->used < PORT_LINE_NBYTES - 2) {
         out->text[out->used++] = c;
     }
 }
 
-void line_begin(line *out, const char *text) {
+void port_line_begin(port_line *out, const char *text) {
     out->used = 0;
-    line_text(out, text);
+    port_line_text(out, text);
 }
 
-void line_text(line *out, const char *text) {
+void port_line_text(port_line *out, const char *text) {
     for (; *text != '\0'; ++text) {
         /* A line stays one line, whatever the text. */
         put(out, *text == '\n' ? ' ' : *text);
     }
 }
 
-void line_decimal(line *out, uint64_t value) {
+void port_line_decimal(port_line *out, uint64_t value) {
     char digits[20];
     uint32_t count = 0;
     do {
@@ -33,14 +33,14 @@ void line_decimal(line *out, uint64_t value) {
     }
 }
 
-void line_hex(line *out, uint32_t value) {
-    line_text(out, "0x");
+void port_line_hex(port_line *out, uint32_t value) {
+    port_line_text(out, "0x");
     for (int shift = 28; shift >= 0; shift -= 4) {
         put(out, "0123456789abcdef"[value >> shift & 15]);
     }
 }
 
-void line_end(line *out) {
+void port_line_end(port_line *out) {
     out->text[out->used] = '\n';
     out->text[out->used + 1] = '\0';
     port_write(out->text);

@@ -8,19 +8,19 @@
 extern "C" {
 #endif
 
-#define LINE_NBYTES 400
+#define PORT_LINE_NBYTES 400
 
 /* What does not fit is cut off. */
 typedef struct {
-    char text[LINE_NBYTES];
+    char text[PORT_LINE_NBYTES];
     uint32_t used;
-} line;
+} port_line;
 
-void line_begin(line *out, const char *text);
-void line_text(line *out, const char *text);
-void line_decimal(line *out, uint64_t value);
-void line_hex(line *out, uint32_t value); /* 0x and eight digits */
-void line_end(line *out);                 /* writes it, with a newline */
+void port_line_begin(port_line *out, const char *text);
+void port_line_text(port_line *out, const char *text);
+void port_line_decimal(port_line *out, uint64_t value);
+void port_line_hex(port_line *out, uint32_t value); /* 0x and eight digits */
+void port_line_end(port_line *out);                 /* writes it, with a newline */
 
 #ifdef __cplusplus
 }

@@ -4,19 +4,19 @@
 
 #include "line.h"
 
-static inline void Print(const char *what, uint64_t value) {
-    line out;
-    line_begin(&out, what);
-    line_decimal(&out, value);
-    line_end(&out);
+static inline void port_print(const char *what, uint64_t value) {
+    port_line out;
+    port_line_begin(&out, what);
+    port_line_decimal(&out, value);
+    port_line_end(&out);
 }
 
 /* Returns what main has to return. */
-static inline int Fail(const char *text) {
-    line out;
-    line_begin(&out, "wp:error ");
-    line_text(&out, text);
-    line_end(&out);
+static inline int port_fail(const char *text) {
+    port_line out;
+    port_line_begin(&out, "wp:error ");
+    port_line_text(&out, text);
+    port_line_end(&out);
     return 1;
 }
 

@@ -37,7 +37,7 @@ bool RunSample(wpconvert::MicroInterpreter &interpreter, int inputs, int outputs
     for (size_t i = 0; i < interpreter.inputs_size(); ++i) {
         wpconvert::Tensor *const tensor = interpreter.input(i);
         if (!port_read(inputs, tensor->data, tensor->nbytes)) {
-            Fail("inputs.bin: shorter than the model's inputs");
+            port_fail("inputs.bin: shorter than the model's inputs");
             return false;
         }
     }
@@ -45,14 +45,14 @@ bool RunSample(wpconvert::MicroInterpreter &interpreter, int inputs, int outputs
     const TfLiteStatus status = interpreter.Invoke();
     const uint64_t end = port_ticks();
     if (status != kTfLiteOk) {
-        Fail(interpreter.error());
+        port_fail(interpreter.error());
         return false;
     }
-    Print("wp:ticks ", end - start);
+    port_print("wp:ticks ", end - start);
     for (size_t i = 0; i < interpreter.outputs_size(); ++i) {
         const wpconvert::Tensor *const tensor = interpreter.output(i);
         if (!port_put(outputs, tensor->data, tensor->nbytes)) {
-            Fail("outputs.bin: cannot be written");
+            port_fail("outputs.bin: cannot be written");
             return false;
         }
     }
@@ -62,26 +62,26 @@ bool RunSample(wpconvert::MicroInterpreter &interpreter, int inputs, int outputs
 }  // namespace
 
 int main() {
-    Print("wp:hz ", port_ticks_hz);
+    port_print("wp:hz ", port_ticks_hz);
     PaintArena();
     wpconvert::MicroMutableOpResolver<MODEL_OPERATORS> resolver;
     if (!MODEL_REGISTER(resolver)) {
-        return Fail("the operators cannot be registered");
+        return port_fail("the operators cannot be registered");
     }
     wpconvert::MicroInterpreter interpreter(model_data, MODEL_NBYTES, resolver, arena,
                                             sizeof(arena));
     const uint64_t start = port_ticks();
     const TfLiteStatus status = interpreter.AllocateTensors();
-    Print("wp:prepare ", port_ticks() - start);
-    Print("wp:arena ", interpreter.arena_used_bytes());
+    port_print("wp:prepare ", port_ticks() - start);
+    port_print("wp:arena ", interpreter.arena_used_bytes());
     if (status != kTfLiteOk) {
-        return Fail(interpreter.error());
+        return port_fail(interpreter.error());
     }
     const int inputs = port_open("inputs.bin", PORT_READ);
     const int outputs = port_open("outputs.bin", PORT_WRITE);
     uint32_t samples = 0;
     if (inputs < 0 || outputs < 0 || !port_read(inputs, &samples, sizeof(samples))) {
-        return Fail("inputs.bin or outputs.bin: cannot be opened");
+        return port_fail("inputs.bin or outputs.bin: cannot be opened");
     }
     for (uint32_t i = 0; i < samples; ++i) {
         if (!RunSample(interpreter, inputs, outputs)) {
@@ -90,6 +90,6 @@ int main() {
     }
     port_close(inputs);
     port_close(outputs);
-    Print("wp:done ", samples);
+    port_print("wp:done ", samples);
     return 0;
 }

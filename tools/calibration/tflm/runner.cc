@@ -65,7 +65,7 @@ bool RunSample(tflite::MicroInterpreter &interpreter, int inputs, int outputs) {
     if (status != kTfLiteOk) {
         return false;
     }
-    Print("wp:ticks ", end - start);
+    port_print("wp:ticks ", end - start);
     for (size_t i = 0; i < interpreter.outputs_size(); ++i) {
         const TfLiteTensor *const tensor = interpreter.output(i);
         if (!port_put(outputs, tensor->data.raw, tensor->bytes)) {
@@ -78,33 +78,33 @@ bool RunSample(tflite::MicroInterpreter &interpreter, int inputs, int outputs) {
 }  // namespace
 
 int main() {
-    Print("wp:hz ", port_ticks_hz);
+    port_print("wp:hz ", port_ticks_hz);
     static Resolver resolver;
     if (!MODEL_REGISTER(resolver)) {
-        return Fail("the operators cannot be registered");
+        return port_fail("the operators cannot be registered");
     }
     static tflite::MicroInterpreter interpreter(tflite::GetModel(model_data), resolver, arena,
                                                 sizeof(arena));
     const uint64_t start = port_ticks();
     const TfLiteStatus status = interpreter.AllocateTensors();
-    Print("wp:prepare ", port_ticks() - start);
-    Print("wp:arena ", interpreter.arena_used_bytes());
+    port_print("wp:prepare ", port_ticks() - start);
+    port_print("wp:arena ", interpreter.arena_used_bytes());
     if (status != kTfLiteOk) {
-        return Fail("AllocateTensors failed");
+        return port_fail("AllocateTensors failed");
     }
     const int inputs = port_open("inputs.bin", PORT_READ);
     const int outputs = port_open("outputs.bin", PORT_WRITE);
     uint32_t samples = 0;
     if (inputs < 0 || outputs < 0 || !port_read(inputs, &samples, sizeof(samples))) {
-        return Fail("inputs.bin or outputs.bin: cannot be opened");
+        return port_fail("inputs.bin or outputs.bin: cannot be opened");
     }
     for (uint32_t i = 0; i < samples; ++i) {
         if (!RunSample(interpreter, inputs, outputs)) {
-            return Fail("a sample could not be run");
+            return port_fail("a sample could not be run");
         }
     }
     port_close(inputs);
     port_close(outputs);
-    Print("wp:done ", samples);
+    port_print("wp:done ", samples);
     return 0;
 }
