@@ -307,7 +307,7 @@ void NamesWhatIsWrong() {
     spec.operators = {{32, "TOY_SUM", {0, 1}, {2}}};
     spec.inputs = {0, 1};
     spec.outputs = {2};
-    Expect(spec, "larger than 2 GB");
+    Expect(spec, "more than 2 GB");
 }
 
 void ModelWithoutOperators() {
