@@ -1,5 +1,5 @@
 #!/bin/sh
-# Adds what training needs (PyTorch, onnxscript, litert-torch, MLflow) to the environment given as $1, and torchaudio,
+# Adds what training needs (PyTorch, onnxscript, litert-torch) to the environment given as $1, and torchaudio,
 # which a test compares with. Quick when there is nothing to do.
 set -eu
 

@@ -8,9 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from wpconvert.errors import FileError
+from wpconvert.errors import FileError, ToolError
 from wptrain.errors import DataError
 from wptrain.report.runlog import RunLog
+from wptrain.report.tracking import track
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -81,3 +82,11 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"pool\.svg"):
         RunLog(tmp_path, "pool").epoch(0, {})
     assert not (tmp_path / "pool.jsonl").exists()
+
+
+def test_tracking_without_mlflow_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    expected = pytest.raises(ToolError, match=r"mlflow not installed: --track needs the extra `track`; pip install")
+    with expected, track(True, tmp_path, "digits", {"seed": 3}):
+        pytest.fail("nothing is trained")
+    assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("mlflow", reason="mlflow not installed: tracking needs `make setup-train`")
+pytest.importorskip("mlflow", reason="mlflow not installed: tracking needs the extra `track`")
 
 from wpconvert.errors import FileError
 from wpconvert.interrupts import Interrupted
@@ -58,11 +58,18 @@ def test_run_is_kept_with_parameters_metrics_and_artifacts(tmp_path: Path) -> No
     assert [path.read_bytes() for path in (tmp_path / "out").rglob("model.tflite")] == [b"model"]
 
 
-def test_untracked_run_writes_nothing(tmp_path: Path) -> None:
+def test_untracked_run_is_logged_only(tmp_path: Path) -> None:
     with track(False, tmp_path / "out", "digits", {"seed": 3}) as run:
         run.metrics(0, {"validation_accuracy": 0.5})
         run.artifact(tmp_path / "model.tflite")
-    assert not list(tmp_path.iterdir())
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"digits.jsonl", "digits.svg"}
+
+
+def test_tracked_run_is_logged_too(tmp_path: Path) -> None:
+    with track(True, tmp_path, "digits", {"seed": 3}) as run:
+        run.metrics(0, {"validation_accuracy": 0.5})
+    assert (tmp_path / "digits.jsonl").read_text(encoding="utf-8") == '{"epoch": 1, "validation_accuracy": 0.5}\n'
+    assert (tmp_path / DATABASE).exists()
 
 
 def test_a_training_that_continues_is_the_same_run(tmp_path: Path) -> None:
@@ -115,7 +122,7 @@ def test_folder_is_usable_after_a_kill_while_the_database_is_made(tmp_path: Path
 
 def test_damaged_database_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"text")
-    expected = pytest.raises(FileError, match="move it away to start a new one, or use --no-track")
+    expected = pytest.raises(FileError, match="move it away to start a new one, or leave out --track")
     with expected, track(True, tmp_path, "digits", {"seed": 3}):
         pytest.fail("nothing is trained")
     assert (tmp_path / DATABASE).read_bytes() == b"text"

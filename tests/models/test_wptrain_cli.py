@@ -13,7 +13,7 @@ import pytest
 from wpconvert.interrupts import Interrupted, listen, restore_handlers
 from wptrain.cli.main import hear_again, run
 
-TRAINING = all(importlib.util.find_spec(name) is not None for name in ("torch", "litert_torch", "mlflow", "onnxscript"))
+TRAINING = all(importlib.util.find_spec(name) is not None for name in ("torch", "litert_torch", "onnxscript"))
 needs_training = pytest.mark.skipif(not TRAINING, reason="torch not installed: training needs `make setup-train`")
 
 

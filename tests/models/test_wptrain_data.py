@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-if any(importlib.util.find_spec(name) is None for name in ("torch", "litert_torch", "mlflow", "onnxscript")):
+if any(importlib.util.find_spec(name) is None for name in ("torch", "litert_torch", "onnxscript")):
     pytest.skip("torch not installed: training needs `make setup-train`", allow_module_level=True)
 
 from wpconvert.cli.main import run as convert
@@ -36,7 +36,7 @@ def test_an_archive_trains_a_network(tmp_path: Path) -> None:
     out = tmp_path / "small.tar.xz"
     assert run(["data", "archive", f"images:{images(tmp_path / 'set', 1)}", "--out", str(out)]) == 0
     trained = tmp_path / "out"
-    command = ["pretrain", "--dataset", f"images:{out}", "--epochs", "1", "--no-track", "--out", str(trained)]
+    command = ["pretrain", "--dataset", f"images:{out}", "--epochs", "1", "--out", str(trained)]
     assert run(command) == 0
     assert Trained.load(trained / "pretrained.pt").classes == 2
 
@@ -45,7 +45,7 @@ def test_a_network_trains_on_images_that_are_read_as_it_goes(tmp_path: Path, mon
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     options = ["--dataset", f"folders:{images(tmp_path / 'set', 1)}", "--data", "side=32", "--network", "resnet-s"]
     out = tmp_path / "out"
-    assert run(["pretrain", *options, "--data", "grey=true", "--epochs", "1", "--no-track", "--out", str(out)]) == 0
+    assert run(["pretrain", *options, "--data", "grey=true", "--epochs", "1", "--out", str(out)]) == 0
     assert Trained.load(out / "pretrained.pt").image_shape == (32, 32, 1)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-if any(importlib.util.find_spec(name) is None for name in ("torch", "litert_torch", "mlflow", "onnxscript")):
+if any(importlib.util.find_spec(name) is None for name in ("torch", "litert_torch", "onnxscript")):
     pytest.skip("torch not installed: training needs `make setup-train`", allow_module_level=True)
 
 import torch
@@ -17,7 +17,7 @@ from wptrain.trained import Trained, build
 
 from .trainees import error, images, network
 
-FEW = ("--epochs", "1", "--no-track")
+FEW = ("--epochs", "1")
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +104,7 @@ def test_training_that_diverges_stops_and_saves_nothing(
 ) -> None:
     network(tmp_path / "a.pt", 1)
     start = ["pretrain"] if command == "pretrain" else ["pool", "a.pt", "--pool-size", "8"]
-    assert run([*start, "--learning-rate", "1e6", "--out", "out", "--epochs", "3", "--no-track"]) == 1
+    assert run([*start, "--learning-rate", "1e6", "--out", "out", "--epochs", "3"]) == 1
     assert error(capsys) == (
         "wptrain: epoch 1: the training diverged, its loss is not a finite number; train into another folder with a "
         "lower --learning-rate"

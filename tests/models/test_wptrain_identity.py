@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-if any(importlib.util.find_spec(name) is None for name in ("torch", "litert_torch", "mlflow", "onnxscript")):
+if any(importlib.util.find_spec(name) is None for name in ("torch", "litert_torch", "onnxscript")):
     pytest.skip("torch not installed: training needs `make setup-train`", allow_module_level=True)
 
 from wptrain import data
@@ -20,7 +20,7 @@ from wptrain.trained import Trained
 
 from .trainees import error, images, network
 
-POOL = ("--epochs", "1", "--pool-size", "8", "--no-track")
+POOL = ("--epochs", "1", "--pool-size", "8")
 
 
 def test_another_network_of_the_same_shape_does_not_get_the_first_ones_pool(
@@ -49,7 +49,7 @@ def test_the_same_network_under_another_name_continues(tmp_path: Path) -> None:
 
 def test_other_images_in_the_same_place_are_other_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = tmp_path / "data", tmp_path / "out"
-    command = ["pretrain", "--dataset", f"images:{folder}", "--out", str(out), "--epochs", "1", "--no-track"]
+    command = ["pretrain", "--dataset", f"images:{folder}", "--out", str(out), "--epochs", "1"]
     images(folder, 1)
     assert run(command) == 0
     assert run(command) == 0
@@ -83,7 +83,7 @@ def test_every_part_of_a_dataset_is_its_content() -> None:
 
 def test_images_of_folders_are_mirrored_where_asked_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = images(tmp_path / "data", 1), tmp_path / "out"
-    command = ["pretrain", "--dataset", f"images:{folder}", "--epochs", "1", "--no-track"]
+    command = ["pretrain", "--dataset", f"images:{folder}", "--epochs", "1"]
     assert data.load(f"images:{folder}").identity() == data.load(f"images:{folder}", {"mirror": False}).identity()
     assert run([*command, "--out", str(out)]) == 0
     assert run([*command, "--out", str(tmp_path / "mirrored"), "--data", "mirror=true"]) == 0

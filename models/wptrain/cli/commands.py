@@ -129,7 +129,7 @@ def pretrain(
     threads: ThreadsOption = _PRETRAIN.threads,
     device: DeviceOption = _PRETRAIN.device,
     out: OutOption = Path("wptrain-out"),
-    tracked: TrackOption = True,
+    tracked: TrackOption = False,
 ) -> None:
     """Train a dense network: FOLDER/pretrained.pt. Run again, it continues after the last whole epoch."""
     settings = pretrain_recipe.PretrainSettings(
@@ -176,7 +176,7 @@ def pool(
     threads: ThreadsOption = _POOL.threads,
     device: DeviceOption = _POOL.device,
     out: OutOption = Path("wptrain-out"),
-    tracked: TrackOption = True,
+    tracked: TrackOption = False,
 ) -> None:
     """Pool a dense network's weights and retrain it: FOLDER/pooled.pt. Continues as pretrain does."""
     settings = pool_recipe.PoolSettings(

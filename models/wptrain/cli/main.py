@@ -16,7 +16,7 @@ from wpconvert.report.printable import printable
 if TYPE_CHECKING:
     import typer
 
-_NEEDED = ("torch", "litert_torch", "mlflow", "onnxscript")
+_NEEDED = ("torch", "litert_torch", "onnxscript")
 _EPILOG = """Examples:
 
   wptrain pretrain --dataset digits --network ds-cnn --epochs 20 --out digits\n
@@ -24,7 +24,7 @@ _EPILOG = """Examples:
   wptrain export digits/pooled.pt --dataset digits --out digits.tflite
 
 Exit codes: 0 done · 1 the training diverged · 2 wrong usage · 3 malformed data, checkpoint or network, or data of
-another kind than the network · 4 not enough memory · 5 file error · 6 the training extra is missing ·
+another kind than the network · 4 not enough memory · 5 file error · 6 the extra for training or tracking is missing ·
 130 interrupted, 128 + number by another signal
 """
 

@@ -53,7 +53,7 @@ PrecisionOption = Annotated[
     str, typer.Option("--precision", metavar="|".join(PRECISIONS), help="Number format of operators in training.")
 ]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Device for training.")]
-TrackOption = Annotated[bool, typer.Option("--track/--no-track", help="Record parameters and metrics with MLflow.")]
+TrackOption = Annotated[bool, typer.Option("--track/--no-track", help="Record the run with MLflow, too.")]
 NetworkArgument = Annotated[
     Path, typer.Argument(metavar="NETWORK.pt", help="A network written by wptrain.", show_default=False)
 ]

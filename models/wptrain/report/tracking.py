@@ -1,8 +1,12 @@
-"""Runs in MLflow, kept in one SQLite file and one folder of artifacts; nothing leaves the machine."""
+"""Records of runs: a log and a curve of each; with MLflow also an SQLite file and a folder of artifacts.
+
+Nothing leaves the machine.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import logging
 import os
@@ -11,9 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from wpconvert.errors import FileError
+from wpconvert.errors import FileError, ToolError
 from wpconvert.files import write_all
 from wpconvert.interrupts import Interrupted, deferred
+
+from .runlog import RunLog
 
 DATABASE = "wptrain.db"
 ARTIFACTS = "artifacts"
@@ -29,20 +35,27 @@ class Run(Protocol):
     def artifact(self, path: Path) -> None: ...
 
 
-class _Untracked:
+class _Logged:
+    """Of every run."""
+
+    def __init__(self, log: RunLog) -> None:
+        self._log = log
+
     def metrics(self, epoch: int, values: Mapping[str, float]) -> None:
-        pass
+        self._log.epoch(epoch, values)
 
     def artifact(self, path: Path) -> None:
         pass
 
 
-class _Tracked:
-    def __init__(self, client: Any, run_id: str) -> None:
+class _Tracked(_Logged):
+    def __init__(self, log: RunLog, client: Any, run_id: str) -> None:
+        super().__init__(log)
         self._client = client
         self._run_id = run_id
 
     def metrics(self, epoch: int, values: Mapping[str, float]) -> None:
+        super().metrics(epoch, values)
         for name, value in values.items():
             self._client.log_metric(self._run_id, name, value, step=epoch)
 
@@ -58,16 +71,17 @@ def track(
     parameters: Mapping[str, object],
     tags: Mapping[str, str] | None = None,
 ) -> Iterator[Run]:
-    """A run of `experiment`, in `folder`/wptrain.db; one that tells nobody when not `enabled`.
+    """A run of `experiment`, logged in `folder`; when `enabled` also recorded in `folder`/wptrain.db.
 
     The same experiment with the same parameters is the same run: a training that continues is not a second one. The
     run ends as FINISHED; as KILLED when a signal ends the program, as FAILED when another exception passes. Shown by
     `mlflow ui --backend-store-uri sqlite:///FOLDER/wptrain.db`.
 
-    Raises FileError when the database cannot be used.
+    Raises ToolError when MLflow is asked for and not installed, FileError when the database cannot be used.
     """
+    log = RunLog(folder, experiment)
     if not enabled:
-        yield _Untracked()
+        yield _Logged(log)
         return
     client = _client(folder)
     run_id = ""
@@ -79,7 +93,7 @@ def track(
             client.log_param(run_id, name, value)
         for name, text in (tags or {}).items():
             client.set_tag(run_id, name, text)
-        yield _Tracked(client, run_id)
+        yield _Tracked(log, client, run_id)
     except BaseException as error:
         if run_id:
             _end(client, run_id, "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED")
@@ -111,6 +125,8 @@ def _end(client: Any, run_id: str, status: str) -> None:
 
 def _client(folder: Path) -> Any:
     """MLflow's client of the folder's database, made when there is none."""
+    if importlib.util.find_spec("mlflow") is None:
+        raise ToolError("mlflow not installed: --track needs the extra `track`; pip install 'wpconvert[track]'")
     # MLflow counts its users over the network unless told not to when it is imported.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow.tracking import MlflowClient  # noqa: PLC0415 - takes seconds, and is not needed untracked
@@ -138,6 +154,6 @@ def _client(folder: Path) -> Any:
         # A damaged database can end in almost any exception.
         raise FileError(
             f"{database}: cannot be used as a database of MLflow, damaged or of another version; move it away to "
-            "start a new one, or use --no-track"
+            "start a new one, or leave out --track"
         ) from error
     return client
