@@ -230,14 +230,14 @@ def test_constants_that_stay_are_listed_with_the_reason(tmp_path: Path) -> None:
     model.opset_import.add(domain="local", version=1)
     source = save(model, tmp_path / "model.onnx")
     target, done = converted(source)
-    already = "it is already stored as a sparse tensor"
+    already = "is already stored as a sparse tensor"
     assert {t.key: t.reason for t in done.report.tensors} == {
         "0:w": None,
         "0:s": already,
         "0:sparse": already,
         "0:large": "no operator multiplies by it",
-        "0:list": "its Constant node has value_floats; only tensors are rewritten",
-        "local.Block:w": "it is in function 'Block'; functions are not rewritten",
+        "0:list": "is attribute value_floats of a Constant node; only tensors are rewritten",
+        "local.Block:w": "is in function 'Block'; functions are not rewritten",
     }
     # Shape inference of onnx knows no sparse tensors, in the original neither.
     assert [y.tobytes() for y in outputs(source)] == [y.tobytes() for y in outputs(target.model)]

@@ -86,7 +86,7 @@ def test_a_weight_whose_bytes_a_bias_shares_stays(tmp_path: Path) -> None:
     source = _saved(model, tmp_path, {"data": sparse((64, 64), "float32", 0.95).tobytes()})
     target, done = converted(source)
     assert not done.changed
-    assert done.report.tensors[0].reason == "it shares its data with tensors that are not weights"
+    assert done.report.tensors[0].reason == "shares its data with tensors that are not weights"
     check(source, target)
 
 
@@ -134,7 +134,7 @@ def test_data_in_two_places_at_once_is_left_alone(tmp_path: Path) -> None:
     source = _saved(model, tmp_path, {"data": data})
     target, done = converted(source)
     reasons = {tensor.reason for tensor in done.report.tensors}
-    assert reasons == {"its data is stored in a form that cannot be restored bit for bit"}
+    assert reasons == {"is stored in a form that cannot be restored bit for bit"}
     assert onnx.load(target.model, load_external_data=False).graph.initializer[0].float_data == [1.0]
     assert outputs(source)[0].tobytes() == outputs(target.model)[0].tobytes()
 

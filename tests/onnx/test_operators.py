@@ -145,7 +145,7 @@ def test_a_weight_that_a_caller_may_replace_stays_and_says_why(tmp_path: Path) -
     source = save(model, tmp_path / "model.onnx")
     target, done = converted(source)
     by_name = {tensor.name: tensor for tensor in done.report.tensors}
-    assert by_name["conv.weight"].reason == "it is also an input of the graph, so a caller can replace it"
+    assert by_name["conv.weight"].reason == "is also an input of the graph, so a caller can replace it"
     assert by_name["fc.weight"].method == "bitmap"
     check(source, target)
 

@@ -11,7 +11,7 @@ from tests.onnx.sweep.cases import METHODS, PLACES, STORAGES, Case
 from tests.onnx.sweep.roundtrip import BrokenPromise, roundtrip
 from tools import fuzz_onnx
 
-STAYS = {"input": "it is also an input of the graph", "trained": "it is changed by training"}
+STAYS = {"input": "is also an input of the graph", "trained": "is changed by training"}
 """Places whose weight is not rewritten, and why."""
 ON_ITS_OWN = ("one file", "two files", "gaps", "no length", "folder", "raw", "typed", "twins")
 
@@ -32,7 +32,7 @@ def test_a_weight_is_rewritten_wherever_it_is_unless_something_else_changes_it(p
     if place in STAYS:
         assert not done.changed and all(STAYS[place] in reason for reason in reasons)
     elif place == "shadowed":
-        assert done.changed and any("it hides a value" in reason for reason in reasons)
+        assert done.changed and any("hides a value" in reason for reason in reasons)
     else:
         assert done.changed and reasons == {""}
 
@@ -46,7 +46,7 @@ def test_a_weight_is_rewritten_however_it_is_stored_unless_others_have_its_bytes
     done = roundtrip(_case(storage=storage), tmp_path, Counter())
     assert done.changed == (storage in ON_ITS_OWN)
     if not done.changed:
-        assert done.report.tensors[0].reason == "it shares its data with tensors that are not weights"
+        assert done.report.tensors[0].reason == "shares its data with tensors that are not weights"
 
 
 @pytest.mark.parametrize("method", sorted(set(METHODS) - {"none"}))

@@ -70,7 +70,7 @@ def _not_worth_it(one: Transform, tried: Sequence[Choice]) -> dict[str, str]:
         stored = weight.stored
         altered = weight.changed is not None and weight.changed.snr_db is not None
         if stored is not None and altered and outcome.nbytes >= stored.form.nbytes:
-            reasons[weight.key] = f"would not shrink: {stored.method} has {stored.form.nbytes:,} bytes"
+            reasons[weight.key] = f"would not shrink: stored by {stored.method} in {stored.form.nbytes:,} bytes"
         elif not outcome.rewritten or changed is not weight.changed:
             reasons[weight.key] = outcome.reason or "would not shrink"
         elif changed is not None and changed.side is not None:

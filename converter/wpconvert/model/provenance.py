@@ -35,3 +35,8 @@ class Provenance:
     tensors: tuple[TensorRecord, ...]
     planned: bool = False
     lossy: bool = False
+
+    @property
+    def lossy_places(self) -> set[tuple[int, int]]:
+        """Subgraph and tensor of each weight that was changed; none in a stripped file, which does not say which."""
+        return {(record.subgraph, record.tensor) for record in self.tensors if record.lossy}

@@ -33,7 +33,7 @@ class Constant:
 def constants_of(scope: Scope) -> Iterator[Constant]:
     """All constants of a scope that are numbers."""
     function = function_of(scope)
-    obstacle = None if function is None else f"it is in function {function.name!r}; functions are not rewritten"
+    obstacle = None if function is None else f"is in function {function.name!r}; functions are not rewritten"
     if scope.graph is not None:
         for index, tensor in enumerate(scope.graph.initializer):
             yield Constant(tensor.name, index, tensor, nbytes_of(tensor), None, obstacle)
@@ -75,7 +75,7 @@ def _is_constant(node: NodeProto) -> bool:
 def _sparse(name: str, index: int, sparse: SparseTensorProto, node: NodeProto | None) -> Constant:
     stub = TensorProto(name=name, data_type=sparse.values.data_type, dims=sparse.dims)
     nbytes = nbytes_of(sparse.values) + nbytes_of(sparse.indices)
-    return Constant(name, index, stub, nbytes, node, "it is already stored as a sparse tensor")
+    return Constant(name, index, stub, nbytes, node, "is already stored as a sparse tensor")
 
 
 def _list(name: str, index: int, attribute: AttributeProto, node: NodeProto) -> Constant:
@@ -84,5 +84,5 @@ def _list(name: str, index: int, attribute: AttributeProto, node: NodeProto) -> 
     dims = [len(values)] if attribute.name.endswith("s") else []
     data_type = TensorProto.FLOAT if "float" in attribute.name else TensorProto.INT64
     tensor = helper.make_tensor(name, data_type, dims, values)
-    reason = f"its Constant node has {attribute.name}; only tensors are rewritten"
+    reason = f"is attribute {attribute.name} of a Constant node; only tensors are rewritten"
     return Constant(name, index, tensor, nbytes_of(tensor), node, reason)

@@ -13,6 +13,7 @@ from wpconvert.formats.onnx import metadata
 from wpconvert.formats.onnx.compressed import find_compressed, is_rewritten
 from wpconvert.formats.onnx.decode import DECODERS, DOMAIN
 from wpconvert.formats.onnx.encode import changed_of
+from wpconvert.formats.onnx.equality import lossy_weights
 from wpconvert.formats.onnx.file import OnnxModel, read, with_path
 from wpconvert.formats.onnx.files import DataFile, Target, write
 from wpconvert.formats.onnx.restore import restore
@@ -146,7 +147,7 @@ def _dense(given: OnnxModel, folder: Path) -> tuple[OnnxModel, dict[str, Stored]
         _check_untaken(given)
         return given, {}, []
     provenance = metadata.read(given.proto)
-    lossy = {(record.graph, record.name) for record in (provenance.tensors if provenance else ()) if record.lossy}
+    lossy = lossy_weights(given)
     stored = {}
     for c in find_compressed(given):
         form = c.form(given)

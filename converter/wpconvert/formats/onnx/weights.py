@@ -117,7 +117,7 @@ def find_weights(model: OnnxModel) -> list[OnnxWeight]:
                 if constant.nbytes < REPORTED_NBYTES or len(tensor.dims) < 2:
                     continue
             if constant.name in trained:
-                obstacle = obstacle or "it is changed by training"
+                obstacle = obstacle or "is changed by training"
             data = None if obstacle is not None else data_of(tensor, model.files)
             obstacle = obstacle or _obstacle(model, scope, constant, data, constant.name in inputs)
             place = Place(scope, constant, data, _channel_axis(uses, scope, constant))
@@ -130,7 +130,7 @@ def find_weights(model: OnnxModel) -> list[OnnxWeight]:
 def _held_by_others(found: list[OnnxWeight], tensors: Mapping[int, int]) -> list[OnnxWeight]:
     """The weights, with an obstacle for those whose bytes belong to other tensors too. tensors: of each storage."""
     weights = Counter(one.weight.storage for one in found)
-    reason = "it shares its data with tensors that are not weights"
+    reason = "shares its data with tensors that are not weights"
     return [
         replace(one, weight=Fixed.with_obstacle(one.weight, obstacle_of(one.weight) or reason))
         if tensors.get(one.weight.storage, 0) > weights[one.weight.storage]
@@ -211,15 +211,15 @@ def _obstacle(model: OnnxModel, scope: Scope, constant: Constant, data: Data | N
     """Why a constant is unchanged whatever the method; None if it need not."""
     tensor = constant.tensor
     if is_input and (scope.number or model.proto.ir_version >= FIRST_CONSTANT_IR):
-        return "it is also an input of the graph, so a caller can replace it"
+        return "is also an input of the graph, so a caller can replace it"
     if scope.parent is not None and scope.parent.owner(constant.name) is not None:
-        return "it hides a value of the same name in an outer graph, which only an initializer can do"
+        return "hides a value of the same name in an outer graph, which only an initializer can do"
     if data is None or not has_values(tensor.data_type):
         return f"weights of type {type_name(tensor.data_type)} are not supported"
     if not 1 <= elements_of(tensor) <= MAX_ELEMENTS:
-        return "it has no elements" if elements_of(tensor) == 0 else "it has more than 2^30 − 1 elements"
+        return "has no elements" if elements_of(tensor) == 0 else "has more than 2^30 − 1 elements"
     if bits_of(tensor.data_type) == 4 and elements_of(tensor) % 2 and load(data)[-1] >> 4:
-        return "its last byte has unused bits that are set"
+        return "has unused bits in its last byte that are set"
     if not same_when_set(tensor, data):
-        return "its data is stored in a form that cannot be restored bit for bit"
+        return "is stored in a form that cannot be restored bit for bit"
     return None

@@ -239,7 +239,7 @@ def _layers(site: Site, weight: Weight, layers: Mapping[Place, Layer]) -> tuple[
 def _stored(model: TfliteModel, provenance: Provenance | None) -> dict[str, Stored]:
     """The blobs of a model that was rewritten before, by the key of their weight."""
     found = {}
-    lossy = {(r.subgraph, r.tensor) for r in provenance.tensors if r.lossy} if provenance is not None else set()
+    lossy = set() if provenance is None else provenance.lossy_places
     every = provenance is not None and provenance.lossy and provenance.stripped
     for s, graph in enumerate(model.root.subgraphs):
         for index, operator in enumerate(graph.operators):

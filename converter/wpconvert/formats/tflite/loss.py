@@ -35,7 +35,7 @@ def loss_of(model: TfliteModel) -> Loss:
     """What a model says of its loss. ModelError when an operator of ours is corrupt."""
     provenance = metadata.read(model)
     lossy = provenance is not None and provenance.lossy
-    records = {(r.subgraph, r.tensor) for r in provenance.tensors if r.lossy} if provenance is not None else set()
+    records = set() if provenance is None else provenance.lossy_places
     places, units = set(), {}
     for s, graph in enumerate(model.root.subgraphs):
         for index, operator in enumerate(graph.operators or []):
