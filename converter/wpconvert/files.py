@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
-from wpconvert.errors import FileError
+from wpconvert.errors import FileError, UsageError
 from wpconvert.interrupts import deferred
 from wpconvert.temporary import temporary_file, temporary_folder
 
@@ -153,3 +153,12 @@ def same_file(first: Path, second: Path) -> bool:
         return first.samefile(second)
     except OSError:
         return os.path.realpath(first) == os.path.realpath(second)
+
+
+def check_distinct(paths: Iterable[Path]) -> None:
+    """UsageError where two of these are one file: what is written must not overwrite inputs or each other."""
+    known: list[Path] = []
+    for path in paths:
+        if any(same_file(path, other) for other in known):
+            raise UsageError(f"{path} is given twice; inputs and outputs must be different files")
+        known.append(path)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wpconvert.api.paths import PathLike, check_distinct, optional_path
+from wpconvert.api.paths import PathLike, optional_path
 from wpconvert.codecs import CODECS
 from wpconvert.errors import FileError, UsageError
-from wpconvert.files import Content, write_all
+from wpconvert.files import Content, check_distinct, write_all
 from wpconvert.job.arrays import check_array, check_method, decode_array, encode_array, load_array, sizes_of
 from wpconvert.report.arrays import Encoded, Sizes
 

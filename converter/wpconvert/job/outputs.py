@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wpconvert.backends.registry import backend_named
 from wpconvert.errors import UsageError
-from wpconvert.files import check_writable, same_file
+from wpconvert.files import check_distinct, check_writable, same_file
 from wpconvert.formats.registry import FORMATS, format_of
 from wpconvert.report.export import check_format
 
@@ -72,10 +72,7 @@ class Outputs:
         named = [*written, *(path for path in (self.plan, self.report, *reads) if path is not None)]
         if place is None or not same_file(place, source):
             named.append(source)
-        for index, path in enumerate(named):
-            for other in named[index + 1 :]:
-                if same_file(path, other):
-                    raise UsageError(f"{path} is given twice; inputs and outputs must be different files")
+        check_distinct(named)
 
 
 def check_suffix(model: Path, output: Path, lowering: bool = True) -> None:

@@ -16,7 +16,7 @@ from wpconvert.engines.comparison import compare_output
 from wpconvert.engines.exercise import exercising_samples
 from wpconvert.engines.inputs import Inputs, ports_of
 from wpconvert.errors import UsageError
-from wpconvert.files import same_file, write_all
+from wpconvert.files import check_distinct, write_all
 from wpconvert.formats.registry import read
 from wpconvert.graph.executable import Executable
 from wpconvert.job.progress import Stages, silent
@@ -86,8 +86,8 @@ def _check_output(output: Path, *others: Path | None) -> None:
     if output.suffix != ".npz":
         raise UsageError(f"-o {output}: the suffix must be .npz")
     for other in others:
-        if other is not None and same_file(output, other):
-            raise UsageError(f"{output} is given twice; inputs and outputs must be different files")
+        if other is not None:
+            check_distinct([other, output])
 
 
 def _report(path: str, model: Executable, device: DeviceRun, expected: list[Sample], inputs: Inputs) -> TargetReport:
