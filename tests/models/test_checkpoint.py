@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch not installed: training needs `make setup-train`")
 
 from wpconvert.errors import FileError, UsageError  # noqa: E402 - as below
-from wptrain.data import digits  # noqa: E402
+from wptrain.data.sets import digits  # noqa: E402
 from wptrain.errors import DataError  # noqa: E402
 from wptrain.loop.checkpoint import Checkpoint, Value  # noqa: E402 - the import needs torch
 from wptrain.loop.trainer import Selected, TrainConfig, fit, make_deterministic  # noqa: E402

@@ -13,7 +13,7 @@ if any(importlib.util.find_spec(name) is None for name in ("torch", "litert_torc
 
 from wpconvert.cli.main import run as convert
 from wptrain.cli.main import run
-from wptrain.data import digits
+from wptrain.data.sets import digits
 from wptrain.trained import Trained
 
 from .trainees import error, images

@@ -14,8 +14,8 @@ if any(importlib.util.find_spec(name) is None for name in ("torch", "litert_torc
 
 from wptrain import data
 from wptrain.cli.main import run
-from wptrain.data import digits
 from wptrain.data.augmentation import Augmentation
+from wptrain.data.sets import digits
 from wptrain.trained import Trained
 
 from .trainees import error, images, network

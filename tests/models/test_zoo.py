@@ -15,8 +15,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from wpconvert.transforms.pool import exact
-from wptrain.data import digits
 from wptrain.data.module import whole
+from wptrain.data.sets import digits
 
 ROOT = Path(__file__).resolve().parents[2]
 ZOO = ROOT / "models" / "zoo"

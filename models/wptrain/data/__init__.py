@@ -7,8 +7,9 @@ from pathlib import Path
 
 from wpconvert.errors import FileError, UsageError
 
-from . import cifar10, digits, folders, images, mnist, options, quickdraw, speech_commands
+from . import options
 from .module import DataModule
+from .sets import cifar10, digits, folders, images, mnist, quickdraw, speech_commands
 
 BUILT_IN: dict[str, options.Opener] = {"digits": options.images(lambda _: digits.load())}
 AT_PATH: dict[str, options.Opener] = {

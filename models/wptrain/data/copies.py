@@ -13,8 +13,8 @@ from PIL import Image
 
 from wpconvert.errors import UsageError
 
-from .images import PARTS
 from .module import DataModule, SplitName
+from .sets.images import PARTS
 
 # The suffix of an archive's name, and the mode of tarfile that writes it.
 ARCHIVES: dict[str, Literal["w:", "w:xz"]] = {".tar": "w:", ".xz": "w:xz"}

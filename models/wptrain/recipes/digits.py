@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ..data import digits
 from ..data.module import DataModule, whole
+from ..data.sets import digits
 from ..exporters.litert import ModelFacts, correct, describe, quantise
 from ..exporters.tflite import to_int8_tflite
 from ..loop.trainer import TrainConfig, fit, make_deterministic

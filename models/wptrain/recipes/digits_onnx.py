@@ -23,8 +23,8 @@ from torch import nn
 
 from wpconvert.lowering import calibrate, lower
 
-from ..data import digits as data
 from ..data.module import DataModule, SplitName, whole
+from ..data.sets import digits as data
 from ..exporters.litert import ModelFacts, describe
 from ..exporters.tflite import INPUT_NAME, OUTPUT_NAME
 from ..report.card import Card, Score, render

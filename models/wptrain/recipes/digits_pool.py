@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data import digits as data
 from ..data.module import whole
+from ..data.sets import digits as data
 from ..exporters.litert import correct, describe, describe_pool, quantise
 from ..exporters.pooled import to_pooled_tflite
 from ..methods.pool.weights import pooled_layers

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from wptrain.data import digits
 from wptrain.data.ahead import batches
 from wptrain.data.draws import Key
 from wptrain.data.memory import Images
 from wptrain.data.module import Batch, SplitName
+from wptrain.data.sets import digits
 from wptrain.errors import DataError
 
 

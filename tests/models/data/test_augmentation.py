@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from wptrain.data import digits
 from wptrain.data.augmentation import Augmentation
 from wptrain.data.draws import Key, philox, uniform
+from wptrain.data.sets import digits
 
 INDICES = st.lists(st.integers(0, 2**40), min_size=1, max_size=20)
 KEYS = st.builds(Key, st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1))

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from wpconvert.errors import FileError
-from wptrain.data import cifar10
+from wptrain.data.sets import cifar10
 
 from .makers import in_memory, parts, refused, same
 

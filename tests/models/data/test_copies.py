@@ -10,8 +10,9 @@ import pytest
 
 from wpconvert.errors import UsageError
 from wptrain import data
-from wptrain.data import copies, digits
+from wptrain.data import copies
 from wptrain.data.module import whole
+from wptrain.data.sets import digits
 
 from .makers import in_memory, png, sizes, write_tree
 

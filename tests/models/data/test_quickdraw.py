@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from wpconvert.errors import FileError
-from wptrain.data import quickdraw
+from wptrain.data.sets import quickdraw
 
 from .makers import in_memory, parts, refused
 

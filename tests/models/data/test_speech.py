@@ -15,7 +15,7 @@ from wptrain import data
 from wptrain.data.draws import Key
 from wptrain.data.module import SPLITS
 from wptrain.data.readers.mfcc import Mfcc
-from wptrain.data.speech_commands import COMMANDS, Speech
+from wptrain.data.sets.speech_commands import COMMANDS, Speech
 from wptrain.errors import DataError
 
 from .makers import refused, sizes, wav, write_tree

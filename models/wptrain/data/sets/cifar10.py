@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from wpconvert.errors import FileError
 from wptrain.errors import DataError
 
-from . import splits
-from .augmentation import Augmentation
-from .memory import Images, Split
-from .module import Provenance
-from .readers.pickles import read_pickle, to_array
+from .. import splits
+from ..augmentation import Augmentation
+from ..memory import Images, Split
+from ..module import Provenance
+from ..readers.pickles import read_pickle, to_array
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SIDE = 32

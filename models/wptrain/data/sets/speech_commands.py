@@ -16,13 +16,13 @@ from pydantic import Field
 from wpconvert.errors import FileError
 from wptrain.errors import DataError
 
-from .draws import Key, uniform
-from .module import SPLITS, Batch, Provenance, SplitName
-from .options import Options
-from .readers import digests
-from .readers.mfcc import MELS, Mfcc
-from .readers.wav import read_wav
-from .splits import SPLIT_SEED
+from ..draws import Key, uniform
+from ..module import SPLITS, Batch, Provenance, SplitName
+from ..options import Options
+from ..readers import digests
+from ..readers.mfcc import MELS, Mfcc
+from ..readers.wav import read_wav
+from ..splits import SPLIT_SEED
 
 RATE = 16000
 COMMANDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")

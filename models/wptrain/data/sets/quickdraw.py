@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from wpconvert.errors import FileError
 from wptrain.errors import DataError
 
-from . import splits
-from .augmentation import Augmentation
-from .memory import Images, Split
-from .module import Provenance
+from .. import splits
+from ..augmentation import Augmentation
+from ..memory import Images, Split
+from ..module import Provenance
 
 SIDE = 28
 # The published files hold 100,000 drawings and more a class; a hundred classes of them would not fit into memory.

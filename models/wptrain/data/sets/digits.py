@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from .augmentation import Augmentation
-from .memory import Images, Split
-from .module import Provenance
+from ..augmentation import Augmentation
+from ..memory import Images, Split
+from ..module import Provenance
 
 SPLIT_SEED = 0
 TEST_IMAGES = 360

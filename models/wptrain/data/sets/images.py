@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from wpconvert.errors import FileError
 from wptrain.errors import DataError
 
-from . import splits
-from .augmentation import Augmentation
-from .memory import Images, Split
-from .module import Provenance
-from .readers import pictures
-from .readers.trees import File, files
+from .. import splits
+from ..augmentation import Augmentation
+from ..memory import Images, Split
+from ..module import Provenance
+from ..readers import pictures
+from ..readers.trees import File, files
 
 PARTS = ("train", "test")
 LARGEST_SIDE = 1024

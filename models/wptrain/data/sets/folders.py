@@ -17,12 +17,12 @@ from pydantic import Field
 from wpconvert.errors import FileError
 from wptrain.errors import DataError
 
-from . import splits
-from .crops import DRAWS, Box, central, random
-from .draws import Key, uniform
-from .module import Batch, Provenance, SplitName
-from .options import Options
-from .readers import digests, pictures
+from .. import splits
+from ..crops import DRAWS, Box, central, random
+from ..draws import Key, uniform
+from ..module import Batch, Provenance, SplitName
+from ..options import Options
+from ..readers import digests, pictures
 
 _LAYOUT = "expected train/CLASS/IMAGE, and val/CLASS/IMAGE or test/CLASS/IMAGE"
 _SUFFIXES = tuple(sorted(pictures.SUFFIXES))

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from wpconvert.errors import FileError
 from wptrain.errors import DataError
 
-from . import splits
-from .augmentation import Augmentation
-from .memory import Images, Split
-from .module import Provenance
-from .readers.idx import read_idx
+from .. import splits
+from ..augmentation import Augmentation
+from ..memory import Images, Split
+from ..module import Provenance
+from ..readers.idx import read_idx
 
 SIDE = 28
 DIGITS = tuple(str(digit) for digit in range(10))
