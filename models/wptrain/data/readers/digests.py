@@ -17,6 +17,7 @@ from wpconvert.files import write_all
 _SETTLED_NS = 2_000_000_000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _THREADS = 4
+_CHUNK = 4096
 
 
 def content(root: Path, names: Sequence[str]) -> str:
@@ -49,8 +50,10 @@ def _digest(root: Path, names: Sequence[str]) -> str:
 
     digest = hashlib.sha256()
     with ThreadPoolExecutor(_THREADS) as pool:
-        for line in pool.map(of_file, names):
-            digest.update(line.encode())
+        # `map` takes all of its input at once, which a million names should not cost.
+        for start in range(0, len(names), _CHUNK):
+            for line in pool.map(of_file, names[start : start + _CHUNK]):
+                digest.update(line.encode())
     return digest.hexdigest()
 
 

@@ -51,6 +51,7 @@ class Mfcc:
         hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.window) / self.window)
         length = 1 << (self.window - 1).bit_length()
         magnitudes = np.abs(np.fft.rfft(framed * hann, length))
+        # A product of matrices for each wave, so that the last bits do not depend on the other waves.
         logarithms = np.log(magnitudes @ triangles(self.rate, length) + FLOOR)
         return (logarithms @ cosines(self.coefficients)).astype(np.float32)
 
