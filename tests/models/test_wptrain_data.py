@@ -75,6 +75,20 @@ def test_a_check_names_every_damaged_file(
     assert captured.err.splitlines()[-1] == f"wptrain: folders:{folder}: 2 of 44 samples cannot be read"
 
 
+def test_a_damaged_image_ends_a_training_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = images(tmp_path / "set", 1)
+    # Whichever images are held out: some of these are trained with.
+    for index in range(10):
+        (folder / "train" / "cat" / f"{index}.png").write_bytes(b"damaged")
+    command = ["pretrain", "--dataset", f"folders:{folder}", "--data", "side=32", "--network", "resnet-s", "--no-track"]
+    assert run([*command, "--out", str(tmp_path / "out")]) == 3
+    assert ".png: not a BMP, JPEG, PNG image; replace or delete it" in error(capsys)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("command", "code", "message"),
     [

@@ -100,6 +100,14 @@ def test_measured_images_are_scaled_and_cut_in_the_middle(tmp_path: Path) -> Non
     assert abs(float(sample[..., 0].mean()) - 0.5) < 0.02
 
 
+def test_the_middle_grows_with_the_side(tmp_path: Path) -> None:
+    write_tree(tmp_path, tree("train", "test"))
+    for side in (14, 28):
+        modules = [data.load(f"folders:{tmp_path}", {"side": side} | more) for more in ({}, {"resize": side * 8 // 7})]
+        first, second = (module.batch("test", np.arange(8)).samples for module in modules)
+        assert np.array_equal(first, second)
+
+
 def test_trained_images_are_parts_that_differ_by_epoch_and_not_by_batch(tmp_path: Path) -> None:
     names = tree("train", "test")
     module = opened(write_tree(tmp_path, {name: gradient(60, 40) for name in names}), mirror=True)

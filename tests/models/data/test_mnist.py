@@ -57,6 +57,16 @@ def test_fashion_has_its_classes_and_is_mirrored(tmp_path: Path) -> None:
     assert fashion.identity() != digits.identity()
 
 
+def test_both_downloads_of_torchvision_in_one_folder_are_told_apart(tmp_path: Path) -> None:
+    others = {name: content[:-1] + b"\x07" for name, content in files().items()}
+    for place, content in (("MNIST", files()), ("FashionMNIST", others)):
+        write_tree(tmp_path / place / "raw", content)
+    assert same(in_memory(f"mnist:{tmp_path}"), in_memory(f"mnist:{tmp_path / 'MNIST'}"))
+    fashion = in_memory(f"fashion-mnist:{tmp_path}")
+    assert same(fashion, in_memory(f"fashion-mnist:{tmp_path / 'FashionMNIST'}"))
+    assert fashion.test.labels[-1] == 7
+
+
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
 

@@ -32,12 +32,13 @@ _WORKERS = min(8, os.cpu_count() or 1)
 class FolderOptions(Options):
     """How images become samples of `side` x `side` pixels.
 
-    Measured: the shorter side is scaled to `resize`, the middle is cut out. Trained: a random part of at least the
-    share `area` of the image is scaled, and mirrored at random with `mirror`. `grey`: one channel instead of three.
+    Measured: the shorter side is scaled to `resize` (None: 8/7 of `side`, as 256 for 224), the middle is cut out.
+    Trained: a random part of at least the share `area` of the image is scaled, and mirrored at random with `mirror`.
+    `grey`: one channel instead of three.
     """
 
     side: int = Field(224, ge=8, le=1024)
-    resize: int = Field(256, ge=8, le=2048)
+    resize: int | None = Field(None, ge=8, le=2048)
     area: float = Field(0.08, gt=0, le=1)
     mirror: bool = False
     grey: bool = False
@@ -104,7 +105,7 @@ class Folders:
         image = pictures.opened(content, str(path))
         side = self.options.side
         if draws is None:
-            box: Box = central(image.size, side / self.options.resize)
+            box: Box = central(image.size, side / (self.options.resize or side * 8 / 7))
         else:
             box = random(image.size, self.options.area, draws)
         try:

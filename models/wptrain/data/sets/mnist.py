@@ -19,8 +19,6 @@ from ..readers.idx import read_idx
 SIDE = 28
 DIGITS = tuple(str(digit) for digit in range(10))
 FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
-# Where torchvision puts the files that it downloads.
-_BELOW = ("", "MNIST/raw", "FashionMNIST/raw", "raw")
 _SUFFIXES = ("-idx{rank}-ubyte", ".idx{rank}-ubyte", "-idx{rank}-ubyte.gz", ".idx{rank}-ubyte.gz")
 
 
@@ -40,6 +38,7 @@ def load(path: Path) -> Images:
         DIGITS,
         # A mirrored digit is none.
         Augmentation(shift=2),
+        "MNIST",
     )
 
 
@@ -55,20 +54,25 @@ def load_fashion(path: Path) -> Images:
         ),
         FASHION,
         Augmentation(shift=2, mirror=True),
+        "FashionMNIST",
     )
 
 
-def _load(path: Path, provenance: Provenance, classes: tuple[str, ...], augmentation: Augmentation) -> Images:
+def _load(
+    path: Path, provenance: Provenance, classes: tuple[str, ...], augmentation: Augmentation, below: str
+) -> Images:
+    """`below`: the folder into which torchvision downloads this dataset; it may have both in one place."""
     if not path.is_dir():
         raise FileError(f"{path}: no such folder; expected one with the four idx files of {provenance.name}")
-    images, labels = _labelled(path, "train")
+    folder = next((place for place in (path / below / "raw", path / "raw") if place.is_dir()), path)
+    images, labels = _labelled(folder, "train")
     kept, held = splits.hold_out(labels, str(path))
     return Images(
         provenance,
         classes,
         train=Split(images[kept], labels[kept]),
         validation=Split(images[held], labels[held]),
-        test=Split(*_labelled(path, "t10k")),
+        test=Split(*_labelled(folder, "t10k")),
         augmentation=augmentation,
     )
 
@@ -87,9 +91,8 @@ def _labelled(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.in
 
 
 def _find(folder: Path, name: str, rank: int) -> Path:
-    for below in _BELOW:
-        for suffix in _SUFFIXES:
-            file = folder / below / f"{name}{suffix.format(rank=rank)}"
-            if file.is_file():
-                return file
+    for suffix in _SUFFIXES:
+        file = folder / f"{name}{suffix.format(rank=rank)}"
+        if file.is_file():
+            return file
     raise DataError(f"{folder}: found no {name}-idx{rank}-ubyte, plain or with .gz; download the four files again")
