@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from wpconvert.errors import FileError, UsageError, WpconvertError
@@ -101,11 +102,14 @@ def test_measured_images_are_scaled_and_cut_in_the_middle(tmp_path: Path) -> Non
 
 
 def test_the_middle_grows_with_the_side(tmp_path: Path) -> None:
-    write_tree(tmp_path, tree("train", "test"))
+    write_tree(tmp_path, {name: gradient(80, 40) for name in tree("train", "test")})
+
+    def measured(**options: object) -> NDArray[np.float32]:
+        return data.load(f"folders:{tmp_path}", options).batch("test", np.arange(1)).samples
+
     for side in (14, 28):
-        modules = [data.load(f"folders:{tmp_path}", {"side": side} | more) for more in ({}, {"resize": side * 8 // 7})]
-        first, second = (module.batch("test", np.arange(8)).samples for module in modules)
-        assert np.array_equal(first, second)
+        assert np.array_equal(measured(side=side), measured(side=side, resize=side * 8 // 7))
+        assert not np.array_equal(measured(side=side), measured(side=side, resize=side))
 
 
 def test_trained_images_are_parts_that_differ_by_epoch_and_not_by_batch(tmp_path: Path) -> None:
