@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +45,19 @@ class Images:
         height, width, channels = self.train.images.shape[1:]
         return height, width, channels
 
+    def padded(self, margin: int) -> Images:
+        """The same images with `margin` zeros on each side."""
+        width = ((0, 0), (margin, margin), (margin, margin), (0, 0))
+        train, validation, test = (replace(split, images=np.pad(split.images, width)) for split in self.splits)
+        return replace(self, train=train, validation=validation, test=test)
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """In the order of SPLITS."""
+        return self.train, self.validation, self.test
+
     def split(self, name: SplitName) -> Split:
-        return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+        return self.splits[SPLITS.index(name)]
 
     def labels(self, split: SplitName) -> NDArray[np.int64]:
         return self.split(split).labels
@@ -64,7 +75,7 @@ class Images:
 
     def identity(self) -> str:
         digest = hashlib.sha256(repr((self.classes, self.augmentation)).encode())
-        for split in map(self.split, SPLITS):
+        for split in self.splits:
             digest.update(repr((split.images.shape, split.pixel_max)).encode())
             digest.update(np.ascontiguousarray(split.images).data)
             digest.update(split.labels.astype("<i8").tobytes())

@@ -23,9 +23,13 @@ class Options(BaseModel):
 
 
 class ImageOptions(Options):
-    """`mirror`: training images at random, `shift`: by up to so many pixels; None: as the dataset states."""
+    """`mirror`: training images at random, `shift`: by up to so many pixels; None: as the dataset states.
+
+    `pad`: zeros on each side of all images, for networks that want larger ones.
+    """
 
     mirror: bool | None = None
+    pad: int = Field(0, ge=0, le=64)
     shift: int | None = Field(None, ge=0, le=1024)
 
 
@@ -47,8 +51,8 @@ def images(load: Callable[[Path], Images]) -> Opener:
     """The same for images in memory."""
 
     def opened(path: Path, options: ImageOptions) -> Images:
-        loaded = load(path)
-        told = {name: value for name, value in options.model_dump().items() if value is not None}
+        loaded = load(path).padded(options.pad)
+        told = {name: value for name, value in options.model_dump(exclude={"pad"}).items() if value is not None}
         return replace(loaded, augmentation=replace(loaded.augmentation, **told))
 
     return source(ImageOptions, opened)

@@ -14,6 +14,7 @@ from functools import partial
 from torch import nn
 
 from .ds_cnn import DsCnn
+from .ds_cnn_kws import DsCnnKws
 from .mobilenet_v2 import MobileNetV2
 from .resnet import ResNet
 from .tiny_conv import TinyConv
@@ -26,4 +27,5 @@ NETWORKS: dict[str, Callable[[int, int], nn.Module]] = {
     "mobilenet-v2": MobileNetV2,
     "tiny-conv": TinyConv,
     "ds-cnn": DsCnn,
+    "ds-cnn-kws": DsCnnKws,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from wpconvert.errors import UsageError
@@ -24,10 +25,19 @@ def test_options_change_a_dataset_and_its_identity() -> None:
     assert data.load("digits", {"shift": 1, "mirror": False}).identity() == plain.identity()
 
 
+def test_padded_images_are_the_same_inside() -> None:
+    plain, padded = data.load("digits"), data.load("digits", {"pad": 3})
+    assert padded.sample_shape == (14, 14, 1)
+    assert plain.identity() != padded.identity()
+    samples = padded.batch("train", np.arange(9)).samples
+    assert np.array_equal(samples[:, 3:-3, 3:-3], plain.batch("train", np.arange(9)).samples)
+    assert samples.sum() == samples[:, 3:-3, 3:-3].sum()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"colour": "red"}, "dataset digits: unknown option colour; expected one of mirror, shift"),
+        ({"colour": "red"}, "dataset digits: unknown option colour; expected one of mirror, pad, shift"),
         ({"shift": "far"}, "dataset digits: option shift 'far': input should be a valid integer"),
         ({"shift": -1}, "dataset digits: option shift -1: input should be greater than or equal to 0"),
     ],
