@@ -58,10 +58,10 @@ def test_it_can_be_lowered(network: Path, tmp_path: Path) -> None:
 
 
 def test_a_pooled_network_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from wptrain.trained import Pooling, Trained, build  # noqa: PLC0415 - needs PyTorch
+    from wptrain.trained import Trained, build  # noqa: PLC0415 - needs PyTorch
 
-    pooling = Pooling(32, 8)
-    Trained("ds-cnn", (8, 8, 1), 10, build("ds-cnn", 1, 10, pooling), pooling).save(tmp_path / "pooled.pt")
+    methods: dict[str, dict[str, object]] = {"pool": {"size": 32}}
+    Trained("ds-cnn", (8, 8, 1), 10, build("ds-cnn", 1, 10, methods), methods).save(tmp_path / "pooled.pt")
     assert run(["export", str(tmp_path / "pooled.pt"), "--out", str(tmp_path / "net.onnx")]) == 2
-    assert "a network with a weight pool needs --out OUT.tflite" in capsys.readouterr().err
+    assert "a network that was trained with pool needs --out OUT.tflite" in capsys.readouterr().err
     assert not (tmp_path / "net.onnx").exists()

@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch not installed: pruning needs the training environment")
 
 from wptrain.methods import magnitude as pruning  # noqa: E402 - the import needs torch
+from wptrain.methods.method import Training  # noqa: E402
 from wptrain.networks.ds_cnn import DsCnn  # noqa: E402
 
 
@@ -47,7 +48,8 @@ def test_equal_magnitudes_still_give_the_exact_count(scope: pruning.Scope) -> No
 def test_pruned_weights_stay_zero_when_the_optimiser_moves_them() -> None:
     network = DsCnn()
     layers = pruning.prunable_layers(network)
-    pruner = pruning.MagnitudePruner(layers, pruning.Schedule(0.8, begin=0, end=1), pruning.Scope.GLOBAL)
+    pruner = pruning.Magnitude(pruning.MagnitudeSettings(sparsity=0.7, scope=pruning.Scope.GLOBAL))
+    pruner.prepare(network, Training(seed=0, epochs=2))
     for epoch in range(3):
         pruner.before_epoch(epoch)
         before = {name: layer.weight == 0 for name, layer in layers.items()}
@@ -76,3 +78,10 @@ def test_overall_sparsity_counts_the_layers_that_stay_dense() -> None:
 def test_depthwise_and_single_channel_layers_are_not_pruned() -> None:
     names = set(pruning.prunable_layers(DsCnn()))
     assert names == {f"block{index}.pointwise.conv" for index in range(1, 5)} | {"classifier"}
+
+
+def test_layers_that_stay_dense_are_chosen_by_pattern() -> None:
+    names = set(pruning.prunable_layers(DsCnn(), ["block[12].*", "classifier"]))
+    assert names == {"block3.pointwise.conv", "block4.pointwise.conv"}
+    with pytest.raises(ValueError, match="never pruned"):
+        pruning.sparsity_within(DsCnn(), 0.5, ["*"])

@@ -20,12 +20,13 @@ import torch
 from torch import Tensor, nn
 
 from wptrain.exporters.litert import describe
+from wptrain.methods.method import Training
+from wptrain.methods.pool.method import Pool, PoolSettings
 from wptrain.methods.pool.weights import pooled_layers, pooled_weight
 from wptrain.networks.mobilenet_v2 import InvertedResidual
 from wptrain.quantise import fake, fixed_point, program, weights
 from wptrain.quantise.integers import IntegerLayer, bias_steps
-from wptrain.recipes.pool import PoolSettings, pooled
-from wptrain.trained import Trained, build
+from wptrain.trained import build
 
 
 def images(count: int, *shape: int) -> Tensor:
@@ -321,8 +322,10 @@ def test_exported_logits_are_those_of_the_network(digits_network: nn.Module) -> 
 @pytest.mark.parametrize("power_of_two", [False, True])
 def test_exported_logits_of_pooled_networks_too(digits_network: nn.Module, power_of_two: bool) -> None:
     x = images(100, 1, 8, 8)
-    result, pool = pooled(Trained("ds-cnn", (8, 8, 1), 10, digits_network), PoolSettings(pool_size=8))
-    network = quantised(result.network, x, power_of_two=power_of_two)
+    result = copy.deepcopy(digits_network)
+    Pool(PoolSettings(size=8)).prepare(result, Training(seed=0, epochs=1))
+    pool = pooled_weight(next(iter(pooled_layers(result).values()))).pool
+    network = quantised(result, x, power_of_two=power_of_two)
     own, native = native_logits(network, converted(network, x), x)
     assert np.array_equal(own, native)
     layers: Mapping[str, IntegerLayer] = program.integer_layers(network)

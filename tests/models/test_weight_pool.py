@@ -17,18 +17,21 @@ import torch
 from torch import nn
 
 from wptrain import data
-from wptrain.loop.trainer import distillation
+from wptrain.loop.evaluation import distillation
+from wptrain.loop.settings import LoopSettings, Optimiser
+from wptrain.loop.trainer import fit
+from wptrain.methods.method import Training
+from wptrain.methods.pool.activation import FakeQuant, level
+from wptrain.methods.pool.method import Pool, PoolSettings
 from wptrain.methods.pool.weights import (
     LEAST_GAIN,
     PooledWeight,
     WeightPool,
     make_gains_positive,
+    poolable_layers,
     pooled_layers,
     pooled_weight,
 )
-from wptrain.quantise.activation import FakeQuant, level
-from wptrain.recipes.pool import PoolSettings, pooled
-from wptrain.recipes.pool import pool as pool_recipe
 from wptrain.trained import Trained, build
 
 
@@ -37,6 +40,18 @@ def some_pool() -> WeightPool:
     vectors = np.random.default_rng(0).integers(-15, 16, (16, 8))
     pool.centroids.data.copy_(torch.from_numpy(vectors.astype(np.float32)) / 32)
     return pool
+
+
+def pooled(settings: PoolSettings) -> tuple[nn.Module, Pool]:
+    """A network that has learned nothing, with a pool, and the method that gave it one."""
+    torch.manual_seed(0)
+    network, method = build("ds-cnn", 1, 10), Pool(settings)
+    method.prepare(network, Training(seed=0, epochs=1))
+    return network, method
+
+
+def pool_of(network: nn.Module) -> WeightPool:
+    return pooled_weight(next(iter(pooled_layers(network).values()))).pool
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
@@ -92,15 +107,13 @@ def test_a_pool_that_fits_is_kept_as_it_was_filled() -> None:
 
 
 def test_training_moves_the_vectors_of_a_pool_unless_it_is_frozen() -> None:
-    torch.manual_seed(0)
     digits = data.load("digits")
-    dense = Trained("ds-cnn", (8, 8, 1), 10, build("ds-cnn", 1, 10).eval())
-    before = pooled(dense, PoolSettings(pool_size=8))[1].vectors
-    for train_pool in (True, False):
-        settings = PoolSettings(pool_size=8, epochs=1, learning_rate=0.02, train_pool=train_pool, precision="bfloat16")
-        trained, _ = pool_recipe(dense, digits, settings)
-        after = pooled_weight(next(iter(pooled_layers(trained.network).values()))).pool.vectors
-        assert torch.equal(before, after) is not train_pool
+    settings = LoopSettings(epochs=1, optimiser=Optimiser(learning_rate=0.02), precision="bfloat16")
+    for train in (True, False):
+        network, method = pooled(PoolSettings(size=8, train=train))
+        before = pool_of(network).vectors
+        fit(network, digits, settings, [method])
+        assert torch.equal(before, pool_of(network).vectors) is not train
 
 
 def test_distillation_is_least_for_the_teachers_own_outputs() -> None:
@@ -135,10 +148,9 @@ def test_turning_gains_around_leaves_the_network_as_it_was() -> None:
 
 
 def test_pooled_networks_hold_no_more_vectors_than_the_pool_and_load_again() -> None:
-    torch.manual_seed(0)
-    dense = Trained("ds-cnn", (8, 8, 1), 10, build("ds-cnn", 1, 10).eval())
-    result, pool = pooled(dense, PoolSettings(pool_size=8))
-    layers = pooled_layers(result.network)
+    result, method = pooled(PoolSettings(size=8))
+    pool = pool_of(result)
+    layers = pooled_layers(result)
     assert layers
     rows = {tuple(row) for row in pool.vectors.int().tolist()}
     assert len(rows) <= 8
@@ -146,7 +158,7 @@ def test_pooled_networks_hold_no_more_vectors_than_the_pool_and_load_again() -> 
         weight = layer.parametrizations.weight.original
         assert set(pooled_weight(layer).indices(weight).unique().tolist()) <= set(range(8))
     with pytest.raises(ValueError, match="already pooled"):
-        pooled(result, PoolSettings(pool_size=8))
+        method.prepare(result, Training(seed=0, epochs=1))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("litert_torch") is None, reason="litert_torch not installed")
@@ -157,9 +169,9 @@ def test_exported_weights_are_exactly_pool_vectors() -> None:
     from wptrain.exporters.litert import WEIGHT_OPERATORS, operator_name  # noqa: PLC0415
     from wptrain.exporters.trained import export  # noqa: PLC0415
 
-    torch.manual_seed(0)
-    dense = Trained("ds-cnn", (8, 8, 1), 10, build("ds-cnn", 1, 10).eval())
-    result, pool = pooled(dense, PoolSettings(pool_size=8))
+    network, _ = pooled(PoolSettings(size=8))
+    pool = pool_of(network)
+    result = Trained("ds-cnn", (8, 8, 1), 10, network.eval(), {"pool": {"size": 8}})
     model = schema.ModelT.InitFromPackedBuf(export(result, data.load("digits")), 0)
     rows = {tuple(row) for row in pool.vectors.int().tolist()}
     graph = model.subgraphs[0]
@@ -173,3 +185,14 @@ def test_exported_weights_are_exactly_pool_vectors() -> None:
                 assert {tuple(row) for row in cut(values).astype(int).tolist()} <= rows
                 seen += 1
     assert seen == len(names) > 0
+
+
+def test_layers_that_stay_dense_are_chosen_by_pattern() -> None:
+    network = build("resnet-s", 3, 10)
+    assert not [name for name in poolable_layers(network) if "shortcut" in name]
+    everything = set(poolable_layers(network, ()))
+    assert everything - set(poolable_layers(network)) == {"blocks.2.shortcut.conv", "blocks.4.shortcut.conv"}
+    assert everything - set(poolable_layers(network, ["blocks.0.*"])) == {
+        "blocks.0.first.conv",
+        "blocks.0.second.conv",
+    }

@@ -36,17 +36,18 @@ def test_an_archive_trains_a_network(tmp_path: Path) -> None:
     out = tmp_path / "small.tar.xz"
     assert run(["data", "archive", f"images:{images(tmp_path / 'set', 1)}", "--out", str(out)]) == 0
     trained = tmp_path / "out"
-    command = ["pretrain", "--dataset", f"images:{out}", "--epochs", "1", "--out", str(trained)]
+    command = ["train", "digits", "--set", f"data.source=images:{out}", "--set", "epochs=1", "--out", str(trained)]
     assert run(command) == 0
-    assert Trained.load(trained / "pretrained.pt").classes == 2
+    assert Trained.load(trained / "digits.pt").classes == 2
 
 
 def test_a_network_trains_on_images_that_are_read_as_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    options = ["--dataset", f"folders:{images(tmp_path / 'set', 1)}", "--data", "side=32", "--network", "resnet-s"]
-    out = tmp_path / "out"
-    assert run(["pretrain", *options, "--data", "grey=true", "--epochs", "1", "--out", str(out)]) == 0
-    assert Trained.load(out / "pretrained.pt").image_shape == (32, 32, 1)
+    source, out = f"folders:{images(tmp_path / 'set', 1)}", tmp_path / "out"
+    changes = [f"data.source={source}", "data.side=32", "data.grey=true", "network=resnet-s", "epochs=1"]
+    told = [word for change in changes for word in ("--set", change)]
+    assert run(["train", "digits", *told, "--out", str(out)]) == 0
+    assert Trained.load(out / "digits.pt").image_shape == (32, 32, 1)
 
 
 def test_a_check_tells_what_a_dataset_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +99,7 @@ def test_a_damaged_image_ends_a_training_with_one_line(
         (["data", "archive", "digits", "--out", "x.zip"], 2, "expected a name that ends in .tar or .tar.xz"),
         (["data", "subset", "mnist:absent", "--out", "x.npz"], 5, "absent: no such folder"),
         (["data", "subset", "digits", "--out", "x.npz", "--data", "shift"], 2, "--data shift: expected KEY=VALUE"),
-        (["pretrain", "--data", "colour=red"], 2, "dataset digits: unknown option colour"),
+        (["train", "digits", "--set", "data.colour=red"], 2, "dataset digits: unknown option colour"),
         (["export", "x.pt", "--out", "x.tflite", "--data", "shift=a"], 5, "x.pt: cannot be read"),
     ],
 )

@@ -20,7 +20,8 @@ from wptrain.trained import Trained
 
 from .trainees import error, images, network
 
-POOL = ("--epochs", "1", "--pool-size", "8")
+FEW = ("--set", "epochs=1")
+POOL = ("--set", "methods.pool.size=8", *FEW)
 
 
 def test_another_network_of_the_same_shape_does_not_get_the_first_ones_pool(
@@ -28,28 +29,28 @@ def test_another_network_of_the_same_shape_does_not_get_the_first_ones_pool(
 ) -> None:
     first, second = network(tmp_path / "a.pt", 1), network(tmp_path / "b.pt", 2)
     out = tmp_path / "out"
-    assert run(["pool", str(first), "--out", str(out), *POOL]) == 0
-    pooled = (out / "pooled.pt").read_bytes()
+    assert run(["train", "digits-pool", "--set", f"start={first}", "--out", str(out), *POOL]) == 0
+    pooled = (out / "digits-pool.pt").read_bytes()
     capsys.readouterr()
-    assert run(["pool", str(second), "--out", str(out), *POOL]) == 2
+    assert run(["train", "digits-pool", "--set", f"start={second}", "--out", str(out), *POOL]) == 2
     line = error(capsys)
-    assert "pool.checkpoint: the checkpoint belongs to another training: network_content '" in line
+    assert "digits-pool.checkpoint: the checkpoint belongs to another training: network_content '" in line
     assert "train into another folder, or delete the checkpoint to start over" in line
-    assert (out / "pooled.pt").read_bytes() == pooled
+    assert (out / "digits-pool.pt").read_bytes() == pooled
 
 
 def test_the_same_network_under_another_name_continues(tmp_path: Path) -> None:
     first, out = network(tmp_path / "a.pt", 1), tmp_path / "out"
-    assert run(["pool", str(first), "--out", str(out), *POOL]) == 0
-    pooled = Trained.load(out / "pooled.pt").content()
+    assert run(["train", "digits-pool", "--set", f"start={first}", "--out", str(out), *POOL]) == 0
+    pooled = Trained.load(out / "digits-pool.pt").content()
     moved = shutil.move(first, tmp_path / "moved.pt")
-    assert run(["pool", str(moved), "--out", str(out), *POOL]) == 0
-    assert Trained.load(out / "pooled.pt").content() == pooled
+    assert run(["train", "digits-pool", "--set", f"start={moved}", "--out", str(out), *POOL]) == 0
+    assert Trained.load(out / "digits-pool.pt").content() == pooled
 
 
 def test_other_images_in_the_same_place_are_other_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = tmp_path / "data", tmp_path / "out"
-    command = ["pretrain", "--dataset", f"images:{folder}", "--out", str(out), "--epochs", "1"]
+    command = ["train", "digits", "--set", f"data.source=images:{folder}", "--out", str(out), *FEW]
     images(folder, 1)
     assert run(command) == 0
     assert run(command) == 0
@@ -83,13 +84,22 @@ def test_every_part_of_a_dataset_is_its_content() -> None:
 
 def test_images_of_folders_are_mirrored_where_asked_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = images(tmp_path / "data", 1), tmp_path / "out"
-    command = ["pretrain", "--dataset", f"images:{folder}", "--epochs", "1"]
+    command = ["train", "digits", "--set", f"data.source=images:{folder}", *FEW]
     assert data.load(f"images:{folder}").identity() == data.load(f"images:{folder}", {"mirror": False}).identity()
     assert run([*command, "--out", str(out)]) == 0
-    assert run([*command, "--out", str(tmp_path / "mirrored"), "--data", "mirror=true"]) == 0
-    networks = [Trained.load(where / "pretrained.pt").content() for where in (out, tmp_path / "mirrored")]
+    assert run([*command, "--out", str(tmp_path / "mirrored"), "--set", "data.mirror=true"]) == 0
+    networks = [Trained.load(where / "digits.pt").content() for where in (out, tmp_path / "mirrored")]
     assert networks[0] != networks[1]
     capsys.readouterr()
-    assert run([*command, "--out", str(out), "--data", "mirror=true"]) == 2
+    assert run([*command, "--out", str(out), "--set", "data.mirror=true"]) == 2
     line = error(capsys)
-    assert "belongs to another training: data '', now 'mirror=true', dataset_content " in line
+    assert "belongs to another training: data.mirror None, now 'true', dataset_content '" in line
+
+
+def test_another_teacher_is_another_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    teachers = [network(tmp_path / f"{seed}.pt", seed) for seed in (1, 2)]
+    command = ["train", "digits", "--set", "distil=0.5", *FEW, "--out", str(tmp_path / "out")]
+    assert run([*command, "--set", f"teacher={teachers[0]}"]) == 0
+    capsys.readouterr()
+    assert run([*command, "--set", f"teacher={teachers[1]}"]) == 2
+    assert "belongs to another training: teacher_content '" in error(capsys)

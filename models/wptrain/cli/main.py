@@ -1,7 +1,8 @@
-"""The program `wptrain`: train a network, pool its weights, export it for `wpconvert -m pool`."""
+"""The program `wptrain`: train a network as a recipe says, export it for `wpconvert`."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import signal
 import sys
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 _NEEDED = ("torch", "litert_torch", "onnxscript")
 _EPILOG = """Examples:
 
-  wptrain pretrain --dataset digits --network ds-cnn --epochs 20 --out digits\n
-  wptrain pool digits/pretrained.pt --dataset digits --pool-size 32 --epochs 20 --out digits\n
-  wptrain export digits/pooled.pt --dataset digits --out digits.tflite
+  wptrain train digits --set epochs=20 --out out\n
+  wptrain sweep digits --over optimiser.learning_rate=0.001,0.003 --over seed=0,1,2 --out out\n
+  wptrain export out/digits.pt --dataset digits --out digits.tflite
 
 Exit codes: 0 done · 1 the training diverged · 2 wrong usage · 3 malformed data, checkpoint or network, or data of
 another kind than the network · 4 not enough memory · 5 file error · 6 the extra for training or tracking is missing ·
@@ -59,21 +60,24 @@ def _application() -> typer.Typer:
         )
     import typer  # noqa: PLC0415 - an interrupt has to be heard before
 
-    from . import commands, data, sweeps  # noqa: PLC0415 - need PyTorch
+    from ..methods import METHODS  # noqa: PLC0415 - needs PyTorch
+    from . import data, export, train  # noqa: PLC0415 - as above
 
     app = typer.Typer(
-        help="Train networks with weight pools.",
+        help="Train networks for microcontrollers.",
         epilog=_EPILOG,
         rich_markup_mode="rich",
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
         add_completion=False,
     )
-    for training in (commands.pretrain, commands.pool, commands.export):
-        app.command()(training)
-    for sweep in (sweeps.sweep_pool, sweeps.sweep_lut, sweeps.sweep_act):
-        app.command()(sweep)
+    for command in (train.train, train.sweep, export.export):
+        app.command()(command)
     app.add_typer(data.app, name="data")
+    for entry in METHODS.values():
+        if entry.commands is not None:
+            for command in importlib.import_module(entry.commands).COMMANDS:
+                app.command()(command)
     return app
 
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
 from ..data.module import DataModule
+from ..methods import open_all
+from ..methods.method import Method
+from ..quantise.integers import IntegerLayer
 from ..trained import Trained
+from .fill import filled
 from .onnx import to_float_onnx
-from .pooled import to_pooled_tflite
+from .plain import plain
 from .tflite import to_int8_tflite
 
 # A network sees each of them once, one at a time, while activation ranges are measured.
@@ -13,13 +24,27 @@ CALIBRATION_IMAGES = 512
 
 
 def export(trained: Trained, data: DataModule) -> bytes:
-    """The int8 model; weights of a pooled network are exactly pool vectors."""
-    convert = to_int8_tflite if trained.pooling is None else to_pooled_tflite
-    return convert(trained.network.cpu().eval(), data.calibration(CALIBRATION_IMAGES))
+    """The int8 model, with the exact integers of the methods that have some."""
+    methods = open_all(trained.methods).values()
+    return to_exact_tflite(trained.network, methods, data.calibration(CALIBRATION_IMAGES))
+
+
+def to_exact_tflite(network: nn.Module, methods: Iterable[Method], calibration: NDArray[np.float32]) -> bytes:
+    """Quantise after training and convert as `tflite.to_int8_tflite` does, with the exact integers of the methods.
+
+    Raises ValueError when a method has no integers of this network.
+    """
+    copied = copy.deepcopy(network).cpu().eval()
+    layers: dict[str, IntegerLayer] = {}
+    for method in methods:
+        layers |= method.finish(copied)
+    converted = to_int8_tflite(plain(copied), calibration)
+    return filled(converted, layers) if layers else converted
 
 
 def export_onnx(trained: Trained) -> bytes:
-    """The float model. Raises ValueError for a pooled network."""
-    if trained.pooling is not None:
-        raise ValueError("a network with a weight pool needs --out OUT.tflite, which keeps its vectors")
+    """The float model. Raises ValueError for a network with methods whose integers it cannot keep."""
+    for name, method in open_all(trained.methods).items():
+        if method.finish(copy.deepcopy(trained.network).cpu().eval()):
+            raise ValueError(f"a network that was trained with {name} needs --out OUT.tflite, which keeps its integers")
     return to_float_onnx(trained.network, trained.image_shape)

@@ -21,8 +21,11 @@ from ..data.module import DataModule, whole
 from ..data.sets import digits
 from ..exporters.litert import ModelFacts, correct, describe, quantise
 from ..exporters.tflite import to_int8_tflite
-from ..loop.trainer import TrainConfig, fit, make_deterministic
-from ..methods.magnitude import MagnitudePruner, Schedule, Scope, prunable_layers, sparsity_within
+from ..loop.devices import make_deterministic
+from ..loop.settings import LoopSettings, Optimiser
+from ..loop.trainer import fit, prepare
+from ..methods.magnitude import Magnitude, MagnitudeSettings, Scope
+from ..methods.method import Training
 from ..networks.ds_cnn import DsCnn
 from ..report.card import Card, Score, render
 from . import zoo
@@ -81,33 +84,34 @@ class Settings:
         """Sparsity rises in the first half of the pruning run; the second half trains with fixed masks."""
         return self.prune_epochs // 2
 
+    def loop(self, epochs: int) -> LoopSettings:
+        """Of a run of so many epochs."""
+        return LoopSettings(
+            epochs=epochs,
+            seed=self.seed,
+            batch_size=32,
+            optimiser=Optimiser(learning_rate=self.learning_rate, weight_decay=0.01),
+            threads=self.threads,
+        )
+
 
 def train_dense(dataset: DataModule, settings: Settings) -> nn.Module:
     """The dense network, the same for the same settings."""
     make_deterministic(settings.seed, settings.threads)
     network = DsCnn()
-    config = TrainConfig(epochs=settings.epochs, seed=settings.seed, learning_rate=settings.learning_rate)
-    _log.info("dense: %s", fit(network, dataset, config))
+    _log.info("dense: %s", fit(network, dataset, settings.loop(settings.epochs)))
     return network
 
 
 def train(dataset: DataModule, settings: Settings) -> tuple[nn.Module, nn.Module]:
     """The dense network, and the sparse one that continues from it."""
-    final = sparsity_within(DsCnn(), settings.sparsity)
+    method = Magnitude(MagnitudeSettings(sparsity=settings.sparsity, scope=settings.scope))
+    # What cannot be pruned so far is found before the training.
+    prepare(DsCnn(), {"magnitude": method}, Training(settings.seed, settings.prune_epochs))
     dense = train_dense(dataset, settings)
     sparse = copy.deepcopy(dense)
-    pruner = MagnitudePruner(
-        prunable_layers(sparse),
-        Schedule(final, begin=0, end=settings.ramp_epochs),
-        settings.scope,
-    )
-    config = TrainConfig(
-        epochs=settings.prune_epochs,
-        seed=settings.seed,
-        learning_rate=settings.learning_rate,
-        select_from=settings.ramp_epochs,
-    )
-    _log.info("sparse: %s", fit(sparse, dataset, config, pruner))
+    prepare(sparse, {"magnitude": method}, Training(settings.seed, settings.prune_epochs))
+    _log.info("sparse: %s", fit(sparse, dataset, settings.loop(settings.prune_epochs), [method]))
     return dense, sparse
 
 

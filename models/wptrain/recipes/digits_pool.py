@@ -5,6 +5,7 @@ The dense network is the one of the recipe `digits`, which also writes the test 
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +14,17 @@ from pathlib import Path
 from ..data.module import whole
 from ..data.sets import digits as data
 from ..exporters.litert import correct, describe, describe_pool, quantise
-from ..exporters.pooled import to_pooled_tflite
+from ..exporters.trained import to_exact_tflite
+from ..loop.trainer import fit, prepare
+from ..methods.method import Training
+from ..methods.pool.method import Pool, PoolSettings
 from ..methods.pool.weights import pooled_layers
 from ..report.card import Card, Score, render
-from ..trained import Trained
 from . import digits, zoo
-from .pool import PoolSettings, pool
 
 POOL_FILE = "digits_pool.tflite"
+# Share of the loss that asks for the dense network's outputs.
+DISTIL = 0.7
 
 _POOLED = (
     "Quantised after training with PT2E and converted by litert-torch: activations int8, ranges from the training "
@@ -55,33 +59,23 @@ class Settings:
             seed=self.seed, epochs=self.epochs, learning_rate=self.learning_rate, threads=self.threads
         )
 
-    @property
-    def pool(self) -> PoolSettings:
-        """Retraining goes on as the dense training did."""
-        return PoolSettings(
-            pool_size=self.pool_size,
-            seed=self.seed,
-            epochs=self.pool_epochs,
-            learning_rate=self.learning_rate,
-            batch_size=32,
-            threads=self.threads,
-            device="cpu",
-        )
-
 
 def build(settings: Settings) -> dict[str, bytes]:
     """Every file that the recipe writes, by name."""
     dataset = data.load()
-    classes = len(dataset.classes)
-    dense = Trained("ds-cnn", dataset.sample_shape, classes, digits.train_dense(dataset, settings.dense))
-    pooled, selected = pool(dense, dataset, settings.pool)
-    _log.info("pooled: %s", selected)
+    dense = digits.train_dense(dataset, settings.dense)
+    pooled = copy.deepcopy(dense)
+    method = Pool(PoolSettings(size=settings.pool_size))
+    prepare(pooled, {"pool": method}, Training(settings.seed, settings.pool_epochs))
+    # Retraining goes on as the dense training did.
+    loop = settings.dense.loop(settings.pool_epochs).model_copy(update={"distil": DISTIL})
+    _log.info("pooled: %s", fit(pooled, dataset, loop, [method], teacher=dense))
     scores = {
-        "float, dense": zoo.float_score(dense.network, dataset),
-        "float, pooled": zoo.float_score(pooled.network, dataset),
+        "float, dense": zoo.float_score(dense, dataset),
+        "float, pooled": zoo.float_score(pooled, dataset),
     }
-    layers = [name.replace(".", "/") for name in pooled_layers(pooled.network)]
-    content = to_pooled_tflite(pooled.network, whole(dataset, "train").samples)
+    layers = [name.replace(".", "/") for name in pooled_layers(pooled)]
+    content = to_exact_tflite(pooled, [method], whole(dataset, "train").samples)
     facts = describe(content)
     samples, labels = whole(dataset, "test")
     scores["int8, pooled"] = Score(correct(content, quantise(samples, facts.input), labels), len(labels))
@@ -103,7 +97,7 @@ def build(settings: Settings) -> dict[str, bytes]:
             f"Pooled from there: k-means over the weights of the pointwise convolutions gives {settings.pool_size} "
             f"vectors of 8 along the input channels; {settings.pool_epochs} epochs of training choose for each "
             "vector of weights the pool vector of highest cosine anew in every step, times a scale of its output "
-            f"channel. The vectors are trained with the weights; {100 * settings.pool.distil:.0f} % of the loss asks "
+            f"channel. The vectors are trained with the weights; {100 * DISTIL:.0f} % of the loss asks "
             "for the outputs of the dense network instead of the labels. Stem, depthwise convolutions and classifier "
             "are not pooled.",
             _POOLED,

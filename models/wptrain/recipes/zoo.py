@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from ..data.module import DataModule
-from ..loop.trainer import evaluate
+from ..loop.evaluation import evaluate
 from ..report.card import Score
 
 ZOO = "models/zoo"

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from wpconvert.transforms.pool import GROUP, quantise
 
-from ...quantise.activation import level
+from .activation import level
 from .weights import latent_weight, pooled_layers, pooled_weight
 
 

@@ -7,8 +7,8 @@ its output channel. The pool is shared by all pooled layers. It stays unchanged,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from ...networks.layers import ConvBnRelu
 # The least gain of a batch normalisation after a pooled convolution. Folding it into the weights multiplies them by
 # it, so a gain of another sign would ask for pool vectors that are not there.
 LEAST_GAIN = 1e-3
+# Layers that stay dense unless asked otherwise, as published: a shortcut has few weights, and all that the layers next
+# to it drop has to pass through it.
+DENSE = ("*.shortcut.*",)
 # A channel's least scale, in ratios of the norms of its latent and of its pool weights.
 _LEAST_SCALE = 2.0**-10
 # A vector in centroids: the learning rate of the weights then suits them too.
@@ -118,18 +121,28 @@ def _grouped(weight: Tensor) -> Tensor:
     return padded.unflatten(-1, (-1, GROUP))
 
 
-def poolable_layers(network: nn.Module) -> dict[str, nn.Conv2d]:
-    """The convolutions worth pooling, as published: not the first, none that is depthwise or grouped, no shortcut.
+def poolable_layers(network: nn.Module, dense: Sequence[str] = DENSE) -> dict[str, nn.Conv2d]:
+    """The convolutions worth pooling: not the first, none that is depthwise or grouped, no linear layers.
 
-    A shortcut has few weights, and all that the layers next to it drop has to pass through it. No linear layers.
+    Nor those whose name matches a pattern of `dense`.
     """
     found = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
-    return {name: module for name, module in found[1:] if module.groups == 1 and ".shortcut." not in name}
+    return {
+        name: module
+        for name, module in found[1:]
+        if module.groups == 1 and not any(fnmatchcase(name, pattern) for pattern in dense)
+    }
 
 
 def pooled_layers(network: nn.Module) -> dict[str, nn.Conv2d]:
     """The convolutions whose weight is pooled."""
-    return {name: module for name, module in poolable_layers(network).items() if parametrize.is_parametrized(module)}
+    return {
+        name: module
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d)
+        and parametrize.is_parametrized(module)
+        and isinstance(module.parametrizations.weight[0], PooledWeight)
+    }
 
 
 def latent_weight(layer: nn.Conv2d) -> Tensor:
@@ -143,19 +156,19 @@ def pooled_weight(layer: nn.Conv2d) -> PooledWeight:
     return parametrisation
 
 
-def attach(network: nn.Module, pool: WeightPool) -> None:
-    """Pool every poolable convolution of `network`, in place."""
-    for layer in poolable_layers(network).values():
+def attach(layers: Iterable[nn.Conv2d], pool: WeightPool) -> None:
+    """Pool convolutions, in place."""
+    for layer in layers:
         parametrize.register_parametrization(layer, "weight", PooledWeight(pool))
 
 
-def cluster_weights(network: nn.Module, size: int, seed: int) -> NDArray[np.float64]:
-    """Real pool vectors, float64 [at most `size`, 8], by k-means over the weights of the poolable convolutions.
+def cluster_weights(layers: Iterable[nn.Conv2d], size: int, seed: int) -> NDArray[np.float64]:
+    """Real pool vectors, float64 [at most `size`, 8], by k-means over the weights of convolutions, pooled or not.
 
     Each output channel counts with weights of mean square 1, as its scale is free.
     """
     parts = []
-    for layer in poolable_layers(network).values():
+    for layer in layers:
         weight = latent_weight(layer).detach().cpu().double().permute(0, 2, 3, 1)
         root = weight.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
         parts.append(cut((weight / torch.where(root > 0, root, 1.0)).numpy()))
@@ -175,32 +188,3 @@ def make_gains_positive(network: nn.Module) -> None:
             latent_weight(block.conv).mul_(sign[:, None, None, None])
             block.bn.running_mean.mul_(sign)
             block.bn.weight.mul_(sign).clamp_min_(LEAST_GAIN)
-
-
-class PoolKeeper:
-    """A training hook that keeps the gains positive and, every `refresh` epochs, makes the pool again.
-
-    `refresh` 0: never.
-    """
-
-    def __init__(self, network: nn.Module, refresh: int, seed: int) -> None:
-        self._network = network
-        self._pool = pooled_weight(next(iter(pooled_layers(network).values()))).pool
-        self._refresh = refresh
-        self._seed = seed
-
-    def before_epoch(self, epoch: int) -> None:
-        if self._refresh and epoch and epoch % self._refresh == 0:
-            self._pool.fill(cluster_weights(self._network, len(self._pool.centroids), self._seed))
-
-    def after_step(self) -> None:
-        with torch.no_grad():
-            for block in self._network.modules():
-                if isinstance(block, ConvBnRelu):
-                    block.bn.weight.clamp_min_(LEAST_GAIN)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The pool is a parameter of the network; there is nothing else to restore."""

@@ -1,4 +1,4 @@
-"""An int8 `.tflite` whose pooled weights are exactly pool vectors.
+"""The exact integers of pooled layers: pool vectors, and what is left of a channel as its scale.
 
 Quantising the real weights would round every channel on a grid of its own. Here the pool's integers are the weights,
 and what the channel multiplies them by, its least-squares scale times the gain of its batch normalisation, is the
@@ -7,31 +7,20 @@ scale of the weight tensor.
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..methods.pool.weights import latent_weight, pooled_layers, pooled_weight
-from ..networks.layers import ConvBnRelu
-from ..quantise.integers import IntegerLayer
-from .fill import filled
-from .plain import plain
-from .tflite import to_int8_tflite
-
-
-def to_pooled_tflite(network: nn.Module, calibration: NDArray[np.float32]) -> bytes:
-    """Quantise after training and convert as `tflite.to_int8_tflite` does, with exact pool vectors as weights.
-
-    Raises ValueError when a pooled convolution is not followed by its batch normalisation, or a gain is not positive.
-    """
-    copied = copy.deepcopy(network).cpu().eval()
-    return filled(to_int8_tflite(plain(copied), calibration), integer_layers(copied))
+from ...networks.layers import ConvBnRelu
+from ...quantise.integers import IntegerLayer
+from .weights import latent_weight, pooled_layers, pooled_weight
 
 
 def integer_layers(network: nn.Module) -> dict[str, IntegerLayer]:
-    """Each pooled convolution with its batch normalisation folded in. Raises ValueError as `to_pooled_tflite` does."""
+    """Each pooled convolution with its batch normalisation folded in.
+
+    Raises ValueError when one is not followed by its batch normalisation, or a gain is not positive.
+    """
     blocks = {
         f"{name}.conv".lstrip("."): block for name, block in network.named_modules() if isinstance(block, ConvBnRelu)
     }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, fx, nn
 
-from ..methods.pool.weights import pooled_layers
+from .weights import pooled_layers
 
 LOWEST, HIGHEST = -128, 127
 # Ranges tried, as shares of the largest value seen; the one with the least squared error is taken.
