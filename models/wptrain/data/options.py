@@ -51,7 +51,9 @@ def images(load: Callable[[Path], Images]) -> Opener:
     """The same for images in memory."""
 
     def opened(path: Path, options: ImageOptions) -> Images:
-        loaded = load(path).padded(options.pad)
+        loaded = load(path)
+        if options.pad:
+            loaded = loaded.padded(options.pad)
         told = {name: value for name, value in options.model_dump(exclude={"pad"}).items() if value is not None}
         return replace(loaded, augmentation=replace(loaded.augmentation, **told))
 
