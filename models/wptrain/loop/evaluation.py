@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..data import ahead
 from ..data.module import DataModule, SplitName
 from .processes import SINGLE, Processes
 
@@ -38,12 +40,14 @@ def evaluate(
     network.eval()
     correct, loss = 0, 0.0
     with torch.no_grad():
-        for start in range(processes.rank * step, size, processes.world * step):
-            samples, labels = data.batch(split, np.arange(start, min(start + step, size)))
-            target = torch.from_numpy(labels).to(device)
-            logits = network(to_torch(samples, device))
-            loss += float(functional.cross_entropy(logits, target)) * len(target)
-            correct += int((logits.argmax(dim=1) == target).sum())
+        starts = range(processes.rank * step, size, processes.world * step)
+        parts = (np.arange(start, min(start + step, size)) for start in starts)
+        with closing(ahead.batches(data, split, parts)) as made:
+            for samples, labels in made:
+                target = torch.from_numpy(labels).to(device)
+                logits = network(to_torch(samples, device))
+                loss += float(functional.cross_entropy(logits, target)) * len(target)
+                correct += int((logits.argmax(dim=1) == target).sum())
     if processes.world > 1:
         correct, loss = processes.sum(torch.tensor([correct, loss], dtype=torch.float64, device=device)).tolist()
     return correct / size, loss / size
