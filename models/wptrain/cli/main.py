@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -82,7 +83,9 @@ def _application() -> typer.Typer:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"wptrain: {printable(' '.join(message.split()))}", file=sys.stderr)
+    # Of several processes the first one speaks: all fail alike.
+    if os.environ.get("RANK", "0") == "0":
+        print(f"wptrain: {printable(' '.join(message.split()))}", file=sys.stderr)
     return code
 
 

@@ -14,9 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from wpconvert.errors import UsageError
 
+from .. import methods
 from ..loop.checkpoint import Checkpoint
 from ..loop.evaluation import evaluate
-from ..loop.processes import Processes, join
+from ..loop.processes import first_process, joined
 from ..recipes.recipe import Named, read, shipped
 from ..recipes.runner import Prepared, open_recipe
 from ..recipes.runner import train as run_recipe
@@ -73,11 +74,11 @@ def _train(named: Named, out: Path, tracked: bool, test: bool) -> Measured:
     """Train a recipe: the network is OUT/NAME.pt, its checkpoint OUT/NAME.checkpoint."""
     with ERR.status(f"reading {named.recipe.data.source}"):
         prepared = open_recipe(named.recipe)
-    processes, device = join(prepared.device)
     checkpoint = Checkpoint(out / f"{named.name}.checkpoint", prepared.identity())
-    if processes.rank:
-        trained, best = run_recipe(prepared, checkpoint=checkpoint, processes=processes, device=device)
-    else:
+    with joined(prepared.device) as (processes, device):
+        if processes.rank:
+            trained, best = run_recipe(prepared, checkpoint=checkpoint, processes=processes, device=device)
+            return Measured(best.epoch, best.validation_accuracy)
         with _watched(prepared, named.name, out, tracked) as watcher:
             trained, best = run_recipe(
                 prepared, checkpoint=checkpoint, observer=watcher, processes=processes, device=device
@@ -85,8 +86,12 @@ def _train(named: Named, out: Path, tracked: bool, test: bool) -> Measured:
             out.mkdir(parents=True, exist_ok=True)
             trained.save(out / f"{named.name}.pt")
             watcher.run.artifact(out / f"{named.name}.pt")
-    measured = evaluate(trained.network, prepared.data, "test", Processes())[0] if test and not processes.rank else None
-    return Measured(best.epoch, best.validation_accuracy, measured)
+    for method in methods.open_all(trained.methods).values():
+        for what, value in method.report(trained.network).items():
+            ERR.print(f"{what}: {value:.4g}" if isinstance(value, float) else f"{what}: {value}")
+    return Measured(
+        best.epoch, best.validation_accuracy, evaluate(trained.network, prepared.data, "test")[0] if test else None
+    )
 
 
 def train(
@@ -100,7 +105,8 @@ def train(
     named = read(recipe, changes or ())
     found = _train(named, out, tracked, test)
     last = f", test accuracy {found.test:.4f}" if found.test is not None else ""
-    typer.echo(f"{out / named.name}.pt: epoch {found.epoch + 1}, validation accuracy {found.validation:.4f}{last}")
+    if first_process():
+        typer.echo(f"{out / named.name}.pt: epoch {found.epoch + 1}, validation accuracy {found.validation:.4f}{last}")
 
 
 def sweep(
@@ -125,7 +131,8 @@ def sweep(
     rows: dict[str, list[Measured]] = {}
     for label, folder, named in runs:
         rows.setdefault(label, []).append(_train(named, folder, tracked, test))
-    typer.echo(table(rows))
+    if first_process():
+        typer.echo(table(rows))
 
 
 def _axis(given: str) -> Sequence[tuple[str, str]]:

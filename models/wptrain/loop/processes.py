@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,13 +56,23 @@ class Processes:
 SINGLE = Processes()
 
 
-def join(device: str) -> tuple[Processes, str]:
+def first_process() -> bool:
+    """Whether this process is the one that prints, of those that `torchrun` started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def joined(device: str) -> Iterator[tuple[Processes, str]]:
     """The processes that `torchrun` started, and this one's device of the kind `device`; one process without it."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        return SINGLE, device
+        yield SINGLE, device
+        return
     distributed.init_process_group(BACKENDS[device])
     if device == "cuda":
         device = f"cuda:{os.environ['LOCAL_RANK']}"
         torch.cuda.set_device(device)
-    return Processes(distributed.get_rank(), world), device
+    try:
+        yield Processes(distributed.get_rank(), world), device
+    finally:
+        distributed.destroy_process_group()

@@ -25,6 +25,7 @@ from .evaluation import evaluate, to_torch
 from .processes import SINGLE, Processes
 from .settings import LoopSettings
 from .state import Selected, State
+from .synchronised import synchronised
 
 _log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ def fit(
                 checkpoint.save(state.state_dict())
             processes.wait()
 
-    with _asked_to_end(checkpoint is not None) as asked:
+    with synchronised(network, processes), _asked_to_end(checkpoint is not None) as asked:
         while state.epoch < settings.epochs:
             epoch = state.epoch
             if observer is not None:
