@@ -28,6 +28,7 @@ from wptrain.loop.trainer import fit, prepare
 from wptrain.methods.magnitude import Magnitude, MagnitudeSettings, prunable_layers, sparsity_within
 from wptrain.methods.method import Method, ParameterGroup, Phase, Training
 from wptrain.methods.pool.method import Pool, PoolSettings
+from wptrain.methods.quantise import Quantise, QuantiseSettings
 from wptrain.networks.ds_cnn import DsCnn
 from wptrain.trained import Trained
 
@@ -81,6 +82,7 @@ def methods(name: str) -> dict[str, Method]:
     made: dict[str, Method] = {
         "magnitude": Magnitude(MagnitudeSettings(sparsity=0.5, ramp=0.7)),
         "pool": Pool(PoolSettings(size=8, refresh=2)),
+        "quantise": Quantise(QuantiseSettings(bits=4)),
         "everything": Everything(),
     }
     return {name: made[name]} if name else {}
@@ -119,7 +121,7 @@ def train(
     return network, fit(network, digits.load(), settings, list(used.values()), checkpoint=checkpoint, observer=stop)
 
 
-@pytest.mark.parametrize("method", ["", "magnitude", "pool", "everything"])
+@pytest.mark.parametrize("method", ["", "magnitude", "pool", "quantise", "everything"])
 @pytest.mark.parametrize("loop", LOOPS)
 def test_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(tmp_path: Path, loop: str, method: str) -> None:
     path = tmp_path / "folder" / "run.checkpoint"
@@ -161,7 +163,7 @@ main.main()
 """
 
 
-@pytest.mark.parametrize("recipe", ["digits", "digits-magnitude", "digits-pool"])
+@pytest.mark.parametrize("recipe", ["digits", "digits-magnitude", "digits-pool", "digits-quantise"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_signals_change_nothing(tmp_path: Path, recipe: str, number: signal.Signals) -> None:
     start = () if recipe == "digits" else ("--set", f"start={network(tmp_path / 'a.pt', 1)}")

@@ -166,13 +166,13 @@ def test_exported_weights_are_exactly_pool_vectors() -> None:
     from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415
 
     from wpconvert.transforms.pool import cut  # noqa: PLC0415
+    from wptrain.exporters.int8 import export  # noqa: PLC0415
     from wptrain.exporters.litert import WEIGHT_OPERATORS, operator_name  # noqa: PLC0415
-    from wptrain.exporters.trained import export  # noqa: PLC0415
 
     network, _ = pooled(PoolSettings(size=8))
     pool = pool_of(network)
     result = Trained("ds-cnn", (8, 8, 1), 10, network.eval(), {"pool": {"size": 8}})
-    model = schema.ModelT.InitFromPackedBuf(export(result, data.load("digits")), 0)
+    model = schema.ModelT.InitFromPackedBuf(export(result, lambda: data.load("digits")), 0)
     rows = {tuple(row) for row in pool.vectors.int().tolist()}
     graph = model.subgraphs[0]
     seen = 0

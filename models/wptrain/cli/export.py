@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,30 +11,27 @@ import typer
 from wpconvert.errors import UsageError
 from wpconvert.files import write_all
 
+from ..exporters import EXPORTERS, exporter
 from ..recipes.runner import load_network
-from .options import DataOption, DatasetOption, NetworkArgument, load_pair, quiet_converters
+from .options import DataOption, DatasetOption, NetworkArgument, load_fitting, quiet_converters
 
 
 def export(
     source: NetworkArgument,
-    out: Annotated[Path, typer.Option("--out", metavar="OUT.tflite|.onnx", help="Output file.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", metavar=f"OUT{'|'.join(EXPORTERS)}", help="Output file.", show_default=False)
+    ],
     dataset: DatasetOption = "digits",
     data: DataOption = None,
 ) -> None:
     """Write a network as an int8 .tflite, with the exact integers of its methods; or as a float32 .onnx."""
     suffix = out.suffix.lower()
-    if suffix not in {".tflite", ".onnx"}:
-        raise UsageError(f"--out {out}: expected a name that ends in .tflite or .onnx")
+    if suffix not in EXPORTERS:
+        raise UsageError(f"--out {out}: expected a name that ends in {' or '.join(EXPORTERS)}")
     quiet_converters()
-    # Takes seconds, which only this command needs to spend.
-    from ..exporters.trained import export as to_tflite  # noqa: PLC0415
-    from ..exporters.trained import export_onnx  # noqa: PLC0415
-
+    trained = load_network(source)
     try:
-        if suffix == ".onnx":
-            content = export_onnx(load_network(source))
-        else:
-            content = to_tflite(*load_pair(source, dataset, data))
+        content = exporter(suffix)(trained, partial(load_fitting, source, trained, dataset, data))
     except ValueError as error:
         raise UsageError(str(error)) from error
     write_all({out: content})

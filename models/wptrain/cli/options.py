@@ -60,9 +60,15 @@ def load_pair(source: Path, choice: str, options: Sequence[str] | None) -> tuple
 
     Raises DataError when the images or the number of classes are not the network's, else as the loaders do.
     """
-    trained, dataset = load_network(source), load_dataset(choice, options)
+    trained = load_network(source)
+    return trained, load_fitting(source, trained, choice, options)
+
+
+def load_fitting(source: Path, trained: Trained, choice: str, options: Sequence[str] | None) -> DataModule:
+    """A dataset for the network of the file `source`. Raises as `load_pair` does."""
+    dataset = load_dataset(choice, options)
     check_pair(source, trained, dataset, choice)
-    return trained, dataset
+    return dataset
 
 
 def quiet_converters() -> None:

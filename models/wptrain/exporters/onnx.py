@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
+from ..data.module import DataModule
+from ..methods import open_all
+from ..trained import Trained
 from .tflite import INPUT_NAME, OUTPUT_NAME
 
 OPSET = 20
+
+
+def export(trained: Trained, data: Callable[[], DataModule]) -> bytes:
+    """The float model. Raises ValueError for a network with methods whose integers it cannot keep."""
+    del data
+    for name, method in open_all(trained.methods).items():
+        if method.finish(copy.deepcopy(trained.network).cpu().eval()):
+            raise ValueError(f"a network that was trained with {name} needs --out OUT.tflite, which keeps its integers")
+    return to_float_onnx(trained.network, trained.image_shape)
 
 
 def to_float_onnx(network: nn.Module, image_shape: tuple[int, int, int]) -> bytes:

@@ -10,13 +10,14 @@ from typing import Any
 
 from wpconvert.errors import UsageError
 
-from . import magnitude
+from . import magnitude, quantise
 from .method import Entry, Method
 from .pool import method as pool
 
 METHODS: dict[str, Entry[Any]] = {
     "magnitude": magnitude.ENTRY,
     "pool": pool.ENTRY,
+    "quantise": quantise.ENTRY,
 }
 
 

@@ -161,7 +161,7 @@ class _Reader:
     def _layer(self, node: fx.Node, source: str) -> list[fx.Node]:
         nodes, norm = [node], ""
         follower = self._follower(nodes)
-        if follower is not None and isinstance(self._modules.get(str(follower.target)), nn.BatchNorm2d):
+        if follower is not None and isinstance(self._module(follower), nn.modules.batchnorm._BatchNorm):
             norm = str(follower.target)
             nodes = [*nodes, follower]
         nodes, activation = self._with_activation(nodes)

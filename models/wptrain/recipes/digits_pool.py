@@ -14,7 +14,6 @@ from pathlib import Path
 from ..data.module import whole
 from ..data.sets import digits as data
 from ..exporters.litert import correct, describe, describe_pool, quantise
-from ..exporters.trained import to_exact_tflite
 from ..loop.trainer import fit, prepare
 from ..methods.method import Training
 from ..methods.pool.method import Pool, PoolSettings

@@ -1,9 +1,9 @@
-"""A trained network as an int8 `.tflite` file, or a float32 `.onnx` one."""
+"""A trained network as an int8 `.tflite` file."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from ..methods.method import Method
 from ..quantise.integers import IntegerLayer
 from ..trained import Trained
 from .fill import filled
-from .onnx import to_float_onnx
 from .plain import plain
 from .tflite import to_int8_tflite
 
@@ -23,10 +22,10 @@ from .tflite import to_int8_tflite
 CALIBRATION_IMAGES = 512
 
 
-def export(trained: Trained, data: DataModule) -> bytes:
+def export(trained: Trained, data: Callable[[], DataModule]) -> bytes:
     """The int8 model, with the exact integers of the methods that have some."""
     methods = open_all(trained.methods).values()
-    return to_exact_tflite(trained.network, methods, data.calibration(CALIBRATION_IMAGES))
+    return to_exact_tflite(trained.network, methods, data().calibration(CALIBRATION_IMAGES))
 
 
 def to_exact_tflite(network: nn.Module, methods: Iterable[Method], calibration: NDArray[np.float32]) -> bytes:
@@ -40,11 +39,3 @@ def to_exact_tflite(network: nn.Module, methods: Iterable[Method], calibration: 
         layers |= method.finish(copied)
     converted = to_int8_tflite(plain(copied), calibration)
     return filled(converted, layers) if layers else converted
-
-
-def export_onnx(trained: Trained) -> bytes:
-    """The float model. Raises ValueError for a network with methods whose integers it cannot keep."""
-    for name, method in open_all(trained.methods).items():
-        if method.finish(copy.deepcopy(trained.network).cpu().eval()):
-            raise ValueError(f"a network that was trained with {name} needs --out OUT.tflite, which keeps its integers")
-    return to_float_onnx(trained.network, trained.image_shape)
