@@ -16,9 +16,7 @@ import torch
 from torch import nn
 
 from wptrain.cli.main import run
-from wptrain.data import digits
 from wptrain.exporters.litert import describe
-from wptrain.exporters.measure import evaluate_integers
 from wptrain.methods import open_all
 from wptrain.methods.method import Training
 from wptrain.methods.pool.weights import pooled_layers
@@ -55,11 +53,9 @@ def test_the_file_gets_right_what_the_training_said(first: str, capsys: pytest.C
     assert train(*[methods[first]] if first else []) == 0
     said = re.search(r"validation accuracy ([\d.]+)", capsys.readouterr().out)
     assert said is not None
-    assert run(["export", "out/digits-quantise.pt", "--out", "out.tflite"]) == 0
-    content = Path("out.tflite").read_bytes()
-    accuracy, _ = evaluate_integers(content, digits.load(), "validation")
-    assert f"{accuracy:.4f}" == said[1]
-    facts = describe(content)
+    assert run(["export", "out/digits-quantise.pt", "--out", "out.tflite", "--measure", "validation"]) == 0
+    assert capsys.readouterr().out.endswith(f" bytes, validation accuracy {said[1]}\n")
+    facts = describe(Path("out.tflite").read_bytes())
     if first == "magnitude":
         assert facts.zeros >= 0.7 * facts.weights
     if first == "pool":
@@ -74,6 +70,14 @@ def test_floats_cannot_keep_the_integers(capsys: pytest.CaptureFixture[str]) -> 
     assert train("epochs=1") == 0
     assert run(["export", "out/digits-quantise.pt", "--out", "out.onnx"]) == 2
     assert "a network that was trained with quantise needs --out OUT.tflite" in error(capsys)
+
+
+@pytest.mark.parametrize("options", [["out.tflite", "--measure", "train"], ["out.onnx", "--measure", "test"]])
+@pytest.mark.usefixtures("dense")
+def test_only_int8_models_are_measured(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["export", "dense.pt", "--out", *options]) == 2
+    assert "expected validation or test, and an --out that ends in .tflite" in error(capsys)
+    assert not Path(options[0]).exists()
 
 
 @pytest.mark.usefixtures("dense")
