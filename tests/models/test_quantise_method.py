@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -63,6 +64,19 @@ def test_the_file_gets_right_what_the_training_said(first: str, capsys: pytest.C
         pooled = pooled_layers(Trained.load(Path("out/digits-quantise.pt")).network)
         rows = np.concatenate([np.moveaxis(layers[name].weights, 1, -1).reshape(-1, 8) for name in pooled])
         assert len(np.unique(rows, axis=0)) <= 16
+
+
+@pytest.mark.usefixtures("dense")
+def test_the_log_has_rates_and_phases_and_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("epochs=3", "methods.quantise.observe=0.4") == 0
+    lines = [json.loads(line) for line in Path("out/digits-quantise.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(line["epoch"], line["phase"]) for line in lines] == [(1, 1), (2, 1), (3, 2)]
+    rates = [line["learning_rate"] for line in lines]
+    assert rates == sorted(rates, reverse=True) and rates[0] < 1e-3
+    assert f"{max(line['validation_accuracy'] for line in lines):.4f}" in capsys.readouterr().out
+    before = Path("out/digits-quantise.jsonl").read_bytes()
+    assert train("epochs=3", "methods.quantise.observe=0.4") == 0
+    assert Path("out/digits-quantise.jsonl").read_bytes() == before
 
 
 @pytest.mark.usefixtures("dense")

@@ -56,7 +56,8 @@ class _Watcher:
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         self.run.metrics(epoch, metrics)
-        told = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in metrics.items())
+        measured = {name: value for name, value in metrics.items() if name.startswith("validation")}
+        told = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in measured.items())
         self.progress.console.print(f"epoch {epoch + 1} of {self.epochs}: {told}")
 
 

@@ -6,7 +6,8 @@ import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -161,6 +162,13 @@ class State:
             method.after_step()
         yield
         self._network.load_state_dict(own)
+
+    def progress(self) -> dict[str, float]:
+        """Where the current epoch stands: the learning rate that its next step would have, the number of its phase."""
+        rate = self._schedule.get_last_lr()[0] * self.plan[self.epoch].learning_rate
+        pairs = pairwise(self.plan[: self.epoch + 1])
+        begun = [new.fresh_optimiser or new != replace(old, fresh_optimiser=False) for old, new in pairs]
+        return {"learning_rate": rate, "phase": 1 + sum(begun)}
 
     def finish_epoch(self, accuracy: float, loss: float) -> None:
         """Count the epoch as done and keep the network's weights if they are the best so far."""

@@ -37,7 +37,9 @@ class Observer(Protocol):
 
     def step(self) -> None: ...
 
-    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None: ...
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """An epoch is over: the measurements, the learning rate at its end, the number of its phase, from 1."""
+        ...
 
 
 class Checkpoint(Protocol):
@@ -141,10 +143,12 @@ def fit(
             with state.averaged():
                 accuracy, loss = evaluate(network, data, "validation", processes)
                 _log.info("epoch %d: validation accuracy %.4f, loss %.4f", epoch, accuracy, loss)
+                told = {"validation_accuracy": accuracy, "validation_loss": loss, **state.progress()}
                 state.finish_epoch(accuracy, loss)
-            save()
+            # Before the checkpoint: who is killed here repeats the epoch, and nothing is missing in a log.
             if observer is not None:
-                observer.epoch(epoch, {"validation_accuracy": accuracy, "validation_loss": loss})
+                observer.epoch(epoch, told)
+            save()
             if ends := _any(asked, processes, device):
                 raise Interrupted(ends)
     return state.load_best()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..data.module import whole
 from ..data.sets import digits as data
+from ..exporters.int8 import to_exact_tflite
 from ..exporters.litert import correct, describe, describe_pool, quantise
 from ..loop.trainer import fit, prepare
 from ..methods.method import Training
