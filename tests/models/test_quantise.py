@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,6 +149,34 @@ def test_ranges_move_only_while_they_are_observed() -> None:
     assert quantiser.grid == before
     quantiser.train()(10 * images(100, 3))
     assert quantiser.grid.scale > before.scale
+
+
+# One of two processes: prints the ranges of its quantisers after a batch of its own.
+PROCESS = """
+import sys, torch
+from torch import distributed
+from wptrain.quantise.fake import FakeQuantiser
+rank = int(sys.argv[1])
+distributed.init_process_group("gloo", f"file://{sys.argv[2]}", rank=rank, world_size=2)
+for whole in (True, False):
+    quantiser = FakeQuantiser(8, one_sided=False, power_of_two=False, whole=whole).train()
+    for scale in (1.0, 2.0):
+        quantiser((rank + 1) * scale * torch.linspace(-1, 0.5, 50))
+    print(float(quantiser.low), float(quantiser.high))
+"""
+
+
+def test_processes_agree_on_ranges(tmp_path: Path) -> None:
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS, rank, str(tmp_path / "meet")], stdout=subprocess.PIPE, text=True
+        )
+        for rank in ("0", "1")
+    ]
+    said = [process.communicate(timeout=120)[0] for process in started]
+    assert said[0] == said[1]
+    whole = said[0].splitlines()[0]
+    assert whole == "-4.0 2.0"
 
 
 def test_rare_values_are_clipped() -> None:
