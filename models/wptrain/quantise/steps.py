@@ -88,10 +88,15 @@ class Layer:
     def _real(self, network: nn.Module, layer: WeightLayer, x: Tensor) -> Tensor:
         norm = network.get_submodule(self.norm) if self.norm else None
         gain, shift = _affine(norm, layer)
-        weight = on_grid(layer, gain.detach(), self.power_of_two).weight
+        grid = on_grid(layer, gain.detach(), self.power_of_two)
+        weight = grid.weight
         if norm is not None and norm.training:
             # Statistics of what the quantised weights give, which is what the folded layer will see.
             return norm(_apply(layer, x, weight, layer.bias))
+        with torch.no_grad():
+            step = quantiser(network, self.read).scale * grid.steps * gain.abs()
+            stored = torch.where(step > 0, torch.round(shift / step) * step, shift)
+        shift = straight_through(shift, stored)
         y = _apply(layer, x, weight * gain.reshape(-1, *[1] * (weight.dim() - 1)), None)
         return y + shift.reshape(-1, *[1] * (y.dim() - 2))
 
