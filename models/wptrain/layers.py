@@ -8,6 +8,7 @@ from .methods.magnitude import Magnitude, MagnitudeSettings
 from .methods.method import Method, Training
 from .methods.pool.method import Pool, PoolSettings
 from .methods.pool.weights import PooledWeight, WeightPool, pooled_layers
+from .methods.quantise import Quantise, QuantiseSettings
 from .networks.layers import ConvBnRelu, Downsample
 from .quantise.program import attach as attach_quantisers
 from .trained import Trained, build
@@ -21,6 +22,8 @@ __all__ = [
     "Pool",
     "PoolSettings",
     "PooledWeight",
+    "Quantise",
+    "QuantiseSettings",
     "Trained",
     "Training",
     "WeightPool",

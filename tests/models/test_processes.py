@@ -62,6 +62,7 @@ def test_two_processes_continue_bit_by_bit(tmp_path: Path, caplog: pytest.LogCap
         "methods.pool.size=8",
         "ema=0.5",
         "methods.pool.refresh=1",
+        "methods.quantise.bits=6",
         f"start={start}",
     ]
     command = ["train", "digits-pool", *(word for change in changes for word in ("--set", change)), "--out"]
