@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("formats.protocol", "formats.onnx_graphs"),
     ("engines", "benchmark"),
     ("target",),
-    ("plan",),
+    ("plan", "accelerator"),
     ("backends", "reference", "memory"),
     ("report", "methods"),
     ("transforms",),

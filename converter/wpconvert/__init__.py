@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from wpconvert.api.devices import bench, run
     from wpconvert.api.models import inspect, lower, restore, verify
     from wpconvert.api.results import ConvertedModel, LoweredModel, RestoredModel
+    from wpconvert.api.schedule import schedule
     from wpconvert.benchmark.result import Benchmark, Comparison
     from wpconvert.errors import WpconvertError
     from wpconvert.report.arrays import Encoded, Sizes
     from wpconvert.report.inspection import Inspection
     from wpconvert.report.result import Conversion, Verification
+    from wpconvert.report.schedule import Schedule
     from wpconvert.target.result import TargetReport
 
 __version__ = "0.1.0"
@@ -32,6 +34,7 @@ __all__ = [
     "Inspection",
     "LoweredModel",
     "RestoredModel",
+    "Schedule",
     "Sizes",
     "TargetReport",
     "Verification",
@@ -45,6 +48,7 @@ __all__ = [
     "lower",
     "restore",
     "run",
+    "schedule",
     "sizes",
     "verify",
 ]
@@ -55,11 +59,13 @@ _MODULES = {
     "wpconvert.api.devices": ("bench", "run"),
     "wpconvert.api.models": ("inspect", "lower", "restore", "verify"),
     "wpconvert.api.results": ("ConvertedModel", "LoweredModel", "RestoredModel"),
+    "wpconvert.api.schedule": ("schedule",),
     "wpconvert.benchmark.result": ("Benchmark", "Comparison"),
     "wpconvert.errors": ("WpconvertError",),
     "wpconvert.report.arrays": ("Encoded", "Sizes"),
     "wpconvert.report.inspection": ("Inspection",),
     "wpconvert.report.result": ("Conversion", "Verification"),
+    "wpconvert.report.schedule": ("Schedule",),
     "wpconvert.target.result": ("TargetReport",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

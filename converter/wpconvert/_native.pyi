@@ -72,6 +72,27 @@ def layer_plan(
     scratch). Error for a core or codec that is not known.
     """
 
+def best_tile(
+    bandwidth: int,
+    lut: Sequence[int],
+    dsp: Sequence[int],
+    layer: Sequence[int],
+    depthwise: bool,
+    splits: Sequence[Sequence[int]],
+    channels: Sequence[int],
+    outputs: Sequence[Sequence[int]],
+) -> list[int] | None:
+    """The tile of a convolution with the fewest cycles, on an accelerator with two arrays; None where none fits.
+
+    bandwidth: bytes a cycle. lut, dsp: rows and columns of an array, words of its buffers of inputs, weights and
+    outputs. layer: height and width of output, filter and stride; channels (1 of a depthwise one), filters, digits of
+    a weight. splits: filters of a tile, the least number in the array of look-up tables, and one more than the largest;
+    channels: of a tile; outputs: height and width of one. Of equal tiles the first one counts.
+
+    Cycles of the layer; of the tile: filters, those in the array of look-up tables, channels, height, width, cycles to
+    compute, to load and to store it, words of the six buffers in the order of `lut` and `dsp`.
+    """
+
 def cores() -> list[str]:
     """Names of the cores that kernels are planned for."""
 

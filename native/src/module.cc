@@ -21,6 +21,7 @@
 #include "cores.h"
 #include "layer_plan.h"
 #include "session.h"
+#include "tiles.h"
 
 namespace nb = nanobind;
 
@@ -270,6 +271,35 @@ nb::dict layer_plan(const std::string &core, bool depthwise, const std::array<in
     return found;
 }
 
+wpconvert::native::Array array_from(const std::array<int64_t, 5> &numbers) {
+    return {numbers[0], numbers[1], {numbers[2], numbers[3], numbers[4]}};
+}
+
+std::optional<std::array<int64_t, 15>> best_tile(
+    int64_t bandwidth, const std::array<int64_t, 5> &lut, const std::array<int64_t, 5> &dsp,
+    const std::array<int64_t, 9> &layer, bool depthwise,
+    const std::vector<std::array<int64_t, 3>> &splits, const std::vector<int64_t> &channels,
+    const std::vector<std::array<int64_t, 2>> &outputs) {
+    const auto [out_h, out_w, kernel_h, kernel_w, stride_h, stride_w, depth, filters, digits] =
+        layer;
+    wpconvert::native::Candidates candidates = {{}, channels, outputs};
+    for (const auto &[count, first, last] : splits) {
+        candidates.splits.push_back({count, first, last});
+    }
+    const auto tile = wpconvert::native::best_tile(
+        {bandwidth, array_from(lut), array_from(dsp)},
+        {out_h, out_w, kernel_h, kernel_w, stride_h, stride_w, depth, filters, digits, depthwise},
+        candidates);
+    if (!tile) {
+        return std::nullopt;
+    }
+    return std::array<int64_t, 15>{tile->cycles,       tile->filters,      tile->lut_filters,
+                                   tile->channels,     tile->height,       tile->width,
+                                   tile->compute,      tile->load,         tile->store,
+                                   tile->lut_words[0], tile->lut_words[1], tile->lut_words[2],
+                                   tile->dsp_words[0], tile->dsp_words[1], tile->dsp_words[2]};
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -293,6 +323,9 @@ NB_MODULE(_native, m) {
     m.def("lower_arena", &lower_arena, nb::arg("model"), nb::arg("core"), nb::arg("spare") = true);
     m.def("layer_plan", &layer_plan, nb::arg("core"), nb::arg("depthwise"), nb::arg("shape"),
           nb::arg("spare"), nb::arg("codec"), nb::arg("elements"), nb::arg("table_nbytes"));
+    m.def("best_tile", &best_tile, nb::arg("bandwidth"), nb::arg("lut"), nb::arg("dsp"),
+          nb::arg("layer"), nb::arg("depthwise"), nb::arg("splits"), nb::arg("channels"),
+          nb::arg("outputs"), nb::call_guard<nb::gil_scoped_release>());
     m.def("cores", &wpconvert::native::core_names);
     m.def("operators", &wpconvert::native::operator_names);
     m.def("codecs", &wpconvert::native::codec_names);

@@ -53,6 +53,7 @@ COMMANDS = {
     "restore": "Restore the dense model with the original weights, shapes, types and quantisation, for any runtime.",
     "batch": "Convert many models in parallel. Finished ones are not converted again; a failure stops no other model.",
     "array": "Show the bytes of an int8 array with each method; write it as a blob, or as C test data for one kernel.",
+    "schedule": "Schedule a model on an FPGA accelerator with weights of few signed digits (MSD): tiles and times.",
     "methods": "List the storage methods that -m and rules accept.",
 }
 """The commands, each a function in a module of its name, and the first line of its help."""

@@ -13,6 +13,7 @@ from wpconvert.engines.inputs import Inputs, Port
 from wpconvert.files import Content, Workspace
 from wpconvert.graph.executable import Executable
 from wpconvert.graph.types import Sample
+from wpconvert.model.convolution import Convolution
 from wpconvert.model.layer import Layer
 from wpconvert.model.plan import Outcome, Progress
 from wpconvert.model.rules import Choice
@@ -257,6 +258,9 @@ class Source(Protocol):
 
     def executable(self) -> Executable:
         """The model as engines and firmware take it, which stays as it is; UnsupportedError for another format."""
+
+    def convolutions(self) -> list[Convolution]:
+        """Its layers with weights, in their order; fully connected ones too. ModelError, UnsupportedError."""
 
     def inspect(self, counted: Counted) -> Inspection:
         """Look at it; every lossless method is tried on every weight."""

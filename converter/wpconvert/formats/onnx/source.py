@@ -15,6 +15,7 @@ from wpconvert.formats.onnx.restore import restore
 from wpconvert.formats.protocol import Comparison, Counted, Dense, Draft, Lowered, Source
 from wpconvert.formats.tflite.source import TfliteSource
 from wpconvert.graph.executable import Executable
+from wpconvert.model.convolution import Convolution
 from wpconvert.model.settings import Settings
 from wpconvert.report.inspection import Inspection
 
@@ -52,6 +53,13 @@ class OnnxSource:
     def executable(self) -> Executable:
         """UnsupportedError: no firmware takes it."""
         raise UnsupportedError(f"{self.path}: boards run .tflite models; convert it to one with -o OUT.tflite")
+
+    def convolutions(self) -> list[Convolution]:
+        """Its layers with weights. UnsupportedError where shapes are not known."""
+        from wpconvert.formats.onnx.convolutions import convolutions_of  # noqa: PLC0415 - for those who ask
+
+        with with_path(self.path):
+            return convolutions_of(self.model.proto)
 
     def inspect(self, counted: Counted) -> Inspection:
         """Look at it; every lossless method is tried on every weight."""

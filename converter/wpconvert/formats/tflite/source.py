@@ -16,6 +16,7 @@ from wpconvert.formats.tflite.forms import TfliteForms
 from wpconvert.formats.tflite.model import TfliteModel
 from wpconvert.formats.tflite.restore import is_rewritten, restore
 from wpconvert.graph.executable import Executable
+from wpconvert.model.convolution import Convolution
 from wpconvert.model.settings import Settings
 from wpconvert.report.inspection import Inspection
 
@@ -50,6 +51,12 @@ class TfliteSource:
     def executable(self) -> Executable:
         """The model."""
         return self.model
+
+    def convolutions(self) -> list[Convolution]:
+        """Its layers with weights."""
+        from wpconvert.formats.tflite.convolutions import convolutions_of  # noqa: PLC0415 - for those who ask
+
+        return convolutions_of(self.model.graph)
 
     def inspect(self, counted: Counted) -> Inspection:
         """Look at it; every method is tried on every weight."""

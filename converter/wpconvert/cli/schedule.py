@@ -1,0 +1,78 @@
+"""`wpconvert schedule MODEL`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import wpconvert
+from wpconvert.cli.console import JsonOption, show
+from wpconvert.errors import UsageError
+
+
+def schedule(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL|TABLE.csv", help="A .tflite or .onnx model, or a table of layers.")
+    ],
+    arch: Annotated[
+        str,
+        typer.Option("--arch", metavar="NAME|FILE.ini", help="The accelerator: ultra96, zcu102, xc7z020, or a file."),
+    ],
+    effective_bits: Annotated[
+        int | None,
+        typer.Option(
+            "--effective-bits",
+            min=1,
+            max=4,
+            metavar="N",
+            help="Signed digits of a weight (2 by default).",
+            show_default=False,
+        ),
+    ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option("--layers", metavar="N,N,…", help="Signed digits of each layer instead.", show_default=False),
+    ] = None,
+    compatible: Annotated[
+        bool, typer.Option("--compatible", help="Read a table and search tiles as the published scheduler does.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="OUT.csv", help="Write a line for each layer.", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Schedule a model on an FPGA accelerator with weights of few signed digits (MSD): tiles and times.
+
+    For each layer: the tile that takes the fewest cycles, how its filters are split between look-up tables and DSP
+    blocks, and what bounds it. Times are modelled. A table has a line of titles, then for each layer its name, input
+    height and width, filter height and width, channels, filters and stride.
+    """
+    if effective_bits is not None and layers is not None:
+        raise UsageError("--effective-bits and --layers exclude each other")
+    result = wpconvert.schedule(
+        model,
+        arch=arch,
+        effective_bits=2 if effective_bits is None else effective_bits,
+        layers=None if layers is None else _numbers(layers),
+        compatible=compatible,
+        output=output,
+    )
+    show(result, as_json)
+
+
+def _numbers(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise UsageError(f"--layers {text}: expected whole numbers with commas between them")
+    return [int(part) for part in parts]
+
+
+schedule.epilog = (  # type: ignore[attr-defined]
+    "Examples:\n\n"
+    "  wpconvert schedule model.tflite --arch ultra96\n\n"
+    "  wpconvert schedule model.onnx --arch zcu102 --effective-bits 1 -o schedule.csv\n\n"
+    "  wpconvert schedule resnet18.csv --arch ultra96 --compatible"
+)

@@ -1,0 +1,97 @@
+"""A model or a table of layers on an accelerator whose weights are sums of signed digits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wpconvert.accelerator.architecture import architecture_named
+from wpconvert.accelerator.rows import csv_of
+from wpconvert.accelerator.search import DIGITS, Tiled, dsp_alone, every_tile, published_tiles, schedule_layers
+from wpconvert.accelerator.table import read_table
+from wpconvert.errors import UsageError
+from wpconvert.files import write_all
+from wpconvert.formats.registry import read
+from wpconvert.model.convolution import Convolution
+from wpconvert.report.schedule import Schedule, ScheduledLayer
+
+_TABLE = ".csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digits:
+    """Signed digits of weights: of all layers, or of each in their order."""
+
+    of_all: int = 2
+    of_layers: Sequence[int] | None = None
+
+    def for_layers(self, count: int) -> list[int]:
+        """One number a layer. UsageError for another number of layers, or of digits."""
+        found = [self.of_all] * count if self.of_layers is None else list(self.of_layers)
+        if len(found) != count:
+            raise UsageError(f"--layers: {len(found)} numbers, the model has {count} layers with weights")
+        for digits in found:
+            if digits not in DIGITS:
+                raise UsageError(f"{digits} effective bits: expected one of {', '.join(map(str, DIGITS))}")
+        return found
+
+
+def schedule_file(
+    path: Path, *, architecture: str, digits: Digits, compatible: bool = False, output: Path | None = None
+) -> Schedule:
+    """Choose the tiles of each layer, and write them as CSV.
+
+    compatible: tables, tiles and their order as of the published scheduler. Raises UsageError for wrong options or a
+    wrong table, UnsupportedError for a layer that does not fit, FileError, and what reading a model raises.
+    """
+    device = architecture_named(architecture)
+    if output is not None and output.suffix != _TABLE:
+        raise UsageError(f"-o {output}: the suffix must be {_TABLE}")
+    table = path.suffix.lower() == _TABLE
+    if compatible and not table:
+        raise UsageError("--compatible is only for tables: a model says how its images are padded")
+    layers = read_table(path, compatible=compatible) if table else read(path).convolutions()
+    if not layers:
+        raise UsageError(f"{path}: no layers with weights; there is nothing to schedule")
+    chosen = digits.for_layers(len(layers))
+    rows = schedule_layers(layers, device, chosen, published_tiles if compatible else every_tile)
+    baseline = None if compatible else sum(row.cycles for row in schedule_layers(layers, device, chosen, dsp_alone))
+    if output is not None:
+        write_all({output: csv_of(rows, compatible)})
+    return Schedule(
+        model=str(path),
+        architecture=device.name,
+        mhz=device.mhz,
+        layers=tuple(map(_reported, rows)),
+        milliseconds=device.milliseconds(sum(row.cycles for row in rows)),
+        baseline=baseline,
+        notes=_notes(layers, table, compatible),
+        written=None if output is None else str(output),
+    )
+
+
+def _reported(row: Tiled) -> ScheduledLayer:
+    return ScheduledLayer(
+        name=row.layer.name,
+        digits=row.digits,
+        macs=row.layer.macs,
+        cycles=row.cycles,
+        tile=(row.filters, row.channels, row.height, row.width),
+        tiles=row.tiles,
+        lut_filters=row.lut_filters,
+        bound="compute" if row.compute_bound else "memory",
+        buffers=max(words.used / words.depth for words in row.buffers),
+    )
+
+
+def _notes(layers: Sequence[Convolution], table: bool, compatible: bool) -> tuple[str, ...]:
+    if compatible:
+        return (
+            "compatible with the published scheduler: images are not padded, a first layer with one channel is "
+            "depthwise, and not all tiles are tried",
+        )
+    depthwise = [layer.name for layer in layers if layer.depthwise]
+    if table and depthwise:
+        return (f"taken as depthwise, because they have one channel: {', '.join(depthwise)}",)
+    return ()

@@ -1,0 +1,32 @@
+"""A layer with weights as an accelerator sees it: its loops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution over images; a fully connected layer has kernels and outputs of 1 × 1, its batch as the width.
+
+    output, kernel, stride: (height, width). channels: of a filter. filters: of all groups. groups: equal to the filters
+    of a depthwise layer, where each sees one channel.
+    """
+
+    name: str
+    output: tuple[int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    channels: int
+    filters: int
+    groups: int = 1
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether a filter sees one channel of several."""
+        return self.channels == 1 and self.groups > 1
+
+    @property
+    def macs(self) -> int:
+        """Multiplications of one inference."""
+        return self.output[0] * self.output[1] * self.kernel[0] * self.kernel[1] * self.channels * self.filters
