@@ -1,0 +1,67 @@
+"""Digits a layer: the published order, and the best choice under a limit."""
+
+from __future__ import annotations
+
+import csv
+import json
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.accelerator.test_published import GOLDEN
+from wpconvert.accelerator.mixed import least_error, published_order
+
+ORDERS = GOLDEN / "msd_adaptive.json"
+
+
+@pytest.mark.parametrize(("name", "column"), [("resnet18", 1), ("vgg16", 1), ("resnet50", 2)])
+def test_order_is_the_published_one_with_cycles_compared_as_numbers(name: str, column: int) -> None:
+    if not ORDERS.exists():
+        pytest.skip(f"{ORDERS} is not there: published orders are not part of the repository")
+    expected = json.loads(ORDERS.read_text())[name]
+    with (GOLDEN / "msd_tables" / f"aux_ultra96_{name}.csv").open() as file:
+        rows = [row for row in csv.reader(file) if len(row) > column and row[column].strip()]
+    found = [int(row[column]) for row in rows]
+    cycles = [found[first : first + 3] for first in range(0, len(found), 3)]
+    steps = published_order(cycles, expected["baseline"])
+    assert [[step.layer, step.digits, round(step.speedup, 6)] for step in steps] == expected["greedy_numeric"]
+
+
+LAYERS = st.lists(
+    st.tuples(
+        st.lists(st.integers(1, 60), min_size=4, max_size=4).map(sorted),
+        st.lists(st.floats(0, 1), min_size=4, max_size=4).map(lambda errors: sorted(errors, reverse=True)),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(LAYERS, st.integers(1, 300))
+def test_no_choice_within_the_limit_has_a_smaller_error(
+    layers: list[tuple[list[int], list[float]]], limit: int
+) -> None:
+    cycles, errors = [list(each) for each in zip(*layers, strict=True)]
+    every = [
+        sum(row[d - 1] for row, d in zip(errors, choice, strict=True))
+        for choice in product((1, 2, 3, 4), repeat=len(layers))
+        if sum(row[d - 1] for row, d in zip(cycles, choice, strict=True)) <= limit
+    ]
+    found = least_error(cycles, errors, limit)
+    assert (found is None) == (not every)
+    if found is not None:
+        assert sum(row[d - 1] for row, d in zip(cycles, found, strict=True)) <= limit
+        assert sum(row[d - 1] for row, d in zip(errors, found, strict=True)) == pytest.approx(min(every))
+
+
+@given(LAYERS, st.integers(1, 300))
+def test_rounded_cycles_keep_the_limit(layers: list[tuple[list[int], list[float]]], limit: int) -> None:
+    scale = 1_000_003
+    cycles, errors = [list(each) for each in zip(*layers, strict=True)]
+    large = [[scale * time for time in row] for row in cycles]
+    small, found = least_error(cycles, errors, limit), least_error(large, errors, scale * limit)
+    assert (found is None) == (small is None)
+    if found is not None:
+        assert sum(row[d - 1] for row, d in zip(large, found, strict=True)) <= scale * limit
