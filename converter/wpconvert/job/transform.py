@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from wpconvert.codecs import STANDALONE
 from wpconvert.model.changed import Changed, Values
 from wpconvert.model.plan import Outcome, encode_choice, settle_shared
 from wpconvert.model.rules import Choice
@@ -45,7 +46,7 @@ def _applied(one: Transform, before: Transformed, options: Values) -> Transforme
         applied = one.apply(model, choices, options)
         after = model.values()
         tried = [
-            replace(c, method=one.codec, weight=replace(w, values=after[w.key], changed=changed))
+            _stored_by(one, replace(c, weight=replace(w, values=after[w.key], changed=changed)))
             for c in choices
             if (changed := applied.changed.get(c.weight.key)) is not None and isinstance(w := c.weight, Rewritable)
         ]
@@ -58,6 +59,14 @@ def _applied(one: Transform, before: Transformed, options: Values) -> Transforme
         # What stays as it is leaves what is shared to the others: they are changed anew, without it.
         choices = [c.left(reasons[c.weight.key]) if c.weight.key in reasons else c for c in choices]
     return replace(before, choices=choices)
+
+
+def _stored_by(one: Transform, choice: Choice) -> Choice:
+    """The choice of the codec that stores what the transform makes."""
+    if one.codec is not None:
+        return replace(choice, method=one.codec)
+    tried = [replace(choice, method=method) for method in STANDALONE]
+    return min(tried, key=lambda each: encode_choice(each).nbytes)
 
 
 def _not_worth_it(one: Transform, tried: Sequence[Choice]) -> dict[str, str]:
@@ -99,5 +108,7 @@ def _saved(outcomes: Sequence[Outcome]) -> int:
 def changed_in(outcome: Outcome) -> Changed | None:
     """What a transform has made of a weight that is stored so."""
     changed = outcome.weight.changed
-    stored = outcome.rewritten and changed is not None and outcome.method == TRANSFORMS[changed.transform].codec
-    return changed if stored else None
+    if changed is None or not outcome.rewritten:
+        return None
+    codec = TRANSFORMS[changed.transform].codec
+    return changed if outcome.method in (STANDALONE if codec is None else (codec,)) else None

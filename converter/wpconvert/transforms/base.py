@@ -109,8 +109,8 @@ class Transform(ABC):
     name: ClassVar[str]
     """The method."""
     summary: ClassVar[str]
-    codec: ClassVar[str]
-    """What stores its weights."""
+    codec: ClassVar[str | None]
+    """What stores its weights; None for whatever stores each in the fewest bytes."""
     loss: ClassVar[str] = "lossy"
     options: ClassVar[tuple[Option, ...]] = ()
     fields: ClassVar[tuple[Field, ...]] = ()
@@ -180,7 +180,8 @@ class PerWeight(Transform):
         same = np.array_equal(rows, values) and bool((factors == 1).all())
         for change in changes if reason is None else ():
             snr = weights_snr(rows, scales[change.key], values, change.scales)
-            result.changed[change.key] = Changed(self.name, snr_db=None if same else snr, options=own)
+            details = {one.name: int(own[one.name]) for one in self.fields if one.name in own}
+            result.changed[change.key] = Changed(self.name, snr_db=None if same else snr, options=own, details=details)
         return reason
 
     def obstacle(self, sharing: Sequence[Choice]) -> str | None:

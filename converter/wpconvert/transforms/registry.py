@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from wpconvert.codecs import Side
 from wpconvert.model.changed import Changed
 from wpconvert.transforms.base import Field, Option, Transform
+from wpconvert.transforms.msd import MsdTransform
 from wpconvert.transforms.pooling import PoolTransform
 
-TRANSFORMS: dict[str, Transform] = {transform.name: transform for transform in (PoolTransform(),)}
+TRANSFORMS: dict[str, Transform] = {transform.name: transform for transform in (PoolTransform(), MsdTransform())}
 """By the method that stands for them."""
 OPTIONS: dict[str, Option] = {option.name: option for one in TRANSFORMS.values() for option in one.options}
 """Of all transforms."""
