@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wpconvert.api.paths import PathLike, check_distinct, optional_path
+from wpconvert.api.paths import PathLike, optional_path
 from wpconvert.api.stored import Files, Model
+from wpconvert.files import check_distinct
 from wpconvert.job.schedule import Digits, schedule_file
 from wpconvert.report.schedule import Schedule
 
