@@ -139,6 +139,10 @@ def test_schedule_of_a_model_is_written_and_says_what_it_takes(tmp_path: Path) -
         (["--arch", "ultra96", "--layers", "1,x"], "--layers 1,x: expected whole numbers with commas between them"),
         (["--arch", "ultra96", "--layers", "5,1,1,1,1,1,1,1,1,1"], "5 effective bits: expected one of 1, 2, 3, 4"),
         (["--arch", "ultra96", "--layers", "1", "--effective-bits", "1"], "exclude each other"),
+        (["--arch", "ultra96", "--speedup", "0"], "--speedup 0, expected a number above 0"),
+        (["--arch", "ultra96", "--speedup", "nan"], "--speedup nan, expected a number above 0"),
+        (["--arch", "ultra96", "--speedup", "2", "--layers", "1"], "--layers and --speedup exclude each other"),
+        (["--arch", "ultra96", "--rules", "r.yaml"], "--inputs and --rules need --speedup"),
         (["--arch", "ultra96", "--compatible"], "--compatible is only for tables"),
         (["--arch", "ultra96", "-o", "x.txt"], "-o x.txt: the suffix must be .csv"),
         ([], "Missing option '--arch'"),
@@ -150,3 +154,35 @@ def test_wrong_options_are_one_line_and_exit_code_2(
     assert execute(["schedule", str(ZOO / "digits_ds_cnn.tflite"), *arguments]) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and message in printed.err and printed.err.count("\n") == 1
+
+
+def test_digits_of_a_speed_up_are_rules_that_convert_takes(tmp_path: Path) -> None:
+    model, rules = ZOO / "digits_ds_cnn_dense.tflite", tmp_path / "digits.yaml"
+    most = wpconvert.schedule(model, arch="ultra96", effective_bits=1).speedup
+    assert most is not None
+    for inputs in (None, ZOO / "digits_test.npz"):
+        result = wpconvert.schedule(model, arch="ultra96", speedup=most * 0.97, inputs=inputs, rules=rules)
+        assert result.speedup is not None and result.speedup >= most * 0.97
+        digits = {layer.digits for layer in result.layers}
+        assert 1 in digits and 4 in digits
+        found = wpconvert.convert(model, method="none", rules=rules, output=tmp_path / "out.tflite")
+        changed = [tensor.snr_db is not None for tensor in found.report.tensors]
+        # What would not shrink is unchanged.
+        assert any(changed)
+        assert not any(now and layer.digits == 4 for now, layer in zip(changed, result.layers, strict=True))
+
+
+def test_speed_up_that_cannot_be_reached_says_the_most_that_can(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["schedule", str(ZOO / "digits_ds_cnn_dense.tflite"), "--arch", "ultra96", "--speedup", "99"]
+    assert execute(arguments) == 8
+    assert "--speedup 99: the most for this model is 1." in capsys.readouterr().err
+
+
+def test_table_gets_digits_in_the_published_order_and_has_no_weights_for_rules(tmp_path: Path) -> None:
+    path = table(tmp_path, "a,28,28,3,3,64,128,1", "b,14,14,3,3,128,128,1")
+    both = wpconvert.schedule(path, arch="ultra96", layers=[3, 3]).speedup
+    assert both is not None
+    result = wpconvert.schedule(path, arch="ultra96", speedup=both * 1.01)
+    assert sorted(layer.digits for layer in result.layers) == [2, 3]
+    with pytest.raises(UsageError, match="a table has no weights; --rules and --inputs need a model"):
+        wpconvert.schedule(path, arch="ultra96", speedup=1, rules=tmp_path / "r.yaml")

@@ -42,8 +42,8 @@ def published_order(cycles: Sequence[Sequence[int]], baseline: int) -> list[Demo
 def least_error(cycles: Sequence[Sequence[int]], errors: Sequence[Sequence[float]], limit: int) -> list[int] | None:
     """The digits of each layer, from 1, with the least sum of errors within so many cycles; None where there are none.
 
-    cycles, errors: of each layer, with one digit first. Exact for cycles in steps of a 32,768th of the limit, rounded
-    up, so that the limit is kept; what is left is spent on the layers where it takes off most.
+    cycles, errors (finite): of each layer, with one digit first. Exact for cycles in steps of a 32,768th of the limit,
+    rounded up, so that the limit is kept; what is left is spent on the layers where it takes off most.
     """
     if sum(map(min, cycles)) > limit:
         return None

@@ -124,7 +124,7 @@ def schedule_layers(
         if layer.macs * max(layer.stride) ** 2 * count > _LARGEST_PRODUCT:
             raise UnsupportedError(f"layer {layer.name}: {layer.macs:,} multiplications, too many to count its cycles")
     # Networks repeat their layers.
-    keys = [(replace(layer, name=""), count) for layer, count in zip(layers, digits, strict=True)]
+    keys = list(zip(layers, digits, strict=True))
     distinct = list(dict.fromkeys(keys))
     search = partial(_best, architecture=architecture, grid=grid)
     with ThreadPoolExecutor(_THREADS) as threads:

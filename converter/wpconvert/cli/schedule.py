@@ -8,10 +8,16 @@ from typing import Annotated
 import typer
 
 import wpconvert
-from wpconvert.cli.console import JsonOption, show
+from wpconvert.cli.console import JsonOption, examples, progress_stages, show
 from wpconvert.errors import UsageError
 
 
+@examples(
+    "schedule model.tflite --arch ultra96",
+    "schedule model.onnx --arch zcu102 --effective-bits 1 -o schedule.csv",
+    "schedule model.tflite --arch ultra96 --speedup 2 --inputs x.npz --rules digits.yaml",
+    "schedule resnet18.csv --arch ultra96 --compatible",
+)
 def schedule(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL|TABLE.csv", help="A .tflite or .onnx model, or a table of layers.")
@@ -35,6 +41,21 @@ def schedule(
         str | None,
         typer.Option("--layers", metavar="N,N,…", help="Signed digits of each layer instead.", show_default=False),
     ] = None,
+    speedup: Annotated[
+        float | None,
+        typer.Option(
+            "--speedup",
+            metavar="X",
+            help="Instead, be so many times as fast as the DSP blocks alone, with the digits that lose least.",
+        ),
+    ] = None,
+    inputs: Annotated[
+        Path | None,
+        typer.Option("--inputs", metavar="X.npz", help="Samples: with --speedup, digits lose what outputs lose."),
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option("--rules", metavar="OUT.yaml", help="Write the digits of --speedup for -m msd.")
+    ] = None,
     compatible: Annotated[
         bool, typer.Option("--compatible", help="Read a table and search tiles as the published scheduler does.")
     ] = False,
@@ -50,15 +71,24 @@ def schedule(
     blocks, and what bounds it. Times are modelled. A table has a line of titles, then for each layer its name, input
     height and width, filter height and width, channels, filters and stride.
     """
-    if effective_bits is not None and layers is not None:
-        raise UsageError("--effective-bits and --layers exclude each other")
+    given = [
+        name
+        for name, value in (("--effective-bits", effective_bits), ("--layers", layers), ("--speedup", speedup))
+        if value is not None
+    ]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} exclude each other")
     result = wpconvert.schedule(
         model,
         arch=arch,
         effective_bits=2 if effective_bits is None else effective_bits,
         layers=None if layers is None else _numbers(layers),
+        speedup=speedup,
+        inputs=inputs,
+        rules=rules,
         compatible=compatible,
         output=output,
+        progress=progress_stages(as_json),
     )
     show(result, as_json)
 
@@ -68,11 +98,3 @@ def _numbers(text: str) -> list[int]:
     if not all(part.isdecimal() for part in parts):
         raise UsageError(f"--layers {text}: expected whole numbers with commas between them")
     return [int(part) for part in parts]
-
-
-schedule.epilog = (  # type: ignore[attr-defined]
-    "Examples:\n\n"
-    "  wpconvert schedule model.tflite --arch ultra96\n\n"
-    "  wpconvert schedule model.onnx --arch zcu102 --effective-bits 1 -o schedule.csv\n\n"
-    "  wpconvert schedule resnet18.csv --arch ultra96 --compatible"
-)

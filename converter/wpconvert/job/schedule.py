@@ -10,9 +10,22 @@ from wpconvert.accelerator.architecture import architecture_named
 from wpconvert.accelerator.rows import csv_of
 from wpconvert.accelerator.search import DIGITS, Tiled, dsp_alone, every_tile, published_tiles, schedule_layers
 from wpconvert.accelerator.table import read_table
+from wpconvert.engines.inputs import ports_of
 from wpconvert.errors import UsageError
-from wpconvert.files import write_all
+from wpconvert.files import Content, write_all
+from wpconvert.formats.protocol import Source
 from wpconvert.formats.registry import read
+from wpconvert.job.digits import (
+    MOST_SAMPLES,
+    Times,
+    errors_of,
+    in_published_order,
+    rules_of,
+    times_of,
+    with_least_error,
+)
+from wpconvert.job.progress import Stages, silent
+from wpconvert.job.sampling import Sampling
 from wpconvert.model.convolution import Convolution
 from wpconvert.report.schedule import Schedule, ScheduledLayer
 
@@ -37,13 +50,33 @@ class Digits:
         return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """A speed-up to reach against the DSP blocks alone, with the digits that lose least.
+
+    sampling: of samples that say what the digits of a layer cost; without any its weights do. rules: where the digits
+    are written as rules for method msd.
+    """
+
+    speedup: float
+    sampling: Sampling
+    rules: Path | None = None
+
+
 def schedule_file(
-    path: Path, *, architecture: str, digits: Digits, compatible: bool = False, output: Path | None = None
+    path: Path,
+    *,
+    architecture: str,
+    digits: Digits | Speed,
+    compatible: bool = False,
+    output: Path | None = None,
+    stages: Stages = silent,
 ) -> Schedule:
     """Choose the tiles of each layer, and write them as CSV.
 
     compatible: tables, tiles and their order as of the published scheduler. Raises UsageError for wrong options or a
-    wrong table, UnsupportedError for a layer that does not fit, FileError, and what reading a model raises.
+    wrong table, UnsupportedError for a layer that does not fit, BudgetError for a speed-up that cannot be reached,
+    FileError, and what reading a model raises.
     """
     device = architecture_named(architecture)
     if output is not None and output.suffix != _TABLE:
@@ -51,24 +84,50 @@ def schedule_file(
     table = path.suffix.lower() == _TABLE
     if compatible and not table:
         raise UsageError("--compatible is only for tables: a model says how its images are padded")
-    layers = read_table(path, compatible=compatible) if table else read(path).convolutions()
+    source = None if table else read(path)
+    layers = read_table(path, compatible=compatible) if source is None else source.convolutions()
     if not layers:
         raise UsageError(f"{path}: no layers with weights; there is nothing to schedule")
-    chosen = digits.for_layers(len(layers))
-    rows = schedule_layers(layers, device, chosen, published_tiles if compatible else every_tile)
-    baseline = None if compatible else sum(row.cycles for row in schedule_layers(layers, device, chosen, dsp_alone))
+    grid = published_tiles if compatible else every_tile
+    files: dict[Path, Content] = {}
+    if isinstance(digits, Digits):
+        chosen = digits.for_layers(len(layers))
+    else:
+        chosen = _fast_enough(source, layers, times_of(layers, device, grid, dsp_alone), digits, stages)
+        if digits.rules is not None:
+            files[digits.rules] = rules_of(layers, chosen).encode()
+    rows = schedule_layers(layers, device, chosen, grid)
+    # The published scheduler compares with nothing of its own.
+    alone = None if compatible and isinstance(digits, Digits) else schedule_layers(layers, device, chosen, dsp_alone)
     if output is not None:
-        write_all({output: csv_of(rows, compatible)})
+        files[output] = csv_of(rows, compatible)
+    if files:
+        write_all(files)
     return Schedule(
         model=str(path),
         architecture=device.name,
         mhz=device.mhz,
         layers=tuple(map(_reported, rows)),
         milliseconds=device.milliseconds(sum(row.cycles for row in rows)),
-        baseline=baseline,
+        baseline=None if alone is None else sum(row.cycles for row in alone),
         notes=_notes(layers, table, compatible),
-        written=None if output is None else str(output),
+        written=tuple(map(str, files)),
     )
+
+
+def _fast_enough(
+    source: Source | None, layers: Sequence[Convolution], times: Times, asked: Speed, stages: Stages
+) -> list[int]:
+    """Digits of each layer with which the model is so fast: of a table in the published order."""
+    if source is None:
+        if asked.rules is not None or not asked.sampling.is_default:
+            raise UsageError("a table has no weights; --rules and --inputs need a model")
+        return in_published_order(times, asked.speedup)
+    samples = (
+        [] if asked.sampling.is_default else asked.sampling.read(ports_of(source.executable())).samples[:MOST_SAMPLES]
+    )
+    with stages("measure", len(layers)) as stage:
+        return with_least_error(times, errors_of(source, layers, samples, stage), asked.speedup)
 
 
 def _reported(row: Tiled) -> ScheduledLayer:

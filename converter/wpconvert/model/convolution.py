@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -10,16 +10,18 @@ class Convolution:
     """A convolution over images; a fully connected layer has kernels and outputs of 1 × 1, its batch as the width.
 
     output, kernel, stride: (height, width). channels: of a filter. filters: of all groups. groups: equal to the filters
-    of a depthwise layer, where each sees one channel.
+    of a depthwise layer, where each sees one channel. weight: the key of its weight in the model; neither it nor the
+    name makes two layers different.
     """
 
-    name: str
+    name: str = field(compare=False)
     output: tuple[int, int]
     kernel: tuple[int, int]
     stride: tuple[int, int]
     channels: int
     filters: int
     groups: int = 1
+    weight: str = field(default="", compare=False)
 
     @property
     def depthwise(self) -> bool:

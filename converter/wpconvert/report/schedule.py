@@ -37,7 +37,7 @@ class Schedule(View):
     """A model on an accelerator.
 
     milliseconds: of one inference, modelled. baseline: cycles of the same layers in the DSP blocks alone, with 8-bit
-    weights and tiles of their own; None in a compatible schedule. written: the file that was written.
+    weights and tiles of their own; None in a compatible schedule. written: paths of the files that were written.
     """
 
     model: str
@@ -47,7 +47,7 @@ class Schedule(View):
     milliseconds: float
     baseline: int | None
     notes: tuple[str, ...] = ()
-    written: str | None = None
+    written: tuple[str, ...] = ()
 
     @property
     def cycles(self) -> int:
@@ -107,5 +107,5 @@ class Schedule(View):
         console.print(escape(self.summary()))
         for note in self.notes:
             console.print(escape(f"note: {note}"))
-        if self.written is not None:
-            console.print(escape(f"wrote {self.written}"))
+        if self.written:
+            console.print(escape(f"wrote {', '.join(self.written)}"))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from wpconvert.codecs import Side
 from wpconvert.errors import UsageError
+from wpconvert.graph.executable import Executable
 from wpconvert.model.changed import Changed, Values
 from wpconvert.model.noise import snr_db
 from wpconvert.model.rules import Choice, shared
@@ -78,6 +79,9 @@ class DenseModel(Protocol):
 
     def copy(self) -> DenseModel:
         """One that can be changed by itself."""
+
+    def executable(self) -> Executable:
+        """The model as it is now, as engines take it."""
 
     def grouped(self, key: str) -> bool:
         """Whether an operator multiplies a part of its input's channels with each of the weight's rows."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from wpconvert.formats.tflite.weights import key_of
 from wpconvert.graph.attributes import Attributes, Convolution
 from wpconvert.graph.custom.compressed import read_compressed
 from wpconvert.graph.custom.operators import BUILTIN_NAMES, builtin_attributes
@@ -18,7 +20,12 @@ _KINDS = ("CONV_2D", _DEPTHWISE, _FULLY_CONNECTED)
 
 def convolutions_of(graph: Graph) -> list[model.Convolution]:
     """Of every subgraph, in the order of execution. ModelError for a rewritten operator that is corrupt."""
-    return [layer for subgraph in graph.subgraphs for operator in subgraph.operators for layer in _layers(operator)]
+    return [
+        replace(layer, weight=key_of(number, operator.tensor(WEIGHT_INPUT).index))
+        for number, subgraph in enumerate(graph.subgraphs)
+        for operator in subgraph.operators
+        for layer in _layers(operator)
+    ]
 
 
 def _layers(operator: Operator) -> Iterator[model.Convolution]:

@@ -14,6 +14,7 @@ from wpconvert.formats.tflite.model import TfliteModel, shape_of
 from wpconvert.formats.tflite.replace import put, rescaled_biases, scales_of
 from wpconvert.formats.tflite.weights import Site, find_sites, rewritable_weights
 from wpconvert.graph.custom.obstacles import Obstacle
+from wpconvert.graph.executable import Executable
 from wpconvert.transforms.base import Change
 
 
@@ -30,6 +31,10 @@ class TfliteDense:
     def copy(self) -> TfliteDense:
         """One that can be changed by itself."""
         return TfliteDense(self.model.copy())
+
+    def executable(self) -> Executable:
+        """The model."""
+        return self.model
 
     def grouped(self, key: str) -> bool:
         """Whether a convolution multiplies a part of its input's channels with each of the weight's rows."""
