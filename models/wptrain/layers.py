@@ -10,7 +10,6 @@ from .methods.pool.method import Pool, PoolSettings
 from .methods.pool.weights import PooledWeight, WeightPool, pooled_layers
 from .methods.quantise import Quantise, QuantiseSettings
 from .networks.layers import ConvBnRelu, Downsample
-from .quantise.program import attach as attach_quantisers
 from .trained import Trained, build
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
     "Trained",
     "Training",
     "WeightPool",
-    "attach_quantisers",
     "build",
     "distillation",
     "evaluate",

@@ -25,10 +25,9 @@ from wptrain.loop.devices import make_deterministic
 from wptrain.loop.settings import LoopSettings, Schedule
 from wptrain.loop.state import Selected
 from wptrain.loop.trainer import fit, prepare
-from wptrain.methods.magnitude import Magnitude, MagnitudeSettings, prunable_layers, sparsity_within
+from wptrain.methods import METHODS, open_all
+from wptrain.methods.magnitude import prunable_layers, sparsity_within
 from wptrain.methods.method import Method, ParameterGroup, Phase, Training
-from wptrain.methods.pool.method import Pool, PoolSettings
-from wptrain.methods.quantise import Quantise, QuantiseSettings
 from wptrain.networks.ds_cnn import DsCnn
 from wptrain.trained import Trained
 
@@ -78,14 +77,18 @@ class Everything(Method):
         self._noise = state["noise"]
 
 
+# Settings with which something happens in three epochs; other methods have those that they have without any.
+SETTINGS: dict[str, dict[str, object]] = {
+    "magnitude": {"sparsity": 0.5, "ramp": 0.7},
+    "pool": {"size": 8, "refresh": 2},
+    "quantise": {"bits": 4},
+}
+
+
 def methods(name: str) -> dict[str, Method]:
-    made: dict[str, Method] = {
-        "magnitude": Magnitude(MagnitudeSettings(sparsity=0.5, ramp=0.7)),
-        "pool": Pool(PoolSettings(size=8, refresh=2)),
-        "quantise": Quantise(QuantiseSettings(bits=4)),
-        "everything": Everything(),
-    }
-    return {name: made[name]} if name else {}
+    if name == "everything":
+        return {name: Everything()}
+    return open_all({each: SETTINGS.get(each, {}) for each in name.split("+") if each})
 
 
 class Interrupted(Exception):
@@ -121,7 +124,7 @@ def train(
     return network, fit(network, digits.load(), settings, list(used.values()), checkpoint=checkpoint, observer=stop)
 
 
-@pytest.mark.parametrize("method", ["", "magnitude", "pool", "quantise", "everything"])
+@pytest.mark.parametrize("method", ["", "everything", "pool+quantise", *METHODS])
 @pytest.mark.parametrize("loop", LOOPS)
 def test_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(tmp_path: Path, loop: str, method: str) -> None:
     path = tmp_path / "folder" / "run.checkpoint"

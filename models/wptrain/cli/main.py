@@ -61,7 +61,7 @@ def _application() -> typer.Typer:
         )
     import typer  # noqa: PLC0415 - an interrupt has to be heard before
 
-    from ..methods import METHODS  # noqa: PLC0415 - needs PyTorch
+    from ..methods import METHODS, entry  # noqa: PLC0415 - needs PyTorch
     from . import data, export, train  # noqa: PLC0415 - as above
 
     app = typer.Typer(
@@ -75,9 +75,9 @@ def _application() -> typer.Typer:
     for command in (train.train, train.sweep, export.export):
         app.command()(command)
     app.add_typer(data.app, name="data")
-    for entry in METHODS.values():
-        if entry.commands is not None:
-            for command in importlib.import_module(entry.commands).COMMANDS:
+    for name in METHODS:
+        if (commands := entry(name).commands) is not None:
+            for command in importlib.import_module(commands).COMMANDS:
                 app.command()(command)
     return app
 

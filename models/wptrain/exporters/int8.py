@@ -36,6 +36,9 @@ def to_exact_tflite(network: nn.Module, methods: Iterable[Method], calibration: 
     copied = copy.deepcopy(network).cpu().eval()
     layers: dict[str, IntegerLayer] = {}
     for method in methods:
-        layers |= method.finish(copied)
+        for name, layer in method.finish(copied).items():
+            # Whoever knows the grids of the tensors, too, says more.
+            if name not in layers or layers[name].input is None:
+                layers[name] = layer
     converted = to_int8_tflite(plain(copied), calibration)
     return filled(converted, layers) if layers else converted

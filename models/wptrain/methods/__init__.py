@@ -1,23 +1,23 @@
 """Methods: what changes a network's weights, layers or loss in training, one file or folder each.
 
-A method is the name in METHODS, its settings and a class: see `method.Method`.
+A method is a name in METHODS and a module with its settings, its class and their ENTRY: see `method.Method`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from wpconvert.errors import UsageError
 
-from . import magnitude, quantise
 from .method import Entry, Method
-from .pool import method as pool
 
-METHODS: dict[str, Entry[Any]] = {
-    "magnitude": magnitude.ENTRY,
-    "pool": pool.ENTRY,
-    "quantise": quantise.ENTRY,
+# Modules by the name that recipes use.
+METHODS = {
+    "magnitude": ".magnitude",
+    "pool": ".pool.method",
+    "quantise": ".quantise",
 }
 
 
@@ -25,7 +25,8 @@ def entry(name: str) -> Entry[Any]:
     """The method of that name. Raises UsageError when there is none."""
     if name not in METHODS:
         raise UsageError(f"method {name}: unknown; expected one of {', '.join(METHODS)}")
-    return METHODS[name]
+    found: Entry[Any] = import_module(METHODS[name], __name__).ENTRY
+    return found
 
 
 def open_all(given: Mapping[str, Mapping[str, object]], where: str = "methods") -> dict[str, Method]:
