@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +10,6 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
-
-from wpconvert.transforms.pool import GROUP, MAX_SIZE, cut, exact
 
 _OPERATOR_NAMES: dict[int, str] = {
     value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)
@@ -66,15 +63,6 @@ class ModelFacts:
         return sum(layer.zeros for layer in self.layers)
 
 
-@dataclass(frozen=True)
-class WeightPool:
-    """The pool of a model: so many different vectors of `length` weights make up the weight tensors named."""
-
-    vectors: int
-    length: int
-    tensors: tuple[str, ...]
-
-
 def operator_name(model: Any, operator: Any) -> str:
     """`CONV_2D` and so on; older files fill only the deprecated field, hence the maximum."""
     code = model.operatorCodes[operator.opcodeIndex]
@@ -103,28 +91,6 @@ def describe(data: bytes) -> ModelFacts:
         operators=dict(sorted(operators.items())),
         layers=tuple(layers),
     )
-
-
-def describe_pool(data: bytes, layers: Collection[str]) -> WeightPool:
-    """The pool that the layers of these names share, counted in the file.
-
-    Raises ValueError when they consist of more different vectors than a pool can have, or one is not there.
-    """
-    model = schema.ModelT.InitFromPackedBuf(data, 0)
-    vectors = []
-    names = []
-    for tensor in model.subgraphs[0].tensors:
-        name = tensor.name.decode()
-        if name.removesuffix("/weight") in layers:
-            values = np.asarray(model.buffers[tensor.buffer].data, dtype=np.uint8).view(np.int8)
-            vectors.append(cut(values.reshape(tensor.shape)))
-            names.append(name)
-    if len(names) != len(layers):
-        raise ValueError(f"weights found for {', '.join(names)} only, expected {', '.join(layers)}")
-    pool = exact(np.concatenate(vectors))
-    if pool is None:
-        raise ValueError(f"more than {MAX_SIZE} different vectors of weights, expected a pool")
-    return WeightPool(len(pool), GROUP, tuple(names))
 
 
 def _layer(model: Any, operator: str, tensor: Any, bias: Any) -> Layer:

@@ -14,9 +14,10 @@ from pathlib import Path
 from ..data.module import whole
 from ..data.sets import digits as data
 from ..exporters.int8 import to_exact_tflite
-from ..exporters.litert import correct, describe, describe_pool, quantise
+from ..exporters.litert import correct, describe, quantise
 from ..loop.trainer import fit, prepare
 from ..methods.method import Training
+from ..methods.pool.facts import describe_pool
 from ..methods.pool.method import Pool, PoolSettings
 from ..methods.pool.weights import pooled_layers
 from ..report.card import Card, Score, render
@@ -105,7 +106,7 @@ def build(settings: Settings) -> dict[str, bytes]:
         scores=scores,
         own_score="int8, pooled",
         limits=(*digits.LIMITS, _POOL_LIMIT),
-        pool=describe_pool(content, layers),
+        more={"Weight pool": describe_pool(content, layers)},
     )
     return {POOL_FILE: content, f"{Path(POOL_FILE).stem}.md": render(card).encode()}
 

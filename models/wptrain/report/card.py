@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from ..data.module import SPLITS, DataModule
-from ..exporters.litert import Endpoint, ModelFacts, WeightPool
+from ..exporters.litert import Endpoint, ModelFacts
 
 _PACKAGES = (
     "torch",
@@ -42,7 +42,7 @@ class Card:
     """What a card states about one file.
 
     `scores` maps a label ("float, dense") to its score on the test split; `own_score` is the label of this
-    very file, `pool` its weight pool, if it has one. `method` says in sentences how the weights came about;
+    very file, `more` are further facts by label. `method` says in sentences how the weights came about;
     `limits` what the file must not be trusted with. `measured` says with what scores are measured, `test_data` how
     the images lie in the test file, `packages` whose versions matter.
     """
@@ -60,7 +60,7 @@ class Card:
     scores: Mapping[str, Score]
     own_score: str
     limits: Sequence[str]
-    pool: WeightPool | None = None
+    more: Mapping[str, str] = field(default_factory=dict)
     measured: str = _MEASURED
     test_data: str = "quantised with the input's scale and zero point"
     packages: Sequence[str] = _PACKAGES
@@ -80,10 +80,7 @@ def render(card: Card) -> str:
         "Parameters": f"{facts.weights + facts.biases} ({facts.weights} weights, {facts.biases} biases)",
         "Zero weights": _share(facts.zeros, facts.weights),
     }
-    if card.pool is not None:
-        table["Weight pool"] = (
-            f"{card.pool.vectors} vectors of {card.pool.length} weights in {', '.join(card.pool.tensors)}"
-        )
+    table |= card.more
     table |= {
         "Operators": ", ".join(f"{name} x {count}" for name, count in facts.operators.items()),
         "Input": _endpoint(facts.input),
