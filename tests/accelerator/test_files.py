@@ -8,10 +8,13 @@ import pytest
 
 import wpconvert
 from wpconvert.accelerator.architecture import BUILT_IN, architecture_named
+from wpconvert.accelerator.rows import csv_of
+from wpconvert.accelerator.search import schedule_layers
 from wpconvert.accelerator.table import read_table
 from wpconvert.cli.app import execute
 from wpconvert.errors import FileError, UsageError
 from wpconvert.formats.registry import read
+from wpconvert.model.convolution import Convolution
 
 ZOO = Path(__file__).parents[2] / "models" / "zoo"
 TITLES = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\n"
@@ -52,6 +55,9 @@ def test_layer_with_one_channel_is_depthwise_but_for_a_grey_image(tmp_path: Path
         ("a,1,1,1,1,1,x,1", r"line 2: 'x', expected a whole number from 1 to 1048576"),
         ("a,1,1,1,1,1,²,1", r"line 2: '²', expected a whole number from 1 to 1048576"),
         ("a,1,1,1,1,1,99999999999999999999,1", r"line 2: '9+', expected a whole number from 1 to 1048576"),
+        (f"a,1,1,1,1,1,{'9' * 5000},1", r"line 2: '9{40}', expected a whole number from 1 to 1048576"),
+        ('\n"a\n\nb",1,1,1,1,1,1', r"line 5: 7 fields, expected 8"),
+        (f"{'a' * 200_000},1,1,1,1,1,1,1", r"line 2: field larger than field limit"),
     ],
 )
 def test_wrong_line_of_a_table_is_named(tmp_path: Path, line: str, message: str) -> None:
@@ -138,6 +144,7 @@ def test_schedule_of_a_model_is_written_and_says_what_it_takes(tmp_path: Path) -
         (["--arch", "ultra96", "--layers", "1,2"], "--layers: 2 numbers, the model has 10 layers with weights"),
         (["--arch", "ultra96", "--layers", "1,x"], "--layers 1,x: expected whole numbers with commas between them"),
         (["--arch", "ultra96", "--layers", "5,1,1,1,1,1,1,1,1,1"], "5 effective bits: expected one of 1, 2, 3, 4"),
+        (["--arch", "ultra96", "--layers", "9" * 5000], "expected whole numbers with commas between them"),
         (["--arch", "ultra96", "--layers", "1", "--effective-bits", "1"], "exclude each other"),
         (["--arch", "ultra96", "--speedup", "0"], "--speedup 0, expected a number above 0"),
         (["--arch", "ultra96", "--speedup", "nan"], "--speedup nan, expected a number above 0"),
@@ -176,6 +183,18 @@ def test_speed_up_that_cannot_be_reached_says_the_most_that_can(capsys: pytest.C
     arguments = ["schedule", str(ZOO / "digits_ds_cnn_dense.tflite"), "--arch", "ultra96", "--speedup", "99"]
     assert execute(arguments) == 8
     assert "--speedup 99: the most for this model is 1." in capsys.readouterr().err
+
+
+def test_speed_up_near_zero_leaves_all_digits() -> None:
+    found = wpconvert.schedule(ZOO / "digits_ds_cnn_dense.tflite", arch="ultra96", speedup=1e-320)
+    assert {layer.digits for layer in found.layers} == {4}
+
+
+def test_names_do_not_break_the_lines_of_a_schedule() -> None:
+    layer = Convolution('"a,\n\r\t\x1b[31mb"', (4, 4), (1, 1), (1, 1), 4, 4)
+    content = csv_of(schedule_layers([layer], BUILT_IN["ultra96"], [2]), compatible=False).decode()
+    assert content.count("\n") == 1 and content.count(",") == 14
+    assert all(each.isprintable() for each in content[:-1]) and '"' not in content
 
 
 def test_table_gets_digits_in_the_published_order_and_has_no_weights_for_rules(tmp_path: Path) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from wpconvert.accelerator.search import Tiled
 
+_SAFE = {",": ";", '"': "'"}
+"""What a name has in the place of what CSV reads as its own."""
+
 
 def csv_of(rows: Sequence[Tiled], compatible: bool) -> bytes:
     """Name, cycles, filters and tiles along them, channels and tiles, height of an output tile and tiles, kernel width,
@@ -22,6 +25,6 @@ def _fields(row: Tiled, compatible: bool) -> list[object]:
     sizes = (1, 1, row.filters, filters) if row.layer.depthwise else (row.filters, filters, row.channels, channels)
     share = f"{row.lut_filters / row.filters:.17g}"
     bound = "compute bound" if row.compute_bound else "memory bound"
-    name = row.layer.name.replace(",", ";").replace("\n", " ")
+    name = "".join(_SAFE.get(each, each if each.isprintable() else " ") for each in row.layer.name)
     own = (row.layer.kernel[1], row.layer.stride[1], share, row.digits, bound)
     return [name, row.cycles, *sizes, row.height, heights, *own, *(() if compatible else (row.width, widths))]

@@ -12,6 +12,7 @@ from wpconvert.model.convolution import Convolution
 _COLUMNS = "name, input height, input width, filter height, filter width, channels, filters, stride"
 _COUNT = 8
 _LARGEST = 1 << 20
+_DIGITS, _SHOWN = 20, 40
 
 
 def read_table(path: Path, *, compatible: bool = False) -> list[Convolution]:
@@ -29,12 +30,17 @@ def read_table(path: Path, *, compatible: bool = False) -> list[Convolution]:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not a text file; expected a table with {_COLUMNS}") from error
     layers: list[Convolution] = []
-    for number, line in enumerate(csv.reader(io.StringIO(content)), 1):
-        fields = [field.strip() for field in line]
-        while fields and not fields[-1]:
-            fields.pop()
-        if number > 1 and fields:
-            layers.append(_layer(fields, f"{path}: line {number}", compatible, first=not layers))
+    lines = csv.reader(io.StringIO(content))
+    try:
+        next(lines, None)
+        for line in lines:
+            fields = [field.strip() for field in line]
+            while fields and not fields[-1]:
+                fields.pop()
+            if fields:
+                layers.append(_layer(fields, f"{path}: line {lines.line_num}", compatible, first=not layers))
+    except csv.Error as error:
+        raise UsageError(f"{path}: line {lines.line_num}: {error}") from error
     if not layers:
         raise UsageError(f"{path}: no layers; expected a line with the names of the columns, then {_COLUMNS}")
     return layers
@@ -45,8 +51,9 @@ def _layer(fields: list[str], where: str, compatible: bool, first: bool) -> Conv
         raise UsageError(f"{where}: {len(fields)} fields, expected {_COUNT}: {_COLUMNS}")
     name, *texts = fields
     for text in texts:
-        if not text.isdecimal() or not 0 < int(text) <= _LARGEST:
-            raise UsageError(f"{where}: {text!r}, expected a whole number from 1 to {_LARGEST}")
+        # Python does not read whole numbers of more than some thousand digits.
+        if not text.isdecimal() or len(text) > _DIGITS or not 0 < int(text) <= _LARGEST:
+            raise UsageError(f"{where}: {text[:_SHOWN]!r}, expected a whole number from 1 to {_LARGEST}")
     height, width, kernel_h, kernel_w, channels, filters, stride = map(int, texts)
     if compatible and (kernel_h > height or kernel_w > width):
         raise UsageError(f"{where}: a filter of {kernel_h} × {kernel_w} is larger than its image of {height} × {width}")

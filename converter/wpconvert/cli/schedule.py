@@ -11,6 +11,8 @@ import wpconvert
 from wpconvert.cli.console import JsonOption, examples, progress_stages, show
 from wpconvert.errors import UsageError
 
+_DIGITS = 20
+
 
 @examples(
     "schedule model.tflite --arch ultra96",
@@ -95,6 +97,7 @@ def schedule(
 
 def _numbers(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
+    # Python does not read whole numbers of more than some thousand digits.
+    if not all(part.isdecimal() and len(part) < _DIGITS for part in parts):
         raise UsageError(f"--layers {text}: expected whole numbers with commas between them")
     return [int(part) for part in parts]

@@ -29,6 +29,7 @@ from wpconvert.transforms.msd import MsdTransform
 
 MOST_SAMPLES = 64
 """A model runs on each of them three times a layer."""
+_UNLIMITED = 1 << 62
 _ENGINE = "native"
 _MSD = MsdTransform()
 
@@ -42,7 +43,8 @@ class Times:
 
     def limit(self, speedup: float) -> int:
         """The most cycles that are so much faster."""
-        return int(self.baseline / speedup)
+        # A speed-up near 0 makes the quotient infinite.
+        return int(min(self.baseline / speedup, _UNLIMITED))
 
     def speedup(self, digits: Sequence[int]) -> float:
         """With these digits."""
