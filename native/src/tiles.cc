@@ -30,6 +30,16 @@ int64_t cycles_of(const Array &array, const Part &part, int64_t outputs, int64_t
            groups_of(part.filters, array.cols);
 }
 
+// The most outputs of which inputs and results fit the buffers; none where the weights do not.
+int64_t most_outputs(const Array &array, const Part &part, int64_t inputs, int64_t taps) {
+    if (groups_of(taps * part.filters * part.digits, array.rows) >= array.depth[1]) {
+        return 0;
+    }
+    const int64_t lanes = part.pixels * array.cols;
+    return std::min((array.depth[0] - 1) * lanes / inputs,
+                    (array.depth[2] - 1) * lanes / std::max<int64_t>(part.filters, 1));
+}
+
 bool fits(const Array &array, const std::array<int64_t, 3> &words) {
     return words[0] < array.depth[0] && words[1] < array.depth[1] && words[2] < array.depth[2];
 }
@@ -43,18 +53,44 @@ std::optional<Tile> best_tile(const Fabric &fabric, const Convolution &layer,
     Tile best = {};
     best.cycles = std::numeric_limits<int64_t>::max();
     const int64_t area = layer.kernel_h * layer.kernel_w;
+    const int64_t pixels = layer.out_h * layer.out_w;
+    // Windows of neighbours overlap, so that all outputs together see this at least of a plane.
+    const int64_t seen = pixels * std::min(layer.kernel_h, layer.stride_h) *
+                         std::min(layer.kernel_w, layer.stride_w);
     for (const Split &split : candidates.splits) {
         for (int64_t lut_filters = split.first; lut_filters < split.last; ++lut_filters) {
             const Part lut = {lut_filters, 1, layer.digits};
             const Part dsp = {split.filters - lut_filters, kDspPixels, 1};
+            const int64_t filter_tiles = groups_of(layer.filters, split.filters);
+            // What all tiles compute, of as many taps: no size of theirs makes it less.
+            const auto least_compute = [&](int64_t taps) {
+                return filter_tiles * std::max(cycles_of(fabric.lut, lut, pixels, taps),
+                                               cycles_of(fabric.dsp, dsp, pixels, taps));
+            };
+            if (least_compute(layer.channels * area) >= best.cycles) {
+                continue;
+            }
             for (const int64_t channels : candidates.channels) {
                 const int64_t taps = channels * area;
                 const int64_t planes = layer.depthwise ? split.filters : channels;
-                const int64_t tiles =
-                    groups_of(layer.filters, split.filters) * groups_of(layer.channels, channels);
+                const int64_t channel_tiles = groups_of(layer.channels, channels);
+                const int64_t tiles = filter_tiles * channel_tiles;
                 const int64_t weights =
                     groups_of(lut_filters * layer.digits * taps, kDigitsPerByte) +
                     dsp.filters * taps;
+                const int64_t most = std::min(most_outputs(fabric.lut, lut, planes * area, taps),
+                                              most_outputs(fabric.dsp, dsp, planes * area, taps));
+                if (most < 1) {
+                    continue;
+                }
+                const int64_t least_load =
+                    std::max(groups_of(pixels, most) * groups_of(weights, fabric.bandwidth),
+                             groups_of(planes * seen, fabric.bandwidth));
+                const int64_t least_store = groups_of(split.filters * pixels, fabric.bandwidth);
+                if (std::max(channel_tiles * least_compute(taps),
+                             tiles * std::max(least_load, least_store)) >= best.cycles) {
+                    continue;
+                }
                 for (const auto &[height, width] : candidates.outputs) {
                     const int64_t outputs = height * width;
                     const auto lut_words = words_of(fabric.lut, lut, outputs, planes * area, taps);

@@ -7,7 +7,7 @@ import json
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.accelerator.test_published import GOLDEN
@@ -29,6 +29,7 @@ def test_order_is_the_published_one_with_cycles_compared_as_numbers(name: str, c
     assert [[step.layer, step.digits, round(step.speedup, 6)] for step in steps] == expected["greedy_numeric"]
 
 
+few = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LAYERS = st.lists(
     st.tuples(
         st.lists(st.integers(1, 60), min_size=4, max_size=4).map(sorted),
@@ -39,6 +40,7 @@ LAYERS = st.lists(
 )
 
 
+@few
 @given(LAYERS, st.integers(1, 300))
 def test_no_choice_within_the_limit_has_a_smaller_error(
     layers: list[tuple[list[int], list[float]]], limit: int
@@ -56,6 +58,7 @@ def test_no_choice_within_the_limit_has_a_smaller_error(
         assert sum(row[d - 1] for row, d in zip(errors, found, strict=True)) == pytest.approx(min(every))
 
 
+@few
 @given(LAYERS, st.integers(1, 300))
 def test_rounded_cycles_keep_the_limit(layers: list[tuple[list[int], list[float]]], limit: int) -> None:
     scale = 1_000_003

@@ -7,7 +7,7 @@ from itertools import product
 from math import ceil
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wpconvert.accelerator.architecture import BUILT_IN, Architecture
@@ -15,6 +15,7 @@ from wpconvert.accelerator.search import Tiled, dsp_alone, published_tiles, sche
 from wpconvert.errors import UnsupportedError
 from wpconvert.model.convolution import Convolution
 
+few = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SMALL = Architecture("small", 4, 100, 4, 3, 2, 2, 1)
 
 
@@ -73,11 +74,13 @@ def layers(draw: st.DrawFn) -> Convolution:
     return Convolution("x", (size(6), size(6)), (size(3), size(3)), (size(2), size(2)), channels, filters, groups)
 
 
+@few
 @given(layers(), st.integers(1, 4))
 def test_no_tile_beats_the_one_that_is_chosen(layer: Convolution, digits: int) -> None:
     assert only(layer, digits=digits).cycles == best_of_all(layer, SMALL, digits)
 
 
+@few
 @given(layers(), st.integers(1, 4))
 def test_what_a_tile_says_of_itself_gives_its_cycles(layer: Convolution, digits: int) -> None:
     row = only(layer, digits=digits)
@@ -112,6 +115,17 @@ def test_layers_that_the_published_grid_cannot_hold_are_scheduled() -> None:
     with pytest.raises(UnsupportedError, match=r"layer few: no tile of it fits the buffers of ultra96"):
         schedule_layers([few], BUILT_IN["ultra96"], [2], published_tiles)
     assert only(few, BUILT_IN["ultra96"]).cycles > 0
+
+
+@pytest.mark.parametrize(
+    ("layer", "cycles"),
+    [
+        (Convolution("many pixels", (1024, 1024), (3, 3), (1, 1), 16384, 16384), 1_529_843_028_240),
+        (Convolution("many filters", (1, 2048), (1, 1), (1, 1), 4096, 32000), 166_531_071),
+    ],
+)
+def test_large_layers_take_no_time_for_tiles_that_cannot_be_best(layer: Convolution, cycles: int) -> None:
+    assert only(layer, BUILT_IN["ultra96"]).cycles == cycles
 
 
 def test_layer_that_is_too_large_to_count_is_refused() -> None:

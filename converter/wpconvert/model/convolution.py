@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wpconvert.errors import ModelError
+
 
 @dataclass(frozen=True)
 class Convolution:
@@ -22,6 +24,16 @@ class Convolution:
     filters: int
     groups: int = 1
     weight: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        """ModelError for sizes that no layer has."""
+        sizes = (*self.output, *self.kernel, *self.stride, self.channels, self.filters, self.groups)
+        if min(sizes) < 1 or self.filters % self.groups:
+            raise ModelError(
+                f"layer {self.name}: its shapes do not belong together: outputs {list(self.output)}, kernel "
+                f"{list(self.kernel)}, stride {list(self.stride)}, {self.channels} channels, {self.filters} filters, "
+                f"{self.groups} groups"
+            )
 
     @property
     def depthwise(self) -> bool:

@@ -45,7 +45,11 @@ def convolutions_of(proto: ModelProto) -> list[Convolution]:
     for node in graph.node:
         place = _WEIGHT_INPUTS.get(node.op_type)
         # What is computed from an input is no weight: a matrix product of two activations, for one.
-        if place is not None and node.domain in {"", "ai.onnx"} and node.input[place] not in computed:
+        if place is None or node.domain not in {"", "ai.onnx"}:
+            pass
+        elif len(node.input) <= place or not node.output:
+            raise ModelError(f"node {node.name or node.op_type}: it has no weights or no output")
+        elif node.input[place] not in computed:
             layers.append(_layer(node, node.input[place], shapes))
         if any(name in computed for name in node.input):
             computed.update(node.output)
@@ -58,17 +62,24 @@ def _layer(node: NodeProto, weights: str, shapes: Mapping[str, Shape]) -> Convol
     attributes = {attribute.name: get_attribute_value(attribute) for attribute in node.attribute}
     if "Conv" not in node.op_type:
         transposed = node.op_type == _TRANSPOSED and attributes.get("transB", 0)
-        filters, channels = shape[-2:] if transposed else (shape[-1], math.prod(shape[:-1]))
+        # A vector is one column.
+        channels, filters = shape[-2:] if len(shape) > 1 else (shape[0], 1)
+        if transposed:
+            channels, filters = filters, channels
         return Convolution(name, (1, math.prod(output) // filters), (1, 1), (1, 1), channels, filters)
+    if len(shape) < 3 or len(output) != len(shape):
+        raise ModelError(f"node {name}: weights of shape {list(shape)} do not make {list(output)}")
     filters, channels, *kernel = shape
     batch, _, *sizes = output
     if len(kernel) > 2:
         raise UnsupportedError(f"node {name}: a convolution of {len(kernel)} dimensions; supported: one or two")
-    strides = list(attributes.get("strides", [1] * len(kernel)))
+    strides, groups = attributes.get("strides", [1] * len(kernel)), attributes.get("group", 1)
+    whole = isinstance(groups, int) and isinstance(strides, list) and all(isinstance(one, int) for one in strides)
+    if not whole or len(strides) != len(kernel):
+        raise ModelError(f"node {name}: group or strides is not what {node.op_type} takes")
     (kernel_h, kernel_w), (height, width), (stride_h, stride_w) = (
         [1] * (2 - len(each)) + list(each) for each in (kernel, sizes, strides)
     )
-    groups = int(attributes.get("group", 1))
     return Convolution(
         name, (batch * height, width), (kernel_h, kernel_w), (stride_h, stride_w), channels, filters, groups
     )

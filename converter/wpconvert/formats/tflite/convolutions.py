@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from wpconvert.errors import ModelError
 from wpconvert.formats.tflite.weights import key_of
 from wpconvert.graph.attributes import Attributes, Convolution
 from wpconvert.graph.custom.compressed import read_compressed
@@ -41,7 +42,10 @@ def _layers(operator: Operator) -> Iterator[model.Convolution]:
 
 
 def _layer(kind: str, name: str, shape: Shape, attributes: Attributes | None, operator: Operator) -> model.Convolution:
-    output = operator.outputs[0].shape
+    rank = 2 if kind == _FULLY_CONNECTED else 4
+    output, image = operator.outputs[0].shape, operator.tensor(0).shape
+    if 0 in shape or len(shape) != rank or (rank == 4 and not len(output) == len(image) == rank):
+        raise ModelError(f"{kind} {operator.index}: shapes {list(image)}, {list(shape)} and {list(output)}")
     if kind == _FULLY_CONNECTED:
         filters, channels = shape
         return model.Convolution(name, (1, operator.outputs[0].size // filters), (1, 1), (1, 1), channels, filters)
@@ -49,7 +53,7 @@ def _layer(kind: str, name: str, shape: Shape, attributes: Attributes | None, op
     batch, height, width, filters = output
     kernel = (shape[1], shape[2])
     if kind == _DEPTHWISE:
-        channels = operator.tensor(0).shape[3]
+        channels = image[3]
         return model.Convolution(name, (batch * height, width), kernel, stride, 1, filters, channels)
-    groups = operator.tensor(0).shape[3] // shape[3]
+    groups = image[3] // shape[3]
     return model.Convolution(name, (batch * height, width), kernel, stride, shape[3], filters, groups)
