@@ -62,6 +62,8 @@ def test_two_processes_continue_bit_by_bit(tmp_path: Path, caplog: pytest.LogCap
         "methods.pool.size=8",
         "ema=0.5",
         "methods.pool.refresh=1",
+        "methods.pool.dense_bytes=3000",
+        "methods.pool.freeze_assignments=0.5",
         "methods.quantise.bits=6",
         f"start={start}",
     ]

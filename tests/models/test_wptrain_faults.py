@@ -89,7 +89,7 @@ def test_checkpoint_that_lacks_a_part_is_one_line(tmp_path: Path, capsys: pytest
     path = Path("out/digits-pool.checkpoint")
     whole = torch.load(path, weights_only=True)
     parts = ("epoch", "network", "optimiser", "schedule", "generator", "best", "best_state")
-    more = ("step", "world", "average", "methods")
+    more = ("step", "world", "average", "methods", "chosen")
     assert set(more) < set(whole["state"])
     assert set(parts) < set(whole["state"])
     lacking = [{name: value for name, value in whole["state"].items() if name != part} for part in (*parts, *more)]

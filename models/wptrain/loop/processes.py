@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 
+Value = TypeVar("Value")
 BACKENDS = {"cuda": "nccl", "cpu": "gloo"}
 
 
@@ -32,6 +34,13 @@ class Processes:
         if self.world > 1:
             for tensor in tensors:
                 distributed.broadcast(tensor, 0)
+
+    def agree(self, value: Value) -> Value:
+        """The first process's value."""
+        held = [value]
+        if self.world > 1:
+            distributed.broadcast_object_list(held, 0)
+        return held[0]
 
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum of a tensor over all processes, in place."""

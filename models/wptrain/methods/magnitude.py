@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from ..networks.layers import matches
 from ..settings import Settings
 from .method import Entry, Method, Phase, Training
 
@@ -53,7 +53,7 @@ def weight_layers(network: nn.Module) -> dict[str, nn.Module]:
 def prunable_layers(network: nn.Module, dense: Sequence[str] = ()) -> dict[str, nn.Module]:
     """The layers worth pruning: linear layers and convolutions that sum over more than one input channel.
 
-    Not those whose name matches a pattern of `dense`.
+    Not those whose name, or the name of a part that they belong to, matches a pattern of `dense`.
 
     A filter over one channel (depthwise, or a stem on a grey-scale image) has 9 weights for a whole output
     channel: pruning it saves little and costs much.
@@ -61,8 +61,7 @@ def prunable_layers(network: nn.Module, dense: Sequence[str] = ()) -> dict[str, 
     return {
         name: module
         for name, module in weight_layers(network).items()
-        if (isinstance(module, nn.Linear) or module.weight.shape[1] > 1)
-        and not any(fnmatchcase(name, pattern) for pattern in dense)
+        if (isinstance(module, nn.Linear) or module.weight.shape[1] > 1) and not matches(name, dense)
     }
 
 
@@ -103,7 +102,8 @@ def _mask(magnitude: Tensor, sparsity: float) -> Tensor:
 
 class MagnitudeSettings(Settings):
     """`sparsity`: the part of all weights of convolutions and linear layers that becomes zero. `ramp`: the part of the
-    epochs in which sparsity rises. `dense`: patterns of names of layers that are not pruned.
+    epochs in which sparsity rises. `dense`: patterns of names of layers, or of parts of the network,
+    that are not pruned.
     """
 
     sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.8

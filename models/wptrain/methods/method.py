@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
 
+from ..data.module import DataModule
 from ..quantise.integers import IntegerLayer
 from ..settings import Settings, checked
 
@@ -52,6 +53,14 @@ class Method:
     that a method decides must follow from its settings, the training's seed, the network and its own state: then a
     training that continues, and every process of a distributed one, decides the same.
     """
+
+    def choose(self, network: nn.Module, data: DataModule, seed: int) -> Mapping[str, object]:
+        """Settings that are found by measuring a network before any method prepares it, by name; the others stay.
+
+        A method with the settings found does not choose again. They are kept in checkpoints and with the network, so
+        they must be what JSON has. The network stays as it is.
+        """
+        return {}
 
     def attach(self, network: nn.Module) -> None:
         """Give a new network the structure that a trained one has, in place, so that its state can be loaded."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -31,3 +34,8 @@ class ConvBnRelu(nn.Module):  # type: ignore[misc]
 
     def forward(self, x: Tensor) -> Tensor:
         return self.relu(self.bn(self.conv(self.pad(x))))
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a layer, or a part of the network that it belongs to, has a name of such a pattern."""
+    return any(fnmatchcase(name, each) or fnmatchcase(name, f"{each}.*") for each in patterns)

@@ -6,8 +6,10 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from wpconvert.errors import FileError, UsageError
 
@@ -22,7 +24,7 @@ from ..loop.state import Selected
 from ..loop.trainer import Checkpoint, Observer, fit, prepare
 from ..methods.method import Training
 from ..networks import NETWORKS
-from ..trained import Trained, build
+from ..trained import Methods, Trained, build
 from .recipe import Recipe
 
 # They say where to find what the identity has the content of, or how often to save.
@@ -89,8 +91,9 @@ def train(
     else:
         name = str(recipe.network)
         network = build(name, data.sample_shape[2], classes)
-    used = methods.open_all(recipe.methods)
     try:
+        chosen = _choose(prepared, network, checkpoint, processes, device or prepared.device)
+        used = methods.open_all(chosen)
         prepare(network, used, Training(recipe.seed, recipe.epochs))
         selected = fit(
             network,
@@ -98,14 +101,54 @@ def train(
             recipe,
             list(used.values()),
             teacher=prepared.teacher.network if prepared.teacher is not None else None,
-            checkpoint=checkpoint,
+            checkpoint=_Checkpoint(checkpoint, chosen) if checkpoint is not None else None,
             observer=observer,
             device=device or prepared.device,
             processes=processes,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
-    return Trained(name, data.sample_shape, classes, network.cpu(), recipe.methods), selected
+    return Trained(name, data.sample_shape, classes, network.cpu(), chosen), selected
+
+
+@dataclass(frozen=True)
+class _Checkpoint:
+    """A checkpoint that also holds what methods chose."""
+
+    inner: Checkpoint
+    chosen: Methods
+
+    def load(self) -> dict[str, Any] | None:
+        return self.inner.load()
+
+    def malformed(self) -> Exception:
+        return self.inner.malformed()
+
+    def save(self, state: dict[str, Any]) -> None:
+        self.inner.save({**state, "chosen": self.chosen})
+
+
+def _choose(
+    prepared: Prepared, network: nn.Module, checkpoint: Checkpoint | None, processes: Processes, device: str
+) -> Methods:
+    """The settings of the methods, with those that they choose; a training that continues keeps its choice."""
+    given = prepared.recipe.methods
+    if checkpoint is not None and (kept := checkpoint.load()) is not None:
+        try:
+            chosen: Methods = kept["chosen"]
+            if list(chosen) != list(given):
+                raise ValueError("chosen")
+            methods.open_all(chosen)
+        except (AttributeError, KeyError, TypeError, ValueError, UsageError) as error:
+            raise checkpoint.malformed() from error
+        return chosen
+    measured = copy.deepcopy(network).to(device)
+    return processes.agree(
+        {
+            name: {**given[name], **method.choose(measured, prepared.data, prepared.recipe.seed)}
+            for name, method in methods.open_all(given).items()
+        }
+    )
 
 
 def load_network(path: Path) -> Trained:

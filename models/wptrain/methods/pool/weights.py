@@ -8,7 +8,6 @@ its output channel. The pool is shared by all pooled layers. It stays unchanged,
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from torch.nn.utils import parametrize
 
 from wpconvert.transforms.pool import GROUP, cluster, cut, quantise, shift_for, sum_limits
 
-from ...networks.layers import ConvBnRelu
+from ...networks.layers import ConvBnRelu, matches
 
 # The least gain of a batch normalisation after a pooled convolution. Folding it into the weights multiplies them by
 # it, so a gain of another sign would ask for pool vectors that are not there.
@@ -76,14 +75,31 @@ class WeightPool(nn.Module):  # type: ignore[misc]
 
 
 class PooledWeight(nn.Module):  # type: ignore[misc]
-    """The parametrisation of a convolution's weight [out, in, kh, kw] by a pool; see the module."""
+    """The parametrisation of a convolution's weight [out, in, kh, kw] by a pool; see the module.
 
-    def __init__(self, pool: WeightPool) -> None:
+    `assigned` int32 [out, kh, kw, groups] are indices that no longer follow the weights, −1 where they do; None: they
+    all do.
+    """
+
+    assigned: Tensor | None
+
+    def __init__(self, pool: WeightPool, assigned: Tensor | None = None) -> None:
         super().__init__()
         self.pool = pool
+        self.register_buffer("assigned", assigned)
+
+    def freeze(self, latent: Tensor) -> None:
+        """Keep the indices that `latent` has. Raises ValueError when there is no `assigned`."""
+        if self.assigned is None:
+            raise ValueError("the indices of this layer cannot be frozen")
+        self.assigned.copy_(self.indices(latent))
 
     def indices(self, latent: Tensor) -> Tensor:
         """Which pool vector stands for each vector of `latent`: int64 [out, kh, kw, groups]."""
+        nearest = self._nearest(latent)
+        return nearest if self.assigned is None else torch.where(self.assigned < 0, nearest, self.assigned.long())
+
+    def _nearest(self, latent: Tensor) -> Tensor:
         pool = self.pool.vectors
         vectors = _grouped(latent)
         lanes = functional.pad(torch.ones(latent.shape[1], device=latent.device), (0, -latent.shape[1] % GROUP))
@@ -124,14 +140,10 @@ def _grouped(weight: Tensor) -> Tensor:
 def poolable_layers(network: nn.Module, dense: Sequence[str] = DENSE) -> dict[str, nn.Conv2d]:
     """The convolutions worth pooling: not the first, none that is depthwise or grouped, no linear layers.
 
-    Nor those whose name matches a pattern of `dense`.
+    Nor those whose name, or the name of a part that they belong to, matches a pattern of `dense`.
     """
     found = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
-    return {
-        name: module
-        for name, module in found[1:]
-        if module.groups == 1 and not any(fnmatchcase(name, pattern) for pattern in dense)
-    }
+    return {name: module for name, module in found[1:] if module.groups == 1 and not matches(name, dense)}
 
 
 def pooled_layers(network: nn.Module) -> dict[str, nn.Conv2d]:
@@ -156,10 +168,11 @@ def pooled_weight(layer: nn.Conv2d) -> PooledWeight:
     return parametrisation
 
 
-def attach(layers: Iterable[nn.Conv2d], pool: WeightPool) -> None:
-    """Pool convolutions, in place."""
+def attach(layers: Iterable[nn.Conv2d], pool: WeightPool, freezable: bool = False) -> None:
+    """Pool convolutions, in place; `freezable`: their indices can be frozen."""
     for layer in layers:
-        parametrize.register_parametrization(layer, "weight", PooledWeight(pool))
+        assigned = torch.full(_grouped(layer.weight).shape[:-1], -1, dtype=torch.int32) if freezable else None
+        parametrize.register_parametrization(layer, "weight", PooledWeight(pool, assigned))
 
 
 def cluster_weights(layers: Iterable[nn.Conv2d], size: int, seed: int) -> NDArray[np.float64]:
