@@ -185,6 +185,14 @@ def test_speed_up_that_cannot_be_reached_says_the_most_that_can(capsys: pytest.C
     assert "--speedup 99: the most for this model is 1." in capsys.readouterr().err
 
 
+def test_rules_do_not_overwrite_the_accelerator(tmp_path: Path) -> None:
+    path = tmp_path / "mine.ini"
+    path.write_text(INI)
+    with pytest.raises(UsageError, match=r"mine.ini is given twice"):
+        wpconvert.schedule(ZOO / "digits_ds_cnn_dense.tflite", arch=str(path), speedup=1, rules=path)
+    assert path.read_text() == INI
+
+
 def test_speed_up_near_zero_leaves_all_digits() -> None:
     found = wpconvert.schedule(ZOO / "digits_ds_cnn_dense.tflite", arch="ultra96", speedup=1e-320)
     assert {layer.digits for layer in found.layers} == {4}

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from tests.accelerator.test_published import GOLDEN
 from wpconvert.accelerator.mixed import least_error, published_order
+from wpconvert.errors import BudgetError
+from wpconvert.job.digits import Times, with_least_error
 
 ORDERS = GOLDEN / "msd_adaptive.json"
 
@@ -68,3 +70,18 @@ def test_rounded_cycles_keep_the_limit(layers: list[tuple[list[int], list[float]
     assert (found is None) == (small is None)
     if found is not None:
         assert sum(row[d - 1] for row, d in zip(large, found, strict=True)) <= scale * limit
+
+
+def test_layers_that_share_a_weight_have_the_same_digits() -> None:
+    times = Times([[10, 20, 30, 40], [10, 20, 30, 40], [50, 50, 50, 50]], 150)
+    errors = [[4.0, 3.0, 2.0, 0.0], [4.0, 3.0, 2.0, 0.0], [9.0, 5.0, 1.0, 0.0]]
+    assert with_least_error(times, errors, ["a", "b", "c"], 1.5) in ([1, 4, 4], [4, 1, 4])
+    assert with_least_error(times, errors, ["a", "a", "c"], 1.5) == [2, 2, 4]
+
+
+def test_layer_whose_weights_cannot_be_changed_keeps_four_digits() -> None:
+    times = Times([[10, 20, 30, 40], [10, 20, 30, 40]], 80)
+    errors = [[float("inf")] * 3 + [0.0], [4.0, 3.0, 2.0, 0.0]]
+    assert with_least_error(times, errors, ["a", "b"], 1.3) == [4, 2]
+    with pytest.raises(BudgetError, match=r"--speedup 2: the most for this model is 1\.60"):
+        with_least_error(times, errors, ["a", "b"], 2)

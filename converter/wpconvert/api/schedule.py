@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from wpconvert.api.paths import PathLike, optional_path
 from wpconvert.api.stored import Files, Model, Samples
@@ -50,16 +51,15 @@ def schedule(
     with Files() as files:
         file = files.model(model)
         samples, places = files.samples(inputs, "inputs"), [optional_path(rules), optional_path(output)]
-        check_distinct([path for path in (file.path, samples, *places) if path is not None])
+        # The name of a device is no file that could be overwritten.
+        check_distinct([path for path in (file.path, Path(arch), samples, *places) if path is not None])
         digits: Digits | Speed = Digits(of_all=effective_bits, of_layers=layers)
         if speedup is not None:
             digits = Speed(speedup=speedup, sampling=Sampling(inputs=samples), rules=places[0])
         return schedule_file(
             file.path,
             architecture=arch,
-            digits=digits
-            if speedup is None
-            else Speed(speedup=speedup, sampling=Sampling(inputs=samples), rules=places[0]),
+            digits=digits,
             compatible=compatible,
             output=places[1],
             stages=progress,

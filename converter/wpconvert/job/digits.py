@@ -73,18 +73,29 @@ def in_published_order(times: Times, speedup: float) -> list[int]:
     raise _too_slow(times, [[0.0] * len(DIGITS)] * len(times.cycles), speedup)
 
 
-def with_least_error(times: Times, errors: Sequence[Sequence[float]], speedup: float) -> list[int]:
-    """The digits with the least sum of errors, of which none is infinite. BudgetError where none are fast enough."""
+def with_least_error(
+    times: Times, errors: Sequence[Sequence[float]], weights: Sequence[str], speedup: float
+) -> list[int]:
+    """The digits with the least sum of errors, of which none is infinite. BudgetError where none are fast enough.
+
+    errors: of each layer; weights: their keys. Layers that share a weight have the same digits.
+    """
     limit = times.limit(speedup)
+    shared: dict[str, list[int]] = {}
+    for layer, weight in enumerate(weights):
+        shared.setdefault(weight, []).append(layer)
+    losses = [errors[layers[0]] for layers in shared.values()]
+    together = [[sum(each) for each in zip(*(times.cycles[i] for i in one), strict=True)] for one in shared.values()]
     # What cannot be is too slow.
     cycles = [
         [time if math.isfinite(error) else limit + 1 for time, error in zip(*each, strict=True)]
-        for each in zip(times.cycles, errors, strict=True)
+        for each in zip(together, losses, strict=True)
     ]
-    found = least_error(cycles, errors, limit)
+    found = least_error(cycles, losses, limit)
     if found is None:
         raise _too_slow(times, errors, speedup)
-    return found
+    digits = dict(zip(shared, found, strict=True))
+    return [digits[weight] for weight in weights]
 
 
 def errors_of(
@@ -114,10 +125,8 @@ def errors_of(
 
 def rules_of(layers: Sequence[Convolution], digits: Sequence[int]) -> str:
     """A rules file that gives each layer's weights these digits."""
-    most = {layer.weight: 0 for layer in layers}
-    for layer, count in zip(layers, digits, strict=True):
-        most[layer.weight] = max(most[layer.weight], count)
-    return plan_of((key, _MSD.name, {"effective_bits": count}) for key, count in most.items())
+    found = {layer.weight: count for layer, count in zip(layers, digits, strict=True)}
+    return plan_of((key, _MSD.name, {"effective_bits": count}) for key, count in found.items())
 
 
 def _error(

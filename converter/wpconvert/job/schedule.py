@@ -127,7 +127,8 @@ def _fast_enough(
         [] if asked.sampling.is_default else asked.sampling.read(ports_of(source.executable())).samples[:MOST_SAMPLES]
     )
     with stages("measure", len(layers)) as stage:
-        return with_least_error(times, errors_of(source, layers, samples, stage), asked.speedup)
+        errors = errors_of(source, layers, samples, stage)
+    return with_least_error(times, errors, [layer.weight for layer in layers], asked.speedup)
 
 
 def _reported(row: Tiled) -> ScheduledLayer:
