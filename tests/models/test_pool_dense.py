@@ -23,6 +23,7 @@ from wptrain.loop.devices import make_deterministic
 from wptrain.loop.settings import LoopSettings
 from wptrain.loop.trainer import fit, prepare
 from wptrain.methods.method import Training
+from wptrain.methods.pool import method as pool_method
 from wptrain.methods.pool.method import Pool, PoolSettings
 from wptrain.methods.pool.sensitivity import Sensitivity, measure, most_sensitive, saved_bytes
 from wptrain.methods.pool.weights import (
@@ -114,6 +115,18 @@ def test_a_part_of_the_network_stays_dense_by_its_name() -> None:
 def test_layers_have_to_be_chosen_before_a_network_is_pooled() -> None:
     with pytest.raises(ValueError, match="dense_bytes"):
         Pool(PoolSettings(dense_bytes=1)).prepare(build("ds-cnn", 1, 10), Training(0, 1))
+
+
+def test_something_is_left_to_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    dense, images = build("ds-cnn", 1, 10), digits.load()
+    with pytest.raises(ValueError, match="no convolution that can be pooled"):
+        Pool(PoolSettings(dense=("block*",), dense_bytes=1)).choose(dense, images, 0)
+    worse = tuple(Sensitivity(name, 1.0, 10) for name in poolable_layers(dense))
+    monkeypatch.setattr(pool_method, "measure", lambda *_: worse)
+    with pytest.raises(ValueError, match="dense_bytes 40: no layer would be left to pool"):
+        Pool(PoolSettings(dense_bytes=40)).choose(dense, images, 0)
+    chosen = Pool(PoolSettings(dense=(), dense_bytes=39)).choose(dense, images, 0)
+    assert chosen == {"dense": [each.layer for each in worse[:3]], "dense_bytes": 0}
 
 
 def test_chosen_layers_are_kept_with_network_and_checkpoint(

@@ -75,9 +75,11 @@ class Pool(Method):
         settings = self._settings
         if not settings.dense_bytes:
             return {}
-        layers = poolable_layers(network, settings.dense)
+        layers = self._poolable(network)
         pool = WeightPool(settings.size, settings.lut_bits).to(next(network.parameters()).device)
         kept = most_sensitive(measure(network, layers, pool, data, seed), settings.dense_bytes)
+        if len(kept) == len(layers):
+            raise ValueError(f"dense_bytes {settings.dense_bytes}: no layer would be left to pool; allow fewer")
         _log.info("kept dense, of at most %d bytes: %s", settings.dense_bytes, ", ".join(kept) or "none")
         return {"dense": [*settings.dense, *kept], "dense_bytes": 0}
 
@@ -86,9 +88,7 @@ class Pool(Method):
             raise ValueError("dense_bytes: the layers that stay dense have not been chosen, which choose does")
         if pooled_layers(network):
             raise ValueError("already pooled, expected a dense network")
-        layers = poolable_layers(network, self._settings.dense)
-        if not layers:
-            raise ValueError("has no convolution that can be pooled")
+        layers = self._poolable(network)
         pool = WeightPool(self._settings.size, self._settings.lut_bits)
         attach(layers.values(), pool, freezable=self._settings.freeze_assignments > 0)
 
@@ -135,6 +135,12 @@ class Pool(Method):
             "vectors used": len(torch.cat(vectors).unique()),
             **({"kept dense": ", ".join(dense)} if dense else {}),
         }
+
+    def _poolable(self, network: nn.Module) -> Mapping[str, nn.Conv2d]:
+        layers = poolable_layers(network, self._settings.dense)
+        if not layers:
+            raise ValueError("has no convolution that can be pooled")
+        return layers
 
     def _pool(self) -> WeightPool:
         return pooled_weight(next(iter(pooled_layers(self._network).values()))).pool
