@@ -30,18 +30,15 @@ int64_t cycles_of(const Array &array, const Part &part, int64_t outputs, int64_t
            groups_of(part.filters, array.cols);
 }
 
-// The most outputs of which inputs and results fit the buffers; none where the weights do not.
+// The most outputs of which inputs and results take fewer words than the buffers have; none where
+// the weights do not.
 int64_t most_outputs(const Array &array, const Part &part, int64_t inputs, int64_t taps) {
     if (groups_of(taps * part.filters * part.digits, array.rows) >= array.depth[1]) {
         return 0;
     }
     const int64_t lanes = part.pixels * array.cols;
-    return std::min((array.depth[0] - 1) * lanes / inputs,
-                    (array.depth[2] - 1) * lanes / std::max<int64_t>(part.filters, 1));
-}
-
-bool fits(const Array &array, const std::array<int64_t, 3> &words) {
-    return words[0] < array.depth[0] && words[1] < array.depth[1] && words[2] < array.depth[2];
+    const int64_t most = (array.depth[0] - 1) * lanes / inputs;
+    return part.filters == 0 ? most : std::min(most, (array.depth[2] - 1) * lanes / part.filters);
 }
 
 }  // namespace
@@ -93,11 +90,11 @@ std::optional<Tile> best_tile(const Fabric &fabric, const Convolution &layer,
                 }
                 for (const auto &[height, width] : candidates.outputs) {
                     const int64_t outputs = height * width;
-                    const auto lut_words = words_of(fabric.lut, lut, outputs, planes * area, taps);
-                    const auto dsp_words = words_of(fabric.dsp, dsp, outputs, planes * area, taps);
-                    if (!fits(fabric.lut, lut_words) || !fits(fabric.dsp, dsp_words)) {
+                    if (outputs > most) {
                         continue;
                     }
+                    const auto lut_words = words_of(fabric.lut, lut, outputs, planes * area, taps);
+                    const auto dsp_words = words_of(fabric.dsp, dsp, outputs, planes * area, taps);
                     const int64_t compute = std::max(cycles_of(fabric.lut, lut, outputs, taps),
                                                      cycles_of(fabric.dsp, dsp, outputs, taps));
                     const int64_t activations = planes *

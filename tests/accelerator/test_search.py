@@ -128,6 +128,23 @@ def test_large_layers_take_no_time_for_tiles_that_cannot_be_best(layer: Convolut
     assert only(layer, BUILT_IN["ultra96"]).cycles == cycles
 
 
+@pytest.mark.parametrize(
+    ("rows", "columns", "digits", "most"),
+    [
+        # Weights of 2,048 words in the DSP blocks, 4,096 in the look-up tables, of which one has to stay free.
+        (1, 64, 4, 2047),
+        (1, 64, 1, 4095),
+        # Inputs of 1,024 words for two pixels at a time.
+        (64, 1, 1, 2046),
+    ],
+)
+def test_buffers_are_filled_to_the_last_word_but_one(rows: int, columns: int, digits: int, most: int) -> None:
+    device = Architecture("edge", 4, 100, rows, columns, rows, columns, 1)
+    assert only(Convolution("fits", (1, 1), (1, most), (1, 1), 1, 1), device, digits).tiles == (1, 1, 1, 1)
+    with pytest.raises(UnsupportedError, match="no tile of it fits the buffers of edge"):
+        only(Convolution("larger", (1, 1), (1, most + 1), (1, 1), 1, 1), device, digits)
+
+
 def test_layer_that_is_too_large_to_count_is_refused() -> None:
     size = 1 << 20
     huge = Convolution("huge", (size, size), (9, 9), (1, 1), size, size)
