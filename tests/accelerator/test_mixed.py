@@ -61,15 +61,22 @@ def test_no_choice_within_the_limit_has_a_smaller_error(
 
 
 @few
-@given(LAYERS, st.integers(1, 300))
-def test_rounded_cycles_keep_the_limit(layers: list[tuple[list[int], list[float]]], limit: int) -> None:
-    scale = 1_000_003
-    cycles, errors = [list(each) for each in zip(*layers, strict=True)]
-    large = [[scale * time for time in row] for row in cycles]
-    small, found = least_error(cycles, errors, limit), least_error(large, errors, scale * limit)
-    assert (found is None) == (small is None)
+@given(
+    st.lists(st.lists(st.integers(1, 1 << 40), min_size=4, max_size=4).map(sorted), min_size=2, max_size=5), st.data()
+)
+def test_rounded_cycles_keep_the_limit(cycles: list[list[int]], data: st.DataObject) -> None:
+    choice = [data.draw(st.integers(0, 3)) for _ in cycles]
+    # One cycle too few for this choice, or just enough.
+    limit = sum(row[d] for row, d in zip(cycles, choice, strict=True)) - data.draw(st.integers(0, 1))
+    found = least_error(cycles, [[3.0, 2.0, 1.0, 0.0]] * len(cycles), limit)
+    assert (found is None) == (sum(row[0] for row in cycles) > limit)
     if found is not None:
-        assert sum(row[d - 1] for row, d in zip(large, found, strict=True)) <= scale * limit
+        assert sum(row[d - 1] for row, d in zip(cycles, found, strict=True)) <= limit
+
+
+def test_rounded_cycles_never_keep_all_digits_from_layers_that_have_time_for_them() -> None:
+    limit = (1 << 15) + 1
+    assert least_error([[1, limit - 2, limit - 1, limit]], [[3.0, 2.0, 1.0, 0.0]], limit) == [4]
 
 
 def test_layers_that_share_a_weight_have_the_same_digits() -> None:

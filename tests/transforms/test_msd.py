@@ -65,6 +65,18 @@ def test_rows_are_sums_of_the_digits_and_no_farther_away_than_with_their_own_sca
         assert np.array_equal(made == 0, row == 0) or factor != 1
 
 
+@given(ROWS, st.sampled_from((1, 2, 3)))
+def test_no_published_scale_is_nearer(rows: np.ndarray, digits: int) -> None:
+    values, factors = rounded(rows, digits)
+    sums = np.array(sorted(number for number in sums_of(digits) if abs(number) <= 127))
+    for row, made, factor in zip(rows.astype(float), values, factors, strict=True):
+        error = np.square(row - factor * made).sum()
+        for share in np.arange(95, 150) / 100:
+            scale = share * np.abs(row).max() / sums[-1] or 1.0
+            nearest = np.abs(row[:, None] - scale * sums).min(axis=1)
+            assert error <= np.square(nearest).sum() + 1e-9
+
+
 def test_shape_of_the_weights_does_not_matter() -> None:
     weights = np.random.default_rng(1).integers(-127, 128, (8, 3, 3, 4)).astype(np.int8)
     values, factors = rounded(weights, 2)
