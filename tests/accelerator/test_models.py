@@ -11,6 +11,9 @@ from onnx import TensorProto, helper, numpy_helper, save
 
 from wpconvert.errors import ModelError, UnsupportedError
 from wpconvert.formats.registry import read
+from wpconvert.formats.tflite.convolutions import convolutions_of
+from wpconvert.graph.structure import Graph, Operator, Subgraph, Tensor
+from wpconvert.graph.types import INT8
 from wpconvert.model.convolution import Convolution
 
 
@@ -81,3 +84,23 @@ def test_damaged_operator_is_one_line(
 def test_sizes_that_are_not_known_are_asked_for(tmp_path: Path, image: list[int | str]) -> None:
     with pytest.raises(UnsupportedError, match="the shape of y is not known; fix the model's input shapes"):
         layers(tmp_path, "Conv", image, (8, 3, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shapes", "message"),
+    [
+        ("CONV_2D", [(1, 8, 8, 4), (4, 3, 3, 4)], "CONV_2D 0: it has no output"),
+        ("CONV_2D", [(1, 8, 8, 4), (4, 3, 3), (1, 6, 6, 4)], r"CONV_2D 0: shapes \[1, 8, 8, 4\], \[4, 3, 3\] and"),
+        ("CONV_2D", [(8, 4), (4, 3, 3, 4), (1, 6, 6, 4)], "CONV_2D 0: shapes"),
+        ("DEPTHWISE_CONV_2D", [(1, 8, 8, 4), (1, 3, 3, 4), (6, 4)], "DEPTHWISE_CONV_2D 0: shapes"),
+        ("CONV_2D", [(1, 8, 8, 4), (4, 3, 3, 0), (1, 6, 6, 4)], "CONV_2D 0: shapes"),
+        ("FULLY_CONNECTED", [(1, 4), (0, 4), (1, 0)], "FULLY_CONNECTED 0: shapes"),
+        ("FULLY_CONNECTED", [(1, 4), (8, 4), (1, 0)], "layer t1: its shapes do not belong together"),
+        ("CONV_2D", [(1, 8, 8, 2), (4, 3, 3, 4), (1, 6, 6, 4)], "layer t1: its shapes do not belong together"),
+    ],
+)
+def test_damaged_operator_of_a_graph_is_one_line(kind: str, shapes: list[tuple[int, ...]], message: str) -> None:
+    tensors = [Tensor(i, f"t{i}", INT8, shape) for i, shape in enumerate(shapes)]
+    operator = Operator(0, kind, tuple(tensors[:2]), tuple(tensors[2:]))
+    with pytest.raises(ModelError, match=message):
+        convolutions_of(Graph([Subgraph(tensors, [operator])]))

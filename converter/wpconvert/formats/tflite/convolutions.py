@@ -42,6 +42,8 @@ def _layers(operator: Operator) -> Iterator[model.Convolution]:
 
 
 def _layer(kind: str, name: str, shape: Shape, attributes: Attributes | None, operator: Operator) -> model.Convolution:
+    if not operator.outputs:
+        raise ModelError(f"{kind} {operator.index}: it has no output")
     rank = 2 if kind == _FULLY_CONNECTED else 4
     output, image = operator.outputs[0].shape, operator.tensor(0).shape
     if 0 in shape or len(shape) != rank or (rank == 4 and not len(output) == len(image) == rank):
