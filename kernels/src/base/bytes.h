@@ -35,16 +35,17 @@ static inline void wpk_store_u32(void *at, uint32_t value) {
 
 static inline void wpk_copy(int8_t *restrict dst, const int8_t *restrict src, uint32_t nbytes) {
 #if WPK_MVE
-    __asm__ volatile(
-        "wlstp.8 lr, %[n], 2f\n\t"
-        "1:\n\t"
-        "vldrb.8 q0, [%[src]], #16\n\t"
-        "vstrb.8 q0, [%[dst]], #16\n\t"
-        "letp lr, 1b\n\t"
-        "2:\n\t"
-        : [src] "+r"(src), [dst] "+r"(dst)
-        : [n] "r"(nbytes)
-        : "lr", "memory", "q0");
+    if (nbytes != 0) {
+        __asm__ volatile(
+            "dlstp.8 lr, %[n]\n\t"
+            "1:\n\t"
+            "vldrb.8 q0, [%[src]], #16\n\t"
+            "vstrb.8 q0, [%[dst]], #16\n\t"
+            "letp lr, 1b\n\t"
+            : [src] "+r"(src), [dst] "+r"(dst)
+            : [n] "r"(nbytes)
+            : "lr", "memory", "q0");
+    }
 #elif WPK_DSP || WPK_THUMB2
     if (nbytes < 4) {
         if ((nbytes & 2) != 0) {

@@ -1,23 +1,47 @@
 #include "wpk/copy.h"
 
-#include "../base/bytes.h"
+#include <string.h>
 
-/* Without Helium calls of the C library take less flash than loops of our own. */
-static inline void copy(void *to, const void *from, uint32_t nbytes) {
+#include "wpk/arch.h"
+
 #if WPK_MVE
-    wpk_copy(to, from, nbytes);
+/* memcpy and memset of C libraries for small code know no vectors; runs here are short, or the
+ * loops of base/bytes.h would take fewer instructions. */
+static inline void copy(uint8_t *to, const uint8_t *from, uint32_t nbytes) {
+    __asm__ volatile(
+        "wlstp.8 lr, %[nbytes], 2f\n\t"
+        "1:\n\t"
+        "vldrb.8 q0, [%[from]], #16\n\t"
+        "vstrb.8 q0, [%[to]], #16\n\t"
+        "letp lr, 1b\n\t"
+        "2:\n\t"
+        : [from] "+r"(from), [to] "+r"(to)
+        : [nbytes] "r"(nbytes)
+        : "q0", "lr", "memory");
+}
+
+static inline void fill_bytes(uint8_t *to, uint8_t value, uint32_t nbytes) {
+    __asm__ volatile(
+        "vdup.8 q0, %[value]\n\t"
+        "wlstp.8 lr, %[nbytes], 2f\n\t"
+        "1:\n\t"
+        "vstrb.8 q0, [%[to]], #16\n\t"
+        "letp lr, 1b\n\t"
+        "2:\n\t"
+        : [to] "+r"(to)
+        : [value] "r"(value), [nbytes] "r"(nbytes)
+        : "q0", "lr", "memory");
+}
 #else
+
+static inline void copy(uint8_t *to, const uint8_t *from, uint32_t nbytes) {
     memcpy(to, from, nbytes);
-#endif
 }
 
-static inline void fill_bytes(void *to, uint8_t value, uint32_t nbytes) {
-#if WPK_MVE
-    wpk_fill(to, (int8_t)value, nbytes);
-#else
+static inline void fill_bytes(uint8_t *to, uint8_t value, uint32_t nbytes) {
     memset(to, value, nbytes);
-#endif
 }
+#endif
 
 static void run_s8(const int8_t *x, int32_t stride, int8_t *y, int32_t n) {
     for (int32_t i = 0; i < n; ++i, x += stride) {
@@ -41,7 +65,7 @@ void wpk_copy_view(const wpk_view *view, uint32_t element_nbytes, const void *x,
                 int32_t at = view->first + a * strides[0] + b * strides[1] + c * strides[2];
                 for (int32_t d = 0; d < dims[3]; ++d, at += strides[3]) {
                     if (stride == 1) {
-                        copy(out, (const uint8_t *)x + at * (int32_t)element_nbytes,
+                        copy((uint8_t *)out, (const uint8_t *)x + at * (int32_t)element_nbytes,
                              (uint32_t)run * element_nbytes);
                     } else if (element_nbytes == 1) {
                         run_s8((const int8_t *)x + at, stride, out, run);
