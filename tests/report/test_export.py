@@ -35,6 +35,7 @@ def test_json_is_the_whole_report() -> None:
         "pool_size": None,
         "index_bits": None,
         "act_bits": None,
+        "effective_bits": None,
     }
     assert (found["notes"], found["verification"]) == (["remark"], None)
 

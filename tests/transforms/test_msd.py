@@ -96,7 +96,7 @@ def test_scales_of_their_own_lower_the_noise_of_normal_weights(digits: int) -> N
 def test_model_of_few_digits_is_smaller_and_says_what_it_lost(tmp_path: Path) -> None:
     result = wpconvert.convert(DENSE, method="msd", effective_bits=1, output=tmp_path / "m.tflite")
     changed = [tensor for tensor in result.report.tensors if tensor.method == "msd"]
-    assert len(changed) >= 7
+    assert len(changed) >= 5
     assert all(tensor.snr_db is not None and 8 < tensor.snr_db < 25 for tensor in changed)
     assert result.report.nbytes_after < result.report.nbytes_before
 

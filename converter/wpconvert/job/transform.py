@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from wpconvert.codecs import STANDALONE
 from wpconvert.model.changed import Changed, Values
 from wpconvert.model.plan import Outcome, encode_choice, settle_shared
+from wpconvert.model.reasons import would_not_shrink
 from wpconvert.model.rules import Choice
 from wpconvert.model.weight import Rewritable
 from wpconvert.transforms.base import DenseModel, Transform
@@ -80,9 +81,14 @@ def _not_worth_it(one: Transform, tried: Sequence[Choice]) -> dict[str, str]:
         altered = weight.changed is not None and weight.changed.snr_db is not None
         if stored is not None and altered and outcome.nbytes >= stored.form.nbytes:
             reasons[weight.key] = f"would not shrink: stored by {stored.method} in {stored.form.nbytes:,} bytes"
-        elif not outcome.rewritten or changed is not weight.changed:
+        elif not outcome.rewritten or changed is None or changed is not weight.changed:
             reasons[weight.key] = outcome.reason or "would not shrink"
-        elif changed is not None and changed.side is not None:
+        elif stored is None and changed.nbytes and weight.nbytes <= outcome.nbytes + weight.overhead + changed.nbytes:
+            beside = weight.overhead + changed.nbytes
+            reasons[weight.key] = would_not_shrink(
+                outcome.method, f"{outcome.nbytes:,}", beside, "table, options and scales of its own"
+            )
+        elif changed.side is not None:
             groups[changed.side.pack().tobytes()].append(outcome)
     if reasons:
         return reasons

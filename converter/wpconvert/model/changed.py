@@ -31,7 +31,8 @@ class Changed:
 
     transform: its name. side: data beside the blob, which the codec reads. snr_db: signal-to-noise ratio of the new
     values against the old ones in decibels, None where none changed. arithmetic: of the operators that multiply with
-    it. options: what a rule says to get the same again. details: numbers for reports, by the transform's names.
+    it. options: what a rule says to get the same again. details: numbers for reports, by the transform's names. nbytes:
+    what new scales and biases add to the file beside the blob, at most.
     """
 
     transform: str
@@ -40,3 +41,4 @@ class Changed:
     arithmetic: Arithmetic = USUAL
     options: Values = field(default_factory=dict)
     details: Mapping[str, int] = field(default_factory=dict)
+    nbytes: int = 0

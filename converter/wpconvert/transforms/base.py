@@ -20,6 +20,9 @@ from wpconvert.model.noise import snr_db
 from wpconvert.model.rules import Choice, shared
 from wpconvert.model.weight import Rewritable, obstacle_of
 
+# What a restored model needs of a channel with a scale of its own: scale and bias.
+_CHANNEL_NBYTES = 8
+
 
 @dataclass(frozen=True)
 class Option:
@@ -185,7 +188,13 @@ class PerWeight(Transform):
         for change in changes if reason is None else ():
             snr = weights_snr(rows, scales[change.key], values, change.scales)
             details = {one.name: int(own[one.name]) for one in self.fields if one.name in own}
-            result.changed[change.key] = Changed(self.name, snr_db=None if same else snr, options=own, details=details)
+            result.changed[change.key] = Changed(
+                self.name,
+                snr_db=None if same else snr,
+                options=own,
+                details=details,
+                nbytes=_CHANNEL_NBYTES * len(change.scales) if (factors != 1).any() else 0,
+            )
         return reason
 
     def obstacle(self, sharing: Sequence[Choice]) -> str | None:
