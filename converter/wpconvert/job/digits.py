@@ -11,7 +11,7 @@ import numpy as np
 
 from wpconvert.accelerator.architecture import Architecture
 from wpconvert.accelerator.mixed import least_error, published_order
-from wpconvert.accelerator.search import DIGITS, Grid, schedule_layers
+from wpconvert.accelerator.search import DIGITS, Grid, Tiled, schedule_layers
 from wpconvert.engines import ENGINES, Sample
 from wpconvert.errors import BudgetError, UnsupportedError
 from wpconvert.files import Workspace
@@ -51,11 +51,10 @@ class Times:
         return self.baseline / sum(row[d - 1] for row, d in zip(self.cycles, digits, strict=True))
 
 
-def times_of(layers: Sequence[Convolution], device: Architecture, grid: Grid, alone: Grid) -> Times:
-    """With every number of digits."""
-    every = [[row.cycles for row in schedule_layers(layers, device, [d] * len(layers), grid)] for d in DIGITS]
-    baseline = sum(row.cycles for row in schedule_layers(layers, device, [DIGITS[0]] * len(layers), alone))
-    return Times([list(row) for row in zip(*every, strict=True)], baseline)
+def with_every_count(layers: Sequence[Convolution], device: Architecture, grid: Grid) -> list[list[Tiled]]:
+    """The tiles of each layer with every number of digits, one first."""
+    every = [schedule_layers(layers, device, [digits] * len(layers), grid) for digits in DIGITS]
+    return [list(row) for row in zip(*every, strict=True)]
 
 
 def in_published_order(times: Times, speedup: float) -> list[int]:

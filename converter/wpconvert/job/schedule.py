@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wpconvert.accelerator.architecture import architecture_named
+from wpconvert.accelerator.architecture import Architecture, architecture_named
 from wpconvert.accelerator.rows import csv_of
 from wpconvert.accelerator.search import DIGITS, Tiled, dsp_alone, every_tile, published_tiles, schedule_layers
 from wpconvert.accelerator.table import read_table
@@ -21,7 +21,7 @@ from wpconvert.job.digits import (
     errors_of,
     in_published_order,
     rules_of,
-    times_of,
+    with_every_count,
     with_least_error,
 )
 from wpconvert.job.progress import Stages, silent
@@ -90,15 +90,18 @@ def schedule_file(
         raise UsageError(f"{path}: no layers with weights; there is nothing to schedule")
     grid = published_tiles if compatible else every_tile
     files: dict[Path, Content] = {}
+    baseline: int | None
     if isinstance(digits, Digits):
-        chosen = digits.for_layers(len(layers))
+        rows = schedule_layers(layers, device, digits.for_layers(len(layers)), grid)
+        # The published scheduler compares with nothing of its own.
+        baseline = None if compatible else _alone(layers, device)
     else:
-        chosen = _fast_enough(source, layers, times_of(layers, device, grid, dsp_alone), digits, stages)
+        every, baseline = with_every_count(layers, device, grid), _alone(layers, device)
+        times = Times([[tiled.cycles for tiled in row] for row in every], baseline)
+        chosen = _fast_enough(source, layers, times, digits, stages)
+        rows = [row[count - 1] for row, count in zip(every, chosen, strict=True)]
         if digits.rules is not None:
             files[digits.rules] = rules_of(layers, chosen).encode()
-    rows = schedule_layers(layers, device, chosen, grid)
-    # The published scheduler compares with nothing of its own.
-    alone = None if compatible and isinstance(digits, Digits) else schedule_layers(layers, device, chosen, dsp_alone)
     if output is not None:
         files[output] = csv_of(rows, compatible)
     if files:
@@ -109,10 +112,15 @@ def schedule_file(
         mhz=device.mhz,
         layers=tuple(map(_reported, rows)),
         milliseconds=device.milliseconds(sum(row.cycles for row in rows)),
-        baseline=None if alone is None else sum(row.cycles for row in alone),
+        baseline=baseline,
         notes=_notes(layers, table, compatible),
         written=tuple(map(str, files)),
     )
+
+
+def _alone(layers: Sequence[Convolution], device: Architecture) -> int:
+    """Cycles of the DSP blocks alone, to which digits make no difference."""
+    return sum(row.cycles for row in schedule_layers(layers, device, [DIGITS[0]] * len(layers), dsp_alone))
 
 
 def _fast_enough(
